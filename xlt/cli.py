@@ -1,0 +1,124 @@
+"""The command line. Parses only: nothing heavy is imported before a stage needs it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import importlib
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from xlt import __version__
+
+COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what it does)
+    "transcribe": ("xlt.bundle.transcribe", "write the text of sound files, with a bundle"),
+    "benchmark": ("xlt.report.benchmark", "write the cross-language table egs/README.md"),
+}
+
+
+def _keys_of(stage: str) -> str:
+    """The settings that a stage's section has, with their comments, from base.yaml."""
+    from xlt.config import documented_keys
+
+    own = {k: v for k, v in documented_keys().items() if "." not in k or k.split(".")[0] == stage}
+    lines = [f"  {name:26} {text}" for name, text in own.items()]
+    return "settings (key=value), with their defaults:\n" + "\n".join(lines)
+
+
+def _overview() -> str:
+    from xlt.stage import STAGES
+
+    lines = [f"  {s.number:2} {s.name:10} {s.does}" for s in STAGES]
+    lines += [f"     {name:10} {does}" for name, (_, does) in COMMANDS.items()]
+    return ("stages, run in a recipe directory such as egs/ron (egs/ron/run.sh runs them all), and commands:\n"
+            + "\n".join(lines) + "\n\n`xlt STAGE --help` lists the settings of a stage.")
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", type=Path, default=Path("."), metavar="DIR", help="recipe directory (default: here)")
+    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings that override recipe.yaml")
+
+
+def _parser(words: list[str]) -> argparse.ArgumentParser:
+    """A parser for the stage or command that ``words`` name; only that one's arguments are built."""
+    from xlt.stage import STAGES
+
+    raw = argparse.RawDescriptionHelpFormatter
+    name = words[0] if words else ""
+    if name in {s.name for s in STAGES}:
+        stage = next(s for s in STAGES if s.name == name)
+        parser = argparse.ArgumentParser(prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False,
+                                         description=f"Stage {stage.number}: {stage.does}", epilog=_keys_of(name))
+        _add_recipe(parser)
+        parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
+        parser.add_argument("--dry_run", action="store_true", help="say what would be done, do nothing")
+        parser.add_argument("--nj", type=int, help="parallel processes (the setting nj)")
+    elif name in COMMANDS:
+        module, does = COMMANDS[name]
+        parser = argparse.ArgumentParser(prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False, description=does)
+        importlib.import_module(module).add_arguments(parser)
+    else:
+        parser = argparse.ArgumentParser(prog="xlt", formatter_class=raw, allow_abbrev=False, epilog=_overview(),
+                                         description="Recipes for cross-lingual speech transfer.")
+        parser.add_argument("--version", action="version", version=f"xlt {__version__}")
+        parser.add_argument("command", choices=[*(s.name for s in STAGES), *COMMANDS], metavar="STAGE|COMMAND")
+    return parser
+
+
+def _run(words: list[str]) -> None:
+    from xlt import log
+    from xlt.stage import STAGES, Context, find
+
+    parser = _parser(words)
+    if not words or words[0] not in {s.name for s in STAGES} | set(COMMANDS):
+        parser.parse_args(words or ["--help"])
+    args = parser.parse_args(words[1:])
+    if words[0] in COMMANDS:
+        importlib.import_module(COMMANDS[words[0]][0]).main(args)
+        return
+    from xlt.config import load
+
+    settings = args.settings + ([f"nj={args.nj}"] if args.nj is not None else [])
+    cfg = load(args.recipe, settings)
+    command = "./run.sh" + "".join(f" {shlex.quote(s)}" for s in args.settings)
+    with contextlib.chdir(args.recipe):  # paths in scp files are relative to the recipe, as in Kaldi
+        if not args.dry_run:
+            log.to_file(Path("log") / cfg.tag / f"{words[0]}.log")
+        try:
+            find(words[0]).run(Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command))
+        finally:
+            log.to_file(None)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Entry point; returns the exit status: 0, 2 for an error that the user can mend, 130 after Ctrl-C."""
+    from xlt.errors import XltError
+
+    words = sys.argv[1:] if words is None else words
+    what = words[0] if words else ""
+    try:
+        _run(words)
+    except XltError as err:
+        print(f"xlt {what}: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nxlt {what}: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as err:
+        if err.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        where = f" ({err.filename})" if err.filename else ""
+        print(f"xlt {what}: {os.strerror(err.errno)}{where}; free some space or choose another place, then run the "
+              "same command: it goes on from here", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,335 @@
+"""Typed configuration: base.yaml < preset < recipe.yaml < key=value.
+
+Defaults live in ``egs/common/conf/base.yaml`` and nowhere else; the dataclasses below give the types. An unknown key,
+a wrong type or a value that is not among the choices raises :class:`ConfigError` naming the file and line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from xlt.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    reader: str | None
+    dir: str | None
+    archive: str | None
+    cache: str | None
+    normaliser: str | None
+    train_minutes: float | None
+    min_dur_s: float
+    max_dur_s: float
+    max_chars_per_s: float
+    min_chars_per_s: float
+
+
+@dataclass(frozen=True)
+class FeaturesConfig:
+    upstream: str
+    path: str | None
+    layers: str | int | list
+    dtype: Literal["auto", "float32", "bfloat16"]
+    batch_s: float
+
+
+@dataclass(frozen=True)
+class TokensConfig:
+    type: Literal["char", "bpe"]
+    size: int
+
+
+@dataclass(frozen=True)
+class LmConfig:
+    type: Literal["none"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    encoder: str
+    encoder_conf: dict
+    decoder: str
+    decoder_conf: dict
+    ctc_weight: float
+    frame_rate: float
+    optim: str
+    lr: float
+    warmup_steps: int
+    batch_s: float
+    max_epochs: int
+    patience: int
+    grad_clip: float
+    average_best: int
+    time_mask_s: float
+    feature_mask: float
+    num_masks: int
+    ngpu: int | None
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    method: Literal["greedy", "beam", "joint"]
+    beam_size: int
+    ctc_weight: float
+    sets: list
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    bootstrap: int
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    examples: int
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    with_upstream: bool
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration of one recipe. Sections are named like the stages that read them."""
+
+    lang: str | None
+    preset: str
+    tag: str
+    seed: int
+    nj: int | None
+    data: DataConfig
+    features: FeaturesConfig
+    tokens: TokensConfig
+    lm: LmConfig
+    train: TrainConfig
+    decode: DecodeConfig
+    score: ScoreConfig
+    report: ReportConfig
+    bundle: BundleConfig
+
+    @property
+    def train_set(self) -> str:
+        """Name of the training set: ``train``, or ``train_10min`` under a budget of ten minutes."""
+        minutes = self.data.train_minutes
+        return "train" if minutes is None else f"train_{minutes:g}min"
+
+    @property
+    def jobs(self) -> int:
+        """Parallel processes: ``nj``, or the number of cores that this process may use."""
+        return self.nj if self.nj is not None else len(os.sched_getaffinity(0))
+
+    def section(self, *names: str) -> dict[str, Any]:
+        """Flat ``{"data.reader": …}`` of the named sections or keys, for a stage's stamp."""
+        flat = flatten(dataclasses.asdict(self), keep=_FREE_FORM)
+        picked = {}
+        for name in names:
+            hits = {k: v for k, v in flat.items() if k == name or k.startswith(name + ".")}
+            if not hits:
+                raise KeyError(name)
+            picked.update(hits)
+        return picked
+
+
+_FREE_FORM = {"train.encoder_conf", "train.decoder_conf"}
+_POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "tokens.size",
+             "train.frame_rate", "train.lr", "train.batch_s", "train.max_epochs", "train.patience", "train.grad_clip",
+             "train.average_best", "decode.beam_size", "score.bootstrap"}
+_PATHS = {"data.dir", "data.archive", "data.cache", "features.path"}
+_SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask"}
+
+
+def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` → ``{"a.b": 1}``; dictionaries named in ``keep`` stay whole."""
+    flat = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and name not in keep:
+            flat.update(flatten(value, name + ".", keep))
+        else:
+            flat[name] = value
+    return flat
+
+
+def schema(cls: type = Config, prefix: str = "") -> dict[str, Any]:
+    """Every key with its type: ``{"data.reader": str | None, …}``."""
+    hints = typing.get_type_hints(cls)
+    keys = {}
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            keys.update(schema(hint, f"{prefix}{field.name}."))
+        else:
+            keys[f"{prefix}{field.name}"] = hint
+    return keys
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        return any(_fits(value, h) for h in typing.get_args(hint))
+    if origin is Literal:
+        return value in typing.get_args(hint)
+    if hint is type(None):
+        return value is None
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _describe(hint: Any) -> str:
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_describe(h) for h in typing.get_args(hint))
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(hint)))
+    names = {str: "text", float: "a number", int: "a whole number", bool: "true or false", type(None): "null",
+             list: "a list", dict: "a mapping"}
+    return names.get(hint, str(hint))
+
+
+def _check(name: str, value: Any, where: str, keys: dict[str, Any]) -> None:
+    if name not in keys:
+        leaves = {k.rsplit(".", 1)[-1]: k for k in keys}
+        close = difflib.get_close_matches(name, keys, n=1, cutoff=0.6)
+        close = close or [leaves[m] for m in difflib.get_close_matches(name.rsplit(".", 1)[-1], leaves, n=1)]
+        hint = f"; did you mean {close[0]}?" if close else "; `xlt --help` lists the keys"
+        raise ConfigError(f"{where}: {name}: unknown key{hint}")
+    if not _fits(value, keys[name]):
+        raise ConfigError(f"{where}: {name}: found {value!r}, expected {_describe(keys[name])}")
+    if value is not None and name in _POSITIVE and value <= 0:
+        raise ConfigError(f"{where}: {name}: found {value!r}, expected a number above 0")
+    if name in _SHARE and not 0 <= value <= 1:
+        raise ConfigError(f"{where}: {name}: found {value!r}, expected a share between 0 and 1")
+
+
+def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
+    """Read a YAML file of settings.
+
+    Returns ``{"data.reader": (value, "file:line"), …}``. Raises ConfigError if the file is missing, is not YAML, is
+    not a mapping, or has a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; run this in a recipe directory such as egs/ron") from None
+    except UnicodeDecodeError as err:
+        raise ConfigError(f"{path}: not UTF-8 text ({err.reason} at byte {err.start}); save it as UTF-8") from None
+    except yaml.YAMLError as err:
+        mark = getattr(err, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(err, 'problem', err)}") from None
+    if root is None:
+        return {}
+    found: dict[str, tuple[Any, str]] = {}
+    constructor = yaml.SafeLoader("")
+
+    def walk(node: yaml.Node, prefix: str) -> None:
+        if not isinstance(node, yaml.MappingNode):
+            raise ConfigError(f"{path}:{node.start_mark.line + 1}: expected `key: value` lines")
+        for key_node, value_node in node.value:
+            name, where = f"{prefix}{key_node.value}", f"{path}:{key_node.start_mark.line + 1}"
+            if name in found:
+                raise ConfigError(f"{where}: {name}: stands twice, first at {found[name][1]}; keep one")
+            if isinstance(value_node, yaml.MappingNode) and name not in _FREE_FORM:
+                walk(value_node, name + ".")
+            else:
+                found[name] = (constructor.construct_object(value_node, deep=True), where)
+
+    walk(root, "")
+    return found
+
+
+def parse_overrides(words: list[str]) -> dict[str, tuple[Any, str]]:
+    """Parse ``key=value`` words; the value is YAML, so ``null``, ``[dev, test]`` and ``{a: 1}`` work.
+
+    Paths are taken relative to where the user stood, which run.sh hands over in ``$XLT_CWD``; paths in recipe.yaml are
+    relative to the recipe.
+    """
+    found = {}
+    here = os.environ.get("XLT_CWD", os.getcwd())
+    for word in words:
+        name, sep, value = word.partition("=")
+        if not sep:
+            raise ConfigError(f"{word!r}: expected key=value, e.g. train.lr=0.001")
+        try:
+            found[name] = (yaml.safe_load(value), f"command line {word!r}")
+        except yaml.YAMLError:
+            raise ConfigError(f"{word!r}: the value is not valid YAML; quote it") from None
+        if name in _PATHS and isinstance(found[name][0], str):
+            found[name] = (os.path.join(here, os.path.expanduser(found[name][0])), found[name][1])
+    return found
+
+
+def presets() -> list[str]:
+    """Names of the presets in ``egs/common/conf``."""
+    return sorted(p.stem for p in CONF_DIR.glob("*.yaml") if p.stem != "base")
+
+
+def load(recipe: Path, overrides: list[str] = ()) -> Config:
+    """Read the configuration of the recipe directory ``recipe``; raises ConfigError."""
+    keys = schema()
+    base = read_yaml(CONF_DIR / "base.yaml")
+    own = read_yaml(recipe / "recipe.yaml")
+    given = parse_overrides(list(overrides))
+    preset, where = next(layer["preset"] for layer in (given, own, base) if "preset" in layer)
+    if preset not in presets():
+        close = difflib.get_close_matches(str(preset), presets(), n=1)
+        raise ConfigError(f"{where}: preset: no preset {preset!r}; there are {', '.join(presets())}"
+                          + (f"; did you mean {close[0]}?" if close else ""))
+    values: dict[str, Any] = {}
+    for layer in (base, read_yaml(CONF_DIR / f"{preset}.yaml"), own, given):
+        for name, (value, origin) in layer.items():
+            _check(name, value, origin, keys)
+            values[name] = value
+    missing = sorted(set(keys) - set(values))
+    if missing:
+        raise ConfigError(f"{CONF_DIR / 'base.yaml'}: no default for {', '.join(missing)}")
+    tag = values["tag"]
+    if not tag or tag.startswith(".") or "/" in tag:
+        raise ConfigError(f"tag: {tag!r} cannot name a directory; use letters, digits, '_', '-' and '.'")
+    return _build(Config, values, "")
+
+
+def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    args = {}
+    for field in dataclasses.fields(cls):
+        hint, name = hints[field.name], f"{prefix}{field.name}"
+        args[field.name] = _build(hint, values, name + ".") if dataclasses.is_dataclass(hint) else values[name]
+        if float in (hint, *typing.get_args(hint)) and args[field.name] is not None:
+            args[field.name] = float(args[field.name])
+    return cls(**args)
+
+
+def documented_keys() -> dict[str, str]:
+    """``{"data.reader": "null   # corpus reader: …"}`` read from base.yaml's own comments, for ``--help``."""
+    lines = (CONF_DIR / "base.yaml").read_text(encoding="utf-8").splitlines()
+    section, docs = "", {}
+    for line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, _, rest = line.strip().partition(":")
+        if not line.startswith(" "):
+            section = ""
+        if not rest.strip():
+            section = name + "."
+        else:
+            docs[section + name] = rest.strip()
+    return docs

@@ -1,0 +1,81 @@
+"""What a stage says: plain lines on standard output and in its log file, a progress bar only on a terminal."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+from pathlib import Path
+from typing import TextIO
+
+_file: TextIO | None = None
+
+
+def to_file(path: Path | None) -> None:
+    """Append everything said from now on to ``path`` as well, with the time; None ends that."""
+    global _file
+    if _file is not None:
+        _file.close()
+    _file = None
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _file = path.open("a", encoding="utf-8")
+
+
+def say(text: str) -> None:
+    """One line (or several) for the user."""
+    print(text, flush=True)
+    to_log(text)
+
+
+def to_log(text: str) -> None:
+    """One line for the log file only."""
+    if _file is not None:
+        stamp = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
+        for line in text.splitlines() or [""]:
+            _file.write(f"{stamp} {line}\n")
+        _file.flush()
+
+
+class Progress:
+    """Progress of long work: a bar that redraws on a terminal, otherwise a line every ``every_s`` seconds.
+
+    Use as a context manager and call :meth:`add`; ``note`` is shown behind the counts, e.g. a real-time factor.
+    """
+
+    def __init__(self, what: str, total: float, unit: str = "", every_s: float = 15.0):
+        self.what, self.total, self.unit, self.every_s = what, total, unit, every_s
+        self.done, self.note = 0.0, ""
+        self.start = self.last = time.monotonic()
+        self.bar = sys.stdout.isatty()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind, value, trace) -> None:
+        if self.bar:
+            print("\r\033[K", end="", flush=True)
+        if kind is None and self.done:
+            say(self._line())
+
+    def _line(self) -> str:
+        passed = time.monotonic() - self.start
+        left = passed / self.done * (self.total - self.done) if self.done else 0.0
+        text = f"  {self.what}: {self.done:g}/{self.total:g} {self.unit} in {passed:.0f} s"
+        if self.done < self.total:
+            text += f", about {left:.0f} s left"
+        return text + (f", {self.note}" if self.note else "")
+
+    def add(self, count: float = 1, note: str | None = None) -> None:
+        self.done = round(self.done + count, 6)
+        self.note = self.note if note is None else note
+        now = time.monotonic()
+        if now - self.last < (0.2 if self.bar else self.every_s):
+            return
+        self.last = now
+        if self.bar:
+            share = int(24 * min(1.0, self.done / self.total)) if self.total else 24
+            print(f"\r\033[K[{'=' * share}{' ' * (24 - share)}]{self._line()}", end="", flush=True)
+            to_log(self._line())
+        else:
+            say(self._line())

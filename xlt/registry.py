@@ -1,0 +1,50 @@
+"""Lazy registries: a name maps to ``module:attribute`` and nothing is imported before it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from xlt.errors import ConfigError
+
+
+class Registry:
+    """Names of one kind of thing, e.g. corpus readers.
+
+    >>> Registry("reader", {"sqrt": "math:sqrt"}).get("sqrt")(9.0)
+    3.0
+    """
+
+    def __init__(self, kind: str, entries: dict[str, str]):
+        self.kind = kind
+        self.entries = dict(entries)
+
+    def names(self) -> list[str]:
+        return sorted(self.entries)
+
+    def get(self, name: str) -> Any:
+        """The object called ``name``; raises ConfigError with the nearest name if there is none."""
+        if name not in self.entries:
+            close = difflib.get_close_matches(str(name), self.entries, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ConfigError(f"{self.kind} {name!r} is not known; there are {', '.join(self.names())}{hint}")
+        module, _, attribute = self.entries[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+READERS = Registry("data.reader", {
+    "tuxpaint": "xlt.data.corpora.tuxpaint:read",
+    "kaldi": "xlt.data.corpora.kaldi:read",
+})
+
+UPSTREAMS = Registry("features.upstream", {
+    "fbank": "xlt.features.upstreams.fbank:Fbank",
+    "whisper_base": "xlt.features.upstreams.whisper:WhisperEncoder",
+    "s3prl": "xlt.features.upstreams.s3prl:S3prlUpstream",
+})
+
+ENCODERS = Registry("train.encoder", {
+    "blstm": "xlt.train.encoders.blstm:BlstmEncoder",
+    "linear": "xlt.train.encoders.linear:LinearEncoder",
+})

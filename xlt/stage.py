@@ -1,0 +1,268 @@
+"""The stage contract: what a stage reads and writes, when it is up to date, how it is resumed.
+
+A stage writes into a hidden sibling of its output, ``.NAME.partial``, and renames it at the end, so a killed stage
+leaves nothing that looks finished. Beside the output stands ``stage.json``: the settings it read, a digest of each
+input, versions, git revision, seed and wall time. The same settings and inputs → ``up to date``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xlt import __version__
+from xlt.config import ROOT, Config
+from xlt.errors import ConfigError, StageError
+from xlt.log import say
+
+
+@dataclass(frozen=True)
+class Stage:
+    number: int
+    name: str
+    does: str
+
+    def run(self, ctx: Context) -> None:
+        """Import the stage's package and run it."""
+        importlib.import_module(f"xlt.{self.name}").run(ctx)
+
+
+STAGES = [
+    Stage(1, "data", "corpus → data/{train,dev,test}, Kaldi directories"),
+    Stage(2, "check", "every data fault found now → data/check/report.{json,md}"),
+    Stage(3, "features", "features, once → dump/<upstream>/<set>/feats.scp"),
+    Stage(4, "tokens", "token list, round trip proven → data/tokens/<type>/"),
+    Stage(5, "lm", "language model → exp/lm/<tag>/ (off unless lm.type is set)"),
+    Stage(6, "train", "CTC and attention heads → exp/<tag>/"),
+    Stage(7, "decode", "hypotheses with scores → exp/<tag>/decode_<set>/"),
+    Stage(8, "score", "CER, WER, chrF with intervals → exp/<tag>/score.json"),
+    Stage(9, "report", "tables → RESULTS.md, ../README.md"),
+    Stage(10, "bundle", "one folder that transcribes anywhere → exp/<tag>/bundle/"),
+]
+
+
+@dataclass
+class Context:
+    """What a stage gets: the recipe directory, its configuration, and how it was called."""
+
+    recipe: Path
+    cfg: Config
+    force: bool = False
+    dry_run: bool = False
+    command: str = ""
+
+    @property
+    def data(self) -> Path:
+        return self.recipe / "data"
+
+    @property
+    def dump(self) -> Path:
+        """Features of this recipe's upstream."""
+        return self.recipe / "dump" / self.cfg.features.upstream
+
+    @property
+    def exp(self) -> Path:
+        return self.recipe / "exp" / self.cfg.tag
+
+    @property
+    def tokens(self) -> Path:
+        """Token list of this token type; a budget has its own, since its texts differ."""
+        name = self.cfg.tokens.type + (str(self.cfg.tokens.size) if self.cfg.tokens.type == "bpe" else "")
+        budget = self.cfg.train_set.removeprefix("train")
+        return self.data / "tokens" / (name + budget)
+
+    def shown(self, path: Path) -> str:
+        """``path`` as the user knows it: relative to the recipe where it lies inside."""
+        path = Path(path)
+        return str(path.relative_to(self.recipe)) if path.is_relative_to(self.recipe) else str(path)
+
+
+@dataclass
+class Unit:
+    """One piece of a stage's work with one output directory.
+
+    ``config``: the settings it reads (:meth:`Config.section`); ``inputs``: files or directories it reads; ``make``:
+    writes everything below the directory it is given and may return facts for ``stage.json``. With ``resume`` an
+    interrupted ``make`` finds its own earlier files there, if settings and inputs are still the same.
+    """
+
+    stage: str
+    out: Path
+    config: dict[str, Any]
+    inputs: list[Path]
+    make: Callable[[Path], dict | None]
+    resume: bool = False
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+_BIG = 64 << 20
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content; of a file over 64 MB, of its size and time; of a directory, of its files."""
+    sha = hashlib.sha256()
+    if path.is_dir():
+        for child in sorted(path.iterdir()):
+            if child.is_file() and child.name != "stage.json" and not child.name.startswith("."):
+                sha.update(f"{child.name}\0{digest(child)}\n".encode())
+    else:
+        info = path.stat()
+        if info.st_size > _BIG:
+            sha.update(f"{info.st_size} {info.st_mtime_ns}".encode())
+        else:
+            sha.update(path.read_bytes())
+    return sha.hexdigest()[:20]
+
+
+def git_revision() -> str:
+    """Commit of this checkout, with ``+`` if files differ from it; ``unknown`` outside git."""
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def read_stamp(out: Path) -> dict | None:
+    """The ``stage.json`` of a finished output, or None."""
+    try:
+        return json.loads((out / "stage.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the whole new one."""
+    atomic_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def atomic_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old file or the whole new one."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)
+
+
+def need(ctx: Context, *paths: Path, stage: str) -> None:
+    """Raise StageError unless all ``paths`` exist; ``stage`` is the one that makes them."""
+    missing = [p for p in paths if not p.exists()]
+    if missing:
+        number = next(s.number for s in STAGES if s.name == stage)
+        raise StageError(f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
+                         f"run with --stage {number}, or from the start")
+
+
+def _changes(old: dict, request: dict, out: Path) -> list[str]:
+    changed = []
+    for part in ("config", "inputs", "versions"):
+        before, now = old.get(part, {}), request[part]
+        for key in sorted(set(before) | set(now)):
+            if key not in now:
+                changed.append(f"{key} is no longer used")
+            elif key not in before:
+                changed.append(f"{key} is new")
+            elif before[key] != now[key]:
+                changed.append(f"{key}: {before[key]} → {now[key]}" if part != "inputs" else f"{key} changed")
+    for name, size in old.get("outputs", {}).items():
+        path = out / name
+        if not path.exists():
+            changed.append(f"{name} is missing")
+        elif path.is_file() and path.stat().st_size != size:
+            changed.append(f"{name} was altered")
+    return changed
+
+
+@contextlib.contextmanager
+def lock(out: Path) -> Iterator[None]:
+    """Hold the right to write ``out``; StageError if another process holds it."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (out.parent / f".{out.name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(f"{out}: another process is writing it; wait for it to end") from None
+        yield
+
+
+def run_unit(ctx: Context, unit: Unit) -> bool:
+    """Make the unit's output unless it is up to date; True if it was made."""
+    inputs = {ctx.shown(p): digest(p) for p in unit.inputs if p.exists()}
+    request = json.loads(json.dumps({"config": unit.config, "inputs": inputs,
+                                     "versions": {"xlt": __version__, **unit.versions}}))
+    out, shown = unit.out, ctx.shown(unit.out)
+    old = read_stamp(out)
+    changed = _changes(old, request, out) if old else []
+    if old and not changed and not ctx.force:
+        say(f"{unit.stage}: {shown} is up to date")
+        return False
+    if not old and out.is_dir() and any(out.iterdir()) and not ctx.force:
+        raise StageError(f"{shown}: exists and was not made by this stage (it has no stage.json); to keep and use it, "
+                         f"start at a later stage; to replace it, add --force")
+    why = f" again ({'; '.join(changed[:3])})" if changed else ""
+    if ctx.dry_run:
+        say(f"{unit.stage}: would make {shown}{why}")
+        return False
+    with lock(out):
+        say(f"{unit.stage}: makes {shown}{why}")
+        partial = out.parent / f".{out.name}.partial"
+        if partial.exists():
+            before = partial / "request.json"
+            same = unit.resume and before.exists() and _read_request(before) == request
+            if not same:
+                shutil.rmtree(partial)
+            else:
+                say(f"{unit.stage}: goes on where an earlier run stopped")
+        partial.mkdir(parents=True, exist_ok=True)
+        write_json(partial / "request.json", request)
+        start = time.monotonic()
+        facts = unit.make(partial) or {}
+        (partial / "request.json").unlink()
+        stamp = {"stage": unit.stage, **request, "seed": ctx.cfg.seed, "git": git_revision(), "command": ctx.command,
+                 "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                 "wall_s": round(time.monotonic() - start, 1), **facts,
+                 "outputs": {p.name: p.stat().st_size if p.is_file() else 0
+                             for p in sorted(partial.iterdir()) if not p.name.startswith(".")}}
+        write_json(partial / "stage.json", stamp)
+        replace_dir(partial, out)
+    return True
+
+
+def _read_request(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+def replace_dir(new: Path, out: Path) -> None:
+    """Put directory ``new`` in the place of ``out``, whatever stands there."""
+    aside = out.parent / f".{out.name}.old"
+    shutil.rmtree(aside, ignore_errors=True)
+    if out.exists():
+        out.rename(aside)
+    new.rename(out)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def find(word: str) -> Stage:
+    """The stage called by number or name; raises ConfigError."""
+    for stage in STAGES:
+        if word in (str(stage.number), stage.name):
+            return stage
+    raise ConfigError(f"no stage {word!r}; there are " + ", ".join(f"{s.number} {s.name}" for s in STAGES))
