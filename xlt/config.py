@@ -61,6 +61,7 @@ class LmConfig:
 class TrainConfig:
     encoder: str
     encoder_conf: dict
+    projection: int
     decoder: str
     decoder_conf: dict
     ctc_weight: float

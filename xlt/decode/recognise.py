@@ -1,0 +1,90 @@
+"""Features → text: batched CTC best path of ours, or ESPnet's beam search. Used by stage 7 and by ``xlt transcribe``.
+
+B batch, T frames, D dimensions, V tokens.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from xlt.config import DecodeConfig
+from xlt.errors import ConfigError
+from xlt.tokens.tokenizer import Tokenizer
+from xlt.train.espnet_task import load_arguments, load_model, quiet
+
+BATCH_FRAMES = 12000
+BLANK_ID = 0
+
+
+class Recogniser:
+    """Decodes features with the model in ``folder`` (``exp/<tag>`` or a bundle).
+
+    ``decode.method``: ``greedy`` takes the best token of each frame, merges repeats and drops blanks (Graves et al.
+    2006); ``beam`` is CTC prefix beam search and ``joint`` CTC and attention (Hori et al. 2017), both ESPnet's.
+    """
+
+    def __init__(self, folder: Path, decode: DecodeConfig):
+        self.method = decode.method
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.tokenizer = Tokenizer(folder)
+        self.search = None
+        args = load_arguments(folder)
+        if self.method == "joint" and not args.decoder:
+            raise ConfigError("decode.method=joint: this model has no attention decoder; use greedy or beam, or train with "
+                              "preset=hybrid_ssl")
+        if self.method == "greedy":
+            self.model = load_model(folder, self.device)
+        else:
+            self.search = _espnet_search(args, folder, decode, self.device)
+
+    def batches(self, utts: list[str], frames: dict[str, str]) -> Iterator[list[str]]:
+        """Split utterances, given in order of length, into batches; beam search takes one at a time."""
+        batch: list[str] = []
+        for utt in utts:
+            if batch and (self.search or (len(batch) + 1) * int(frames[utt]) > BATCH_FRAMES):
+                yield batch
+                batch = []
+            batch.append(utt)
+        if batch:
+            yield batch
+
+    def __call__(self, feats: list[np.ndarray]) -> list[tuple[str, float]]:
+        """Matrices (T, D) → text and log probability of each."""
+        if self.search is None:
+            return self._greedy(feats)
+        found = []
+        for matrix in feats:
+            _, _, ids, hypothesis = self.search(torch.from_numpy(matrix.copy()))[0]
+            found.append((self.tokenizer.decode(list(ids)), float(hypothesis.score)))
+        return found
+
+    @torch.inference_mode()
+    def _greedy(self, feats: list[np.ndarray]) -> list[tuple[str, float]]:
+        lengths = torch.tensor([len(m) for m in feats])
+        speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(m.copy()) for m in feats], batch_first=True)
+        hidden, out_lengths = self.model.encode(speech.to(self.device), lengths.to(self.device))
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        best, ids = self.model.ctc.log_softmax(hidden).max(dim=-1)  # (B, T, V) → (B, T)
+        found = []
+        for row, logp, length in zip(ids.cpu(), best.cpu(), out_lengths.tolist(), strict=True):
+            merged = torch.unique_consecutive(row[:length]).tolist()
+            text = self.tokenizer.decode([i for i in merged if i != BLANK_ID])
+            found.append((text, float(logp[:length].sum())))
+        return found
+
+
+def _espnet_search(args, folder: Path, decode: DecodeConfig, device: str):
+    """ESPnet's ``Speech2Text`` over the model in ``folder``; it reads a file, so its paths are made right in a copy."""
+    from espnet2.bin.asr_inference import Speech2Text
+
+    with tempfile.TemporaryDirectory() as scratch, quiet():
+        config = Path(scratch) / "config.yaml"
+        config.write_text(yaml.safe_dump(vars(args), allow_unicode=True), encoding="utf-8")
+        return Speech2Text(str(config), str(folder / "model.pth"), device=device, beam_size=decode.beam_size,
+                           ctc_weight=decode.ctc_weight if decode.method == "joint" else 1.0)

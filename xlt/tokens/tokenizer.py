@@ -1,0 +1,88 @@
+"""Text ↔ token ids. The token list has ESPnet's order: ``<blank> <unk> … <sos/eos>``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xlt.errors import ConfigError, DataError
+
+BLANK, UNK, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
+
+
+class Tokenizer:
+    """The tokenizer in a folder that :func:`train_tokenizer` wrote: ``tokens.txt`` and, for bpe, ``bpe.model``."""
+
+    def __init__(self, folder: Path):
+        path = folder / "tokens.txt"
+        try:
+            self.tokens = path.read_text(encoding="utf-8").split("\n")[:-1]
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file; stage 4 (tokens) makes it") from None
+        self.ids = {token: i for i, token in enumerate(self.tokens)}
+        self.bpe_model = folder / "bpe.model"
+        self.type = "bpe" if self.bpe_model.exists() else "char"
+        self._bpe = None
+
+    def _pieces(self, text: str) -> list[str]:
+        if self.type == "char":
+            return [SPACE if c == " " else c for c in text]
+        if self._bpe is None:
+            import sentencepiece
+
+            self._bpe = sentencepiece.SentencePieceProcessor(model_file=str(self.bpe_model))
+        return self._bpe.encode(text, out_type=str)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids; what the list does not have becomes ``<unk>``."""
+        unk = self.ids[UNK]
+        return [self.ids.get(piece, unk) for piece in self._pieces(text)]
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of token ids; ``<blank>`` and ``<sos/eos>`` are left out, ``<unk>`` is shown as it is."""
+        pieces = [self.tokens[i] for i in ids]
+        pieces = [p for p in pieces if p not in (BLANK, SOS_EOS)]
+        if self.type == "char":
+            return "".join(" " if p == SPACE else p for p in pieces)
+        return "".join(pieces).replace("▁", " ").removeprefix(" ")
+
+    def characters(self) -> set[str]:
+        """The characters that the tokens can write."""
+        special = {BLANK, UNK, SOS_EOS}
+        if self.type == "char":
+            return {" " if t == SPACE else t for t in self.tokens if t not in special}
+        return {c for t in self.tokens if t not in special for c in t.replace("▁", " ")}
+
+
+def train_tokenizer(texts: list[str], kind: str, size: int, out: Path, where: str) -> None:
+    """Write ``tokens.txt`` (and ``bpe.model``) learned from ``texts`` into ``out``.
+
+    ``size`` counts bpe pieces. Raises ConfigError if that many pieces cannot be learned from these texts; ``where``
+    names the text in the message.
+    """
+    if kind == "char":
+        chars = sorted({c for text in texts for c in text})
+        listed = [SPACE if c == " " else c for c in chars]
+    else:
+        listed = _train_bpe(texts, size, out, where)
+    (out / "tokens.txt").write_text("".join(f"{t}\n" for t in [BLANK, UNK, *listed, SOS_EOS]), encoding="utf-8",
+                                    newline="\n")
+
+
+def _train_bpe(texts: list[str], size: int, out: Path, where: str) -> list[str]:
+    import sentencepiece
+
+    # identity: the default normaliser (NFKC) rewrites letters, and the text is normalised already
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts), model_prefix=str(out / "bpe"), model_type="bpe", vocab_size=size,
+            character_coverage=1.0, normalization_rule_name="identity", remove_extra_whitespaces=False,
+            bos_id=-1, eos_id=-1, unk_id=0, unk_piece=UNK, minloglevel=2)
+    except (RuntimeError, OSError) as err:
+        chars = len({c for text in texts for c in text})
+        raise ConfigError(f"tokens.size={size}: bpe pieces cannot be learned from {where}: it has {chars} different "
+                          f"characters, and pieces must be more than those but fewer than its text supports "
+                          f"({str(err).strip().splitlines()[-1]}); choose another tokens.size, or tokens.type=char"
+                          ) from None
+    (out / "bpe.vocab").unlink(missing_ok=True)
+    model = sentencepiece.SentencePieceProcessor(model_file=str(out / "bpe.model"))
+    return [model.id_to_piece(i) for i in range(model.get_piece_size()) if model.id_to_piece(i) != UNK]

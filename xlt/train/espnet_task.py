@@ -1,0 +1,115 @@
+"""ESPnet's ASR task with our encoders registered, a trainer that keeps the checkpoint before the newest, model loading.
+
+Importing this module imports espnet2 (10 to 17 s); nothing outside train/ and decode/ does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import yaml
+
+from xlt.errors import ConfigError, DataError
+from xlt.log import say
+from xlt.registry import ENCODERS
+
+with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages that we do not use
+    from espnet2.tasks.asr import ASRTask, decoder_choices, encoder_choices, preencoder_choices
+    from espnet2.train.trainer import Trainer
+
+    from xlt.train.encoders.stem import Stem
+
+for _name in ENCODERS.names():
+    encoder_choices.classes[_name] = ENCODERS.get(_name)
+preencoder_choices.classes["stem"] = Stem
+
+NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
+
+
+class XltTrainer(Trainer):
+    """Moves the checkpoint aside before each epoch: if the next one is damaged, training resumes from there."""
+
+    @classmethod
+    def train_one_epoch(cls, *, options, distributed_option, **kwargs) -> bool:
+        if not distributed_option.distributed or distributed_option.dist_rank == 0:
+            newest = Path(options.output_dir) / NEWEST
+            if newest.exists():
+                newest.replace(newest.with_name(BEFORE))
+        return super().train_one_epoch(options=options, distributed_option=distributed_option, **kwargs)
+
+
+class XltTask(ASRTask):
+    trainer = XltTrainer
+
+
+def restore_checkpoint(folder: Path) -> None:
+    """Make ``checkpoint.pth`` the newest checkpoint that loads, and say so if that is not the last one written."""
+    for name in (NEWEST, BEFORE):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            torch.load(path, map_location="cpu", weights_only=False)
+        except Exception as err:  # a torn file fails in many ways: zip, pickle, EOF
+            say(f"  {path.name} is damaged ({type(err).__name__}); "
+                + ("trying the one before" if name == NEWEST else "training starts again"))
+            path.unlink()
+            continue
+        if name == BEFORE:
+            path.replace(folder / NEWEST)
+        return
+
+
+def check_arguments(kind: str, name: str, conf: dict) -> None:
+    """Raise ConfigError unless ESPnet's ``kind`` (encoder, decoder) has ``name`` and its class takes ``conf``."""
+    choices = {"encoder": encoder_choices, "decoder": decoder_choices}[kind].classes
+    if name not in choices:
+        raise ConfigError(f"train.{kind}: no {kind} {name!r}; there are {', '.join(sorted(choices))}")
+    known = inspect.signature(choices[name].__init__).parameters
+    unknown = sorted(set(conf) - set(known))
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+        offered = ", ".join(n for n in known if n not in ("self", "input_size", "vocab_size", "encoder_output_size"))
+        raise ConfigError(f"train.{kind}_conf: {name} has no argument {unknown[0]!r}; it has {offered}")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """ESPnet's notices on how it builds a model are not for the user."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def load_model(folder: Path, device: str = "cpu") -> torch.nn.Module:
+    """The trained ESPnet model of ``exp/<tag>`` or of a bundle, in evaluation mode."""
+    args = load_arguments(folder)
+    with quiet():
+        model = XltTask.build_model(args)
+    try:
+        model.load_state_dict(torch.load(folder / "model.pth", map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, EOFError) as err:
+        raise DataError(f"{folder / 'model.pth'}: cannot be loaded ({str(err).splitlines()[0]}); train again with "
+                        "--stage 6 --force") from None
+    return model.to(device).eval()
+
+
+def load_arguments(folder: Path) -> argparse.Namespace:
+    """ESPnet's arguments in ``config.yaml``, with its file names pointing into ``folder``."""
+    path = folder / "config.yaml"
+    try:
+        args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; stage 6 (train) makes it") from None
+    args.normalize_conf = {**args.normalize_conf, "stats_file": str(folder / "feats_stats.npz")}
+    if args.bpemodel:
+        args.bpemodel = str(folder / "bpe.model")
+    return args

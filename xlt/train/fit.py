@@ -1,0 +1,210 @@
+"""One training: ESPnet's files, ESPnet's task in this process, the averaged model.
+
+T frames of features, S stacked frames, U tokens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from xlt.config import Config
+from xlt.errors import DataError, StageError
+from xlt.kaldi_io import FeatureReader, read_table, same_keys
+from xlt.log import say
+from xlt.stage import Context, write_json
+from xlt.tokens.tokenizer import Tokenizer
+from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, restore_checkpoint
+
+
+def fit(ctx: Context, out: Path) -> dict:
+    """Train in ``out`` (resuming what is there) and leave model, configuration, tokens, statistics and history."""
+    cfg = ctx.cfg
+    check_arguments("encoder", cfg.train.encoder, cfg.train.encoder_conf)
+    if cfg.train.decoder != "none":
+        check_arguments("decoder", cfg.train.decoder, cfg.train.decoder_conf)
+    info = json.loads((ctx.dump / cfg.train_set / "feats.json").read_text(encoding="utf-8"))
+    tokenizer = Tokenizer(ctx.tokens)
+    for name in ("tokens.txt", "bpe.model"):
+        if (ctx.tokens / name).exists():
+            shutil.copyfile(ctx.tokens / name, out / name)
+    stack = max(1, round(info["frame_rate"] / cfg.train.frame_rate))
+    work = out / "work"
+    work.mkdir(exist_ok=True)
+    facts = {"train": _prepare(ctx, cfg.train_set, work / "train", tokenizer, stack),
+             "dev": _prepare(ctx, "dev", work / "dev", tokenizer, stack)}
+    if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
+        _statistics(ctx.dump / cfg.train_set / "feats.scp", work / "train" / "speech_shape", out / "feats_stats.npz")
+        arguments = _arguments(cfg, info, tokenizer, stack, out, work)
+        (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
+        restore_checkpoint(out)
+        with _logging(out / "train.log"), contextlib.redirect_stderr(io.StringIO()):  # ESPnet prints its command line
+            XltTask.main(cmd=["--config", str(work / "train.yaml")])
+        _keep(ctx, out, info, tokenizer, stack)
+    for pattern in ("*epoch.pth", "valid.*.pth", "checkpoint*.pth", "latest.pth"):
+        for path in out.glob(pattern):
+            path.unlink(missing_ok=True)
+    shutil.rmtree(work)
+    history = json.loads((out / "history.json").read_text(encoding="utf-8"))
+    parameters = sum(p.numel() for p in torch.load(out / "model.pth", weights_only=True).values())
+    say(f"  {len(history)} epochs, mean of the {min(len(history), cfg.train.average_best)} best, "
+        f"{parameters / 1e6:.1f} M parameters")
+    return facts | {"epochs": len(history), "parameters": parameters}
+
+
+def _prepare(ctx: Context, name: str, folder: Path, tokenizer: Tokenizer, stack: int) -> dict:
+    """Write ``speech_shape`` of the utterances of set ``name`` that CTC can learn: ceil(T/S) ≥ U + repeats."""
+    folder.mkdir(exist_ok=True)
+    text, scp = ctx.data / name / "text", ctx.dump / name / "feats.scp"
+    texts, frames = read_table(text), read_table(ctx.dump / name / "utt2num_frames")
+    same_keys(text, scp, texts, read_table(scp))
+    shapes, infeasible = {}, []
+    for utt, line in texts.items():
+        ids = tokenizer.encode(line)
+        repeats = sum(a == b for a, b in zip(ids, ids[1:], strict=False))
+        if -(-int(frames[utt]) // stack) < max(1, len(ids) + repeats):
+            infeasible.append(utt)
+        else:
+            shapes[utt] = frames[utt]
+    if infeasible:
+        say(f"  {name}: {len(infeasible)} of {len(texts)} utterances have fewer frames than CTC needs for their text "
+            f"and are left out: {' '.join(infeasible[:5])}{' …' if len(infeasible) > 5 else ''}")
+        (folder / "infeasible").write_text("\n".join(infeasible) + "\n", encoding="utf-8")
+    if not shapes:
+        raise DataError(f"{text}: no utterance is left to learn from; raise data.train_minutes, use tokens.type=bpe, or "
+                        "raise train.frame_rate")
+    # the dimension behind the comma is ignored by the length sampler but is part of the format
+    (folder / "speech_shape").write_text("".join(f"{u} {t},1\n" for u, t in shapes.items()), encoding="utf-8")
+    return {"utterances": len(shapes), "infeasible": len(infeasible)}
+
+
+def _statistics(scp: Path, shape: Path, out: Path) -> None:
+    """``feats_stats.npz`` in ESPnet's form: count (), sum (D,), sum_square (D,) over all training frames."""
+    reader, count, total, square = FeatureReader(scp), 0, 0.0, 0.0
+    for utt in read_table(shape):
+        feats = reader[utt].astype(np.float64)  # (T, D)
+        count, total, square = count + len(feats), total + feats.sum(0), square + (feats**2).sum(0)
+    np.savez(out, count=np.float64(count), sum=np.float32(total), sum_square=np.float32(square))
+
+
+def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, out: Path, work: Path) -> dict:
+    """The options of ``espnet2.bin.asr_train`` for this experiment."""
+    train, rate = cfg.train, info["frame_rate"]
+
+    def data(name: str) -> list[str]:
+        feats = Path("dump") / cfg.features.upstream / name / "feats.scp"
+        return [f"{feats},speech,kaldi_ark", f"{Path('data') / name / 'text'},text,text"]
+
+    # with a decoder, ESPnet's accuracy of the decoder is the criterion; without one there is only CTC
+    criterion = ["valid", "cer_ctc", "min"] if train.decoder == "none" else ["valid", "acc", "max"]
+    plateau = {"mode": criterion[2], "factor": 0.5, "patience": 2}
+    ngpu = torch.cuda.device_count() if train.ngpu is None else train.ngpu
+    if ngpu > torch.cuda.device_count():
+        raise StageError(f"train.ngpu={ngpu}: this machine has {torch.cuda.device_count()} GPUs that torch can use")
+    return {
+        "output_dir": str(out), "log_level": "INFO", "seed": cfg.seed, "ngpu": ngpu,
+        "multiprocessing_distributed": ngpu > 1, "dist_master_port": None, "num_workers": 0 if ngpu == 0 else 2,
+        "resume": True, "use_tensorboard": False, "use_matplotlib": False,
+        "train_data_path_and_name_and_type": [d.split(",") for d in data(cfg.train_set)],
+        "valid_data_path_and_name_and_type": [d.split(",") for d in data("dev")],
+        "train_shape_file": [str(work / "train" / "speech_shape")],
+        "valid_shape_file": [str(work / "dev" / "speech_shape")],
+        "batch_type": "length", "batch_bins": round(train.batch_s * rate), "sort_in_batch": "descending",
+        "sort_batch": "ascending",
+        "use_preprocessor": True, "token_type": tokenizer.type, "token_list": str(out / "tokens.txt"),
+        "bpemodel": str(out / "bpe.model") if tokenizer.type == "bpe" else None, "cleaner": None, "g2p": None,
+        "input_size": info["dim"], "specaug": None, "normalize": "global_mvn",
+        "normalize_conf": {"stats_file": str(out / "feats_stats.npz")},
+        "preencoder": "stem",
+        "preencoder_conf": {"input_size": info["dim"], "stack": stack, "projection": train.projection,
+                            "time_mask": round(train.time_mask_s * rate / stack), "feature_mask": train.feature_mask,
+                            "num_masks": train.num_masks},
+        "encoder": train.encoder, "encoder_conf": train.encoder_conf,
+        "decoder": None if train.decoder == "none" else train.decoder, "decoder_conf": train.decoder_conf,
+        "model_conf": {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False},
+        "optim": train.optim, "optim_conf": {"lr": train.lr},
+        "scheduler": "warmupreducelronplateau" if train.warmup_steps else "reducelronplateau",
+        "scheduler_conf": {**plateau, **({"warmup_steps": train.warmup_steps} if train.warmup_steps else {})},
+        "val_scheduler_criterion": criterion[:2], "early_stopping_criterion": criterion,
+        "best_model_criterion": [criterion], "keep_nbest_models": train.average_best,
+        "max_epoch": train.max_epochs, "patience": train.patience, "grad_clip": train.grad_clip,
+    }
+
+
+class _EpochLines(logging.Handler):
+    """Shows the user one short line for each of ESPnet's epoch results."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = re.match(r"(\d+)epoch results: \[train\](.*)\[valid\](.*)", record.getMessage(), re.S)
+        if found:
+            epoch, train, valid = found.groups()
+            parts = [f"train loss {_number(train, 'loss')}", f"dev loss {_number(valid, 'loss')}"]
+            cer, acc = _number(valid, "cer_ctc"), _number(valid, "acc")
+            parts += [f"dev CER {100 * float(cer):.1f}"] if cer not in ("?", "nan") else []
+            parts += [f"dev accuracy {100 * float(acc):.1f}"] if acc not in ("?", "nan") else []
+            say(f"  epoch {epoch}: " + ", ".join(parts))
+
+
+def _number(text: str, key: str) -> str:
+    found = re.search(rf"(?:^|[\s,]){key}=([^,\s]+)", text)
+    return found.group(1) if found else "?"
+
+
+@contextlib.contextmanager
+def _logging(path: Path) -> Iterator[None]:
+    """ESPnet's log goes to ``path`` and one line an epoch to the user; the console stays readable."""
+    root, level = logging.getLogger(), logging.getLogger().level
+    to_file = logging.FileHandler(path, encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handlers = [to_file, _EpochLines()]
+    before = root.handlers[:]
+    root.handlers[:] = handlers  # ESPnet calls basicConfig, which adds none where there are some
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = before
+        root.setLevel(level)
+        to_file.close()
+
+
+def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int) -> None:
+    """Write the averaged model, the history and, last, ``xlt.json``."""
+    from xlt.languages import get
+
+    averaged = sorted(out.glob("valid.*.ave.pth"))
+    if not averaged:
+        raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")
+    shutil.copyfile(averaged[0].resolve(), out / "model.pth")
+    write_json(out / "history.json", _history(out / NEWEST))
+    config = (out / "config.yaml").read_text(encoding="utf-8").replace(ctx.shown(out), ctx.shown(ctx.exp))
+    (out / "config.yaml").write_text(config, encoding="utf-8")
+    write_json(out / "xlt.json", {
+        "lang": ctx.cfg.lang, "normaliser": ctx.cfg.data.normaliser or get(ctx.cfg.lang).normaliser,
+        "features": {**info, "settings": ctx.cfg.section("features")},
+        "tokens": {"type": tokenizer.type, "count": len(tokenizer.tokens)},
+        "frame_rate": info["frame_rate"] / stack, "decode": ctx.cfg.section("decode")})
+
+
+def _history(checkpoint: Path) -> list[dict]:
+    """``[{"epoch": 1, "train_loss": …, "loss": …, "cer_ctc": …}, …]`` from ESPnet's reporter; loss and CER on dev."""
+    stats = torch.load(checkpoint, map_location="cpu", weights_only=False)["reporter"]["stats"]
+    rows = []
+    for epoch in sorted(stats):
+        valid, train = stats[epoch].get("valid", {}), stats[epoch].get("train", {})
+        row = {"epoch": epoch, "train_loss": train.get("loss")}
+        row |= {k: valid[k] for k in ("loss", "cer_ctc", "acc") if k in valid and valid[k] == valid[k]}
+        rows.append({k: round(float(v), 5) if k != "epoch" else v for k, v in row.items() if v is not None})
+    return rows
