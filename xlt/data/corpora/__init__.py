@@ -1,0 +1,39 @@
+"""Corpus readers, one a file. A reader finds the utterances of one language; it neither decodes audio nor changes text.
+
+``read(cfg) -> Corpus``; DataError if the corpus cannot be had or lacks the language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One clip with its text as the corpus gives it.
+
+    ``id`` starts with ``speaker``. ``start_s``/``end_s``: the part of ``audio`` that is meant, seconds; None = all.
+    ``content``: the same for all utterances that the corpus knows to say the same, also in other languages; the split
+    follows it. ``split``: train, dev or test where the corpus has its own split.
+    """
+
+    id: str
+    speaker: str
+    lang: str
+    text: str
+    audio: Path
+    content: str
+    start_s: float | None = None
+    end_s: float | None = None
+    split: str | None = None
+
+
+@dataclass
+class Corpus:
+    """What a reader found. ``left_out``: reason → ids of what it did not take; ``facts`` go into the report."""
+
+    name: str
+    utterances: list[Utterance]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    facts: dict = field(default_factory=dict)

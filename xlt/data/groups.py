@@ -1,0 +1,62 @@
+"""Groups of utterances that must not be parted, the split into train, dev and test, and training budgets.
+
+All choices hang on hashes of names, never on order or chance, so that they are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+SPLITS = ("train", "dev", "test")
+TRAIN_SHARE, DEV_SHARE = 0.8, 0.1  # the rest is test
+_SALT = "xlt-1"
+
+
+def connect(names: Iterable[str], links: Iterable[Iterable[str]]) -> dict[str, str]:
+    """``{name: first name of its group}``; names in one link are one group, and so are groups that share a name."""
+    parent = {name: name for name in names}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for link in links:
+        first, *rest = map(root, link)
+        for other in rest:
+            low, high = sorted((root(first), root(other)))
+            parent[high] = low
+    return {name: root(name) for name in parent}
+
+
+def position(name: str, purpose: str) -> float:
+    """A number in [0, 1) that hangs on nothing but the two words; evenly spread over names."""
+    return int.from_bytes(hashlib.sha256(f"{_SALT} {purpose} {name}".encode()).digest()[:7], "big") / 2**56
+
+
+def split(groups: Iterable[str]) -> dict[str, str]:
+    """``{group: train | dev | test}``, 80/10/10 by hash; a set that would be empty gets the group nearest to it."""
+    place = {group: position(group, "split") for group in groups}
+    found = {group: "train" if x < TRAIN_SHARE else "dev" if x < TRAIN_SHARE + DEV_SHARE else "test"
+             for group, x in place.items()}
+    for name, wanted in (("test", 1.0), ("dev", TRAIN_SHARE)):
+        if name not in found.values() and len(found) >= len(SPLITS):
+            spare = [g for g in found if found[g] == "train"]
+            found[min(spare or found, key=lambda g: (abs(place[g] - wanted), g))] = name
+    return found
+
+
+def budget(durations: Mapping[str, float], keys: Mapping[str, str], minutes: float) -> list[str]:
+    """The utterances of a training budget: by hash of ``keys``, as many as fit into ``minutes``.
+
+    Nested: those of a smaller budget are the first of a larger one.
+    """
+    taken, total = [], 0.0
+    for utt in sorted(durations, key=lambda u: (position(keys[u], "budget"), u)):
+        total += durations[utt]
+        if total > minutes * 60:
+            break
+        taken.append(utt)
+    return taken

@@ -1,0 +1,140 @@
+"""Languages: code_Script (ISO 639-3, ISO 15924), name, family, and the name of the text normaliser.
+
+The rules behind a normaliser's name stand in ``xlt/data/text.py``. A name is never given a new meaning: a changed rule
+is a new version.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from xlt.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Language:
+    """``code`` is code_Script, e.g. ``ron_Latn``; ``iso1`` the two-letter code, or "" where there is none."""
+
+    code: str
+    name: str
+    family: str
+    iso1: str
+    normaliser: str
+
+    @property
+    def iso(self) -> str:
+        """ISO 639-3 code: the first three letters."""
+        return self.code[:3]
+
+
+_TABLE = """
+afr_Latn af Afrikaans             Germanic
+arb_Arab ar Arabic                Semitic
+ast_Latn -  Asturian              Romance
+aze_Latn az Azerbaijani           Turkic
+bel_Cyrl be Belarusian            Slavic
+ben_Beng bn Bengali               Indo-Aryan
+bul_Cyrl bg Bulgarian             Slavic
+cat_Latn ca Catalan               Romance
+ces_Latn cs Czech                 Slavic
+cmn_Hans zh Mandarin_Chinese      Sinitic
+cym_Latn cy Welsh                 Celtic
+dan_Latn da Danish                Germanic
+deu_Latn de German                Germanic
+ell_Grek el Greek                 Hellenic
+eng_Latn en English               Germanic
+epo_Latn eo Esperanto             constructed
+est_Latn et Estonian              Uralic
+eus_Latn eu Basque                isolate
+fin_Latn fi Finnish               Uralic
+fra_Latn fr French                Romance
+gle_Latn ga Irish                 Celtic
+glg_Latn gl Galician              Romance
+heb_Hebr he Hebrew                Semitic
+hin_Deva hi Hindi                 Indo-Aryan
+hrv_Latn hr Croatian              Slavic
+hun_Latn hu Hungarian             Uralic
+hye_Armn hy Armenian              Armenian
+ind_Latn id Indonesian            Austronesian
+isl_Latn is Icelandic             Germanic
+ita_Latn it Italian               Romance
+jpn_Jpan ja Japanese              Japonic
+kat_Geor ka Georgian              Kartvelian
+kaz_Cyrl kk Kazakh                Turkic
+kir_Cyrl ky Kyrgyz                Turkic
+kor_Kore ko Korean                Koreanic
+lav_Latn lv Latvian               Baltic
+lit_Latn lt Lithuanian            Baltic
+mal_Mlym ml Malayalam             Dravidian
+mar_Deva mr Marathi               Indo-Aryan
+mkd_Cyrl mk Macedonian            Slavic
+mlt_Latn mt Maltese               Semitic
+nld_Latn nl Dutch                 Germanic
+nob_Latn nb Norwegian_Bokmål      Germanic
+oci_Latn oc Occitan               Romance
+pes_Arab fa Persian               Iranian
+pol_Latn pl Polish                Slavic
+por_Latn pt Portuguese            Romance
+quy_Latn qu Ayacucho_Quechua      Quechuan
+ron_Latn ro Romanian              Romance
+rus_Cyrl ru Russian               Slavic
+slk_Latn sk Slovak                Slavic
+slv_Latn sl Slovenian             Slavic
+spa_Latn es Spanish               Romance
+srp_Cyrl sr Serbian               Slavic
+swe_Latn sv Swedish               Germanic
+swh_Latn sw Swahili               Bantu
+tam_Taml ta Tamil                 Dravidian
+tat_Cyrl tt Tatar                 Turkic
+tel_Telu te Telugu                Dravidian
+tha_Thai th Thai                  Kra-Dai
+tur_Latn tr Turkish               Turkic
+ukr_Cyrl uk Ukrainian             Slavic
+urd_Arab ur Urdu                  Indo-Aryan
+uzb_Latn uz Uzbek                 Turkic
+vie_Latn vi Vietnamese            Austroasiatic
+yor_Latn yo Yoruba                Niger-Congo
+"""
+
+OWN_RULES = {"aze", "cat", "ron", "tur"}  # languages whose normaliser does more than generic-v1
+GENERIC = "generic-v1"
+_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
+
+
+def _normaliser(iso: str) -> str:
+    return f"{iso}-v1" if iso in OWN_RULES else GENERIC
+
+
+def _read(table: str) -> dict[str, Language]:
+    found = {}
+    for line in table.split("\n"):
+        if line:
+            code, iso1, name, family = line.split()
+            found[code] = Language(code, name.replace("_", " "), family, iso1.strip("-"), _normaliser(code[:3]))
+    return found
+
+
+LANGUAGES = _read(_TABLE)
+
+
+def iso(code: str) -> str:
+    """``ron_Latn`` → ``ron``; ConfigError if the code is malformed."""
+    return get(code).iso
+
+
+def get(code: str | None) -> Language:
+    """The language ``code``, e.g. ``ron_Latn``.
+
+    A well-formed code that is not in the table gets a plain entry with the generic normaliser, so that a new language
+    needs no code. A malformed code raises ConfigError.
+    """
+    if code in LANGUAGES:
+        return LANGUAGES[code]
+    if not isinstance(code, str) or not _CODE.fullmatch(code):
+        word = str(code).replace("-", "_").split("_")[0].lower()
+        near = [c for c, lang in LANGUAGES.items() if word and word in (c[:3], lang.iso1, lang.name.lower())]
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"lang: found {code!r}, expected language and script such as ron_Latn or swh_Latn "
+                          f"(ISO 639-3, ISO 15924){hint}")
+    return Language(code, code, "unknown", "", _normaliser(code[:3]))
