@@ -1,0 +1,95 @@
+"""`xlt benchmark`: egs/README.md, the table over languages, from every recipe's results/*.json."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from xlt.report.markdown import HEAD, table
+from xlt.report.results import Experiment, cell, experiments, load
+
+_BUDGETS = {10.0: "10 min", None: "all"}
+_TEST = "test"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from xlt.config import ROOT
+
+    parser.add_argument("egs", type=Path, nargs="?", default=ROOT / "egs", help="folder of the recipes (default: egs)")
+
+
+def main(args: argparse.Namespace) -> None:
+    from xlt.errors import DataError
+    from xlt.log import say
+    from xlt.stage import atomic_text
+
+    if not args.egs.is_dir():
+        raise DataError(f"{args.egs}: no such folder; name the one that holds the recipes, such as egs")
+    for path, text in files(args.egs).items():
+        atomic_text(path, text)
+        say(f"benchmark: wrote {path}")
+
+
+def files(egs: Path) -> dict[Path, str]:
+    """What the benchmark consists of: ``{path: text}``."""
+    recipes = {folder.parent.name: experiments(load(folder)) for folder in sorted(egs.glob("*/results"))}
+    return {egs / "README.md": render({name: found for name, found in recipes.items() if _on_test(found)})}
+
+
+def _on_test(found: list[Experiment]) -> list[Experiment]:
+    return [e for e in found if e.median(_TEST, "cer") is not None]
+
+
+def render(recipes: dict[str, list[Experiment]]) -> str:
+    """The page for ``{recipe: experiments}``."""
+    if not recipes:
+        return f"{HEAD}# Results of all languages\n\nNone yet: each recipe's `run.sh` makes its own.\n"
+    every = [e for found in recipes.values() for e in _on_test(found)]
+    columns = _columns(every)
+    parts = [f"{HEAD}# Results of all languages",
+             "On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of the run\n"
+             "nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several\n"
+             "experiments share features and training speech, the one that is best on dev stands here.\n"
+             "Zero-shot models saw none of it."]
+    for metric, title in (("cer", "Character error rate, %"), ("wer", "Word error rate, %")):
+        rows = [_row(name, found, columns, metric) for name, found in recipes.items()]
+        parts.append(f"## {title}\n\n" + table(["language", "test", "all", *columns], rows))
+    normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
+    commits = sorted({run.document["commit"] for e in every for run in e.runs})
+    parts.append("## Notes\n\n"
+                 f"- References and hypotheses are normalised alike: {', '.join(normalisers)}.\n"
+                 "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
+                 "- Signatures, commands, seeds, versions, machine and the utterances with the most errors stand in each\n"
+                 "  language's RESULTS.md; licences of the speech in its README.md.\n"
+                 f"- Made at commit {', '.join(commits)}; this page by `xlt benchmark`.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _column(e: Experiment) -> tuple | None:
+    """What an experiment is compared by, with the order of its column; None if it has no column here."""
+    run = e.runs[0]
+    if run.peer:
+        return 2, 0, run.experiment["describe"]
+    budget, upstream = run.config.get("data.train_minutes"), run.config["features.upstream"]
+    if budget not in _BUDGETS:
+        return None
+    return list(_BUDGETS).index(budget), upstream == "fbank", f"{upstream}, {_BUDGETS[budget]}"
+
+
+def _columns(every: list[Experiment]) -> list[str]:
+    return [name for *_, name in sorted({c for e in every if (c := _column(e))})]
+
+
+def _row(name: str, found: list[Experiment], columns: list[str], metric: str) -> list[str]:
+    tested = _on_test(found)
+    data = tested[0].runs[0].document["data"][_TEST]
+    everything = [run.document["train"]["speech_min"] for e in found for run in e.runs
+                  if not run.peer and run.config.get("data.train_minutes") is None]
+    cells = []
+    for column in columns:
+        same = [e for e in tested if (c := _column(e)) and c[-1] == column]
+        same.sort(key=lambda e: (e.median("dev", "cer") or 0.0, e.name))
+        cells.append(cell(same[0], _TEST, metric) if same else "–")
+    language = tested[0].runs[0].experiment["language"]
+    return [f"[{language}]({name}/RESULTS.md)", f"{data['utterances']} clips, {data['speech_min']:.1f} min",
+            f"{max(everything):.1f} min" if everything and None not in everything else "–", *cells]

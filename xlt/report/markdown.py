@@ -1,0 +1,109 @@
+"""RESULTS.md of a recipe, a function of its results/*.json alone."""
+
+from __future__ import annotations
+
+from xlt.report.results import Experiment, Result, cell, describe, experiments
+
+_METRICS = {"cer": "CER %", "wer": "WER %", "ser": "SER %", "chrf": "chrF2"}
+HEAD = """<!-- written by `xlt report` from results/*.json; a test compares: do not edit -->
+"""
+
+
+def render(results: list[Result]) -> str:
+    """The page; without results it says so."""
+    if not results:
+        return HEAD + "# Results\n\nNone yet: `./run.sh` makes them.\n"
+    found = experiments(results)
+    first = results[0].experiment
+    sets = sorted({name for result in results for name in result.sets()}, key=lambda name: (name != "test", name))
+    main = _main(found, sets[0])
+    parts = [f"{HEAD}# {first['language']} ({first['lang']}): results",
+             "Medians over seeds; in brackets the 95% bootstrap interval over utterances of the run nearest to the median.\n"
+             "Lower is better, but for chrF2."]
+    parts += [_scores(found, name) for name in sets]
+    parts += [_making(found), _environments(found), _examples(main)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _main(found: list[Experiment], name: str) -> Experiment:
+    """The experiment whose utterances are shown: ``main``, or else the best one of ours on dev (or ``name``)."""
+    ours = [e for e in found if not e.runs[0].peer] or found
+    named = [e for e in ours if e.name == "main"]
+    chosen_by = "dev" if all("dev" in e.runs[0].sets() for e in ours) else name
+    return named[0] if named else min(ours, key=lambda e: (e.median(chosen_by, "cer") or 1e9, e.name))
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(word).replace("|", "\\|") for word in line) + " |" for line in lines)
+
+
+def _scores(found: list[Experiment], name: str) -> str:
+    scored = [e for e in found if e.median(name, "cer") is not None]
+    scored.sort(key=lambda e: (e.median(name, "cer"), e.name))
+    sizes = sorted({(d["utterances"], d["speech_min"], run.score(name, "cer")["n_ref"], run.score(name, "wer")["n_ref"])
+                    for e in scored for run in e.runs if name in run.sets() for d in [run.document["data"][name]]}, key=str)
+    size = "; ".join(f"{clips} clips, {minutes} minutes, {chars} characters, {words} words"
+                     for clips, minutes, chars, words in sizes)
+    rows = [[e.name, describe(e.runs[0]), _speech(e.runs[0]), *(cell(e, name, metric) for metric in _METRICS),
+             " ".join(f"{value:.1f}" for value in e.values(name, "cer")) if len(e.runs) > 1 else ""] for e in scored]
+    empty = sorted({utt for e in scored for run in e.runs if name in run.sets()
+                    for utt in run.document["data"][name]["empty_references"]})
+    note = [f"Not scored, as the reference is empty: {', '.join(empty)}."] if empty else []
+    return "\n\n".join([f"## {name}: {size}",
+                        table(["experiment", "model", "training speech", *_METRICS.values(), "CER of each seed"], rows),
+                        *note, "Signatures:\n\n" + "\n".join(f"    {line}" for line in _signatures(scored, name))])
+
+
+def _signatures(found: list[Experiment], name: str) -> list[str]:
+    """The signatures without values, each once, with the seeds put together."""
+    seeds: dict[str, set[int]] = {}
+    for result in (run for e in found for run in e.runs if name in run.sets()):
+        for line in result.document["signature"][name].values():
+            score, _, options = line.partition(" | ")
+            options, _, seed = options.rpartition(" | seed:")
+            seeds.setdefault(f"{score.split()[0]} | {options}", set()).add(int(seed))
+    return [f"{line} | seed:{','.join(map(str, sorted(own)))}" for line, own in sorted(seeds.items())]
+
+
+def _speech(result: Result) -> str:
+    minutes = result.document.get("train", {}).get("speech_min")
+    return "–" if minutes is None else f"{minutes:.1f} min"
+
+
+def _making(found: list[Experiment]) -> str:
+    rows = []
+    for e in found:
+        run, times = e.runs[0], e.runs[0].document.get("stages", {})
+        rows.append([e.name, ", ".join(str(r.seed) for r in e.runs) if not run.peer else "–", f"`{run.document['command']}`",
+                     ", ".join(sorted({r.document["commit"] for r in e.runs})),
+                     ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in times.items()) or "–"])
+    return "## How they were made\n\nCommand and seconds of each stage are those of the first seed.\n\n" + table(
+        ["experiment", "seeds", "command", "commit", "seconds"], rows)
+
+
+def _environments(found: list[Experiment]) -> str:
+    blocks: dict[str, list[str]] = {}
+    for e in found:
+        for run in e.runs:
+            machine = run.document["environment"]
+            text = (f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}\n"
+                    + ", ".join(f"{name} {version}" for name, version in run.document["versions"].items()))
+            blocks.setdefault(text, []).append(run.tag)
+    lines = [f"```\n{text}\n```" + (f"\n\nfor {', '.join(sorted(tags))}" if len(blocks) > 1 else "")
+             for text, tags in blocks.items()]
+    return "## Environment\n\n" + "\n\n".join(lines)
+
+
+def _examples(experiment: Experiment) -> str:
+    shown = experiment.runs[0].document.get("examples")
+    if not shown:
+        return ""
+    (name, kinds), = shown.items()
+    first = experiment.runs[0]
+    parts = [f"## Utterances of {name}, by CER: {experiment.name}, seed {first.seed}"]
+    for kind, rows in kinds.items():
+        parts.append(f"### {len(rows)} {kind}\n\n" + table(["utterance", "CER %", "reference", "hypothesis"],
+                                                          [[r["id"], r["cer"], r["ref"], r["hyp"]] for r in rows]))
+    return "\n\n".join(parts)

@@ -1,0 +1,112 @@
+"""The files results/*.json of a recipe, and experiments that differ in nothing but the seed."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlt.errors import DataError
+
+
+@dataclass(frozen=True)
+class Result:
+    """One results/<tag>.json."""
+
+    tag: str
+    document: dict
+
+    @property
+    def config(self) -> dict:
+        return self.document["config"]
+
+    @property
+    def experiment(self) -> dict:
+        return self.document["experiment"]
+
+    @property
+    def peer(self) -> bool:
+        return self.experiment["peer"]
+
+    @property
+    def seed(self) -> int:
+        return self.config.get("seed", 0)
+
+    def sets(self) -> list[str]:
+        """Names of the scored sets, in the file's order."""
+        return list(self.document["signature"])
+
+    def score(self, name: str, metric: str) -> dict:
+        return self.document[name][metric]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Runs that differ only in the seed, ordered by it."""
+
+    name: str
+    runs: list[Result]
+
+    def values(self, name: str, metric: str) -> list[float]:
+        return [run.score(name, metric)["value"] for run in self.runs if name in run.sets()]
+
+    def median(self, name: str, metric: str) -> float | None:
+        values = self.values(name, metric)
+        return statistics.median(values) if values else None
+
+    def typical(self, name: str, metric: str) -> Result:
+        """The run whose score is nearest to the median, for the interval; the first seed among equals."""
+        middle = self.median(name, metric)
+        return min((run for run in self.runs if name in run.sets()),
+                   key=lambda run: abs(run.score(name, metric)["value"] - middle))
+
+
+def load(folder: Path) -> list[Result]:
+    """All results of a recipe in the order of their names; DataError for a file that is not a result."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            result = Result(path.stem, document)
+            if not all({"cer", "wer", "ser", "chrf"} <= document[name].keys() for name in result.sets()):
+                raise KeyError("a metric")
+            for key in ("config", "versions", "experiment", "data", "environment", "command", "commit"):
+                document[key]
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            raise DataError(f"{path}: not a result of stage 9 ({err}); delete it and run stage 9 (report) again") from None
+        found.append(result)
+    return found
+
+
+def experiments(results: list[Result]) -> list[Experiment]:
+    """Group runs by their settings without the seed; by name."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        settings = {k: v for k, v in result.config.items() if k != "seed"}
+        groups.setdefault(json.dumps([result.peer, settings], sort_keys=True), []).append(result)
+    made = []
+    for runs in groups.values():
+        runs.sort(key=lambda run: (run.seed, run.tag))
+        made.append(Experiment(runs[0].experiment["name"] if len(runs) > 1 else runs[0].tag, runs))
+    return sorted(made, key=lambda experiment: experiment.name)
+
+
+def describe(result: Result) -> str:
+    """Features and model in a few words, e.g. ``whisper_base, blstm, char``."""
+    if result.peer:
+        return result.experiment["describe"]
+    config = result.config
+    features = config["features.upstream"] + (f" ({config['features.path']})" if config.get("features.path") else "")
+    model = config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
+    tokens = config["tokens.type"] + (str(config["tokens.size"]) if config["tokens.type"] == "bpe" else "")
+    return f"{features}, {model}, {tokens}, {config['decode.method']}"
+
+
+def cell(experiment: Experiment, name: str, metric: str) -> str:
+    """``9.5 [8.1, 11.0]``: the median over seeds, and the interval of the run nearest to it; – without such a score."""
+    middle = experiment.median(name, metric)
+    if middle is None:
+        return "–"
+    low, high = experiment.typical(name, metric).score(name, metric)["ci95"]
+    return f"{middle:.1f} [{low:.1f}, {high:.1f}]"

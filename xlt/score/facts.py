@@ -1,0 +1,121 @@
+"""What a score rests on: settings, versions, machine, size of the training set, time of each stage.
+
+Read from the stamps that the stages left, so that settings given to the scoring alone cannot pass for those trained with.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt import __version__
+from xlt.config import flatten, schema
+from xlt.stage import git_revision, read_stamp
+
+if TYPE_CHECKING:
+    from xlt.stage import Context
+
+# where, how fast and how shown: no part of an experiment
+_APART = {"tag", "nj", "data.cache", "data.dir", "data.archive", "report.examples", "bundle.with_upstream"}
+_LIBRARIES = ("espnet", "espnet-s3prl", "torch", "transformers", "sentencepiece", "numpy", "sacrebleu", "soxr")
+
+
+def settings(ctx: Context) -> dict:
+    """The flat settings of the experiment; those of training and decoding as their stamps have them."""
+    keys = schema()
+    found = flatten(dataclasses.asdict(ctx.cfg), keep={"train.encoder_conf", "train.decoder_conf"})
+    for out in (ctx.exp, *(ctx.exp / f"decode_{name}" for name in ctx.cfg.decode.sets)):
+        stamp = read_stamp(out) or {}
+        found |= {k: v for k, v in stamp.get("config", {}).items() if k in keys and k != "decode.sets"}
+        found["seed"] = stamp.get("seed", found["seed"])
+    path = found["features.path"]
+    found["features.path"] = os.path.basename(os.path.normpath(path)) if path else None
+    return {k: v for k, v in sorted(found.items()) if k not in _APART}
+
+
+def of_experiment(ctx: Context, normaliser: str) -> dict:
+    """Everything in score.json beside the scores themselves."""
+    from xlt.languages import get
+
+    config = settings(ctx)
+    stamp = read_stamp(ctx.exp) or {}
+    language = get(ctx.cfg.lang)
+    train = ctx.data / ctx.cfg.train_set
+    return {
+        "experiment": {"tag": ctx.cfg.tag, "name": base_name(ctx.cfg.tag), "lang": language.code,
+                       "language": language.name, "normaliser": normaliser, "peer": False},
+        "config": config,
+        "versions": {**versions(), **stamp.get("versions", {})},
+        "environment": environment(),
+        "command": ctx.command,
+        "commit": stamp.get("git") or git_revision(),
+        "train": {"set": ctx.cfg.train_set, "speech_min": minutes(train), "utterances": count_lines(train / "text"),
+                  **{k: stamp[k] for k in ("epochs", "parameters") if k in stamp}},
+        "stages": stage_times(ctx),
+    }
+
+
+def base_name(tag: str) -> str:
+    """``whisper_base_10min_s2`` → ``whisper_base_10min``: the experiment without its seed."""
+    return re.sub(r"_s\d+$", "", tag)
+
+
+def minutes(folder: Path) -> float | None:
+    """Minutes of speech in a Kaldi directory by its utt2dur (seconds), or None without one."""
+    from xlt.kaldi_io import read_table
+
+    path = folder / "utt2dur"
+    return round(sum(map(float, read_table(path).values())) / 60, 2) if path.exists() else None
+
+
+def count_lines(path: Path) -> int | None:
+    return path.read_bytes().count(b"\n") if path.exists() else None
+
+
+def stage_times(ctx: Context) -> dict[str, float]:
+    """Seconds that each stage's present output took to make, by the stamps of its units; stages without one are left out."""
+    sets = [ctx.cfg.train_set, *ctx.cfg.decode.sets]
+    outs = {
+        "data": [ctx.data / name for name in ("all", *sets)],
+        "features": [ctx.dump / name for name in sets],
+        "tokens": [ctx.tokens],
+        "train": [ctx.exp],
+        "decode": [ctx.exp / f"decode_{name}" for name in ctx.cfg.decode.sets],
+    }
+    times = {}
+    for stage, folders in outs.items():
+        stamps = [stamp for folder in folders if (stamp := read_stamp(folder)) and "wall_s" in stamp]
+        if stamps:
+            times[stage] = round(sum(stamp["wall_s"] for stamp in stamps), 1)
+    return times
+
+
+def versions(libraries: tuple[str, ...] = _LIBRARIES) -> dict[str, str]:
+    """Versions of xlt, Python and the libraries that are installed."""
+    found = {"xlt": __version__, "python": platform.python_version()}
+    for name in libraries:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def environment() -> dict:
+    """The machine: processor, cores this process may use, memory, system. No names of hosts or users."""
+    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)),
+            "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
+            "system": f"{platform.system()} {platform.machine()}"}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
