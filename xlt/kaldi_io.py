@@ -61,8 +61,9 @@ class ArkWriter:
         self.ark, self.scp, self.final = ark, scp, final or ark
         end = 0
         self.keys: dict[str, str] = {}
+        self.num_frames: dict[str, int] = {}
         if scp.exists() and ark.exists():
-            self.keys, end = _valid_entries(ark, scp)
+            self.keys, self.num_frames, end = _valid_entries(ark, scp)
         self._ark = ark.open("r+b" if ark.exists() else "w+b")
         self._ark.seek(end)
         self._ark.truncate()
@@ -87,13 +88,14 @@ class ArkWriter:
         omniio.kaldi.save_ark(self._ark, {key: np.ascontiguousarray(matrix, dtype=np.float32)})
         self._ark.flush()
         self.keys[key] = f"{self.final}:{offset}"
+        self.num_frames[key] = len(matrix)
         self._scp.write(f"{key} {self.keys[key]}\n")
         self._scp.flush()
 
 
-def _valid_entries(ark: Path, scp: Path) -> tuple[dict[str, str], int]:
-    """Entries of a possibly torn scp whose matrices are whole, and the offset behind the last of them."""
-    size, end, keys = ark.stat().st_size, 0, {}
+def _valid_entries(ark: Path, scp: Path) -> tuple[dict[str, str], dict[str, int], int]:
+    """Entries of a possibly torn scp whose matrices are whole, their frames, and the offset behind the last of them."""
+    size, end, keys, frames = ark.stat().st_size, 0, {}, {}
     with ark.open("rb") as handle:
         for line in scp.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
             key, _, place = line.strip().partition(" ")
@@ -108,8 +110,8 @@ def _valid_entries(ark: Path, scp: Path) -> tuple[dict[str, str], int]:
             stop = int(offset) + 15 + rows * cols * 4
             if stop > size:
                 break
-            keys[key], end = place, stop
-    return keys, end
+            keys[key], frames[key], end = place, rows, stop
+    return keys, frames, end
 
 
 class FeatureReader:

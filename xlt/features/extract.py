@@ -1,0 +1,162 @@
+"""Waveforms → features, in this process: the one path that extraction and ``xlt transcribe`` share."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.config import FeaturesConfig
+from xlt.errors import ConfigError, DataError, UpstreamError
+from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, has_bf16, has_gpu
+from xlt.registry import UPSTREAMS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that a process needs to encode as every other process does."""
+
+    source: Source
+    layers: str | int | list
+    dtype: str
+    batch_s: float
+
+    def to_json(self) -> dict:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict) -> Setup:
+        return cls(**{**value, "source": Source(**value["source"])})
+
+
+def upstream_class(name: str) -> type[Upstream]:
+    """The class of an upstream: one of the registry, or s3prl's for every other name."""
+    return UPSTREAMS.get(name if name in UPSTREAMS.entries else "s3prl")
+
+
+def resolve_dtype(features: FeaturesConfig) -> str:
+    """``features.dtype`` with ``auto`` decided for this machine, without importing torch."""
+    if features.dtype != "auto":
+        return features.dtype
+    pays = upstream_class(features.upstream).bf16_pays and (has_bf16() or has_gpu())
+    return "bfloat16" if pays else "float32"
+
+
+def prepare(features: FeaturesConfig, cache: Path) -> Setup:
+    """Find the upstream's weights and fix the settings; raises ConfigError or UpstreamError before any long work."""
+    layers = features.layers
+    wanted = layers if isinstance(layers, list) else [layers]
+    if not wanted or not all(n == "last" or (isinstance(n, int) and not isinstance(n, bool)) for n in wanted):
+        raise ConfigError(f"features.layers: found {layers!r}, expected last, a layer number, or a list of them")
+    source = upstream_class(features.upstream).find(features.upstream, features.path, cache)
+    return Setup(source, layers, resolve_dtype(features), features.batch_s)
+
+
+def load(features: FeaturesConfig | Setup, cache: Path | None = None) -> Upstream:
+    """The upstream, ready to encode, on a GPU if there is one; one thread, since extraction runs many processes."""
+    setup = features if isinstance(features, Setup) else prepare(features, cache)
+    device = "cpu"
+    if has_gpu():
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return upstream_class(setup.source.upstream)(setup.source, setup.dtype, device)
+
+
+def layer_numbers(upstream: Upstream, layers: str | int | list) -> list[int]:
+    """``last``, a number or a list of them → numbers."""
+    wanted = layers if isinstance(layers, list) else [layers]
+    return [upstream.num_layers - 1 if n == "last" else n for n in wanted]
+
+
+def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int | list = "last",
+                 batch_s: float = 80.0, ids: list[str] | None = None) -> list[np.ndarray]:
+    """Features (T, D) float32 of each wave (N,), 16 kHz; several layers are concatenated along D.
+
+    Waves of equal padded length share a batch of at most ``batch_s`` seconds; waves longer than the upstream takes are
+    cut into windows. UpstreamError names the wave (by ``ids``) whose features are not numbers.
+    """
+    import numpy as np
+
+    numbers = layer_numbers(upstream, layers)
+    windows: dict[tuple[int, int], np.ndarray] = {}  # (wave, start) → samples
+    for w, wave in enumerate(waves):
+        step = upstream.max_samples or max(1, len(wave))
+        for start in range(0, max(1, len(wave)), step):
+            windows[w, start] = wave[start:start + step]
+    groups: dict[int, list[tuple[int, int]]] = {}
+    for place, samples in windows.items():
+        groups.setdefault(upstream.batch_key(len(samples)), []).append(place)
+    encoded: dict[tuple[int, int], np.ndarray] = {}
+    for key, places in sorted(groups.items()):
+        size = max(1, int(batch_s * SAMPLE_RATE / max(1, key)))
+        for at in range(0, len(places), size):
+            batch = places[at:at + size]
+            outputs, lengths = upstream.encode([windows[p] for p in batch], numbers)  # one (B, T, D) a layer
+            for row, (place, length) in enumerate(zip(batch, lengths, strict=True)):
+                encoded[place] = np.concatenate([o[row, :length].cpu().numpy() for o in outputs], axis=1)
+    joined = [np.concatenate([encoded[p] for p in sorted(windows) if p[0] == w]) for w in range(len(waves))]
+    for w, feats in enumerate(joined):
+        if not np.isfinite(feats).all():
+            raise UpstreamError(f"{upstream.name}: the features of {ids[w] if ids else f'clip {w + 1}'} are not finite "
+                                "numbers; use features.dtype=float32, or the weights are damaged")
+    return joined
+
+
+class Shard:
+    """The work of one process: batches of utterances → ``feats.<n>.ark`` in the directory that a message names."""
+
+    def __init__(self, setup: Setup, number: int):
+        self.setup, self.number = setup, number
+        self.upstream: Upstream | None = None
+
+    def run(self, message: dict) -> dict:
+        """Encode one message ``{"dir", "final", "utts": [[id, wav, audio hash or None], …]}``.
+
+        Returns ``{"frames": {id: T}, "dim": D, "frame_rate": Hz}``.
+        """
+        from xlt.kaldi_io import ArkWriter, read_wav
+
+        if self.upstream is None:
+            self.upstream = load(self.setup)
+        waves = []
+        for utt, path, sha in message["utts"]:
+            try:
+                wave = read_wav(path)
+            except DataError as err:
+                raise DataError(f"utterance {utt}: {err}; run stage 1 (data) again with --force") from None
+            if sha and audio_hash(wave) != sha:
+                raise DataError(f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from "
+                                "utt2audio): changed or cut short; run stage 1 (data) again with --force")
+            waves.append(wave)
+        ids = [utt for utt, _, _ in message["utts"]]
+        feats = encode_waves(self.upstream, waves, self.setup.layers, self.setup.batch_s, ids)
+        name = f"feats.{self.number}"
+        folder, final = Path(message["dir"]), Path(message["final"])
+        with ArkWriter(folder / f"{name}.ark", folder / f"{name}.scp", final / f"{name}.ark") as writer:
+            for utt, matrix in zip(ids, feats, strict=True):
+                writer.write(utt, matrix)
+        return {"frames": {u: len(m) for u, m in zip(ids, feats, strict=True)}, "dim": feats[0].shape[1],
+                "frame_rate": self.upstream.frame_rate}
+
+
+def audio_hash(wave: np.ndarray) -> str:
+    """First 20 hex digits of the SHA-256 of the int16 samples, as ``utt2audio`` has them."""
+    import hashlib
+
+    import numpy as np
+
+    return hashlib.sha256(np.round(wave * 32768).clip(-32768, 32767).astype("<i2").tobytes()).hexdigest()[:20]
+
+
+def one_thread() -> None:
+    """Let torch use one thread: several in one process waste processor time, and processes are what is parallel."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)

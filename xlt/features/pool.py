@@ -1,0 +1,107 @@
+"""Worker processes that encode batches; one batch at a time in each, whoever is free takes the next."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from xlt import errors
+from xlt.config import ROOT
+from xlt.features.extract import Setup, Shard, one_thread
+
+
+class Pool:
+    """Runs messages of :class:`Shard` in up to ``jobs`` processes; with one job, in this process.
+
+    Workers are started when there is work, kept from one set to the next (starting one costs seconds), and killed by
+    :meth:`close`. Shards are numbered from 1.
+    """
+
+    def __init__(self, setup: Setup, jobs: int):
+        self.setup, self.jobs = setup, jobs
+        self.workers: list[_Worker] = []
+        self.own: Shard | None = None
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.close()
+        self.workers = []
+
+    def run(self, messages: list[dict]) -> Iterator[dict]:
+        """Answers in the order of completion; raises the first error that a worker reports."""
+        if self.jobs == 1:
+            if self.own is None:
+                one_thread()
+                self.own = Shard(self.setup, 1)
+            yield from map(self.own.run, messages)
+            return
+        waiting = list(reversed(messages))
+        while len(self.workers) < min(self.jobs, len(messages)):
+            self.workers.append(_Worker(self.setup, len(self.workers) + 1))
+        with selectors.DefaultSelector() as ready:
+            for worker in self.workers[:len(messages)]:
+                worker.send(waiting.pop())
+                ready.register(worker.process.stdout, selectors.EVENT_READ, worker)
+            left = len(messages)
+            while left:
+                for key, _ in ready.select():
+                    worker = key.data
+                    yield worker.answer()
+                    left -= 1
+                    if waiting:
+                        worker.send(waiting.pop())
+
+
+class _Worker:
+    def __init__(self, setup: Setup, number: int):
+        self.number = number
+        self.noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close())
+        path = os.pathsep.join(filter(None, [os.fspath(ROOT), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+        self.process = subprocess.Popen([sys.executable, "-m", "xlt.features.worker"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=self.noise, env=environment)
+        self.send({"setup": setup.to_json(), "number": number})
+
+    def send(self, message: dict) -> None:
+        try:
+            self.process.stdin.write((json.dumps(message) + "\n").encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            self._died()
+
+    def answer(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line.endswith(b"\n"):
+            self._died()
+        answer = json.loads(line)
+        if answer.get("error") == "OSError":
+            raise OSError(answer["errno"], answer["message"], answer["file"])
+        if "error" in answer:
+            raise getattr(errors, answer["error"])(answer["message"])
+        return answer
+
+    def _died(self) -> None:
+        status = self.process.wait()
+        self.noise.seek(0)
+        last = self.noise.read().decode("utf-8", "replace").strip().splitlines()[-15:]
+        if status == -signal.SIGKILL:
+            raise errors.StageError(f"features: worker {self.number} was killed, most likely because memory ran out; "
+                                    "lower --nj or features.batch_s and run the same command: it goes on from here")
+        raise errors.StageError(f"features: worker {self.number} ended with status {status}; its last lines:\n"
+                                + "\n".join(f"  {line}" for line in last))
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.noise):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass

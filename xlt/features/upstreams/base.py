@@ -1,0 +1,86 @@
+"""What every upstream offers: 16 kHz waveforms → layer outputs and their frame rate.
+
+Letters: B clips of a batch, T frames, D feature dimensions, N samples.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+SAMPLE_RATE = 16000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an upstream's weights are, found once before any work and handed to every process.
+
+    ``path``: a directory or file, None if there are no weights; ``identity``: what determines the features (name,
+    SHA-256 of the weights …), kept in ``feats.json``; ``files``: what a bundle must copy so that ``features.path`` on
+    the copy gives the same upstream.
+    """
+
+    upstream: str
+    path: str | None
+    identity: dict
+    files: list[str] = field(default_factory=list)
+
+
+class Upstream(ABC):
+    """A loaded upstream. Its outputs never depend on the other clips of a batch (beyond rounding)."""
+
+    bf16_pays = False  # whether features.dtype=auto may choose bfloat16: set where it was measured faster and as good
+    packages: tuple[str, ...] = ("torch",)  # whose versions stand in the stamp
+    max_samples: int | None = None  # longer clips are cut into windows of this length
+
+    name: str
+    frame_rate: float  # Hz
+    num_layers: int  # hidden states: layers + 1
+    dim: int
+
+    @staticmethod
+    @abstractmethod
+    def find(name: str, path: str | None, cache: Path) -> Source:
+        """Find (or fetch, or convert) the weights without importing torch where that can be; UpstreamError."""
+
+    @abstractmethod
+    def batch_key(self, num_samples: int) -> int:
+        """Length in samples to which a clip is padded; clips of equal key may share a batch."""
+
+    @abstractmethod
+    def encode(self, waves: list[np.ndarray], layers: list[int]) -> tuple[list[torch.Tensor], list[int]]:
+        """Outputs of the given layers, each (B, T, D) float32, and the number of valid frames of each clip.
+
+        ``waves``: float32 (N,) in [-1, 1] with one batch_key.
+        """
+
+
+def check_layers(upstream: Upstream, layers: list[int]) -> None:
+    """ConfigError unless every layer exists."""
+    wrong = [n for n in layers if not 0 <= n < upstream.num_layers]
+    if wrong:
+        raise ConfigError(f"features.layers: {upstream.name} has the layers 0 to {upstream.num_layers - 1}, "
+                          f"found {wrong[0]}")
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices in hardware (avx512_bf16 or amx_bf16)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def has_gpu() -> bool:
+    """Whether an NVIDIA driver is loaded and not hidden; cheap, imports nothing."""
+    return os.path.exists("/proc/driver/nvidia/version") and os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")

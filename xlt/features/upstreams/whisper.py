@@ -1,0 +1,101 @@
+"""Whisper's encoder through transformers, on inputs shorter than the 30 s that transformers insists on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from xlt.errors import UpstreamError
+from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, check_layers
+
+GRID = 5 * SAMPLE_RATE  # clips are padded to a multiple of this; silence behind the speech is what Whisper was trained on
+HOP = 320  # samples a frame
+
+
+class WhisperEncoder(Upstream):
+    """Hidden state 0 is the convolutions' output with positions, the last one stands behind the final layer norm."""
+
+    packages = ("torch", "transformers")
+    max_samples = 30 * SAMPLE_RATE
+
+    @staticmethod
+    def find(name: str, path: str | None, cache: Path) -> Source:
+        from xlt.features.upstreams import whisper_weights
+
+        return whisper_weights.find(name, path, cache)
+
+    def __init__(self, source: Source, dtype: str, device: str):
+        import torch
+        from transformers.models.whisper.configuration_whisper import WhisperConfig
+        from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
+
+        folder = Path(source.path)
+        config = WhisperConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        self.encoder = HfEncoder(config).eval().requires_grad_(False)
+        try:
+            self.encoder.load_state_dict(_encoder_tensors(folder))
+        except RuntimeError as err:
+            raise UpstreamError(f"{folder}: the weights do not fit config.json ({str(err).splitlines()[-1].strip()}); "
+                                "give a whole Whisper directory in features.path") from None
+        self.dtype, self.device = getattr(torch, dtype), device
+        self.encoder.to(device=device, dtype=self.dtype)
+        self.log_mel = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
+        self.name, self.frame_rate = source.upstream, SAMPLE_RATE / HOP
+        self.num_layers, self.dim = config.encoder_layers + 1, config.d_model
+
+    def batch_key(self, num_samples: int) -> int:
+        return min(self.max_samples, -(-num_samples // GRID) * GRID)
+
+    def encode(self, waves, layers):
+        import numpy as np
+        import torch
+
+        check_layers(self, layers)
+        width = self.batch_key(max(map(len, waves)))
+        padded = np.zeros((len(waves), width), np.float32)  # (B, N)
+        for row, wave in zip(padded, waves, strict=True):
+            row[:len(wave)] = wave
+        mels = self.log_mel(list(padded), sampling_rate=SAMPLE_RATE, padding="longest", truncation=False,
+                            return_tensors="pt", device=self.device).input_features  # (B, mels, N / 160)
+        with torch.inference_mode():
+            hidden = self._forward(mels.to(device=self.device, dtype=self.dtype), max(layers))
+            return [hidden[n].float() for n in layers], [-(-len(w) // HOP) for w in waves]
+
+    def _forward(self, mels, last: int) -> list:
+        """Hidden states 0 … ``last``, each (B, T, D): the steps of transformers' own forward, with fewer positions."""
+        from torch.nn.functional import gelu
+
+        net = self.encoder
+        x = gelu(net.conv2(gelu(net.conv1(mels)))).transpose(1, 2)  # (B, T, D)
+        x = x + net.embed_positions.weight[:x.shape[1]]
+        hidden = [x]
+        for layer in net.layers[:last]:
+            x = layer(x, None)
+            hidden.append(x)
+        if last == len(net.layers):
+            hidden[-1] = net.layer_norm(x)
+        return hidden
+
+
+def _encoder_tensors(folder: Path) -> dict:
+    """The encoder's tensors by their names inside it; UpstreamError if the file is damaged."""
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    tensors = {}
+    file = folder / "model.safetensors"
+    try:
+        if file.exists():
+            with safe_open(file, "pt") as handle:
+                for key in handle.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
+                    if "encoder." in key and not key.removeprefix("model.").startswith("decoder."):
+                        tensors[key.partition("encoder.")[2]] = handle.get_tensor(key)
+        else:
+            file = folder / "pytorch_model.bin"
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            tensors = {k.partition("encoder.")[2]: v for k, v in state.items()
+                       if k.removeprefix("model.").startswith("encoder.")}
+    except (SafetensorError, OSError, RuntimeError, EOFError) as err:
+        raise UpstreamError(f"{file}: not readable ({err}); fetch it again") from None
+    return {k: v.float() for k, v in tensors.items()}
