@@ -79,10 +79,9 @@ def _train_bpe(texts: list[str], size: int, out: Path, where: str) -> list[str]:
             bos_id=-1, eos_id=-1, unk_id=0, unk_piece=UNK, minloglevel=2)
     except (RuntimeError, OSError) as err:
         chars = len({c for text in texts for c in text})
-        raise ConfigError(f"tokens.size={size}: bpe pieces cannot be learned from {where}: it has {chars} different "
-                          f"characters, and pieces must be more than those but fewer than its text supports "
-                          f"({str(err).strip().splitlines()[-1]}); choose another tokens.size, or tokens.type=char"
-                          ) from None
+        reason = str(err).strip().rpartition("] ")[2] or "no reason given"
+        raise ConfigError(f"tokens.size={size}: bpe pieces cannot be learned from {where}, which has {chars} different "
+                          f"characters: {reason} Choose another tokens.size, or tokens.type=char") from None
     (out / "bpe.vocab").unlink(missing_ok=True)
     model = sentencepiece.SentencePieceProcessor(model_file=str(out / "bpe.model"))
     return [model.id_to_piece(i) for i in range(model.get_piece_size()) if model.id_to_piece(i) != UNK]

@@ -107,7 +107,8 @@ def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, out: P
 
     # with a decoder, ESPnet's accuracy of the decoder is the criterion; without one there is only CTC
     criterion = ["valid", "cer_ctc", "min"] if train.decoder == "none" else ["valid", "acc", "max"]
-    plateau = {"mode": criterion[2], "factor": 0.5, "patience": 2}
+    # the rate follows the loss: CER stands still at the start of CTC training, while only blanks come out
+    plateau = {"mode": "min", "factor": 0.5, "patience": 2}
     ngpu = torch.cuda.device_count() if train.ngpu is None else train.ngpu
     if ngpu > torch.cuda.device_count():
         raise StageError(f"train.ngpu={ngpu}: this machine has {torch.cuda.device_count()} GPUs that torch can use")
@@ -135,7 +136,7 @@ def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, out: P
         "optim": train.optim, "optim_conf": {"lr": train.lr},
         "scheduler": "warmupreducelronplateau" if train.warmup_steps else "reducelronplateau",
         "scheduler_conf": {**plateau, **({"warmup_steps": train.warmup_steps} if train.warmup_steps else {})},
-        "val_scheduler_criterion": criterion[:2], "early_stopping_criterion": criterion,
+        "val_scheduler_criterion": ["valid", "loss"], "early_stopping_criterion": criterion,
         "best_model_criterion": [criterion], "keep_nbest_models": train.average_best,
         "max_epoch": train.max_epochs, "patience": train.patience, "grad_clip": train.grad_clip,
     }

@@ -1,0 +1,39 @@
+"""A recipe directory with made-up features that a head learns in seconds: each letter is a vector, held for 5 frames."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from xlt.kaldi_io import ArkWriter, write_table
+
+WORDS = ["ana", "are", "mere", "și", "pere", "casa"]
+DIM = 64
+
+
+def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
+    """Write data/ and dump/whisper_base/ of a toy language below ``recipe``; seeded, so always the same."""
+    rng = np.random.default_rng(0)
+    vectors = {c: rng.normal(size=DIM) for c in sorted(set("".join(WORDS)) | {" "})}
+    (recipe / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: whisper_base}\n"
+                                        "train: {max_epochs: 4, encoder_conf: {hidden_size: 32}, projection: 32}\n")
+    for name, count in (("train", train), ("dev", held_out), ("test", held_out)):
+        data, dump = recipe / "data" / name, recipe / "dump" / "whisper_base" / name
+        data.mkdir(parents=True)
+        dump.mkdir(parents=True)
+        texts, frames = {}, {}
+        final = dump.relative_to(recipe) / "feats.1.ark"
+        with ArkWriter(dump / "feats.1.ark", dump / "feats.scp", final=final) as writer:
+            for i in range(count):
+                utt = f"spk-{name}{i:03d}"
+                texts[utt] = " ".join(rng.choice(WORDS, size=2 + i % 3))
+                clean = np.repeat(np.stack([vectors[c] for c in texts[utt]]), 5, axis=0)  # (T, D)
+                writer.write(utt, clean + rng.normal(size=clean.shape) * 0.3)
+                frames[utt] = str(len(clean))
+        write_table(data / "text", texts)
+        write_table(data / "utt2audio", {utt: f"hash-of-{utt}" for utt in texts})
+        write_table(dump / "utt2num_frames", frames)
+        (dump / "feats.json").write_text(json.dumps({"dim": DIM, "frame_rate": 50.0, "upstream": {"name": "toy"}}))
+    return recipe

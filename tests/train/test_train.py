@@ -1,0 +1,107 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from tests.toy import make_toy_recipe
+from xlt.cli import main
+from xlt.train.espnet_task import BEFORE, NEWEST, XltTrainer
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A toy recipe with tokens, and exp/main trained without interruption."""
+    recipe = make_toy_recipe(tmp_path_factory.mktemp("toy"))
+    assert main(["tokens", "--recipe", str(recipe)]) == 0
+    assert main(["train", "--recipe", str(recipe)]) == 0
+    return recipe
+
+
+def interrupt_after(monkeypatch, epoch):
+    """Ctrl-C when the validation of ``epoch`` begins."""
+    original, count = XltTrainer.validate_one_epoch.__func__, [0]
+
+    def validate(cls, *args, **kwargs):
+        count[0] += 1
+        if count[0] == epoch:
+            raise KeyboardInterrupt
+        return original(cls, *args, **kwargs)
+
+    monkeypatch.setattr(XltTrainer, "validate_one_epoch", classmethod(validate))
+
+
+def same_model(first, second):
+    a, b = (torch.load(p / "model.pth", weights_only=True) for p in (first, second))
+    assert a.keys() == b.keys()
+    for key in a:
+        torch.testing.assert_close(a[key], b[key], atol=1e-5, rtol=1e-4, msg=key)
+
+
+def test_experiment_carries_all_that_decoding_needs(finished):
+    exp = finished / "exp" / "main"
+    assert {p.name for p in exp.iterdir() if not p.name.startswith(".")} >= {
+        "config.yaml", "model.pth", "tokens.txt", "feats_stats.npz", "xlt.json", "history.json", "stage.json", "train.log"}
+    assert not list(exp.glob("*epoch.pth")) and not list(exp.glob("checkpoint*")) and not (exp / "work").exists()
+    assert ".partial" not in (exp / "config.yaml").read_text()
+    info = json.loads((exp / "xlt.json").read_text())
+    assert info["lang"] == "ron_Latn" and info["normaliser"].startswith("ron-") and info["frame_rate"] == 50.0
+    history = json.loads((exp / "history.json").read_text())
+    assert [h["epoch"] for h in history] == [1, 2, 3, 4]
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_second_run_is_up_to_date_and_a_changed_key_is_named(finished, capsys):
+    assert main(["train", "--recipe", str(finished)]) == 0
+    assert "exp/main is up to date" in capsys.readouterr().out
+    assert main(["train", "--recipe", str(finished), "--dry_run", "train.lr=0.001"]) == 0
+    assert "would make exp/main again (train.lr: 0.002 → 0.001)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["none", "newest torn", "newest missing"])
+def test_interrupted_training_goes_on_and_ends_as_if_never_interrupted(finished, tmp_path, monkeypatch, capsys, damage):
+    recipe = tmp_path / "recipe"
+    shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 4)
+        assert main(["train", "--recipe", str(recipe)]) == 130
+    partial = recipe / "exp" / ".main.partial"
+    assert not (recipe / "exp" / "main").exists()
+    newest, before = partial / NEWEST, partial / BEFORE
+    assert before.exists() and not newest.exists()  # epoch 4 had begun: its predecessor was moved aside
+    if damage == "newest torn":
+        newest.write_bytes(before.read_bytes()[:5000])
+    elif damage == "none":
+        before.replace(newest)
+    capsys.readouterr()
+    assert main(["train", "--recipe", str(recipe)]) == 0
+    out = capsys.readouterr().out
+    assert "goes on where an earlier run stopped" in out and "epoch 4:" in out and "epoch 3:" not in out
+    assert ("checkpoint.pth is damaged" in out) == (damage == "newest torn")
+    same_model(recipe / "exp" / "main", finished / "exp" / "main")
+
+
+def test_utterances_too_short_for_ctc_are_counted_and_listed(finished, tmp_path, capsys):
+    recipe = tmp_path / "recipe"
+    shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
+    path = recipe / "dump" / "whisper_base" / "train" / "utt2num_frames"
+    texts = dict(line.split(" ", 1) for line in (recipe / "data/train/text").read_text().splitlines())
+    lines = path.read_text().splitlines()
+    utt = lines[0].split()[0]
+    path.write_text("\n".join([f"{utt} {len(texts[utt]) - 1}", *lines[1:]]) + "\n")
+    assert main(["train", "--recipe", str(recipe), "train.max_epochs=1"]) == 0
+    out = capsys.readouterr().out
+    assert f"train: 1 of 60 utterances have fewer frames than CTC needs for their text and are left out: {utt}" in out
+    stamp = json.loads((recipe / "exp/main/stage.json").read_text())
+    assert stamp["train"] == {"utterances": 59, "infeasible": 1}
+
+
+@pytest.mark.parametrize("settings, message", [
+    (["train.ctc_weight=0.5"], "without a decoder the weight is 1.0"),
+    (["train.encoder_conf={hiden: 3}"], "blstm has no argument 'hiden'"),
+    (["train.ngpu=3"], "train.ngpu=3: this machine has"),
+])
+def test_settings_that_do_not_fit_are_refused_before_training(finished, capsys, settings, message):
+    assert main(["train", "--recipe", str(finished), "tag=bad", *settings]) == 2
+    assert message in capsys.readouterr().err
+    assert not (finished / "exp" / "bad").exists()
