@@ -10,6 +10,9 @@ from xlt.report.results import Experiment, cell, experiments, load
 
 _BUDGETS = {10.0: "10 min", None: "all"}
 _TEST = "test"
+_INTRODUCTION = """On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of the run
+nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several experiments
+share features and training speech, the one that is best on dev stands here. Zero-shot models saw none of it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +49,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
         return f"{HEAD}# Results of all languages\n\nNone yet: each recipe's `run.sh` makes its own.\n"
     every = [e for found in recipes.values() for e in _on_test(found)]
     columns = _columns(every)
-    parts = [f"{HEAD}# Results of all languages",
-             "On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of the run\n"
-             "nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several\n"
-             "experiments share features and training speech, the one that is best on dev stands here.\n"
-             "Zero-shot models saw none of it."]
+    parts = [f"{HEAD}# Results of all languages", _INTRODUCTION]
     for metric, title in (("cer", "Character error rate, %"), ("wer", "Word error rate, %")):
         rows = [_row(name, found, columns, metric) for name, found in recipes.items()]
         parts.append(f"## {title}\n\n" + table(["language", "test", "all", *columns], rows))
@@ -77,13 +76,13 @@ def _column(e: Experiment) -> tuple | None:
 
 
 def _columns(every: list[Experiment]) -> list[str]:
-    return [name for *_, name in sorted({c for e in every if (c := _column(e))})]
+    return [name for *_, name in sorted({_column(e) for e in every} - {None})]
 
 
 def _row(name: str, found: list[Experiment], columns: list[str], metric: str) -> list[str]:
     tested = _on_test(found)
     data = tested[0].runs[0].document["data"][_TEST]
-    everything = [run.document["train"]["speech_min"] for e in found for run in e.runs
+    everything = [run.document["training"]["speech_min"] for e in found for run in e.runs
                   if not run.peer and run.config.get("data.train_minutes") is None]
     cells = []
     for column in columns:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from xlt.report.results import Experiment, Result, cell, describe, experiments
 
 _METRICS = {"cer": "CER %", "wer": "WER %", "ser": "SER %", "chrf": "chrF2"}
+_INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval over utterances, of the run nearest to the
+median. Lower is better, but for chrF2. CER counts the space between words; errors are counted as sclite counts them."""
 HEAD = """<!-- written by `xlt report` from results/*.json; a test compares: do not edit -->
 """
 
@@ -18,8 +20,7 @@ def render(results: list[Result]) -> str:
     sets = sorted({name for result in results for name in result.sets()}, key=lambda name: (name != "test", name))
     main = _main(found, sets[0])
     parts = [f"{HEAD}# {first['language']} ({first['lang']}): results",
-             "Medians over seeds; in brackets the 95% bootstrap interval over utterances of the run nearest to the median.\n"
-             "Lower is better, but for chrF2."]
+             _INTRODUCTION]
     parts += [_scores(found, name) for name in sets]
     parts += [_making(found), _environments(found), _examples(main)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -68,7 +69,7 @@ def _signatures(found: list[Experiment], name: str) -> list[str]:
 
 
 def _speech(result: Result) -> str:
-    minutes = result.document.get("train", {}).get("speech_min")
+    minutes = result.document.get("training", {}).get("speech_min")
     return "–" if minutes is None else f"{minutes:.1f} min"
 
 
@@ -76,11 +77,13 @@ def _making(found: list[Experiment]) -> str:
     rows = []
     for e in found:
         run, times = e.runs[0], e.runs[0].document.get("stages", {})
+        training = run.document.get("training", {})
         rows.append([e.name, ", ".join(str(r.seed) for r in e.runs) if not run.peer else "–", f"`{run.document['command']}`",
                      ", ".join(sorted({r.document["commit"] for r in e.runs})),
+                     training.get("epochs", "–"), f"{training['parameters']:,}" if "parameters" in training else "–",
                      ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in times.items()) or "–"])
-    return "## How they were made\n\nCommand and seconds of each stage are those of the first seed.\n\n" + table(
-        ["experiment", "seeds", "command", "commit", "seconds"], rows)
+    return "## How they were made\n\nCommand, epochs and seconds of each stage are those of the first seed.\n\n" + table(
+        ["experiment", "seeds", "command", "commit", "epochs", "parameters", "seconds"], rows)
 
 
 def _environments(found: list[Experiment]) -> str:

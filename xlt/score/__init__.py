@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xlt.stage import Context
 
-RESERVED = {"signature", "config", "versions", "experiment", "data", "train", "stages", "environment", "command", "commit",
-            "examples"}  # keys of score.json beside the sets
+# keys of score.json beside the sets
+RESERVED = {"signature", "config", "versions", "experiment", "data", "training", "stages", "environment", "command",
+            "commit", "examples"}
 
 
 def run(ctx: Context) -> None:
     """Score ``cfg.decode.sets``; DataError if hypotheses and references do not match, StageError if either is missing."""
-    from xlt.languages import get
+    from xlt.data import normaliser_of
     from xlt.score.facts import settings
     from xlt.stage import Unit, atomic_text, need, run_unit
 
@@ -25,7 +26,7 @@ def run(ctx: Context) -> None:
     sets = _sets(cfg.decode.sets)
     need(ctx, *(ctx.data / name / "text" for name in sets), stage="data")
     need(ctx, *(ctx.exp / f"decode_{name}" / "text" for name in sets), stage="decode")
-    normaliser = cfg.data.normaliser or get(cfg.lang).normaliser
+    normaliser = normaliser_of(cfg)
     texts = [path for name in sets
              for path in (ctx.data / name / "text", ctx.data / name / "utt2dur", ctx.exp / f"decode_{name}" / "text")]
 

@@ -9,6 +9,7 @@ import dataclasses
 import os
 import platform
 import re
+import shlex
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,12 +53,28 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
         "config": config,
         "versions": {**versions(), **stamp.get("versions", {})},
         "environment": environment(),
-        "command": ctx.command,
+        "command": portable(ctx.command),
         "commit": stamp.get("git") or git_revision(),
-        "train": {"set": ctx.cfg.train_set, "speech_min": minutes(train), "utterances": count_lines(train / "text"),
+        "training": {"set": ctx.cfg.train_set, "speech_min": minutes(train), "utterances": count_lines(train / "text"),
                   **{k: stamp[k] for k in ("epochs", "parameters") if k in stamp}},
         "stages": stage_times(ctx),
     }
+
+
+def portable(command: str) -> str:
+    """The command without where this machine keeps things: caches and archives go, paths keep their last part.
+
+    >>> portable("./run.sh tag=a data.archive=/home/me/x.deb features.path=/models/xls_r")
+    './run.sh tag=a features.path=…/xls_r'
+    """
+    words = []
+    for word in shlex.split(command):
+        key, _, value = word.partition("=")
+        if key in ("data.dir", "features.path"):
+            words.append(f"{key}=…/{os.path.basename(os.path.normpath(value))}")
+        elif key not in ("nj", "data.cache", "data.archive"):
+            words.append(shlex.quote(word))
+    return " ".join(words)
 
 
 def base_name(tag: str) -> str:

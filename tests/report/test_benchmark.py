@@ -1,0 +1,81 @@
+"""egs/README.md, and that every committed page is what its result files say."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.report.documents import document
+from xlt.cli import main
+from xlt.config import ROOT
+from xlt.report.benchmark import files
+from xlt.report.markdown import render
+from xlt.report.results import load
+
+
+def stale(egs: Path) -> list[Path]:
+    """Generated pages below ``egs`` that differ from their result files."""
+    pages = {path.parent / "RESULTS.md": render(load(path)) for path in sorted(egs.glob("*/results"))}
+    if any(egs.glob("*/results/*.json")):
+        pages |= files(egs)
+    return [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+
+
+def test_committed_pages_are_what_the_results_say():
+    assert stale(ROOT / "egs") == []
+
+
+@pytest.fixture
+def egs(results):
+    folder = results(document("base_s0", 0, 9.5), document("base_s1", 1, 9.1),
+                     document("all", cer=7.7, **{"data.train_minutes": None}),
+                     document("log_mel", cer=20.6, **{"features.upstream": "fbank"}),
+                     document("worse_head", cer=5.0, dev=11.0, **{"train.encoder": "linear"}),
+                     document("peer", cer=19.5, peer="Whisper-base, zero-shot"))
+    results(document("base_s0", cer=22.0, lang=("cat_Latn", "Catalan")), recipe="cat")
+    root = folder.parent.parent
+    for recipe in ("ron", "cat"):
+        (root / recipe / "RESULTS.md").write_text(render(load(root / recipe / "results")), encoding="utf-8")
+    assert main(["benchmark", str(root)]) == 0
+    return root
+
+
+def cells(page, start):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith(start)]
+
+
+def test_a_row_a_language(egs):
+    page = (egs / "README.md").read_text(encoding="utf-8")
+    head = cells(page, "| language")[0]
+    assert head == ["language", "test", "all", "whisper_base, 10 min", "fbank, 10 min", "whisper_base, all",
+                    "Whisper-base, zero-shot"]
+    assert cells(page, "| [Romanian](ron/RESULTS.md)")[0][1:] == [
+        "2 clips, 1.5 min", "9.9 min", "9.3 [8.5, 10.5]", "20.6 [19.6, 21.6]", "7.7 [6.7, 8.7]", "19.5 [18.5, 20.5]"]
+    assert cells(page, "| [Catalan](cat/RESULTS.md)")[0][3:] == ["22.0 [21.0, 23.0]", "–", "–", "–"]
+
+
+def test_choice_between_heads_is_made_on_dev_not_on_test(egs):
+    assert "5.0 [4.0, 6.0]" not in (egs / "README.md").read_text(encoding="utf-8")
+
+
+def test_pages_just_written_are_not_stale(egs):
+    assert stale(egs) == []
+
+
+@pytest.mark.parametrize("name", ["ron/RESULTS.md", "README.md"])
+def test_an_altered_page_is_found(egs, name):
+    path = egs / name
+    path.write_text(path.read_text(encoding="utf-8").replace("19.5", "18.5", 1), encoding="utf-8")
+    assert stale(egs) == [path]
+
+
+def test_an_altered_result_makes_its_pages_stale(egs):
+    path = egs / "cat/results/base_s0.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("22.0", "21.0"), encoding="utf-8")
+    assert stale(egs) == [egs / "cat/RESULTS.md", egs / "README.md"]
+
+
+def test_no_results_at_all(tmp_path, capsys):
+    assert main(["benchmark", str(tmp_path)]) == 0
+    assert "None yet" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert main(["benchmark", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere: no such folder" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""Stage 9, and RESULTS.md as a function of the result files."""
+
+import json
+
+import pytest
+
+from tests.report.documents import document
+from xlt.cli import main
+from xlt.errors import DataError
+from xlt.kaldi_io import write_table
+from xlt.report.examples import examples
+from xlt.report.markdown import render
+from xlt.report.results import experiments, load
+
+
+def row(page, start):
+    return next([cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines()
+                if line.startswith(f"| {start}"))
+
+
+def test_seeds_are_shown_as_their_median_with_each_value(results):
+    folder = results(document("base_s0", 0, 9.5), document("base_s1", 1, 9.1), document("base_s2", 2, 9.9))
+    page = render(load(folder))
+    assert row(page, "base ") == ["base", "whisper_base, blstm, char, greedy", "9.9 min", "9.5 [8.5, 10.5]",
+                                  "28.5 [27.5, 29.5]", "50.0 [49.0, 51.0]", "70.0 [69.0, 71.0]", "9.5 9.1 9.9"]
+    assert "seed:0,1,2" in page
+
+
+def test_median_of_two_seeds_is_their_mean(results):
+    found = experiments(load(results(document("base_s0", 0, 9.0), document("base_s1", 1, 10.0))))
+    assert [e.median("test", "cer") for e in found] == [9.5]
+
+
+def test_experiments_that_differ_in_a_setting_stay_apart(results):
+    folder = results(document("a_s0"), document("b_s0", **{"features.upstream": "fbank"}), document("a_s1", 1))
+    found = experiments(load(folder))
+    assert [(e.name, [run.seed for run in e.runs]) for e in found] == [("a", [0, 1]), ("b_s0", [0])]
+
+
+def test_best_comes_first_and_a_peer_stands_among_them(results):
+    folder = results(document("ours", cer=9.0), document("worse", cer=30.0, **{"features.upstream": "fbank"}),
+                     document("peer", cer=19.5, peer="Somebody's model, zero-shot"))
+    page = render(load(folder))
+    test = page[page.index("## test"):page.index("## dev")]
+    assert [line.split("|")[1].strip() for line in test.splitlines() if line.startswith("| ")][1:] == [
+        "---", "ours", "peer", "worse"]
+    assert row(test, "peer")[1] == "Somebody's model, zero-shot"
+
+
+def test_page_has_environment_command_and_utterances(results):
+    page = render(load(results(document("main"))))
+    assert "Made Up 1, 2 cores, 4 GiB, Linux x86_64\nxlt 0.1.0" in page
+    assert "`./run.sh tag=main seed=0` | abc123 | 7 | 1,234 | train 60" in page
+    assert "| s-1 | 40.0 | a\\|b | ab |" in page  # a bar in a text would end the cell
+
+
+def test_no_results_is_a_page_too(tmp_path):
+    assert "None yet" in render(load(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"signature": {"test": {}}}'])
+def test_a_file_that_is_not_a_result_is_named(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(DataError, match=r"x\.json: not a result of stage 9"):
+        load(tmp_path)
+
+
+def test_worst_and_median_utterances(tmp_path):
+    head = "id\tchar_n_ref\tchar_sub\tchar_del\tchar_ins\tword_n_ref\tword_sub\tword_del\tword_ins\tref\thyp\n"
+    rows = [f"u{k}\t10\t{k}\t0\t0\t1\t0\t0\t0\tr{k}\th\"{k}\n" for k in range(7)]  # CER 0, 10 … 60
+    (tmp_path / "t.tsv").write_text(head + "".join(rows))
+    found = examples(tmp_path / "t.tsv", 3)
+    assert [r["id"] for r in found["worst"]] == ["u6", "u5", "u4"]
+    assert [(r["id"], r["cer"]) for r in found["median"]] == [("u4", 40.0), ("u3", 30.0), ("u2", 20.0)]
+    assert found["worst"][0] == {"id": "u6", "cer": 60.0, "ref": "r6", "hyp": 'h"6'}
+    assert len(examples(tmp_path / "t.tsv", 50)["median"]) == 7
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A recipe that has been decoded: one set, two utterances."""
+    (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\ndecode: {sets: [test]}\nscore: {bootstrap: 20}\n")
+    for folder, texts in (("data/test", {"s-1": "o broască", "s-2": "unu"}), ("data/train", {"s-3": "doi"}),
+                          ("exp/main/decode_test", {"s-1": "o broască", "s-2": "un"})):
+        (tmp_path / folder).mkdir(parents=True)
+        write_table(tmp_path / folder / "text", texts)
+        write_table(tmp_path / folder / "utt2dur", dict.fromkeys(texts, "3"))
+    return tmp_path
+
+
+def stage(name, recipe, *words):
+    return main([name, "--recipe", str(recipe), *words])
+
+
+def test_stage_writes_result_and_page_and_is_then_up_to_date(recipe, capsys):
+    assert stage("score", recipe) == 0 and stage("report", recipe) == 0
+    result = json.loads((recipe / "results/main.json").read_text(encoding="utf-8"))
+    scores = json.loads((recipe / "exp/main/score.json").read_text(encoding="utf-8"))
+    assert {k: v for k, v in result.items() if k != "examples"} == scores
+    assert [r["id"] for r in result["examples"]["test"]["worst"]] == ["s-2", "s-1"]
+    page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    assert page == render(load(recipe / "results"))
+    capsys.readouterr()
+    assert stage("report", recipe) == 0
+    assert capsys.readouterr().out.count("up to date") == 2
+
+
+def test_stage_mends_an_altered_page(recipe):
+    stage("score", recipe)
+    stage("report", recipe)
+    page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    (recipe / "RESULTS.md").write_text(page.replace("CER", "cer"), encoding="utf-8")
+    stage("report", recipe)
+    assert (recipe / "RESULTS.md").read_text(encoding="utf-8") == page
+
+
+def test_stage_before_scoring_names_the_stage(recipe, capsys):
+    assert stage("report", recipe) == 2
+    assert "exp/main/score.json: not there; stage 8 (score)" in capsys.readouterr().err
+
+
+def test_dry_run_writes_nothing(recipe, capsys):
+    stage("score", recipe)
+    assert stage("report", recipe, "--dry_run") == 0
+    assert not (recipe / "results").exists() and not (recipe / "RESULTS.md").exists()

@@ -1,0 +1,159 @@
+"""Stage 8 on a small recipe; every number is worked out by hand."""
+
+import csv
+import json
+
+import pytest
+
+from xlt.cli import main
+from xlt.errors import DataError
+from xlt.kaldi_io import write_table
+from xlt.score.match import match
+
+
+def score(recipe, *words):
+    return main(["score", "--recipe", str(recipe), *words])
+
+
+def document(recipe):
+    return json.loads((recipe / "exp/main/score.json").read_text(encoding="utf-8"))
+
+
+def test_scores_of_each_set(recipe):
+    assert score(recipe) == 0
+    found = document(recipe)
+    # dev: "o broască" (9 characters) is right; "un papagal" (10) lacks its last character
+    assert found["dev"]["cer"] == {**found["dev"]["cer"], "value": 5.263, "n_ref": 19, "sub": 0, "del": 1, "ins": 0}
+    assert found["dev"]["wer"] == {**found["dev"]["wer"], "value": 25.0, "n_ref": 4, "sub": 1, "del": 0, "ins": 0}
+    assert found["dev"]["ser"]["value"] == 50.0
+    # test: ă → a in 9; " doi" lost of 12; "Mulţumesc" with a cedilla is normalised to the comma: right, 9
+    assert found["test"]["cer"] == {**found["test"]["cer"], "value": round(500 / 30, 3), "n_ref": 30, "sub": 1, "del": 4}
+    assert found["test"]["wer"] == {**found["test"]["wer"], "value": round(200 / 6, 3), "n_ref": 6, "sub": 1, "del": 1}
+    for name in ("dev", "test"):
+        for metric in ("cer", "wer", "ser", "chrf"):
+            entry = found[name][metric]
+            assert set(entry) == {"value", "ci95", "n_ref", "sub", "del", "ins"}
+            assert entry["ci95"][0] <= entry["value"] <= entry["ci95"][1]
+
+
+def test_what_stands_beside_the_scores(recipe):
+    score(recipe)
+    found = document(recipe)
+    assert found["signature"]["test"]["cer"].startswith("CER 16.7 ±")
+    assert " | norm:ron-v1 | n:3 | tok:char | " in found["signature"]["test"]["cer"]
+    assert found["data"]["test"] == {"utterances": 3, "speech_min": 1.5, "empty_references": [], "empty_hypotheses": 0}
+    assert found["training"] == {"set": "train", "speech_min": 1.5, "utterances": 2, "epochs": 7, "parameters": 1234}
+    assert found["config"]["features.upstream"] == "xls_r_300m"
+    assert found["versions"]["torch"] == "9.9" and found["commit"] == "abc123" and found["stages"] == {"train": 12.3}
+    assert found["experiment"] == {"tag": "main", "name": "main", "lang": "ron_Latn", "language": "Romanian",
+                                   "normaliser": "ron-v1", "peer": False}
+
+
+def test_settings_are_those_trained_with(recipe):
+    score(recipe, "train.lr=0.5")
+    config = document(recipe)["config"]
+    assert config["train.lr"] == 0.004
+    assert "made.up" not in config
+
+
+def test_no_path_of_this_machine_is_written(recipe, tmp_path):
+    score(recipe, f"features.path={tmp_path}/model_dir", f"data.archive={tmp_path}/x.deb", f"data.dir={tmp_path}")
+    assert document(recipe)["config"]["features.path"] == "model_dir"
+    assert document(recipe)["command"] == "./run.sh features.path=…/model_dir data.dir=…/" + tmp_path.name
+    assert str(tmp_path) not in (recipe / "exp/main/score.json").read_text()
+
+
+def test_table_of_utterances(recipe):
+    score(recipe)
+    with (recipe / "exp/main/score/test.tsv").open(encoding="utf-8", newline="") as handle:
+        rows = {row["id"]: row for row in csv.DictReader(handle, delimiter="\t")}
+    assert (rows["s-2"]["char_del"], rows["s-2"]["word_del"], rows["s-2"]["hyp"]) == ("4", "1", "unu trei")
+    assert (recipe / "exp/main/score/test.char.ref.trn").read_text().splitlines()[0] == "o <space> b r o a s c ă (s-1)"
+
+
+def test_second_run_is_up_to_date_and_mends_a_lost_copy(recipe, capsys):
+    score(recipe)
+    before = document(recipe)
+    (recipe / "exp/main/score.json").unlink()
+    capsys.readouterr()
+    assert score(recipe) == 0
+    assert "up to date" in capsys.readouterr().out
+    assert document(recipe) == before
+
+
+def test_a_changed_hypothesis_is_scored_again(recipe):
+    score(recipe)
+    write_table(recipe / "exp/main/decode_dev/text", {"s-1": "o broască", "s-2": "un papagal"})
+    score(recipe)
+    assert document(recipe)["dev"]["cer"]["value"] == 0.0
+
+
+def test_order_of_lines_does_not_matter(recipe):
+    score(recipe)
+    before = document(recipe)["test"]
+    path = recipe / "exp/main/decode_test/text"
+    path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
+    score(recipe)
+    assert document(recipe)["test"] == before
+
+
+def test_missing_hypotheses_are_named(recipe, capsys):
+    write_table(recipe / "exp/main/decode_test/text", {"s-1": "o broască"})
+    assert score(recipe) == 2
+    message = capsys.readouterr().err
+    assert "decode_test/text: no hypothesis for 2 (s-2, s-3) of 3" in message and "stage 7" in message
+    assert not (recipe / "exp/main/score.json").exists()
+
+
+def test_hypotheses_of_another_set_are_named(recipe, capsys):
+    with (recipe / "exp/main/decode_test/text").open("a") as handle:
+        handle.write("s-7 cine\n")
+    assert score(recipe) == 2
+    assert "without a reference in data/test/text: s-7" in capsys.readouterr().err
+
+
+def test_empty_hypothesis_is_all_deletions(recipe):
+    write_table(recipe / "exp/main/decode_dev/text", {"s-1": "o broască", "s-2": ""})
+    score(recipe)
+    assert document(recipe)["dev"]["cer"]["del"] == 10
+    assert document(recipe)["data"]["dev"]["empty_hypotheses"] == 1
+
+
+def test_empty_reference_is_listed_and_not_scored(recipe, capsys):
+    write_table(recipe / "data/dev/text", {"s-1": "o broască", "s-2": "…!"})
+    assert score(recipe) == 0
+    found = document(recipe)
+    assert found["data"]["dev"]["empty_references"] == ["s-2"]
+    assert found["data"]["dev"]["utterances"] == 1
+    assert found["dev"]["cer"]["value"] == 0.0 and found["dev"]["cer"]["n_ref"] == 9
+    assert "1 empty references are not scored: s-2" in capsys.readouterr().out
+
+
+def test_nothing_to_score_against_is_an_error(recipe, capsys):
+    write_table(recipe / "data/dev/text", {"s-1": "", "s-2": "…!"})
+    assert score(recipe) == 2
+    assert "data/dev/text: no utterance has a text" in capsys.readouterr().err
+
+
+def test_before_decoding_it_says_which_stage_is_missing(recipe, capsys):
+    (recipe / "exp/main/decode_dev/text").unlink()
+    assert score(recipe) == 2
+    assert "exp/main/decode_dev/text: not there; stage 7 (decode)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("sets", ["[config]", "[dev, dev]", "[]", "[3]"])
+def test_impossible_sets_are_refused(recipe, capsys, sets):
+    assert score(recipe, f"decode.sets={sets}") == 2
+    assert "decode.sets: found" in capsys.readouterr().err
+
+
+def test_dry_run_writes_nothing(recipe):
+    assert score(recipe, "--dry_run") == 0
+    assert not (recipe / "exp/main/score").exists() and not (recipe / "exp/main/score.json").exists()
+
+
+def test_match_joins_by_id_and_names_at_most_five():
+    joined = match({"b": "1", "a": "2"}, {"a": "x", "b": "y"}, str.strip, "ref", "hyp")
+    assert (joined.ids, joined.pairs) == (["a", "b"], [("2", "x"), ("1", "y")])
+    with pytest.raises(DataError, match=r"no hypothesis for 7 \(u0, u1, u2, u3, u4, …\)"):
+        match({f"u{k}": "x" for k in range(7)}, {}, str.strip, "ref", "hyp")
