@@ -157,7 +157,7 @@ pip_step() {
   (
     exec 9<&-
     while sleep 15 >/dev/null 2>&1 && kill -0 "$parent" 2>/dev/null; do
-      news=$(grep -aoE '^ *(Collecting|Downloading|Building|Installing) [^ ]+( [^ ]+)?' "$log" | tail -n 1 | tr -s ' ')
+      news=$(grep -aoE '^ *(Collecting|Downloading|Building|Installing) [^ ]+( \([^)]+\))?' "$log" | tail -n 1 | tr -s ' ')
       say "  $(( SECONDS - start )) s:${news:+ ${news# }}"
     done
   ) &
@@ -213,7 +213,7 @@ main() {
   rm -f "$stamp"
   make_venv
   touch "$venv/xlt-venv"
-  type -P cc gcc clang >/dev/null ||
+  type -P cc >/dev/null || type -P gcc >/dev/null ||
     die "needs a C compiler, to build ctc-segmentation: apt-get install build-essential, then the same command again"
   check_disk
   drop_torn_packages

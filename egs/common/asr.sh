@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Runs the stages of the recipe in the current directory. egs/*/run.sh calls it.
+#
+# usage: ./run.sh [options] [key=value…]
+#   --stage N|name       start at this stage (default: the first)
+#   --stop_stage N|name  stop after this stage (default: the last)
+#   --force              run the stages even if their output is up to date
+#   --dry_run            say what would be done, do nothing
+#   --nj N               parallel processes (default: the number of cores)
+#   --list               list the stages
+#   --help               this text
+#   key=value            settings that override recipe.yaml, e.g. features.upstream=fbank train.lr=0.001;
+#                        egs/common/conf/base.yaml holds them all
+set -euo pipefail
+
+# name     default  threads  what it does → where
+stages=(
+  "data      on   1    corpus → data/{train,dev,test}"
+  "check     on   1    data faults, found now → data/check/"
+  "features  on   1    features of the upstream → dump/<upstream>/<set>/"
+  "tokens    on   1    token list → data/tokens/<type>/"
+  "lm        off  all  language model → exp/lm/<tag>/"
+  "train     on   all  CTC and attention heads → exp/<tag>/"
+  "decode    on   all  hypotheses with scores → exp/<tag>/decode_<set>/"
+  "score     on   1    CER, WER, chrF → exp/<tag>/score.json"
+  "report    on   1    tables → RESULTS.md, ../README.md"
+  "bundle    on   1    one folder that transcribes anywhere → exp/<tag>/bundle/"
+)
+
+die() { printf 'run.sh: %s\n' "$*" >&2; exit 2; }
+
+list() {
+  local number=0 name state threads does
+  for row in "${stages[@]}"; do
+    read -r name state threads does <<<"$row"
+    number=$(( number + 1 ))
+    [[ $state == on ]] || does+=" (off; --stage $name runs it)"
+    printf '%4d  %-9s %s\n' "$number" "$name" "$does"
+  done
+}
+
+# number_of OPTION WORD: the number of the stage that is called WORD
+number_of() {
+  local number=0 name
+  for row in "${stages[@]}"; do
+    name=${row%% *}
+    number=$(( number + 1 ))
+    if [[ $2 == "$number" || $2 == "$name" ]]; then echo "$number"; return; fi
+  done
+  die "$1: no stage ${2:-of that name}; there are 1 to ${#stages[@]}: $(printf '%s ' "${stages[@]%% *}")"
+}
+
+first='' last='' flags=() settings=()
+while (( $# )); do
+  option=$1 value=''
+  if [[ $1 =~ ^(--stage|--stop_stage|--nj)=(.*)$ ]]; then
+    option=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
+  elif [[ $1 =~ ^(--stage|--stop_stage|--nj)$ ]]; then
+    (( $# > 1 )) || die "$1: needs a value"
+    value=$2
+    shift
+  fi
+  case $option in
+    --stage) first=$value; number_of --stage "$value" >/dev/null ;;
+    --stop_stage) last=$value; number_of --stop_stage "$value" >/dev/null ;;
+    --nj) [[ $value =~ ^[1-9][0-9]*$ ]] || die "--nj: found '$value', expected a whole number above 0"
+      flags+=(--nj "$value") ;;
+    --force|--dry_run) flags+=("$option") ;;
+    --list) list; exit ;;
+    --help|-h) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; echo; echo stages:; list; exit ;;
+    -*) die "$1: no such option; --help lists them" ;;
+    *=*) settings+=("$1") ;;
+    *) die "$1: expected an option or key=value; --help lists them" ;;
+  esac
+  shift
+done
+from=$(number_of --stage "${first:-1}")
+to=$(number_of --stop_stage "${last:-${#stages[@]}}")
+(( from <= to )) || die "--stage ${first:-1} comes after --stop_stage $last"
+[[ -f recipe.yaml ]] || die "$PWD/recipe.yaml: no such file; start a recipe by its own run.sh, e.g. egs/ron/run.sh"
+
+trap 'exit 130' INT  # the stage has said it
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+"$root/tools/install.sh" --quiet
+venv=${XLT_VENV:-$root/.venv}
+[[ $venv == /* ]] || venv=${XLT_CWD:-$PWD}/$venv
+export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
+
+for (( number = from; number <= to; number++ )); do
+  read -r name state threads does <<<"${stages[number - 1]}"
+  [[ $state == on || $number == "$from" && -n $first ]] || continue
+  echo "[$number/${#stages[@]} $name] $does"
+  run=("$venv/bin/python" -m xlt.cli "$name" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"})
+  if [[ $threads == 1 ]]; then run=(env OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" "${run[@]}"); fi
+  status=0
+  "${run[@]}" || status=$?
+  (( status == 0 )) || exit "$status"
+done
