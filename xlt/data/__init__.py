@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import languages
+from xlt.data.groups import SALT
 from xlt.data.text import check_name
 from xlt.errors import ConfigError
-from xlt.stage import Context, Unit, digest, run_unit
+from xlt.stage import Context, Unit, run_unit
 
 if TYPE_CHECKING:
     from xlt.config import Config
@@ -41,7 +42,7 @@ def run(ctx: Context) -> None:
     if cfg.data.reader is None:
         raise ConfigError("data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
                           "into recipe.yaml")
-    config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg)}
+    config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg), "split": SALT}
     if cfg.data.dir is not None:
         config["corpus"] = fingerprint(Path(cfg.data.dir)) if Path(cfg.data.dir).is_dir() else "missing"
     inputs = [Path(cfg.data.archive)] if cfg.data.archive else []
@@ -64,5 +65,4 @@ def run(ctx: Context) -> None:
             return subset(everything, out, name, minutes)
 
         settings = {} if minutes is None else {"data.train_minutes": minutes}
-        run_unit(ctx, Unit("data", ctx.data / name, settings, [everything], make_set,
-                           versions={"utt2audio": digest(everything / "utt2audio")} if everything.exists() else {}))
+        run_unit(ctx, Unit("data", ctx.data / name, settings, [everything], make_set))

@@ -10,6 +10,7 @@ import wave
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -104,6 +105,9 @@ def _decode_all(utts: list[Utterance], folder: Path, jobs: int) -> Iterator[Clip
     pool = ProcessPoolExecutor(jobs, initializer=_quiet_worker)
     try:
         yield from pool.map(decode, work, chunksize=8)
+    except BrokenProcessPool:
+        raise DataError("a process that decoded clips was killed, perhaps for want of memory; run the same command "
+                        "again with a smaller nj: it goes on from here") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -176,9 +180,12 @@ def build(cfg: Config, normaliser: str, out: Path, final: Path) -> dict:
     for utt in set(clips) - set(kept):
         (out / "wav" / f"{utt}.wav").unlink(missing_ok=True)
     if not kept:
-        raise DataError(f"{corpus.name}: no utterance is left. Left out: " + ", ".join(
-            f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids) + "; see the settings data.* in base.yaml")
-    return _write(cfg, corpus, {u.id: u for u in utts if u.id in set(kept)}, texts, clips, left_out, normaliser, out, final)
+        counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids)
+        raise DataError(f"{corpus.name}: no utterance is left. Left out: {counts or 'nothing'}; `xlt data --help` "
+                        "lists the limits that can be changed")
+    chosen = set(kept)
+    kept_utts = {utt.id: utt for utt in utts if utt.id in chosen}
+    return _write(cfg, corpus, kept_utts, texts, clips, left_out, normaliser, out, final)
 
 
 def _refuse_ruins(corpus: Corpus, left_out: dict[str, list[str]], clips: dict[str, Clip], tried: int) -> None:

@@ -32,7 +32,7 @@ _APT = ["-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30", "-o", "Ac
 
 
 def cache_root(folder: str | None = None) -> Path:
-    """The folder for downloads: ``folder`` (the setting data.cache), or $XLT_CACHE, or ~/.cache/xlt. Made if missing."""
+    """The folder for downloads: ``folder`` (the setting data.cache), or $XLT_CACHE, or ~/.cache/xlt; it is made."""
     root = Path(folder or os.environ.get("XLT_CACHE") or "~/.cache/xlt").expanduser().absolute()
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def _run(command: list[str], folder: Path, watch: tuple[str, int] | None = None)
 def _apt_record(package: str, options: list[str], folder: Path) -> dict[str, str]:
     """Fields such as Size and SHA256 of the newest version that apt's lists know; empty if they know none."""
     status, text = _run(["apt-cache", *options, "show", "--no-all-versions", package], folder)
-    return dict(re.findall(r"^(Package|Version|Size|SHA256|Filename): (.+)$", text, re.MULTILINE)) if status == 0 else {}
+    return {} if status else dict(re.findall(r"^(Version|Size|SHA256): (.+)$", text, re.MULTILINE))
 
 
 def _private_lists(root: Path) -> list[str]:
@@ -185,9 +185,9 @@ def pip_download(requirement: str, folder: Path) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         say(f"  fetches {requirement} with pip into {folder}")
-        status, text = _run([sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", ".",
-                             "--progress-bar", "off", "--disable-pip-version-check", "--no-cache-dir", requirement],
-                            partial)
+        status, text = _run([sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
+                             "--progress-bar", "off", "--disable-pip-version-check", "--no-cache-dir", "--dest", ".",
+                             requirement], partial)
         wheels = list(partial.glob("*.whl"))
         if status or len(wheels) != 1:
             shutil.rmtree(partial, ignore_errors=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 SPLITS = ("train", "dev", "test")
 TRAIN_SHARE, DEV_SHARE = 0.8, 0.1  # the rest is test
-_SALT = "xlt-1"
+SALT = "xlt-6"  # of 100 tried, the one that brings dev and test nearest to 10% in nine languages; no score was seen
 
 
 def connect(names: Iterable[str], links: Iterable[Iterable[str]]) -> dict[str, str]:
@@ -33,7 +33,7 @@ def connect(names: Iterable[str], links: Iterable[Iterable[str]]) -> dict[str, s
 
 def position(name: str, purpose: str) -> float:
     """A number in [0, 1) that hangs on nothing but the two words; evenly spread over names."""
-    return int.from_bytes(hashlib.sha256(f"{_SALT} {purpose} {name}".encode()).digest()[:7], "big") / 2**56
+    return int.from_bytes(hashlib.sha256(f"{SALT} {purpose} {name}".encode()).digest()[:7], "big") / 2**56
 
 
 def split(groups: Iterable[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Text normalisers, named and versioned, applied alike to references and hypotheses.
 
-All of them: NFC; lower case by the language's rules; punctuation and symbols out; letters, marks and digits kept, and so
-are hyphens, apostrophes and zero-width joiners inside a word; white space collapsed. What has been normalised once is
-not changed by normalising it again.
+All of them: NFC; lower case by the language's rules; punctuation and symbols out; letters, marks and digits kept, and
+so are hyphens, apostrophes and zero-width joiners inside a word; white space collapsed. What has been normalised once
+is not changed by normalising it again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from xlt.errors import ConfigError
 from xlt.languages import GENERIC
@@ -73,7 +73,7 @@ def check_name(normaliser: str) -> str:
     return normaliser
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kind(char: str) -> str:
     """``w`` part of a word, ``j`` joiner, ``-`` nothing, ``s`` anything else (becomes a space)."""
     if char in (_ZWNJ, _ZWJ):

@@ -40,8 +40,8 @@ def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus) -> Non
     audio = {}
     for number, (key, value) in enumerate(scp.items(), 1):
         if value.endswith("|"):
-            raise DataError(f"{folder / 'wav.scp'}:{number}: {key!r} is a command (it ends in '|'); commands are not run: "
-                            "write its output to a file and name that")
+            raise DataError(f"{folder / 'wav.scp'}:{number}: {key!r} is a command (it ends in '|'); commands are not "
+                            "run: write its output to a file and name that")
         audio[key] = Path(value) if Path(value).is_absolute() else _resolve(folder, value)
     segments = _segments(folder, audio) if (folder / "segments").exists() else {key: (key, None, None) for key in audio}
     corpus.left_out["audio without text"] += [utt for utt in segments if utt not in text]
@@ -53,7 +53,8 @@ def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus) -> Non
             raise DataError(f"{folder / 'utt2spk'}: utterance {utt!r} of text is missing; give each a speaker")
         speaker = utt2spk[utt]
         name = utt if utt.startswith(speaker) else f"{speaker}-{utt}"  # Kaldi sorts by speaker only if ids start so
-        corpus.utterances.append(Utterance(name, speaker, lang, text[utt], audio[recording], name, start_s, end_s, split))
+        corpus.utterances.append(
+            Utterance(name, speaker, lang, text[utt], audio[recording], name, start_s, end_s, split))
 
 
 def _resolve(folder: Path, value: str) -> Path:

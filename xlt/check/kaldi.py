@@ -1,0 +1,207 @@
+"""The rules of Kaldi's ``utils/validate_data_dir.sh`` and ``validate_text.pl``, one function a rule."""
+
+from __future__ import annotations
+
+import unicodedata
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+from xlt.check.datadir import REQUIRED, DataDir, Fault
+from xlt.config import Config
+from xlt.kaldi_io import spk2utt
+
+Sets = dict[str, DataDir]
+_AGAIN = "run stage 1 (data) again with --force, or mend the file"
+_RESERVED = ("<s>", "</s>", "#0")
+_BY_UTT = ("wav.scp", "text", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2audio", "utt2num_frames",
+           "feats.scp")
+
+
+def files_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """wav.scp, text, utt2spk and spk2utt exist and are not empty."""
+    for data in sets.values():
+        for table in REQUIRED:
+            if not data.raw.get(table, b"").strip():
+                what = "is empty" if table in data.raw else "no such file"
+                yield Fault("error", data.where(table), what, _AGAIN)
+
+
+def clean_bytes(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """UTF-8, no empty lines, no control characters, every line ended."""
+    for data in sets.values():
+        for table, raw in data.raw.items():
+            if raw and not raw.endswith(b"\n"):
+                yield Fault("error", data.where(table, raw.count(b"\n") + 1), "the last line is not ended",
+                            "the file may be cut short: " + _AGAIN)
+            for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n") if raw else [], 1):
+                where = data.where(table, number)
+                try:
+                    text = line.decode("utf-8")
+                except UnicodeDecodeError as err:
+                    yield Fault("error", where, f"not UTF-8 at byte {err.start + 1}", "save the file as UTF-8")
+                    continue
+                if not text.strip():
+                    yield Fault("error", where, "an empty line", "remove it")
+                if text.endswith("\r"):
+                    yield Fault("error", where, "ends as on Windows (CR LF)", "convert the file, e.g. with dos2unix")
+                bad = [c for c in text.removesuffix("\r") if unicodedata.category(c) == "Cc" and c != "\t"]
+                bad += [c for c in text if c in "\u2028\u2029\ufeff"]
+                if bad:
+                    yield Fault("error", where, f"control character U+{ord(bad[0]):04X}", "remove it")
+
+
+def sorted_and_unique(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Keys in C order, each once."""
+    for data in sets.values():
+        for table, lines in data.lines.items():
+            seen: dict[str, int] = {}
+            before = ""
+            for line in lines:
+                where = data.where(table, line.number)
+                if line.key in seen:
+                    yield Fault("error", where, f"{line.key!r} stands twice, first in line {seen[line.key]}",
+                                "keep one")
+                elif line.key.encode() < before.encode():
+                    yield Fault("error", where, f"{line.key!r} after {before!r}: not in C order",
+                                f"sort it: LC_ALL=C sort -o {data.where(table)} {data.where(table)}")
+                seen.setdefault(line.key, line.number)
+                before = line.key
+
+
+def values_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Every key has a value: no empty text, no utterance without a speaker or a file."""
+    for data in sets.values():
+        for table, lines in data.lines.items():
+            for line in lines:
+                if not line.value:
+                    yield Fault("error", data.where(table, line.number), f"{line.key!r} has nothing behind it",
+                                "give it a value, or remove the utterance from all files")
+
+
+def same_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """All tables of a directory have the utterances of utt2spk."""
+    for data in sets.values():
+        known = data.table("utt2spk")
+        for table in _BY_UTT:
+            if table not in data.raw or table == "utt2spk" or (table == "wav.scp" and "segments" in data.raw):
+                continue
+            for line in data.lines[table]:
+                if line.key not in known:
+                    yield Fault("error", data.where(table, line.number), f"utterance {line.key!r} is not in utt2spk",
+                                _AGAIN)
+            own = data.table(table)
+            for line in data.lines.get("utt2spk", []):
+                if line.key not in own:
+                    yield Fault("error", data.where("utt2spk", line.number),
+                                f"utterance {line.key!r} is not in {table}", _AGAIN)
+
+
+def speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Ids sorted by utterance are sorted by speaker too, and spk2utt is utt2spk turned round."""
+    for data in sets.values():
+        before = ""
+        for line in data.lines.get("utt2spk", []):
+            if len(line.value.split()) > 1:
+                yield Fault("error", data.where("utt2spk", line.number), f"found {line.value!r}, expected one speaker",
+                            "a speaker's id has no spaces")
+            elif line.value.encode() < before.encode():
+                yield Fault("error", data.where("utt2spk", line.number),
+                            f"speaker {line.value!r} after {before!r}: not sorted by speaker",
+                            "begin each utterance id with its speaker id, in all files")
+            before = line.value
+        if "spk2utt" not in data.raw or "utt2spk" not in data.raw:
+            continue
+        wanted = spk2utt(data.table("utt2spk"))
+        for line in data.lines["spk2utt"]:
+            if line.key not in wanted:
+                yield Fault("error", data.where("spk2utt", line.number), f"speaker {line.key!r} is not in utt2spk",
+                            _AGAIN)
+            elif line.value.split() != wanted[line.key].split():
+                yield Fault("error", data.where("spk2utt", line.number),
+                            f"utterances of {line.key!r} are not those of utt2spk", _AGAIN)
+        for speaker in wanted.keys() - data.table("spk2utt").keys():
+            yield Fault("error", data.where("spk2utt"), f"speaker {speaker!r} of utt2spk is missing", _AGAIN)
+
+
+def reserved_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """No <s>, </s> or #0 in text: language models use them."""
+    for data in sets.values():
+        for line in data.lines.get("text", []):
+            for word in _RESERVED:
+                if word in line.value.split():
+                    yield Fault("error", data.where("text", line.number), f"the reserved word {word}", "remove it")
+
+
+def durations(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """utt2dur holds seconds above 0, utt2num_frames whole numbers above 0."""
+    for data in sets.values():
+        for table, kind in (("utt2dur", float), ("utt2num_frames", int)):
+            for line in data.lines.get(table, []):
+                try:
+                    good = 0 < kind(line.value) < float("inf")
+                except ValueError:
+                    good = False
+                if not good:
+                    yield Fault("error", data.where(table, line.number),
+                                f"found {line.value!r}, expected a {'time in seconds' if kind is float else 'count'} "
+                                "above 0", _AGAIN)
+
+
+def segments(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Segments name a recording of wav.scp and a start before the end."""
+    for data in sets.values():
+        for line in data.lines.get("segments", []):
+            where, words = data.where("segments", line.number), line.value.split()
+            try:
+                recording, start, end = words[0], float(words[1]), float(words[2])
+            except (IndexError, ValueError):
+                yield Fault("error", where, f"found {line.value!r}", "expected RECORDING START END, in seconds")
+                continue
+            if len(words) != 3 or not 0 <= start < end:
+                yield Fault("error", where, f"found {line.value!r}",
+                            "expected RECORDING START END with 0 <= START < END")
+            if recording not in data.table("wav.scp"):
+                yield Fault("error", where, f"recording {recording!r} is not in wav.scp", _AGAIN)
+
+
+def audio_files(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """The files of wav.scp exist, are not empty, and a wav is as long as its header and utt2dur say."""
+    for data in sets.values():
+        for line in data.lines.get("wav.scp", []):
+            where, path = data.where("wav.scp", line.number), Path(line.value)
+            if not line.value:
+                continue
+            if line.value.endswith("|"):
+                yield Fault("error", where, f"{line.key!r} is a command (ends in '|')",
+                            "commands are not run: write its output to a file and name that")
+            elif not path.is_file():
+                yield Fault("error", where, f"{line.value}: no such file", _AGAIN)
+            elif path.stat().st_size == 0:
+                yield Fault("error", where, f"{line.value}: an empty file", _AGAIN)
+            elif path.suffix == ".wav" and (found := _wav_fault(path, data.table("utt2dur").get(line.key))):
+                yield Fault("error", where, f"{line.value}: {found}", _AGAIN)
+
+
+def _wav_fault(path: Path, dur_s: str | None) -> str | None:
+    """What is wrong with a PCM wav, or None; other kinds of wav are left to the reader."""
+    try:
+        with wave.open(str(path)) as sound:
+            frames, rate, width = sound.getnframes(), sound.getframerate(), sound.getsampwidth() * sound.getnchannels()
+    except EOFError:
+        return "cut short in its header"
+    except wave.Error as err:
+        return None if "unknown format" in str(err) else f"not a wav file ({err})"
+    if path.stat().st_size < frames * width:
+        return f"cut short: {path.stat().st_size} bytes, its header says {frames * width} and more"
+    try:
+        expected = float(dur_s) if dur_s else frames / rate
+    except ValueError:
+        return None  # the durations check reports it
+    if abs(frames / rate - expected) > 0.05:
+        return f"{frames / rate:.2f} s long, but utt2dur says {expected:.2f} s"
+    return None
+
+
+CHECKS = (files_there, clean_bytes, sorted_and_unique, values_there, same_utterances, speakers, reserved_words,
+          durations, segments, audio_files)
