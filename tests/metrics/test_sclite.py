@@ -33,8 +33,8 @@ def counts_by(sclite: list[str], folder: Path, pairs: dict[str, tuple[list[str],
     """sclite's (n_ref, sub, del, ins) of each utterance."""
     write_trn(folder / "ref.trn", list(pairs), [ref for ref, _ in pairs.values()])
     write_trn(folder / "hyp.trn", list(pairs), [hyp for _, hyp in pairs.values()])
-    words = ["-r", "ref.trn", "trn", "-h", "hyp.trn", "trn", "-i", "spu_id", "-s", "-e", "utf-8", "-o", "pralign", "stdout"]
-    out = subprocess.run([*sclite, *words], cwd=folder, capture_output=True, text=True, check=True).stdout
+    words = "-r ref.trn trn -h hyp.trn trn -i spu_id -s -e utf-8 -o pralign stdout"
+    out = subprocess.run([*sclite, *words.split()], cwd=folder, capture_output=True, text=True, check=True).stdout
     found = re.findall(r"^id: \((\S+)\)\nScores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)$", out, re.MULTILINE)
     return {utt: (int(c) + int(s) + int(d), int(s), int(d), int(i)) for utt, c, s, d, i in found}
 
@@ -43,7 +43,8 @@ def counts_by(sclite: list[str], folder: Path, pairs: dict[str, tuple[list[str],
 def real_pairs():
     with (Path(__file__).parent / "whisper_pairs.tsv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return {row["id"]: tuple(normalise(row[side], NORMALISERS[row["id"][:3]]) for side in ("ref", "hyp")) for row in rows}
+    return {row["id"]: tuple(normalise(row[side], NORMALISERS[row["id"][:3]]) for side in ("ref", "hyp"))
+            for row in rows}
 
 
 def test_fixture_is_big_and_hard_enough(real_pairs):

@@ -18,7 +18,8 @@ def document(tag, seed=0, cer=9.0, dev=8.0, peer=None, lang=("ron_Latn", "Romani
         **scores,
         "signature": {name: {"cer": f"CER {s['cer']['value']:.1f} ±1.0 | norm:ron-v1 | n:2 | tok:char | seed:{seed}"}
                       for name, s in scores.items()},
-        "data": dict.fromkeys(scores, {"utterances": 2, "speech_min": 1.5, "empty_references": [], "empty_hypotheses": 0}),
+        "data": dict.fromkeys(scores, {"utterances": 2, "speech_min": 1.5, "empty_references": [],
+                                       "empty_hypotheses": 0}),
         "experiment": {"tag": tag, "name": tag.split("_s")[0], "lang": lang[0], "language": lang[1],
                        "normaliser": "ron-v1", "peer": peer is not None},
         "config": settings if peer is None else {"model": "peer", "seed": 0}, "versions": {"xlt": "0.1.0"},

@@ -40,7 +40,8 @@ def egs(results):
 
 
 def cells(page, start):
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith(start)]
+    lines = [line for line in page.splitlines() if line.startswith(start)]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_a_row_a_language(egs):

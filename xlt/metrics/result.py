@@ -11,9 +11,9 @@ from xlt.metrics.align import Counts
 class Score:
     """A score in percent, or on chrF's scale of 0 to 100.
 
-    ``n_ref``: reference tokens, or utterances for a score that counts those; ``counts``: the total of sub, dels and ins,
-    None where the metric has none; ``utterances``: counts of each utterance in the order given; ``options``: what the
-    metric's own signature says, e.g. ``{"tok": "char"}``.
+    ``n``: utterances; ``n_ref``: reference tokens, or utterances for a score that counts those; ``counts``: the total
+    of sub, dels and ins, None where the metric has none; ``utterances``: counts of each utterance in the order given;
+    ``options``: what the metric's own signature says, e.g. ``{"tok": "char"}``.
     """
 
     name: str

@@ -10,9 +10,10 @@ from xlt.report.results import Experiment, cell, experiments, load
 
 _BUDGETS = {10.0: "10 min", None: "all"}
 _TEST = "test"
-_INTRODUCTION = """On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of the run
-nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several experiments
-share features and training speech, the one that is best on dev stands here. Zero-shot models saw none of it."""
+_INTRODUCTION = """On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of
+the run nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several
+experiments share features and training speech, the one that is best on dev stands here. Zero-shot models saw none of
+it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +59,8 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     parts.append("## Notes\n\n"
                  f"- References and hypotheses are normalised alike: {', '.join(normalisers)}.\n"
                  "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
-                 "- Signatures, commands, seeds, versions, machine and the utterances with the most errors stand in each\n"
-                 "  language's RESULTS.md; licences of the speech in its README.md.\n"
+                 "- Signatures, commands, seeds, versions, machine and the utterances with the most errors stand in\n"
+                 "  each language's RESULTS.md; licences of the speech in its README.md.\n"
                  f"- Made at commit {', '.join(commits)}; this page by `xlt benchmark`.")
     return "\n\n".join(parts) + "\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 def examples(table: Path, count: int) -> dict[str, list[dict]]:
     """``count`` worst and ``count`` median utterances by CER, from the scoring's table of utterances.
 
-    ``{"worst": [{"id", "cer", "ref", "hyp"}, …], "median": […]}``, the worst first; equal ones in the order of their ids.
+    ``{"worst": [{"id", "cer", "ref", "hyp"}, …], "median": […]}``, the worst first; equals by id.
     """
     with table.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -43,10 +43,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def _scores(found: list[Experiment], name: str) -> str:
     scored = [e for e in found if e.median(name, "cer") is not None]
     scored.sort(key=lambda e: (e.median(name, "cer"), e.name))
-    sizes = sorted({(d["utterances"], d["speech_min"], run.score(name, "cer")["n_ref"], run.score(name, "wer")["n_ref"])
-                    for e in scored for run in e.runs if name in run.sets() for d in [run.document["data"][name]]}, key=str)
-    size = "; ".join(f"{clips} clips, {minutes} minutes, {chars} characters, {words} words"
-                     for clips, minutes, chars, words in sizes)
+    size = "; ".join(sorted({_size(run, name) for e in scored for run in e.runs if name in run.sets()}))
     rows = [[e.name, describe(e.runs[0]), _speech(e.runs[0]), *(cell(e, name, metric) for metric in _METRICS),
              " ".join(f"{value:.1f}" for value in e.values(name, "cer")) if len(e.runs) > 1 else ""] for e in scored]
     empty = sorted({utt for e in scored for run in e.runs if name in run.sets()
@@ -55,6 +52,12 @@ def _scores(found: list[Experiment], name: str) -> str:
     return "\n\n".join([f"## {name}: {size}",
                         table(["experiment", "model", "training speech", *_METRICS.values(), "CER of each seed"], rows),
                         *note, "Signatures:\n\n" + "\n".join(f"    {line}" for line in _signatures(scored, name))])
+
+
+def _size(run: Result, name: str) -> str:
+    data = run.document["data"][name]
+    return (f"{data['utterances']} clips, {data['speech_min']} minutes, {run.score(name, 'cer')['n_ref']} characters, "
+            f"{run.score(name, 'wer')['n_ref']} words")
 
 
 def _signatures(found: list[Experiment], name: str) -> list[str]:
@@ -78,11 +81,12 @@ def _making(found: list[Experiment]) -> str:
     for e in found:
         run, times = e.runs[0], e.runs[0].document.get("stages", {})
         training = run.document.get("training", {})
-        rows.append([e.name, ", ".join(str(r.seed) for r in e.runs) if not run.peer else "–", f"`{run.document['command']}`",
-                     ", ".join(sorted({r.document["commit"] for r in e.runs})),
+        rows.append([e.name, ", ".join(str(r.seed) for r in e.runs) if not run.peer else "–",
+                     f"`{run.document['command']}`", ", ".join(sorted({r.document["commit"] for r in e.runs})),
                      training.get("epochs", "–"), f"{training['parameters']:,}" if "parameters" in training else "–",
                      ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in times.items()) or "–"])
-    return "## How they were made\n\nCommand, epochs and seconds of each stage are those of the first seed.\n\n" + table(
+    note = "Command, epochs and seconds of each stage are those of the first seed."
+    return f"## How they were made\n\n{note}\n\n" + table(
         ["experiment", "seeds", "command", "commit", "epochs", "parameters", "seconds"], rows)
 
 
@@ -91,8 +95,8 @@ def _environments(found: list[Experiment]) -> str:
     for e in found:
         for run in e.runs:
             machine = run.document["environment"]
-            text = (f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}\n"
-                    + ", ".join(f"{name} {version}" for name, version in run.document["versions"].items()))
+            text = (f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+                    f"{machine['system']}\n" + ", ".join(map(" ".join, run.document["versions"].items())))
             blocks.setdefault(text, []).append(run.tag)
     lines = [f"```\n{text}\n```" + (f"\n\nfor {', '.join(sorted(tags))}" if len(blocks) > 1 else "")
              for text, tags in blocks.items()]

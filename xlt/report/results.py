@@ -74,7 +74,8 @@ def load(folder: Path) -> list[Result]:
             for key in ("config", "versions", "experiment", "data", "environment", "command", "commit"):
                 document[key]
         except (ValueError, KeyError, TypeError, AttributeError) as err:
-            raise DataError(f"{path}: not a result of stage 9 ({err}); delete it and run stage 9 (report) again") from None
+            raise DataError(f"{path}: not a result of stage 9 ({err}); delete it and run stage 9 (report) "
+                            "again") from None
         found.append(result)
     return found
 

@@ -17,7 +17,7 @@ RESERVED = {"signature", "config", "versions", "experiment", "data", "training",
 
 
 def run(ctx: Context) -> None:
-    """Score ``cfg.decode.sets``; DataError if hypotheses and references do not match, StageError if either is missing."""
+    """Score ``cfg.decode.sets``; DataError if hypotheses and references do not match, StageError without either."""
     from xlt.data import normaliser_of
     from xlt.score.facts import settings
     from xlt.stage import Unit, atomic_text, need, run_unit
@@ -46,6 +46,6 @@ def _sets(names: list) -> list[str]:
 
     bad = [n for n in names if not isinstance(n, str) or n in RESERVED or names.count(n) > 1]
     if bad or not names:
-        raise ConfigError(f"decode.sets: found {names!r}, expected different names of sets in data/, such as [dev, test]; "
-                          f"not {', '.join(sorted(RESERVED))}")
+        raise ConfigError(f"decode.sets: found {names!r}, expected different names of sets in data/, such as "
+                          f"[dev, test]; not {', '.join(sorted(RESERVED))}")
     return names

@@ -46,7 +46,7 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
 
 
 def score_sets(matched: dict[str, Matched], normaliser: str, resamples: int, seed: int, out: Path) -> dict:
-    """``{set: {metric: …}, "signature": {set: {metric: …}}}``; says each score, writes each set's files into ``out``."""
+    """``{set: {metric: …}, "signature": {set: {metric: …}}}``; says each score; each set's files go into ``out``."""
     document: dict = {}
     signatures: dict = {}
     for name, m in matched.items():
@@ -82,6 +82,6 @@ def write_utterances(path: Path, m: Matched, chars: Score, words: Score) -> None
 
 
 def write_trn(path: Path, ids: Sequence[str], tokens: Sequence[Sequence[str]]) -> None:
-    """sclite's transcript form, ``token token … (id)``; score with ``sclite -i spu_id -s -e utf-8 -r REF trn -h HYP trn``."""
+    """sclite's transcript form, ``token … (id)``, for ``sclite -i spu_id -s -e utf-8 -r REF trn -h HYP trn``."""
     lines = (" ".join([*words, f"({utt})"]) + "\n" for utt, words in zip(ids, tokens, strict=True))
     path.write_text("".join(lines), encoding="utf-8")

@@ -1,6 +1,6 @@
 """What a score rests on: settings, versions, machine, size of the training set, time of each stage.
 
-Read from the stamps that the stages left, so that settings given to the scoring alone cannot pass for those trained with.
+Read from the stamps that the stages left: settings given to the scoring alone cannot pass for those trained with.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def count_lines(path: Path) -> int | None:
 
 
 def stage_times(ctx: Context) -> dict[str, float]:
-    """Seconds that each stage's present output took to make, by the stamps of its units; stages without one are left out."""
+    """Seconds that each stage's present output took, by the stamps of its units; stages without one are left out."""
     sets = [ctx.cfg.train_set, *ctx.cfg.decode.sets]
     outs = {
         "data": [ctx.data / name for name in ("all", *sets)],
