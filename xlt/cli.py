@@ -70,6 +70,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
 
 def _run(words: list[str]) -> None:
     from xlt import log
+    from xlt.errors import MissingInput
     from xlt.stage import STAGES, Context, find
 
     parser = _parser(words)
@@ -89,6 +90,10 @@ def _run(words: list[str]) -> None:
             log.to_file(Path("log") / cfg.tag / f"{words[0]}.log")
         try:
             find(words[0]).run(Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command))
+        except MissingInput as err:
+            if not args.dry_run:
+                raise
+            log.say(f"{words[0]}: would run once its input is there ({err})")
         finally:
             log.to_file(None)
 

@@ -19,3 +19,7 @@ class UpstreamError(XltError):
 
 class StageError(XltError):
     """A stage cannot run: its inputs are missing, or another process is writing its output."""
+
+
+class MissingInput(StageError):
+    """An earlier stage has not made what this one reads."""

@@ -24,7 +24,7 @@ from typing import Any
 
 from xlt import __version__
 from xlt.config import ROOT, Config
-from xlt.errors import ConfigError, StageError
+from xlt.errors import ConfigError, MissingInput, StageError
 from xlt.log import say
 
 
@@ -127,11 +127,14 @@ def digest(path: Path) -> str:
 
 
 def git_revision() -> str:
-    """Commit of this checkout, with ``+`` if files differ from it; ``unknown`` outside git."""
+    """Commit of this checkout, with ``+`` if files other than results differ from it; ``unknown`` outside git."""
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    generated = [":!egs/*/results", ":!egs/*/RESULTS.md", ":!egs/README.md", ":!egs/results.svg"]
     try:
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+        altered = git("status", "--porcelain", "-uno", "--", ":/", *generated)
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if altered else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -160,11 +163,11 @@ def atomic_text(path: Path, text: str) -> None:
 
 
 def need(ctx: Context, *paths: Path, stage: str) -> None:
-    """Raise StageError unless all ``paths`` exist; ``stage`` is the one that makes them."""
+    """Raise MissingInput unless all ``paths`` exist; ``stage`` is the one that makes them."""
     missing = [p for p in paths if not p.exists()]
     if missing:
         number = next(s.number for s in STAGES if s.name == stage)
-        raise StageError(f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
+        raise MissingInput(f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
                          f"run with --stage {number}, or from the start")
 
 
