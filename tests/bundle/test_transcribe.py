@@ -1,0 +1,104 @@
+"""A bundle with log-mels of made-up sounds: every format and rate, long files, damage."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from xlt.cli import main
+from xlt.kaldi_io import write_table
+
+RATE = 16000
+TONES = {"a": 300, "e": 700, "i": 1500, "o": 2500}
+
+
+def sound(text: str, rng: np.random.Generator) -> np.ndarray:
+    """Each letter a tone of 0.15 s, a space 0.15 s of near silence; (N,)."""
+    time = np.arange(int(0.15 * RATE)) / RATE
+    parts = [0.3 * np.sin(2 * np.pi * TONES[c] * time) if c in TONES else np.zeros_like(time) for c in text]
+    whole = np.concatenate([np.zeros(1600), *parts, np.zeros(1600)])
+    return (whole + rng.normal(size=len(whole)) * 0.001).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """A recipe with the kaldi reader, trained until it knows the four tones."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("tones")
+    for name, count in (("train", 60), ("dev", 6), ("test", 6)):
+        folder = root / "corpus" / name
+        folder.mkdir(parents=True)
+        text, wavs = {}, {}
+        for i in range(count):
+            utt = f"spk-{name}{i:03d}"
+            text[utt] = " ".join("".join(rng.choice(list(TONES), size=3, replace=False)) for _ in range(2 + i % 2))
+            wavs[utt] = str(folder / f"{utt}.wav")
+            rate = RATE if i % 2 else 8000  # telephone speech has nothing above 4 kHz
+            soundfile.write(wavs[utt], soxr.resample(sound(text[utt], rng), RATE, rate), rate)
+        write_table(folder / "text", text)
+        write_table(folder / "wav.scp", wavs)
+        write_table(folder / "utt2spk", dict.fromkeys(text, "spk"))
+    recipe = root / "recipe"
+    recipe.mkdir()
+    (recipe / "recipe.yaml").write_text(
+        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nfeatures: {{upstream: fbank}}\nnj: 1\n"
+        "train: {max_epochs: 25, patience: 25, batch_s: 12, num_masks: 0, lr: 0.005, projection: 48,\n"
+        "        encoder_conf: {hidden_size: 48, num_layers: 1, dropout: 0.0}}\n")
+    for stage in ("data", "check", "features", "tokens", "train", "bundle"):
+        assert main([stage, "--recipe", str(recipe)]) == 0
+    return recipe / "exp" / "main" / "bundle"
+
+
+@pytest.mark.parametrize("ending, rate, channels", [
+    ("wav", 16000, 1), ("wav", 8000, 2), ("flac", 44100, 1), ("ogg", 48000, 2), ("mp3", 22050, 1)])
+def test_any_format_rate_and_channels(bundle, tmp_path, capsys, ending, rate, channels):
+    samples = soxr.resample(sound("aei oae", np.random.default_rng(1)), RATE, rate)
+    path = tmp_path / f"clip.{ending}"
+    soundfile.write(path, np.stack([samples] * channels, axis=1), rate)
+    assert main(["transcribe", str(bundle), str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}\taei oae\n"
+
+
+def test_long_file_is_cut_at_silences_and_nothing_is_lost(bundle, tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    texts = ["aei", "oae", "iao", "eoa"] * 10
+    path = tmp_path / "long.wav"
+    pause = rng.normal(size=RATE // 2).astype(np.float32) * 0.001
+    soundfile.write(path, np.concatenate([p for t in texts for p in (sound(t, rng), pause)]), RATE)
+    assert main(["transcribe", str(bundle), str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    pieces = found["segments"]
+    assert len(pieces) >= 2 and max(p["end_s"] - p["start_s"] for p in pieces) <= 20
+    assert pieces[0]["start_s"] == 0 and pieces[-1]["end_s"] == pytest.approx(soundfile.info(path).duration)
+    assert found["text"].replace(" ", "") == "".join(texts)
+    assert main(["transcribe", str(bundle), str(path), "--segments"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(pieces)
+
+
+def test_a_bad_file_is_named_and_the_others_are_done(bundle, tmp_path, capsys):
+    good, bad = tmp_path / "good.wav", tmp_path / "bad.wav"
+    soundfile.write(good, sound("aei", np.random.default_rng(3)), RATE)
+    bad.write_bytes(b"this is not sound")
+    assert main(["transcribe", str(bundle), str(bad), str(good), str(tmp_path / "none.wav")]) == 2
+    out, err = capsys.readouterr()
+    assert out == f"{good}\taei\n"
+    assert "bad.wav: not readable as audio" in err and "none.wav: no such file" in err
+    assert "2 of 3 files could not be transcribed" in err
+
+
+def test_damaged_or_partial_bundle_is_refused(bundle, tmp_path, capsys):
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle, copy)
+    with (copy / "model.pth").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\xff\x00\xff")
+    assert main(["transcribe", str(copy), "x.wav"]) == 2
+    assert "model.pth: altered or damaged" in capsys.readouterr().err
+    (copy / "model.pth").unlink()
+    assert main(["transcribe", str(copy), "x.wav"]) == 2
+    assert "model.pth: missing" in capsys.readouterr().err
+    assert main(["transcribe", str(tmp_path), "x.wav"]) == 2
+    assert "give the folder that stage 10 (bundle) made" in capsys.readouterr().err
