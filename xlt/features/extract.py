@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xlt.config import FeaturesConfig
 from xlt.errors import ConfigError, DataError, UpstreamError
-from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, has_bf16, has_gpu
+from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, has_fast_bf16, has_gpu
 from xlt.registry import UPSTREAMS
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def resolve_dtype(features: FeaturesConfig) -> str:
     """``features.dtype`` with ``auto`` decided for this machine, without importing torch."""
     if features.dtype != "auto":
         return features.dtype
-    pays = upstream_class(features.upstream).bf16_pays and (has_bf16() or has_gpu())
+    pays = upstream_class(features.upstream).bf16_pays and (has_fast_bf16() or has_gpu())
     return "bfloat16" if pays else "float32"
 
 

@@ -79,9 +79,10 @@ class Store:
         frames = _finished(partial, out, set(wavs))
         if frames:
             say(f"  {len(frames)} of {len(wavs)} utterances are there already")
-        facts = _facts(partial)
+        facts = _read_json(partial / "facts.json") or {}
         if not self.ctx.force:
-            copied, found = self._reuse(name, partial, {u: h for u, h in hashes.items() if u in wavs and u not in frames})
+            missing = {u: h for u, h in hashes.items() if u in wavs and u not in frames}
+            copied, found = self._reuse(name, partial, missing)
             frames, facts = {**frames, **copied}, facts or found
         todo = [[u, wavs[u], hashes.get(u)] for u in wavs if u not in frames]
         if todo:
@@ -107,7 +108,8 @@ class Store:
         jobs = self.pool.jobs
         messages = [{"dir": str(partial), "final": str(self.ctx.dump / name), "utts": batch}
                     for batch in batches(todo, samples, min(self.setup.batch_s, max(5.0, total / (4 * jobs))))]
-        facts, start, done = {}, time.monotonic(), 0.0
+        facts, start, done, workers = {}, time.monotonic(), 0.0, min(jobs, len(messages))
+        with_ = f"with {workers} processes" if workers > 1 else "with one process"
         with Progress(f"features of {name}", round(total), "s of speech") as progress:
             for answer in self.pool.run(messages):
                 frames.update(answer["frames"])
@@ -116,7 +118,7 @@ class Store:
                     write_json(partial / "facts.json", facts)
                 before, done = done, done + sum(samples[u] for u in answer["frames"]) / SAMPLE_RATE
                 rtf = (time.monotonic() - start) / done
-                progress.add(round(done) - round(before), f"real-time factor {rtf:.3f} with {min(jobs, len(messages))} processes")
+                progress.add(round(done) - round(before), f"real-time factor {rtf:.3f} {with_}")
         return facts
 
     def _reuse(self, name: str, partial: Path, wanted: dict[str, str]) -> tuple[dict[str, int], dict]:
@@ -126,8 +128,11 @@ class Store:
         with ArkWriter(partial / "feats.0.ark", partial / "feats.0.scp", out / "feats.0.ark") as writer:
             for folder in sorted(self.ctx.dump.glob("[!.]*/")):
                 stamp, meta = read_stamp(folder), _read_json(folder / "feats.json")
-                same = stamp and meta and stamp.get("config") == request.config and _same_versions(stamp, request.versions)
-                if not same or meta["upstream"] != self.setup.source.identity or not (folder / "utt2audio").exists():
+                if not stamp or not meta or not (folder / "utt2audio").exists():
+                    continue
+                versions = {k: stamp.get("versions", {}).get(k) for k in request.versions}
+                if ((stamp.get("config"), versions) != (request.config, request.versions)
+                        or meta["upstream"] != self.setup.source.identity):
                     continue
                 theirs = {h: u for u, h in read_table(folder / "utt2audio").items()}
                 reader = FeatureReader(folder / "feats.scp")
@@ -188,7 +193,8 @@ def _lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
             raise DataError(f"{where}: {reason}; {ON_DATA}") from None
         seconds = info.frames / info.samplerate
         if utt in said and abs(float(said[utt]) - seconds) > 0.02:
-            raise DataError(f"{where}: is {seconds:.2f} s long, utt2dur says {said[utt]}: cut short or changed; {ON_DATA}")
+            raise DataError(f"{where}: is {seconds:.2f} s long, utt2dur says {said[utt]}: cut short or changed; "
+                            f"{ON_DATA}")
         samples[utt] = round(seconds * SAMPLE_RATE)
     return samples
 
@@ -203,10 +209,6 @@ def _finished(partial: Path, out: Path, wanted: set[str]) -> dict[str, int]:
     return frames
 
 
-def _facts(partial: Path) -> dict:
-    return _read_json(partial / "facts.json") or {}
-
-
 def _read_json(path: Path) -> dict | None:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -214,14 +216,10 @@ def _read_json(path: Path) -> dict | None:
         return None
 
 
-def _same_versions(stamp: dict, versions: dict[str, str]) -> bool:
-    return all(stamp.get("versions", {}).get(k) == v for k, v in versions.items())
-
-
 def _same_upstream(folders: list[Path]) -> None:
     """UpstreamError if the sets were made with different weights: a model trained on one would not fit the others."""
     first, *others = [(f, (_read_json(f / "feats.json") or {}).get("upstream")) for f in folders]
     for folder, identity in others:
         if identity != first[1]:
-            raise UpstreamError(f"{folder} and {first[0]} were made with different weights ({identity} and {first[1]}); "
-                                "make all sets again: --stage 3 --stop_stage 3 --force")
+            raise UpstreamError(f"{folder} and {first[0]} were made with different weights ({identity} and "
+                                f"{first[1]}); make all sets again: --stage 3 --stop_stage 3 --force")

