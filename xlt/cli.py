@@ -38,7 +38,8 @@ def _overview() -> str:
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", type=Path, default=Path("."), metavar="DIR", help="recipe directory (default: here)")
+    parser.add_argument("--recipe", type=Path, default=Path("."), metavar="DIR",
+                        help="recipe directory (default: here)")
     parser.add_argument("settings", nargs="*", metavar="key=value", help="settings that override recipe.yaml")
 
 

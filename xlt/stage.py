@@ -128,8 +128,10 @@ def digest(path: Path) -> str:
 
 def git_revision() -> str:
     """Commit of this checkout, with ``+`` if files other than results differ from it; ``unknown`` outside git."""
+
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+        call = ["git", "-C", str(ROOT), *words]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
 
     generated = [":!egs/*/results", ":!egs/*/RESULTS.md", ":!egs/README.md", ":!egs/results.svg"]
     try:
@@ -168,7 +170,7 @@ def need(ctx: Context, *paths: Path, stage: str) -> None:
     if missing:
         number = next(s.number for s in STAGES if s.name == stage)
         raise MissingInput(f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
-                         f"run with --stage {number}, or from the start")
+                           f"run with --stage {number}, or from the start")
 
 
 def _changes(old: dict, request: dict, out: Path) -> list[str]:

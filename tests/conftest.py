@@ -1,0 +1,31 @@
+"""Fixtures for all tests. Nothing heavy is imported here: each xdist worker and each single test pays for it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
+os.environ.pop("XLT_CWD", None)  # run.sh sets it; paths in tests count from the current directory
+
+
+@pytest.fixture
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture
+def xlt(tmp_path):
+    """Function that runs ``xlt WORDS…`` in a process of its own, in ``cwd``; returns the CompletedProcess."""
+
+    def run(*words: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        return subprocess.run([sys.executable, "-m", "xlt.cli", *words], cwd=cwd, capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": path, **env})
+
+    return run
