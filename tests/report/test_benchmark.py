@@ -62,7 +62,7 @@ def test_pages_just_written_are_not_stale(egs):
     assert stale(egs) == []
 
 
-@pytest.mark.parametrize("name", ["ron/RESULTS.md", "README.md"])
+@pytest.mark.parametrize("name", ["ron/RESULTS.md", "README.md", "results.svg"])
 def test_an_altered_page_is_found(egs, name):
     path = egs / name
     path.write_text(path.read_text(encoding="utf-8").replace("19.5", "18.5", 1), encoding="utf-8")
@@ -72,7 +72,7 @@ def test_an_altered_page_is_found(egs, name):
 def test_an_altered_result_makes_its_pages_stale(egs):
     path = egs / "cat/results/base_s0.json"
     path.write_text(path.read_text(encoding="utf-8").replace("22.0", "21.0"), encoding="utf-8")
-    assert stale(egs) == [egs / "cat/RESULTS.md", egs / "README.md"]
+    assert stale(egs) == [egs / "cat/RESULTS.md", egs / "README.md", egs / "results.svg"]
 
 
 def test_no_results_at_all(tmp_path, capsys):
@@ -80,3 +80,9 @@ def test_no_results_at_all(tmp_path, capsys):
     assert "None yet" in (tmp_path / "README.md").read_text(encoding="utf-8")
     assert main(["benchmark", str(tmp_path / "nowhere")]) == 2
     assert "nowhere: no such folder" in capsys.readouterr().err
+
+
+def test_a_language_without_a_column_has_a_row_of_dashes(results):
+    root = results(document("five", **{"data.train_minutes": 5.0})).parent.parent
+    assert main(["benchmark", str(root)]) == 0
+    assert cells((root / "README.md").read_text(encoding="utf-8"), "| [Romanian]")[0][1:] == ["2 clips, 1.5 min", "–"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from xlt.report.figure import Bar, bars
 from xlt.report.markdown import HEAD, table
 from xlt.report.results import Experiment, cell, experiments, load
 
@@ -37,7 +38,8 @@ def main(args: argparse.Namespace) -> None:
 def files(egs: Path) -> dict[Path, str]:
     """What the benchmark consists of: ``{path: text}``."""
     recipes = {folder.parent.name: experiments(load(folder)) for folder in sorted(egs.glob("*/results"))}
-    return {egs / "README.md": render({name: found for name, found in recipes.items() if _on_test(found)})}
+    recipes = {name: found for name, found in recipes.items() if _on_test(found)}
+    return {egs / "README.md": render(recipes)} | ({egs / "results.svg": chart(recipes)} if recipes else {})
 
 
 def _on_test(found: list[Experiment]) -> list[Experiment]:
@@ -51,6 +53,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     every = [e for found in recipes.values() for e in _on_test(found)]
     columns = _columns(every)
     parts = [f"{HEAD}# Results of all languages", _INTRODUCTION]
+    parts.append("![Character error rates of all languages](results.svg)")
     for metric, title in (("cer", "Character error rate, %"), ("wer", "Word error rate, %")):
         rows = [_row(name, found, columns, metric) for name, found in recipes.items()]
         parts.append(f"## {title}\n\n" + table(["language", "test", "all", *columns], rows))
@@ -63,6 +66,17 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
                  "  each language's RESULTS.md; licences of the speech in its README.md.\n"
                  f"- Made at commit {', '.join(commits)}; this page by `xlt benchmark`.")
     return "\n\n".join(parts) + "\n"
+
+
+def chart(recipes: dict[str, list[Experiment]]) -> str:
+    """The CER table as a bar chart."""
+    columns = _columns([e for found in recipes.values() for e in _on_test(found)])
+    groups = {}
+    for name, found in recipes.items():
+        chosen = [(k, e) for k, column in enumerate(columns) if (e := _chosen(found, column))]
+        groups[name] = [Bar(k, e.median(_TEST, "cer"), *e.typical(_TEST, "cer").score(_TEST, "cer")["ci95"])
+                        for k, e in chosen]
+    return bars("Character error rate on test, %, with 95% intervals", columns, groups)
 
 
 def _column(e: Experiment) -> tuple | None:
@@ -80,16 +94,24 @@ def _columns(every: list[Experiment]) -> list[str]:
     return [name for *_, name in sorted({_column(e) for e in every} - {None})]
 
 
+def _chosen(found: list[Experiment], column: str) -> Experiment | None:
+    """The experiment of ``column`` that is best on dev; those without a dev score come last."""
+    same = [e for e in _on_test(found) if (c := _column(e)) and c[-1] == column]
+    return min(same, key=_rank, default=None)
+
+
+def _rank(e: Experiment) -> tuple:
+    dev = e.median("dev", "cer")
+    return dev is None, dev or 0.0, e.name
+
+
 def _row(name: str, found: list[Experiment], columns: list[str], metric: str) -> list[str]:
     tested = _on_test(found)
+    chosen = [_chosen(found, column) for column in columns]
     data = tested[0].runs[0].document["data"][_TEST]
     everything = [run.document["training"]["speech_min"] for e in found for run in e.runs
                   if not run.peer and run.config.get("data.train_minutes") is None]
-    cells = []
-    for column in columns:
-        same = [e for e in tested if (c := _column(e)) and c[-1] == column]
-        same.sort(key=lambda e: (e.median("dev", "cer") or 0.0, e.name))
-        cells.append(cell(same[0], _TEST, metric) if same else "–")
     language = tested[0].runs[0].experiment["language"]
     return [f"[{language}]({name}/RESULTS.md)", f"{data['utterances']} clips, {data['speech_min']:.1f} min",
-            f"{max(everything):.1f} min" if everything and None not in everything else "–", *cells]
+            f"{max(everything):.1f} min" if everything and None not in everything else "–",
+            *(cell(e, _TEST, metric) if e else "–" for e in chosen)]
