@@ -56,7 +56,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     parts.append("![Character error rates of all languages](results.svg)")
     for metric, title in (("cer", "Character error rate, %"), ("wer", "Word error rate, %")):
         rows = [_row(name, found, columns, metric) for name, found in recipes.items()]
-        parts.append(f"## {title}\n\n" + table(["language", "test", "all", *columns], rows))
+        parts.append(f"## {title}\n\n" + table(["language", "test", "all training speech", *columns], rows))
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
     parts.append("## Notes\n\n"
