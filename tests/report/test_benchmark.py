@@ -47,8 +47,8 @@ def cells(page, start):
 def test_a_row_a_language(egs):
     page = (egs / "README.md").read_text(encoding="utf-8")
     head = cells(page, "| language")[0]
-    assert head == ["language", "test", "all training speech", "whisper_base, 10 min", "fbank, 10 min", "whisper_base, all",
-                    "Whisper-base, zero-shot"]
+    assert head == ["language", "test", "all training speech", "whisper_base, 10 min", "fbank, 10 min",
+                    "whisper_base, all", "Whisper-base, zero-shot"]
     assert cells(page, "| [Romanian](ron/RESULTS.md)")[0][1:] == [
         "2 clips, 1.5 min", "9.9 min", "9.3 [8.5, 10.5]", "20.6 [19.6, 21.6]", "7.7 [6.7, 8.7]", "19.5 [18.5, 20.5]"]
     assert cells(page, "| [Catalan](cat/RESULTS.md)")[0][3:] == ["22.0 [21.0, 23.0]", "–", "–", "–"]
