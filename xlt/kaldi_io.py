@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from xlt.errors import DataError
 
-Matrix = np.ndarray  # (T, D) float32
+if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads nothing else
+    import numpy as np
+
+    Matrix = np.ndarray  # (T, D) float32
 
 
 def read_table(path: Path) -> dict[str, str]:
@@ -80,6 +82,7 @@ class ArkWriter:
         self._scp.close()
 
     def write(self, key: str, matrix: Matrix) -> None:
+        import numpy as np
         import omniio.kaldi
 
         if not key or any(c.isspace() for c in key):
@@ -145,6 +148,7 @@ def read_wav(path: str | os.PathLike, sample_rate: int = 16000) -> np.ndarray:
     Several channels are averaged; other rates are resampled with soxr (high quality). DataError if it is missing, is
     not audio, is truncated to nothing, or holds no samples.
     """
+    import numpy as np
     import soundfile
 
     try:

@@ -1,0 +1,94 @@
+"""Who may import whom: a package imports only the leaves and the stages before it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ORDER = ["data", "check", "features", "tokens", "lm", "train", "decode", "score", "report", "bundle"]
+LEAVES = {"config", "errors", "kaldi_io", "languages", "log", "metrics", "registry", "stage"}
+TOP = {"cli"}  # parses the command line and may name anything
+SPEECH_TOOLKITS = {"espnet2", "s3prl", "espnet", "espnet3"}
+MAY_USE_TOOLKITS = ["xlt/train/", "xlt/decode/", "xlt/features/upstreams/"]
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = sorted((ROOT / "xlt").rglob("*.py"))
+
+
+def imports(source: str, module: str, is_package: bool) -> set[str]:
+    """Absolute dotted names that ``source``, the text of ``module``, imports anywhere, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")[:None if is_package else -1]
+                parts = parts[:len(parts) - node.level + 1]
+                base = ".".join(parts + ([base] if base else []))
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def breaches(path: str, source: str) -> list[str]:
+    """What is wrong with the imports of the file ``path``, e.g. ``xlt/data/text.py``."""
+    parts = path.removesuffix(".py").split("/")
+    is_package = parts[-1] == "__init__"
+    module = ".".join(parts[:-1] if is_package else parts)
+    layer = parts[1] if len(parts) > 1 else ""
+    if layer == "__init__":
+        allowed = set()
+    elif layer in LEAVES:
+        allowed = set(LEAVES)
+    elif layer in ORDER:
+        allowed = LEAVES | set(ORDER[:ORDER.index(layer) + 1])
+    elif layer in TOP:
+        allowed = LEAVES | set(ORDER)
+    else:
+        return [f"{path}: {layer} has no place in ORDER or LEAVES of tests/test_layers.py; give it one"]
+    found = []
+    for name in sorted(imports(source, module, is_package)):
+        first, _, rest = name.partition(".")
+        target = rest.partition(".")[0]
+        if first == "xlt" and target not in allowed | {"", "__version__"}:
+            found.append(f"{path}: imports {name}, which is not a leaf and comes later")
+        if first in SPEECH_TOOLKITS and not path.startswith(tuple(MAY_USE_TOOLKITS)):
+            found.append(f"{path}: imports {name}; only {', '.join(MAY_USE_TOOLKITS)} may")
+    return found
+
+
+def test_imports_go_only_to_leaves_and_earlier_stages():
+    assert [b for file in FILES for b in breaches(file.relative_to(ROOT).as_posix(), file.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize(("path", "source", "good"), [
+    ("xlt/data/text.py", "from xlt.languages import get", True),
+    ("xlt/data/text.py", "from xlt import languages", True),
+    ("xlt/data/text.py", "from xlt import train", False),
+    ("xlt/data/text.py", "def f():\n    import xlt.train.fit", False),
+    ("xlt/train/fit.py", "from ..data import text", True),
+    ("xlt/data/text.py", "from ..train import fit", False),
+    ("xlt/data/__init__.py", "from .text import normalise", True),
+    ("xlt/data/__init__.py", "from ..train import fit", False),
+    ("xlt/languages.py", "from xlt.data.text import normalise", False),
+    ("xlt/metrics/cer.py", "from xlt.score import pairs", False),
+    ("xlt/train/fit.py", "import espnet2.tasks.asr", True),
+    ("xlt/features/upstreams/s3prl.py", "from s3prl.nn import S3PRLUpstream", True),
+    ("xlt/features/extract.py", "from s3prl.nn import S3PRLUpstream", False),
+    ("xlt/tokens/__init__.py", "from espnet2.text import x", False),
+    ("xlt/newthing/a.py", "", False),
+])
+def test_breaches_are_seen(path, source, good):
+    assert (breaches(path, source) == []) is good
+
+
+def test_only_kaldi_io_knows_the_archive_libraries():
+    users = [f.relative_to(ROOT).as_posix() for f in FILES
+             if {n.split(".")[0] for n in imports(f.read_text("utf-8"), "xlt.x", False)} & {"omniio", "kaldiio"}]
+    assert users == ["xlt/kaldi_io.py"]
+
+
+def test_files_stay_readable():
+    lines = {f.relative_to(ROOT).as_posix(): len(f.read_text("utf-8").splitlines()) for f in FILES}
+    assert {name: n for name, n in lines.items() if n > 420} == {}
