@@ -37,15 +37,15 @@ def position(name: str, purpose: str) -> float:
 
 
 def split(groups: Iterable[str]) -> dict[str, str]:
-    """``{group: train | dev | test}``, 80/10/10 by hash; a set that would be empty gets the group nearest to it."""
+    """``{group: train | dev | test}``, 80/10/10 by hash. Where that leaves a set empty, by rank of the hash instead."""
     place = {group: position(group, "split") for group in groups}
     found = {group: "train" if x < TRAIN_SHARE else "dev" if x < TRAIN_SHARE + DEV_SHARE else "test"
              for group, x in place.items()}
-    for name, wanted in (("test", 1.0), ("dev", TRAIN_SHARE)):
-        if name not in found.values() and len(found) >= len(SPLITS):
-            spare = [g for g in found if found[g] == "train"]
-            found[min(spare or found, key=lambda g: (abs(place[g] - wanted), g))] = name
-    return found
+    if set(found.values()) == set(SPLITS):
+        return found
+    few = max(1, round(len(place) * DEV_SHARE))
+    ranked = sorted(place, key=place.__getitem__)
+    return {group: "test" if rank < few else "dev" if rank < 2 * few else "train" for rank, group in enumerate(ranked)}
 
 
 def budget(durations: Mapping[str, float], keys: Mapping[str, str], minutes: float) -> list[str]:

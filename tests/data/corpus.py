@@ -1,0 +1,29 @@
+"""Sounds and small corpora for the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+PHRASES = ["un urs", "o pisică", "un câine mare", "trei mere roșii", "o casă", "un tren vechi", "luna plină", "două flori",
+           "un copac", "marea neagră", "o broască", "un elefant"]
+
+
+def tone(path: Path, dur_s: float = 1.0, rate: int = 16000, hz: float = 220.0, channels: int = 1) -> Path:
+    """Write a tone; its pitch makes it differ from the others."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wave = 0.3 * np.sin(2 * np.pi * hz * np.arange(round(dur_s * rate)) / rate)
+    soundfile.write(path, np.repeat(wave[:, None], channels, axis=1), rate)
+    return path
+
+
+def stamp(root: Path, name: str, texts: dict[str, str], clips: dict[str, float] | None = None, **sound) -> None:
+    """Write a stamp: ``texts`` and ``clips`` (pitch of the tone) by two-letter code."""
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ["English."] + [f"{code}.utf8={text}" for code, text in texts.items()]
+    path.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for code, hz in (clips or {}).items():
+        tone(path.with_name(f"{path.name}_desc_{code}.ogg"), hz=hz, **sound)
