@@ -9,7 +9,7 @@ from xlt.cli import main
 from xlt.config import ROOT
 from xlt.report.benchmark import files
 from xlt.report.markdown import render
-from xlt.report.results import load
+from xlt.report.results import experiments, load
 
 
 def stale(egs: Path) -> list[Path]:
@@ -52,6 +52,23 @@ def test_a_row_a_language(egs):
     assert cells(page, "| [Romanian](ron/RESULTS.md)")[0][1:] == [
         "2 clips, 1.5 min", "9.9 min", "9.3 [8.5, 10.5]", "20.6 [19.6, 21.6]", "7.7 [6.7, 8.7]", "19.5 [18.5, 20.5]"]
     assert cells(page, "| [Catalan](cat/RESULTS.md)")[0][3:] == ["22.0 [21.0, 23.0]", "–", "–", "–"]
+
+
+def test_the_projects_readme_holds_the_same_rows(egs):
+    page = egs.parent / "README.md"
+    page.write_text("# xlt\n<!-- results -->\nold\n<!-- /results -->\nend\n", encoding="utf-8")
+    assert stale(egs) == [page]
+    assert main(["benchmark", str(egs)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# xlt\n<!-- results -->\n| language |") and text.endswith("|\n<!-- /results -->\nend\n")
+    assert cells(text, f"| [Romanian]({egs.name}/ron/RESULTS.md)")[0][5] == "7.7 [6.7, 8.7]"
+    assert stale(egs) == []
+
+
+def test_of_two_runs_with_one_seed_the_recipes_own_counts(results):
+    folder = results(document("base_s0", 0, 9.5), document("main", 0, 8.5), document("base_s1", 1, 9.1))
+    (found,) = experiments(load(folder))
+    assert [run.tag for run in found.runs] == ["main", "base_s1"]
 
 
 def test_choice_between_heads_is_made_on_dev_not_on_test(egs):

@@ -11,6 +11,7 @@ from xlt.report.results import Experiment, cell, experiments, load
 
 _BUDGETS = {10.0: "10 min", None: "all"}
 _TEST = "test"
+_BEGIN, _END = "<!-- results -->", "<!-- /results -->"
 _INTRODUCTION = """On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of
 the run nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several
 experiments share features and training speech, the one that is best on dev stands here. Zero-shot models saw none of
@@ -36,10 +37,25 @@ def main(args: argparse.Namespace) -> None:
 
 
 def files(egs: Path) -> dict[Path, str]:
-    """What the benchmark consists of: ``{path: text}``."""
+    """What the benchmark consists of: ``{path: text}``; with the project's README, if that has a place for the table."""
     recipes = {folder.parent.name: experiments(load(folder)) for folder in sorted(egs.glob("*/results"))}
     recipes = {name: found for name, found in recipes.items() if _on_test(found)}
-    return {egs / "README.md": render(recipes)} | ({egs / "results.svg": chart(recipes)} if recipes else {})
+    made = {egs / "README.md": render(recipes)} | ({egs / "results.svg": chart(recipes)} if recipes else {})
+    readme = egs.parent / "README.md"
+    if recipes and readme.exists():
+        text = readme.read_text(encoding="utf-8")
+        before, begin, rest = text.partition(_BEGIN)
+        _, end, after = rest.partition(_END)
+        if begin and end:
+            made[readme] = f"{before}{begin}\n{_table(recipes, 'cer', f'{egs.name}/')}\n{end}{after}"
+    return made
+
+
+def _table(recipes: dict[str, list[Experiment]], metric: str, prefix: str = "") -> str:
+    """One row a language; ``prefix`` stands before the links to the recipes."""
+    columns = _columns([e for found in recipes.values() for e in _on_test(found)])
+    rows = [_row(name, found, columns, metric, prefix) for name, found in recipes.items()]
+    return table(["language", "test", "all training speech", *columns], rows)
 
 
 def _on_test(found: list[Experiment]) -> list[Experiment]:
@@ -51,12 +67,10 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     if not recipes:
         return f"{HEAD}# Results of all languages\n\nNone yet: each recipe's `run.sh` makes its own.\n"
     every = [e for found in recipes.values() for e in _on_test(found)]
-    columns = _columns(every)
     parts = [f"{HEAD}# Results of all languages", _INTRODUCTION]
     parts.append("![Character error rates of all languages](results.svg)")
     for metric, title in (("cer", "Character error rate, %"), ("wer", "Word error rate, %")):
-        rows = [_row(name, found, columns, metric) for name, found in recipes.items()]
-        parts.append(f"## {title}\n\n" + table(["language", "test", "all training speech", *columns], rows))
+        parts.append(f"## {title}\n\n{_table(recipes, metric)}")
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
     parts.append("## Notes\n\n"
@@ -105,13 +119,13 @@ def _rank(e: Experiment) -> tuple:
     return dev is None, dev or 0.0, e.name
 
 
-def _row(name: str, found: list[Experiment], columns: list[str], metric: str) -> list[str]:
+def _row(name: str, found: list[Experiment], columns: list[str], metric: str, prefix: str) -> list[str]:
     tested = _on_test(found)
     chosen = [_chosen(found, column) for column in columns]
     data = tested[0].runs[0].document["data"][_TEST]
     everything = [run.document["training"]["speech_min"] for e in found for run in e.runs
                   if not run.peer and run.config.get("data.train_minutes") is None]
     language = tested[0].runs[0].experiment["language"]
-    return [f"[{language}]({name}/RESULTS.md)", f"{data['utterances']} clips, {data['speech_min']:.1f} min",
+    return [f"[{language}]({prefix}{name}/RESULTS.md)", f"{data['utterances']} clips, {data['speech_min']:.1f} min",
             f"{max(everything):.1f} min" if everything and None not in everything else "–",
             *(cell(e, _TEST, metric) if e else "–" for e in chosen)]

@@ -81,14 +81,15 @@ def load(folder: Path) -> list[Result]:
 
 
 def experiments(results: list[Result]) -> list[Experiment]:
-    """Group runs by their settings without the seed; by name."""
+    """Group runs by their settings without the seed; by name. Of two runs with one seed the recipe's own, main, counts."""
     groups: dict[str, list[Result]] = {}
     for result in results:
         settings = {k: v for k, v in result.config.items() if k != "seed"}
         groups.setdefault(json.dumps([result.peer, settings], sort_keys=True), []).append(result)
     made = []
     for runs in groups.values():
-        runs.sort(key=lambda run: (run.seed, run.tag))
+        runs.sort(key=lambda run: (run.seed, run.tag != "main", run.tag))
+        runs = [run for k, run in enumerate(runs) if k == 0 or run.seed != runs[k - 1].seed]
         made.append(Experiment(runs[0].experiment["name"] if len(runs) > 1 else runs[0].tag, runs))
     return sorted(made, key=lambda experiment: experiment.name)
 
