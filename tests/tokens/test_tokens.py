@@ -35,7 +35,8 @@ def test_a_text_that_does_not_come_back_is_an_error_with_its_line(tmp_path):
 
 
 def test_impossible_bpe_size_names_the_remedy(tmp_path):
-    with pytest.raises(ConfigError, match=r"tokens.size=5000: .*text, which has 2 different characters: .*too high.*tokens.type=char"):
+    words = r"tokens.size=5000: .*text, which has 2 different characters: .*too high.*tokens.type=char"
+    with pytest.raises(ConfigError, match=words):
         train_tokenizer(["ab", "ba"], "bpe", 5000, tmp_path, "text")
 
 

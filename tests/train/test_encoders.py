@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from xlt.train.espnet_task import check_arguments  # imports espnet2 quietly, before the encoders do
 from xlt.errors import ConfigError
 from xlt.train.encoders.blstm import BlstmEncoder
 from xlt.train.encoders.stem import Stem, _spans
+from xlt.train.espnet_task import check_arguments
 
 
 def test_blstm_equals_torch_bidirectional_lstm_on_each_utterance_alone():
