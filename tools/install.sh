@@ -158,7 +158,7 @@ pip_step() {
     exec 9<&-
     while sleep 15 >/dev/null 2>&1 && kill -0 "$parent" 2>/dev/null; do
       news=$(grep -aoE '^ *(Collecting|Downloading|Building|Installing) [^ ]+( \([^)]+\))?' "$log" | tail -n 1 | tr -s ' ')
-      [[ $news != *' packages:' ]] || news="unpacked $(du -sh "$venv/lib" | cut -f1)"
+      [[ $news != *Installing* ]] || news="unpacked $(du -sh "$venv/lib" | cut -f1)"
       say "  $(( SECONDS - start )) s:${news:+ ${news# }}"
     done
   ) &
