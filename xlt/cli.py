@@ -94,7 +94,7 @@ def _run(words: list[str]) -> None:
         except MissingInput as err:
             if not args.dry_run:
                 raise
-            log.say(f"{words[0]}: would run once its input is there ({err})")
+            log.say(f"{words[0]}: would run after stage {find(err.stage).number} ({err.stage}), whose output it needs")
         finally:
             log.to_file(None)
 

@@ -22,4 +22,8 @@ class StageError(XltError):
 
 
 class MissingInput(StageError):
-    """An earlier stage has not made what this one reads."""
+    """An earlier stage, called ``stage``, has not made what this one reads."""
+
+    def __init__(self, message: str, stage: str):
+        super().__init__(message)
+        self.stage = stage

@@ -170,7 +170,7 @@ def need(ctx: Context, *paths: Path, stage: str) -> None:
     if missing:
         number = next(s.number for s in STAGES if s.name == stage)
         raise MissingInput(f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
-                           f"run with --stage {number}, or from the start")
+                           f"run with --stage {number}, or from the start", stage)
 
 
 def _changes(old: dict, request: dict, out: Path) -> list[str]:
