@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-PHRASES = ["un urs", "o pisică", "un câine mare", "trei mere roșii", "o casă", "un tren vechi", "luna plină", "două flori",
-           "un copac", "marea neagră", "o broască", "un elefant"]
+PHRASES = ["un urs", "o pisică", "un câine mare", "trei mere roșii", "o casă", "un tren vechi", "luna plină",
+           "două flori", "un copac", "marea neagră", "o broască", "un elefant"]
 
 
 def tone(path: Path, dur_s: float = 1.0, rate: int = 16000, hz: float = 220.0, channels: int = 1) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import signal
 import unicodedata
@@ -102,7 +103,8 @@ def _decode_all(utts: list[Utterance], folder: Path, jobs: int) -> Iterator[Clip
     if jobs <= 1:
         yield from map(decode, work)
         return
-    pool = ProcessPoolExecutor(jobs, initializer=_quiet_worker)
+    context = multiprocessing.get_context("forkserver")  # a fork of a process that has threads may hang
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_quiet_worker)
     try:
         yield from pool.map(decode, work, chunksize=8)
     except BrokenProcessPool:

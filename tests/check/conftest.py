@@ -1,0 +1,50 @@
+"""A small recipe whose data is right, for tests that spoil one thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from xlt.cli import main
+from xlt.config import load
+from xlt.kaldi_io import spk2utt, write_table
+
+TEXTS = {"train": ["un urs", "o casă", "un cal"], "dev": ["o sursă"], "test": ["un nor"]}
+
+
+class Recipe:
+    """A recipe with data/train, dev and test; calling it runs ``xlt check`` and returns the exit status."""
+
+    def __init__(self, folder: Path):
+        self.dir = folder
+        folder.mkdir()
+        (folder / "recipe.yaml").write_text("lang: ron_Latn\n", encoding="utf-8")
+        wavs = folder / "data/all/wav"
+        wavs.mkdir(parents=True)
+        for name, texts in TEXTS.items():
+            utts = {f"ana-{name}{i}": text for i, text in enumerate(texts)}
+            data = folder / "data" / name
+            data.mkdir()
+            for utt in utts:
+                soundfile.write(wavs / f"{utt}.wav", np.zeros(16000), 16000, subtype="PCM_16")
+            write_table(data / "text", utts)
+            write_table(data / "wav.scp", {utt: f"data/all/wav/{utt}.wav" for utt in utts})
+            write_table(data / "utt2spk", dict.fromkeys(utts, "ana"))
+            write_table(data / "spk2utt", spk2utt(dict.fromkeys(utts, "ana")))
+            write_table(data / "utt2dur", dict.fromkeys(utts, "1.0000"))
+            write_table(data / "utt2lang", dict.fromkeys(utts, "ron_Latn"))
+            write_table(data / "utt2audio", {utt: f"hash-of-{utt}" for utt in utts})
+
+    def __call__(self, *settings: str) -> int:
+        return main(["check", "--recipe", str(self.dir), *settings])
+
+    def cfg(self, *settings: str):
+        return load(self.dir, list(settings))
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    return Recipe(tmp_path / "recipe")
