@@ -166,6 +166,14 @@ def test_an_own_split_is_kept(recipe, tmp_path):
         assert list(read_table(recipe.dir / "data" / name / "text")) == [f"s{i}-1"]
 
 
+def test_an_id_that_cannot_name_a_file(recipe, tmp_path, capsys):
+    tone(tmp_path / "kaldi/a.wav")
+    for table, value in (("wav.scp", "a.wav"), ("text", "unu"), ("utt2spk", "s")):
+        (tmp_path / "kaldi" / table).write_text(f"s/1 {value}\n", encoding="utf-8")
+    assert recipe("data.reader=kaldi", f"data.dir={tmp_path / 'kaldi'}") == 2
+    assert "'s/1' cannot be an utterance id" in capsys.readouterr().err
+
+
 def test_segments_are_cut_out(recipe, tmp_path):
     sound = np.concatenate([np.full(16000, level) for level in (0.1, 0.2, 0.3)])
     corpus = tmp_path / "kaldi"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +64,3 @@ class DataDir:
     def where(self, table: str, number: int | None = None) -> str:
         """``data/train/text:12``."""
         return f"{self.folder / table}" + (f":{number}" if number else "")
-
-
-Check = Callable[[dict[str, DataDir], object], Iterator[Fault]]

@@ -162,6 +162,9 @@ def build(cfg: Config, normaliser: str, out: Path, final: Path) -> dict:
     twice = [utt for utt, count in Counter(utt.id for utt in corpus.utterances).items() if count > 1]
     if twice:
         raise DataError(f"{corpus.name}: {len(twice)} utterance ids stand twice, first {twice[0]!r}; rename one")
+    odd = [utt.id for utt in corpus.utterances if "/" in utt.id or utt.id.split() != [utt.id]]
+    if odd:
+        raise DataError(f"{corpus.name}: {odd[0]!r} cannot be an utterance id; use neither spaces nor '/'")
     texts = _filter_text(corpus, normaliser, left_out)
     utts = sorted((utt for utt in corpus.utterances if utt.id in texts), key=lambda u: u.id.encode())
     (out / "wav").mkdir(exist_ok=True)
