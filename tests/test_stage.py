@@ -1,6 +1,7 @@
-import fcntl
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -164,13 +165,16 @@ def test_two_processes_do_not_write_one_output(work):
     assert work.run()
 
 
-def test_lock_is_free_after_its_holder_died(tmp_path):
-    child = os.fork()
-    if child == 0:
-        handle = (tmp_path / ".out.lock").open("w")
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        os._exit(1)
-    os.waitpid(child, 0)
+def test_lock_is_free_after_its_holder_died(root, tmp_path):
+    code = "import sys, time\nfrom pathlib import Path\nfrom xlt.stage import lock\n" \
+           "with lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", code, tmp_path / "out"], stdout=subprocess.PIPE,
+                             env={**os.environ, "PYTHONPATH": str(root)})
+    child.stdout.readline()
+    with pytest.raises(StageError, match="another process"), lock(tmp_path / "out"):
+        pass
+    child.kill()
+    child.communicate()
     with lock(tmp_path / "out"):
         pass
 

@@ -1,0 +1,81 @@
+"""tools/test.sh and .ci/run, with stand-ins for the tools that they call."""
+
+import shlex
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def place(checkout, root):
+    """A checkout whose checkers only write down that they were called; ``.venv`` holds them."""
+    checkout.log = checkout.root.parent / "calls.log"
+    for folder in (".ci", "tests"):
+        (checkout.root / folder).mkdir()
+    for name in ("tools/test.sh", ".ci/run"):
+        shutil.copy(root / name, checkout.root / name)
+    for name in ("sctk", "sclite", "apt-get"):
+        (checkout.bin / name).unlink(missing_ok=True)
+    checkout.script(checkout.root / "tools" / "install.sh",
+                    f"echo \"install $* venv=${{XLT_VENV:-}}\" >>{shlex.quote(str(checkout.log))}\n")
+    checkout.script(checkout.bin / "sudo", "shift; exec \"$@\"\n")  # sudo -n COMMAND…
+
+    def tool(name, then="exit 0", folder=checkout.root / ".venv" / "bin"):
+        checkout.script(folder / name, f"echo \"{name} $*\" >>{shlex.quote(str(checkout.log))}\n{then}\n")
+
+    checkout.tool = tool
+    for name in ("ruff", "shellcheck", "python"):
+        tool(name)
+    checkout.calls = lambda: checkout.log.read_text().splitlines()
+    return checkout
+
+
+def test_all_checks_run_and_arguments_go_to_pytest(place):
+    place.tool("sctk", folder=place.bin)
+    done = place.run("tools/test.sh", "tests/test_x.py", "-k", "a b")
+    assert done.returncode == 0 and done.stdout.endswith("test: all passed\n")
+    calls = place.calls()
+    assert [c.split()[0] for c in calls] == ["install", "ruff", "shellcheck", "python"]
+    assert calls[0].startswith("install --quiet test peer")
+    assert {".ci/run", "tools/install.sh", "egs/common/asr.sh", "egs/TEMPLATE/run.sh"} <= set(calls[2].split())
+    assert calls[3].endswith("tests/test_x.py -k a b")
+
+
+@pytest.mark.parametrize("broken", ["ruff", "shellcheck", "python"])
+def test_a_failure_is_named_and_the_other_checks_still_run(place, broken):
+    place.tool("sctk", folder=place.bin)
+    place.tool(broken, "exit 1")
+    done = place.run("tools/test.sh")
+    assert done.returncode == 1 and len(place.calls()) == 4
+    assert done.stderr == f"test: failed: {'pytest' if broken == 'python' else broken}\n"
+
+
+def test_sclite_comes_by_apt_get_after_its_lists_are_refreshed(place):
+    sctk = shlex.quote(str(place.bin / "sctk"))
+    fresh = shlex.quote(str(place.home / "fresh"))
+    place.tool("apt-get", f"case $* in *update*) touch {fresh} ;; *install*sctk*) [[ -e {fresh} ]] || exit 100; "
+                          f"printf '#!/bin/sh\\n' >{sctk}; chmod +x {sctk} ;; esac", folder=place.bin)
+    done = place.run("tools/test.sh")
+    assert done.returncode == 0, done.stderr
+    assert [c.split()[2] for c in place.calls() if c.startswith("apt-get")] == ["install", "update", "install"]
+
+
+@pytest.mark.parametrize("apt", [None, "exit 100"])
+def test_without_sclite_it_says_how_to_get_it(place, apt):
+    if apt:
+        place.tool("apt-get", apt, folder=place.bin)
+    done = place.run("tools/test.sh")
+    assert done.returncode == 2 and "apt-get install sctk" in done.stderr
+    assert not any(c.startswith("python") for c in place.calls())
+
+
+def test_ci_shares_one_environment_a_set_of_pins(place):
+    place.tool("sctk", folder=place.bin)
+    place.run(".ci/run")
+    place.run(".ci/run")
+    with (place.root / "tools" / "constraints.txt").open("a") as handle:
+        handle.write("example==1.0\n")
+    place.run(".ci/run")
+    first, again, other = (c.split("venv=")[1] for c in place.calls() if c.startswith("install"))
+    assert first == again != other
+    assert first.startswith(str(place.home / ".cache" / "xlt" / "venv-"))
