@@ -65,6 +65,16 @@ def test_torn_archive_goes_on_behind_the_last_whole_matrix(tmp_path, cut):
     check_all(tmp_path, mats)
 
 
+def test_what_lies_behind_the_last_whole_matrix_is_cut_off(tmp_path):
+    mats = matrices(3)
+    write_all(tmp_path, mats)
+    ark = tmp_path / "feats.ark"
+    ark.write_bytes(ark.read_bytes()[:-1])
+    with ArkWriter(ark, tmp_path / "feats.scp"):
+        pass
+    assert ark.stat().st_size == (3 + 15 + 3 * 4 * 4) + (3 + 15 + 4 * 4 * 4)  # "u0 ", header, 3 frames; "u1 ", …, 4
+
+
 def test_torn_scp_line_is_dropped(tmp_path):
     mats = matrices(3)
     write_all(tmp_path, mats)

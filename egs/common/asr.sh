@@ -88,7 +88,7 @@ export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 
 for (( number = from; number <= to; number++ )); do
   read -r name state threads does <<<"${stages[number - 1]}"
-  [[ $state == on || $number == "$from" && -n $first ]] || continue
+  [[ $state == on || $number == "$from" ]] || continue
   echo "[$number/${#stages[@]} $name] $does"
   run=("$venv/bin/python" -m xlt.cli "$name" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"})
   if [[ $threads == 1 ]]; then run=(env OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" "${run[@]}"); fi

@@ -130,6 +130,20 @@ def test_failed_pip_shows_its_words_and_a_remedy_and_the_next_run_goes_on(place)
     assert place.install().returncode == 0
 
 
+def test_update_that_failed_half_way_is_not_taken_for_the_old_state(place):
+    place.python(place.bin / "python3.13")
+    place.install()
+    constraints = place.root / "tools" / "constraints.txt"
+    before = constraints.read_text()
+    constraints.write_text(before + "example==1.0\n")
+    place.python(place.venv / "bin" / "python", pip="exit 1")
+    assert place.install().returncode == 2
+    constraints.write_text(before)  # the old pins again, but the environment may hold some of the new ones
+    place.python(place.venv / "bin" / "python")
+    calls = len(place.calls())
+    assert place.install().returncode == 0 and len(place.calls()) == calls + 4
+
+
 def test_full_disk_is_seen_before_the_start(place):
     place.python(place.bin / "python3.13")
     place.script(place.bin / "df", "echo Filesystem 1024-blocks Used Available\necho x 9 9 3145728 100% /\n")
