@@ -45,7 +45,7 @@ def test_installs_once_then_says_up_to_date_and_touches_nothing(place):
     assert "7 GB" in first.stdout and "done" in first.stdout
     calls = place.calls()
     assert len(calls) == 4 and all(f"-c {place.root}/tools/constraints.txt" in call for call in calls[:3])
-    assert "espnet[asr]==202611" in calls[2] and "kaldiio" in calls[2] and "pytest" in calls[2]
+    assert "espnet[asr]==202611" in calls[2] and "kaldiio" in calls[2] and "pytest-xdist" in calls[2]
     assert "faster-whisper" not in calls[2]  # the extra peer was not asked for
     assert calls[3].endswith(f"-e {place.root}")
     second = place.install("test")
@@ -73,7 +73,7 @@ def test_what_the_environment_is_made_from_counts(place, change):
         words = ["peer"]
     done = place.install(*words, **env)
     assert done.returncode == 0 and len(place.calls()) > before
-    assert "pytest" in place.calls()[before + 2]  # extras that were there stay
+    assert "pytest-xdist" in place.calls()[before + 2]  # extras that were there stay
     assert ("--extra-index-url https://index.example/cpu" in place.calls()[before + 2]) is (change == "index")
     assert ("faster-whisper" in place.calls()[before + 2]) is (change == "extra")
 
