@@ -8,6 +8,7 @@ import errno
 import importlib
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def _run(words: list[str]) -> None:
     parser = _parser(words)
     if not words or words[0] not in {s.name for s in STAGES} | set(COMMANDS):
         parser.parse_args(words or ["--help"])
-    args = parser.parse_args(words[1:])
+    args = parser.parse_intermixed_args(words[1:])
     if words[0] in COMMANDS:
         importlib.import_module(COMMANDS[words[0]][0]).main(args)
         return
@@ -106,6 +107,7 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     what = words[0] if words else ""
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # run.sh holds Ctrl-C back until here
         _run(words)
     except XltError as err:
         print(f"xlt {what}: {err}", file=sys.stderr)
@@ -117,9 +119,9 @@ def main(words: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as err:
-        if err.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if err.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
             raise
-        where = f" ({err.filename})" if err.filename else ""
+        where = f" ({err.filename2 or err.filename})" if err.filename else ""
         print(f"xlt {what}: {os.strerror(err.errno)}{where}; free some space or choose another place, then run the "
               "same command: it goes on from here", file=sys.stderr)
         return 2
@@ -127,4 +129,6 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is written, and run.sh has seen it too
+    sys.exit(code)

@@ -79,19 +79,23 @@ to=$(number_of --stop_stage "${last:-${#stages[@]}}")
 (( from <= to )) || die "--stage ${first:-1} comes after --stop_stage $last"
 [[ -f recipe.yaml ]] || die "$PWD/recipe.yaml: no such file; start a recipe by its own run.sh, e.g. egs/ron/run.sh"
 
-trap 'exit 130' INT  # the stage has said it
+# A stage that ends with 130 has said that it was interrupted.
+trap '(( $? == 130 )) || echo "run.sh: interrupted; the same command goes on from here" >&2; exit 130' INT
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 "$root/tools/install.sh" --quiet
 venv=${XLT_VENV:-$root/.venv}
 [[ $venv == /* ]] || venv=${XLT_CWD:-$PWD}/$venv
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
+call=(env)  # Ctrl-C waits until xlt can answer it; while Python starts it would be a traceback
+if env --block-signal=INT true 2>/dev/null; then call+=(--block-signal=INT); fi
 
 for (( number = from; number <= to; number++ )); do
   read -r name state threads does <<<"${stages[number - 1]}"
   [[ $state == on || $number == "$from" ]] || continue
   echo "[$number/${#stages[@]} $name] $does"
-  run=("$venv/bin/python" -m xlt.cli "$name" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"})
-  if [[ $threads == 1 ]]; then run=(env OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" "${run[@]}"); fi
+  run=("${call[@]}")
+  if [[ $threads == 1 ]]; then run+=(OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"); fi
+  run+=("$venv/bin/python" -m xlt.cli "$name" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"})
   status=0
   "${run[@]}" || status=$?
   (( status == 0 )) || exit "$status"
