@@ -10,13 +10,14 @@ import contextlib
 import inspect
 import io
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 import yaml
 
-from xlt.errors import ConfigError, DataError
+from xlt.errors import ConfigError, DataError, StageError
 from xlt.log import say
 from xlt.registry import ENCODERS
 
@@ -48,15 +49,29 @@ class XltTrainer(Trainer):
 class XltTask(ASRTask):
     trainer = XltTrainer
 
+    @classmethod
+    def main(cls, *args, **kwargs) -> None:
+        try:
+            super().main(*args, **kwargs)
+        except RuntimeError as err:
+            if not re.search("inline_container|PytorchStreamWriter", str(err)):  # torch's writer knows no errno
+                raise
+            raise StageError(f"a checkpoint could not be written ({str(err).splitlines()[0]}), most likely because the disk "
+                             "is full; free some space, then run the same command: it goes on from the last whole "
+                             "epoch") from None
+
 
 def restore_checkpoint(folder: Path) -> None:
-    """Make ``checkpoint.pth`` the newest checkpoint that loads, and say so if that is not the last one written."""
+    """Make ``checkpoint.pth`` the newest checkpoint that loads, and say so if that is not the last one written.
+
+    The model of its epoch is written again if a run was ended between the two files: the average may want it.
+    """
     for name in (NEWEST, BEFORE):
         path = folder / name
         if not path.exists():
             continue
         try:
-            torch.load(path, map_location="cpu", weights_only=False)
+            found = torch.load(path, map_location="cpu", weights_only=False)
         except Exception as err:  # a torn file fails in many ways: zip, pickle, EOF
             say(f"  {path.name} is damaged ({type(err).__name__}); "
                 + ("trying the one before" if name == NEWEST else "training starts again"))
@@ -64,6 +79,11 @@ def restore_checkpoint(folder: Path) -> None:
             continue
         if name == BEFORE:
             path.replace(folder / NEWEST)
+        model = folder / f"{found['reporter']['epoch']}epoch.pth"
+        try:
+            torch.load(model, map_location="cpu", weights_only=True)
+        except Exception:
+            torch.save(found["model"], model)
         return
 
 
