@@ -17,8 +17,9 @@ def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
     """Write data/ and dump/whisper_base/ of a toy language below ``recipe``; seeded, so always the same."""
     rng = np.random.default_rng(0)
     vectors = {c: rng.normal(size=DIM) for c in sorted(set("".join(WORDS)) | {" "})}
-    (recipe / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: whisper_base}\n"
-                                        "train: {max_epochs: 4, encoder_conf: {hidden_size: 32}, projection: 32}\n")
+    settings = ["lang: ron_Latn", "features: {upstream: whisper_base}",
+                "train: {max_epochs: 4, min_updates: 0, projection: 32, encoder_conf: {hidden_size: 32}}"]
+    (recipe / "recipe.yaml").write_text("\n".join(settings) + "\n")
     for name, count in (("train", train), ("dev", held_out), ("test", held_out)):
         data, dump = recipe / "data" / name, recipe / "dump" / "whisper_base" / name
         data.mkdir(parents=True)

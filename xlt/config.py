@@ -68,10 +68,12 @@ class TrainConfig:
     frame_rate: float
     optim: str
     lr: float
+    schedule: Literal["cosine", "plateau"]
     warmup_steps: int
     batch_s: float
     max_epochs: int
-    patience: int
+    min_updates: int
+    patience: int | None
     grad_clip: float
     average_best: int
     time_mask_s: float

@@ -45,7 +45,7 @@ def bundle(tmp_path_factory):
     recipe.mkdir()
     (recipe / "recipe.yaml").write_text(
         f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nfeatures: {{upstream: fbank}}\nnj: 1\n"
-        "train: {max_epochs: 25, patience: 25, batch_s: 12, num_masks: 0, lr: 0.005, projection: 48,\n"
+        "train: {max_epochs: 25, min_updates: 0, num_masks: 0, lr: 0.005, projection: 48,\n"
         "        encoder_conf: {hidden_size: 48, num_layers: 1, dropout: 0.0}}\n")
     for stage in ("data", "check", "features", "tokens", "train", "bundle"):
         assert main([stage, "--recipe", str(recipe)]) == 0

@@ -13,7 +13,7 @@ from xlt.kaldi_io import FeatureReader, read_table
 def recipe(tmp_path_factory):
     recipe = make_toy_recipe(tmp_path_factory.mktemp("toy"))
     base = ["--recipe", str(recipe), "train.max_epochs=30", "train.lr=0.01", "train.batch_s=6",
-            "train.patience=30", "train.num_masks=0"]
+            "train.num_masks=0"]
     assert main(["tokens", *base]) == 0
     assert main(["train", *base]) == 0
     assert main(["train", *base, "tag=hybrid", "train.decoder=transformer", "train.ctc_weight=0.5",

@@ -55,7 +55,7 @@ def test_all_stages(name, upstream, stamps, tiny, tmp_path, capsys):
     shutil.copyfile(ROOT / "egs" / name / "recipe.yaml", recipe / "recipe.yaml")
     lang = load(recipe).lang
     corpus = a_dozen(stamps, lang, tmp_path / "stamps")
-    settings = [f"data.dir={corpus}", "train.max_epochs=1", "nj=1", "score.bootstrap=50"]
+    settings = [f"data.dir={corpus}", "train.max_epochs=1", "train.min_updates=0", "nj=1", "score.bootstrap=50"]
     settings += ["features.upstream=fbank"] if upstream == "fbank" else [
         "features.upstream=hf_wav2vec2_custom", f"features.path={tiny}"]
     run_all(recipe, settings)

@@ -6,7 +6,9 @@ import torch
 
 from tests.toy import make_toy_recipe
 from xlt.cli import main
+from xlt.config import load
 from xlt.train.espnet_task import BEFORE, NEWEST, XltTrainer
+from xlt.train.fit import _epochs
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +107,13 @@ def test_settings_that_do_not_fit_are_refused_before_training(finished, capsys, 
     assert main(["train", "--recipe", str(finished), "tag=bad", *settings]) == 2
     assert message in capsys.readouterr().err
     assert not (finished / "exp" / "bad").exists()
+
+
+def test_a_short_corpus_gets_more_epochs(tmp_path):
+    make_toy_recipe(tmp_path)
+    shape = tmp_path / "speech_shape"
+    shape.write_text("u1 1000,1\nu2 1500,1\n")  # 2500 frames at 50 Hz are 50 s: five batches of 12 s
+    settings = ["train.max_epochs=30", "train.batch_s=12"]
+    assert _epochs(load(tmp_path, [*settings, "train.min_updates=0"]).train, shape, 50.0) == 30
+    assert _epochs(load(tmp_path, [*settings, "train.min_updates=150"]).train, shape, 50.0) == 30
+    assert _epochs(load(tmp_path, [*settings, "train.min_updates=151"]).train, shape, 50.0) == 31

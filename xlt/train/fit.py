@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import logging
+import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,11 +19,11 @@ import numpy as np
 import torch
 import yaml
 
-from xlt.config import Config
+from xlt.config import Config, TrainConfig
 from xlt.errors import DataError, StageError
 from xlt.kaldi_io import FeatureReader, read_table, same_keys
 from xlt.log import say
-from xlt.stage import Context, write_json
+from xlt.stage import Context, read_json, write_json
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, restore_checkpoint
 
@@ -33,7 +34,7 @@ def fit(ctx: Context, out: Path) -> dict:
     check_arguments("encoder", cfg.train.encoder, cfg.train.encoder_conf)
     if cfg.train.decoder != "none":
         check_arguments("decoder", cfg.train.decoder, cfg.train.decoder_conf)
-    info = json.loads((ctx.dump / cfg.train_set / "feats.json").read_text(encoding="utf-8"))
+    info = read_json(ctx.dump / cfg.train_set / "feats.json", "features")
     tokenizer = Tokenizer(ctx.tokens)
     for name in ("tokens.txt", "bpe.model"):
         if (ctx.tokens / name).exists():
@@ -45,7 +46,8 @@ def fit(ctx: Context, out: Path) -> dict:
              "dev": _prepare(ctx, "dev", work / "dev", tokenizer, stack)}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
         _statistics(ctx.dump / cfg.train_set / "feats.scp", work / "train" / "speech_shape", out / "feats_stats.npz")
-        arguments = _arguments(cfg, info, tokenizer, stack, out, work)
+        epochs = _epochs(cfg.train, work / "train" / "speech_shape", info["frame_rate"])
+        arguments = _arguments(cfg, info, tokenizer, stack, epochs, out, work)
         (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
         restore_checkpoint(out)
         with _logging(out / "train.log"), contextlib.redirect_stderr(io.StringIO()):  # ESPnet prints its command line
@@ -97,7 +99,8 @@ def _statistics(scp: Path, shape: Path, out: Path) -> None:
     np.savez(out, count=np.float64(count), sum=np.float32(total), sum_square=np.float32(square))
 
 
-def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, out: Path, work: Path) -> dict:
+def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, epochs: int, out: Path,
+               work: Path) -> dict:
     """The options of ``espnet2.bin.asr_train`` for this experiment."""
     train, rate = cfg.train, info["frame_rate"]
 
@@ -107,8 +110,6 @@ def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, out: P
 
     # with a decoder, ESPnet's accuracy of the decoder is the criterion; without one there is only CTC
     criterion = ["valid", "cer_ctc", "min"] if train.decoder == "none" else ["valid", "acc", "max"]
-    # the rate follows the loss: CER stands still at the start of CTC training, while only blanks come out
-    plateau = {"mode": "min", "factor": 0.5, "patience": 2}
     ngpu = torch.cuda.device_count() if train.ngpu is None else train.ngpu
     if ngpu > torch.cuda.device_count():
         raise StageError(f"train.ngpu={ngpu}: this machine has {torch.cuda.device_count()} GPUs that torch can use")
@@ -134,12 +135,31 @@ def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, out: P
         "decoder": None if train.decoder == "none" else train.decoder, "decoder_conf": train.decoder_conf,
         "model_conf": {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False},
         "optim": train.optim, "optim_conf": {"lr": train.lr},
-        "scheduler": "warmupreducelronplateau" if train.warmup_steps else "reducelronplateau",
-        "scheduler_conf": {**plateau, **({"warmup_steps": train.warmup_steps} if train.warmup_steps else {})},
-        "val_scheduler_criterion": ["valid", "loss"], "early_stopping_criterion": criterion,
+        **_schedule(train, epochs), "val_scheduler_criterion": ["valid", "loss"],
+        "early_stopping_criterion": criterion,
         "best_model_criterion": [criterion], "keep_nbest_models": train.average_best,
-        "max_epoch": train.max_epochs, "patience": train.patience, "grad_clip": train.grad_clip,
+        "max_epoch": epochs, "patience": train.patience, "grad_clip": train.grad_clip,
     }
+
+
+def _epochs(train: TrainConfig, shape: Path, frame_rate: float) -> int:
+    """``train.max_epochs``, or as many more as ``train.min_updates`` gradient steps take; a batch is one step."""
+    frames = sum(int(value.split(",")[0]) for value in read_table(shape).values())
+    batches = math.ceil(frames / (train.batch_s * frame_rate))
+    epochs = max(train.max_epochs, math.ceil(train.min_updates / batches))
+    if epochs > train.max_epochs:
+        say(f"  {epochs} epochs, so that there are {train.min_updates} updates of some {batches} batches an epoch")
+    return epochs
+
+
+def _schedule(train: TrainConfig, epochs: int) -> dict:
+    """ESPnet's scheduler options. Plateau follows the loss: CER stands still while only blanks come out at first."""
+    if train.schedule == "cosine":
+        return {"scheduler": "cosineannealinglr", "scheduler_conf": {"T_max": epochs}}
+    plateau = {"mode": "min", "factor": 0.5, "patience": 2}
+    if train.warmup_steps:
+        return {"scheduler": "warmupreducelronplateau", "scheduler_conf": {**plateau, "warmup_steps": train.warmup_steps}}
+    return {"scheduler": "reducelronplateau", "scheduler_conf": plateau}
 
 
 class _EpochLines(logging.Handler):
