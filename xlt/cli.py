@@ -18,6 +18,13 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "transcribe": ("xlt.bundle.transcribe", "write the text of sound files, with a bundle"),
     "benchmark": ("xlt.report.benchmark", "write the cross-language table egs/README.md"),
 }
+_SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
+_KIND = "a file stands where a folder belongs, or the other way round: move it away"
+REMEDIES = {  # errors of the operating system that the user can mend; all others are shown as defects of xlt
+    errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE, errno.EFBIG: _SPACE,
+    errno.EROFS: _RIGHTS, errno.EACCES: _RIGHTS, errno.EPERM: _RIGHTS,
+    errno.EISDIR: _KIND, errno.ENOTDIR: _KIND, errno.EEXIST: _KIND,
+}
 
 
 def _keys_of(stage: str) -> str:
@@ -119,11 +126,11 @@ def main(words: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as err:
-        if err.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+        if err.errno not in REMEDIES:
             raise
         where = f" ({err.filename2 or err.filename})" if err.filename else ""
-        print(f"xlt {what}: {os.strerror(err.errno)}{where}; free some space or choose another place, then run the "
-              "same command: it goes on from here", file=sys.stderr)
+        print(f"xlt {what}: {os.strerror(err.errno)}{where}; {REMEDIES[err.errno]}, then run the same command: it goes "
+              "on from here", file=sys.stderr)
         return 2
     return 0
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from xlt import __version__
 from xlt.config import ROOT, Config
-from xlt.errors import ConfigError, MissingInput, StageError
+from xlt.errors import ConfigError, DataError, MissingInput, StageError
 from xlt.log import say
 
 
@@ -144,9 +144,21 @@ def git_revision() -> str:
 def read_stamp(out: Path) -> dict | None:
     """The ``stage.json`` of a finished output, or None."""
     try:
-        return json.loads((out / "stage.json").read_text(encoding="utf-8"))
+        stamp = json.loads((out / "stage.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return stamp if isinstance(stamp, dict) else None
+
+
+def read_json(path: Path, stage: str) -> dict:
+    """The mapping in a JSON file that ``stage`` made; DataError if it is damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: damaged; make it again with --stage {find(stage).number} --force")
+    return value
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -168,7 +180,7 @@ def need(ctx: Context, *paths: Path, stage: str) -> None:
     """Raise MissingInput unless all ``paths`` exist; ``stage`` is the one that makes them."""
     missing = [p for p in paths if not p.exists()]
     if missing:
-        number = next(s.number for s in STAGES if s.name == stage)
+        number = find(stage).number
         raise MissingInput(f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
                            f"run with --stage {number}, or from the start", stage)
 

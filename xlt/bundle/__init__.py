@@ -10,7 +10,7 @@ from pathlib import Path
 from xlt import __version__
 from xlt.errors import DataError
 from xlt.log import say
-from xlt.stage import Context, Unit, need, run_unit, write_json
+from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
 
 FILES = ("model.pth", "config.yaml", "xlt.json", "tokens.txt", "feats_stats.npz", "bpe.model")
 
@@ -27,7 +27,7 @@ def _pack(ctx: Context, out: Path) -> dict:
     for name in FILES:
         if (ctx.exp / name).exists():
             shutil.copyfile(ctx.exp / name, out / name)
-    trained = json.loads((out / "xlt.json").read_text(encoding="utf-8"))
+    trained = read_json(ctx.exp / "xlt.json", "train")
     if ctx.cfg.bundle.with_upstream:
         from xlt.features import find_source
 

@@ -236,7 +236,7 @@ def _write(cfg: Config, corpus: Corpus, utts: dict[str, Utterance], texts: dict[
               "unreadable": {utt: clips[utt].error for utt in left_out["unreadable"]}}
     write_json(out / "report.json", report)
     say(f"  {corpus.name}, {cfg.lang}: {seen} items, {len(utts)} kept ({report['minutes']['all']:.1f} minutes, "
-        f"{report['groups']} groups), {seen - len(utts)} left out:")
+        f"{report['groups']} groups), {seen - len(utts)} left out" + (":" if seen > len(utts) else ""))
     for reason, ids in left_out.items():
         if ids:
             say(f"  {len(ids):6} {reason:24} {REASONS.get(reason, '')}")

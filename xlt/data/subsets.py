@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xlt.data.groups import budget
+from xlt.errors import DataError
 from xlt.kaldi_io import read_table, spk2utt, write_table
 from xlt.log import say
 
@@ -22,6 +23,11 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None) -> dic
         say(f"  note: train has only {available:.2f} of the {minutes:g} minutes that data.train_minutes asks for; "
             "takes them all")
         utts = list(durations)
+    if not utts:
+        raise DataError(f"{everything}: no utterance for {name}: " + (
+            f"the first one is longer than data.train_minutes={minutes:g}; ask for more" if durations else
+            "too little was kept; data/all/report.json says what was left out and why, data.reader=kaldi takes a folder "
+            "with train/, dev/ and test/ as they are"))
     for table in TABLES:
         write_table(out / table, {utt: tables[table][utt] for utt in utts})
     write_table(out / "spk2utt", spk2utt({utt: tables["utt2spk"][utt] for utt in utts}))

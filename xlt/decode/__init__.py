@@ -9,7 +9,7 @@ from pathlib import Path
 from xlt.errors import ConfigError, DataError
 from xlt.kaldi_io import FeatureReader, read_table, write_table
 from xlt.log import Progress
-from xlt.stage import Context, Unit, need, run_unit, write_json
+from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
 
 
 def run(ctx: Context) -> None:
@@ -24,7 +24,7 @@ def run(ctx: Context) -> None:
             recognisers.append(Recogniser(ctx.exp, ctx.cfg.decode))
         return recognisers[0]
 
-    trained = json.loads((ctx.exp / "xlt.json").read_text(encoding="utf-8"))
+    trained = read_json(ctx.exp / "xlt.json", "train")
     for name in ctx.cfg.decode.sets:
         feats = ctx.dump / name
         need(ctx, feats / "feats.scp", feats / "feats.json", stage="features")
@@ -39,7 +39,7 @@ def run(ctx: Context) -> None:
 def _same_features(ctx: Context, trained: dict, path: Path) -> None:
     """Raise ConfigError if the features at ``path`` are not of the kind that the model was trained on."""
     used = {k: v for k, v in trained["features"].items() if k in ("dim", "frame_rate", "upstream")}
-    there = json.loads(path.read_text(encoding="utf-8"))
+    there = read_json(path, "features")
     there = {k: there.get(k) for k in used}
     if used != there:
         raise ConfigError(f"{ctx.shown(path)}: features of {there['upstream']}, but {ctx.shown(ctx.exp)} was trained on "
@@ -49,7 +49,7 @@ def _same_features(ctx: Context, trained: dict, path: Path) -> None:
 def _decode(recogniser, feats: Path, out: Path) -> dict:
     frames = read_table(feats / "utt2num_frames")
     reader = FeatureReader(feats / "feats.scp")
-    rate = json.loads((feats / "feats.json").read_text(encoding="utf-8"))["frame_rate"]
+    rate = read_json(feats / "feats.json", "features")["frame_rate"]
     done = _earlier(out / "hypotheses.jsonl")
     todo = sorted((u for u in reader if u not in done), key=lambda u: (int(frames[u]), u))
     start = time.monotonic()

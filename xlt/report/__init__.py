@@ -20,11 +20,11 @@ def run(ctx: Context) -> None:
     from xlt.report.examples import examples
     from xlt.report.markdown import render
     from xlt.report.results import load
-    from xlt.stage import need
+    from xlt.stage import need, read_json
 
     source = ctx.exp / "score.json"
     need(ctx, source, stage="score")
-    document = json.loads(source.read_text(encoding="utf-8"))
+    document = read_json(source, "score")
     shown = ctx.cfg.decode.sets[-1]
     table = ctx.exp / "score" / f"{shown}.tsv"
     need(ctx, table, stage="score")

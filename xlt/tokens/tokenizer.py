@@ -19,6 +19,8 @@ class Tokenizer:
         except FileNotFoundError:
             raise DataError(f"{path}: no such file; stage 4 (tokens) makes it") from None
         self.ids = {token: i for i, token in enumerate(self.tokens)}
+        if UNK not in self.ids:
+            raise DataError(f"{path}: damaged, it has no {UNK}; make it again with --stage 4 --force")
         self.bpe_model = folder / "bpe.model"
         self.type = "bpe" if self.bpe_model.exists() else "char"
         self._bpe = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,8 +32,3 @@ def run(ctx: Context) -> None:
 
     run_unit(ctx, Unit("train", ctx.exp, cfg.section("train", "features", "tokens", "seed", "data.train_minutes"), inputs,
                        make, resume=True, versions={n: version(n) for n in ("espnet", "torch")}))
-
-
-def read_experiment(folder: Path) -> dict:
-    """``xlt.json`` of a trained ``exp/<tag>``: language, normaliser, features, tokens."""
-    return json.loads((folder / "xlt.json").read_text(encoding="utf-8"))

@@ -10,7 +10,9 @@ import contextlib
 import inspect
 import io
 import logging
+import pickle
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +33,7 @@ for _name in ENCODERS.names():
     encoder_choices.classes[_name] = ENCODERS.get(_name)
 preencoder_choices.classes["stem"] = Stem
 
+_AGAIN = "train again with --stage 6 --force"
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
 
 
@@ -112,13 +115,15 @@ def quiet() -> Iterator[None]:
 def load_model(folder: Path, device: str = "cpu") -> torch.nn.Module:
     """The trained ESPnet model of ``exp/<tag>`` or of a bundle, in evaluation mode."""
     args = load_arguments(folder)
-    with quiet():
-        model = XltTask.build_model(args)
+    file = folder / "feats_stats.npz"
     try:
-        model.load_state_dict(torch.load(folder / "model.pth", map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError) as err:
-        raise DataError(f"{folder / 'model.pth'}: cannot be loaded ({str(err).splitlines()[0]}); train again with "
-                        "--stage 6 --force") from None
+        with quiet():
+            model = XltTask.build_model(args)
+        file = folder / "model.pth"
+        model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as err:
+        said = next(iter(str(err).splitlines()), type(err).__name__)
+        raise DataError(f"{file}: cannot be loaded ({said[:120]}); {_AGAIN}") from None
     return model.to(device).eval()
 
 
@@ -127,9 +132,11 @@ def load_arguments(folder: Path) -> argparse.Namespace:
     path = folder / "config.yaml"
     try:
         args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        args.normalize_conf = {**args.normalize_conf, "stats_file": str(folder / "feats_stats.npz")}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; stage 6 (train) makes it") from None
-    args.normalize_conf = {**args.normalize_conf, "stats_file": str(folder / "feats_stats.npz")}
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError):
+        raise DataError(f"{path}: damaged; {_AGAIN}") from None
     if args.bpemodel:
         args.bpemodel = str(folder / "bpe.model")
     return args
