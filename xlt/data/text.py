@@ -17,7 +17,9 @@ from functools import cache
 from xlt.errors import ConfigError
 from xlt.languages import GENERIC
 
-_ALIKE = str.maketrans({**dict.fromkeys("’ʼ‘ʹ′＇`´", "'"), **dict.fromkeys("‐‑", "-")})
+_ALIKE = str.maketrans({**dict.fromkeys("’‘ʹ′＇`´", "'"), **dict.fromkeys("‐‑", "-")})
+# U+02BC is a letter (a glottal stop, also at a word's end: Navajo); in Cyrillic it is an apostrophe like the others
+_CYRILLIC_APOSTROPHE = re.compile("(?<=[\u0400-\u052f])ʼ(?=[\u0400-\u052f])")
 _ZWNJ, _ZWJ = "\u200c", "\u200d"  # they shape words of Indic scripts and of Persian
 _TATWEEL = "\u0640"  # stretches an Arabic word, says nothing
 _ZERO_WIDTH_SPACE = "\u200b"  # parts words in Khmer, Lao, Thai
@@ -109,7 +111,7 @@ def normalise(text: str, normaliser: str) -> str:
 def _pass(text: str, rules: _Rules) -> str:
     text = "".join(char for char in text if _kind(char) != "-")
     text = rules.spelling(unicodedata.normalize("NFC", text).translate(_ALIKE))
-    text = _JOINERS.sub(_joiners, text)
+    text = _CYRILLIC_APOSTROPHE.sub("'", _JOINERS.sub(_joiners, text))
     kept = []
     for place, char in enumerate(text):
         near = text[max(0, place - 1):place + 2]  # the character between its neighbours
