@@ -7,6 +7,7 @@ import torch
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.config import load
+from xlt.kaldi_io import read_table
 from xlt.train.espnet_task import BEFORE, NEWEST, XltTrainer
 from xlt.train.fit import _epochs
 
@@ -117,3 +118,16 @@ def test_a_short_corpus_gets_more_epochs(tmp_path):
     assert _epochs(load(tmp_path, [*settings, "train.min_updates=0"]).train, shape, 50.0) == 30
     assert _epochs(load(tmp_path, [*settings, "train.min_updates=150"]).train, shape, 50.0) == 30
     assert _epochs(load(tmp_path, [*settings, "train.min_updates=151"]).train, shape, 50.0) == 31
+
+
+def test_bpe_tokens_train_and_come_back_as_text(finished, tmp_path):
+    recipe = tmp_path / "recipe"
+    shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
+    settings = ["--recipe", str(recipe), "tokens.type=bpe", "tokens.size=24", "train.max_epochs=1", "decode.sets=[test]"]
+    for stage in ("tokens", "train", "decode"):
+        assert main([stage, *settings]) == 0
+    exp = recipe / "exp" / "main"
+    assert (exp / "bpe.model").exists() and "▁" in (exp / "tokens.txt").read_text()
+    refs = read_table(recipe / "data" / "test" / "text")
+    hyps = read_table(exp / "decode_test" / "text")
+    assert hyps.keys() == refs.keys() and "▁" not in "".join(hyps.values())
