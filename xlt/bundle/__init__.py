@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -44,7 +46,8 @@ def _pack(ctx: Context, out: Path) -> dict:
                           if p.is_file() and not p.name.startswith(".") and p.name != "request.json"}}
     write_json(out / "bundle.json", manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
-    say(f"  {size / 1e6:.0f} MB; use it with: xlt transcribe {ctx.shown(ctx.exp / 'bundle')} FILE.wav …")
+    place = os.path.relpath(ctx.exp / "bundle", os.environ.get("XLT_CWD"))  # from where the user stands
+    say(f"  {size / 1e6:.0f} MB; use it with: xlt transcribe {shlex.quote(place)} FILE.wav …")
     return {}
 
 
@@ -62,7 +65,9 @@ def read_manifest(folder: Path) -> dict:
         raise DataError(f"{path}: no such file; give the folder that stage 10 (bundle) made, e.g. "
                         "egs/ron/exp/main/bundle") from None
     except ValueError:
-        raise DataError(f"{path}: not JSON; run stage 10 (bundle) again") from None
+        manifest = None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise DataError(f"{path}: damaged; run stage 10 (bundle) again")
     for name, digest in manifest["files"].items():
         if not (folder / name).is_file():
             raise DataError(f"{folder / name}: missing; copy the whole bundle again")

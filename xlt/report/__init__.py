@@ -6,6 +6,7 @@ What is rendered is a function of the files in results/ alone, so that a test ca
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,10 +52,11 @@ def _write(ctx: Context, path: Path, text: str) -> None:
     from xlt.stage import atomic_text
 
     old = path.read_text(encoding="utf-8") if path.exists() else None
+    shown = os.path.relpath(path, ctx.recipe)
     if old == text and not ctx.force:
-        say(f"report: {ctx.shown(path)} is up to date")
+        say(f"report: {shown} is up to date")
     elif ctx.dry_run:
-        say(f"report: would write {ctx.shown(path)}")
+        say(f"report: would write {shown}")
     else:
         atomic_text(path, text)
-        say(f"report: wrote {ctx.shown(path)}")
+        say(f"report: wrote {shown}")
