@@ -87,3 +87,12 @@ def test_auto_is_bfloat16_only_where_it_pays(monkeypatch):
     assert dtype("whisper_base", "bfloat16") == "bfloat16"
     monkeypatch.setattr(extract, "has_fast_bf16", lambda: False)
     assert dtype("xls_r_300m") == "float32"
+
+
+def test_auto_takes_the_upstreams_own_layers():
+    def chosen(upstream, layers):
+        return extract.resolve_layers(FeaturesConfig(upstream, None, layers, "auto", 80.0))
+
+    assert chosen("whisper_base", "auto") == [3, 4, 5, 6]
+    assert chosen("fbank", "auto") == chosen("xls_r_300m", "auto") == "last"
+    assert chosen("whisper_base", 5) == 5

@@ -38,12 +38,12 @@ def run(ctx: Context) -> None:
 
 def _same_features(ctx: Context, trained: dict, path: Path) -> None:
     """Raise ConfigError if the features at ``path`` are not of the kind that the model was trained on."""
-    used = {k: v for k, v in trained["features"].items() if k in ("dim", "frame_rate", "upstream")}
+    used = {k: v for k, v in trained["features"].items() if k in ("dim", "frame_rate", "upstream", "layers")}
     there = read_json(path, "features")
     there = {k: there.get(k) for k in used}
     if used != there:
-        raise ConfigError(f"{ctx.shown(path)}: features of {there['upstream']}, but {ctx.shown(ctx.exp)} was trained on "
-                          f"{used['upstream']}; train again with --stage 6, or restore the features.* settings")
+        raise ConfigError(f"{ctx.shown(path)}: has {there}, but {ctx.shown(ctx.exp)} was trained on {used}; "
+                          "train again with --stage 6, or restore the features.* settings")
 
 
 def _decode(recogniser, feats: Path, out: Path) -> dict:

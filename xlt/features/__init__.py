@@ -42,7 +42,8 @@ def load_trained(features: dict, packed: Path | None) -> Callable[[list[np.ndarr
     from xlt.features.extract import encode_waves, load, prepare
 
     settings = {key.removeprefix("features."): value for key, value in features["settings"].items()}
-    settings |= {"dtype": features["dtype"], "path": str(packed) if packed else settings["path"]}
+    settings |= {"dtype": features["dtype"], "layers": features["layers"],
+                 "path": str(packed) if packed else settings["path"]}
     setup = prepare(FeaturesConfig(**settings), cache_root(None))
     if setup.source.identity != features["upstream"]:
         raise UpstreamError(f"the model was trained on {features['upstream']}, but the upstream found is "

@@ -47,12 +47,20 @@ def resolve_dtype(features: FeaturesConfig) -> str:
     return "bfloat16" if pays else "float32"
 
 
-def prepare(features: FeaturesConfig, cache: Path) -> Setup:
-    """Find the upstream's weights and fix the settings; raises ConfigError or UpstreamError before any long work."""
+def resolve_layers(features: FeaturesConfig) -> str | int | list:
+    """``features.layers`` with ``auto`` decided for this upstream; ConfigError for anything but layers."""
     layers = features.layers
+    if layers == "auto":
+        layers = upstream_class(features.upstream).default_layers
     wanted = layers if isinstance(layers, list) else [layers]
     if not wanted or not all(n == "last" or (isinstance(n, int) and not isinstance(n, bool)) for n in wanted):
-        raise ConfigError(f"features.layers: found {layers!r}, expected last, a layer number, or a list of them")
+        raise ConfigError(f"features.layers: found {layers!r}, expected auto, last, a layer number, or a list of them")
+    return layers
+
+
+def prepare(features: FeaturesConfig, cache: Path) -> Setup:
+    """Find the upstream's weights and fix the settings; raises ConfigError or UpstreamError before any long work."""
+    layers = resolve_layers(features)
     source = upstream_class(features.upstream).find(features.upstream, features.path, cache)
     return Setup(source, layers, resolve_dtype(features), features.batch_s)
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from xlt.errors import DataError, UpstreamError
-from xlt.features.extract import Setup, prepare, resolve_dtype, upstream_class
+from xlt.features.extract import Setup, prepare, resolve_dtype, resolve_layers, upstream_class
 from xlt.features.upstreams.base import SAMPLE_RATE, has_gpu
 from xlt.kaldi_io import ArkWriter, FeatureReader, read_table, write_table
 from xlt.log import Progress, say
@@ -62,8 +62,8 @@ class Store:
     def unit(self, name: str) -> Unit:
         """The unit of set ``name``; cheap: no weights are looked at."""
         features, data = self.ctx.cfg.features, self.ctx.data / name
-        config = self.ctx.cfg.section("features.upstream", "features.path", "features.layers")
-        config["features.dtype"] = resolve_dtype(features)
+        config = self.ctx.cfg.section("features.upstream", "features.path")
+        config |= {"features.layers": resolve_layers(features), "features.dtype": resolve_dtype(features)}
         inputs = [data / "wav.scp", data / "utt2audio"] + ([Path(features.path)] if features.path else [])
         versions = {p: importlib.metadata.version(p) for p in upstream_class(features.upstream).packages}
         return Unit("features", self.ctx.dump / name, config, inputs, lambda partial: self.make(name, partial),

@@ -39,6 +39,7 @@ class Upstream(ABC):
     """A loaded upstream. Its outputs never depend on the other clips of a batch (beyond rounding)."""
 
     bf16_pays = False  # whether features.dtype=auto may choose bfloat16: set where it was measured faster and as good
+    default_layers: str | int | list = "last"  # features.layers=auto; another choice was measured better on dev
     packages: tuple[str, ...] = ("torch",)  # whose versions stand in the stamp
     max_samples: int | None = None  # longer clips are cut into windows of this length
 

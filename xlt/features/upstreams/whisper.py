@@ -15,6 +15,7 @@ HOP = 320  # samples a frame
 class WhisperEncoder(Upstream):
     """Hidden state 0 is the convolutions' output with positions, the last one stands behind the final layer norm."""
 
+    default_layers = [3, 4, 5, 6]
     packages = ("torch", "transformers")
     max_samples = 30 * SAMPLE_RATE
 
