@@ -29,9 +29,7 @@ def experiments(seeds: int) -> list[list[str]]:
         for seed in range(seeds):
             name = f"{upstream}_{'all' if budget is None else f'{budget}min'}_s{seed}"
             minutes = "null" if budget is None else budget
-            settings = [f"tag={name}", f"seed={seed}", f"data.train_minutes={minutes}", f"features.upstream={upstream}"]
-            # without a pretrained encoder the head needs more updates
-            found.append(settings + (["train.min_updates=2500"] if upstream == "fbank" else []))
+            found.append([f"tag={name}", f"seed={seed}", f"data.train_minutes={minutes}", f"features.upstream={upstream}"])
     return found
 
 
