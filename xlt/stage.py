@@ -108,6 +108,7 @@ class Unit:
 
 
 _BIG = 64 << 20
+_OWN = ("stage.json", "request.json")  # no part of what a stage makes
 
 
 def digest(path: Path) -> str:
@@ -115,7 +116,7 @@ def digest(path: Path) -> str:
     sha = hashlib.sha256()
     if path.is_dir():
         for child in sorted(path.iterdir()):
-            if child.is_file() and child.name != "stage.json" and not child.name.startswith("."):
+            if child.is_file() and child.name not in _OWN and not child.name.startswith("."):
                 sha.update(f"{child.name}\0{digest(child)}\n".encode())
     else:
         info = path.stat()
@@ -249,14 +250,14 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         write_json(partial / "request.json", request)
         start = time.monotonic()
         facts = unit.make(partial) or {}
-        (partial / "request.json").unlink()
         stamp = {"stage": unit.stage, **request, "seed": ctx.cfg.seed, "git": git_revision(), "command": ctx.command,
                  "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                  "wall_s": round(time.monotonic() - start, 1), **facts,
                  "outputs": {p.name: p.stat().st_size if p.is_file() else 0
-                             for p in sorted(partial.iterdir()) if not p.name.startswith(".")}}
+                             for p in sorted(partial.iterdir()) if not p.name.startswith(".") and p.name not in _OWN}}
         write_json(partial / "stage.json", stamp)
         replace_dir(partial, out)
+        (out / "request.json").unlink()  # last: until the new output stands, a next run must find its work
     return True
 
 

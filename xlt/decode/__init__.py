@@ -47,6 +47,9 @@ def _same_features(ctx: Context, trained: dict, path: Path) -> None:
 
 
 def _decode(recogniser, feats: Path, out: Path) -> dict:
+    if (out / "decode.json").exists():  # written behind the hypotheses: only the cleaning is left
+        (out / "hypotheses.jsonl").unlink(missing_ok=True)
+        return {"decode": read_json(out / "decode.json", "decode")}
     frames = read_table(feats / "utt2num_frames")
     reader = FeatureReader(feats / "feats.scp")
     rate = read_json(feats / "feats.json", "features")["frame_rate"]
@@ -68,11 +71,11 @@ def _decode(recogniser, feats: Path, out: Path) -> dict:
         raise DataError(f"{feats}: {len(missing)} utterances were not decoded, first {min(missing)!r}")
     write_table(out / "text", {u: done[u][0] for u in reader})
     write_table(out / "score", {u: f"{done[u][1]:.4f}" for u in reader})
-    (out / "hypotheses.jsonl").unlink()
     audio_s = sum(int(frames[u]) for u in todo) / rate
     facts = {"method": recogniser.method, "utterances": len(done), "audio_s": round(audio_s, 1),
              "wall_s": round(wall, 2), "real_time_factor": round(wall / audio_s, 4) if audio_s else None}
     write_json(out / "decode.json", facts)
+    (out / "hypotheses.jsonl").unlink()
     return {"decode": facts}
 
 

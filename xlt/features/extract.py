@@ -116,6 +116,15 @@ def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int 
     return joined
 
 
+def shape(setup: Setup) -> dict:
+    """``{"dim", "frame_rate"}`` of the features, found by encoding a second of silence."""
+    import numpy as np
+
+    upstream = load(setup)
+    feats, = encode_waves(upstream, [np.zeros(SAMPLE_RATE, dtype=np.float32)], setup.layers)
+    return {"dim": feats.shape[1], "frame_rate": upstream.frame_rate}
+
+
 class Shard:
     """The work of one process: batches of utterances → ``feats.<n>.ark`` in the directory that a message names."""
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from xlt.errors import DataError, UpstreamError
-from xlt.features.extract import Setup, prepare, resolve_dtype, resolve_layers, upstream_class
+from xlt.features.extract import Setup, prepare, resolve_dtype, resolve_layers, shape, upstream_class
 from xlt.features.upstreams.base import SAMPLE_RATE, has_gpu
 from xlt.kaldi_io import ArkWriter, FeatureReader, read_table, write_table
 from xlt.log import Progress, say
@@ -76,6 +76,10 @@ class Store:
         hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else {}
         samples = _lengths(data, wavs)
         setup = self.setup
+        made = {"utterances": len(wavs), "audio_s": round(sum(samples.values()) / SAMPLE_RATE, 1)}
+        if (partial / "feats.json").exists():  # written last: only the cleaning is left
+            _clean(partial)
+            return {**made, "encoded": 0}
         frames = _finished(partial, out, set(wavs))
         if frames:
             say(f"  {len(frames)} of {len(wavs)} utterances are there already")
@@ -87,9 +91,9 @@ class Store:
         todo = [[u, wavs[u], hashes.get(u)] for u in wavs if u not in frames]
         if todo:
             facts = self._encode(name, partial, todo, samples, frames)
-        shards = sorted(partial.glob("feats.*.scp"))
+        facts = facts or shape(setup)  # a run that was ended just behind its last archive has not kept them
         places = {}
-        for scp in shards:
+        for scp in sorted(partial.glob("feats.*.scp")):
             places.update(read_table(scp))
         write_table(partial / "feats.scp", {u: places[u] for u in wavs})
         write_table(partial / "utt2num_frames", {u: str(frames[u]) for u in wavs})
@@ -97,10 +101,8 @@ class Store:
             write_table(partial / "utt2audio", {u: hashes[u] for u in wavs if u in hashes})
         write_json(partial / "feats.json", {**facts, "upstream": setup.source.identity, "layers": setup.layers,
                                             "dtype": setup.dtype})
-        for leftover in [*shards, partial / "facts.json"]:
-            leftover.unlink(missing_ok=True)
-        return {"utterances": len(wavs), "audio_s": round(sum(samples.values()) / SAMPLE_RATE, 1),
-                "encoded": len(todo)}
+        _clean(partial)
+        return {**made, "encoded": len(todo)}
 
     def _encode(self, name: str, partial: Path, todo: list, samples: dict[str, int], frames: dict[str, int]) -> dict:
         """Encode ``todo``, filling ``frames``; returns ``{"dim", "frame_rate"}``."""
@@ -207,6 +209,12 @@ def _finished(partial: Path, out: Path, wanted: set[str]) -> dict[str, int]:
         with ArkWriter(ark, scp, out / ark.name) as writer:
             frames.update({u: n for u, n in writer.num_frames.items() if u in wanted})
     return frames
+
+
+def _clean(partial: Path) -> None:
+    """Remove what only an interrupted run would need."""
+    for leftover in [*partial.glob("feats.*.scp"), partial / "facts.json"]:
+        leftover.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> dict | None:
