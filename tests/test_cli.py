@@ -137,7 +137,7 @@ def test_stage_runs_in_the_recipe_with_its_log(monkeypatch, recipe, tmp_path_fac
 
 def test_ctrl_c_ends_with_130(root, recipe):
     code = ("import sys, time\nfrom xlt import cli, stage\n"
-            "def run(self, ctx):\n    print('ready', flush=True)\n    time.sleep(600)\n"
+            "def run(self, ctx):\n    print('ready', flush=True)\n    while True:\n        time.sleep(0.01)\n"
             "stage.Stage.run = run\nsys.exit(cli.main(['data']))")
     child = subprocess.Popen([sys.executable, "-c", code], cwd=recipe, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True, env={**os.environ, "PYTHONPATH": str(root)})
