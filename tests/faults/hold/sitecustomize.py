@@ -1,0 +1,46 @@
+"""Python imports this at its start if this folder is on PYTHONPATH: it holds a stage at a chosen moment, for tests.
+
+``XLT_HOLD="STAGE N FILE"``: ``xlt STAGE`` makes FILE and stands still just before its Nth write; N = 0 is before xlt is
+imported, until the test makes FILE.go. Other processes, such as the stage's workers, are left alone.
+"""
+
+import os
+import sys
+import time
+
+WRITES = os.O_WRONLY | os.O_RDWR
+
+
+def is_write(event: str, args: tuple) -> bool:
+    """Whether an audit event is the opening for writing, or the renaming, of a file of the recipe (the current folder)."""
+    if event == "os.rename":
+        return not os.path.isabs(os.fspath(args[0]))
+    if event != "open" or not isinstance(args[0], (str, bytes, os.PathLike)) or os.path.isabs(os.fspath(args[0])):
+        return False
+    return bool(set(args[1]) & set("wax+")) if isinstance(args[1], str) else bool(args[2] & WRITES)
+
+
+def _hold(number: int, flag: str) -> None:
+    left = number
+
+    def hook(event: str, args: tuple) -> None:
+        nonlocal left
+        if is_write(event, args):
+            left -= 1
+            if left == 0:
+                os.close(os.open(flag, os.O_CREAT | os.O_WRONLY))
+                while True:  # not one long sleep: a signal just before it would not end it
+                    time.sleep(0.01)
+
+    if number:
+        sys.addaudithook(hook)
+        return
+    os.close(os.open(flag, os.O_CREAT | os.O_WRONLY))
+    while not os.path.exists(flag + ".go"):
+        time.sleep(0.01)
+
+
+if "XLT_HOLD" in os.environ:
+    _stage, _number, _flag = os.environ["XLT_HOLD"].split(" ", 2)
+    if "xlt.cli" in sys.orig_argv and _stage in sys.orig_argv:
+        _hold(int(_number), _flag)
