@@ -1,0 +1,124 @@
+"""Every command in the README's blocks is run in a copy of the tree: long work as a dry run, or on a corpus of tones."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.data.corpus import PHRASES, stamp, tone
+from tests.tree import Tree
+from xlt.config import ROOT
+
+SMALL = "features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
+
+
+def commands() -> list[str]:
+    """Lines of the README's indented blocks that are commands, in order, without comments."""
+    lines = re.findall(r"^    ((?:egs/|tools/|\.venv/).*)$", (ROOT / "README.md").read_text("utf-8"), re.M)
+    return [re.split(r"\s+#", line)[0] for line in lines]
+
+
+class Place(Tree):
+    """The tree as it is when a reader comes to a command: with my_corpus/ and sound files of his own."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        shutil.copy(ROOT / "pyproject.toml", root)
+        corpus, rows = root / "my_corpus", {"wav.scp": "", "text": "", "utt2spk": ""}
+        for number, phrase in enumerate(PHRASES):
+            tone(corpus / f"{number}.wav", hz=200.0 + 20 * number)
+            for table, value in (("wav.scp", f"{number}.wav"), ("text", phrase), ("utt2spk", "ana")):
+                rows[table] += f"ana-{number:02} {value}\n"
+            stamp(root / "stamps", f"animals/s{number:02}", {"ro": phrase}, {"ro": 200.0 + 20 * number})
+        for table, text in rows.items():
+            (corpus / table).write_text(text, encoding="utf-8")
+
+    def good(self, command: str, **env: str) -> str:
+        """Run a command that must end well and say nothing on standard error; what it prints."""
+        done = self.run(command, **env)
+        assert (done.returncode, done.stderr) == (0, ""), f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def swahili(self) -> None:
+        """What the README's line for a new recipe makes."""
+        if not (self.root / "egs" / "swh").exists():
+            line, = (c for c in commands() if c.startswith("tools/new_recipe.sh"))
+            assert "next: egs/swh/run.sh" in self.good(line)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return Place(tmp_path_factory.mktemp("readme") / "xlt")
+
+
+def lists(place, command):
+    assert len(place.good(command).splitlines()) == 10
+
+
+def dry_run(place, command):
+    if command.startswith("egs/swh/"):
+        place.swahili()
+    recipe = place.root / Path(command.split()[0]).parent
+    before = sorted(recipe.iterdir())
+    assert "would" in place.good(command if "--dry_run" in command else f"{command} --dry_run")
+    assert sorted(recipe.iterdir()) == before
+
+
+def check(place, command):
+    place.swahili()
+    assert "0 errors" in place.good(command)
+
+
+def new_recipe(place, command):
+    place.swahili()
+    assert (place.root / "egs" / "swh" / "run.sh").exists()
+
+
+def transcribe(place, command):
+    words = shlex.split(command)
+    out = place.good(f"egs/ron/run.sh data.dir=stamps data.train_minutes=null {SMALL}")
+    assert f"xlt transcribe {words[2]} FILE" in out  # the run itself names the folder as the README does
+    for name in words[3:]:
+        tone(place.root / name, dur_s=1.0)
+    assert [line.split("\t")[0] for line in place.good(command).splitlines()] == words[3:]
+    shutil.rmtree(place.root / "egs" / "ron" / "exp")
+
+
+def run_tests(place, command):
+    """tools/test.sh itself, on one test that passes."""
+    for name in ("ruff", "shellcheck"):
+        place.script(f".venv/bin/{name}", f'exec {shlex.quote(str(Path(sys.executable).with_name(name)))} "$@"')
+    place.script("bin/sctk", "exit 0")
+    place.script(".ci/run", "exit 0")
+    (place.root / "tests").mkdir()
+    (place.root / "tests" / "test_one.py").write_text("def test_one():\n    pass\n")
+    out = place.good(f"env -u PYTEST_ADDOPTS -u PYTEST_XDIST_WORKER {command}",
+                     PATH=f"{place.root / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert "1 passed" in out and out.endswith("test: all passed\n")
+
+
+WAYS = {  # the first that matches the whole command proves it
+    r"egs/\w+/run\.sh --list": lists, r"egs/swh/run\.sh --stop_stage check": check, r"egs/\w+/run\.sh( .+)?": dry_run,
+    r"tools/new_recipe\.sh .+": new_recipe, r"tools/test\.sh": run_tests, r"\.venv/bin/xlt transcribe .+": transcribe,
+}
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command(place, command):
+    way = next((way for pattern, way in WAYS.items() if re.fullmatch(pattern, command)), None)
+    assert way, f"README.md: no test knows how to prove {command!r}; add a way to tests/test_readme.py"
+    way(place, command)
+
+
+def test_every_way_is_needed():
+    used = {next(p for p in WAYS if re.fullmatch(p, c)) for c in commands()}
+    assert used == set(WAYS)
+
+
+@pytest.mark.parametrize("words", ["--stop_stage chekc", "features.upstrem=fbank", "preset=hybrid_sl", "--frce"])
+def test_a_wrong_word_would_be_seen(place, words):
+    assert place.run(f"egs/ron/run.sh --dry_run {words}").returncode == 2
