@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from xlt.config import load
+from xlt.config import ROOT, load
 from xlt.errors import ConfigError, MissingInput, StageError
 from xlt.stage import STAGES, Context, Unit, atomic_text, digest, find, lock, need, read_stamp, run_unit
 
@@ -221,3 +221,14 @@ def test_tokens_of_a_budget_have_their_own_place(work):
     assert tokens() == "data/tokens/char"
     assert tokens("tokens.type=bpe") == "data/tokens/bpe150"
     assert tokens("tokens.type=bpe", "data.train_minutes=10") == "data/tokens/bpe150_10min"
+
+
+def test_two_processes_may_write_one_file_at_once(tmp_path):
+    code = ("import sys; from pathlib import Path; from xlt.stage import atomic_text\n"
+            "for _ in range(300): atomic_text(Path(sys.argv[1]), sys.argv[2] * 5000)")
+    path = tmp_path / "README.md"
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), letter], env={**os.environ, "PYTHONPATH": str(ROOT)})
+               for letter in "ab"]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert path.read_text() in ("a" * 5000, "b" * 5000)
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"]

@@ -168,13 +168,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def atomic_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old file or the whole new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
+    """Write a text file so that a reader sees the old file or the whole new one; two writers do not disturb each other."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def need(ctx: Context, *paths: Path, stage: str) -> None:
