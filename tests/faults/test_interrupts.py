@@ -55,7 +55,8 @@ def test_kill_loses_nothing_that_was_done(finished, recipe, capsys, stage, nj):
 def test_full_disk_when_all_the_work_is_done(finished, recipe, hook, monkeypatch, capsys, stage):
     """The stamp is the last that a stage writes: that it cannot be written must not cost the work."""
     recipe.without(stage)
-    assert hook.run(1, OSError(errno.ENOSPC, "x"), lambda: recipe(stage), ".stage.json.") == (2, True)
+    stamp = f".stage.json.{os.getpid()}.partial"
+    assert hook.run(1, OSError(errno.ENOSPC, "x"), lambda: recipe(stage), stamp) == (2, True)
     for work in ("xlt.data.build.write_wav", "xlt.decode.recognise.Recogniser.__call__",
                  "xlt.train.espnet_task.XltTask.main", "xlt.features.store.Store._encode"):
         monkeypatch.setattr(work, None)
