@@ -13,26 +13,26 @@
 #                        egs/common/conf/base.yaml holds them all
 set -euo pipefail
 
-# name     default  threads  what it does → where
+# name     default  what it does → where
 stages=(
-  "data      on   1    corpus → data/{train,dev,test}"
-  "check     on   1    data faults, found now → data/check/"
-  "features  on   1    features of the upstream → dump/<upstream>/<set>/"
-  "tokens    on   1    token list → data/tokens/<type>/"
-  "lm        off  all  language model → exp/lm/<tag>/"
-  "train     on   all  CTC and attention heads → exp/<tag>/"
-  "decode    on   all  hypotheses with scores → exp/<tag>/decode_<set>/"
-  "score     on   1    CER, WER, chrF → exp/<tag>/score.json"
-  "report    on   1    tables → RESULTS.md, ../README.md"
-  "bundle    on   1    one folder that transcribes anywhere → exp/<tag>/bundle/"
+  "data      on      corpus → data/{train,dev,test}"
+  "check     on      data faults, found now → data/check/"
+  "features  on      features of the upstream → dump/<upstream>/<set>/"
+  "tokens    on      token list → data/tokens/<type>/"
+  "lm        off     language model → exp/lm/<tag>/"
+  "train     on      CTC and attention heads → exp/<tag>/"
+  "decode    on      hypotheses with scores → exp/<tag>/decode_<set>/"
+  "score     on      CER, WER, chrF → exp/<tag>/score.json"
+  "report    on      tables → RESULTS.md, ../README.md"
+  "bundle    on      one folder that transcribes anywhere → exp/<tag>/bundle/"
 )
 
 die() { printf 'run.sh: %s\n' "$*" >&2; exit 2; }
 
 list() {
-  local number=0 name state threads does
+  local number=0 name state does
   for row in "${stages[@]}"; do
-    read -r name state threads does <<<"$row"
+    read -r name state does <<<"$row"
     number=$(( number + 1 ))
     [[ $state == on ]] || does+=" (off; --stage $name runs it)"
     printf '%4d  %-9s %s\n' "$number" "$name" "$does"
@@ -86,16 +86,17 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 venv=${XLT_VENV:-$root/.venv}
 [[ $venv == /* ]] || venv=${XLT_CWD:-$PWD}/$venv
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
+# Features run one thread in each of nj processes. A second thread helps a small head little, and costs it several times
+# its speed where other programs run.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 call=(env)  # Ctrl-C waits until xlt can answer it; while Python starts it would be a traceback
 if env --block-signal=INT true 2>/dev/null; then call+=(--block-signal=INT); fi
 
 for (( number = from; number <= to; number++ )); do
-  read -r name state threads does <<<"${stages[number - 1]}"
+  read -r name state does <<<"${stages[number - 1]}"
   [[ $state == on || $number == "$from" ]] || continue
   echo "[$number/${#stages[@]} $name] $does"
-  run=("${call[@]}")
-  if [[ $threads == 1 ]]; then run+=(OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"); fi
-  run+=("$venv/bin/python" -m xlt.cli "$name" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"})
+  run=("${call[@]}" "$venv/bin/python" -m xlt.cli "$name" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"})
   status=0
   "${run[@]}" || status=$?
   (( status == 0 )) || exit "$status"

@@ -83,7 +83,7 @@ def test_stage_runs_in_the_recipe_and_knows_where_the_user_stood(place, tmp_path
     place.asr("--stage", "6", "--stop_stage", "8", cwd=here)
     rows = [line.split("|") for line in place.log.read_text().splitlines()[1:]]
     assert [row[1:3] for row in rows] == [[str(place.recipe), str(here)]] * 3
-    assert [row[3] for row in rows] == ["", "", "1"]  # one thread, except where a single process computes
+    assert [row[3] for row in rows] == ["1"] * 3  # threads
     assert {row[4] for row in rows} == {str(place.root)}
 
 
