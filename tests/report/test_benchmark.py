@@ -71,6 +71,11 @@ def test_of_two_runs_with_one_seed_the_recipes_own_counts(results):
     assert [run.tag for run in found.runs] == ["main", "base_s1"]
 
 
+def test_the_page_says_what_is_one_run(egs):
+    page = (egs / "README.md").read_text(encoding="utf-8")
+    assert "- Cells over several seeds: ron (whisper_base, 10 min, 2); all others are one run.\n" in page
+
+
 def test_choice_between_heads_is_made_on_dev_not_on_test(egs):
     assert "5.0 [4.0, 6.0]" not in (egs / "README.md").read_text(encoding="utf-8")
 

@@ -73,7 +73,10 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
         parts.append(f"## {title}\n\n{_table(recipes, metric)}")
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
+    several = [f"{name} ({column}, {len(e.runs)})" for name, found in recipes.items() for column in _columns(found)
+               if (e := _chosen(found, column)) and len(e.runs) > 1]
     parts.append("## Notes\n\n"
+                 f"- Cells over several seeds: {', '.join(several) or 'none'}; all others are one run.\n"
                  f"- References and hypotheses are normalised alike: {', '.join(normalisers)}.\n"
                  "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
                  "- Signatures, commands, seeds, versions, machine and the utterances with the most errors stand in\n"
