@@ -8,7 +8,6 @@ from setuptools import find_packages, setup
 REQUIRES = [
     "espnet[asr]==202611",  # training and decoding; brings omniio, which reads and writes Kaldi archives
     "espnet-s3prl>=2026.5",  # self-supervised upstreams
-    "matplotlib>=3.9",  # figures of the report
     "numpy>=2.0",
     "pyyaml>=6.0",  # settings
     "sacrebleu>=2.4",  # chrF

@@ -116,7 +116,7 @@ def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, epochs
     return {
         "output_dir": str(out), "log_level": "INFO", "seed": cfg.seed, "ngpu": ngpu,
         "multiprocessing_distributed": ngpu > 1, "dist_master_port": None, "num_workers": 0 if ngpu == 0 else 2,
-        "resume": True, "use_tensorboard": False, "use_matplotlib": False,
+        "resume": True, "use_tensorboard": False, "use_matplotlib": False, "num_att_plot": 0,
         "train_data_path_and_name_and_type": [d.split(",") for d in data(cfg.train_set)],
         "valid_data_path_and_name_and_type": [d.split(",") for d in data("dev")],
         "train_shape_file": [str(work / "train" / "speech_shape")],
