@@ -102,6 +102,7 @@ def test_utterances_too_short_for_ctc_are_counted_and_listed(finished, tmp_path,
 @pytest.mark.parametrize("settings, message", [
     (["train.ctc_weight=0.5"], "without a decoder the weight is 1.0"),
     (["train.encoder_conf={hiden: 3}"], "blstm has no argument 'hiden'"),
+    (["train.warmup_steps=9"], "only train.schedule=plateau has a warm-up"),
     (["train.ngpu=3"], "train.ngpu=3: this machine has"),
 ])
 def test_settings_that_do_not_fit_are_refused_before_training(finished, capsys, settings, message):

@@ -15,6 +15,8 @@ def run(ctx: Context) -> None:
     if (cfg.train.decoder == "none") != (cfg.train.ctc_weight == 1.0):
         raise ConfigError(f"train.decoder={cfg.train.decoder} and train.ctc_weight={cfg.train.ctc_weight} do not fit: "
                           "without a decoder the weight is 1.0, with one it is below 1.0 (preset hybrid_ssl)")
+    if cfg.train.warmup_steps and cfg.train.schedule == "cosine":
+        raise ConfigError(f"train.warmup_steps={cfg.train.warmup_steps}: only train.schedule=plateau has a warm-up")
     sets = (cfg.train_set, "dev")
     for name in sets:
         need(ctx, ctx.data / name / "text", stage="data")
