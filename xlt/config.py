@@ -42,8 +42,18 @@ class FeaturesConfig:
     upstream: str
     path: str | None
     layers: str | int | list
+    mix_from: str | None
+    mix_norm: Literal["none", "frame", "corpus"]
+    mix_head: Literal["linear", "blstm"]
+    mix_minutes: float
+    mix_updates: int
+    mix_seed: int
+    storage: Literal["f32", "cm2", "cm1"]
+    speed: list
+    on_the_fly: bool
     dtype: Literal["auto", "float32", "bfloat16"]
     batch_s: float
+    ngpu: int | None
 
 
 @dataclass(frozen=True)
@@ -148,10 +158,11 @@ class Config:
 
 
 _FREE_FORM = {"train.encoder_conf", "train.decoder_conf"}
-_POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "tokens.size",
-             "train.frame_rate", "train.lr", "train.batch_s", "train.max_epochs", "train.patience", "train.grad_clip",
-             "train.average_best", "decode.beam_size", "score.bootstrap"}
-_PATHS = {"data.dir", "data.archive", "data.cache", "features.path"}
+_POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "features.mix_minutes",
+             "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
+             "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
+             "score.bootstrap"}
+_PATHS = {"data.dir", "data.archive", "data.cache", "features.path", "features.mix_from"}
 _SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask"}
 
 

@@ -69,8 +69,8 @@ class Context:
 
     @property
     def dump(self) -> Path:
-        """Features of this recipe's upstream."""
-        return self.recipe / "dump" / self.cfg.features.upstream
+        """Features of this recipe's upstream; without features (``features.on_the_fly``) the lengths only."""
+        return self.recipe / "dump" / (self.cfg.features.upstream + ("_onfly" if self.cfg.features.on_the_fly else ""))
 
     @property
     def exp(self) -> Path:

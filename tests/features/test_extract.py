@@ -1,13 +1,21 @@
 """Batching, windows and layers, on an upstream whose output is worked out by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from xlt.config import FeaturesConfig
+from xlt.config import FeaturesConfig, load
 from xlt.errors import ConfigError, UpstreamError
 from xlt.features import extract
 from xlt.features.upstreams.base import Source, Upstream, check_layers
+
+
+def settings(recipe, **changes) -> FeaturesConfig:
+    """The default settings with ``changes``."""
+    (recipe / "recipe.yaml").touch()
+    return dataclasses.replace(load(recipe).features, **changes)
 
 
 class Steps(Upstream):
@@ -74,12 +82,12 @@ def test_not_a_number_is_named():
 @pytest.mark.parametrize("layers", ["first", [], ["last", "x"], True, [1.5]])
 def test_layers_of_a_wrong_form_are_refused(tmp_path, layers):
     with pytest.raises(ConfigError, match="features.layers"):
-        extract.prepare(FeaturesConfig("fbank", None, layers, "auto", 80.0), tmp_path)
+        extract.prepare(settings(tmp_path, upstream="fbank", layers=layers), tmp_path)
 
 
-def test_auto_is_bfloat16_only_where_it_pays(monkeypatch):
+def test_auto_is_bfloat16_only_where_it_pays(tmp_path, monkeypatch):
     def dtype(upstream, setting="auto"):
-        return extract.resolve_dtype(FeaturesConfig(upstream, None, "last", setting, 80.0))
+        return extract.resolve_dtype(settings(tmp_path, upstream=upstream, dtype=setting))
 
     monkeypatch.setattr(extract, "has_gpu", lambda: False)
     monkeypatch.setattr(extract, "has_fast_bf16", lambda: True)
@@ -89,9 +97,9 @@ def test_auto_is_bfloat16_only_where_it_pays(monkeypatch):
     assert dtype("xls_r_300m") == "float32"
 
 
-def test_auto_takes_the_upstreams_own_layers():
+def test_auto_takes_the_upstreams_own_layers(tmp_path):
     def chosen(upstream, layers):
-        return extract.resolve_layers(FeaturesConfig(upstream, None, layers, "auto", 80.0))
+        return extract.resolve_layers(settings(tmp_path, upstream=upstream, layers=layers))
 
     assert chosen("whisper_base", "auto") == [3, 4, 5, 6]
     assert chosen("fbank", "auto") == chosen("xls_r_300m", "auto") == "last"

@@ -53,8 +53,7 @@ class Transcriber:
 
         manifest = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
         trained = json.loads((bundle / "xlt.json").read_text(encoding="utf-8"))
-        packed = bundle / "upstream"
-        self.encode = load_trained(trained["features"], packed if packed.is_dir() else None)
+        self.encode = load_trained(trained["features"], bundle)
         self.recogniser = Recogniser(bundle, DecodeConfig(**manifest["decode"]))
 
     def __call__(self, path: str) -> list[dict]:

@@ -30,23 +30,24 @@ def find_source(cfg: Config) -> Source:
     return prepare(cfg.features, cache_root(cfg.data.cache)).source
 
 
-def load_trained(features: dict, packed: Path | None) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
-    """An encoder of waves (N,), 16 kHz, into the features (T, D) that a model was trained on.
+def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    """An encoder of waves (N,), 16 kHz, into the features (T, D) that the model in ``folder`` was trained on.
 
-    ``features``: as in ``xlt.json``; ``packed``: the bundle's own copy of the weights, None to find them as stage 3
-    does. UpstreamError if what is found is not the upstream of the training.
+    ``features``: as in ``xlt.json``; ``folder``: exp/<tag> or a bundle, with the layer mix if there is one; a bundle's
+    own copy of the weights is used, else they are found as stage 3 does. UpstreamError if what is found is not the
+    upstream of the training.
     """
-    from xlt.config import FeaturesConfig
     from xlt.data.fetch import cache_root
     from xlt.errors import UpstreamError
-    from xlt.features.extract import encode_waves, load, prepare
+    from xlt.features.extract import Setup, encode_waves, load, load_mix, upstream_class
 
-    settings = {key.removeprefix("features."): value for key, value in features["settings"].items()}
-    settings |= {"dtype": features["dtype"], "layers": features["layers"],
-                 "path": str(packed) if packed else settings["path"]}
-    setup = prepare(FeaturesConfig(**settings), cache_root(None))
-    if setup.source.identity != features["upstream"]:
+    settings, name = features["settings"], features["settings"]["features.upstream"]
+    packed = folder / "upstream"
+    source = upstream_class(name).find(name, str(packed) if packed.is_dir() else settings["features.path"], cache_root(None))
+    if source.identity != features["upstream"]:
         raise UpstreamError(f"the model was trained on {features['upstream']}, but the upstream found is "
-                            f"{setup.source.identity}; give the weights of the training, e.g. a bundle that holds them")
-    upstream = load(setup)
-    return lambda waves: encode_waves(upstream, waves, setup.layers, setup.batch_s)
+                            f"{source.identity}; give the weights of the training, e.g. a bundle that holds them")
+    setup = Setup(source, features["layers"], features["dtype"], settings["features.batch_s"], str(folder),
+                  features.get("storage", "f32"))
+    upstream, mix = load(setup), load_mix(setup)
+    return lambda waves: encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)

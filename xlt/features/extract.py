@@ -16,15 +16,19 @@ from xlt.registry import UPSTREAMS
 if TYPE_CHECKING:
     import numpy as np
 
+    from xlt.features.layer_mix import Mix
+
 
 @dataclass(frozen=True)
 class Setup:
     """Everything that a process needs to encode as every other process does."""
 
     source: Source
-    layers: str | int | list
+    layers: str | int | list  # last, a number, a list of them, or "mix"
     dtype: str
     batch_s: float
+    mix: str | None = None  # folder of the layer mix, with layers="mix"
+    storage: str = "f32"
 
     def to_json(self) -> dict:
         return dataclasses.asdict(self)
@@ -53,16 +57,21 @@ def resolve_layers(features: FeaturesConfig) -> str | int | list:
     if layers == "auto":
         layers = upstream_class(features.upstream).default_layers
     wanted = layers if isinstance(layers, list) else [layers]
+    if layers == "mix":
+        return layers
     if not wanted or not all(n == "last" or (isinstance(n, int) and not isinstance(n, bool)) for n in wanted):
-        raise ConfigError(f"features.layers: found {layers!r}, expected auto, last, a layer number, or a list of them")
+        raise ConfigError(f"features.layers: found {layers!r}, expected auto, last, mix, a layer number, or a list of numbers")
     return layers
 
 
-def prepare(features: FeaturesConfig, cache: Path) -> Setup:
-    """Find the upstream's weights and fix the settings; raises ConfigError or UpstreamError before any long work."""
+def prepare(features: FeaturesConfig, cache: Path, mix: Path | None = None) -> Setup:
+    """Find the upstream's weights and fix the settings; raises ConfigError or UpstreamError before any long work.
+
+    ``mix``: folder of the layer mix, needed to encode with ``features.layers=mix``.
+    """
     layers = resolve_layers(features)
     source = upstream_class(features.upstream).find(features.upstream, features.path, cache)
-    return Setup(source, layers, resolve_dtype(features), features.batch_s)
+    return Setup(source, layers, resolve_dtype(features), features.batch_s, str(mix) if mix else None, features.storage)
 
 
 def load(features: FeaturesConfig | Setup, cache: Path | None = None) -> Upstream:
@@ -83,15 +92,15 @@ def layer_numbers(upstream: Upstream, layers: str | int | list) -> list[int]:
 
 
 def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int | list = "last",
-                 batch_s: float = 80.0, ids: list[str] | None = None) -> list[np.ndarray]:
-    """Features (T, D) float32 of each wave (N,), 16 kHz; several layers are concatenated along D.
+                 batch_s: float = 80.0, ids: list[str] | None = None, mix: Mix | None = None) -> list[np.ndarray]:
+    """Features (T, D) float32 of each wave (N,), 16 kHz; several layers are concatenated along D, or mixed by ``mix``.
 
     Waves of equal padded length share a batch of at most ``batch_s`` seconds; waves longer than the upstream takes are
     cut into windows. UpstreamError names the wave (by ``ids``) whose features are not numbers.
     """
     import numpy as np
 
-    numbers = layer_numbers(upstream, layers)
+    numbers = mix.layers if mix else layer_numbers(upstream, layers)
     windows: dict[tuple[int, int], np.ndarray] = {}  # (wave, start) → samples
     for w, wave in enumerate(waves):
         step = upstream.max_samples or max(1, len(wave))
@@ -106,6 +115,7 @@ def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int 
         for at in range(0, len(places), size):
             batch = places[at:at + size]
             outputs, lengths = upstream.encode([windows[p] for p in batch], numbers)  # one (B, T, D) a layer
+            outputs = [mix.apply(outputs)] if mix else outputs
             for row, (place, length) in enumerate(zip(batch, lengths, strict=True)):
                 encoded[place] = np.concatenate([o[row, :length].cpu().numpy() for o in outputs], axis=1)
     joined = [np.concatenate([encoded[p] for p in sorted(windows) if p[0] == w]) for w in range(len(waves))]
@@ -121,8 +131,15 @@ def shape(setup: Setup) -> dict:
     import numpy as np
 
     upstream = load(setup)
-    feats, = encode_waves(upstream, [np.zeros(SAMPLE_RATE, dtype=np.float32)], setup.layers)
+    feats, = encode_waves(upstream, [np.zeros(SAMPLE_RATE, dtype=np.float32)], setup.layers, mix=load_mix(setup))
     return {"dim": feats.shape[1], "frame_rate": upstream.frame_rate}
+
+
+def load_mix(setup: Setup) -> Mix | None:
+    """The layer mix of a setup, None unless its layers are mixed."""
+    from xlt.features.layer_mix import Mix
+
+    return Mix.load(Path(setup.mix)) if setup.layers == "mix" else None
 
 
 class Shard:
@@ -131,6 +148,7 @@ class Shard:
     def __init__(self, setup: Setup, number: int):
         self.setup, self.number = setup, number
         self.upstream: Upstream | None = None
+        self.mix: Mix | None = None
 
     def run(self, message: dict) -> dict:
         """Encode one message ``{"dir", "final", "utts": [[id, wav, audio hash or None], …]}``.
@@ -140,7 +158,7 @@ class Shard:
         from xlt.kaldi_io import ArkWriter, read_wav
 
         if self.upstream is None:
-            self.upstream = load(self.setup)
+            self.upstream, self.mix = load(self.setup), load_mix(self.setup)
         waves = []
         for utt, path, sha in message["utts"]:
             try:
@@ -152,7 +170,7 @@ class Shard:
                                 "utt2audio): changed or cut short; run stage 1 (data) again with --force")
             waves.append(wave)
         ids = [utt for utt, _, _ in message["utts"]]
-        feats = encode_waves(self.upstream, waves, self.setup.layers, self.setup.batch_s, ids)
+        feats = encode_waves(self.upstream, waves, self.setup.layers, self.setup.batch_s, ids, self.mix)
         name = f"feats.{self.number}"
         folder, final = Path(message["dir"]), Path(message["final"])
         with ArkWriter(folder / f"{name}.ark", folder / f"{name}.scp", final / f"{name}.ark") as writer:
