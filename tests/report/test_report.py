@@ -10,7 +10,7 @@ from xlt.errors import DataError
 from xlt.kaldi_io import write_table
 from xlt.report.examples import examples
 from xlt.report.markdown import render
-from xlt.report.results import experiments, load
+from xlt.report.results import Result, describe, experiments, load
 
 
 def row(page, start):
@@ -123,3 +123,16 @@ def test_dry_run_writes_nothing(recipe, capsys):
     stage("score", recipe)
     assert stage("report", recipe, "--dry_run") == 0
     assert not (recipe / "results").exists() and not (recipe / "RESULTS.md").exists()
+
+
+@pytest.mark.parametrize("features, expected", [
+    ({}, "whisper_base"),
+    ({"layers": "last", "storage": "f32", "speed": [1.0]}, "whisper_base"),
+    ({"layers": 4}, "whisper_base layer 4"),
+    ({"layers": [3, 4]}, "whisper_base layer 3+4"),
+    ({"layers": "mix", "storage": "cm1", "mix": {"from": None}}, "whisper_base mix, cm1"),
+    ({"layers": "mix", "mix": {"from": "cat_Latn"}, "on_the_fly": True}, "whisper_base mix of cat_Latn, on the fly"),
+    ({"layers": "last", "speed": [0.9, 1.0, 1.1]}, "whisper_base, speeds 0.9 1.0 1.1"),
+])
+def test_the_description_says_which_features(features, expected):
+    assert describe(Result("a", document("a") | {"features": features})) == f"{expected}, blstm, char, greedy"

@@ -9,6 +9,7 @@ from xlt.cli import main
 from xlt.errors import DataError
 from xlt.kaldi_io import write_table
 from xlt.score.match import match
+from xlt.stage import write_json
 
 
 def score(recipe, *words):
@@ -151,6 +152,16 @@ def test_impossible_sets_are_refused(recipe, capsys, sets):
 def test_dry_run_writes_nothing(recipe):
     assert score(recipe, "--dry_run") == 0
     assert not (recipe / "exp/main/score").exists() and not (recipe / "exp/main/score.json").exists()
+
+
+def test_it_is_kept_what_the_features_came_to(recipe):
+    mix = {"digest": "ab", "weights": [0.25, 0.75], "from": "cat_Latn"}
+    features = {"layers": "mix", "mix": mix, "storage": "cm1", "dim": 4, "settings": {"features.layers": "auto"}}
+    write_json(recipe / "exp/main/xlt.json", {"features": features})
+    assert score(recipe, "features.mix_from=/home/me/egs/cat") == 0
+    assert document(recipe)["features"] == {"layers": "mix", "mix": mix, "storage": "cm1", "dim": 4}
+    assert document(recipe)["config"]["features.mix_from"] == "cat"
+    assert "/home" not in json.dumps(document(recipe))
 
 
 def test_match_joins_by_id_and_names_at_most_five():

@@ -100,9 +100,22 @@ def describe(result: Result) -> str:
         return result.experiment["describe"]
     config = result.config
     features = config["features.upstream"] + (f" ({config['features.path']})" if config.get("features.path") else "")
+    features += _layers(result.document.get("features", {}))
     model = config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
     tokens = config["tokens.type"] + (str(config["tokens.size"]) if config["tokens.type"] == "bpe" else "")
     return f"{features}, {model}, {tokens}, {config['decode.method']}"
+
+
+def _layers(features: dict) -> str:
+    """`` mix of cat_Latn, cm1``: the layers, and whatever else differs from one layer in 32 bits; "" where nothing does."""
+    layers, mix = features.get("layers", "last"), features.get("mix") or {}
+    words = {"last": "", "mix": " mix"}.get(layers) if isinstance(layers, str) else None
+    if words is None:
+        words = " layer " + "+".join(map(str, layers if isinstance(layers, list) else [layers]))
+    words += f" of {mix['from']}" if mix.get("from") else ""
+    words += f", {features['storage']}" if features.get("storage", "f32") != "f32" else ""
+    words += ", speeds " + " ".join(map(str, features["speed"])) if features.get("speed", [1.0]) != [1.0] else ""
+    return words + (", on the fly" if features.get("on_the_fly") else "")
 
 
 def cell(experiment: Experiment, name: str, metric: str) -> str:

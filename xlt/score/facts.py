@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from xlt import __version__
 from xlt.config import flatten, schema
-from xlt.stage import git_revision, read_stamp
+from xlt.stage import git_revision, read_json, read_stamp
 
 if TYPE_CHECKING:
     from xlt.stage import Context
@@ -34,8 +34,8 @@ def settings(ctx: Context) -> dict:
         stamp = read_stamp(out) or {}
         found |= {k: v for k, v in stamp.get("config", {}).items() if k in keys and k != "decode.sets"}
         found["seed"] = stamp.get("seed", found["seed"])
-    path = found["features.path"]
-    found["features.path"] = os.path.basename(os.path.normpath(path)) if path else None
+    for key in ("features.path", "features.mix_from"):
+        found[key] = os.path.basename(os.path.normpath(found[key])) if found[key] else None
     return {k: v for k, v in sorted(found.items()) if k not in _APART}
 
 
@@ -56,9 +56,19 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
         "command": portable(ctx.command),
         "commit": stamp.get("git") or git_revision(),
         "training": {"set": ctx.cfg.train_set, "speech_min": minutes(train), "utterances": count_lines(train / "text"),
-                  **{k: stamp[k] for k in ("epochs", "parameters") if k in stamp}},
+                     **{k: stamp[k] for k in ("epochs", "parameters") if k in stamp}},
+        "features": features(ctx),
         "stages": stage_times(ctx),
     }
+
+
+def features(ctx: Context) -> dict:
+    """What the model was given, as ``xlt.json`` has it: settings such as ``layers: auto`` stand here as what they came to."""
+    path = ctx.exp / "xlt.json"
+    if not path.exists():
+        return {}
+    kept = ("on_the_fly", "layers", "mix", "mix_norm", "storage", "dtype", "dim", "speed")
+    return {k: v for k, v in read_json(path, "train").get("features", {}).items() if k in kept}
 
 
 def portable(command: str) -> str:
@@ -70,7 +80,7 @@ def portable(command: str) -> str:
     words = []
     for word in shlex.split(command):
         key, _, value = word.partition("=")
-        if key in ("data.dir", "features.path"):
+        if key in ("data.dir", "features.path", "features.mix_from"):
             words.append(f"{key}=…/{os.path.basename(os.path.normpath(value))}")
         elif key not in ("nj", "data.cache", "data.archive"):
             words.append(shlex.quote(word))
