@@ -57,6 +57,15 @@ class Upstream(ABC):
     def batch_key(self, num_samples: int) -> int:
         """Length in samples to which a clip is padded; clips of equal key may share a batch."""
 
+    def num_frames(self, num_samples: int) -> int:
+        """Frames that a clip of ``num_samples`` gives, known without encoding it; windows are counted apart."""
+        step = self.max_samples or max(1, num_samples)
+        windows = [min(step, num_samples - start) for start in range(0, max(1, num_samples), step)]
+        return sum(self._window_frames(max(1, n)) for n in windows)
+
+    def _window_frames(self, num_samples: int) -> int:
+        return -(-num_samples // round(SAMPLE_RATE / self.frame_rate))
+
     @abstractmethod
     def encode(self, waves: list[np.ndarray], layers: list[int]) -> tuple[list[torch.Tensor], list[int]]:
         """Outputs of the given layers, each (B, T, D) float32, and the number of valid frames of each clip.

@@ -25,6 +25,9 @@ class Fbank(Upstream):
     def batch_key(self, num_samples: int) -> int:
         return num_samples
 
+    def _window_frames(self, num_samples: int) -> int:
+        return 1 + max(0, num_samples - WINDOW) // (SAMPLE_RATE * SHIFT_MS // 1000)
+
     def encode(self, waves, layers):
         import torch
         from torchaudio.compliance.kaldi import fbank

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 from xlt.errors import UpstreamError
@@ -43,24 +42,12 @@ class S3prlUpstream(Upstream):
                                 "frame); choose another upstream")
         self.stride = rates.pop()
         self.frame_rate = SAMPLE_RATE / self.stride
-        self.raw_frames = None
+        self.raw_frames: Callable[[int], int] | None = None
         self._try_out()
 
     def _try_out(self) -> None:
-        """Learn layers and dimension, and whether a batch of unlike clips gives what each gives alone."""
-        import numpy as np
-
-        rng = np.random.default_rng(0)
-        waves = [rng.normal(0, 0.1, size).astype(np.float32) for size in (2 * MIN_SAMPLES * 5, 6100)]
         dtype, self.dtype = self.dtype, None  # in float32: rounding must not decide
-        alone = [[h[0] for h in self._hidden([wave])] for wave in waves]
-        self.num_layers, self.dim = len(alone[0]), alone[0][-1].shape[1]
-        for formula in (lambda n: (n - 400) // 320 + 1, lambda n: (n - 400) // 160 + 1):
-            if all(len(states[0]) == formula(len(w)) for w, states in zip(waves, alone, strict=True)):
-                together = self._hidden(waves)
-                close = all((h[row, :len(a)] - a).abs().max() <= TOLERANCE * max(1.0, a.abs().max())
-                            for layer, h in enumerate(together) for row, a in enumerate(s[layer] for s in alone))
-                self.raw_frames = formula if close else None
+        self.num_layers, self.dim, self.raw_frames = try_out(self._hidden)
         self.dtype = dtype
 
     def batch_key(self, num_samples: int) -> int:
@@ -95,36 +82,48 @@ class S3prlUpstream(Upstream):
             return [h.float() for h in self.expert(tensors)["hidden_states"]]
 
 
+def try_out(hidden: Callable[[list], list]) -> tuple[int, int, Callable[[int], int] | None]:
+    """Number of hidden states, their dimension, and whether a batch of unlike clips gives what each gives alone.
+
+    ``hidden``: waves (N,) → hidden states, each (B, T, D). The third value tells, if a batch does, how many frames the
+    model itself makes of N samples (s3prl repeats the last one up to ceil(N / stride)); None if it does not.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    waves = [rng.normal(0, 0.1, size).astype(np.float32) for size in (2 * MIN_SAMPLES * 5, 6100)]
+    alone = [[h[0] for h in hidden([wave])] for wave in waves]
+    for formula in (lambda n: (n - 400) // 320 + 1, lambda n: (n - 400) // 160 + 1):
+        if all(len(states[0]) == formula(len(w)) for w, states in zip(waves, alone, strict=True)):
+            together = hidden(waves)
+            close = all((h[row, :len(a)] - a).abs().max() <= TOLERANCE * max(1.0, a.abs().max())
+                        for layer, h in enumerate(together) for row, a in enumerate(s[layer] for s in alone))
+            return len(alone[0]), alone[0][-1].shape[1], formula if close else None
+    return len(alone[0]), alone[0][-1].shape[1], None
+
+
 def _expert(source: Source):
     """s3prl's model; only the one module that defines it is imported (all of them take 12 s)."""
     import importlib
 
     from transformers.utils import logging as transformers_logging
 
-    from xlt.features.upstreams.s3prl_weights import HF_FAMILIES, family, hub_functions, no_downloads
+    from xlt.features.upstreams.s3prl_weights import hub_call, hub_functions, loading
 
-    path = Path(source.path) if source.path else None
-    if path is not None and path.is_dir():
-        kind = json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"]
-        function, arguments = HF_FAMILIES[kind], {"ckpt": str(path)}
-    elif path is not None:
-        function, arguments = family(source.upstream) + "_custom", {"ckpt": str(path)}
-    else:
-        function, arguments = source.upstream, {}
+    function, ckpt = hub_call(source)
     transformers_logging.disable_progress_bar()
     module, _, name = hub_functions()[function].partition(":")
-    try:
-        with no_downloads():
-            expert = getattr(importlib.import_module(module), name)(**arguments)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, ImportError,
-            pickle.UnpicklingError) as err:
-        where = f" from {', '.join(source.files)}" if source.files else ""
-        reason = (str(err).strip().splitlines() or ["no reason given"])[0]
-        raise UpstreamError(f"{source.upstream}: s3prl cannot load it{where} ({type(err).__name__}: {reason}); if the "
-                            "weights are a torn download, remove them and fetch them again") from err
+    with loading(source):
+        expert = getattr(importlib.import_module(module), name)(**({"ckpt": ckpt} if ckpt else {}))
+    fix_last_state(expert)
+    return expert
+
+
+def fix_last_state(expert) -> None:
+    """Make the last hidden state the one behind the final norm, as s3prl's own models and transformers 4 have it.
+
+    transformers 5 takes it before that norm in stable-layer-norm models such as XLS-R.
+    """
     config = getattr(getattr(expert, "model", None), "config", None)
     if config is not None:
-        # transformers 5 takes the last hidden state of stable-layer-norm models before the final norm; s3prl's own
-        # models and transformers 4 take it behind the norm
         config.tie_last_hidden_states = True
-    return expert

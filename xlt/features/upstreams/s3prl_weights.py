@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,6 +185,30 @@ def hub_functions() -> dict[str, str]:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 found[node.name] = f"s3prl.upstream.{file.parent.name}.hubconf:{node.name}"
     return found
+
+
+def hub_call(source: Source) -> tuple[str, str | None]:
+    """s3prl's name for the upstream whose weights are ``source``, and the ``ckpt`` that it is given."""
+    path = Path(source.path) if source.path else None
+    if path is None:
+        return source.upstream, None
+    if path.is_dir():
+        return HF_FAMILIES[json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"]], str(path)
+    return family(source.upstream) + "_custom", str(path)
+
+
+@contextlib.contextmanager
+def loading(source: Source) -> Iterator[None]:
+    """s3prl uses the files that are there, and what it says of damaged ones becomes an UpstreamError."""
+    try:
+        with no_downloads():
+            yield
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, ImportError,
+            pickle.UnpicklingError) as err:
+        where = f" from {', '.join(source.files)}" if source.files else ""
+        reason = (str(err).strip().splitlines() or ["no reason given"])[0]
+        raise UpstreamError(f"{source.upstream}: s3prl cannot load it{where} ({type(err).__name__}: {reason}); if the "
+                            "weights are a torn download, remove them and fetch them again") from err
 
 
 def family(name: str) -> str:
