@@ -25,14 +25,15 @@ def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
         data.mkdir(parents=True)
         dump.mkdir(parents=True)
         texts, frames = {}, {}
-        final = dump.relative_to(recipe) / "feats.1.ark"
-        with ArkWriter(dump / "feats.1.ark", dump / "feats.scp", final=final) as writer:
+        with ArkWriter(dump / "feats.1.ark") as writer:
             for i in range(count):
                 utt = f"spk-{name}{i:03d}"
                 texts[utt] = " ".join(rng.choice(WORDS, size=2 + i % 3))
                 clean = np.repeat(np.stack([vectors[c] for c in texts[utt]]), 5, axis=0)  # (T, D)
                 writer.write(utt, clean + rng.normal(size=clean.shape) * 0.3)
                 frames[utt] = str(len(clean))
+        ark = dump.relative_to(recipe) / "feats.1.ark"
+        write_table(dump / "feats.scp", {utt: f"{ark}:{entry.offset}" for utt, entry in writer.entries.items()})
         write_table(data / "text", texts)
         write_table(data / "utt2audio", {utt: f"hash-of-{utt}" for utt in texts})
         write_table(dump / "utt2num_frames", frames)

@@ -1,21 +1,30 @@
-"""Kaldi files in and out. The only module that knows which library reads and writes archives (omniio, MIT).
+"""Kaldi files in and out. The only module that knows which library reads archives of others (omniio, MIT).
 
 Letters: T frames, D dimensions.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import io
+import itertools
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from xlt.errors import DataError
+from xlt.kaldi_matrix import parse, read_stored, stored
 
 if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads nothing else
     import numpy as np
 
     Matrix = np.ndarray  # (T, D) float32
+
+ARK_LIMIT = 1 << 30  # bytes; a longer archive is not continued, so that what nobody uses can be removed in pieces
+AGAIN = "run stage 3 (features) again: it makes what is missing"
 
 
 def read_table(path: Path) -> dict[str, str]:
@@ -23,14 +32,27 @@ def read_table(path: Path) -> dict[str, str]:
 
     Raises DataError with file and line if the file is missing, not UTF-8, has an empty line or a key twice.
     """
-    table: dict[str, str] = {}
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    for number, line in enumerate(raw.split(b"\n"), 1):
-        if not line and number == raw.count(b"\n") + 1:
-            break
+    if b"\t" not in raw and b"\r" not in raw and b"  " not in raw and b" \n" not in raw and raw.endswith(b"\n"):
+        with contextlib.suppress(UnicodeDecodeError, ValueError):  # the faults are told from each other below
+            lines = raw.decode("utf-8").split("\n")
+            lines.pop()
+            table = dict(line.split(" ", 1) for line in lines)
+            if len(table) == len(lines) and "" not in table:
+                return table
+    return _read_lines(path, raw)
+
+
+def _read_lines(path: Path, raw: bytes) -> dict[str, str]:
+    """The same for tables with tabs, other line ends, keys without a value, or faults."""
+    table: dict[str, str] = {}
+    lines = raw.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as err:
@@ -52,77 +74,113 @@ def write_table(path: Path, table: dict[str, str]) -> None:
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
-class ArkWriter:
-    """Appends matrices to ``NAME.ark`` and their positions to ``NAME.scp``, so that a killed writer loses at most one.
+class Entry(NamedTuple):
+    """Where a matrix stands in its archive: its first byte, frames, CRC-32 of its bytes, and their number."""
 
-    The scp names the archive as ``final``, where it will stand once the stage's output has been renamed. An existing
-    archive is continued: what lies behind the last whole matrix is cut off. Values are float32 matrices (T, D).
+    offset: int
+    frames: int
+    crc: int
+    size: int
+
+
+class ArkWriter:
+    """Appends matrices to an archive, and a line to the index beside it (``.idx``) once a matrix has left this process.
+
+    So a killed writer loses at most one matrix: what lies behind the last line is cut off when the archive is opened
+    again. Writers that are given the same name at once, and writers that find ``ARK_LIMIT`` bytes there, take
+    ``NAME.2.ark``, ``NAME.3.ark`` …; ``ark`` says which it is. Values are matrices (T, D); ``storage``: f32, cm2 or cm1.
     """
 
-    def __init__(self, ark: Path, scp: Path, final: Path | None = None):
-        self.ark, self.scp, self.final = ark, scp, final or ark
-        end = 0
-        self.keys: dict[str, str] = {}
-        self.num_frames: dict[str, int] = {}
-        if scp.exists() and ark.exists():
-            self.keys, self.num_frames, end = _valid_entries(ark, scp)
-        self._ark = ark.open("r+b" if ark.exists() else "w+b")
-        self._ark.seek(end)
-        self._ark.truncate()
-        self._scp = scp.open("w", encoding="utf-8", newline="\n")
-        for key, place in self.keys.items():
-            self._scp.write(f"{key} {place}\n")
-        self._scp.flush()
+    def __init__(self, ark: Path, storage: str = "f32"):
+        self.storage, self.entries = storage, dict[str, Entry]()
+        for number in itertools.count(1):
+            self.ark = ark if number == 1 else ark.with_suffix(f".{number}{ark.suffix}")
+            self._ark = self.ark.open("ab", buffering=0)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._ark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._ark.tell() < ARK_LIMIT:
+                    break
+            self._ark.close()
+        index = self.ark.with_suffix(".idx")
+        mend_tail(self.ark)
+        self._index = index.open("ab", buffering=0)
 
     def __enter__(self) -> ArkWriter:
         return self
 
     def __exit__(self, *error) -> None:
         self._ark.close()
-        self._scp.close()
+        self._index.close()
 
-    def write(self, key: str, matrix: Matrix) -> None:
-        import numpy as np
-        import omniio.kaldi
-
+    def write(self, key: str, matrix: Matrix) -> Entry:
+        """Append one matrix; DataError for a key with spaces, or a matrix that ``storage`` cannot hold."""
         if not key or any(c.isspace() for c in key):
             raise DataError(f"{self.ark}: {key!r} cannot be an utterance id: ids have no spaces and are not empty")
-        offset = self._ark.tell() + len(key.encode()) + 1
-        omniio.kaldi.save_ark(self._ark, {key: np.ascontiguousarray(matrix, dtype=np.float32)})
-        self._ark.flush()
-        self.keys[key] = f"{self.final}:{offset}"
-        self.num_frames[key] = len(matrix)
-        self._scp.write(f"{key} {self.keys[key]}\n")
-        self._scp.flush()
+        data, name = stored(matrix, self.storage), f"{key} ".encode()
+        offset = self._ark.seek(0, os.SEEK_END) + len(name)
+        _write_all(self._ark, name + data)
+        entry = self.entries[key] = Entry(offset, len(matrix), zlib.crc32(data), len(data))
+        _write_all(self._index, index_line(key, entry).encode())
+        return entry
 
 
-def _valid_entries(ark: Path, scp: Path) -> tuple[dict[str, str], dict[str, int], int]:
-    """Entries of a possibly torn scp whose matrices are whole, their frames, and the offset behind the last of them."""
-    size, end, keys, frames = ark.stat().st_size, 0, {}, {}
-    with ark.open("rb") as handle:
-        for line in scp.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-            key, _, place = line.strip().partition(" ")
-            _, _, offset = place.rpartition(":")
-            if not line.endswith("\n") or not offset.isdigit():
-                break
-            handle.seek(int(offset))
-            head = handle.read(15)  # "\0BFM " "\4" rows "\4" columns
-            if len(head) < 15 or head[:5] != b"\0BFM ":
-                break
-            rows, cols = int.from_bytes(head[6:10], "little"), int.from_bytes(head[11:15], "little")
-            stop = int(offset) + 15 + rows * cols * 4
-            if stop > size:
-                break
-            keys[key], frames[key], end = place, rows, stop
-    return keys, frames, end
+def _write_all(handle: io.FileIO, data: bytes) -> None:
+    """Write to an unbuffered file, which may take less at a time; OSError if the disk is full."""
+    view = memoryview(data)
+    while view:
+        view = view[handle.write(view):]
+
+
+def index_line(key: str, entry: Entry) -> str:
+    """A line of ``.idx``: key, offset, frames, CRC-32 in eight hex digits, bytes."""
+    return f"{key} {entry.offset} {entry.frames} {entry.crc:08x} {entry.size}\n"
+
+
+def read_index(ark: Path) -> list[tuple[str, Entry]]:
+    """What the index beside ``ark`` lists, whether the archive still holds it or not; a torn last line is left out."""
+    path, found = ark.with_suffix(".idx"), []
+    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else [""]
+    for number, line in enumerate(lines[:-1], 1):  # behind the last end of line is nothing, or a torn line
+        try:
+            key, offset, frames, crc, size = line.split(" ")
+            found.append((key, Entry(int(offset), int(frames), int(crc, 16), int(size))))
+        except ValueError:
+            raise DataError(f"{path}:{number}: damaged; mend it with: xlt cache verify --repair") from None
+    return found
+
+
+def mend_tail(ark: Path) -> None:
+    """Cut off what a killed writer left behind the last whole matrix, in the archive and in its index."""
+    index = ark.with_suffix(".idx")
+    if not index.exists():
+        if ark.stat().st_size:
+            os.truncate(ark, 0)
+        return
+    size, length = ark.stat().st_size, index.stat().st_size
+    with index.open("rb") as handle:  # most often the last line is whole, and only that is looked at
+        handle.seek(max(0, length - 4096))
+        tail = handle.read()
+    if tail.endswith(b"\n") and tail.count(b"\n") > 1:
+        _, offset, _, _, stored_bytes = tail.split(b"\n")[-2].split(b" ")
+        if int(offset) + int(stored_bytes) == size:
+            return
+    whole = [(key, e) for key, e in read_index(ark) if e.offset + e.size <= size]
+    text = "".join(index_line(key, e) for key, e in whole).encode()
+    if len(text) != length:
+        os.truncate(index, 0) if not text else index.write_bytes(text)
+    os.truncate(ark, max((e.offset + e.size for _, e in whole), default=0))
 
 
 class FeatureReader:
-    """Random access to the matrices of a ``feats.scp`` without reading the archives whole."""
+    """Random access to the matrices of a ``feats.scp`` without reading the archives whole.
+
+    Matrices are checked against their CRC-32 if ``utt2crc`` lies beside the scp, as stage 3 puts it there.
+    """
 
     def __init__(self, scp: Path):
         self.scp = scp
         self.places = read_table(scp)
+        self._crcs: dict[str, str] | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.places)
@@ -131,15 +189,40 @@ class FeatureReader:
         return len(self.places)
 
     def __getitem__(self, key: str) -> Matrix:
-        """The matrix (T, D) of utterance ``key``; DataError if it cannot be read."""
-        import omniio.kaldi
-
+        """The matrix (T, D) of utterance ``key``; DataError if it cannot be read or is not what was written."""
         place = self.places[key]
+        path, _, offset = place.rpartition(":")
         try:
-            return omniio.kaldi.load_mat(place)
-        except (OSError, ValueError, EOFError, AssertionError, RuntimeError) as err:
-            raise DataError(f"{self.scp}: {key}: cannot read {place} ({err}); run stage 3 (features) again "
-                            "with --force") from None
+            data = None
+            if offset.isdigit() and not place.endswith("|"):
+                with open(path, "rb") as handle:
+                    data = read_stored(handle, int(offset))
+            if data is None:  # another kind of matrix, or a command: somebody else's archive
+                import omniio.kaldi
+
+                return omniio.kaldi.load_mat(place)
+        except FileNotFoundError:
+            self._fail(f"{key}: the archive {path or place} is gone; {AGAIN}")
+        except EOFError as err:
+            self._fail(f"{key}: cannot read {place}: {err}; {AGAIN}")
+        except (OSError, ValueError, AssertionError, RuntimeError) as err:
+            self._fail(f"{key}: cannot read {place} ({err}); mend it with: xlt cache verify --repair")
+        crc = self.crcs.get(key)
+        if crc is not None and zlib.crc32(data) != int(crc, 16):
+            self._fail(f"{key}: checksum differs: the archive {path} is damaged at byte {offset} or behind it; mend it "
+                       "with: xlt cache verify --repair")
+        return parse(data)
+
+    @property
+    def crcs(self) -> dict[str, str]:
+        """CRC-32 in hex of each utterance that stage 3 has stored, empty for other people's archives."""
+        if self._crcs is None:
+            path = self.scp.with_name("utt2crc")
+            self._crcs = read_table(path) if path.exists() else {}
+        return self._crcs
+
+    def _fail(self, what: str) -> NoReturn:
+        raise DataError(f"{self.scp}: {what}")
 
 
 def read_wav(path: str | os.PathLike, sample_rate: int = 16000) -> np.ndarray:

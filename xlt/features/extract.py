@@ -100,6 +100,19 @@ def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int 
     """
     import numpy as np
 
+    joined = encode_raw(upstream, waves, layers, batch_s, mix)
+    for w, feats in enumerate(joined):
+        if not np.isfinite(feats).all():
+            raise UpstreamError(f"{upstream.name}: the features of {ids[w] if ids else f'clip {w + 1}'} are not finite "
+                                "numbers; use features.dtype=float32, or the weights are damaged")
+    return joined
+
+
+def encode_raw(upstream: Upstream, waves: list[np.ndarray], layers: str | int | list, batch_s: float,
+               mix: Mix | None) -> list[np.ndarray]:
+    """As :func:`encode_waves`, without a look at the values."""
+    import numpy as np
+
     numbers = mix.layers if mix else layer_numbers(upstream, layers)
     windows: dict[tuple[int, int], np.ndarray] = {}  # (wave, start) → samples
     for w, wave in enumerate(waves):
@@ -118,12 +131,7 @@ def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int 
             outputs = [mix.apply(outputs)] if mix else outputs
             for row, (place, length) in enumerate(zip(batch, lengths, strict=True)):
                 encoded[place] = np.concatenate([o[row, :length].cpu().numpy() for o in outputs], axis=1)
-    joined = [np.concatenate([encoded[p] for p in sorted(windows) if p[0] == w]) for w in range(len(waves))]
-    for w, feats in enumerate(joined):
-        if not np.isfinite(feats).all():
-            raise UpstreamError(f"{upstream.name}: the features of {ids[w] if ids else f'clip {w + 1}'} are not finite "
-                                "numbers; use features.dtype=float32, or the weights are damaged")
-    return joined
+    return [np.concatenate([encoded[p] for p in sorted(windows) if p[0] == w]) for w in range(len(waves))]
 
 
 def shape(setup: Setup) -> dict:
@@ -143,7 +151,7 @@ def load_mix(setup: Setup) -> Mix | None:
 
 
 class Shard:
-    """The work of one process: batches of utterances → ``feats.<n>.ark`` in the directory that a message names."""
+    """The work of one process: batches of audio → matrices in an archive of the shared store."""
 
     def __init__(self, setup: Setup, number: int):
         self.setup, self.number = setup, number
@@ -151,32 +159,37 @@ class Shard:
         self.mix: Mix | None = None
 
     def run(self, message: dict) -> dict:
-        """Encode one message ``{"dir", "final", "utts": [[id, wav, audio hash or None], …]}``.
+        """Encode one batch ``{"ark": archive to append to, "utts": [[content key, wav, audio hash or None, speed], …]}``.
 
-        Returns ``{"frames": {id: T}, "dim": D, "frame_rate": Hz}``.
+        Returns ``{"entries": {content key: [offset, frames, crc32]}, "bad": {content key: what is wrong with its
+        features}, "dim": D, "frame_rate": Hz}``; what is bad is not stored.
         """
+        import numpy as np
+
         from xlt.kaldi_io import ArkWriter, read_wav
 
         if self.upstream is None:
             self.upstream, self.mix = load(self.setup), load_mix(self.setup)
         waves = []
-        for utt, path, sha in message["utts"]:
+        for key, path, sha, speed in message["utts"]:
             try:
                 wave = read_wav(path)
             except DataError as err:
-                raise DataError(f"utterance {utt}: {err}; run stage 1 (data) again with --force") from None
+                raise DataError(f"utterance {key}: {err}; run stage 1 (data) again with --force") from None
             if sha and audio_hash(wave) != sha:
-                raise DataError(f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from "
+                raise DataError(f"utterance {key}: {path}: is not the audio that stage 1 wrote (its hash differs from "
                                 "utt2audio): changed or cut short; run stage 1 (data) again with --force")
+            if speed != 1.0:
+                raise ConfigError(f"features.speed: {speed} is not to be had yet")
             waves.append(wave)
-        ids = [utt for utt, _, _ in message["utts"]]
-        feats = encode_waves(self.upstream, waves, self.setup.layers, self.setup.batch_s, ids, self.mix)
-        name = f"feats.{self.number}"
-        folder, final = Path(message["dir"]), Path(message["final"])
-        with ArkWriter(folder / f"{name}.ark", folder / f"{name}.scp", final / f"{name}.ark") as writer:
-            for utt, matrix in zip(ids, feats, strict=True):
-                writer.write(utt, matrix)
-        return {"frames": {u: len(m) for u, m in zip(ids, feats, strict=True)}, "dim": feats[0].shape[1],
+        ids = [key for key, *_ in message["utts"]]
+        feats = encode_raw(self.upstream, waves, self.setup.layers, self.setup.batch_s, self.mix)
+        bad = {key: "not finite numbers" for key, m in zip(ids, feats, strict=True) if not np.isfinite(m).all()}
+        with ArkWriter(Path(message["ark"]), self.setup.storage) as writer:
+            for key, matrix in zip(ids, feats, strict=True):
+                if key not in bad:
+                    writer.write(key, matrix)
+        return {"entries": {key: list(e[:3]) for key, e in writer.entries.items()}, "bad": bad, "dim": feats[0].shape[1],
                 "frame_rate": self.upstream.frame_rate}
 
 
