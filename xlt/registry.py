@@ -48,3 +48,8 @@ ENCODERS = Registry("train.encoder", {
     "blstm": "xlt.train.encoders.blstm:BlstmEncoder",
     "linear": "xlt.train.encoders.linear:LinearEncoder",
 })
+
+FRONTENDS = Registry("frontend", {
+    "xlt_s3prl": "xlt.train.frontends.s3prl:FrozenS3prl",
+    "xlt_upstream": "xlt.train.frontends.upstream:FrozenUpstream",
+})

@@ -14,12 +14,13 @@ from xlt.errors import DataError
 from xlt.log import say
 from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
 
-FILES = ("model.pth", "config.yaml", "xlt.json", "tokens.txt", "feats_stats.npz", "bpe.model")
+NEEDED = ("model.pth", "config.yaml", "xlt.json", "tokens.txt", "feats_stats.npz")
+FILES = (*NEEDED, "bpe.model", "mix.json", "mix.npz")
 
 
 def run(ctx: Context) -> None:
     """Pack ``exp/<tag>/bundle``."""
-    need(ctx, *(ctx.exp / name for name in FILES[:-1]), stage="train")
+    need(ctx, *(ctx.exp / name for name in NEEDED), stage="train")
     inputs = [ctx.exp / name for name in FILES if (ctx.exp / name).exists()]
     run_unit(ctx, Unit("bundle", ctx.exp / "bundle", ctx.cfg.section("bundle", "decode"), inputs,
                        lambda out: _pack(ctx, out)))

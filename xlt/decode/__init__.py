@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 
 from xlt.errors import ConfigError, DataError
-from xlt.kaldi_io import FeatureReader, read_table, write_table
+from xlt.kaldi_io import FeatureReader, read_table, read_wav, write_table
 from xlt.log import Progress
 from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
+from xlt.train.speech import Speech, speech
+
+SAMPLE_RATE = 16000
 
 
 def run(ctx: Context) -> None:
@@ -26,38 +30,60 @@ def run(ctx: Context) -> None:
 
     trained = read_json(ctx.exp / "xlt.json", "train")
     for name in ctx.cfg.decode.sets:
-        feats = ctx.dump / name
-        need(ctx, feats / "feats.scp", feats / "feats.json", stage="features")
-        _same_features(ctx, trained, feats / "feats.json")
+        files = speech(ctx, name)
+        files.need(ctx)
+        _same_features(ctx, trained, files.info)
         run_unit(ctx, Unit("decode", ctx.exp / f"decode_{name}",
                            ctx.cfg.section("decode.method", "decode.beam_size", "decode.ctc_weight"),
-                           [ctx.exp / "model.pth", ctx.exp / "config.yaml", feats / "feats.scp", feats / "feats.json",
+                           [ctx.exp / "model.pth", ctx.exp / "config.yaml", files.scp, files.info,
                             ctx.data / name / "utt2audio"],
-                           lambda out, feats=feats: _decode(recogniser(), feats, out), resume=True))
+                           lambda out, name=name, files=files: _decode(recogniser(), name, files, out), resume=True))
+
+
+_SAME = ("on_the_fly", "dim", "frame_rate", "upstream", "layers", "storage", "mix_norm")
 
 
 def _same_features(ctx: Context, trained: dict, path: Path) -> None:
     """Raise ConfigError if the features at ``path`` are not of the kind that the model was trained on."""
-    used = {k: v for k, v in trained["features"].items() if k in ("dim", "frame_rate", "upstream", "layers")}
-    there = read_json(path, "features")
-    there = {k: there.get(k) for k in used}
-    if used != there:
-        raise ConfigError(f"{ctx.shown(path)}: has {there}, but {ctx.shown(ctx.exp)} was trained on {used}; "
-                          "train again with --stage 6, or restore the features.* settings")
+    used, there = _kind(trained["features"]), _kind(read_json(path, "features"))
+    differ = [k for k in used if used[k] != there[k]]
+    if differ:
+        raise ConfigError(f"{ctx.shown(path)}: has { {k: there[k] for k in differ} }, but {ctx.shown(ctx.exp)} was trained on "
+                          f"{ {k: used[k] for k in differ} }; train again with --stage 6, or restore the features.* settings")
 
 
-def _decode(recogniser, feats: Path, out: Path) -> dict:
+def _kind(features: dict) -> dict:
+    """What must agree between the features of training and of decoding."""
+    mix = features.get("mix") or {}
+    return {**{k: features.get(k) for k in _SAME}, "storage": features.get("storage", "f32"), "mix": mix.get("digest")}
+
+
+class _Waves:
+    """Waves (N,) by utterance, where the model encodes by itself."""
+
+    def __init__(self, scp: Path):
+        self.paths = read_table(scp)
+
+    def __iter__(self):
+        return iter(self.paths)
+
+    def __getitem__(self, utt: str):
+        return read_wav(self.paths[utt])
+
+
+def _decode(recogniser, name: str, files: Speech, out: Path) -> dict:
     if (out / "decode.json").exists():  # written behind the hypotheses: only the cleaning is left
         (out / "hypotheses.jsonl").unlink(missing_ok=True)
         return {"decode": read_json(out / "decode.json", "decode")}
-    frames = read_table(feats / "utt2num_frames")
-    reader = FeatureReader(feats / "feats.scp")
-    rate = read_json(feats / "feats.json", "features")["frame_rate"]
+    reader = FeatureReader(files.scp) if files.kind == "kaldi_ark" else _Waves(files.scp)
+    rate = read_json(files.info, "features")["frame_rate"]
+    per_frame = 1 if files.kind == "kaldi_ark" else SAMPLE_RATE / rate
+    frames = {utt: math.ceil(int(length) / per_frame) for utt, length in read_table(files.lengths).items()}
     done = _earlier(out / "hypotheses.jsonl")
-    todo = sorted((u for u in reader if u not in done), key=lambda u: (int(frames[u]), u))
+    todo = sorted((u for u in reader if u not in done), key=lambda u: (frames[u], u))
     start = time.monotonic()
     with (out / "hypotheses.jsonl").open("a", encoding="utf-8") as file, \
-            Progress(f"decode {feats.name}", len(todo), "utterances") as progress:
+            Progress(f"decode {name}", len(todo), "utterances") as progress:
         for batch in recogniser.batches(todo, frames):
             found = recogniser([reader[u] for u in batch])
             for utt, (text, score) in zip(batch, found, strict=True):
@@ -68,10 +94,10 @@ def _decode(recogniser, feats: Path, out: Path) -> dict:
     wall = time.monotonic() - start
     missing = set(reader) - set(done)
     if missing:
-        raise DataError(f"{feats}: {len(missing)} utterances were not decoded, first {min(missing)!r}")
+        raise DataError(f"{files.scp}: {len(missing)} utterances were not decoded, first {min(missing)!r}")
     write_table(out / "text", {u: done[u][0] for u in reader})
     write_table(out / "score", {u: f"{done[u][1]:.4f}" for u in reader})
-    audio_s = sum(int(frames[u]) for u in todo) / rate
+    audio_s = sum(frames[u] for u in todo) / rate
     facts = {"method": recogniser.method, "utterances": len(done), "audio_s": round(audio_s, 1),
              "wall_s": round(wall, 2), "real_time_factor": round(wall / audio_s, 4) if audio_s else None}
     write_json(out / "decode.json", facts)

@@ -23,7 +23,7 @@ BLANK_ID = 0
 
 
 class Recogniser:
-    """Decodes features with the model in ``folder`` (``exp/<tag>`` or a bundle).
+    """Decodes features with the model in ``folder`` (``exp/<tag>`` or a bundle); waves if it was trained on the fly.
 
     ``decode.method``: ``greedy`` takes the best token of each frame, merges repeats and drops blanks (Graves et al.
     2006); ``beam`` is CTC prefix beam search and ``joint`` CTC and attention (Hori et al. 2017), both ESPnet's.
@@ -43,11 +43,11 @@ class Recogniser:
         else:
             self.search = _espnet_search(args, folder, decode, self.device)
 
-    def batches(self, utts: list[str], frames: dict[str, str]) -> Iterator[list[str]]:
+    def batches(self, utts: list[str], frames: dict[str, int]) -> Iterator[list[str]]:
         """Split utterances, given in order of length, into batches; beam search takes one at a time."""
         batch: list[str] = []
         for utt in utts:
-            if batch and (self.search or (len(batch) + 1) * int(frames[utt]) > BATCH_FRAMES):
+            if batch and (self.search or (len(batch) + 1) * frames[utt] > BATCH_FRAMES):
                 yield batch
                 batch = []
             batch.append(utt)
@@ -55,7 +55,7 @@ class Recogniser:
             yield batch
 
     def __call__(self, feats: list[np.ndarray]) -> list[tuple[str, float]]:
-        """Matrices (T, D) → text and log probability of each."""
+        """Matrices (T, D), or waves (N,), → text and log probability of each."""
         if self.search is None:
             return self._greedy(feats)
         found = []

@@ -1,4 +1,4 @@
-"""Stage 3: features of an upstream, once → dump/<upstream>/<set>/feats.scp."""
+"""Stage 3: features of an upstream, once → dump/<upstream>/<set>/feats.scp; on the fly, lengths only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context) -> None:
-    """Run the stage; see :mod:`xlt.features.store`."""
+    """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for ``features.on_the_fly``."""
+    if ctx.cfg.features.on_the_fly:
+        from xlt.features import onfly
+
+        onfly.run(ctx)
+        return
     from xlt.features import store
 
     store.run(ctx)
@@ -35,8 +40,10 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
 
     ``features``: as in ``xlt.json``; ``folder``: exp/<tag> or a bundle, with the layer mix if there is one; a bundle's
     own copy of the weights is used, else they are found as stage 3 does. UpstreamError if what is found is not the
-    upstream of the training.
+    upstream of the training. A model that was trained on the fly encodes by itself and takes the waves as they are.
     """
+    if features.get("on_the_fly"):
+        return list
     from xlt.data.fetch import cache_root
     from xlt.errors import UpstreamError
     from xlt.features.extract import Setup, encode_waves, load, load_mix, upstream_class

@@ -1,4 +1,4 @@
-"""Stage 6: a CTC head, with or without an attention decoder, trained by ESPnet on the extracted features."""
+"""Stage 6: a CTC head, with or without an attention decoder, trained by ESPnet on a frozen upstream's features."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xlt.errors import ConfigError
 from xlt.stage import Context, Unit, need, run_unit
+from xlt.train.speech import speech
 
 
 def run(ctx: Context) -> None:
@@ -17,20 +18,20 @@ def run(ctx: Context) -> None:
                           "without a decoder the weight is 1.0, with one it is below 1.0 (preset hybrid_ssl)")
     if cfg.train.warmup_steps and cfg.train.schedule == "cosine":
         raise ConfigError(f"train.warmup_steps={cfg.train.warmup_steps}: only train.schedule=plateau has a warm-up")
-    sets = (cfg.train_set, "dev")
-    for name in sets:
-        need(ctx, ctx.data / name / "text", stage="data")
-        need(ctx, ctx.dump / name / "feats.scp", ctx.dump / name / "feats.json", stage="features")
+    sets = [(name, speech(ctx, name)) for name in (cfg.train_set, "dev")]
+    for _, files in sets:
+        files.need(ctx)
     need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
     inputs = [ctx.tokens / "tokens.txt"]
-    for name in sets:
-        inputs += [ctx.data / name / "text", ctx.data / name / "utt2audio",
-                   ctx.dump / name / "feats.scp", ctx.dump / name / "feats.json"]
+    for name, files in sets:
+        inputs += [*files, ctx.data / name / "utt2audio"]
+    settings = cfg.section("train", "features.upstream", "features.path", "features.on_the_fly", "tokens", "seed",
+                           "data.train_minutes")  # what else there is to the features stands in feats.json
 
     def make(out: Path) -> dict:
         from xlt.train.fit import fit
 
         return fit(ctx, out)
 
-    run_unit(ctx, Unit("train", ctx.exp, cfg.section("train", "features", "tokens", "seed", "data.train_minutes"), inputs,
-                       make, resume=True, versions={n: version(n) for n in ("espnet", "torch")}))
+    run_unit(ctx, Unit("train", ctx.exp, settings, inputs, make, resume=True,
+                       versions={n: version(n) for n in ("espnet", "torch")}))

@@ -1,4 +1,4 @@
-"""ESPnet's ASR task with our encoders registered, a trainer that keeps the checkpoint before the newest, model loading.
+"""ESPnet's ASR task with our encoders and frontends, a trainer that keeps the checkpoint before the newest, model loading.
 
 Importing this module imports espnet2 (10 to 17 s); nothing outside train/ and decode/ does.
 """
@@ -21,16 +21,18 @@ import yaml
 
 from xlt.errors import ConfigError, DataError, StageError
 from xlt.log import say
-from xlt.registry import ENCODERS
+from xlt.registry import ENCODERS, FRONTENDS
 
 with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages that we do not use
-    from espnet2.tasks.asr import ASRTask, decoder_choices, encoder_choices, preencoder_choices
+    from espnet2.tasks.asr import ASRTask, decoder_choices, encoder_choices, frontend_choices, preencoder_choices
     from espnet2.train.trainer import Trainer
 
     from xlt.train.encoders.stem import Stem
 
 for _name in ENCODERS.names():
     encoder_choices.classes[_name] = ENCODERS.get(_name)
+for _name in FRONTENDS.names():
+    frontend_choices.classes[_name] = FRONTENDS.get(_name)
 preencoder_choices.classes["stem"] = Stem
 
 _AGAIN = "train again with --stage 6 --force"
@@ -129,10 +131,13 @@ def load_model(folder: Path, device: str = "cpu") -> torch.nn.Module:
 
 def load_arguments(folder: Path) -> argparse.Namespace:
     """ESPnet's arguments in ``config.yaml``, with its file names pointing into ``folder``."""
-    path = folder / "config.yaml"
+    path, stats = folder / "config.yaml", str(folder / "feats_stats.npz")
     try:
         args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
-        args.normalize_conf = {**args.normalize_conf, "stats_file": str(folder / "feats_stats.npz")}
+        if args.frontend in FRONTENDS.entries:
+            args.frontend_conf = {**args.frontend_conf, "stats_file": stats, **_weights_in(folder)}
+        else:
+            args.normalize_conf = {**args.normalize_conf, "stats_file": stats}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; stage 6 (train) makes it") from None
     except (yaml.YAMLError, ValueError, TypeError, AttributeError):
@@ -140,3 +145,10 @@ def load_arguments(folder: Path) -> argparse.Namespace:
     if args.bpemodel:
         args.bpemodel = str(folder / "bpe.model")
     return args
+
+
+def _weights_in(folder: Path) -> dict:
+    """Where a frontend finds its weights if ``folder`` is a bundle: in it, or as on any machine."""
+    packed = folder / "upstream"
+    found = {"path": str(packed)} if packed.is_dir() else {}
+    return {**found, "cache": None} if (folder / "bundle.json").exists() else found

@@ -25,7 +25,9 @@ from xlt.kaldi_io import FeatureReader, read_table, same_keys
 from xlt.log import say
 from xlt.stage import Context, read_json, write_json
 from xlt.tokens.tokenizer import Tokenizer
+from xlt.train import onfly
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, restore_checkpoint
+from xlt.train.speech import Speech, check_archives, speech
 
 
 def fit(ctx: Context, out: Path) -> dict:
@@ -42,12 +44,14 @@ def fit(ctx: Context, out: Path) -> dict:
     stack = max(1, round(info["frame_rate"] / cfg.train.frame_rate))
     work = out / "work"
     work.mkdir(exist_ok=True)
-    facts = {"train": _prepare(ctx, cfg.train_set, work / "train", tokenizer, stack),
-             "dev": _prepare(ctx, "dev", work / "dev", tokenizer, stack)}
+    sets = {"train": speech(ctx, cfg.train_set), "dev": speech(ctx, "dev")}
+    frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
+    facts = {name: _prepare(name, files, work / name, tokenizer, stack, frontend) for name, files in sets.items()}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
-        _statistics(ctx.dump / cfg.train_set / "feats.scp", work / "train" / "speech_shape", out / "feats_stats.npz")
+        _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
+        frontend = None  # ESPnet builds its own
         epochs = _epochs(cfg.train, work / "train" / "speech_shape", info["frame_rate"])
-        arguments = _arguments(cfg, info, tokenizer, stack, epochs, out, work)
+        arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, sets)
         (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
         restore_checkpoint(out)
         with _logging(out / "train.log"), contextlib.redirect_stderr(io.StringIO()):  # ESPnet prints its command line
@@ -64,12 +68,20 @@ def fit(ctx: Context, out: Path) -> dict:
     return facts | {"epochs": len(history), "parameters": parameters}
 
 
-def _prepare(ctx: Context, name: str, folder: Path, tokenizer: Tokenizer, stack: int) -> dict:
-    """Write ``speech_shape`` of the utterances of set ``name`` that CTC can learn: ceil(T/S) ≥ U + repeats."""
+def _prepare(name: str, files: Speech, folder: Path, tokenizer: Tokenizer, stack: int,
+             frontend: torch.nn.Module | None) -> dict:
+    """Write ``speech_shape`` of the utterances of a set that CTC can learn: ceil(T/S) ≥ U + repeats.
+
+    It counts frames on the fly as well: batches are then the same as with the cached features.
+    """
     folder.mkdir(exist_ok=True)
-    text, scp = ctx.data / name / "text", ctx.dump / name / "feats.scp"
-    texts, frames = read_table(text), read_table(ctx.dump / name / "utt2num_frames")
-    same_keys(text, scp, texts, read_table(scp))
+    text, texts, frames = files.text, read_table(files.text), read_table(files.lengths)
+    same_keys(text, files.scp, texts, read_table(files.scp))
+    same_keys(text, files.lengths, texts, frames)
+    if frontend is None:
+        check_archives(files.scp)
+    else:
+        frames = {utt: str(frontend.num_frames(int(samples))) for utt, samples in frames.items()}
     shapes, infeasible = {}, []
     for utt, line in texts.items():
         ids = tokenizer.encode(line)
@@ -90,24 +102,34 @@ def _prepare(ctx: Context, name: str, folder: Path, tokenizer: Tokenizer, stack:
     return {"utterances": len(shapes), "infeasible": len(infeasible)}
 
 
-def _statistics(scp: Path, shape: Path, out: Path) -> None:
-    """``feats_stats.npz`` in ESPnet's form: count (), sum (D,), sum_square (D,) over all training frames."""
-    reader, count, total, square = FeatureReader(scp), 0, 0.0, 0.0
-    for utt in read_table(shape):
+def _statistics(cfg: Config, files: Speech, shape: Path, frontend: torch.nn.Module | None, out: Path) -> None:
+    """``feats_stats.npz``: ESPnet's count (), sum (D,), sum_square (D,) over all training frames, or the frontend's own."""
+    utts = read_table(shape)
+    if frontend is not None:
+        if not out.exists():  # it takes a pass over the speech, and appears whole
+            samples = read_table(files.lengths)
+            onfly.take_statistics(frontend, cfg, files.scp, {u: int(samples[u]) for u in utts}, out)
+        return
+    reader, count, total, square = FeatureReader(files.scp), 0, 0.0, 0.0
+    for utt in utts:
         feats = reader[utt].astype(np.float64)  # (T, D)
         count, total, square = count + len(feats), total + feats.sum(0), square + (feats**2).sum(0)
     np.savez(out, count=np.float64(count), sum=np.float32(total), sum_square=np.float32(square))
 
 
-def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, epochs: int, out: Path,
-               work: Path) -> dict:
+def _arguments(ctx: Context, info: dict, tokenizer: Tokenizer, stack: int, epochs: int, out: Path,
+               sets: dict[str, Speech]) -> dict:
     """The options of ``espnet2.bin.asr_train`` for this experiment."""
+    cfg, work, stats = ctx.cfg, out / "work", out / "feats_stats.npz"
     train, rate = cfg.train, info["frame_rate"]
 
-    def data(name: str) -> list[str]:
-        feats = Path("dump") / cfg.features.upstream / name / "feats.scp"
-        return [f"{feats},speech,kaldi_ark", f"{Path('data') / name / 'text'},text,text"]
+    def data(files: Speech) -> list[list[str]]:
+        return [[ctx.shown(files.scp), "speech", files.kind], [ctx.shown(files.text), "text", "text"]]
 
+    if cfg.features.on_the_fly:
+        source = {"input_size": None, "normalize": None, **onfly.frontend_options(cfg, info, stats)}
+    else:
+        source = {"input_size": info["dim"], "normalize": "global_mvn", "normalize_conf": {"stats_file": str(stats)}}
     # with a decoder, ESPnet's accuracy of the decoder is the criterion; without one there is only CTC
     criterion = ["valid", "cer_ctc", "min"] if train.decoder == "none" else ["valid", "acc", "max"]
     ngpu = torch.cuda.device_count() if train.ngpu is None else train.ngpu
@@ -117,16 +139,15 @@ def _arguments(cfg: Config, info: dict, tokenizer: Tokenizer, stack: int, epochs
         "output_dir": str(out), "log_level": "INFO", "seed": cfg.seed, "ngpu": ngpu,
         "multiprocessing_distributed": ngpu > 1, "dist_master_port": None, "num_workers": 0 if ngpu == 0 else 2,
         "resume": True, "use_tensorboard": False, "use_matplotlib": False, "num_att_plot": 0,
-        "train_data_path_and_name_and_type": [d.split(",") for d in data(cfg.train_set)],
-        "valid_data_path_and_name_and_type": [d.split(",") for d in data("dev")],
+        "train_data_path_and_name_and_type": data(sets["train"]),
+        "valid_data_path_and_name_and_type": data(sets["dev"]),
         "train_shape_file": [str(work / "train" / "speech_shape")],
         "valid_shape_file": [str(work / "dev" / "speech_shape")],
         "batch_type": "length", "batch_bins": round(train.batch_s * rate), "sort_in_batch": "descending",
         "sort_batch": "ascending",
         "use_preprocessor": True, "token_type": tokenizer.type, "token_list": str(out / "tokens.txt"),
         "bpemodel": str(out / "bpe.model") if tokenizer.type == "bpe" else None, "cleaner": None, "g2p": None,
-        "input_size": info["dim"], "specaug": None, "normalize": "global_mvn",
-        "normalize_conf": {"stats_file": str(out / "feats_stats.npz")},
+        **source, "specaug": None,
         "preencoder": "stem",
         "preencoder_conf": {"input_size": info["dim"], "stack": stack, "projection": train.projection,
                             "time_mask": round(train.time_mask_s * rate / stack), "feature_mask": train.feature_mask,
@@ -212,11 +233,29 @@ def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int)
     write_json(out / "history.json", _history(out / NEWEST))
     config = (out / "config.yaml").read_text(encoding="utf-8").replace(ctx.shown(out), ctx.shown(ctx.exp))
     (out / "config.yaml").write_text(config, encoding="utf-8")
+    info = dict(info)
+    if info.get("layers") == "mix" and ctx.cfg.features.on_the_fly:
+        info["mix"] = onfly.learned_mix(out / "model.pth", info["mix_norm"])
+        say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in info["mix"]["weights"]))
+    elif info.get("layers") == "mix":
+        _copy_mix(ctx, info, out)
     write_json(out / "xlt.json", {
         "lang": ctx.cfg.lang, "normaliser": ctx.cfg.data.normaliser or get(ctx.cfg.lang).normaliser,
         "features": {**info, "settings": ctx.cfg.section("features")},
         "tokens": {"type": tokenizer.type, "count": len(tokenizer.tokens)},
         "frame_rate": info["frame_rate"] / stack, "decode": ctx.cfg.section("decode")})
+
+
+def _copy_mix(ctx: Context, info: dict, out: Path) -> None:
+    """Keep the layer mix that the features were made with: ``xlt transcribe`` needs it."""
+    from xlt.features.layer_mix import Mix
+
+    folder = ctx.dump / "mix"
+    if Mix.load(folder).digest != info["mix"]["digest"]:
+        raise DataError(f"{ctx.shown(folder)}: is not the layer mix that {ctx.shown(ctx.dump)} was made with; make them "
+                        "again with --stage 3")
+    for name in ("mix.json", "mix.npz"):
+        shutil.copyfile(folder / name, out / name)
 
 
 def _history(checkpoint: Path) -> list[dict]:

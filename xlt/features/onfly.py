@@ -1,0 +1,107 @@
+"""Stage 3 of ``features.on_the_fly``: nothing is encoded; the speech is read once, measured and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.metadata
+from pathlib import Path
+
+from xlt.errors import ConfigError, DataError
+from xlt.features.extract import Setup, layer_numbers, load, prepare, resolve_dtype, resolve_layers, upstream_class
+from xlt.features.upstreams.base import SAMPLE_RATE, check_layers
+from xlt.kaldi_io import read_table, write_table
+from xlt.log import Progress
+from xlt.stage import Context, Unit, need, run_unit, write_json
+
+
+def run(ctx: Context) -> None:
+    """Write ``dump/<upstream>_onfly/<set>/{utt2num_samples,feats.json}`` of the training, dev and test set."""
+    features = ctx.cfg.features
+    if [float(s) for s in features.speed] != [1.0]:
+        raise ConfigError(f"features.speed={features.speed}: features.on_the_fly hears speech at its own speed only; speed "
+                          "copies are made in the feature cache, with features.on_the_fly=false")
+    if features.mix_from is not None:
+        raise ConfigError("features.mix_from: features.on_the_fly learns its layer weights with the head; another "
+                          "language's are taken with features.on_the_fly=false")
+    sets = list(dict.fromkeys([ctx.cfg.train_set, "dev", "test"]))
+    need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
+
+    @functools.cache
+    def facts() -> dict:
+        return _facts(_setup(ctx), features.mix_norm)
+
+    for name in sets:
+        run_unit(ctx, _unit(ctx, name, facts))
+
+
+def _layers(ctx: Context) -> str | int | list:
+    """``features.layers``; ``auto`` is ``mix``, since all layers are there at no further cost."""
+    features = ctx.cfg.features
+    return "mix" if features.layers == "auto" else resolve_layers(features)
+
+
+def _setup(ctx: Context) -> Setup:
+    from xlt.data.fetch import cache_root
+
+    return prepare(dataclasses.replace(ctx.cfg.features, layers=_layers(ctx)), cache_root(ctx.cfg.data.cache))
+
+
+def _unit(ctx: Context, name: str, facts) -> Unit:
+    features, data = ctx.cfg.features, ctx.data / name
+    config = ctx.cfg.section("features.on_the_fly", "features.upstream", "features.path")
+    config |= {"features.layers": _layers(ctx), "features.dtype": resolve_dtype(features)}
+    config |= ctx.cfg.section("features.mix_norm") if _layers(ctx) == "mix" else {}
+    inputs = [data / "wav.scp", data / "utt2audio"] + ([Path(features.path)] if features.path else [])
+
+    def make(out: Path) -> dict:
+        samples = _samples(ctx, name)
+        write_table(out / "utt2num_samples", {utt: str(n) for utt, n in samples.items()})
+        write_json(out / "feats.json", facts())
+        return {"utterances": len(samples), "audio_s": round(sum(samples.values()) / SAMPLE_RATE, 1)}
+
+    return Unit("features", ctx.dump / name, config, inputs, make,
+                versions={p: importlib.metadata.version(p) for p in upstream_class(features.upstream).packages})
+
+
+def _facts(setup: Setup, norm: str) -> dict:
+    upstream = load(setup)
+    count = 1
+    if setup.layers != "mix":
+        numbers = layer_numbers(upstream, setup.layers)
+        check_layers(upstream, numbers)
+        count = len(numbers)
+    return {"on_the_fly": True, "dim": upstream.dim * count, "frame_rate": upstream.frame_rate,
+            "upstream": setup.source.identity, "layers": setup.layers, "dtype": setup.dtype,
+            **({"mix_norm": norm} if setup.layers == "mix" else {})}
+
+
+def _samples(ctx: Context, name: str) -> dict[str, int]:
+    """{utterance: samples} of set ``name``, each read whole; DataError if one is not the 16 kHz audio of stage 1."""
+    import soundfile
+
+    from xlt.features.extract import audio_hash
+    from xlt.features.store import ON_DATA, _lengths
+    from xlt.kaldi_io import read_wav
+
+    data = ctx.data / name
+    wavs = read_table(data / "wav.scp")
+    hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else {}
+    samples = _lengths(data, wavs)
+    with Progress(f"reads {name}", len(wavs), "utterances") as progress:
+        for utt, path in wavs.items():
+            info = soundfile.info(path)
+            if (info.samplerate, info.channels) != (SAMPLE_RATE, 1):
+                raise DataError(f"{data / 'wav.scp'}: utterance {utt}: {path}: {info.samplerate} Hz, {info.channels} channels; "
+                                "features.on_the_fly reads 16 kHz mono, which stage 1 makes: import this directory with "
+                                "data.reader=kaldi data.dir=DIR")
+            try:
+                wave = read_wav(path)
+            except DataError as err:
+                raise DataError(f"utterance {utt}: {err}; {ON_DATA}") from None
+            if utt in hashes and audio_hash(wave) != hashes[utt]:
+                raise DataError(f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from "
+                                f"utt2audio): changed or cut short; {ON_DATA}")
+            samples[utt] = len(wave)
+            progress.add(1)
+    return samples
