@@ -95,7 +95,8 @@ class Unit:
 
     ``config``: the settings it reads (:meth:`Config.section`); ``inputs``: files or directories it reads; ``make``:
     writes everything below the directory it is given and may return facts for ``stage.json``. With ``resume`` an
-    interrupted ``make`` finds its own earlier files there, if settings and inputs are still the same.
+    interrupted ``make`` finds its own earlier files there, if settings and inputs are still the same. ``stale`` says what
+    else is no longer as a finished output needs it, e.g. a file elsewhere that it points to, or None.
     """
 
     stage: str
@@ -105,6 +106,7 @@ class Unit:
     make: Callable[[Path], dict | None]
     resume: bool = False
     versions: dict[str, str] = field(default_factory=dict)
+    stale: Callable[[], str | None] | None = None
 
 
 _BIG = 64 << 20
@@ -229,6 +231,8 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
     out, shown = unit.out, ctx.shown(unit.out)
     old = read_stamp(out)
     changed = _changes(old, request, out) if old else []
+    if old and not changed and unit.stale and (reason := unit.stale()):
+        changed = [reason]
     if old and not changed and not ctx.force:
         say(f"{unit.stage}: {shown} is up to date")
         return False

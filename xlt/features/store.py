@@ -1,30 +1,52 @@
-"""The feature store: one directory a set with archives, resumed and reused by utterance."""
+"""Stage 3: each set's audio is looked up in the shared store, what is missing is encoded, and scp files point there."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
+import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from xlt.errors import DataError, UpstreamError
+from xlt.features.cache import Key
 from xlt.features.extract import Setup, prepare, resolve_dtype, resolve_layers, shape, upstream_class
-from xlt.features.upstreams.base import SAMPLE_RATE, has_gpu
-from xlt.kaldi_io import ArkWriter, FeatureReader, read_table, write_table
+from xlt.features.upstreams.base import SAMPLE_RATE, Source, has_gpu
+from xlt.kaldi_io import Entry, read_table, write_table
 from xlt.log import Progress, say
 from xlt.stage import Context, Unit, need, read_stamp, run_unit, write_json
 
 ON_DATA = "run stage 1 (data) again with --force"
 
 
+class Row(NamedTuple):
+    """An utterance of a set, perhaps at another speed; ``samples`` are those of this speed, 16 kHz."""
+
+    utt: str
+    key: str  # content key
+    wav: str
+    sha: str
+    speed: float
+    samples: int
+
+
 def run(ctx: Context) -> None:
     """Stage 3: features of the training, dev and test set."""
     sets = list(dict.fromkeys([ctx.cfg.train_set, "dev", "test"]))
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
-    store = Store(ctx)
+    mix = None
+    if resolve_layers(ctx.cfg.features) == "mix":
+        from xlt.features import layer_mix
+
+        mix = layer_mix.make(ctx)
+    store = Store(ctx, mix)
     try:
         for name in sets:
             run_unit(ctx, store.unit(name))
+            store.remember(name)
     finally:
         store.close()
     if not ctx.dry_run:
@@ -34,9 +56,12 @@ def run(ctx: Context) -> None:
 class Store:
     """Makes the sets of one run; the weights are found, and the workers started, once and only if there is work."""
 
-    def __init__(self, ctx: Context):
-        self.ctx = ctx
+    def __init__(self, ctx: Context, mix: Path | None = None):
+        from xlt.data.fetch import cache_root
+
+        self.ctx, self.mix, self.cache = ctx, mix, cache_root(ctx.cfg.data.cache)
         self._setup: Setup | None = None
+        self._key: Key | None = None
         self._pool = None
 
     def close(self) -> None:
@@ -46,10 +71,14 @@ class Store:
     @property
     def setup(self) -> Setup:
         if self._setup is None:
-            from xlt.data.fetch import cache_root
-
-            self._setup = prepare(self.ctx.cfg.features, cache_root(self.ctx.cfg.data.cache))
+            self._setup = prepare(self.ctx.cfg.features, self.cache, mix=self.mix)
         return self._setup
+
+    @property
+    def key(self) -> Key:
+        if self._key is None:
+            self._key = Key.make(self.cache, self.setup, self.ctx.cfg.features.path)
+        return self._key
 
     @property
     def pool(self):
@@ -59,115 +88,185 @@ class Store:
             self._pool = Pool(self.setup, 1 if has_gpu() else self.ctx.cfg.jobs)
         return self._pool
 
+    def speeds(self, name: str) -> list[float]:
+        """Speeds at which set ``name`` is encoded: several for the training set only."""
+        return self.ctx.cfg.features.speed if name == self.ctx.cfg.train_set else [1.0]
+
     def unit(self, name: str) -> Unit:
         """The unit of set ``name``; cheap: no weights are looked at."""
         features, data = self.ctx.cfg.features, self.ctx.data / name
-        config = self.ctx.cfg.section("features.upstream", "features.path")
-        config |= {"features.layers": resolve_layers(features), "features.dtype": resolve_dtype(features)}
+        config = self.ctx.cfg.section("features.upstream", "features.path", "features.storage")
+        config |= {"features.layers": resolve_layers(features), "features.dtype": resolve_dtype(features),
+                   "features.speed": self.speeds(name)}
         inputs = [data / "wav.scp", data / "utt2audio"] + ([Path(features.path)] if features.path else [])
+        if self.speeds(name) != [1.0]:
+            inputs += [data / "text", data / "utt2spk"]
+        if self.mix:
+            inputs += [self.mix / "mix.json", self.mix / "mix.npz"]
         versions = {p: importlib.metadata.version(p) for p in upstream_class(features.upstream).packages}
         return Unit("features", self.ctx.dump / name, config, inputs, lambda partial: self.make(name, partial),
-                    resume=True, versions=versions)
+                    resume=True, versions=versions, stale=lambda: self.stale(name))
+
+    def stale(self, name: str) -> str | None:
+        """What has changed beside settings and inputs: archives that are gone or cut short, weights, users' own audio."""
+        stamp = read_stamp(self.ctx.dump / name) or {}
+        for path, size in stamp.get("archives", {}).items():
+            try:
+                if os.stat(path).st_size < size:
+                    return f"{path} was cut short"
+            except OSError:
+                return f"{path} is gone"
+        for path, seen in stamp.get("weights", {}).items():
+            if _seen(Path(path)) != seen:
+                return f"{path} changed"
+        if "audio_files" in stamp and stamp["audio_files"] != _audio_files(read_table(self.ctx.data / name / "wav.scp")):
+            return "audio changed"
+        return None
+
+    def remember(self, name: str) -> None:
+        """Note in the store that the set uses it, also where the recipe has been moved to."""
+        stamp = read_stamp(self.ctx.dump / name) or {}
+        if not self.ctx.dry_run and Path(stamp.get("store", "")).is_dir() and "store" in stamp:
+            Key(Path(stamp["store"])).use(self.ctx.dump / name)
 
     def make(self, name: str, partial: Path) -> dict:
-        """Write the features of set ``name`` into ``partial``, going on from what is there."""
-        data, out = self.ctx.data / name, self.ctx.dump / name
+        """Encode what of set ``name`` the store lacks, going on from the plan in ``partial``, and write the tables."""
+        data = self.ctx.data / name
+        rows = self.rows(name)
+        out, key = self.ctx.dump / name, self.key
+        with key.writing(os.fspath(out.absolute())):
+            key.use(out)
+            key.mend()
+            plan = Plan(partial / "plan.json", key, rows, self.ctx.force)
+            if plan.found:
+                say(f"  {plan.found} of {len(rows)} utterances are there already")
+            todo = plan.todo(self._budget)
+            if todo:
+                self._encode(name, plan, todo)
+            if "dim" not in key.facts:  # a run that was killed just behind its first batch has not kept it
+                key.keep(**shape(self.setup))
+            places = plan.entries()
+        facts, meta = key.facts, self._meta(name)
+        write_table(partial / "feats.scp", {r.utt: f"{places[r.key][0]}:{places[r.key][1].offset}" for r in rows})
+        write_table(partial / "utt2num_frames", {r.utt: str(places[r.key][1].frames) for r in rows})
+        write_table(partial / "utt2crc", {r.utt: f"{places[r.key][1].crc:08x}" for r in rows})
+        write_table(partial / "utt2audio", {r.utt: r.key for r in rows})
+        if self.speeds(name) != [1.0]:
+            _label(data, partial, self.speeds(name))
+        write_json(partial / "feats.json", {"dim": facts["dim"], "frame_rate": facts["frame_rate"], **meta})
+        (partial / "plan.json").unlink(missing_ok=True)
+        ends: dict[str, int] = {}
+        for ark, entry in places.values():
+            ends[os.fspath(ark)] = max(ends.get(os.fspath(ark), 0), entry.offset + entry.size)
+        made = {"utterances": len(rows), "audio_s": round(sum(r.samples for r in rows) / SAMPLE_RATE, 1),
+                "encoded": sum(map(len, todo)), "store": os.fspath(key.folder), "archives": ends,
+                "weights": _weights(self.setup.source)}
+        if not (data / "utt2audio").exists():
+            made["audio_files"] = _audio_files({r.utt: r.wav for r in rows if r.speed == 1.0})
+        return made
+
+    def rows(self, name: str) -> list[Row]:
+        """The utterances of set ``name`` at each speed, in the order of wav.scp; DataError for what cannot be read."""
+        data = self.ctx.data / name
         wavs = read_table(data / "wav.scp")
-        hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else {}
         samples = _lengths(data, wavs)
+        hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else _hashes(wavs)
+        missing = [utt for utt in wavs if utt not in hashes]
+        if missing:
+            raise DataError(f"{data / 'utt2audio'}: {len(missing)} utterances of wav.scp are missing, first {missing[0]!r}; "
+                            f"{ON_DATA}")
+        return [Row(speed_name(utt, s), content_key(hashes[utt], s), wav, hashes[utt], s, round(samples[utt] / s))
+                for s in self.speeds(name) for utt, wav in wavs.items()]
+
+    def _budget(self, rows: list[Row]) -> float:
+        """Seconds of a batch, so that each process gets several."""
+        total = sum(r.samples for r in rows) / SAMPLE_RATE
+        return min(self.setup.batch_s, max(5.0, total / (4 * self.pool.jobs)))
+
+    def _meta(self, name: str) -> dict:
+        """What ``feats.json`` says beside the shape; the same for the same settings, since training reads it."""
+        mix = None
+        if self.mix:
+            facts = json.loads((self.key.folder / "mix.json").read_text(encoding="utf-8"))
+            mix = {"digest": self.key.facts["mix"], "weights": facts.get("weights"), "from": facts.get("from")}
         setup = self.setup
-        made = {"utterances": len(wavs), "audio_s": round(sum(samples.values()) / SAMPLE_RATE, 1)}
-        if (partial / "feats.json").exists():  # written last: only the cleaning is left
-            _clean(partial)
-            return {**made, "encoded": 0}
-        frames = _finished(partial, out, set(wavs))
-        if frames:
-            say(f"  {len(frames)} of {len(wavs)} utterances are there already")
-        facts = _read_json(partial / "facts.json") or {}
-        if not self.ctx.force:
-            missing = {u: h for u, h in hashes.items() if u in wavs and u not in frames}
-            copied, found = self._reuse(name, partial, missing)
-            frames, facts = {**frames, **copied}, facts or found
-        todo = [[u, wavs[u], hashes.get(u)] for u in wavs if u not in frames]
-        if todo:
-            facts = self._encode(name, partial, todo, samples, frames)
-        facts = facts or shape(setup)  # a run that was ended just behind its last archive has not kept them
-        places = {}
-        for scp in sorted(partial.glob("feats.*.scp")):
-            places.update(read_table(scp))
-        write_table(partial / "feats.scp", {u: places[u] for u in wavs})
-        write_table(partial / "utt2num_frames", {u: str(frames[u]) for u in wavs})
-        if hashes:
-            write_table(partial / "utt2audio", {u: hashes[u] for u in wavs if u in hashes})
-        write_json(partial / "feats.json", {**facts, "upstream": setup.source.identity, "layers": setup.layers,
-                                            "dtype": setup.dtype})
-        _clean(partial)
-        return {**made, "encoded": len(todo)}
+        return {"upstream": setup.source.identity, "layers": setup.layers, "dtype": setup.dtype, "storage": setup.storage,
+                "speed": self.speeds(name)} | ({"mix": mix} if mix else {})
 
-    def _encode(self, name: str, partial: Path, todo: list, samples: dict[str, int], frames: dict[str, int]) -> dict:
-        """Encode ``todo``, filling ``frames``; returns ``{"dim", "frame_rate"}``."""
-        total = sum(samples[u] for u, _, _ in todo) / SAMPLE_RATE
-        jobs = self.pool.jobs
-        messages = [{"dir": str(partial), "final": str(self.ctx.dump / name), "utts": batch}
-                    for batch in batches(todo, samples, min(self.setup.batch_s, max(5.0, total / (4 * jobs))))]
-        facts, start, done, workers = {}, time.monotonic(), 0.0, min(jobs, len(messages))
+    def _encode(self, name: str, plan: Plan, todo: list[list[Row]]) -> None:
+        """Encode batches into an archive of this run; UpstreamError names those whose features are not numbers."""
+        samples = {r.key: r.samples for batch in todo for r in batch}
+        messages = [{"ark": os.fspath(plan.key.ark(plan.key.new_run())),
+                     "utts": [[r.key, r.wav, r.sha, r.speed] for r in batch]} for batch in todo]
+        start, done, bad, workers = time.monotonic(), 0.0, {}, min(self.pool.jobs, len(messages))
         with_ = f"with {workers} processes" if workers > 1 else "with one process"
-        with Progress(f"features of {name}", round(total), "s of speech") as progress:
-            for answer in self.pool.run(messages):
-                frames.update(answer["frames"])
-                if not facts:
-                    facts = {"dim": answer["dim"], "frame_rate": answer["frame_rate"]}
-                    write_json(partial / "facts.json", facts)
-                before, done = done, done + sum(samples[u] for u in answer["frames"]) / SAMPLE_RATE
-                rtf = (time.monotonic() - start) / done
+        with Progress(f"features of {name}", round(sum(samples.values()) / SAMPLE_RATE), "s of speech") as progress:
+            for answer in _by_name(self.pool.run(messages), todo):
+                if not done:
+                    plan.key.keep(answer["dim"], answer["frame_rate"])
+                bad |= answer["bad"]
+                before = done
+                done += sum(samples[k] for k in [*answer["entries"], *answer["bad"]]) / SAMPLE_RATE
+                rtf = (time.monotonic() - start) / max(done, 1e-9)
                 progress.add(round(done) - round(before), f"real-time factor {rtf:.3f} {with_}")
-        return facts
-
-    def _reuse(self, name: str, partial: Path, wanted: dict[str, str]) -> tuple[dict[str, int], dict]:
-        """Copy features of equal audio from finished sets of equal settings; ``({id: T}, their dim and rate)``."""
-        out, facts, frames = self.ctx.dump / name, {}, {}
-        request = self.unit(name)
-        with ArkWriter(partial / "feats.0.ark", partial / "feats.0.scp", out / "feats.0.ark") as writer:
-            for folder in sorted(self.ctx.dump.glob("[!.]*/")):
-                stamp, meta = read_stamp(folder), _read_json(folder / "feats.json")
-                if not stamp or not meta or not (folder / "utt2audio").exists():
-                    continue
-                versions = {k: stamp.get("versions", {}).get(k) for k in request.versions}
-                if ((stamp.get("config"), versions) != (request.config, request.versions)
-                        or meta["upstream"] != self.setup.source.identity):
-                    continue
-                theirs = {h: u for u, h in read_table(folder / "utt2audio").items()}
-                reader = FeatureReader(folder / "feats.scp")
-                copied = 0
-                for utt, sha in wanted.items():
-                    if utt in frames or sha not in theirs:
-                        continue
-                    try:
-                        matrix = reader[theirs[sha]]
-                    except DataError:
-                        continue  # damaged there: encoded anew here
-                    writer.write(utt, matrix)
-                    frames[utt], copied = len(matrix), copied + 1
-                if copied:
-                    say(f"  {copied} utterances copied from {self.ctx.shown(folder)}")
-                    facts = {"dim": meta["dim"], "frame_rate": meta["frame_rate"]}
-        if not frames and not (partial / "feats.0.scp").stat().st_size:
-            (partial / "feats.0.ark").unlink()
-            (partial / "feats.0.scp").unlink()
-        elif facts:
-            write_json(partial / "facts.json", facts)
-        return frames, facts
+        if bad:
+            names = [f"{r.utt} ({bad[r.key]})" for r in plan.rows if r.key in bad]
+            raise UpstreamError(
+                f"{self.setup.source.upstream}: the features of {len(names)} of {len(plan.rows)} utterances of {name} are not "
+                f"finite numbers: {', '.join(names[:10])}{' …' if len(names) > 10 else ''}; the others are stored. Use "
+                "features.dtype=float32, listen to these clips, or take them out of the corpus")
 
 
-def batches(todo: list, samples: dict[str, int], budget_s: float) -> list[list]:
+class Plan:
+    """The batches of a set, kept where an interrupted run finds them: the same batches give the same bits.
+
+    ``{"key": folder of the store, "since": run, "batches": [[content key, …], …]}``; with --force only what was written
+    from run ``since`` on counts.
+    """
+
+    def __init__(self, path: Path, key: Key, rows: list[Row], force: bool):
+        self.path, self.key, self.rows = path, key, rows
+        self.by_key = {r.key: r for r in rows}
+        old = _read_json(path) or {}
+        if (old.get("key") != key.folder.name or force > (old["since"] > 0)
+                or not self.by_key.keys() >= {k for b in old["batches"] for k in b}):
+            old = {"since": key.new_run() if force else 0, "batches": []}
+        self.since, self.batches = old["since"], old["batches"]
+        self.have = set(self.entries())
+        self.found = sum(r.key in self.have for r in rows)
+
+    def entries(self) -> dict[str, tuple[Path, Entry]]:
+        return self.key.entries(set(self.by_key), self.since)
+
+    def todo(self, budget: Callable[[list[Row]], float]) -> list[list[Row]]:
+        """Batches of which something is missing; ``budget``: the seconds of a batch of these rows."""
+        planned = {k for batch in self.batches for k in batch}
+        new = [r for k, r in self.by_key.items() if k not in self.have and k not in planned]
+        if new:
+            self.batches += [[r.key for r in batch] for batch in batches(new, budget(new))]
+            write_json(self.path, {"key": self.key.folder.name, "since": self.since, "batches": self.batches})
+        return [[self.by_key[k] for k in batch] for batch in self.batches if not self.have.issuperset(batch)]
+
+
+def content_key(sha: str, speed: float) -> str:
+    """What features are stored under: the hash of the audio, and the speed if it is not that of the audio."""
+    return sha if speed == 1.0 else f"{sha}-sp{speed:g}"
+
+
+def speed_name(name: str, speed: float) -> str:
+    """The utterance or speaker ``name`` at a speed, as Kaldi's recipes call it: ``sp0.9-<name>``."""
+    return name if speed == 1.0 else f"sp{speed:g}-{name}"
+
+
+def batches(todo: list[Row], budget_s: float) -> list[list[Row]]:
     """Utterances of like length in batches of about ``budget_s`` seconds, the longest first."""
     grouped, size = [], 0.0
-    for item in sorted(todo, key=lambda item: (-samples[item[0]], item[0])):
-        seconds = samples[item[0]] / SAMPLE_RATE
+    for row in sorted(todo, key=lambda r: (-r.samples, r.utt)):
+        seconds = row.samples / SAMPLE_RATE
         if not grouped or size + seconds > budget_s:
             grouped.append([])
             size = 0.0
-        grouped[-1].append(item)
+        grouped[-1].append(row)
         size += seconds
     return grouped
 
@@ -201,20 +300,50 @@ def _lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
     return samples
 
 
-def _finished(partial: Path, out: Path, wanted: set[str]) -> dict[str, int]:
-    """Frames of the utterances that an interrupted run left whole in ``partial``."""
-    frames = {}
-    for scp in sorted(partial.glob("feats.*.scp")):
-        ark = scp.with_suffix(".ark")
-        with ArkWriter(ark, scp, out / ark.name) as writer:
-            frames.update({u: n for u, n in writer.num_frames.items() if u in wanted})
-    return frames
+def _hashes(wavs: dict[str, str]) -> dict[str, str]:
+    """Hashes of the samples, for a data directory that stage 1 has not made."""
+    from xlt.features.extract import audio_hash
+    from xlt.kaldi_io import read_wav
+
+    say(f"  no utt2audio: reads {len(wavs)} files to know their audio")
+    return {utt: audio_hash(read_wav(path)) for utt, path in wavs.items()}
 
 
-def _clean(partial: Path) -> None:
-    """Remove what only an interrupted run would need."""
-    for leftover in [*partial.glob("feats.*.scp"), partial / "facts.json"]:
-        leftover.unlink(missing_ok=True)
+def _label(data: Path, partial: Path, speeds: list[float]) -> None:
+    """Tables of texts and speakers for the copies of each utterance."""
+    texts, speakers = read_table(data / "text"), read_table(data / "utt2spk")
+    write_table(partial / "text", {speed_name(u, s): text for s in speeds for u, text in texts.items()})
+    write_table(partial / "utt2spk", {speed_name(u, s): speed_name(spk, s) for s in speeds for u, spk in speakers.items()})
+
+
+def _by_name(answers: Iterator[dict], todo: list[list[Row]]) -> Iterator[dict]:
+    """The same answers; an error that names a content key names the utterance."""
+    try:
+        yield from answers
+    except DataError as err:
+        text = str(err)
+        row = next((r for batch in todo for r in batch if f"utterance {r.key}:" in text), None)
+        raise DataError(text.replace(row.key, row.utt) if row else text) from None
+
+
+def _seen(path: Path) -> list[int] | None:
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return [info.st_size, info.st_mtime_ns]
+
+
+def _weights(source: Source) -> dict[str, list[int] | None]:
+    """Size and time of the files of an upstream, and of what says which revision of the hub's cache is the newest."""
+    files = [Path(f).absolute() for f in source.files]
+    hub = {f.parents[2] / "refs" / "main" for f in files if len(f.parents) > 2 and f.parents[1].name == "snapshots"}
+    return {os.fspath(f): _seen(f) for f in sorted({*files, *hub})}
+
+
+def _audio_files(wavs: dict[str, str]) -> str:
+    """A digest of names, sizes and times of sound files whose hashes nothing keeps."""
+    return hashlib.sha256(json.dumps([[u, p, _seen(Path(p))] for u, p in wavs.items()]).encode()).hexdigest()[:20]
 
 
 def _read_json(path: Path) -> dict | None:

@@ -1,0 +1,186 @@
+"""The shared store of features: ``<cache root>/features/<upstream>-<16 hex>/``, one folder a key, for all recipes.
+
+A key is the hash of everything that determines the numbers (:func:`settings`). Its folder holds ``setup.json``, which
+says that readably, archives with an index each (:class:`xlt.kaldi_io.ArkWriter`), the layer mix if there is one, and
+``uses/``, which names the dump folders whose scp files point here. Matrices are found by the hash of their audio, the
+content key: ``<hash as in utt2audio>``, for speed copies ``<hash>-sp0.9``.
+
+A run writes archives of its own number and never continues those of an earlier one, so what an scp points to is never
+moved or overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.errors import DataError
+from xlt.kaldi_io import Entry, mend_tail, read_index
+from xlt.log import say
+from xlt.stage import write_json
+
+if TYPE_CHECKING:
+    from xlt.features.extract import Setup
+
+FORMAT = 1  # of the store: raised when the same settings no longer give the same bytes
+
+
+def store_root(cache: Path) -> Path:
+    """The folder of all keys below the cache root."""
+    return cache / "features"
+
+
+def settings(setup: Setup, digest: str | None = None) -> dict:
+    """Everything that determines the features; ``digest``: of the layer mix."""
+    from xlt.features.extract import upstream_class
+
+    kind = upstream_class(setup.source.upstream)
+    return {"format": FORMAT, "upstream": setup.source.identity, "layers": setup.layers, "mix": digest,
+            "dtype": setup.dtype, "storage": setup.storage, "padding": getattr(kind, "padding", ""),
+            "versions": {p: importlib.metadata.version(p) for p in kind.packages}}
+
+
+class Key:
+    """One folder of the store."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @classmethod
+    def make(cls, cache: Path, setup: Setup, path: str | None) -> Key:
+        """The key of a setup, its folder made and described; ``path``: the setting features.path."""
+        digest = None
+        if setup.mix:
+            from xlt.features.layer_mix import Mix
+
+            digest = Mix.load(Path(setup.mix)).digest
+        determines = settings(setup, digest)
+        text = json.dumps(determines, sort_keys=True, ensure_ascii=False)
+        name = re.sub(r"[^\w.+]", "_", setup.source.upstream)
+        key = cls(store_root(cache) / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}")
+        key.folder.mkdir(parents=True, exist_ok=True)
+        if setup.mix:
+            for file in ("mix.json", "mix.npz", "mix.svg"):
+                if (Path(setup.mix) / file).exists() and not (key.folder / file).exists():
+                    _copy(Path(setup.mix) / file, key.folder / file)
+        if not (key.folder / "setup.json").exists():
+            write_json(key.folder / "setup.json", {**determines, "batch_s": setup.batch_s, "path": path})
+        return key
+
+    @property
+    def facts(self) -> dict:
+        """What ``setup.json`` says: the settings; ``dim`` and ``frame_rate`` (Hz) once something was encoded."""
+        path = self.folder / "setup.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file; run stage 3 (features) of a recipe that uses it") from None
+        except ValueError:
+            raise DataError(f"{path}: damaged; remove it and run stage 3 (features) of a recipe that uses it") from None
+
+    def keep(self, dim: int, frame_rate: float) -> None:
+        facts = self.facts
+        if "dim" not in facts:
+            write_json(self.folder / "setup.json", {**facts, "dim": dim, "frame_rate": frame_rate})
+
+    def archives(self) -> list[Path]:
+        """Archives, or what their indexes say there was, in the order of their making."""
+        names = {p.with_suffix(".ark") for p in [*self.folder.glob("feats.*.ark"), *self.folder.glob("feats.*.idx")]}
+        return sorted(names, key=lambda p: [int(n) for n in re.findall(r"\d+", p.name)])
+
+    def new_run(self) -> int:
+        """A number that no archive has; asked for under the lock."""
+        return 1 + max((run_of(p) for p in self.archives()), default=0)
+
+    def ark(self, run: int) -> Path:
+        return self.folder / f"feats.{run}.ark"
+
+    def entries(self, wanted: set[str], since: int = 0) -> dict[str, tuple[Path, Entry]]:
+        """Where the ``wanted`` content keys are, of runs from ``since`` on: the newest that its archive still holds."""
+        found = {}
+        for ark in self.archives():
+            if run_of(ark) >= since and ark.exists():
+                size = ark.stat().st_size
+                found.update({key: (ark, e) for key, e in read_index(ark) if key in wanted and e.offset + e.size <= size})
+        return found
+
+    @contextlib.contextmanager
+    def writing(self, who: str, wait: bool = True) -> Iterator[bool]:
+        """Hold the right to write archives, for ``who``; another holder is waited for, or False comes back at once."""
+        with (self.folder / ".lock").open("a+", encoding="utf-8") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not wait:
+                    yield False
+                    return
+                handle.seek(0)
+                say(f"  features of the same settings are being made for {handle.read().strip() or 'another run'}; "
+                    "waits for it")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            handle.truncate(0)
+            handle.write(f"{who}\n")
+            handle.flush()
+            yield True
+
+    def mend(self) -> None:
+        """Cut off what killed runs left behind their last whole matrices; asked for under the lock."""
+        for ark in self.archives():
+            if ark.exists() and not _longer_index(ark):
+                mend_tail(ark)
+
+    def use(self, dump: Path) -> None:
+        """Note that the dump folder of a set points here."""
+        shown = os.fspath(dump.absolute())
+        path = self.folder / "uses" / hashlib.sha256(shown.encode()).hexdigest()[:16]
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            write_json(path, {"dump": shown})
+
+    def users(self) -> list[Path]:
+        """Dump folders that have used this key and are still there, finished or interrupted."""
+        found = []
+        for path in sorted((self.folder / "uses").glob("[!.]*")):
+            try:
+                dump = Path(json.loads(path.read_text(encoding="utf-8"))["dump"])
+            except (OSError, ValueError, KeyError):
+                continue
+            if dump.is_dir() or partial_of(dump).is_dir():
+                found.append(dump)
+        return sorted(found)
+
+
+def run_of(ark: Path) -> int:
+    """The number of the run that wrote an archive."""
+    return int(ark.name.split(".")[1])
+
+
+def partial_of(dump: Path) -> Path:
+    """Where stage 3 works on the dump folder of a set before it is finished."""
+    return dump.with_name(f".{dump.name}.partial")
+
+
+def keys(cache: Path) -> list[Key]:
+    """All keys of the store, by name."""
+    return [Key(p) for p in sorted(store_root(cache).glob("*-*")) if p.is_dir()]
+
+
+def _longer_index(ark: Path) -> bool:
+    """Whether an archive has lost matrices that its index lists: damage, which is not cut off but named."""
+    size = ark.stat().st_size
+    return any(e.offset + e.size > size for _, e in read_index(ark))
+
+
+def _copy(source: Path, target: Path) -> None:
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
