@@ -86,6 +86,7 @@ class FrozenS3prl(S3prlFrontend):
         asked = sizes.clamp(min=MIN_SAMPLES)
         widest = int(asked.max())
         wave = torch.nn.functional.pad(wave[:, :widest], (0, max(0, widest - wave.shape[1])))
+        wave = wave * (torch.arange(widest, device=wave.device)[None, :] < sizes[:, None])  # a short clip ends in silence
         with torch.autocast(wave.device.type, torch.bfloat16, enabled=self.dtype is torch.bfloat16):
             states, _ = self._frozen[0](wave, asked)
         rows = []
