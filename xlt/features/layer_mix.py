@@ -5,17 +5,34 @@ B clips of a batch, T frames, D feature dimensions, L layers.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.errors import DataError
+from xlt.data.fetch import cache_root
+from xlt.data.groups import budget
+from xlt.errors import ConfigError, DataError, UpstreamError
+from xlt.features.extract import Setup, audio_hash, encode_waves, load, prepare, resolve_dtype
+from xlt.figure import Bar, bars
+from xlt.kaldi_io import read_table, read_wav
+from xlt.log import Progress, say
+from xlt.stage import Context, Unit, digest, need, run_unit, write_json
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from xlt.features.probe import Moments
+    from xlt.features.upstreams.base import Upstream
+
+_BATCH_S = 20.0  # speech encoded at once, seconds: the hidden states of all layers must fit into memory
+_LARGEST = 65504.0  # of float16
+_FILES = ("mix.json", "mix.npz", "mix.svg")
 
 
 @dataclass(frozen=True)
@@ -31,21 +48,45 @@ class Mix:
     norm: str
     mean: np.ndarray | None = None
     std: np.ndarray | None = None
+    taken_from: str | None = None  # language of the recipe that it was learned in, None: in this one
 
     @classmethod
-    def load(cls, folder: Path) -> Mix:
-        """The mix that :func:`learn` left in ``folder`` (``mix.json``, ``mix.npz``); DataError if it is damaged."""
+    def load(cls, folder: Path, upstream: dict | None = None) -> Mix:
+        """The mix that :func:`make` left in ``folder`` (``mix.json``, ``mix.npz``); DataError if it is damaged.
+
+        With ``upstream``, the identity of what it will be applied to, UpstreamError if it was learned with another.
+        """
         import numpy as np
 
         try:
             facts = json.loads((folder / "mix.json").read_text(encoding="utf-8"))
             with np.load(folder / "mix.npz") as arrays:
                 found = {name: arrays[name] for name in arrays.files}
-            return cls(facts["layers"], found["weights"], facts["norm"], found.get("mean"), found.get("std"))
+            mix = cls(facts["layers"], found["weights"], facts["norm"], found.get("mean"), found.get("std"),
+                      facts.get("from"))
+            mix._check(facts.get("digest"))
         except FileNotFoundError as err:
             raise DataError(f"{err.filename}: no such file; stage 3 (features) with features.layers=mix makes it") from None
-        except (OSError, ValueError, KeyError, TypeError) as err:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as err:
             raise DataError(f"{folder}: the layer mix is damaged ({err}); make it again with --stage 3 --force") from None
+        if upstream is not None and facts.get("upstream") != upstream:
+            raise UpstreamError(f"{folder}: the layer mix was learned with {facts.get('upstream')}, but the upstream is "
+                                f"{upstream}; make it again with --stage 3 --force, or give the weights that it was learned with")
+        return mix
+
+    def _check(self, said: str | None) -> None:
+        """ValueError unless the arrays fit each other and have the digest that mix.json says."""
+        shapes = {None if a is None else a.shape for a in (self.mean, self.std)}
+        fits = len(shapes) == 1 and (shapes == {None} if self.norm != "corpus" else
+                                     all(s is not None and len(s) == 2 and s[0] == len(self.layers) for s in shapes))
+        if self.norm not in ("none", "frame", "corpus") or self.weights.shape != (len(self.layers),) or not fits:
+            raise ValueError("mix.json and mix.npz do not fit each other")
+        if said is not None and said != self.digest:
+            raise ValueError(f"mix.npz has the digest {self.digest}, mix.json says {said}")
+
+    def facts(self) -> dict:
+        """``{"digest", "weights", "from"}``, what feats.json says of it."""
+        return {"digest": self.digest, "weights": [round(float(w), 6) for w in self.weights], "from": self.taken_from}
 
     @property
     def digest(self) -> str:
@@ -68,3 +109,198 @@ class Mix:
                 hidden = (hidden - mean) / std
             total += float(self.weights[n]) * hidden
         return total
+
+
+def make(ctx: Context) -> Path:
+    """``dump/<upstream>/mix``, learned on the first ``features.mix_minutes`` of the training speech, or taken over.
+
+    Holds ``mix.json``, ``mix.npz`` and the figure ``mix.svg``. Training budgets that are no shorter have the same speech
+    first, and so the same mix. Nothing but training speech is read.
+    """
+    out = ctx.dump / "mix"
+    run_unit(ctx, _taken(ctx, out) if ctx.cfg.features.mix_from else _learned(ctx, out))
+    return out
+
+
+@dataclass(frozen=True)
+class _Speech:
+    """What the probe hears: tables by utterance; ``seconds`` in all, ``everything``: no training speech is left."""
+
+    wavs: dict[str, str]
+    texts: dict[str, str]
+    hashes: dict[str, str]
+    durations: dict[str, float]
+    everything: bool
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.durations.values())
+
+    @property
+    def digest(self) -> str:
+        """Of ids, sounds and texts, whatever set they stand in."""
+        lines = [f"{u} {self.hashes.get(u) or digest(Path(self.wavs[u]))} {self.texts[u]}\n" for u in sorted(self.wavs)]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()[:20]
+
+
+def _speech(ctx: Context) -> _Speech:
+    """The first ``mix_minutes`` of the training set in the order of budgets; DataError if that is nothing."""
+    folder, minutes = ctx.data / ctx.cfg.train_set, ctx.cfg.features.mix_minutes
+    need(ctx, folder / "wav.scp", folder / "text", stage="data")
+    wavs, texts = read_table(folder / "wav.scp"), read_table(folder / "text")
+    hashes, said, contents = (read_table(t) if t.exists() else {}
+                              for t in (folder / "utt2audio", folder / "utt2dur", ctx.data / "all" / "utt2content"))
+    durations = {u: float(said[u]) if u in said else _seconds(u, path) for u, path in wavs.items()}
+    chosen = budget(durations, {u: contents.get(u, u) for u in wavs}, minutes)
+    if not chosen:
+        raise DataError(f"{folder}: no utterance fits into features.mix_minutes={minutes:g} to learn the layer mix from; "
+                        "ask for more minutes" if wavs else f"{folder}: no utterances; run stage 1 (data) again")
+    without = [u for u in chosen if not texts.get(u, "").strip()]
+    if without:
+        raise DataError(f"{folder / 'text'}: {len(without)} utterances without a text (first: {without[0]}); the layer mix "
+                        "is learned from texts: add them, or take features.layers=last")
+    tables = ({u: table[u] for u in chosen if u in table} for table in (wavs, texts, hashes, durations))
+    return _Speech(*tables, everything=len(chosen) == len(wavs))
+
+
+def _seconds(utt: str, path: str) -> float:
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+    except (soundfile.LibsndfileError, OSError) as err:
+        raise DataError(f"utterance {utt}: {path}: not readable as audio ({err}); run stage 1 (data) again") from None
+    return info.frames / info.samplerate
+
+
+def _learned(ctx: Context, out: Path) -> Unit:
+    features = ctx.cfg.features
+    speech = _speech(ctx)
+    config = ctx.cfg.section("features.mix_norm", "features.mix_head", "features.mix_minutes", "features.mix_updates",
+                             "features.mix_seed", "features.upstream", "features.path")
+    config |= {"features.dtype": resolve_dtype(features), "speech": speech.digest}
+    inputs = [Path(features.path)] if features.path else []
+    return Unit("features", out, config, inputs, functools.partial(_learn, ctx, speech))
+
+
+def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
+    """Write a mix that is learned on ``speech``."""
+    import numpy as np
+
+    from xlt.features import probe
+
+    features, start = ctx.cfg.features, time.monotonic()
+    setup = prepare(features, cache_root(ctx.cfg.data.cache))
+    minutes = round(speech.seconds / 60, 2)
+    with probe.one_thread():
+        upstream = load(setup)
+        count = upstream.num_layers
+        if count == 1:  # as s3prl's Featurizer has it: nothing to learn, nothing standardised
+            say(f"  {upstream.name} has one layer: nothing to mix")
+            return _write(ctx, setup, Mix([0], np.ones(1, np.float32), "none"), {}, partial)
+        if speech.everything and minutes < features.mix_minutes:
+            say(f"  note: {ctx.cfg.train_set} has only {minutes:g} of the {features.mix_minutes:g} minutes that "
+                "features.mix_minutes asks for; takes them all")
+        say(f"  learns the weights of {count} layers on {minutes:g} minutes of {ctx.cfg.train_set} ({len(speech.wavs)} "
+            f"utterances), {features.mix_head} head, {features.mix_updates} updates")
+        settings = probe.Settings(features.mix_norm, features.mix_head, features.mix_updates, features.mix_seed)
+        hidden, moments = _encode(upstream, speech, settings.norm, partial / ".hidden")
+        with Progress("layer mix", settings.updates, "updates") as progress:
+            found = probe.learn(list(hidden.values()), [speech.texts[u] for u in hidden], moments, settings, progress.add)
+    corpus = settings.norm == "corpus"
+    mix = Mix(list(range(count)), found.weights, settings.norm, moments.mean.astype(np.float32) if corpus else None,
+              moments.std.astype(np.float32) if corpus else None)
+    if found.left_out:
+        names = [list(hidden)[n] for n in found.left_out]
+        say(f"  {len(names)} utterances left out, too short for their texts (first: {names[0]})")
+    say("  layer weights from 0: " + " ".join(f"{w:.2f}" for w in mix.weights) + f"; CTC loss {found.loss:.2f} a character")
+    facts = {"head": settings.head, "minutes": minutes, "utterances": len(hidden) - len(found.left_out),
+             "left_out": len(found.left_out), "updates": settings.updates, "seed": settings.seed, "lr": probe.LR,
+             "weights_lr": probe.WEIGHTS_LR, "loss": round(found.loss, 4), "seconds": round(time.monotonic() - start, 1)}
+    return _write(ctx, setup, mix, facts, partial)
+
+
+def _encode(upstream: Upstream, speech: _Speech, norm: str, scratch: Path) -> tuple[dict[str, np.ndarray], Moments]:
+    """Hidden states (T, L, D) of each utterance, float16 in the file ``scratch``, and their moments in full precision.
+
+    For norm ``frame`` they are layer-normed. The file is gone from its folder, and its space with the last use.
+    """
+    import numpy as np
+    import torch
+
+    from xlt.features.probe import Moments
+
+    batches: list[list[str]] = []
+    size = 0.0
+    for utt in sorted(speech.wavs, key=lambda u: (-speech.durations[u], u)):
+        if not batches or size + speech.durations[utt] > _BATCH_S:
+            batches.append([])
+            size = 0.0
+        batches[-1].append(utt)
+        size += speech.durations[utt]
+    layers, places, moments = list(range(upstream.num_layers)), {}, Moments()
+    with scratch.open("wb") as handle, Progress("hidden states for the layer mix", round(speech.seconds), "s") as progress:
+        for batch in batches:
+            waves = [_read(utt, speech.wavs[utt], speech.hashes.get(utt)) for utt in batch]
+            for utt, joined in zip(batch, encode_waves(upstream, waves, layers, _BATCH_S, batch), strict=True):
+                hidden = joined.reshape(len(joined), len(layers), -1)  # (T, L, D)
+                if norm == "frame":
+                    hidden = torch.nn.functional.layer_norm(torch.from_numpy(hidden), hidden.shape[-1:]).numpy()
+                places[utt] = (moments.frames, moments.frames + len(hidden))
+                moments.add(hidden)
+                handle.write(hidden.clip(-_LARGEST, _LARGEST).astype(np.float16).tobytes())
+            progress.add(round(sum(speech.durations[u] for u in batch), 1))
+    whole = np.memmap(scratch, np.float16, "r", shape=(moments.frames, *moments.mean.shape))
+    scratch.unlink()
+    return {utt: whole[slice(*places[utt])] for utt in sorted(places)}, moments
+
+
+def _read(utt: str, path: str, sha: str | None) -> np.ndarray:
+    try:
+        wave = read_wav(path)
+    except DataError as err:
+        raise DataError(f"utterance {utt}: {err}; run stage 1 (data) again with --force") from None
+    if sha and audio_hash(wave) != sha:
+        raise DataError(f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from utt2audio): "
+                        "changed or cut short; run stage 1 (data) again with --force")
+    return wave
+
+
+def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> dict:
+    """Write the three files of a learned mix; returns what stands in stage.json."""
+    import numpy as np
+
+    arrays = {"weights": mix.weights, "mean": mix.mean, "std": mix.std}
+    np.savez(partial / "mix.npz", **{name: a for name, a in arrays.items() if a is not None})
+    write_json(partial / "mix.json", {"layers": mix.layers, "norm": mix.norm, **mix.facts(), **facts,
+                                      "upstream": setup.source.identity, "dtype": setup.dtype, "lang": ctx.cfg.lang})
+    weights = {str(n): [Bar(0, 100 * w, 100 * w, 100 * w)] for n, w in zip(mix.layers, map(float, mix.weights), strict=True)}
+    title = f"Layer mix of {setup.source.upstream}, learned on {ctx.cfg.lang}"
+    (partial / "mix.svg").write_text(bars(title, ["weight of each layer, percent"], weights), encoding="utf-8")
+    return {"mix": mix.digest}
+
+
+def _taken(ctx: Context, out: Path) -> Unit:
+    recipe = Path(ctx.cfg.features.mix_from)
+    theirs = recipe / "dump" / ctx.cfg.features.upstream / "mix"
+    if recipe.resolve() == ctx.recipe.resolve():
+        raise ConfigError("features.mix_from: is this very recipe; leave it out to learn the mix here")
+    missing = [theirs / name for name in _FILES if not (theirs / name).exists()]
+    if missing:
+        raise DataError(f"features.mix_from: {missing[0]}: not there; run stage 3 (features) with features.layers=mix and "
+                        f"features.upstream={ctx.cfg.features.upstream} in {recipe} first")
+    config = ctx.cfg.section("features.mix_from", "features.upstream", "features.path")
+    return Unit("features", out, config, [theirs / name for name in _FILES], functools.partial(_take, ctx, theirs))
+
+
+def _take(ctx: Context, theirs: Path, partial: Path) -> dict:
+    """Write a copy of the mix ``theirs`` that says whose it is."""
+    setup = prepare(ctx.cfg.features, cache_root(ctx.cfg.data.cache))
+    mix = Mix.load(theirs, setup.source.identity)
+    facts = json.loads((theirs / "mix.json").read_text(encoding="utf-8"))
+    facts["from"] = facts.get("from") or facts["lang"]
+    for name in _FILES[1:]:
+        (partial / name).write_bytes((theirs / name).read_bytes())
+    write_json(partial / "mix.json", facts)
+    say(f"  layer weights of {facts['from']}, from 0: " + " ".join(f"{w:.2f}" for w in mix.weights))
+    return {"mix": mix.digest, "from": facts["from"]}

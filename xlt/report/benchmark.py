@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xlt.report.figure import Bar, bars
+from xlt.figure import Bar, bars
 from xlt.report.markdown import HEAD, table
 from xlt.report.results import Experiment, cell, experiments, load
 

@@ -1,6 +1,6 @@
 import xml.etree.ElementTree as ET
 
-from xlt.report.figure import Bar, bars
+from xlt.figure import Bar, bars
 
 SVG = "{http://www.w3.org/2000/svg}"
 

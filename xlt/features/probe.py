@@ -1,0 +1,205 @@
+"""The probe: a small CTC head, learned together with one softmax weight a layer on a few minutes of hidden states.
+
+B clips of a batch, T frames, L layers, D feature dimensions, C characters and the blank.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xlt.errors import DataError, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import torch
+
+LR = 0.002  # peak learning rate of the head
+WEIGHTS_LR = 0.02  # of the layer weights: at the head's rate they hardly leave their equal start in so few updates
+WIDTH = 128  # of the blstm head: of the projection, and cells a direction
+DROPOUT = 0.2
+GRAD_CLIP = 5.0
+BATCH_FRAMES = 600  # padded frames in a batch: 12 s at 50 frames a second
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the probe learns: ``norm`` as in :class:`xlt.features.layer_mix.Mix`, ``head`` linear or blstm."""
+
+    norm: str
+    head: str
+    updates: int
+    seed: int
+
+
+class Moments:
+    """First and second moments of hidden states over frames, layer against layer: what any mix of them comes to."""
+
+    def __init__(self):
+        self.frames, self.total, self.products = 0, 0.0, 0.0
+
+    def add(self, hidden: np.ndarray) -> None:
+        """Count in one utterance, (T, L, D)."""
+        import numpy as np
+
+        h = hidden.astype(np.float64)
+        self.frames += len(h)
+        self.total = self.total + h.sum(axis=0)  # (L, D)
+        by_dim = h.transpose(2, 1, 0)  # (D, L, T)
+        self.products = self.products + by_dim @ by_dim.transpose(0, 2, 1)  # (D, L, L)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(L, D)."""
+        return self.total / self.frames
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """(D, L, L)."""
+        mean = self.mean.T  # (D, L)
+        return self.products / self.frames - mean[:, :, None] * mean[:, None, :]
+
+    @property
+    def std(self) -> np.ndarray:
+        """(L, D), never less than a thousandth of the layer's mean deviation: a dead dimension must not blow up."""
+        import numpy as np
+
+        std = np.sqrt(np.einsum("dll->ld", self.covariance).clip(min=0))
+        return np.maximum(std, (1e-3 * std.mean(axis=1, keepdims=True)).clip(min=1e-6))
+
+
+@dataclass(frozen=True)
+class Learned:
+    """``weights``: (L,) float32, sum 1; ``loss``: CTC loss a character over the last tenth of the updates."""
+
+    weights: np.ndarray
+    loss: float
+    left_out: list[int]  # utterances shorter than their text needs
+
+
+def learn(hidden: Sequence[np.ndarray], texts: list[str], moments: Moments, settings: Settings,
+          progress: Callable[[int], None] = lambda updates: None) -> Learned:
+    """Learn the layer weights from hidden states (T, L, D), layer-normed already for norm ``frame``, and their texts.
+
+    The same arguments give the same weights on the same machine. DataError if no utterance can be learned from,
+    UpstreamError if the loss is not a number.
+    """
+    import torch
+
+    chars = {c: n for n, c in enumerate(sorted(set("".join(texts))), 1)}  # 0 is the blank
+    targets = [torch.tensor([chars[c] for c in text]) for text in texts]
+    left_out = [n for n, text in enumerate(texts) if len(hidden[n]) < _least_frames(text)]
+    batches = _batches([len(h) for h in hidden], set(left_out))
+    if not batches:
+        raise DataError(f"the layer mix cannot be learned: each of the {len(texts)} utterances has fewer frames than its "
+                        "text needs; do texts and recordings belong together?")
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        net = _network(moments, settings, len(chars) + 1)
+        loss = _train(net, hidden, targets, batches, settings, progress)
+    return Learned(torch.softmax(net.weights.detach(), 0).numpy(), loss, left_out)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread inside: sums then have one order, whatever the machine is busy with."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _least_frames(text: str) -> int:
+    """Frames that CTC needs: one a character, and a blank between equal neighbours."""
+    return max(1, len(text) + sum(a == b for a, b in zip(text, text[1:], strict=False)))
+
+
+def _batches(frames: list[int], without: set[int]) -> list[list[int]]:
+    """Utterances of like length, together at most BATCH_FRAMES when padded."""
+    batches: list[list[int]] = []
+    for n in sorted(set(range(len(frames))) - without, key=lambda n: (frames[n], n)):
+        if not batches or (len(batches[-1]) + 1) * frames[n] > BATCH_FRAMES:
+            batches.append([])
+        batches[-1].append(n)
+    return batches
+
+
+def _train(net: torch.nn.Module, hidden: Sequence[np.ndarray], targets: list[torch.Tensor], batches: list[list[int]],
+           settings: Settings, progress: Callable[[int], None]) -> float:
+    import numpy as np
+    import torch
+
+    head = [p for name, p in net.named_parameters() if name != "weights"]
+    optim = torch.optim.Adam([{"params": head, "lr": LR}, {"params": [net.weights], "lr": WEIGHTS_LR}])
+    schedule = torch.optim.lr_scheduler.LambdaLR(optim, lambda n: 0.5 + 0.5 * math.cos(math.pi * n / settings.updates))
+    rng, order, losses = np.random.default_rng(settings.seed), [], []
+    for update in range(settings.updates):
+        order = order or list(rng.permutation(len(batches)))
+        chosen = batches[order.pop()]
+        lengths = torch.tensor([len(hidden[n]) for n in chosen])
+        padded = torch.zeros(len(chosen), int(lengths.max()), *hidden[chosen[0]].shape[1:])  # (B, T, L, D)
+        for row, n in zip(padded, chosen, strict=True):
+            row[:len(hidden[n])] = torch.from_numpy(np.asarray(hidden[n], np.float32))
+        logits = net(padded, lengths).log_softmax(-1).transpose(0, 1)  # (T, B, C)
+        sizes = torch.tensor([len(targets[n]) for n in chosen])
+        loss = torch.nn.functional.ctc_loss(logits, torch.cat([targets[n] for n in chosen]), lengths, sizes,
+                                            reduction="sum")
+        if not torch.isfinite(loss):
+            raise UpstreamError(f"the layer mix cannot be learned: the probe's loss is {loss.item()} at update {update + 1}; "
+                                "features.mix_norm=corpus and features.dtype=float32 are the safe settings")
+        optim.zero_grad()
+        (loss / len(chosen)).backward()
+        torch.nn.utils.clip_grad_norm_(head, GRAD_CLIP)
+        optim.step()
+        schedule.step()
+        losses.append(loss.item() / int(sizes.sum()))
+        progress(1)
+    last = losses[-max(1, len(losses) // 10):]
+    return sum(last) / len(last)
+
+
+def _network(moments: Moments, settings: Settings, classes: int) -> torch.nn.Module:
+    import torch
+
+    layers, dim = moments.mean.shape
+
+    class Probe(torch.nn.Module):
+        """Weighted sum of the layers (s3prl's Featurizer: softmax over weights that start at 0), then the head.
+
+        Between them the sum is brought to mean 0 and deviation 1 a dimension, as training does with what is stored.
+        """
+
+        def __init__(self):
+            super().__init__()
+            self.weights = torch.nn.Parameter(torch.zeros(layers))
+            scale = 1 / moments.std if settings.norm == "corpus" else moments.std * 0 + 1
+            for name, array in (("scale", scale), ("mean", moments.mean), ("covariance", moments.covariance)):
+                self.register_buffer(name, torch.from_numpy(array).float())
+            self.dropout = torch.nn.Dropout(DROPOUT)
+            blstm = settings.head == "blstm"
+            self.project = torch.nn.Sequential(torch.nn.Linear(dim, WIDTH), torch.nn.LayerNorm(WIDTH)) if blstm else None
+            self.lstm = torch.nn.LSTM(WIDTH, WIDTH, batch_first=True, bidirectional=True) if blstm else None
+            self.out = torch.nn.Linear(2 * WIDTH if blstm else dim, classes)
+
+        def forward(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            """(B, T, L, D), (B,) → (B, T, C)."""
+            factor = torch.softmax(self.weights, 0)[:, None] * self.scale  # (L, D)
+            with torch.no_grad():
+                deviation = torch.einsum("ld,kd,dlk->d", factor, factor, self.covariance).clamp(min=1e-10).sqrt()
+            x = (torch.einsum("btld,ld->btd", hidden, factor) - (factor * self.mean).sum(0)) / deviation
+            inside = torch.arange(x.shape[1])[None, :] < lengths[:, None]
+            x = self.dropout(x * inside[..., None])
+            if self.lstm is not None:
+                x = self.dropout(self.lstm(self.project(x))[0])
+            return self.out(x)
+
+    return Probe()
