@@ -1,9 +1,21 @@
+import itertools
+import resource
+import subprocess
+import sys
+import time
+import zlib
+
 import numpy as np
 import pytest
 import soundfile
 
+from xlt import kaldi_io
+from xlt.config import ROOT
 from xlt.errors import DataError
-from xlt.kaldi_io import ArkWriter, FeatureReader, read_table, read_wav, same_keys, spk2utt, write_table
+from xlt.kaldi_io import ArkWriter, FeatureReader, read_index, read_table, read_wav, same_keys, spk2utt, write_table
+from xlt.kaldi_matrix import STORAGES, parse, round_trip, stored, stored_size
+
+METHODS = {"cm2": 3, "cm1": 2}  # Kaldi's names for them: kTwoByteAuto, kSpeechFeature
 
 
 def matrices(count, seed=0):
@@ -12,10 +24,14 @@ def matrices(count, seed=0):
     return {f"u{i}": rng.normal(size=(3 + i, 4)).astype(np.float32) for i in range(count)}
 
 
-def write_all(folder, mats, **kwargs):
-    with ArkWriter(folder / "feats.ark", folder / "feats.scp", **kwargs) as writer:
+def write_all(folder, mats, storage="f32"):
+    """``feats.ark`` with its index, ``feats.scp`` and ``utt2crc``."""
+    with ArkWriter(folder / "feats.ark", storage) as writer:
         for key, matrix in mats.items():
             writer.write(key, matrix)
+    write_table(folder / "feats.scp", {k: f"{folder}/feats.ark:{e.offset}" for k, e in writer.entries.items()})
+    write_table(folder / "utt2crc", {k: f"{e.crc:08x}" for k, e in writer.entries.items()})
+    return writer
 
 
 def check_all(folder, mats):
@@ -48,41 +64,119 @@ def test_kaldiio_reads_our_archives_and_we_read_its(tmp_path):
     assert (other / "feats.ark").read_bytes() == (tmp_path / "feats.ark").read_bytes()
 
 
-def test_scp_names_the_final_place(tmp_path):
-    write_all(tmp_path, matrices(1), final=tmp_path / "later" / "feats.ark")
-    assert read_table(tmp_path / "feats.scp") == {"u0": f"{tmp_path}/later/feats.ark:3"}
+@pytest.mark.parametrize("storage", ["cm2", "cm1"])
+def test_compressed_archives_are_those_of_omniio_and_read_by_kaldiio(tmp_path, storage):
+    import kaldiio
+    import omniio.kaldi
+
+    rng = np.random.default_rng(0)
+    shapes = [(1, 3), (2, 5), (3, 5), (4, 9), (5, 3), (40, 7), (100, 80)]
+    mats = {f"u{n}": (rng.normal(size=s) * rng.exponential(size=s[1])).astype(np.float32) for n, s in enumerate(shapes)}
+    mats |= {"u7": np.full((6, 4), 3, np.float32), "u8": np.hstack([mats["u6"], np.full((100, 1), -1e4, np.float32)])}
+    write_all(tmp_path, mats, storage)
+    omniio.kaldi.save_ark(str(tmp_path / "other.ark"), mats, compression_method=METHODS[storage])
+    assert (tmp_path / "feats.ark").read_bytes() == (tmp_path / "other.ark").read_bytes()
+    ours, kaldiio_s = FeatureReader(tmp_path / "feats.scp"), kaldiio.load_scp(str(tmp_path / "feats.scp"))
+    omniio_s = dict(omniio.kaldi.load_ark(str(tmp_path / "feats.ark")))
+    for key, matrix in mats.items():
+        np.testing.assert_array_equal(ours[key], kaldiio_s[key])
+        np.testing.assert_array_equal(ours[key], omniio_s[key])
+        np.testing.assert_array_equal(ours[key], round_trip(matrix, storage))
 
 
-@pytest.mark.parametrize("cut", [1, 20, 60])
-def test_torn_archive_goes_on_behind_the_last_whole_matrix(tmp_path, cut):
+def test_error_of_compression_is_that_of_its_steps():
+    matrix = np.random.default_rng(0).uniform(-1, 1, (200, 30)).astype(np.float32)
+    assert np.abs(round_trip(matrix, "cm2") - matrix).max() <= 2 / 65535 * 0.51  # half a step of the range 2
+    # the widest of a column's steps: a quarter of its values in 63 or 64, the middle half in 128; half a step is the most
+    least, q25, q75, most = np.sort(matrix, axis=0)[[0, 50, 150, 199]]
+    step = np.max([(q25 - least) / 64, (q75 - q25) / 128, (most - q75) / 63], axis=0)
+    assert (np.abs(round_trip(matrix, "cm1") - matrix) <= step * 0.51 + 4e-5).all()
+    assert np.array_equal(round_trip(matrix, "f32"), matrix)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_size_of_a_matrix(storage):
+    assert len(stored(np.zeros((7, 5), np.float32), storage)) == stored_size(7, 5, storage)
+    assert parse(stored(np.ones((7, 5), np.float32), storage)).shape == (7, 5)
+
+
+def test_what_cannot_be_compressed(tmp_path):
+    for matrix in (np.array([[1, np.nan]]), np.zeros((0, 4))):
+        with pytest.raises(DataError, match="cannot be compressed; use features.storage=f32"):
+            stored(matrix, "cm1")
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_index_names_place_frames_and_checksum(tmp_path, storage):
     mats = matrices(3)
-    write_all(tmp_path, mats)
-    ark = tmp_path / "feats.ark"
-    ark.write_bytes(ark.read_bytes()[:-cut])  # u2 takes 3 + 15 + 5 * 4 * 4 = 98 bytes: it is torn, u0 and u1 are whole
-    with ArkWriter(ark, tmp_path / "feats.scp") as writer:
-        assert list(writer.keys) == ["u0", "u1"]
-        writer.write("u2", mats["u2"])
-    check_all(tmp_path, mats)
+    writer = write_all(tmp_path, mats, storage)
+    data = (tmp_path / "feats.ark").read_bytes()
+    assert dict(read_index(tmp_path / "feats.ark")) == writer.entries
+    for key, entry in writer.entries.items():
+        assert data[entry.offset - len(key) - 1:entry.offset] == f"{key} ".encode()
+        part = data[entry.offset:entry.offset + entry.size]
+        assert (entry.frames, entry.crc) == (len(mats[key]), zlib.crc32(part))
+        assert part == stored(mats[key], storage)
 
 
-def test_what_lies_behind_the_last_whole_matrix_is_cut_off(tmp_path):
+@pytest.mark.parametrize("storage", STORAGES)
+def test_torn_archive_goes_on_behind_the_last_whole_matrix(tmp_path, storage):
     mats = matrices(3)
-    write_all(tmp_path, mats)
-    ark = tmp_path / "feats.ark"
-    ark.write_bytes(ark.read_bytes()[:-1])
-    with ArkWriter(ark, tmp_path / "feats.scp"):
-        pass
-    assert ark.stat().st_size == (3 + 15 + 3 * 4 * 4) + (3 + 15 + 4 * 4 * 4)  # "u0 ", header, 3 frames; "u1 ", …, 4
+    write_all(tmp_path, mats, storage)
+    ark, index = tmp_path / "feats.ark", tmp_path / "feats.idx"
+    data, lines = ark.read_bytes(), index.read_text().splitlines(keepends=True)
+    end = {n: sum(len(f"u{i} ") + stored_size(3 + i, 4, storage) for i in range(n)) for n in (2, 3)}
+    assert end[3] == len(data)
+    torn = [(data[:-cut], lines) for cut in (1, 20, end[3] - end[2])]  # the index is ahead: after a crash of the machine
+    torn += [(data[:end[2] + cut], lines[:2]) for cut in (0, 1, 30)]  # killed before the matrix was whole
+    torn += [(data, lines[:2]), (data, [*lines[:2], lines[2][:-4]])]  # killed before its line was whole
+    for content, index_lines in torn:
+        ark.write_bytes(content)
+        index.write_text("".join(index_lines))
+        with ArkWriter(ark, storage) as writer:
+            assert ark.stat().st_size == end[2] and index.read_text() == "".join(lines[:2])
+            writer.write("u2", mats["u2"])
+        assert (ark.read_bytes(), index.read_text()) == (data, "".join(lines))
 
 
-def test_torn_scp_line_is_dropped(tmp_path):
-    mats = matrices(3)
-    write_all(tmp_path, mats)
-    scp = tmp_path / "feats.scp"
-    scp.write_text(scp.read_text()[:-2])
-    with ArkWriter(tmp_path / "feats.ark", scp) as writer:
-        assert list(writer.keys) == ["u0", "u1"]
-        writer.write("u2", mats["u2"])
+def test_archive_without_its_index_is_begun_again(tmp_path):
+    write_all(tmp_path, matrices(2))
+    (tmp_path / "feats.idx").unlink()
+    write_all(tmp_path, matrices(1))
+    check_all(tmp_path, matrices(1))
+
+
+def test_writers_of_one_name_at_once_take_different_archives(tmp_path):
+    mats = matrices(2)
+    with ArkWriter(tmp_path / "feats.ark") as one, ArkWriter(tmp_path / "feats.ark") as two:
+        one.write("u0", mats["u0"])
+        two.write("u1", mats["u1"])
+    assert [w.ark.name for w in (one, two)] == ["feats.ark", "feats.2.ark"]
+    assert [key for key, _ in read_index(two.ark)] == ["u1"]
+
+
+def test_a_long_archive_is_not_continued(tmp_path, monkeypatch):
+    monkeypatch.setattr(kaldi_io, "ARK_LIMIT", 60)
+    for key, matrix in matrices(3).items():
+        with ArkWriter(tmp_path / "feats.ark") as writer:
+            writer.write(key, matrix)
+    assert sorted(p.name for p in tmp_path.glob("*.ark")) == ["feats.2.ark", "feats.3.ark", "feats.ark"]
+
+
+def test_full_disk_leaves_whole_matrices(tmp_path):
+    mats = matrices(9)
+    code = ("import sys; from tests.test_kaldi_io import *; "
+            "from pathlib import Path; write_all(Path(sys.argv[1]), matrices(9))")
+    child = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True,
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)))
+    assert "File too large" in child.stderr
+    whole = [key for key, _ in read_index(tmp_path / "feats.ark")]
+    assert 0 < len(whole) < len(mats)
+    with ArkWriter(tmp_path / "feats.ark") as writer:
+        for key in mats:
+            if key not in whole:
+                writer.write(key, mats[key])
+    write_table(tmp_path / "feats.scp", {k: f"{tmp_path}/feats.ark:{e.offset}" for k, e in read_index(tmp_path / "feats.ark")})
     check_all(tmp_path, mats)
 
 
@@ -90,16 +184,95 @@ def test_unreadable_matrix_names_the_utterance_and_the_remedy(tmp_path):
     write_all(tmp_path, matrices(2))
     (tmp_path / "feats.ark").write_bytes((tmp_path / "feats.ark").read_bytes()[:-8])
     reader = FeatureReader(tmp_path / "feats.scp")
-    with pytest.raises(DataError, match=r"feats.scp: u1: cannot read .*run stage 3"):
+    with pytest.raises(DataError, match=r"feats.scp: u1: cannot read .*ends 8 bytes before the matrix does; run stage 3"):
         reader["u1"]
     (tmp_path / "feats.ark").unlink()
-    with pytest.raises(DataError, match="u0: cannot read"):
+    with pytest.raises(DataError, match=r"u0: the archive .*feats.ark is gone; run stage 3"):
         reader["u0"]
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_flipped_bytes_are_seen(tmp_path, storage):
+    mats = matrices(1)
+    entry, = write_all(tmp_path, mats, storage).entries.values()
+    whole = (tmp_path / "feats.ark").read_bytes()
+    for at, bit in itertools.product(range(entry.offset, len(whole)), (1, 128)):
+        damaged = bytearray(whole)
+        damaged[at] ^= bit
+        (tmp_path / "feats.ark").write_bytes(damaged)
+        with pytest.raises(DataError, match=r"checksum differs.*xlt cache verify --repair|cannot read"):
+            FeatureReader(tmp_path / "feats.scp")["u0"]
+
+
+def test_archives_of_others_need_no_checksums(tmp_path):
+    import kaldiio
+
+    matrix = np.arange(6, dtype=np.float64).reshape(2, 3)
+    kaldiio.save_ark(str(tmp_path / "feats.ark"), {"u": matrix}, scp=str(tmp_path / "feats.scp"))
+    np.testing.assert_array_equal(FeatureReader(tmp_path / "feats.scp")["u"], matrix)
+    (tmp_path / "feats.scp").write_text(f"u cat {tmp_path}/feats.ark | tail -c +3 |\n")
+    np.testing.assert_array_equal(FeatureReader(tmp_path / "feats.scp")["u"], matrix)
+
+
+@pytest.fixture(scope="module")
+def million(tmp_path_factory):
+    """An scp of a million lines and 87 MB, whose archive holds one matrix."""
+    folder = tmp_path_factory.mktemp("million")
+    entry, = write_all(folder, matrices(1)).entries.values()
+    with (folder / "feats.scp").open("w") as handle:
+        handle.writelines(f"speaker{n // 100:05}-utterance{n:07} {folder}/feats.ark:{entry.offset}\n" for n in range(1_000_000))
+    (folder / "utt2crc").unlink()
+    return folder
+
+
+def test_a_million_lines_open_at_once_and_take_no_memory(million):
+    code = ("import sys, time, tracemalloc; from pathlib import Path; import numpy; from xlt.kaldi_io import FeatureReader; "
+            "tracemalloc.start(); start = time.process_time(); reader = FeatureReader(Path(sys.argv[1])); "
+            "opened = time.process_time() - start; "
+            "shapes = {reader[f'speaker{n // 100:05}-utterance{n:07}'].shape for n in range(0, 1000000, 999)}; "
+            "print(opened, tracemalloc.get_traced_memory()[1], shapes)")
+    done = subprocess.run([sys.executable, "-c", code, str(million / "feats.scp")], cwd=ROOT, capture_output=True, text=True)
+    opened, memory, shapes = done.stdout.split(maxsplit=2)
+    assert float(opened) < 0.1 and int(memory) < 1e6 and shapes == "{(3, 4)}\n"  # its lines alone take 87 MB
+
+
+def test_a_table_of_a_million_lines_is_read_in_two_seconds(million):
+    start = time.process_time()
+    assert len(read_table(million / "feats.scp")) == 1_000_000
+    assert time.process_time() - start < 2.5  # alone 1.0; with pytest's own objects collecting garbage takes longer
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_each_key_of_an_scp_is_found(tmp_path, order):
+    mats = matrices(30)
+    write_all(tmp_path, mats)
+    scp = tmp_path / "feats.scp"
+    lines = scp.read_text().splitlines()[::order]
+    for ending in ("\n", "\r\n"):
+        scp.write_bytes(ending.join(lines).encode())
+        reader = FeatureReader(scp)
+        assert list(reader) == sorted(mats)[::order] and len(reader) == 30
+        for key, matrix in mats.items():
+            np.testing.assert_array_equal(reader[key], matrix)
+        for key in ("", "a", "u", "u1x", "u99", "z"):
+            with pytest.raises(KeyError):
+                reader[key]
+
+
+def test_an_scp_that_is_missing_empty_or_no_text(tmp_path):
+    scp = tmp_path / "feats.scp"
+    with pytest.raises(DataError, match="feats.scp: no such file"):
+        FeatureReader(scp)
+    scp.touch()
+    assert list(FeatureReader(scp)) == []
+    scp.write_bytes(b"u0 a:1\n\xff b:1\n")
+    with pytest.raises(DataError, match="feats.scp:2: not UTF-8"):
+        list(FeatureReader(scp))
 
 
 @pytest.mark.parametrize("key", ["", "two words", "a\tb"])
 def test_ids_that_kaldi_cannot_hold(tmp_path, key):
-    with ArkWriter(tmp_path / "feats.ark", tmp_path / "feats.scp") as writer, pytest.raises(DataError, match="ids"):
+    with ArkWriter(tmp_path / "feats.ark") as writer, pytest.raises(DataError, match="ids"):
         writer.write(key, np.zeros((2, 2), np.float32))
 
 

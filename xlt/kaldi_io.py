@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import io
 import itertools
+import mmap
 import os
 import zlib
 from collections.abc import Iterable, Iterator
@@ -171,55 +172,99 @@ def mend_tail(ark: Path) -> None:
     os.truncate(ark, max((e.offset + e.size for _, e in whole), default=0))
 
 
+class Lookup:
+    """A Kaldi table that stays on disk: keys are found by bisection, so neither time nor memory grows with its length.
+
+    A table that is not sorted in C order, as others may write it, is read whole. DataError if it is missing.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._whole: dict[str, str] | None = None
+        try:
+            with path.open("rb") as handle:
+                empty = not os.fstat(handle.fileno()).st_size
+                self._lines = b"" if empty else mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file") from None
+
+    def keys(self) -> Iterator[str]:
+        """The keys in the file's order."""
+        start = 0
+        while start < len(self._lines):
+            end = self._end(start, len(self._lines))
+            try:
+                yield self._lines[start:end].split(maxsplit=1)[0].decode("utf-8")
+            except (UnicodeDecodeError, IndexError):
+                read_table(self.path)  # says what is wrong with this line
+                raise
+            start = end + 1
+
+    def get(self, key: str) -> str | None:
+        """The rest of the line of ``key``, None if there is none."""
+        wanted, low, high = key.encode(), 0, len(self._lines)
+        while low < high and self._whole is None:
+            middle = (low + high) // 2
+            start = max(low, self._lines.rfind(b"\n", low, middle) + 1)
+            end = self._end(middle, high)
+            found, _, value = self._lines[start:end].partition(b" ")
+            if found == wanted:
+                return value.decode("utf-8").strip(" \t\r")
+            low, high = (end + 1, high) if found < wanted else (low, start)
+        if self._whole is None:
+            self._whole = read_table(self.path)
+        return self._whole.get(key)
+
+    def _end(self, start: int, high: int) -> int:
+        end = self._lines.find(b"\n", start, high)
+        return high if end < 0 else end
+
+
 class FeatureReader:
-    """Random access to the matrices of a ``feats.scp`` without reading the archives whole.
+    """Random access to the matrices of a ``feats.scp`` without reading the archives, or the scp, whole.
 
     Matrices are checked against their CRC-32 if ``utt2crc`` lies beside the scp, as stage 3 puts it there.
     """
 
     def __init__(self, scp: Path):
         self.scp = scp
-        self.places = read_table(scp)
-        self._crcs: dict[str, str] | None = None
+        self.places = Lookup(scp)
+        crcs = scp.with_name("utt2crc")
+        self.crcs = Lookup(crcs) if crcs.exists() else None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.places)
+        return self.places.keys()
 
     def __len__(self) -> int:
-        return len(self.places)
+        return sum(1 for _ in self)
 
     def __getitem__(self, key: str) -> Matrix:
         """The matrix (T, D) of utterance ``key``; DataError if it cannot be read or is not what was written."""
-        place = self.places[key]
+        place = self.places.get(key)
+        if place is None:
+            raise KeyError(key)
+        crc = self.crcs.get(key) if self.crcs else None
         path, _, offset = place.rpartition(":")
         try:
             data = None
             if offset.isdigit() and not place.endswith("|"):
                 with open(path, "rb") as handle:
                     data = read_stored(handle, int(offset))
-            if data is None:  # another kind of matrix, or a command: somebody else's archive
+            if data is None and crc is None:  # another kind of matrix, or a command: somebody else's archive
                 import omniio.kaldi
 
                 return omniio.kaldi.load_mat(place)
         except FileNotFoundError:
             self._fail(f"{key}: the archive {path or place} is gone; {AGAIN}")
         except EOFError as err:
-            self._fail(f"{key}: cannot read {place}: {err}; {AGAIN}")
+            self._fail(f"{key}: cannot read {place}: {err}; {AGAIN}, and if it calls the set up to date, mend it with: "
+                       "xlt cache verify --repair")
         except (OSError, ValueError, AssertionError, RuntimeError) as err:
             self._fail(f"{key}: cannot read {place} ({err}); mend it with: xlt cache verify --repair")
-        crc = self.crcs.get(key)
-        if crc is not None and zlib.crc32(data) != int(crc, 16):
+        if data is None or (crc is not None and zlib.crc32(data) != int(crc, 16)):
             self._fail(f"{key}: checksum differs: the archive {path} is damaged at byte {offset} or behind it; mend it "
                        "with: xlt cache verify --repair")
         return parse(data)
-
-    @property
-    def crcs(self) -> dict[str, str]:
-        """CRC-32 in hex of each utterance that stage 3 has stored, empty for other people's archives."""
-        if self._crcs is None:
-            path = self.scp.with_name("utt2crc")
-            self._crcs = read_table(path) if path.exists() else {}
-        return self._crcs
 
     def _fail(self, what: str) -> NoReturn:
         raise DataError(f"{self.scp}: {what}")

@@ -41,6 +41,16 @@ class Recipe:
     def context(self, *settings: str, force: bool = False) -> Context:
         return Context(Path("."), load(self.dir, list(settings)), force=force)
 
+    @property
+    def store(self) -> Path:
+        """The keys of the shared store."""
+        return self.dir.parent / "cache" / "features"
+
+    def key(self) -> Path:
+        """The folder of the only key."""
+        folder, = self.store.iterdir()
+        return folder
+
     def dump(self, name: str, upstream: str = "fbank") -> Path:
         return self.dir / "dump" / upstream / name
 

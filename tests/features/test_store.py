@@ -6,18 +6,26 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.features.conftest import Recipe
 from xlt import kaldi_io
 from xlt.errors import ConfigError, DataError, StageError, UpstreamError
 from xlt.features import extract, run
-from xlt.features.store import batches
-from xlt.kaldi_io import FeatureReader, read_table
+from xlt.features.store import Row, batches
+from xlt.kaldi_io import FeatureReader, read_table, write_table
+from xlt.kaldi_matrix import round_trip
 
 SETS = ("train", "dev", "test")
+
+
+def matrices(dump: Path) -> dict[str, np.ndarray]:
+    reader = FeatureReader(dump / "feats.scp")
+    return {utt: reader[utt] for utt in reader}
 
 
 def test_a_set_holds_what_the_later_stages_read(recipe):
@@ -26,8 +34,8 @@ def test_a_set_holds_what_the_later_stages_read(recipe):
         folder = recipe.dump(name)
         wavs, places = read_table(recipe.dir / "data" / name / "wav.scp"), read_table(folder / "feats.scp")
         assert list(places) == list(wavs)
-        assert {p.name for p in folder.iterdir()} == {"feats.1.ark", "feats.scp", "utt2num_frames", "utt2audio",
-                                                      "feats.json", "stage.json"}
+        assert {p.name for p in folder.iterdir()} == {"feats.scp", "utt2num_frames", "utt2audio", "utt2crc", "feats.json",
+                                                      "stage.json"}
         frames = read_table(folder / "utt2num_frames")
         reader = FeatureReader(folder / "feats.scp")
         for utt in wavs:
@@ -57,17 +65,25 @@ def test_more_processes_than_utterances(recipe):
     run(recipe.context())
     alone = {u: FeatureReader(recipe.dump("train") / "feats.scp")[u] for u in ("s-a", "s-d")}
     run(recipe.context("nj=7", force=True))
-    assert len(list(recipe.dump("train").glob("feats.*.ark"))) <= 5
+    store = {Path(place.rpartition(":")[0]).parent for place in read_table(recipe.dump("train") / "feats.scp").values()}
+    assert len(store) == 1 and len(list(store.pop().glob("feats.*.ark"))) <= 3 + 5 + 2 + 2
     reader = FeatureReader(recipe.dump("train") / "feats.scp")
     assert all(np.array_equal(reader[u], alone[u]) for u in alone)
 
 
-def test_goes_on_by_utterance(recipe, monkeypatch, capsys):
-    monkeypatch.setattr("xlt.features.store.batches", lambda todo, *_: [[item] for item in todo])
+def one_by_one(monkeypatch):
+    """Each utterance is a batch of its own."""
+    monkeypatch.setattr("xlt.features.store.batches", lambda rows, *_: [[r] for r in sorted(rows)])
+
+
+def test_goes_on_by_batch(recipe, monkeypatch, capsys):
+    one_by_one(monkeypatch)
+    keys = read_table(recipe.dir / "data/train/utt2audio")
+    utts = {key: utt for utt, key in keys.items()}
     real, seen = extract.Shard.run, []
 
     def stops_at_the_fourth(self, message):
-        seen.append(message["utts"][0][0])
+        seen.append(utts.get(message["utts"][0][0]))
         if len(seen) == 4:
             raise KeyboardInterrupt
         return real(self, message)
@@ -76,9 +92,8 @@ def test_goes_on_by_utterance(recipe, monkeypatch, capsys):
     with pytest.raises(KeyboardInterrupt):
         run(recipe.context())
     assert not recipe.dump("train").exists()
-    partial = recipe.dir / "dump" / "fbank" / ".train.partial"
-    torn = (partial / "feats.1.ark").read_bytes()[:-100]  # the last of three is cut
-    (partial / "feats.1.ark").write_bytes(torn)
+    ark = recipe.key() / "feats.1.ark"
+    ark.write_bytes(ark.read_bytes()[:-100])  # the last of three is cut
     run(recipe.context())
     assert seen[:3] == ["s-a", "s-b", "s-c"] and seen[4:7] == ["s-c", "s-d", "s-e"]
     assert "2 of 5 utterances are there already" in capsys.readouterr().out
@@ -88,24 +103,162 @@ def test_goes_on_by_utterance(recipe, monkeypatch, capsys):
     assert [len(reader[u]) for u in ("s-a", "s-b", "s-c", "s-d", "s-e")] == [48, 98, 68, 28, 88]
 
 
-def test_equal_audio_is_copied_not_encoded(recipe, monkeypatch, capsys):
+def test_a_resumed_run_encodes_the_batches_of_the_first_plan(recipe, monkeypatch):
+    recipe.add("train", {f"s-{n:02}": 0.3 + n / 50 for n in range(20)})
+    real, seen = extract.Shard.run, []
+
+    def stops_at_the_third(self, message):
+        seen.append([key for key, *_ in message["utts"]])
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return real(self, message)
+
+    monkeypatch.setattr(extract.Shard, "run", stops_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe.context("features.batch_s=2"))
+    planned = json.loads((recipe.dir / "dump/fbank/.train.partial/plan.json").read_text())["batches"]
+    assert len(planned) > 3 and seen == planned[:3]
+    first_run = len(seen)
+    run(recipe.context("features.batch_s=2", "nj=1"))
+    assert seen[first_run:first_run + len(planned) - 2] == planned[2:]
+
+
+def test_equal_audio_is_encoded_once(recipe, monkeypatch, capsys):
     run(recipe.context())
     recipe.add("train_1min", {"s-b": 1.0, "s-e": 0.9})
     monkeypatch.setattr(extract.Shard, "run", None)  # encoding would fail
     run(recipe.context("data.train_minutes=1"))
-    assert "2 utterances copied from dump/fbank/train" in capsys.readouterr().out
-    small, whole = (FeatureReader(recipe.dump(n) / "feats.scp") for n in ("train_1min", "train"))
-    assert all(np.array_equal(small[u], whole[u]) for u in ("s-b", "s-e"))
+    assert "2 of 2 utterances are there already" in capsys.readouterr().out
+    small, whole = (read_table(recipe.dump(n) / "feats.scp") for n in ("train_1min", "train"))
+    assert small == {u: whole[u] for u in ("s-b", "s-e")}
     assert json.loads((recipe.dump("train_1min") / "feats.json").read_text())["dim"] == 80
 
 
-def test_other_settings_or_audio_are_not_copied(recipe, capsys):
+def test_another_recipe_finds_the_audio(recipe, monkeypatch, capsys):
+    run(recipe.context())
+    before = read_table(recipe.dump("train") / "feats.scp")
+    other = Recipe(recipe.dir.parent / "other")
+    for name, utts in (("train", {"s-b": 1.0, "s-z": 0.4}), ("dev", {"s-a": 0.5}), ("test", {"s-c": 0.7})):
+        other.add(name, utts)
+    monkeypatch.chdir(other.dir)
+    run(other.context())
+    after = read_table(other.dump("train") / "feats.scp")
+    assert after["s-b"] == before["s-b"]
+    assert json.loads((other.dump("train") / "stage.json").read_text())["encoded"] == 1
+    assert json.loads((other.dump("dev") / "stage.json").read_text())["encoded"] == 0
+
+
+def test_other_settings_or_audio_are_encoded(recipe, capsys):
     run(recipe.context())
     recipe.add("train_1min", {"s-b": 1.0, "s-e": 0.8})  # s-e is cut: other audio under the same id
     run(recipe.context("data.train_minutes=1"))
-    assert "1 utterances copied" in capsys.readouterr().out
+    assert "1 of 2 utterances are there already" in capsys.readouterr().out
     run(recipe.context("data.train_minutes=1", "features.layers=0"))
-    assert "copied" not in capsys.readouterr().out
+    assert "already" not in capsys.readouterr().out
+
+
+def test_changed_audio_under_the_same_name_is_encoded_again(recipe, capsys):
+    run(recipe.context())
+    before = read_table(recipe.dump("dev") / "feats.scp")
+    recipe.add("dev", {"s-f": 0.6, "s-g": 0.5})  # s-g was 0.4 s
+    capsys.readouterr()
+    run(recipe.context())
+    assert "makes dump/fbank/dev again (data/dev/utt2audio changed)" in capsys.readouterr().out
+    after = read_table(recipe.dump("dev") / "feats.scp")
+    assert after["s-f"] == before["s-f"] and after["s-g"] != before["s-g"]
+    assert read_table(recipe.dump("dev") / "utt2num_frames")["s-g"] == "48"
+
+
+def test_a_kaldi_directory_of_the_users_own_has_its_audio_hashed(recipe, capsys):
+    for name in SETS:
+        (recipe.dir / "data" / name / "utt2audio").unlink()
+        (recipe.dir / "data" / name / "utt2dur").unlink()
+    run(recipe.context())
+    run(recipe.context())
+    assert capsys.readouterr().out.count("is up to date") == 3
+    wav = recipe.dir / "data/all/wav/s-g.wav"
+    samples, rate = soundfile.read(wav, dtype="int16")
+    soundfile.write(wav, np.append(samples, np.zeros(1600, np.int16)), rate)
+    run(recipe.context())
+    assert "makes dump/fbank/dev again (audio changed)" in capsys.readouterr().out
+    stamp = json.loads((recipe.dump("dev") / "stage.json").read_text())
+    assert (stamp["utterances"], stamp["encoded"]) == (2, 1)
+    assert FeatureReader(recipe.dump("dev") / "feats.scp")["s-g"].shape == (48, 80)
+
+
+def test_an_archive_that_is_gone_or_short_costs_only_what_is_lost(recipe, capsys):
+    run(recipe.context())
+    before = {u: m.copy() for u, m in matrices(recipe.dump("train")).items()}
+    arks = {name: Path(next(iter(read_table(recipe.dump(name) / "feats.scp").values())).rpartition(":")[0]) for name in SETS}
+    os.truncate(arks["train"], arks["train"].stat().st_size - 10)
+    arks["dev"].unlink()
+    with pytest.raises(DataError, match=r"the archive .*feats.2.ark is gone; run stage 3 \(features\) again"):
+        FeatureReader(recipe.dump("dev") / "feats.scp")["s-f"]
+    with pytest.raises(DataError, match=r"ends 10 bytes before the matrix does; run stage 3 \(features\) again"):
+        matrices(recipe.dump("train"))
+    capsys.readouterr()
+    run(recipe.context())
+    out = capsys.readouterr().out
+    assert "makes dump/fbank/train again" in out and "feats.1.ark was cut short" in out
+    assert "makes dump/fbank/dev again" in out and "dump/fbank/test is up to date" in out
+    assert json.loads((recipe.dump("train") / "stage.json").read_text())["encoded"] == 1
+    after = matrices(recipe.dump("train"))
+    assert all(np.array_equal(after[u], before[u]) for u in before)
+
+
+def test_compressed_features_are_what_round_trip_says(recipe):
+    run(recipe.context())
+    exact = {u: m.copy() for u, m in matrices(recipe.dump("train")).items()}
+    for storage in ("cm2", "cm1"):
+        run(recipe.context(f"features.storage={storage}"))
+        found = matrices(recipe.dump("train"))
+        assert all(np.array_equal(found[u], round_trip(exact[u], storage)) for u in exact)
+        assert json.loads((recipe.dump("train") / "feats.json").read_text())["storage"] == storage
+
+
+def test_feats_json_is_the_same_for_the_same_settings(recipe):
+    run(recipe.context())
+    before = (recipe.dump("train") / "feats.json").read_bytes()
+    run(recipe.context(force=True))
+    assert (recipe.dump("train") / "feats.json").read_bytes() == before
+
+
+def test_force_encodes_anew_and_goes_on_when_interrupted(recipe, monkeypatch):
+    one_by_one(monkeypatch)
+    run(recipe.context())
+    before = read_table(recipe.dump("train") / "feats.scp")
+    real, seen = extract.Shard.run, []
+
+    def stops_at_the_third(self, message):
+        seen.append(message)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return real(self, message)
+
+    monkeypatch.setattr(extract.Shard, "run", stops_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe.context(force=True))
+    run(recipe.context(force=True))
+    after = read_table(recipe.dump("train") / "feats.scp")
+    assert all(after[u] != before[u] for u in before)
+    assert json.loads((recipe.dump("train") / "stage.json").read_text())["encoded"] == 3
+
+
+def test_speeds_are_further_copies_with_texts_and_speakers(recipe):
+    data = recipe.dir / "data/train"
+    utts = list(read_table(data / "wav.scp"))
+    write_table(data / "text", {u: f"text of {u}" for u in utts})
+    write_table(data / "utt2spk", dict.fromkeys(utts, "s"))
+    run(recipe.context("features.speed=[0.9, 1.0]"))
+    folder = recipe.dump("train")
+    frames = read_table(folder / "utt2num_frames")
+    assert list(frames) == [*utts, *(f"sp0.9-{u}" for u in utts)]
+    assert int(frames["sp0.9-s-b"]) == (round(16000 / 0.9) - 400) // 160 + 1
+    assert read_table(folder / "text")["sp0.9-s-b"] == "text of s-b"
+    assert read_table(folder / "utt2spk")["sp0.9-s-b"] == "sp0.9-s" and read_table(folder / "utt2spk")["s-b"] == "s"
+    assert read_table(folder / "utt2audio")["sp0.9-s-b"] == read_table(data / "utt2audio")["s-b"] + "-sp0.9"
+    assert not (recipe.dump("dev") / "text").exists() and len(read_table(recipe.dump("dev") / "feats.scp")) == 2
+    assert json.loads((folder / "feats.json").read_text())["speed"] == [0.9, 1.0]
 
 
 def test_changed_settings_are_said_and_redone(recipe, capsys):
@@ -189,8 +342,7 @@ def test_ctrl_c_ends_the_workers_and_loses_nothing(recipe, tmp_path):
     command = [sys.executable, "-m", "xlt.cli", "features", "--nj", "2"]
     stage = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL,
                              stderr=subprocess.PIPE, text=True, start_new_session=True)
-    partial = recipe.dir / "dump/fbank/.train.partial"
-    while stage.poll() is None and not any(p.stat().st_size for p in partial.glob("feats.*.scp")):
+    while stage.poll() is None and not any(p.stat().st_size for p in recipe.store.glob("*/feats.*.idx")):
         time.sleep(0.01)
     os.killpg(stage.pid, signal.SIGINT)  # as a terminal does: to the stage and its workers
     assert "interrupted; the same command goes on" in stage.communicate()[1]
@@ -204,5 +356,5 @@ def test_ctrl_c_ends_the_workers_and_loses_nothing(recipe, tmp_path):
 
 def test_batches_hold_like_lengths_longest_first():
     samples = {"a": 16000, "b": 48000, "c": 32000, "d": 16000}
-    found = batches([[u, "", None] for u in samples], samples, 3.0)
-    assert [[u for u, _, _ in batch] for batch in found] == [["b"], ["c", "a"], ["d"]]
+    found = batches([Row(u, u, "", "", 1.0, n) for u, n in samples.items()], 3.0)
+    assert [[row.utt for row in batch] for batch in found] == [["b"], ["c", "a"], ["d"]]
