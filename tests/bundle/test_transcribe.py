@@ -8,39 +8,15 @@ import pytest
 import soundfile
 import soxr
 
+from tests.tones import RATE, make_corpus, sound
 from xlt.cli import main
-from xlt.kaldi_io import write_table
-
-RATE = 16000
-TONES = {"a": 300, "e": 700, "i": 1500, "o": 2500}
-
-
-def sound(text: str, rng: np.random.Generator) -> np.ndarray:
-    """Each letter a tone of 0.15 s, a space 0.15 s of near silence; (N,)."""
-    time = np.arange(int(0.15 * RATE)) / RATE
-    parts = [0.3 * np.sin(2 * np.pi * TONES[c] * time) if c in TONES else np.zeros_like(time) for c in text]
-    whole = np.concatenate([np.zeros(1600), *parts, np.zeros(1600)])
-    return (whole + rng.normal(size=len(whole)) * 0.001).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     """A recipe with the kaldi reader, trained until it knows the four tones."""
-    rng = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("tones")
-    for name, count in (("train", 60), ("dev", 6), ("test", 6)):
-        folder = root / "corpus" / name
-        folder.mkdir(parents=True)
-        text, wavs = {}, {}
-        for i in range(count):
-            utt = f"spk-{name}{i:03d}"
-            text[utt] = " ".join("".join(rng.choice(list(TONES), size=3, replace=False)) for _ in range(2 + i % 2))
-            wavs[utt] = str(folder / f"{utt}.wav")
-            rate = RATE if i % 2 else 8000  # telephone speech has nothing above 4 kHz
-            soundfile.write(wavs[utt], soxr.resample(sound(text[utt], rng), RATE, rate), rate)
-        write_table(folder / "text", text)
-        write_table(folder / "wav.scp", wavs)
-        write_table(folder / "utt2spk", dict.fromkeys(text, "spk"))
+    make_corpus(root / "corpus")
     recipe = root / "recipe"
     recipe.mkdir()
     (recipe / "recipe.yaml").write_text(

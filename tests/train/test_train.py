@@ -1,12 +1,14 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.config import load
+from xlt.features.layer_mix import Mix
 from xlt.kaldi_io import read_table
 from xlt.train.espnet_task import BEFORE, NEWEST, XltTrainer
 from xlt.train.fit import _epochs
@@ -132,3 +134,29 @@ def test_bpe_tokens_train_and_come_back_as_text(finished, tmp_path):
     refs = read_table(recipe / "data" / "test" / "text")
     hyps = read_table(exp / "decode_test" / "text")
     assert hyps.keys() == refs.keys() and "▁" not in "".join(hyps.values())
+
+
+def test_layer_mix_goes_with_the_model_and_another_is_refused(finished, tmp_path, capsys):
+    recipe = tmp_path / "recipe"
+    shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
+    dump = recipe / "dump" / "whisper_base"
+    (dump / "mix").mkdir()
+    (dump / "mix" / "mix.json").write_text(json.dumps({"layers": [3, 4], "norm": "none"}))
+    np.savez(dump / "mix" / "mix.npz", weights=np.float32([0.25, 0.75]))
+    digest = Mix.load(dump / "mix").digest
+
+    def mixed_by(digest):
+        for name in ("train", "dev"):
+            path = dump / name / "feats.json"
+            path.write_text(json.dumps({**json.loads(path.read_text()), "layers": "mix", "mix": {"digest": digest}}))
+
+    mixed_by("of another mix")
+    settings = ["--recipe", str(recipe), "train.max_epochs=1"]
+    assert main(["train", *settings]) == 2
+    assert "is not the layer mix that dump/whisper_base was made with" in capsys.readouterr().err
+    mixed_by(digest)
+    assert main(["train", *settings]) == 0
+    assert Mix.load(recipe / "exp" / "main").digest == digest
+    assert json.loads((recipe / "exp/main/xlt.json").read_text())["features"]["mix"]["digest"] == digest
+    assert main(["bundle", *settings, "bundle.with_upstream=false"]) == 0
+    assert Mix.load(recipe / "exp" / "main" / "bundle").digest == digest

@@ -41,6 +41,8 @@ def fit(ctx: Context, out: Path) -> dict:
     for name in ("tokens.txt", "bpe.model"):
         if (ctx.tokens / name).exists():
             shutil.copyfile(ctx.tokens / name, out / name)
+    if info.get("layers") == "mix" and not cfg.features.on_the_fly:
+        _copy_mix(ctx, info, out)
     stack = max(1, round(info["frame_rate"] / cfg.train.frame_rate))
     work = out / "work"
     work.mkdir(exist_ok=True)
@@ -237,8 +239,6 @@ def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int)
     if info.get("layers") == "mix" and ctx.cfg.features.on_the_fly:
         info["mix"] = onfly.learned_mix(out / "model.pth", info["mix_norm"])
         say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in info["mix"]["weights"]))
-    elif info.get("layers") == "mix":
-        _copy_mix(ctx, info, out)
     write_json(out / "xlt.json", {
         "lang": ctx.cfg.lang, "normaliser": ctx.cfg.data.normaliser or get(ctx.cfg.lang).normaliser,
         "features": {**info, "settings": ctx.cfg.section("features")},
