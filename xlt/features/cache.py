@@ -39,12 +39,12 @@ def store_root(cache: Path) -> Path:
     return cache / "features"
 
 
-def settings(setup: Setup, digest: str | None = None) -> dict:
-    """Everything that determines the features; ``digest``: of the layer mix."""
-    from xlt.features.extract import upstream_class
+def settings(setup: Setup) -> dict:
+    """Everything that determines the features."""
+    from xlt.features.extract import load_mix, upstream_class
 
-    kind = upstream_class(setup.source.upstream)
-    return {"format": FORMAT, "upstream": setup.source.identity, "layers": setup.layers, "mix": digest,
+    kind, mix = upstream_class(setup.source.upstream), load_mix(setup)
+    return {"format": FORMAT, "upstream": setup.source.identity, "layers": setup.layers, "mix": mix.digest if mix else None,
             "dtype": setup.dtype, "storage": setup.storage, "padding": getattr(kind, "padding", ""),
             "versions": {p: importlib.metadata.version(p) for p in kind.packages}}
 
@@ -56,25 +56,20 @@ class Key:
         self.folder = folder
 
     @classmethod
-    def make(cls, cache: Path, setup: Setup, path: str | None) -> Key:
-        """The key of a setup, its folder made and described; ``path``: the setting features.path."""
-        digest = None
-        if setup.mix:
-            from xlt.features.layer_mix import Mix
-
-            digest = Mix.load(Path(setup.mix)).digest
-        determines = settings(setup, digest)
-        text = json.dumps(determines, sort_keys=True, ensure_ascii=False)
+    def of(cls, cache: Path, setup: Setup) -> Key:
+        """The key of a setup."""
+        text = json.dumps(settings(setup), sort_keys=True, ensure_ascii=False)
         name = re.sub(r"[^\w.+]", "_", setup.source.upstream)
-        key = cls(store_root(cache) / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}")
-        key.folder.mkdir(parents=True, exist_ok=True)
+        return cls(store_root(cache) / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}")
+
+    def describe(self, setup: Setup, path: str | None) -> None:
+        """Write ``setup.json`` and the layer mix unless they are there; ``path``: the setting features.path."""
         if setup.mix:
             for file in ("mix.json", "mix.npz", "mix.svg"):
-                if (Path(setup.mix) / file).exists() and not (key.folder / file).exists():
-                    _copy(Path(setup.mix) / file, key.folder / file)
-        if not (key.folder / "setup.json").exists():
-            write_json(key.folder / "setup.json", {**determines, "batch_s": setup.batch_s, "path": path})
-        return key
+                if (Path(setup.mix) / file).exists() and not (self.folder / file).exists():
+                    _copy(Path(setup.mix) / file, self.folder / file)
+        if not (self.folder / "setup.json").exists():
+            write_json(self.folder / "setup.json", {**settings(setup), "batch_s": setup.batch_s, "path": path})
 
     @property
     def facts(self) -> dict:
@@ -116,17 +111,26 @@ class Key:
     @contextlib.contextmanager
     def writing(self, who: str, wait: bool = True) -> Iterator[bool]:
         """Hold the right to write archives, for ``who``; another holder is waited for, or False comes back at once."""
-        with (self.folder / ".lock").open("a+", encoding="utf-8") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not wait:
-                    yield False
-                    return
-                handle.seek(0)
-                say(f"  features of the same settings are being made for {handle.read().strip() or 'another run'}; "
-                    "waits for it")
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as stack:
+            while True:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    handle = stack.enter_context((self.folder / ".lock").open("a+", encoding="utf-8"))
+                except FileNotFoundError:  # removed between these two lines
+                    continue
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if not wait:
+                        yield False
+                        return
+                    handle.seek(0)
+                    say(f"  features of the same settings are being made for {handle.read().strip() or 'another run'}; "
+                        "waits for it")
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(handle.fileno()), os.stat(handle.name)):  # else gc has removed the key
+                        break
             handle.truncate(0)
             handle.write(f"{who}\n")
             handle.flush()

@@ -77,7 +77,7 @@ class Store:
     @property
     def key(self) -> Key:
         if self._key is None:
-            self._key = Key.make(self.cache, self.setup, self.ctx.cfg.features.path)
+            self._key = Key.of(self.cache, self.setup)
         return self._key
 
     @property
@@ -135,6 +135,7 @@ class Store:
         rows = self.rows(name)
         out, key = self.ctx.dump / name, self.key
         with key.writing(os.fspath(out.absolute())):
+            key.describe(self.setup, self.ctx.cfg.features.path)
             key.use(out)
             key.mend()
             plan = Plan(partial / "plan.json", key, rows, self.ctx.force)
@@ -220,8 +221,8 @@ class Store:
 class Plan:
     """The batches of a set, kept where an interrupted run finds them: the same batches give the same bits.
 
-    ``{"key": folder of the store, "since": run, "batches": [[content key, …], …]}``; with --force only what was written
-    from run ``since`` on counts.
+    ``{"key": folder of the store, "since": run, "needs": [content key, …], "batches": [[content key, …], …]}``; with
+    --force only what was written from run ``since`` on counts.
     """
 
     def __init__(self, path: Path, key: Key, rows: list[Row], force: bool):
@@ -244,7 +245,8 @@ class Plan:
         new = [r for k, r in self.by_key.items() if k not in self.have and k not in planned]
         if new:
             self.batches += [[r.key for r in batch] for batch in batches(new, budget(new))]
-            write_json(self.path, {"key": self.key.folder.name, "since": self.since, "batches": self.batches})
+        write_json(self.path, {"key": self.key.folder.name, "since": self.since, "needs": list(self.by_key),
+                               "batches": self.batches})
         return [[self.by_key[k] for k in batch] for batch in self.batches if not self.have.issuperset(batch)]
 
 
