@@ -92,7 +92,7 @@ def test_goes_on_by_batch(recipe, monkeypatch, capsys):
     with pytest.raises(KeyboardInterrupt):
         run(recipe.context())
     assert not recipe.dump("train").exists()
-    ark = recipe.key() / "feats.1.ark"
+    ark, = recipe.key().glob("feats.*.ark")
     ark.write_bytes(ark.read_bytes()[:-100])  # the last of three is cut
     run(recipe.context())
     assert seen[:3] == ["s-a", "s-b", "s-c"] and seen[4:7] == ["s-c", "s-d", "s-e"]
@@ -192,14 +192,14 @@ def test_an_archive_that_is_gone_or_short_costs_only_what_is_lost(recipe, capsys
     arks = {name: Path(next(iter(read_table(recipe.dump(name) / "feats.scp").values())).rpartition(":")[0]) for name in SETS}
     os.truncate(arks["train"], arks["train"].stat().st_size - 10)
     arks["dev"].unlink()
-    with pytest.raises(DataError, match=r"the archive .*feats.2.ark is gone; run stage 3 \(features\) again"):
+    with pytest.raises(DataError, match=r"the archive .*feats.\d+.ark is gone; run stage 3 \(features\) again"):
         FeatureReader(recipe.dump("dev") / "feats.scp")["s-f"]
     with pytest.raises(DataError, match=r"ends 10 bytes before the matrix does; run stage 3 \(features\) again"):
         matrices(recipe.dump("train"))
     capsys.readouterr()
     run(recipe.context())
     out = capsys.readouterr().out
-    assert "makes dump/fbank/train again" in out and "feats.1.ark was cut short" in out
+    assert "makes dump/fbank/train again" in out and f"{arks['train']} was cut short" in out
     assert "makes dump/fbank/dev again" in out and "dump/fbank/test is up to date" in out
     assert json.loads((recipe.dump("train") / "stage.json").read_text())["encoded"] == 1
     after = matrices(recipe.dump("train"))

@@ -19,12 +19,13 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.errors import DataError
-from xlt.kaldi_io import Entry, mend_tail, read_index
+from xlt.kaldi_io import Entry, read_index
 from xlt.log import say
 from xlt.stage import write_json
 
@@ -93,8 +94,8 @@ class Key:
         return sorted(names, key=lambda p: [int(n) for n in re.findall(r"\d+", p.name)])
 
     def new_run(self) -> int:
-        """A number that no archive has; asked for under the lock."""
-        return 1 + max((run_of(p) for p in self.archives()), default=0)
+        """A number that no archive ever had: seconds since 1970, or more; asked for under the lock."""
+        return max([int(time.time()), *(run_of(p) + 1 for p in self.archives())])
 
     def ark(self, run: int) -> Path:
         return self.folder / f"feats.{run}.ark"
@@ -136,12 +137,6 @@ class Key:
             handle.flush()
             yield True
 
-    def mend(self) -> None:
-        """Cut off what killed runs left behind their last whole matrices; asked for under the lock."""
-        for ark in self.archives():
-            if ark.exists() and not _longer_index(ark):
-                mend_tail(ark)
-
     def use(self, dump: Path) -> None:
         """Note that the dump folder of a set points here."""
         shown = os.fspath(dump.absolute())
@@ -176,12 +171,6 @@ def partial_of(dump: Path) -> Path:
 def keys(cache: Path) -> list[Key]:
     """All keys of the store, by name."""
     return [Key(p) for p in sorted(store_root(cache).glob("*-*")) if p.is_dir()]
-
-
-def _longer_index(ark: Path) -> bool:
-    """Whether an archive has lost matrices that its index lists: damage, which is not cut off but named."""
-    size = ark.stat().st_size
-    return any(e.offset + e.size > size for _, e in read_index(ark))
 
 
 def _copy(source: Path, target: Path) -> None:

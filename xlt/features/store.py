@@ -137,7 +137,6 @@ class Store:
         with key.writing(os.fspath(out.absolute())):
             key.describe(self.setup, self.ctx.cfg.features.path)
             key.use(out)
-            key.mend()
             plan = Plan(partial / "plan.json", key, rows, self.ctx.force)
             if plan.found:
                 say(f"  {plan.found} of {len(rows)} utterances are there already")
