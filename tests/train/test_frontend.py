@@ -238,3 +238,15 @@ def test_whisper_pads_and_cuts_in_training_as_in_extraction(tmp_path):
         assert lengths[row] == len(matrix) == made.num_frames(len(clips[row]))
         got = torch.cat([s[row, : lengths[row]] for s in states], dim=1)
         torch.testing.assert_close(got, torch.from_numpy(matrix), atol=1e-4, rtol=1e-4)
+
+
+def test_bfloat16_is_that_of_the_extraction(tiny, waves):
+    source = find_weights(TINY, str(tiny), None, None)
+    matrices = encode_waves(load(Setup(source, 2, "bfloat16", 12.0)), waves, 2)
+    made = frontend(tiny, layers=2)
+    exact = made.hidden(*padded(waves))[0][0]
+    made.dtype = torch.bfloat16
+    states, lengths = made.hidden(*padded(waves))
+    assert states[0].dtype == torch.float32 and not torch.equal(states[0], exact)
+    for row, matrix in enumerate(matrices):
+        torch.testing.assert_close(states[0][row, : lengths[row]], torch.from_numpy(matrix), atol=0.05, rtol=0.05)

@@ -24,6 +24,9 @@ def run(ctx: Context) -> None:
     if features.mix_from is not None:
         raise ConfigError("features.mix_from: features.on_the_fly learns its layer weights with the head; another "
                           "language's are taken with features.on_the_fly=false")
+    if features.dtype == "int8":
+        raise ConfigError("features.dtype=int8: features.on_the_fly computes in float32 or bfloat16; int8 is for the feature "
+                          "cache, with features.on_the_fly=false")
     sets = list(dict.fromkeys([ctx.cfg.train_set, "dev", "test"]))
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
 
