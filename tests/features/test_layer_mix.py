@@ -155,6 +155,25 @@ def test_up_to_date_until_what_it_heard_changes(toys, monkeypatch, capsys):
     assert "makes dump/toy/mix again (features.mix_head: blstm → linear)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("norm", ["none", "frame", "corpus"])
+def test_the_probe_gets_each_utterances_layers_and_text(toys, monkeypatch, norm):
+    def learn(hidden, texts, moments, settings, progress):
+        upstream = Toy(Source("toy", None, {}), "float32", "cpu")
+        for utt, states, text in zip(sorted(facts_heard(toys)), hidden, texts, strict=True):
+            assert text == f"{utt} text"
+            raw, = extract.encode_waves(upstream, [read_wav(f"data/all/wav/s-{utt}.wav")], [0, 1, 2])
+            expected = raw.reshape(len(raw), 3, 4)
+            if norm == "frame":
+                expected = (expected - expected.mean(-1, keepdims=True)) / np.sqrt(expected.var(-1, keepdims=True) + 1e-5)
+            np.testing.assert_allclose(states, expected, atol=2e-3)
+        assert settings == probe.Settings(norm, "linear", 3, 7)
+        return probe.Learned(np.array([0.2, 0.3, 0.5], np.float32), 1.0, [])
+
+    monkeypatch.setattr(probe, "learn", learn)
+    folder = made(toys, f"features.mix_norm={norm}", "features.mix_head=linear", "features.mix_seed=7")
+    assert facts_of(folder)["weights"] == [0.2, 0.3, 0.5]
+
+
 def test_nothing_but_training_speech_is_read(toys):
     import shutil
 
@@ -263,6 +282,22 @@ def test_damage_is_noticed(toys, damage):
     damage(folder)
     with pytest.raises(DataError, match=r"mix: the layer mix is damaged \(.*make it again with --stage 3 --force"):
         Mix.load(folder)
+
+
+@pytest.mark.parametrize(("layers", "weights", "mean", "std"), [
+    ([0, 1], np.ones(3), np.zeros((2, 4)), np.ones((2, 4))),
+    ([0, 1], np.ones(2), np.zeros((3, 4)), np.ones((3, 4))),
+    ([0, 1], np.ones(2), np.zeros((2, 4)), np.ones((2, 5))),
+    ([0, 1], np.ones(2), np.zeros((2, 4)), None),
+    ([0, 1], np.ones(2), None, None),
+])
+def test_arrays_that_do_not_fit_each_other(tmp_path, layers, weights, mean, std):
+    mix = Mix(layers, weights, "corpus", mean, std)
+    arrays = {"weights": weights, "mean": mean, "std": std}
+    np.savez(tmp_path / "mix.npz", **{k: v for k, v in arrays.items() if v is not None})
+    (tmp_path / "mix.json").write_text(json.dumps({"layers": layers, "norm": "corpus", "digest": mix.digest}))
+    with pytest.raises(DataError, match="damaged .mix.json and mix.npz do not fit each other"):
+        Mix.load(tmp_path)
 
 
 def test_missing_files_are_named(toys):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xlt.errors import DataError, UpstreamError
-from xlt.features.probe import Moments, Settings, learn, one_thread
+from xlt.features.probe import Moments, Settings, _network, learn, one_thread
 
 LAYERS, DIM, INFORMATIVE = 4, 12, 2
 
@@ -49,6 +49,23 @@ def test_a_dead_dimension_gets_no_zero_deviation():
     std = moments_of(hidden).std
     alive = np.concatenate(hidden).astype(np.float64)[:, 0].std(axis=0)
     assert std[0, 5] == pytest.approx(alive.mean() / 1000)
+
+
+@pytest.mark.parametrize("norm", ["corpus", "none"])
+def test_the_head_sees_the_standardised_sum_of_the_standardised_layers(norm):
+    hidden, _ = made_up(3)
+    net = _network(moments_of(hidden), Settings(norm, "linear", 1, 0), 6).eval()
+    net.out = torch.nn.Identity()
+    net.weights.data = torch.tensor([0.5, -1.0, 0.0, 1.0])
+    whole = np.concatenate(hidden).astype(np.float64)
+    if norm == "corpus":
+        whole = (whole - whole.mean(axis=0)) / whole.std(axis=0)
+    mixed = np.einsum("tld,l->td", whole, torch.softmax(net.weights.data, 0).numpy())
+    expected = (mixed - mixed.mean(axis=0)) / mixed.std(axis=0)
+    sound = torch.from_numpy(np.concatenate(hidden).astype(np.float32))[None]
+    found = net(sound, torch.tensor([sound.shape[1] - 2]))[0].detach().numpy()
+    np.testing.assert_allclose(found[:-2], expected[:-2], atol=1e-4)
+    assert not found[-2:].any()  # behind the end
 
 
 @pytest.mark.parametrize("norm", ["corpus", "frame"])
