@@ -9,7 +9,7 @@ import torch
 from tests.tiny import make_tiny_wav2vec2
 from xlt.errors import ConfigError, UpstreamError
 from xlt.features.extract import encode_waves
-from xlt.features.upstreams import s3prl_weights
+from xlt.features.upstreams import packed, s3prl_weights
 from xlt.features.upstreams.s3prl import S3prlUpstream
 
 ALL = [0, 1, 2]
@@ -66,44 +66,77 @@ def test_last_is_s3prls_own_wrapper(folder, upstream, waves):
 
 
 def test_features_do_not_depend_on_the_batch(upstream, waves):
-    assert upstream.batch_key(14000) == upstream.batch_key(16000) == 16000  # so that the first two share a batch
+    assert upstream.packs and upstream.batch_key(14000) == 14000
     together = encode_waves(upstream, waves, ALL)
     for wave, feats in zip(waves, together, strict=True):
         assert np.abs(encode_waves(upstream, [wave], ALL)[0] - feats).max() < 1e-4
 
 
-def test_models_that_mix_a_batch_get_clips_of_one_length(folder, waves, tmp_path):
-    """Group norm in the feature encoder (wav2vec2 base) averages over the padding too."""
+def make_group(folder, target):
+    """A model of wav2vec2 base's type: group norm over the whole clip, norms behind attention and feed-forward."""
     import shutil
 
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-    shutil.copytree(folder, tmp_path / "group")
+    shutil.copytree(folder, target)
     config = Wav2Vec2Config.from_pretrained(folder)
     config.feat_extract_norm, config.do_stable_layer_norm, config.conv_bias = "group", False, False
     torch.manual_seed(0)
-    Wav2Vec2Model(config).save_pretrained(tmp_path / "group")
-    group = S3prlUpstream(s3prl_weights.find("hf_wav2vec2_custom", str(tmp_path / "group")), "float32", "cpu")
-    assert group.batch_key(14000) == 14000
-    together = encode_waves(group, waves[:2], ALL)
-    alone = [encode_waves(group, [wave], ALL)[0] for wave in waves[:2]]
+    Wav2Vec2Model(config).save_pretrained(target)
+    return s3prl_weights.find("hf_wav2vec2_custom", str(target))
+
+
+def test_models_that_mix_a_batch_get_clips_of_one_length(folder, waves, tmp_path, monkeypatch):
+    """Group norm in the feature encoder (wav2vec2 base) averages over the padding too, if s3prl computes."""
+    source = make_group(folder, tmp_path / "group")
+    ours = S3prlUpstream(source, "float32", "cpu")
+    monkeypatch.setattr(packed.Parts, "find", lambda expert: None)
+    theirs = S3prlUpstream(source, "float32", "cpu")
+    assert ours.packs and not theirs.packs and theirs.batch_key(14000) == 14000
+    together = encode_waves(theirs, waves[:2], ALL)
+    alone = [encode_waves(theirs, [wave], ALL)[0] for wave in waves[:2]]
     assert all(np.abs(a - b).max() < 1e-4 for a, b in zip(alone, together, strict=True))
+    assert all(np.abs(a - b).max() < 1e-4 for a, b in zip(alone, encode_waves(ours, waves[:2], ALL), strict=True))
 
 
-def test_features_are_not_random(upstream, waves):
+def test_s3prl_computes_what_is_not_packed(folder, upstream, waves, monkeypatch):
+    """Clips of a bucket are padded to the longest, and the same features come out."""
+    monkeypatch.setattr(packed.Parts, "find", lambda expert: None)
+    theirs = S3prlUpstream(s3prl_weights.find("xls_r_300m", str(folder)), "float32", "cpu")
+    assert theirs.batch_key(14000) == theirs.batch_key(16000) == 16000  # so that the first two share a batch
+    assert theirs.padded_samples([14000, 16000]) == 32000 and upstream.padded_samples([14000, 16000, 100]) == 30800
+    for a, b in zip(encode_waves(theirs, waves, ALL), encode_waves(upstream, waves, ALL), strict=True):
+        assert np.abs(a - b).max() < 1e-4
+    with pytest.raises(ConfigError, match="features.dtype=int8: xls_r_300m is not a wav2vec 2.0"):
+        S3prlUpstream(s3prl_weights.find("xls_r_300m", str(folder)), "int8", "cpu")
+
+
+def test_a_packed_model_that_differs_is_not_used(folder, monkeypatch):
+    real = packed.Conv.__call__
+    monkeypatch.setattr(packed.Conv, "__call__", lambda self, x: real(self, x) * 1.01)
+    upstream = S3prlUpstream(s3prl_weights.find("xls_r_300m", str(folder)), "float32", "cpu")
+    assert upstream.packed is None and not upstream.packs
+
+
+def test_features_are_not_random(folder, upstream, waves):
     """Dropout, layer drop and masking, all on in the configuration, are off in use."""
-    assert upstream.expert.model.config.layerdrop > 0 and upstream.expert.model.config.mask_time_prob > 0
+    config = json.loads((folder / "config.json").read_text())
+    assert config["layerdrop"] > 0 and config["mask_time_prob"] > 0
     runs = [encode_waves(upstream, waves[2:3], ALL)[0] for _ in range(5)]
     assert all(np.array_equal(runs[0], other) for other in runs[1:])
 
 
-def test_very_short_clips_and_bfloat16(folder, upstream):
-    clip = np.full(100, 0.1, np.float32)
-    assert encode_waves(upstream, [clip])[0].shape == (1, 32)
-    wave = np.random.default_rng(2).normal(0, 0.1, 16000).astype(np.float32)
-    narrow = S3prlUpstream(s3prl_weights.find("xls_r_300m", str(folder)), "bfloat16", "cpu")
-    a, b = encode_waves(upstream, [wave])[0], encode_waves(narrow, [wave])[0]
-    assert 0 < np.linalg.norm(a - b) / np.linalg.norm(a) < 0.05
+def test_very_short_clips(upstream):
+    assert encode_waves(upstream, [np.full(100, 0.1, np.float32)])[0].shape == (1, 32)
+
+
+@pytest.mark.parametrize("dtype, most", [("bfloat16", 0.05), ("int8", 0.05)])
+def test_narrow_arithmetic_is_near(folder, upstream, waves, dtype, most):
+    narrow = S3prlUpstream(s3prl_weights.find("xls_r_300m", str(folder)), dtype, "cpu")
+    for a, b in zip(encode_waves(upstream, waves), encode_waves(narrow, waves), strict=True):
+        assert 0 < np.linalg.norm(a - b) / np.linalg.norm(a) < most
+    alone, = encode_waves(narrow, waves[:1])  # what a clip gets does not depend on its batch
+    assert np.abs(alone - encode_waves(narrow, waves)[0]).max() < (1e-4 if dtype == "int8" else 0.05)
 
 
 def test_no_weights_lists_the_places_and_three_ways_out(tmp_path, monkeypatch):
@@ -148,6 +181,7 @@ def test_s3prls_own_file_by_name_by_path_and_in_a_bundle(tmp_path, monkeypatch, 
     source = s3prl_weights.find("xls_r_300m", None)
     assert (source.path, source.files) == (None, [str(file)])
     by_name = S3prlUpstream(source, "float32", "cpu")
+    assert by_name.packs  # so s3prl's own model was there to compare with
     together = encode_waves(by_name, waves, ALL)
     assert [f.shape for f in together] == [(-(-len(w) // 320), 96) for w in waves]
     for wave, feats in zip(waves, together, strict=True):

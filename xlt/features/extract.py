@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.config import FeaturesConfig
-from xlt.errors import ConfigError, DataError, UpstreamError
-from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, has_fast_bf16, has_gpu
+from xlt.errors import ConfigError, DataError, UpstreamError, XltError
+from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, choose_gpus, has_fast_bf16, has_gpu
 from xlt.registry import UPSTREAMS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy as np
 
     from xlt.features.layer_mix import Mix
@@ -47,7 +49,8 @@ def resolve_dtype(features: FeaturesConfig) -> str:
     """``features.dtype`` with ``auto`` decided for this machine, without importing torch."""
     if features.dtype != "auto":
         return features.dtype
-    pays = upstream_class(features.upstream).bf16_pays and (has_fast_bf16() or has_gpu())
+    kind = upstream_class(features.upstream)
+    pays = kind.bf16_pays and (has_fast_bf16() or bool(choose_gpus(features.ngpu)))
     return "bfloat16" if pays else "float32"
 
 
@@ -75,7 +78,7 @@ def prepare(features: FeaturesConfig, cache: Path, mix: Path | None = None) -> S
 
 
 def load(features: FeaturesConfig | Setup, cache: Path | None = None) -> Upstream:
-    """The upstream, ready to encode, on a GPU if there is one; one thread, since extraction runs many processes."""
+    """The upstream, ready to encode, on a GPU if this process is shown one (CUDA_VISIBLE_DEVICES)."""
     setup = features if isinstance(features, Setup) else prepare(features, cache)
     device = "cpu"
     if has_gpu():
@@ -95,12 +98,12 @@ def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int 
                  batch_s: float = 80.0, ids: list[str] | None = None, mix: Mix | None = None) -> list[np.ndarray]:
     """Features (T, D) float32 of each wave (N,), 16 kHz; several layers are concatenated along D, or mixed by ``mix``.
 
-    Waves of equal padded length share a batch of at most ``batch_s`` seconds; waves longer than the upstream takes are
+    Waves that the upstream takes together share a batch of at most ``batch_s`` seconds; waves longer than it takes are
     cut into windows. UpstreamError names the wave (by ``ids``) whose features are not numbers.
     """
     import numpy as np
 
-    joined = encode_raw(upstream, waves, layers, batch_s, mix)
+    joined, _ = encode_raw(upstream, waves, layers, batch_s, mix)
     for w, feats in enumerate(joined):
         if not np.isfinite(feats).all():
             raise UpstreamError(f"{upstream.name}: the features of {ids[w] if ids else f'clip {w + 1}'} are not finite "
@@ -109,8 +112,8 @@ def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int 
 
 
 def encode_raw(upstream: Upstream, waves: list[np.ndarray], layers: str | int | list, batch_s: float,
-               mix: Mix | None) -> list[np.ndarray]:
-    """As :func:`encode_waves`, without a look at the values."""
+               mix: Mix | None) -> tuple[list[np.ndarray], float]:
+    """As :func:`encode_waves`, without a look at the values; and the seconds that were encoded, padding included."""
     import numpy as np
 
     numbers = mix.layers if mix else layer_numbers(upstream, layers)
@@ -119,19 +122,31 @@ def encode_raw(upstream: Upstream, waves: list[np.ndarray], layers: str | int | 
         step = upstream.max_samples or max(1, len(wave))
         for start in range(0, max(1, len(wave)), step):
             windows[w, start] = wave[start:start + step]
-    groups: dict[int, list[tuple[int, int]]] = {}
-    for place, samples in windows.items():
-        groups.setdefault(upstream.batch_key(len(samples)), []).append(place)
     encoded: dict[tuple[int, int], np.ndarray] = {}
-    for key, places in sorted(groups.items()):
-        size = max(1, int(batch_s * SAMPLE_RATE / max(1, key)))
-        for at in range(0, len(places), size):
-            batch = places[at:at + size]
-            outputs, lengths = upstream.encode([windows[p] for p in batch], numbers)  # one (B, T, D) a layer
-            outputs = [mix.apply(outputs)] if mix else outputs
-            for row, (place, length) in enumerate(zip(batch, lengths, strict=True)):
-                encoded[place] = np.concatenate([o[row, :length].cpu().numpy() for o in outputs], axis=1)
-    return [np.concatenate([encoded[p] for p in sorted(windows) if p[0] == w]) for w in range(len(waves))]
+    padded = 0
+    for batch in _batches(upstream, {place: len(samples) for place, samples in windows.items()}, batch_s):
+        padded += upstream.padded_samples([len(windows[p]) for p in batch])
+        outputs, lengths = upstream.encode([windows[p] for p in batch], numbers)  # one (B, T, D) a layer
+        outputs = [mix.apply(outputs)] if mix else outputs
+        for row, (place, length) in enumerate(zip(batch, lengths, strict=True)):
+            encoded[place] = np.concatenate([o[row, :length].cpu().numpy() for o in outputs], axis=1)
+    joined = [np.concatenate([encoded[p] for p in sorted(windows) if p[0] == w]) for w in range(len(waves))]
+    return joined, padded / SAMPLE_RATE
+
+
+def _batches(upstream: Upstream, samples: dict[tuple[int, int], int], batch_s: float) -> Iterator[list[tuple[int, int]]]:
+    """Places of like length that the upstream takes together, at most ``batch_s`` seconds with their padding."""
+    budget = min(batch_s, upstream.best_batch_s or batch_s) * SAMPLE_RATE
+    batch, total, last = [], 0, None
+    for place in sorted(samples, key=lambda p: upstream.batch_key(samples[p])):  # equal keys stay in their order
+        key = upstream.batch_key(samples[place])
+        if batch and (total + key > budget or (key != last and not upstream.packs)):
+            yield batch
+            batch, total = [], 0
+        batch.append(place)
+        total, last = total + key, key
+    if batch:
+        yield batch
 
 
 def shape(setup: Setup) -> dict:
@@ -158,18 +173,12 @@ class Shard:
         self.upstream: Upstream | None = None
         self.mix: Mix | None = None
 
-    def run(self, message: dict) -> dict:
-        """Encode one batch ``{"ark": archive to append to, "utts": [[content key, wav, audio hash or None, speed], …]}``.
+    @staticmethod
+    def read(message: dict) -> list[np.ndarray]:
+        """The waves (N,) of a message, each at its speed; DataError if one is not the audio that stage 1 wrote."""
+        from xlt.features.speed import perturb
+        from xlt.kaldi_io import read_wav
 
-        Returns ``{"entries": {content key: [offset, frames, crc32]}, "bad": {content key: what is wrong with its
-        features}, "dim": D, "frame_rate": Hz}``; what is bad is not stored.
-        """
-        import numpy as np
-
-        from xlt.kaldi_io import ArkWriter, read_wav
-
-        if self.upstream is None:
-            self.upstream, self.mix = load(self.setup), load_mix(self.setup)
         waves = []
         for key, path, sha, speed in message["utts"]:
             try:
@@ -179,18 +188,32 @@ class Shard:
             if sha and audio_hash(wave) != sha:
                 raise DataError(f"utterance {key}: {path}: is not the audio that stage 1 wrote (its hash differs from "
                                 "utt2audio): changed or cut short; run stage 1 (data) again with --force")
-            if speed != 1.0:
-                raise ConfigError(f"features.speed: {speed} is not to be had yet")
-            waves.append(wave)
-        ids = [key for key, *_ in message["utts"]]
-        feats = encode_raw(self.upstream, waves, self.setup.layers, self.setup.batch_s, self.mix)
-        bad = {key: "not finite numbers" for key, m in zip(ids, feats, strict=True) if not np.isfinite(m).all()}
+            waves.append(perturb(wave, speed))
+        return waves
+
+    def run(self, message: dict, waves: list[np.ndarray] | None = None) -> dict:
+        """Encode one batch ``{"ark": archive to append to, "utts": [[content key, wav, audio hash or None, speed], …]}``.
+
+        ``waves``: what :meth:`read` gave for it, if that was done before. Returns ``{"entries": {content key: [offset,
+        frames, crc32]}, "bad": {content key: what is wrong with its features}, "dim": D, "frame_rate": Hz, "audio_s":
+        seconds of audio, "padded_s": the same with padding}``; what is bad is not stored.
+        """
+        import numpy as np
+
+        from xlt.kaldi_io import ArkWriter
+
+        if self.upstream is None:
+            self.upstream, self.mix = load(self.setup), load_mix(self.setup)
+        waves = self.read(message) if waves is None else waves
+        keys = [key for key, *_ in message["utts"]]
+        feats, padded_s = encode_raw(self.upstream, waves, self.setup.layers, self.setup.batch_s, self.mix)
+        bad = {key: "not finite numbers" for key, m in zip(keys, feats, strict=True) if not np.isfinite(m).all()}
         with ArkWriter(Path(message["ark"]), self.setup.storage) as writer:
-            for key, matrix in zip(ids, feats, strict=True):
+            for key, matrix in zip(keys, feats, strict=True):
                 if key not in bad:
                     writer.write(key, matrix)
         return {"entries": {key: list(e[:3]) for key, e in writer.entries.items()}, "bad": bad, "dim": feats[0].shape[1],
-                "frame_rate": self.upstream.frame_rate}
+                "frame_rate": self.upstream.frame_rate, "audio_s": sum(map(len, waves)) / SAMPLE_RATE, "padded_s": padded_s}
 
 
 def audio_hash(wave: np.ndarray) -> str:
@@ -208,3 +231,35 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+class Ahead:
+    """Runs messages of a :class:`Shard` one after the other; the next one's audio is read while one is encoded."""
+
+    def __init__(self, shard: Shard):
+        self.shard = shard
+
+    def run(self, messages: Iterable[dict]) -> Iterator[dict | Exception]:
+        """An answer a message, in order; or the XltError or OSError that it met. ``messages`` is read in a thread."""
+        from queue import Queue
+        from threading import Thread
+
+        ready: Queue = Queue(maxsize=1)  # (message, waves or what went wrong), None at the end
+
+        def read() -> None:
+            try:
+                for message in messages:
+                    try:
+                        ready.put((message, self.shard.read(message)))
+                    except (XltError, OSError) as err:
+                        ready.put((message, err))
+            finally:
+                ready.put(None)
+
+        Thread(target=read, daemon=True).start()
+        while (item := ready.get()) is not None:
+            message, waves = item
+            try:
+                yield waves if isinstance(waves, Exception) else self.shard.run(message, waves)
+            except (XltError, OSError) as err:
+                yield err

@@ -14,18 +14,22 @@ from typing import IO
 
 from xlt import errors
 from xlt.config import ROOT
-from xlt.features.extract import Setup, Shard, one_thread
+from xlt.features.extract import Setup, Shard, one_thread, upstream_class
+from xlt.features.upstreams.base import choose_gpus, has_gpu
 
 
 class Pool:
-    """Runs messages of :class:`Shard` in up to ``jobs`` processes; with one job, in this process.
+    """Runs messages of :class:`Shard` in up to ``jobs`` processes; with one job and no GPU, in this process.
 
-    Workers are started when there is work, kept from one set to the next (starting one costs seconds), and killed by
-    :meth:`close`. Shards are numbered from 1.
+    With GPUs (``ngpu`` as ``features.ngpu``) there is one process a GPU instead, and ``jobs`` is their number; without,
+    workers do not see any. Workers are started when there is work, kept from one set to the next (starting one costs
+    seconds), and killed by :meth:`close`. Shards are numbered from 1. ConfigError if there are not so many GPUs.
     """
 
-    def __init__(self, setup: Setup, jobs: int):
-        self.setup, self.jobs = setup, jobs
+    def __init__(self, setup: Setup, jobs: int, ngpu: int | None = 0):
+        self.setup = setup
+        self.gpus = choose_gpus(ngpu) if upstream_class(setup.source.upstream).uses_gpu else []
+        self.jobs = len(self.gpus) or jobs
         self.workers: list[_Worker] = []
         self.own: Shard | None = None
 
@@ -36,35 +40,54 @@ class Pool:
 
     def run(self, messages: list[dict]) -> Iterator[dict]:
         """Answers in the order of completion; raises the first error that a worker reports."""
-        if self.jobs == 1:
+        if self.jobs == 1 and not self.gpus and not has_gpu():
             if self.own is None:
                 one_thread()
                 self.own = Shard(self.setup, 1)
             yield from map(self.own.run, messages)
             return
-        waiting = list(reversed(messages))
         while len(self.workers) < min(self.jobs, len(messages)):
-            self.workers.append(_Worker(self.setup, len(self.workers) + 1))
+            number = len(self.workers) + 1
+            self.workers.append(_Worker(self.setup, number, self.gpus[number - 1] if self.gpus else ""))
+        left = len(messages)
+        try:
+            for answer in self._share(messages):
+                left -= 1
+                yield answer
+        finally:
+            if left:
+                self.close()  # a worker may be about to answer what nobody waits for
+
+    def _share(self, messages: list[dict]) -> Iterator[dict]:
+        """Each worker has the next message at hand while it encodes one; the last ones go to whoever is free."""
+        waiting = list(reversed(messages))
         with selectors.DefaultSelector() as ready:
-            for worker in self.workers[:len(messages)]:
+            workers = self.workers[:len(messages)]
+            for worker in workers:
                 worker.send(waiting.pop())
                 ready.register(worker.process.stdout, selectors.EVENT_READ, worker)
-            left = len(messages)
-            while left:
+            given = dict.fromkeys(workers, 1)
+            while any(given.values()):
+                for worker in workers:
+                    if given[worker] == 1 and len(waiting) > len(workers):
+                        worker.send(waiting.pop())
+                        given[worker] += 1
                 for key, _ in ready.select():
                     worker = key.data
-                    yield worker.answer()
-                    left -= 1
-                    if waiting:
+                    answer = worker.answer()
+                    given[worker] -= 1
+                    if not given[worker] and waiting:
                         worker.send(waiting.pop())
+                        given[worker] += 1
+                    yield answer
 
 
 class _Worker:
-    def __init__(self, setup: Setup, number: int):
+    def __init__(self, setup: Setup, number: int, gpu: str):
         self.number = number
         self.noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close())
         path = os.pathsep.join(filter(None, [os.fspath(ROOT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": gpu}
         self.process = subprocess.Popen([sys.executable, "-m", "xlt.features.worker"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.noise, env=environment)
         self.send({"setup": setup.to_json(), "number": number})
@@ -91,6 +114,7 @@ class _Worker:
         status = self.process.wait()
         self.noise.seek(0)
         last = self.noise.read().decode("utf-8", "replace").strip().splitlines()[-15:]
+        self.close()
         if status == -signal.SIGKILL:
             raise errors.StageError(f"features: worker {self.number} was killed, most likely because memory ran out; "
                                     "lower --nj or features.batch_s and run the same command: it goes on from here")

@@ -42,6 +42,10 @@ class Upstream(ABC):
     default_layers: str | int | list = "last"  # features.layers=auto; another choice was measured better on dev
     packages: tuple[str, ...] = ("torch",)  # whose versions stand in the stamp
     max_samples: int | None = None  # longer clips are cut into windows of this length
+    padding: str = "none"  # how clips are padded, in words: part of the store's key
+    packs = False  # clips of any lengths share a batch, each padded to its own batch_key only
+    best_batch_s: float | None = None  # batches of more seconds are slower, whatever features.batch_s allows
+    uses_gpu = True  # whether a GPU makes it faster
 
     name: str
     frame_rate: float  # Hz
@@ -55,7 +59,11 @@ class Upstream(ABC):
 
     @abstractmethod
     def batch_key(self, num_samples: int) -> int:
-        """Length in samples to which a clip is padded; clips of equal key may share a batch."""
+        """Length in samples to which a clip is padded; clips of equal key may share a batch (all may with ``packs``)."""
+
+    def padded_samples(self, lengths: list[int]) -> int:
+        """Samples that are encoded for a batch of clips of these lengths."""
+        return sum(map(self.batch_key, lengths))
 
     def num_frames(self, num_samples: int) -> int:
         """Frames that a clip of ``num_samples`` gives, known without encoding it; windows are counted apart."""
@@ -95,6 +103,35 @@ def has_fast_bf16() -> bool:
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA driver is loaded and not hidden; cheap, imports nothing."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
-    return os.path.exists("/proc/driver/nvidia/version") and not hidden
+    """Whether there is a GPU for this process."""
+    return bool(visible_gpus())
+
+
+def visible_gpus() -> list[str]:
+    """NVIDIA GPUs for this process, as CUDA_VISIBLE_DEVICES names them; cheap, imports nothing.
+
+    Without that variable: ``0`` … as many as the driver has; with it, its entries up to the first that is not there.
+    """
+    driver = Path("/proc/driver/nvidia/gpus")
+    count = len(list(driver.iterdir())) if driver.is_dir() else 0
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return [str(n) for n in range(count)]
+    there = []
+    for name in filter(None, (n.strip() for n in named.split(","))):
+        if count == 0 or (name.lstrip("-").isdigit() and not 0 <= int(name) < count):
+            break
+        there.append(name)
+    return there
+
+
+def choose_gpus(ngpu: int | None) -> list[str]:
+    """The GPUs for ``features.ngpu``: null = all there are; ConfigError if there are not so many."""
+    there = visible_gpus()
+    if ngpu is None:
+        return there
+    if not 0 <= ngpu <= len(there):
+        hidden = ", as CUDA_VISIBLE_DEVICES has it" if "CUDA_VISIBLE_DEVICES" in os.environ else ""
+        raise ConfigError(f"features.ngpu: found {ngpu}, but this machine shows {len(there)} NVIDIA GPUs{hidden}; give "
+                          f"{'a number up to ' + str(len(there)) if there else '0'}, or null for all there are")
+    return there[:ngpu]

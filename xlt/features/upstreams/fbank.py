@@ -14,6 +14,7 @@ class Fbank(Upstream):
     """One layer; 100 frames a second. A clip shorter than one window is padded with silence to one frame."""
 
     packages = ("torch", "torchaudio")
+    uses_gpu = False
 
     @staticmethod
     def find(name: str, path: str | None, cache: Path) -> Source:

@@ -1,0 +1,120 @@
+"""Layers of the upstreams as a processor computes them fastest, from the weights of a model that is loaded.
+
+N rows (frames of all clips of a batch, one behind the other), T frames of a clip, D dimensions, C channels, K kernel width.
+"""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def usable() -> bool:
+    """Whether torch brings oneDNN for this processor."""
+    return torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
+
+
+class Dense(nn.Module):
+    """A linear layer for inference in ``dtype``: float32, bfloat16, or int8.
+
+    int8: weights have one scale an output, inputs one a row, found as they come (so a row's output depends on no other
+    row); products are summed in 32-bit integers. Inputs and outputs are float32, but bfloat16 where ``dtype`` is that.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: str):
+        super().__init__()
+        self.out_features, self.in_features = weight.shape
+        self.dtype = dtype
+        bias = torch.zeros(len(weight)) if bias is None else bias.detach().float()
+        weight = weight.detach().float()
+        if dtype == "int8":
+            scale = weight.abs().amax(1).clamp_(min=1e-12) / 127
+            rounded = (weight / scale[:, None]).round_().to(torch.int8)
+            self.scale, self.zero = scale, torch.zeros(len(weight), dtype=torch.int64)
+            self.weight, self.bias = torch.ops.onednn.qlinear_prepack(rounded, None), bias
+        else:
+            kind = torch.bfloat16 if dtype == "bfloat16" else torch.float32
+            self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.to(kind).contiguous())
+            self.bias = bias.to(kind)
+
+    def forward(self, x: Tensor, gelu: bool = False, add: Tensor | None = None) -> Tensor:
+        """(N, in) → (N, out), then GELU or the sum with ``add`` (N, out)."""
+        if self.dtype == "int8":
+            y = self._int8(x)
+            return torch.ops.aten.gelu_(y) if gelu else y if add is None else y.add_(add)
+        x = x.to(self.bias.dtype)
+        if gelu or add is None or add.dtype != x.dtype:
+            kind = "gelu" if gelu else "none"
+            y = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, kind, [], "none")
+            return y if add is None else add + y
+        return torch.ops.mkldnn._linear_pointwise.binary(x, add, self.weight, self.bias, "add")
+
+    def _int8(self, x: Tensor) -> Tensor:
+        low, high = torch.aminmax(x, dim=1, keepdim=True)
+        scale = torch.maximum(high, -low).clamp_(min=1e-12).div_(127)  # (N, 1)
+        rounded = x.div(scale).add_(128.5).to(torch.uint8)  # oneDNN multiplies unsigned by signed bytes
+        y = torch.ops.onednn.qlinear_pointwise(rounded, 1.0, 128, self.weight, self.scale, self.zero, None, 1.0, 0,
+                                               torch.float32, "none", [], "")
+        return torch.addcmul(self.bias, y, scale)
+
+
+def attention(qkv: Tensor, heads: int, spans: list[tuple[int, int]]) -> Tensor:
+    """Self-attention (N, D) of queries, keys and values (N, 3 D); the rows of each span see each other only."""
+    dim = qkv.shape[1] // 3
+    out = torch.empty_like(qkv[:, :dim], memory_format=torch.contiguous_format)
+    for begin, end in spans:
+        q, k, v = qkv[begin:end].view(1, end - begin, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)  # (1, H, T, D / H)
+        y = functional.scaled_dot_product_attention(q, k, v)
+        out[begin:end] = y.transpose(1, 2).reshape(end - begin, dim)
+    return out
+
+
+class Layer(nn.Module):
+    """A transformer layer on packed rows; ``norm_first``: norms before attention and feed-forward, else behind."""
+
+    def __init__(self, modules: dict[str, nn.Module], heads: int, norm_first: bool, dtype: str):
+        super().__init__()
+        q, k, v = (modules[name] for name in "qkv")
+        self.qkv = Dense(torch.cat([q.weight, k.weight, v.weight]), torch.cat([_bias(m) for m in (q, k, v)]), dtype)
+        self.out = Dense(modules["out"].weight, modules["out"].bias, dtype)
+        self.fc1 = Dense(modules["fc1"].weight, modules["fc1"].bias, dtype)
+        self.fc2 = Dense(modules["fc2"].weight, modules["fc2"].bias, dtype)
+        self.norm1, self.norm2, self.heads, self.norm_first = modules["norm1"], modules["norm2"], heads, norm_first
+
+    def forward(self, x: Tensor, spans: list[tuple[int, int]]) -> Tensor:
+        """(N, D) → (N, D)."""
+        if self.norm_first:
+            x = self.out(attention(self.qkv(self.norm1(x)), self.heads, spans), add=x)
+            return self.fc2(self.fc1(self.norm2(x), gelu=True), add=x)
+        x = self.norm1(self.out(attention(self.qkv(x), self.heads, spans), add=x))
+        return self.norm2(self.fc2(self.fc1(x, gelu=True), add=x))
+
+
+def _bias(linear: nn.Linear) -> Tensor:
+    return torch.zeros(linear.out_features) if linear.bias is None else linear.bias
+
+
+class Conv:
+    """A convolution along time as matrix products, its norm and GELU: (T, C) → (T', C')."""
+
+    def __init__(self, conv: nn.Conv1d, norm: nn.Module | None):
+        self.kernel, self.stride = conv.kernel_size[0], conv.stride[0]
+        weight = conv.weight.detach().float().permute(2, 1, 0)  # (K, C, C')
+        step = self.kernel if weight.shape[1] == 1 else self.stride
+        self.parts = [(k, weight[k:k + step].reshape(-1, weight.shape[2]).contiguous())
+                      for k in range(0, self.kernel, step)]
+        self.bias = torch.zeros(weight.shape[2]) if conv.bias is None else conv.bias.detach()
+        self.norm, self.per_frame = norm, not isinstance(norm, nn.GroupNorm)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        frames, channels = (len(x) - self.kernel) // self.stride + 1, x.shape[1]
+        y = self.bias
+        for k, weight in self.parts:  # frame t sees rows t · stride + k …, which lie one behind the other
+            rows = x[k:].as_strided((frames, len(weight)), (self.stride * channels, 1))
+            y = torch.addmm(y, rows, weight) if y is self.bias else y.addmm_(rows, weight)
+        if self.norm is not None:
+            y = self.norm(y) if self.per_frame else self.norm(y.T[None])[0].T.contiguous()
+        return torch.ops.aten.gelu_(y)
