@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -23,7 +24,8 @@ from xlt.kaldi_io import FeatureReader
 SETTINGS = ["features.upstream=fbank", "train.max_epochs=3", "train.min_updates=0", "train.batch_s=4", "nj=1",
             "train.encoder_conf={hidden_size: 16}", "score.bootstrap=20"]
 OUTPUTS = {
-    "data": ["data/all", "data/train", "data/dev", "data/test"], "check": ["data/check"], "features": ["dump/fbank"],
+    "data": ["data/all", "data/train", "data/dev", "data/test"], "check": ["data/check"],
+    "features": ["dump/fbank", "cache/features"],  # the store lies in the recipe, so that a copy has its own
     "tokens": ["data/tokens"], "lm": [], "train": ["exp/main"], "decode": ["exp/main/decode_dev", "exp/main/decode_test"],
     "score": ["exp/main/score", "exp/main/score.json"], "report": ["results", "RESULTS.md"],
     "bundle": ["exp/main/bundle"],
@@ -72,7 +74,8 @@ class Recipe:
                     reader = FeatureReader(path)
                     os.chdir(self.dir)
                     found[shown] = {utt: np.asarray(reader[utt]).tobytes() for utt in reader}
-                elif path.is_file() and path.suffix != ".ark" and path.name not in VOLATILE and path.name[0] != ".":
+                elif (path.is_file() and "cache" not in path.parts and path.name not in VOLATILE
+                      and path.name[0] != "."):
                     found[shown] = path.read_bytes()
         return found
 
@@ -113,17 +116,28 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     (folder / "recipe").mkdir()
     (folder / "recipe" / "recipe.yaml").write_text(f"lang: ron_Latn\ndata: {{reader: tuxpaint, dir: {stamps}}}\n")
     made = Recipe(folder / "recipe")
-    for stage in STAGES:
-        assert made(stage) == 0, stage
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLT_CACHE", str(made.dir / "cache"))
+        for stage in STAGES:
+            assert made(stage) == 0, stage
     return made
 
 
 @pytest.fixture
 def recipe(finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    """A copy of the finished recipe."""
-    shutil.copytree(finished.dir, tmp_path / "recipe", symlinks=True)
-    monkeypatch.chdir(tmp_path / "recipe")
-    return Recipe(tmp_path / "recipe")
+    """A copy of the finished recipe, with its own store."""
+    copy = tmp_path / "recipe"
+    shutil.copytree(finished.dir, copy, symlinks=True)
+    old, new = os.fspath(finished.dir), os.fspath(copy)
+    for path in [*copy.glob("dump/*/*/feats.scp"), *copy.glob("dump/*/*/stage.json"), *copy.glob("cache/features/*/uses/*")]:
+        path.write_text(path.read_text().replace(old, new))
+    for path in copy.glob("dump/*/*/stage.json"):
+        stamp = json.loads(path.read_text())
+        stamp["outputs"]["feats.scp"] = path.with_name("feats.scp").stat().st_size
+        path.write_text(json.dumps(stamp))
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("XLT_CACHE", str(copy / "cache"))
+    return Recipe(copy)
 
 
 class Hook:

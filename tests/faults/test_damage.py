@@ -3,13 +3,15 @@
 import errno
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import soundfile
 
 from tests.data.corpus import PHRASES, tone
 from tests.faults.conftest import Recipe
-from xlt.kaldi_io import read_table, read_wav
+from xlt.cli import main
+from xlt.kaldi_io import FeatureReader, read_table, read_wav
 
 HALF, TORN, EMPTY, GONE = "cut in half", b'{"torn', b"", None
 
@@ -29,8 +31,9 @@ def spoil(path, how) -> None:
     ("decode", "exp/main/xlt.json", TORN, "train"), ("bundle", "exp/main/xlt.json", b"[]", "train"),
     ("decode", "exp/main/feats_stats.npz", EMPTY, "train"), ("decode", "exp/main/feats_stats.npz", GONE, "train"),
     ("decode", "exp/main/feats_stats.npz", HALF, "train"),
-    ("train", "dump/fbank/train/feats.1.ark", GONE, "features"), ("train", "dump/fbank/train/feats.1.ark", HALF, "features"),
-    ("decode", "dump/fbank/dev/feats.1.ark", GONE, "features"), ("train", "dump/fbank/train/feats.json", TORN, "features"),
+    ("train", "archive of train", GONE, "features"), ("train", "archive of train", HALF, "features"),
+    ("decode", "archive of dev", GONE, "features"), ("decode", "archive of dev", HALF, "features"),
+    ("train", "dump/fbank/train/feats.json", TORN, "features"),
     ("train", "data/tokens/char/tokens.txt", EMPTY, "tokens"), ("report", "exp/main/score.json", TORN, "score"),
     ("report", "results/main.json", TORN, None), ("features", "data/train/wav.scp", EMPTY, "data"),
     ("tokens", "data/train/text", EMPTY, "data"), ("train", "data/train/text", EMPTY, "data"),
@@ -38,6 +41,9 @@ def spoil(path, how) -> None:
 def test_damaged_file_is_named_and_made_again(recipe, capsys, stage, name, how, remedy):
     if stage in ("train", "decode"):
         recipe.without(stage)  # what is up to date may need no look at the file
+    if name.startswith("archive of "):
+        scp = recipe.dir / "dump" / "fbank" / name.removeprefix("archive of ") / "feats.scp"
+        name = next(iter(read_table(scp).values())).rpartition(":")[0]
     spoil(recipe.dir / name, how)
     capsys.readouterr()
     status = recipe(stage)
@@ -48,6 +54,25 @@ def test_damaged_file_is_named_and_made_again(recipe, capsys, stage, name, how, 
     assert status == 2 and said.count("\n") == 1, said
     assert os.path.dirname(name) in said
     assert recipe(remedy) == 0  # without --force: what was altered is seen
+    assert recipe(stage) == 0
+
+
+@pytest.mark.parametrize(("stage", "part"), [("train", "train"), ("decode", "dev")])
+def test_flipped_byte_is_noticed_and_mended(finished, recipe, capsys, stage, part):
+    recipe.without(stage)
+    scp = recipe.dir / "dump" / "fbank" / part / "feats.scp"
+    before = {utt: m.copy() for utt, m in ((u, FeatureReader(scp)[u]) for u in read_table(scp))}
+    utt, place = next(iter(read_table(scp).items()))
+    ark, _, offset = place.rpartition(":")
+    data = bytearray(Path(ark).read_bytes())
+    data[int(offset) + 50] ^= 4
+    Path(ark).write_bytes(data)
+    capsys.readouterr()
+    assert recipe(stage) == 2
+    said = capsys.readouterr().err
+    assert f"{utt}: checksum differs" in said and "xlt cache verify --repair" in said and said.count("\n") == 1
+    assert main(["cache", "verify", "--repair"]) == 0
+    assert all((FeatureReader(scp)[u] == m).all() for u, m in before.items())
     assert recipe(stage) == 0
 
 
@@ -109,6 +134,7 @@ def kaldi(folder, texts, dur_s=1.0):
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
     """A recipe that reads ``my corpus ü/`` beside it."""
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "recipe").mkdir()
     (tmp_path / "recipe" / "recipe.yaml").write_text("lang: ron_Latn\ndata: {reader: kaldi, dir: ../my corpus ü}\n")
     return Recipe(tmp_path / "recipe")

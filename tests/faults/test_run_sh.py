@@ -34,18 +34,19 @@ def run_sh(place):
 class RunSh:
     def __init__(self, place):
         self.place, self.flag = place, place.root.parent / "held"
+        self.env = {"XLT_CACHE": str(place.root / "egs" / "ron" / "cache")}
         self.words = ["egs/ron/run.sh", f"data.dir={place.root.parent / 'my stamps'}", *WORDS, "--stop_stage", "tokens"]
         for flag in (self.flag, self.flag.with_name("held.go")):
             flag.unlink(missing_ok=True)
 
     def start(self, *more: str, hold: str):
-        child = self.place.start(*self.words, *more, PYTHONPATH=HOLD, XLT_HOLD=f"{hold} {self.flag}")
+        child = self.place.start(*self.words, *more, PYTHONPATH=HOLD, XLT_HOLD=f"{hold} {self.flag}", **self.env)
         wait_for(self.flag, child)
         return child
 
     def end(self, *more: str) -> str:
         """Run to the end; what was printed."""
-        child = self.place.start(*self.words, *more)
+        child = self.place.start(*self.words, *more, **self.env)
         out, said = child.communicate()
         assert (child.returncode, said) == (0, ""), said
         return out

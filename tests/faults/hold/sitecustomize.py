@@ -12,11 +12,17 @@ WRITES = os.O_WRONLY | os.O_RDWR
 
 
 def is_write(event: str, args: tuple) -> bool:
-    """Whether an audit event is the opening for writing, or the renaming, of a file of the recipe (the current folder)."""
-    if event == "os.rename":
-        return not os.path.isabs(os.fspath(args[0]))
-    if event != "open" or not isinstance(args[0], (str, bytes, os.PathLike)) or os.path.isabs(os.fspath(args[0])):
+    """Whether an audit event is the opening for writing, or the renaming, of a file of the recipe or the feature store.
+
+    The recipe is the current folder, the store lies below ``$XLT_CACHE``; both renames and locks of it count.
+    """
+    if event not in ("os.rename", "open") or not isinstance(args[0], (str, bytes, os.PathLike)):
         return False
+    path, store = os.fsdecode(args[0]), os.path.join(os.environ.get("XLT_CACHE", "/no/cache"), "features")
+    if os.path.isabs(path) and not path.startswith(store):
+        return False
+    if event == "os.rename":
+        return True
     return bool(set(args[1]) & set("wax+")) if isinstance(args[1], str) else bool(args[2] & WRITES)
 
 
