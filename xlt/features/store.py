@@ -14,7 +14,7 @@ from typing import NamedTuple
 from xlt.errors import DataError, UpstreamError
 from xlt.features.cache import Key
 from xlt.features.extract import Setup, prepare, resolve_dtype, resolve_layers, shape, upstream_class
-from xlt.features.upstreams.base import SAMPLE_RATE, Source, has_gpu
+from xlt.features.upstreams.base import SAMPLE_RATE, Source
 from xlt.kaldi_io import Entry, read_table, write_table
 from xlt.log import Progress, say
 from xlt.stage import Context, Unit, need, read_stamp, run_unit, write_json
@@ -85,7 +85,7 @@ class Store:
         if self._pool is None:
             from xlt.features.pool import Pool
 
-            self._pool = Pool(self.setup, 1 if has_gpu() else self.ctx.cfg.jobs)
+            self._pool = Pool(self.setup, self.ctx.cfg.jobs, self.ctx.cfg.features.ngpu)
         return self._pool
 
     def speeds(self, name: str) -> list[float]:
@@ -198,7 +198,7 @@ class Store:
         samples = {r.key: r.samples for batch in todo for r in batch}
         messages = [{"ark": os.fspath(plan.key.ark(plan.key.new_run())),
                      "utts": [[r.key, r.wav, r.sha, r.speed] for r in batch]} for batch in todo]
-        start, done, bad, workers = time.monotonic(), 0.0, {}, min(self.pool.jobs, len(messages))
+        start, done, encoded, bad, workers = time.monotonic(), 0.0, 0.0, {}, min(self.pool.jobs, len(messages))
         with_ = f"with {workers} processes" if workers > 1 else "with one process"
         with Progress(f"features of {name}", round(sum(samples.values()) / SAMPLE_RATE), "s of speech") as progress:
             for answer in _by_name(self.pool.run(messages), todo):
@@ -207,8 +207,9 @@ class Store:
                 bad |= answer["bad"]
                 before = done
                 done += sum(samples[k] for k in [*answer["entries"], *answer["bad"]]) / SAMPLE_RATE
-                rtf = (time.monotonic() - start) / max(done, 1e-9)
-                progress.add(round(done) - round(before), f"real-time factor {rtf:.3f} {with_}")
+                encoded += answer["padded_s"]
+                rtf, padding = (time.monotonic() - start) / max(done, 1e-9), 1 - done / max(done, encoded, 1e-9)
+                progress.add(round(done) - round(before), f"real-time factor {rtf:.3f} {with_}, {padding:.0%} padding")
         if bad:
             names = [f"{r.utt} ({bad[r.key]})" for r in plan.rows if r.key in bad]
             raise UpstreamError(
