@@ -29,10 +29,10 @@ class Work:
         (folder / "text").write_text(self.source.read_text().upper())
         return {"lines": 1}
 
-    def run(self, *settings, resume=False, versions=None, **flags):
+    def run(self, *settings, resume=False, versions=None, stale=None, **flags):
         ctx = Context(self.recipe, load(self.recipe, list(settings)), command="./run.sh", **flags)
         return run_unit(ctx, Unit("tokens", self.out, ctx.cfg.section("tokens"), [self.source], self.make,
-                                  resume=resume, versions=versions or {}))
+                                  resume=resume, versions=versions or {}, stale=stale))
 
 
 @pytest.fixture
@@ -59,6 +59,14 @@ def test_second_run_is_skipped(work, capsys):
     assert not work.run()
     assert work.runs == 1 and (work.out / "stage.json").read_bytes() == before
     assert "tokens: out is up to date" in capsys.readouterr().out
+
+
+def test_what_the_unit_itself_finds_stale_is_said_and_made_again(work, capsys):
+    assert work.run(stale=lambda: pytest.fail("there is no output to be stale"))
+    assert not work.run(stale=lambda: None)
+    capsys.readouterr()
+    assert work.run(stale=lambda: "feats.7.ark is gone")
+    assert "makes out again (feats.7.ark is gone)" in capsys.readouterr().out and work.runs == 2
 
 
 def test_settings_that_the_unit_does_not_read_do_not_count(work):

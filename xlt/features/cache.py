@@ -46,7 +46,7 @@ def settings(setup: Setup) -> dict:
 
     kind, mix = upstream_class(setup.source.upstream), load_mix(setup)
     return {"format": FORMAT, "upstream": setup.source.identity, "layers": setup.layers, "mix": mix.digest if mix else None,
-            "dtype": setup.dtype, "storage": setup.storage, "padding": getattr(kind, "padding", ""),
+            "dtype": setup.dtype, "storage": setup.storage, "padding": kind.padding,
             "versions": {p: importlib.metadata.version(p) for p in kind.packages}}
 
 
