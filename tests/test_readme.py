@@ -88,6 +88,16 @@ def transcribe(place, command):
     shutil.rmtree(place.root / "egs" / "ron" / "exp")
 
 
+def cache(place, command):
+    """Each action of the cache, in the README's order, on a store that a recipe has filled."""
+    store = {"XLT_CACHE": str(place.root / "store")}
+    shutil.rmtree(place.root / "egs" / "ron" / "dump", ignore_errors=True)
+    place.good(f"egs/ron/run.sh --stop_stage features data.dir=stamps data.train_minutes=null {SMALL}", **store)
+    out = place.good(command, **store)
+    expected = {"ls": "egs/ron/dump/fbank/train", "gc": "would free 0.0 MB", "verify": "all checksums agree"}
+    assert expected[command.split()[2]] in out
+
+
 def run_tests(place, command):
     """tools/test.sh itself, on one test that passes."""
     for name in ("ruff", "shellcheck"):
@@ -104,6 +114,7 @@ def run_tests(place, command):
 WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh --list": lists, r"egs/swh/run\.sh --stop_stage check": check, r"egs/\w+/run\.sh( .+)?": dry_run,
     r"tools/new_recipe\.sh .+": new_recipe, r"tools/test\.sh": run_tests, r"\.venv/bin/xlt transcribe .+": transcribe,
+    r"\.venv/bin/xlt cache .+": cache,
 }
 
 
