@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests.features.conftest import Recipe
+from tests.tiny import make_tiny_wav2vec2
 from xlt.cli import main
-from xlt.features import run
+from xlt.features import extract, run
 from xlt.features.cache import Key, keys
-from xlt.kaldi_io import FeatureReader, read_index, read_table
+from xlt.features.layer_mix import Mix
+from xlt.kaldi_io import FeatureReader, read_index, read_table, read_wav, write_table
 
 
 def matrices(dump: Path) -> dict[str, np.ndarray]:
@@ -243,3 +245,29 @@ def test_stage_3_reads_an_index_that_is_damaged_with_one_message(recipe, capsys)
     recipe.add("train_1min", {"s-b": 1.0})
     assert main(["features", "data.train_minutes=1"]) == 2
     assert ".idx:1: damaged; mend it with: xlt cache verify --repair" in capsys.readouterr().err
+
+
+def test_mixed_layers_are_stored_listed_and_mended(recipe, tmp_path, capsys):
+    make_tiny_wav2vec2(tmp_path / "weights")
+    (recipe.dir / "recipe.yaml").write_text(f"lang: ron_Latn\nnj: 1\nfeatures: {{upstream: hf_wav2vec2_custom, path: {tmp_path}/"
+                                            "weights, layers: mix, mix_updates: 3, mix_head: linear}\n")
+    utts = list(read_table(recipe.dir / "data/train/wav.scp"))
+    write_table(recipe.dir / "data/train/text", dict.fromkeys(utts, "ana are"))
+    run(recipe.context())
+    dump = recipe.dump("train", "hf_wav2vec2_custom")
+    mix = Mix.load(dump.parent / "mix")
+    facts = json.loads((dump / "feats.json").read_text())
+    assert (facts["layers"], facts["mix"]) == ("mix", mix.facts())
+    assert {p.name for p in recipe.key().glob("mix.*")} == {"mix.json", "mix.npz", "mix.svg"}
+    upstream = extract.load(recipe.context("features.layers=0").cfg.features, recipe.dir)
+    expected, = extract.encode_waves(upstream, [read_wav("data/all/wav/s-b.wav")], mix=mix)
+    before = matrices(dump)
+    np.testing.assert_allclose(before["s-b"], expected, atol=1e-4)
+    capsys.readouterr()
+    assert main(["cache", "ls"]) == 0
+    assert f"mix {mix.digest[:8]}" in capsys.readouterr().out
+    ark, offset = place(dump, "s-b")
+    flip(ark, offset + 1000)
+    shutil.rmtree(dump.parent / "mix")  # the key has its own
+    assert main(["cache", "verify", "--repair"]) == 0
+    np.testing.assert_allclose(matrices(dump)["s-b"], before["s-b"], atol=1e-4)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from xlt.errors import DataError, UpstreamError
 from xlt.features.cache import Key
-from xlt.features.extract import Setup, prepare, resolve_dtype, resolve_layers, shape, upstream_class
+from xlt.features.extract import Setup, load_mix, prepare, resolve_dtype, resolve_layers, shape, upstream_class
 from xlt.features.upstreams.base import SAMPLE_RATE, Source
 from xlt.kaldi_io import Entry, read_table, write_table
 from xlt.log import Progress, say
@@ -185,13 +185,10 @@ class Store:
 
     def _meta(self, name: str) -> dict:
         """What ``feats.json`` says beside the shape; the same for the same settings, since training reads it."""
-        mix = None
-        if self.mix:
-            facts = json.loads((self.key.folder / "mix.json").read_text(encoding="utf-8"))
-            mix = {"digest": self.key.facts["mix"], "weights": facts.get("weights"), "from": facts.get("from")}
+        mix = load_mix(self.setup)
         setup = self.setup
         return {"upstream": setup.source.identity, "layers": setup.layers, "dtype": setup.dtype, "storage": setup.storage,
-                "speed": self.speeds(name)} | ({"mix": mix} if mix else {})
+                "speed": self.speeds(name)} | ({"mix": mix.facts()} if mix else {})
 
     def _encode(self, name: str, plan: Plan, todo: list[list[Row]]) -> None:
         """Encode batches into an archive of this run; UpstreamError names those whose features are not numbers."""
