@@ -57,6 +57,17 @@ def test_damaged_file_is_named_and_made_again(recipe, capsys, stage, name, how, 
     assert recipe(stage) == 0
 
 
+def test_features_made_again_elsewhere_cost_no_training(recipe, capsys):
+    shutil.rmtree(recipe.dir / "cache" / "features")
+    scp = recipe.dir / "dump/fbank/train/feats.scp"
+    before = scp.read_text()
+    assert recipe("features") == 0
+    assert scp.read_text() != before
+    capsys.readouterr()
+    assert recipe("train") == recipe("decode") == 0
+    assert capsys.readouterr().out.count("is up to date") == 3
+
+
 @pytest.mark.parametrize(("stage", "part"), [("train", "train"), ("decode", "dev")])
 def test_flipped_byte_is_noticed_and_mended(finished, recipe, capsys, stage, part):
     recipe.without(stage)

@@ -35,7 +35,7 @@ def run(ctx: Context) -> None:
         _same_features(ctx, trained, files.info)
         run_unit(ctx, Unit("decode", ctx.exp / f"decode_{name}",
                            ctx.cfg.section("decode.method", "decode.beam_size", "decode.ctc_weight"),
-                           [ctx.exp / "model.pth", ctx.exp / "config.yaml", files.scp, files.info,
+                           [ctx.exp / "model.pth", ctx.exp / "config.yaml", files.content, files.info,
                             ctx.data / name / "utt2audio"],
                            lambda out, name=name, files=files: _decode(recogniser(), name, files, out), resume=True))
 

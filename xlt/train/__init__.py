@@ -24,7 +24,7 @@ def run(ctx: Context) -> None:
     need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
     inputs = [ctx.tokens / "tokens.txt"]
     for name, files in sets:
-        inputs += [*files, ctx.data / name / "utt2audio"]
+        inputs += [files.content, files.lengths, files.info, files.text, ctx.data / name / "utt2audio"]
     settings = cfg.section("train", "features.upstream", "features.path", "features.on_the_fly", "tokens", "seed",
                            "data.train_minutes")  # what else there is to the features stands in feats.json
 

@@ -21,8 +21,14 @@ class Speech:
     text: Path
 
     def __iter__(self):
-        """All of them: what a stage that reads the set depends on."""
+        """All of them."""
         return iter((self.scp, self.lengths, self.info, self.text))
+
+    @property
+    def content(self) -> Path:
+        """What says which features these are: of ours the audio, since archives may be made again elsewhere; else the scp."""
+        audio = self.info.with_name("utt2audio")
+        return audio if audio.exists() else self.scp
 
     def need(self, ctx: Context) -> None:
         """MissingInput unless they are there."""
