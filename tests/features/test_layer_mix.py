@@ -258,6 +258,9 @@ def test_a_mix_that_cannot_be_taken(toys, tmp_path, monkeypatch):
         made(toys, f"features.mix_from={source}")
     with pytest.raises(UpstreamError, match="learned with .*'one'"):
         Mix.load(theirs, {"upstream": "toy", "weights": "two"})
+    context = toys.context(*SETTINGS)
+    with pytest.raises(UpstreamError, match="learned with .*'one'"):  # also when it is about to be applied
+        extract.load_mix(extract.prepare(context.cfg.features, tmp_path, theirs))
     assert Mix.load(theirs, {"upstream": "toy", "weights": "one"}).layers == [0, 1, 2]
 
 

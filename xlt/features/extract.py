@@ -162,7 +162,7 @@ def load_mix(setup: Setup) -> Mix | None:
     """The layer mix of a setup, None unless its layers are mixed."""
     from xlt.features.layer_mix import Mix
 
-    return Mix.load(Path(setup.mix)) if setup.layers == "mix" else None
+    return Mix.load(Path(setup.mix), setup.source.identity) if setup.layers == "mix" else None
 
 
 class Shard:

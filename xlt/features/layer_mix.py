@@ -69,8 +69,8 @@ class Mix:
             raise DataError(f"{err.filename}: no such file; stage 3 (features) with features.layers=mix makes it") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as err:
             raise DataError(f"{folder}: the layer mix is damaged ({err}); make it again with --stage 3 --force") from None
-        if upstream is not None and facts.get("upstream") != upstream:
-            raise UpstreamError(f"{folder}: the layer mix was learned with {facts.get('upstream')}, but the upstream is "
+        if upstream is not None and facts.get("upstream", upstream) != upstream:
+            raise UpstreamError(f"{folder}: the layer mix was learned with {facts['upstream']}, but the upstream is "
                                 f"{upstream}; make it again with --stage 3 --force, or give the weights that it was learned with")
         return mix
 
