@@ -188,7 +188,27 @@ def test_operations_of_a_layer_are_those_that_torch_counts(arguments):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         layer(torch.zeros(batch, frames, dim))
     assert throughput.inner_size(layer) == inner
-    assert throughput.layer_flop(batch, frames, dim, inner) == counter.get_total_flops()
+    assert throughput.layer_flop([frames] * batch, dim, inner) == counter.get_total_flops()
+
+
+def test_layers_are_counted_and_timed_whichever_form_is_called(tmp_path):
+    numpy = pytest.importorskip("numpy")
+    from tests.tiny import make_tiny_wav2vec2
+    from xlt.features.extract import Setup, encode_waves, load
+    from xlt.features.upstreams.base import Source
+
+    source = Source("hf_wav2vec2_custom", str(make_tiny_wav2vec2(tmp_path / "tiny")), {})
+    upstream = load(Setup(source, "last", "float32", 80.0))
+    layers = throughput.Layers(upstream)
+    waves = [numpy.random.default_rng(0).normal(0, 0.1, size).astype("f4") for size in (16000, 16000)]
+    with layers.watch(True):
+        encode_waves(upstream, waves, "last")
+    encode_waves(upstream, waves, "last")  # not watched
+    found = layers.take()
+    assert found["frames"] == 2 * 49 and found["seconds"] > 0  # 49 frames a second without padding
+    assert found["flop"] == 2 * throughput.layer_flop([49, 49], 32, 64)  # two layers
+    with pytest.raises(RuntimeError, match="nothing was measured"):
+        layers.take()
 
 
 def test_growth_is_judged_by_the_further_hours():

@@ -176,7 +176,7 @@ def page(entries: list[dict]) -> list[str]:
               *(f"{runs[way]['figures'][k]:.0f}" for k in ("features_s", "train_s", "total_s", "cpu_s"))]
              for way, title in WHOLE.items() if way in runs]
     for e in entries:
-        setups.add(f"{TITLES[e['key']['upstream']]}: {e['key']['train_minutes']:g} minutes of {e['key']['language']}")
+        setups.add(f"{TITLES[e['key']['upstream']]}: {e['key']['train_minutes']:g} min of {e['key']['language']}")
     parts = [f"Seconds of an epoch (training and dev pass), the first apart, of the others the median; one process with one "
              f"thread. All layers are mixed in both. {'; '.join(sorted(setups))}.",
              table(["upstream", "head", "upstream's outputs", "first epoch", "epoch", "its training pass", "batches",

@@ -82,7 +82,7 @@ def _contest(bench: Bench, args: argparse.Namespace, recipe, name: str, kind: st
                 encode(waves)
                 figures[label] = time.process_time() - start
         done = layers.take()
-        peak = max(peak_flops(*shape) for shape in [(2048, 2048, 2048), *done["shapes"]])
+        peak = max(peak_flops(*shape, setup.dtype) for shape in [(2048, 2048, 2048), *done["shapes"]])
         rounds.append({**figures, "layers_s": done["seconds"], "layers_flop": done["flop"], "peak_flops": peak})
     speech = clips.total_s(waves)
     share = [r["layers_flop"] / r["layers_s"] / r["peak_flops"] for r in rounds]
@@ -197,7 +197,9 @@ class Layers:
     """Processor time and operations of an upstream's transformer layers, by hooks on them."""
 
     def __init__(self, upstream):
-        self.modules = transformer_layers(upstream)
+        lists = transformer_layers(upstream)
+        self.modules = [module for layers in lists for module in layers]
+        self.first = {layers[0] for layers in lists}
         self.flop, self.seconds, self.frames, self.start = 0, 0.0, 0, 0.0
         self.shapes: set[tuple[int, int, int]] = set()
 
@@ -217,12 +219,15 @@ class Layers:
         return stack
 
     def _before(self, module, args, kwargs) -> None:
-        hidden = args[0] if args else kwargs["hidden_states"]  # (B, T, D)
-        batch, frames, dim = hidden.shape
-        inner = inner_size(module)
-        self.flop += layer_flop(batch, frames, dim, inner)
-        self.shapes |= {(batch * frames, dim, dim), (batch * frames, dim, inner), (batch * frames, inner, dim)}
-        self.frames += batch * frames if module is self.modules[0] else 0
+        hidden = args[0] if args else kwargs["hidden_states"]
+        if hidden.dim() == 3:  # (B, T, D), padded
+            clips, dim = [hidden.shape[1]] * len(hidden), hidden.shape[2]
+        else:  # (N, D), clips one behind the other at the rows (begin, end)
+            clips, dim = [end - begin for begin, end in args[1]], hidden.shape[1]
+        rows, inner = sum(clips), inner_size(module)
+        self.flop += layer_flop(clips, dim, inner)
+        self.shapes |= {(rows, dim, dim), (rows, dim, inner), (rows, inner, dim)}
+        self.frames += rows if module in self.first else 0
         self.start = time.process_time()
 
     def _after(self, module, args, output) -> None:
@@ -239,16 +244,16 @@ class Layers:
         return found
 
 
-def transformer_layers(upstream) -> list[torch.nn.Module]:
-    """The modules that make hidden state n from n - 1."""
+def transformer_layers(upstream) -> list[list[torch.nn.Module]]:
+    """The lists of modules that make hidden state n from n - 1; an upstream may hold its model in two forms."""
     import torch
 
-    for value in vars(upstream).values():
-        if isinstance(value, torch.nn.Module):
-            for name, module in value.named_modules():
-                if name.rpartition(".")[2] == "layers" and len(module) == upstream.num_layers - 1:
-                    return list(module)
-    raise LookupError(f"{upstream.name}: no list of {upstream.num_layers - 1} layers")
+    found = [list(module) for value in vars(upstream).values() if isinstance(value, torch.nn.Module)
+             for name, module in value.named_modules()
+             if name.rpartition(".")[2] == "layers" and len(module) == upstream.num_layers - 1]
+    if not found:
+        raise LookupError(f"{upstream.name}: no list of {upstream.num_layers - 1} layers")
+    return found
 
 
 def inner_size(layer: torch.nn.Module) -> int:
@@ -256,16 +261,20 @@ def inner_size(layer: torch.nn.Module) -> int:
     return next(m.out_features for n, m in layer.named_modules() if n.rpartition(".")[2] in ("fc1", "intermediate_dense"))
 
 
-def layer_flop(batch: int, frames: int, dim: int, inner: int) -> int:
-    """Multiplications and additions of one layer: four projections, scores, weighted values, two feed-forward products."""
-    return batch * frames * (2 * 4 * dim * dim + 2 * 2 * frames * dim + 2 * 2 * dim * inner)
+def layer_flop(clips: list[int], dim: int, inner: int) -> int:
+    """Multiplications and additions of one layer for clips of so many frames.
+
+    Four projections, scores, weighted values, two feed-forward products.
+    """
+    return sum(frames * (2 * 4 * dim * dim + 2 * 2 * frames * dim + 2 * 2 * dim * inner) for frames in clips)
 
 
-def peak_flops(rows: int, inner: int, columns: int, times: int = 5) -> float:
-    """Operations a second of ``torch.mm`` of float32 matrices, the best of several calls."""
+def peak_flops(rows: int, inner: int, columns: int, dtype: str = "float32", times: int = 5) -> float:
+    """Operations a second of ``torch.mm`` of matrices of ``dtype``, the best of several calls."""
     import torch
 
-    a, b = torch.randn(rows, inner), torch.randn(inner, columns)
+    kind = getattr(torch, dtype)
+    a, b = torch.randn(rows, inner, dtype=kind), torch.randn(inner, columns, dtype=kind)
     torch.mm(a, b)
     best = float("inf")
     for _ in range(times):
@@ -317,7 +326,7 @@ def page(entries: list[dict]) -> list[str]:
         "s3prl's rows go through its Featurizer, transformers' return all hidden "
         "states.",
         "The transformer layers alone: operations actually done, padding included, over their processor time, against the "
-        "best `torch.mm` of float32 matrices (2048³ and the layers' own shapes) in the same rounds.",
+        "best `torch.mm` in that arithmetic (2048³ and the layers' own shapes) in the same rounds.",
         table(["upstream", "clips", "arithmetic", "peak GFLOP/s", "layers GFLOP/s", "share", "of the time is in the layers",
                "frames that are padding"], peaks),
     ]
