@@ -75,9 +75,9 @@ def _decode(recogniser, name: str, files: Speech, out: Path) -> dict:
     if (out / "decode.json").exists():  # written behind the hypotheses: only the cleaning is left
         (out / "hypotheses.jsonl").unlink(missing_ok=True)
         return {"decode": read_json(out / "decode.json", "decode")}
-    reader = FeatureReader(files.scp) if files.kind == "kaldi_ark" else _Waves(files.scp)
+    reader = FeatureReader(files.scp) if files.kind != "sound" else _Waves(files.scp)
     rate = read_json(files.info, "features")["frame_rate"]
-    per_frame = 1 if files.kind == "kaldi_ark" else SAMPLE_RATE / rate
+    per_frame = 1 if files.kind != "sound" else SAMPLE_RATE / rate
     frames = {utt: math.ceil(int(length) / per_frame) for utt, length in read_table(files.lengths).items()}
     done = _earlier(out / "hypotheses.jsonl")
     todo = sorted((u for u in reader if u not in done), key=lambda u: (frames[u], u))

@@ -170,7 +170,7 @@ def partial_of(dump: Path) -> Path:
 
 def keys(cache: Path) -> list[Key]:
     """All keys of the store, by name."""
-    return [Key(p) for p in sorted(store_root(cache).glob("*-*")) if p.is_dir()]
+    return [Key(p.parent) for p in sorted(store_root(cache).glob("*-*/setup.json"))]
 
 
 def _copy(source: Path, target: Path) -> None:

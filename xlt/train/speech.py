@@ -9,6 +9,8 @@ from xlt.errors import DataError
 from xlt.kaldi_io import read_table
 from xlt.stage import Context, need
 
+FEATS = "xlt_feats"  # ESPnet's name for the loader of features that espnet_task registers
+
 
 @dataclass(frozen=True)
 class Speech:
@@ -42,7 +44,7 @@ def speech(ctx: Context, name: str) -> Speech:
     if ctx.cfg.features.on_the_fly:
         return Speech(data / "wav.scp", "sound", dump / "utt2num_samples", dump / "feats.json", data / "text")
     text = dump / "text" if (dump / "text").exists() else data / "text"
-    return Speech(dump / "feats.scp", "kaldi_ark", dump / "utt2num_frames", dump / "feats.json", text)
+    return Speech(dump / "feats.scp", FEATS, dump / "utt2num_frames", dump / "feats.json", text)
 
 
 def check_archives(scp: Path) -> None:
