@@ -51,7 +51,7 @@ class FeaturesConfig:
     storage: Literal["f32", "cm2", "cm1"]
     speed: list
     on_the_fly: bool
-    dtype: Literal["auto", "float32", "bfloat16"]
+    dtype: Literal["auto", "float32", "bfloat16", "int8"]
     batch_s: float
     ngpu: int | None
 

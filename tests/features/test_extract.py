@@ -1,13 +1,15 @@
 """Batching, windows and layers, on an upstream whose output is worked out by hand."""
 
 import dataclasses
+import threading
+import zlib
 
 import numpy as np
 import pytest
 import torch
 
 from xlt.config import FeaturesConfig, load
-from xlt.errors import ConfigError, UpstreamError
+from xlt.errors import ConfigError, DataError, UpstreamError
 from xlt.features import extract
 from xlt.features.upstreams.base import Source, Upstream, check_layers
 
@@ -104,3 +106,83 @@ def test_auto_takes_the_upstreams_own_layers(tmp_path):
     assert chosen("whisper_base", "auto") == [3, 4, 5, 6]
     assert chosen("fbank", "auto") == chosen("xls_r_300m", "auto") == "last"
     assert chosen("whisper_base", 5) == 5
+
+
+def test_int8_only_where_it_is(tmp_path):
+    with pytest.raises(ConfigError, match="features.dtype=int8: features.upstream=fbank does not have it"):
+        extract.resolve_dtype(settings(tmp_path, upstream="fbank", dtype="int8"))
+    with pytest.raises(ConfigError, match="features.dtype=int8: features.on_the_fly does not have it"):
+        extract.resolve_dtype(settings(tmp_path, upstream="whisper_base", dtype="int8", on_the_fly=True))
+    assert extract.resolve_dtype(settings(tmp_path, upstream="whisper_base", dtype="int8")) == "int8"
+
+
+class Together(Steps):
+    """Clips of any length share a batch of at most 16 samples."""
+
+    packs, best_batch_s, max_samples = True, 16 / 16000, None
+
+
+def test_packed_clips_share_batches_of_the_best_size():
+    upstream = Together()
+    feats, padded_s = extract.encode_raw(upstream, [wave(12), wave(3, 100), wave(8, 50), wave(4, 200)], 0, 80.0, None)
+    assert upstream.batches == [[3, 4, 8], [12]]  # padded to 4 + 4 + 8 = 16
+    assert [f[:, 0].tolist() for f in feats] == [[0, 4, 8], [100], [50, 54], [200]]
+    assert padded_s == (4 + 4 + 8 + 12) / 16000
+
+
+def message(folder, *rows, ark="a.ark") -> dict:
+    """A message to a worker with 16 kHz files of the given samples; ``rows``: (content key, samples, speed)."""
+    import soundfile
+
+    utts = []
+    for key, samples, speed in rows:
+        soundfile.write(folder / f"{key}.wav", samples, 16000, subtype="FLOAT")
+        utts.append([key, str(folder / f"{key}.wav"), None, speed])
+    return {"ark": str(folder / ark), "utts": utts}
+
+
+def test_an_answer_tells_places_padding_and_what_is_bad(tmp_path, monkeypatch):
+    class Breaks(Steps):
+        def encode(self, waves, layers):
+            outputs, lengths = super().encode(waves, layers)
+            for row, w in enumerate(waves):
+                if w[0] > 0.5:
+                    outputs[0][row, 0, 0] = np.inf
+            return outputs, lengths
+
+    monkeypatch.setattr(extract, "load", lambda setup: Breaks())
+    shard = extract.Shard(extract.Setup(Source("steps", None, {}), 1, "float32", 80.0), 1)
+    quiet, loud = np.full(6, 0.25, np.float32), np.full(3, 0.75, np.float32)
+    answer = shard.run(message(tmp_path, ("one", quiet, 1.0), ("two", loud, 1.0), ("three", quiet, 1.5)))
+    assert answer["bad"] == {"two": "not finite numbers"} and sorted(answer["entries"]) == ["one", "three"]
+    assert (answer["dim"], answer["frame_rate"]) == (2, 4000.0)
+    assert answer["audio_s"] == (6 + 3 + 4) / 16000 and answer["padded_s"] == (8 + 4 + 4) / 16000  # 6 / 1.5 = 4 samples
+    data = (tmp_path / "a.ark").read_bytes()
+    offset, frames, crc = answer["entries"]["one"]
+    stored = data[offset:offset + 15 + frames * 2 * 4]  # a float matrix of Kaldi: 15 bytes of header, then the values
+    assert frames == 2 and zlib.crc32(stored) == crc
+    assert np.frombuffer(stored[15:], "<f4").reshape(2, 2)[:, 0].tolist() == [10.25, 10.25]
+    assert answer["entries"]["three"][1] == 1
+
+
+def test_audio_is_read_while_another_batch_is_encoded(tmp_path):
+    """And what is wrong with one message leaves the others alone."""
+    reading = threading.Event()
+    messages = [message(tmp_path, (f"m{n}", wave(4), 1.0)) for n in range(3)]
+    messages[1]["utts"][0][1] = str(tmp_path / "gone.wav")
+
+    class Slow(extract.Shard):
+        def run(self, message, waves=None):
+            assert len(waves) == 1 and threading.current_thread() is threading.main_thread()
+            if message is messages[0]:
+                assert reading.wait(10)
+            return {"done": message["utts"][0][0]}
+
+        def read(self, message):
+            if message is messages[1]:
+                reading.set()
+            return super().read(message)
+
+    answers = list(extract.Ahead(Slow(None, 1)).run(iter(messages)))
+    assert [answers[0], answers[2]] == [{"done": "m0"}, {"done": "m2"}]
+    assert isinstance(answers[1], DataError) and "utterance m1" in str(answers[1])

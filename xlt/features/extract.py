@@ -47,9 +47,12 @@ def upstream_class(name: str) -> type[Upstream]:
 
 def resolve_dtype(features: FeaturesConfig) -> str:
     """``features.dtype`` with ``auto`` decided for this machine, without importing torch."""
+    kind = upstream_class(features.upstream)
+    if features.dtype == "int8" and (features.on_the_fly or not kind.has_int8):
+        where = "features.on_the_fly" if features.on_the_fly else f"features.upstream={features.upstream}"
+        raise ConfigError(f"features.dtype=int8: {where} does not have it; use float32")
     if features.dtype != "auto":
         return features.dtype
-    kind = upstream_class(features.upstream)
     pays = kind.bf16_pays and (has_fast_bf16() or bool(choose_gpus(features.ngpu)))
     return "bfloat16" if pays else "float32"
 

@@ -45,6 +45,7 @@ class Upstream(ABC):
     padding: str = "none"  # how clips are padded, in words: part of the store's key
     packs = False  # clips of any lengths share a batch, each padded to its own batch_key only
     best_batch_s: float | None = None  # batches of more seconds are slower, whatever features.batch_s allows
+    has_int8 = False  # whether features.dtype=int8 can be had
     uses_gpu = True  # whether a GPU makes it faster
 
     name: str

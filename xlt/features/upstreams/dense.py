@@ -53,8 +53,8 @@ class Dense(nn.Module):
         return torch.ops.mkldnn._linear_pointwise.binary(x, add, self.weight, self.bias, "add")
 
     def _int8(self, x: Tensor) -> Tensor:
-        low, high = torch.aminmax(x, dim=1, keepdim=True)
-        scale = torch.maximum(high, -low).clamp_(min=1e-12).div_(127)  # (N, 1)
+        largest = torch.maximum(x.amax(1, keepdim=True), -x.amin(1, keepdim=True))  # (N, 1); aminmax is six times slower
+        scale = largest.clamp_(min=1e-12).div_(127)
         rounded = x.div(scale).add_(128.5).to(torch.uint8)  # oneDNN multiplies unsigned by signed bytes
         y = torch.ops.onednn.qlinear_pointwise(rounded, 1.0, 128, self.weight, self.scale, self.zero, None, 1.0, 0,
                                                torch.float32, "none", [], "")

@@ -1,6 +1,7 @@
-"""wav2vec 2.0 and HuBERT on a processor: the clips of a batch one behind the other, so nothing is computed for padding.
+"""wav2vec 2.0, HuBERT and Whisper's encoder on a processor: the clips of a batch stand one behind the other.
 
-Every clip gets what the model gives it alone. Weights come from a model of transformers or of s3prl (fairseq's form).
+So nothing is computed for padding, and every clip gets what the model gives it alone. Weights come from a model of transformers
+or of s3prl (fairseq's form).
 N rows (frames of all clips), T frames of one clip, C channels of the convolutions, D dimensions.
 """
 
@@ -47,8 +48,7 @@ class Packed(nn.Module):
     def forward(self, waves: list[Tensor], last: int) -> tuple[list[Tensor], list[tuple[int, int]]]:
         """Hidden states 0 … ``last``, each (N, D), and the rows (begin, end) of each clip."""
         fronts = [self.front(wave) for wave in waves]  # (T, C) each
-        ends = torch.tensor([len(f) for f in fronts]).cumsum(0).tolist()
-        spans = list(zip([0, *ends[:-1]], ends, strict=True))
+        spans = row_spans(fronts)
         x = self.norm(torch.cat(fronts))
         x = x if self.projection is None else self.projection(x).float()
         x = torch.cat([x[a:b] + self.positions(x[a:b]) for a, b in spans])
@@ -86,6 +86,40 @@ class Packed(nn.Module):
         y = functional.conv1d(x.T[None], self.position_weight, self.position_bias, padding=self.kernel // 2,
                               groups=self.groups)
         return functional.gelu(y[0, :, :len(x)].T)
+
+
+class PackedWhisper(nn.Module):
+    """transformers' Whisper encoder, encoding in ``dtype``; the padding that Whisper is used to is in the clips."""
+
+    def __init__(self, encoder, dtype: str):
+        super().__init__()
+        self.convs = [Conv(encoder.conv1, None), Conv(encoder.conv2, None)]
+        self.positions, self.layer_norm = encoder.embed_positions.weight.detach(), encoder.layer_norm
+        self.layers = nn.ModuleList(Layer({
+            **{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
+            "norm1": layer.self_attn_layer_norm, "norm2": layer.final_layer_norm, "fc1": layer.fc1, "fc2": layer.fc2,
+        }, layer.self_attn.num_heads, True, dtype) for layer in encoder.layers)
+
+    def forward(self, mels: list[Tensor], last: int) -> tuple[list[Tensor], list[tuple[int, int]]]:
+        """Log-mels (2 T, C) of each clip → hidden states 0 … ``last``, each (N, D), and the rows of each clip."""
+        fronts = []
+        for x in mels:
+            for conv in self.convs:
+                x = conv(functional.pad(x, (0, 0, 1, 1)))
+            fronts.append(x + self.positions[:len(x)])  # (T, D)
+        spans = row_spans(fronts)
+        hidden = [torch.cat(fronts)]
+        for layer in self.layers[:last]:
+            hidden.append(layer(hidden[-1], spans))
+        if last == len(self.layers):
+            hidden[-1] = self.layer_norm(hidden[-1])
+        return hidden, spans
+
+
+def row_spans(clips: list[Tensor]) -> list[tuple[int, int]]:
+    """The rows (begin, end) of each clip when all stand one behind the other."""
+    ends = torch.tensor([len(clip) for clip in clips]).cumsum(0).tolist()
+    return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
 class Parts:

@@ -25,6 +25,7 @@ class S3prlUpstream(Upstream):
 
     bf16_pays = True
     padding = "s3prl: what each clip gives alone"
+    has_int8 = True
     packages = ("torch", "transformers", "espnet-s3prl")
 
     @staticmethod

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from xlt.errors import UpstreamError
+from xlt.errors import ConfigError, UpstreamError
 from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, check_layers
 
 GRID = 5 * SAMPLE_RATE  # clips are padded to a multiple of this: Whisper was trained with silence behind the speech
 HOP = 320  # samples a frame
+BATCH_S = 20.0  # of padded clips on a processor: larger batches leave its caches
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 
 class WhisperEncoder(Upstream):
     """Hidden state 0 is the convolutions' output with positions, the last one stands behind the final layer norm."""
 
     default_layers = [3, 4, 5, 6]
+    has_int8 = True
     packages = ("torch", "transformers")
     max_samples = 30 * SAMPLE_RATE
+    padding = f"whisper: silence to a multiple of {GRID / SAMPLE_RATE:g} s, windows of {max_samples / SAMPLE_RATE:g} s"
 
     @staticmethod
     def find(name: str, path: str | None, cache: Path) -> Source:
@@ -31,6 +39,9 @@ class WhisperEncoder(Upstream):
         from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
         from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
 
+        from xlt.features.upstreams import dense
+        from xlt.features.upstreams.packed import PackedWhisper
+
         folder = Path(source.path)
         config = WhisperConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         self.encoder = HfEncoder(config).eval().requires_grad_(False)
@@ -39,29 +50,45 @@ class WhisperEncoder(Upstream):
         except RuntimeError as err:
             raise UpstreamError(f"{folder}: the weights do not fit config.json ({str(err).splitlines()[-1].strip()}); "
                                 "give a whole Whisper directory in features.path") from None
-        self.dtype, self.device = getattr(torch, dtype), device
-        self.encoder.to(device=device, dtype=self.dtype)
+        self.device, self.packed = device, None
         self.log_mel = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
         self.name, self.frame_rate = source.upstream, SAMPLE_RATE / HOP
         self.num_layers, self.dim = config.encoder_layers + 1, config.d_model
+        if device == "cpu" and dense.usable():
+            self.packed, self.encoder = PackedWhisper(self.encoder, dtype), None
+            self.packs, self.best_batch_s = True, BATCH_S
+        elif dtype == "int8":
+            raise ConfigError(f"features.dtype=int8: {self.name} has it on x86 processors only; use float32")
+        else:
+            self.dtype = getattr(torch, dtype)
+            self.encoder.to(device=device, dtype=self.dtype)
 
     def batch_key(self, num_samples: int) -> int:
         return min(self.max_samples, -(-num_samples // GRID) * GRID)
 
     def encode(self, waves, layers):
-        import numpy as np
         import torch
 
         check_layers(self, layers)
-        width = self.batch_key(max(map(len, waves)))
-        padded = np.zeros((len(waves), width), np.float32)  # (B, N)
+        lengths = [-(-len(w) // HOP) for w in waves]
+        with torch.inference_mode():
+            if self.packed is None:
+                hidden = self._forward(self._mels(waves).to(device=self.device, dtype=self.dtype), max(layers))
+                return [hidden[n].float() for n in layers], lengths
+            hidden, spans = self.packed([self._mels([wave])[0].T for wave in waves], max(layers))
+            index = torch.arange(max(lengths))  # (T,)
+            index = torch.stack([begin + index.clamp(max=end - begin - 1) for begin, end in spans])  # (B, T)
+            return [hidden[n][index].float() for n in layers], lengths
+
+    def _mels(self, waves: list[np.ndarray]) -> torch.Tensor:
+        """Log-mels (B, mels, N / 160) of clips padded with silence to the longest one's batch_key."""
+        import numpy as np
+
+        padded = np.zeros((len(waves), self.batch_key(max(map(len, waves)))), np.float32)  # (B, N)
         for row, wave in zip(padded, waves, strict=True):
             row[:len(wave)] = wave
-        mels = self.log_mel(list(padded), sampling_rate=SAMPLE_RATE, padding="longest", truncation=False,
-                            return_tensors="pt", device=self.device).input_features  # (B, mels, N / 160)
-        with torch.inference_mode():
-            hidden = self._forward(mels.to(device=self.device, dtype=self.dtype), max(layers))
-            return [hidden[n].float() for n in layers], [-(-len(w) // HOP) for w in waves]
+        return self.log_mel(list(padded), sampling_rate=SAMPLE_RATE, padding="longest", truncation=False,
+                            return_tensors="pt", device=self.device).input_features
 
     def _forward(self, mels, last: int) -> list:
         """Hidden states 0 … ``last``, each (B, T, D): the steps of transformers' own forward, with fewer positions."""
