@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.bench import features
-from tests.bench.feature_bench import common, epochs, growth, quality, render, resume, throughput
+from tests.bench.feature_bench import clips, common, epochs, growth, quality, render, resume, throughput
 from xlt.kaldi_io import ArkWriter, read_table, write_table
 
 MADE = {"command": "python tests/bench/features.py --part {part}", "commit": "0123456789ab",
@@ -30,8 +30,8 @@ def kept() -> dict[str, list[dict]]:
                                       "epochs": 20, "seed": 0, "language": "ron", "train_minutes": 5.0},
                            {"features_s": 20.0, "train_s": s, "total_s": s + 20, "cpu_s": s, "epochs": 20, "utterances": 9})
                      for way, s in (("mix", 80.0), ("onfly", 380.0))],
-        "disk": [entry("disk", {"upstream": "xls_r_size", "layers": "mix", "storage": storage, "language": "ron",
-                                "train_minutes": 1.0}, {"bytes": 10, "speech_s": 180.0, "gb_an_hour": size})
+        "disk": [entry("disk", {"upstream": "xls_r_size", "clips": "long", "layers": "mix", "storage": storage, "language": "ron",
+                                "seconds": 90.0}, {"bytes": 10, "speech_s": 92.0, "clips": 10, "gb_an_hour": size})
                  for storage, size in (("cm1", 0.19), ("f32", 0.74))],
         "quality": [entry("quality", {"language": language, "arm": arm, "seed": seed, "settings": []},
                           {"dev": {"value": cer}, "test": {"value": cer + 1}, "epochs": 30, "weights": None})
@@ -93,7 +93,7 @@ def test_page_in_the_checkout_is_what_its_figures_give(root):
 @pytest.mark.parametrize(("part", "what", "figure", "met"), [
     ("epochs", "whisper_base, BLSTM head: cached epochs are shorter", "8.5 times", "yes"),
     ("epochs", "whisper_base, BLSTM head, whole run, cached, the mix learned in the run: shorter", "4.0 times", "**no**"),
-    ("disk", "XLS-R-300M size, one byte a value, all layers mixed: GB for an hour of speech", "0.190", "yes"),
+    ("disk", "XLS-R-300M size, one byte a value, all layers mixed, long clips: GB for an hour of speech", "0.190", "yes"),
     ("quality", "mix against the last layer, mean CER on test", "19.0% better", "yes"),
     ("quality", "one byte a value against four, mean CER on test", "+0.30", "**no**"),
     ("throughput", "XLS-R-300M size, random weights, long clips: against transformers, a clip at a time, float32", "2.50 times",
@@ -215,6 +215,29 @@ def test_growth_is_judged_by_the_further_hours():
     assert growth.marginal([(1, 12.0), (10, 30.0), (100, 210.0)]) == [2.0, 2.0]
     assert growth.spread([100, 110]) == pytest.approx(0.10)
     assert growth.memory({"stage_mib": 40, "worker_mib": 800}) == 1640
+
+
+def test_clips_are_those_of_the_recipe_joined_or_not(tmp_path):
+    numpy = pytest.importorskip("numpy")
+    import soundfile
+
+    rng = numpy.random.default_rng(0)
+    data = tmp_path / "recipe" / "data" / "train"
+    data.mkdir(parents=True)
+    (tmp_path / "recipe" / "recipe.yaml").write_text("lang: cat_Latn\n")
+    lengths = {f"{spk}-{n:02d}": 8000 + 800 * n for spk in "ab" for n in range(20)}
+    for utt, length in lengths.items():
+        soundfile.write(tmp_path / "recipe" / f"{utt}.wav", rng.normal(0, 0.1, length), 16000)
+    for table, value in {"wav.scp": "{u}.wav", "utt2dur": "{d}", "utt2spk": "{s}", "text": "t{u}"}.items():
+        write_table(data / table, {u: value.format(u=u, d=n / 16000, s=u[0]) for u, n in lengths.items()})
+    short, long = (clips.pick(data, kind, 30.0) for kind in ("short", "long"))
+    assert {len(w) for w in short} <= set(lengths.values()) and clips.total_s(short) == pytest.approx(30, rel=0.2)
+    assert len(long) < len(short) and all(len(w) <= 18 * 16000 for w in long) and clips.total_s(long) >= 30
+    assert [w.tobytes() for w in clips.pick(data, "long", 30.0)] == [w.tobytes() for w in long]
+    seconds = clips.corpus(data, tmp_path / "copy", "long", 30.0)
+    assert seconds == pytest.approx(clips.total_s(long))
+    sets = [read_table(tmp_path / "copy" / "data" / name / "wav.scp") for name in ("train", "dev", "test")]
+    assert [len(s) for s in sets] == [len(long) - 2, 1, 1]
 
 
 def test_corpus_of_repeated_speech_holds_no_clip_twice(tmp_path):

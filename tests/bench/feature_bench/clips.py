@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench.feature_bench.common import SAMPLE_RATE, SEED
-from xlt.kaldi_io import read_table, read_wav
+from xlt.kaldi_io import read_table, read_wav, write_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,44 @@ KINDS = {"short": "the recipe's clips as they are", "long": "clips of a speaker 
 
 def pick(data: Path, kind: str, seconds: float) -> list[np.ndarray]:
     """Waves (N,), 16 kHz, of about ``seconds`` in all, in random order (as a corpus is), always the same ones."""
+    wavs = read_table(data / "wav.scp")
+    return [_wave(data, wavs, group) for group in _groups(data, kind, seconds)]
+
+
+def corpus(data: Path, recipe: Path, kind: str, seconds: float) -> float:
+    """Write a recipe whose training set are the clips that :func:`pick` gives, dev and test one each; seconds in all."""
+    import soundfile
+
+    from xlt.features.extract import audio_hash
+
+    wavs, texts = read_table(data / "wav.scp"), read_table(data / "text")
+    (recipe / "wav").mkdir(parents=True)
+    (recipe / "recipe.yaml").write_text((data.parents[1] / "recipe.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    tables: dict[str, dict[str, dict[str, str]]] = {}
+    total = 0
+    for n, group in enumerate(_groups(data, kind, seconds)):
+        wave, utt = _wave(data, wavs, group), f"spk-{n:05d}"
+        soundfile.write(recipe / "wav" / f"{utt}.wav", wave, SAMPLE_RATE)
+        values = {"wav.scp": f"wav/{utt}.wav", "utt2dur": f"{len(wave) / SAMPLE_RATE:.4f}", "utt2spk": "spk",
+                  "utt2audio": audio_hash(wave), "text": " ".join(texts[u] for u in group)}
+        for table, value in values.items():
+            tables.setdefault(("dev", "test")[n] if n < 2 else "train", {}).setdefault(table, {})[utt] = value
+        total += len(wave)
+    for name, contents in tables.items():
+        (recipe / "data" / name).mkdir(parents=True)
+        for table, values in contents.items():
+            write_table(recipe / "data" / name / table, values)
+    return total / SAMPLE_RATE
+
+
+def _wave(data: Path, wavs: dict[str, str], group: list[str]) -> np.ndarray:
+    import numpy as np
+
+    return np.concatenate([read_wav(data.parents[1] / wavs[utt]) for utt in group])  # paths count from the recipe
+
+
+def _groups(data: Path, kind: str, seconds: float) -> list[list[str]]:
+    """The utterances of each clip."""
     import numpy as np
 
     rng = np.random.default_rng(SEED)
@@ -28,8 +66,7 @@ def pick(data: Path, kind: str, seconds: float) -> list[np.ndarray]:
     else:
         chosen = _joined(data, wavs, durations, seconds, rng)
     rng.shuffle(chosen)
-    base = data.parent.parent  # paths in wav.scp count from the recipe
-    return [np.concatenate([read_wav(base / wavs[u]) for u in group]) for group in chosen]
+    return chosen
 
 
 def _joined(data: Path, wavs: dict, durations: dict, seconds: float, rng: np.random.Generator) -> list[list[str]]:
