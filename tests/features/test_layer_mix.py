@@ -50,7 +50,8 @@ def toys(recipe, monkeypatch):
     return recipe
 
 
-SETTINGS = ("features.upstream=toy", "features.layers=mix", "features.mix_updates=3", "features.mix_minutes=0.04")
+SETTINGS = ("features.upstream=toy", "features.layers=mix", "features.mix_norm=corpus", "features.mix_head=blstm",
+            "features.mix_updates=3", "features.mix_minutes=0.04")
 
 
 def made(recipe, *more):
