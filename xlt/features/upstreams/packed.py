@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xlt.features.upstreams.dense import Conv, Dense, Layer
+from xlt.features.upstreams.dense import Conv, Dense, Layer, LongConv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,11 +32,7 @@ class Packed(nn.Module):
         self.wave_norm = parts.wave_norm
         project = parts.projection
         self.norm, self.projection = parts.norm, None if project is None else Dense(project.weight, project.bias, dtype)
-        position = parts.position
-        weight = position.weight  # the older weight norm brings it up to date only when the module is called
-        weight = torch._weight_norm(position.weight_v, position.weight_g, 2) if hasattr(position, "weight_v") else weight
-        self.position_weight, self.position_bias = weight.detach().clone(), position.bias.detach()
-        self.groups, self.kernel = position.groups, position.kernel_size[0]
+        self.positions = LongConv(parts.position)
         self.layers = nn.ModuleList(Layer(modules, parts.heads, parts.norm_first, dtype) for modules in parts.layers)
         self.norm_first, self.encoder_norm = parts.norm_first, parts.encoder_norm
 
@@ -51,7 +47,7 @@ class Packed(nn.Module):
         spans = row_spans(fronts)
         x = self.norm(torch.cat(fronts))
         x = x if self.projection is None else self.projection(x).float()
-        x = torch.cat([x[a:b] + self.positions(x[a:b]) for a, b in spans])
+        x = x + functional.gelu(torch.cat(self.positions([x[a:b] for a, b in spans])))
         x = x if self.norm_first else self.encoder_norm(x)
         hidden = [x]
         for layer in self.layers[:last]:
@@ -80,12 +76,6 @@ class Packed(nn.Module):
                 x = conv(x)
             rows.append(x)
         return torch.cat(rows)
-
-    def positions(self, x: Tensor) -> Tensor:
-        """The convolution that stands for positions, (T, D) → (T, D)."""
-        y = functional.conv1d(x.T[None], self.position_weight, self.position_bias, padding=self.kernel // 2,
-                              groups=self.groups)
-        return functional.gelu(y[0, :, :len(x)].T)
 
 
 class PackedWhisper(nn.Module):
