@@ -1,6 +1,7 @@
 """Part 3: what layers and storage are worth in character errors, on real speech, through the recipes' own stages.
 
-The arms are fixed here. The best single layer is chosen on dev, with the first seed, as the mean over the languages; its
+The arms are fixed here. The settings of the probe that are xlt's defaults were chosen on dev among the arms called probe
+(head, updates, minutes of speech), with the first seed. The best single layer is chosen on dev, with the first seed, as the mean over the languages; its
 other seeds are trained then. Test is shown for the arms that were fixed beforehand and for the chosen layer alone.
 
 In the arm ``joint`` the layer weights are learned with the head by the preset ``onfly_ssl``, the on-the-fly path as users
@@ -33,7 +34,10 @@ FIXED = {
     "mix cm1": ["features.layers=mix", "features.storage=cm1"],
     "mix cm2": ["features.layers=mix", "features.storage=cm2"],
 }
-SINGLE = {f"layer {n}": [f"features.layers={n}", "features.storage=f32"] for n in (4, 5)}  # 2 and 3 were worse than the last on ron
+SINGLE = {f"layer {n}": [f"features.layers={n}", "features.storage=f32"] for n in (4, 5)}  # 2, 3: worse than the last on ron
+PROBES = {f"probe {head} {updates} {minutes}": [
+    "features.layers=mix", "features.storage=f32", f"features.mix_head={head}", f"features.mix_updates={updates}",
+    f"features.mix_minutes={minutes}"] for head, updates, minutes in (("linear", 400, 5), ("blstm", 800, 10))}
 TITLES = {"last": "the last layer", "mix f32": "mix, four bytes a value", "mix cm2": "mix, two bytes",
           "mix cm1": "mix, one byte", "joint": "all layers on the fly, weights learned with the head"}
 
@@ -48,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(bench: Bench, args: argparse.Namespace) -> None:
     lane, lanes = map(int, args.lane.split("/"))
     mine = args.languages[lane - 1 :: lanes]
-    wanted = {a: s for a, s in (FIXED | SINGLE).items() if not args.arms or a in args.arms.split(",")}
+    wanted = {a: s for a, s in (FIXED | SINGLE | PROBES).items() if not args.arms or a in args.arms.split(",")}
     for seed in range(args.seeds):
         for language in mine:
             with encoded_once():
@@ -147,7 +151,7 @@ def page(entries: list[dict]) -> list[str]:
     best = best_single(entries, languages)
     parts = [__doc__.partition("\n\n")[2].strip()]
     for name in ("test", "dev"):
-        arms = [*FIXED, *([best] if best else [])] if name == "test" else [*FIXED, *SINGLE]
+        arms = [*FIXED, *([best] if best else [])] if name == "test" else [*FIXED, *SINGLE, *PROBES]
         rows = [row for arm in arms if (row := _row(entries, arm, name, languages, best))]
         parts += [f"### CER on {name}, %: mean over seeds",
                   table(["features", *languages, "mean", "seeds", "against the last layer"], rows)]
