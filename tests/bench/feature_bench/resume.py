@@ -40,14 +40,14 @@ _NOTE = """# every batch that a process takes on, and ends, is noted in a file
 import os
 from xlt.features import extract
 _run = extract.Shard.run
-def _noted(self, message):
+def _noted(self, message, *rest, **more):
     keys = " ".join(utt[0] for utt in message["utts"])
     def note(word):
         handle = os.open(os.environ["XLT_BENCH_NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(handle, f"{word} {os.getpid()} {keys}\\n".encode())
         os.close(handle)
     note("takes")
-    answer = _run(self, message)
+    answer = _run(self, message, *rest, **more)
     note("ends")
     return answer
 extract.Shard.run = _noted
