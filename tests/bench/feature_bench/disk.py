@@ -1,12 +1,13 @@
 """Part 2: bytes on disk for an hour of speech, by storage and layers, of archives that stage 3 really writes.
 
-Counted is all that stage 3 leaves for the speech: archives, indexes and descriptions in the store, and the recipe's tables.
+Counted is all that stage 3 leaves: archives, indexes and descriptions in the store, the mix, and the tables of the recipe.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import shutil
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from tests.bench.feature_bench.common import (
     TITLES,
     Bench,
     Target,
-    environment_variables,
     features_config,
     linked_cache,
     stages,
     upstream_settings,
+    xlt_apart,
 )
+from xlt.data.fetch import cache_root
 from xlt.kaldi_io import read_table
 from xlt.report.markdown import table
 
@@ -50,24 +52,27 @@ def run(bench: Bench, args: argparse.Namespace) -> None:
 def _store(bench: Bench, recipe: Path, seconds: float, key: dict) -> dict:
     """Run stage 3 with an empty store; what it holds then, and for how much speech."""
     chosen = [*upstream_settings(bench, key["upstream"]), "data.train_minutes=null", "nj=1"]
-    layers = {"last": "last", "mix": "mix", "all": "[" + ",".join(map(str, range(_count(recipe, chosen)))) + "]"}[key["layers"]]
+    layers = json.dumps(list(range(_count(recipe, chosen)))) if key["layers"] == "all" else key["layers"]
     cache = linked_cache(recipe.parent / "cache")
-    with environment_variables(XLT_CACHE=str(cache)):
-        stages(recipe, ["features"], *chosen, *(PROBE if layers == "mix" else []), f"features.layers={layers}",
-               f"features.storage={key['storage']}")
-    size = sum(f.stat().st_size for top in (cache / "features", recipe / "dump") for f in top.rglob("*") if f.is_file())
+    xlt_apart(bench, ["features", "--recipe", str(recipe), *chosen, *(PROBE if layers == "mix" else []),
+                      f"features.layers={layers}", f"features.storage={key['storage']}"], XLT_CACHE=str(cache))
+    files = [f for top in (cache / "features", recipe / "dump") for f in top.rglob("*") if f.is_file()]
+    grows = sum(f.stat().st_size for f in files if f.suffix in (".ark", ".idx", ".scp") or f.name.startswith("utt2"))
+    fixed = sum(f.stat().st_size for f in files) - grows
     clips_there = sum(len(read_table(scp)) for scp in recipe.glob("data/*/wav.scp"))
     shutil.rmtree(cache)
     shutil.rmtree(recipe / "dump")
-    return {"bytes": size, "speech_s": round(seconds, 1), "clips": clips_there,
-            "gb_an_hour": round(size / seconds * 3600 / 1e9, 4)}
+    return {"bytes": grows, "fixed_bytes": fixed, "speech_s": round(seconds, 1), "clips": clips_there,
+            "gb_an_hour": round((grows / seconds * 3600 + fixed) / 1e9, 4)}
 
 
 def _count(recipe: Path, chosen: list[str]) -> int:
-    from xlt.data.fetch import cache_root
-    from xlt.features.extract import load
+    """Hidden states of an upstream: its layers and what goes into the first."""
+    from xlt.features.extract import prepare
 
-    return load(features_config(recipe, *chosen), cache_root(None)).num_layers
+    folder = Path(prepare(features_config(recipe, *chosen), cache_root(None)).source.path)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return 1 + (config["encoder_layers"] if config["model_type"] == "whisper" else config["num_hidden_layers"])
 
 
 def targets(entries: list[dict]) -> list[Target]:
@@ -85,10 +90,10 @@ def page(entries: list[dict]) -> list[str]:
     for e in entries:
         speech[e["key"]["clips"]] = e["figures"]["speech_s"] / e["figures"]["clips"]
     lengths = ", ".join(f"{kind} clips ({clips.KINDS[kind]}) {mean:.1f} s" for kind, mean in speech.items())
-    return [f"GB (10⁹ bytes) for an hour of speech: archives, indexes, descriptions and tables that stage 3 left for about "
-            f"{entries[0]['key']['seconds']:g} s, scaled. f32: four bytes a value; cm2, cm1: Kaldi's compressed matrices of two "
-            f"bytes and one byte a value. Each clip has a name, a place and, compressed, a header, so short clips cost more; on "
-            f"average they last: {lengths}.",
+    return [f"GB (10⁹ bytes) for an hour of speech: archives, indexes and tables that stage 3 left for about "
+            f"{entries[0]['key']['seconds']:g} s, scaled, and what does not grow (descriptions, the mix) once. f32: four bytes a "
+            "value; cm2, cm1: Kaldi's compressed matrices of two bytes and one byte a value. Each clip has a name, a place and, "
+            f"compressed, a header, so short clips cost more; on average they last: {lengths}.",
             table(["upstream", "clips", "stored for a frame", *STORAGES], rows)]
 
 
