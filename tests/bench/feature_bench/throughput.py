@@ -40,7 +40,7 @@ LABELS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=float, default=90.0, help="throughput: speech in a round, seconds")
+    parser.add_argument("--seconds", type=float, default=45.0, help="throughput: speech in a round, seconds")
     parser.add_argument("--rounds", type=int, default=3, help="throughput: rounds")
     parser.add_argument("--upstreams", default=",".join(UPSTREAMS), help="throughput, disk, epochs: which")
 
