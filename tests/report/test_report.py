@@ -136,3 +136,9 @@ def test_dry_run_writes_nothing(recipe, capsys):
 ])
 def test_the_description_says_which_features(features, expected):
     assert describe(Result("a", document("a") | {"features": features})) == f"{expected}, blstm, char, greedy"
+
+
+def test_results_from_before_the_mix_had_four_layers():
+    old = document("a")
+    old["config"]["features.layers"] = "auto"
+    assert describe(Result("a", old)) == "whisper_base layer 3+4+5+6, blstm, char, greedy"

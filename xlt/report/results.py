@@ -100,10 +100,16 @@ def describe(result: Result) -> str:
         return result.experiment["describe"]
     config = result.config
     features = config["features.upstream"] + (f" ({config['features.path']})" if config.get("features.path") else "")
-    features += _layers(result.document.get("features", {}))
+    features += _layers(result.document.get("features", _before_the_mix(config)))
     model = config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
     tokens = config["tokens.type"] + (str(config["tokens.size"]) if config["tokens.type"] == "bpe" else "")
     return f"{features}, {model}, {tokens}, {config['decode.method']}"
+
+
+def _before_the_mix(config: dict) -> dict:
+    """Features of a result that does not say them: made when ``features.layers=auto`` of Whisper meant layers 3 to 6."""
+    chosen = config.get("features.layers") == "auto" and config["features.upstream"] == "whisper_base"
+    return {"layers": [3, 4, 5, 6]} if chosen else {}
 
 
 def _layers(features: dict) -> str:
