@@ -20,7 +20,7 @@ def entry(part: str, key: dict, figures: dict) -> dict:
 
 def kept() -> dict[str, list[dict]]:
     """Figures of every part, made up."""
-    rates = {"xlt": 10.0, "xlt_mix": 9.0, "transformers": 4.0, "s3prl": 5.0, "s3prl_8": 2.0}
+    rates = {"xlt": 10.0, "xlt_mix": 9.0, "xlt_int8": 20.0, "transformers": 4.0, "s3prl": 5.0, "s3prl_8": 2.0}
     return {
         "epochs": [entry("epochs", {"measured": "epoch", "upstream": "whisper_base", "head": "ctc_ssl", "way": way, "epochs": 3,
                                     "seed": 0, "language": "ron", "train_minutes": 5.0},
@@ -106,6 +106,11 @@ def test_page_in_the_checkout_is_what_its_figures_give(root):
 ])
 def test_targets_are_judged(part, what, figure, met):
     assert verdicts(render.page(kept()), part)[what] == (figure, met)
+
+
+def test_throughput_shows_both_arithmetics_but_judges_the_default():
+    line, = [li for li in render.page(kept()).splitlines() if "| s3prl, a clip at a time |" in li]
+    assert line.strip("| ").split(" | ")[3:6] == ["5.0", "2.00", "4.00"]
 
 
 def test_parts_that_were_not_measured_are_named():

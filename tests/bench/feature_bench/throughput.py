@@ -7,6 +7,7 @@ that a load from outside meets all alike. The processor's time is counted, not t
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -34,7 +35,8 @@ TIMES, PEAK = 2.5, 0.60  # targets
 UNIT, LOGARITHMIC = "seconds of audio in a second of processor time", True
 BATCH = 8  # of s3prl's own loop
 LABELS = {
-    "xlt": "xlt, last layer", "xlt_mix": "xlt, all layers mixed", "transformers": "transformers, a clip at a time, float32",
+    "xlt": "xlt, last layer", "xlt_mix": "xlt, all layers mixed", "xlt_int8": "xlt, last layer, features.dtype=int8",
+    "transformers": "transformers, a clip at a time, float32",
     "s3prl": "s3prl, a clip at a time", "s3prl_8": f"s3prl, {BATCH} padded clips at a time",
 }
 
@@ -65,7 +67,8 @@ def _contest(bench: Bench, args: argparse.Namespace, recipe, name: str, kind: st
     setup = prepare(features, cache_root(None))
     waves = clips.pick(recipe / "data" / "train", kind, args.seconds)
     ours = Ours(setup)
-    contenders: dict[str, Callable[[list], None]] = {"xlt": ours.last, "xlt_mix": ours.mixed}
+    contenders: dict[str, Callable[[list], None]] = {"xlt": ours.last, "xlt_mix": ours.mixed,
+                                                     "xlt_int8": Ours(dataclasses.replace(setup, dtype="int8")).last}
     if name == "whisper_base":
         contenders["transformers"] = transformers_whisper(setup.source.path)
     else:
@@ -95,7 +98,7 @@ def _contest(bench: Bench, args: argparse.Namespace, recipe, name: str, kind: st
         "share_of_peak": round(median(share), 3), "share_of_peak_each_round": [round(s, 3) for s in share],
         "share_of_time_in_layers": round(median([r["layers_s"] / r["xlt"] for r in rounds]), 3),
         **({"transformers_without_padding": whisper_without_padding(setup.source.path)} if name == "whisper_base" else {}),
-        "padded_frames_share": round(1 - speech * ours.upstream.frame_rate / done["frames"], 3),
+        "padded_frames_share": round(max(0.0, 1 - speech * ours.upstream.frame_rate / done["frames"]), 3),
     }
 
 
@@ -284,9 +287,10 @@ def peak_flops(rows: int, inner: int, columns: int, dtype: str = "float32", time
     return 2 * rows * inner * columns / best
 
 
-def _ratios(figures: dict) -> dict[str, float]:
+def _ratios(figures: dict, ours: str = "xlt") -> dict[str, float]:
+    """How many times faster ``ours`` is than each of the others."""
     rate = figures["audio_s_per_cpu_s"]
-    return {label: rate["xlt"] / value for label, value in rate.items() if not label.startswith("xlt")}
+    return {label: rate[ours] / value for label, value in rate.items() if not label.startswith("xlt") and ours in rate}
 
 
 def targets(entries: list[dict]) -> list[Target]:
@@ -307,10 +311,10 @@ def page(entries: list[dict]) -> list[str]:
     rows = []
     for entry in entries:
         key, figures = entry["key"], entry["figures"]
-        ratios = _ratios(figures)
+        ratios, narrow = _ratios(figures), _ratios(figures, "xlt_int8")
         for label, value in figures["audio_s_per_cpu_s"].items():
             rows.append([TITLES[key["upstream"]], key["clips"], LABELS[label], f"{value:.1f}",
-                         f"{ratios[label]:.2f}" if label in ratios else "–",
+                         *(f"{r[label]:.2f}" if label in r else "–" for r in (ratios, narrow)),
                          " ".join(f"{v:.1f}" for v in figures["each_round"][label])])
     peaks = [[TITLES[e["key"]["upstream"]], e["key"]["clips"], e["figures"]["dtype"], e["figures"]["peak_gflops"],
               e["figures"]["layers_gflops"], f"{e['figures']['share_of_peak']:.0%}",
@@ -320,7 +324,7 @@ def page(entries: list[dict]) -> list[str]:
     sets = "; ".join(f"{kind}: {what}" for kind, what in clips.KINDS.items())
     return [
         f"Seconds of audio in a second of processor time, one thread, medians over rounds in which all take turns. {sets}.",
-        table(["upstream", "clips", "contender", "audio s / CPU s", "xlt is faster by", "each round"], rows),
+        table(["upstream", "clips", "contender", "audio s / CPU s", "xlt is faster by", "with int8 by", "each round"], rows),
         *[f"transformers' Whisper encoder pads every clip to 30 s; without that padding there is no row, since given 5 s it "
           f"answers: “{text}”. s3prl has no Whisper." for text in refusals],
         "s3prl's rows go through its Featurizer, transformers' return all hidden "
