@@ -103,8 +103,8 @@ def test_auto_takes_the_upstreams_own_layers(tmp_path):
     def chosen(upstream, layers):
         return extract.resolve_layers(settings(tmp_path, upstream=upstream, layers=layers))
 
-    assert chosen("whisper_base", "auto") == [3, 4, 5, 6]
-    assert chosen("fbank", "auto") == chosen("xls_r_300m", "auto") == "last"
+    assert chosen("whisper_base", "auto") == chosen("xls_r_300m", "auto") == "mix"
+    assert chosen("fbank", "auto") == "last"
     assert chosen("whisper_base", 5) == 5
 
 

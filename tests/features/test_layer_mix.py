@@ -22,11 +22,11 @@ STRIDE = 320
 class Toy(Upstream):
     """Three layers of four dimensions, 50 frames a second: energies of a frame's quarters, their roots, and noise."""
 
-    weights = "one"
+    weights, files = "one", []
 
     @staticmethod
     def find(name, path, cache):
-        return Source(name, None, {"upstream": name, "weights": Toy.weights})
+        return Source(name, None, {"upstream": name, "weights": Toy.weights}, Toy.files)
 
     def __init__(self, source, dtype, device):
         self.name, self.frame_rate, self.num_layers, self.dim = source.upstream, 50.0, 3, 4
@@ -154,6 +154,18 @@ def test_up_to_date_until_what_it_heard_changes(toys, monkeypatch, capsys):
     assert "makes dump/toy/mix again (speech: " in capsys.readouterr().out
     made(toys, "features.mix_head=linear")
     assert "makes dump/toy/mix again (features.mix_head: blstm → linear)" in capsys.readouterr().out
+
+
+def test_other_weights_are_learned_on_anew(toys, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "toy.bin"
+    file.write_text("one")
+    monkeypatch.setattr(Toy, "files", [str(file)])
+    made(toys)
+    file.write_text("the other")
+    monkeypatch.setattr(Toy, "weights", "two")
+    folder = made(toys)
+    assert "toy.bin changed" in capsys.readouterr().out
+    assert json.loads((folder / "mix.json").read_text())["upstream"]["weights"] == "two"
 
 
 @pytest.mark.parametrize("norm", ["none", "frame", "corpus"])

@@ -311,7 +311,7 @@ def test_stage_1_must_have_run(recipe):
 
 def test_unknown_upstream_is_named(recipe):
     with pytest.raises(ConfigError, match="'whisper_bsae' is not known.*did you mean whisper_base"):
-        run(recipe.context("features.upstream=whisper_bsae"))
+        run(recipe.context("features.upstream=whisper_bsae", "features.layers=last"))
 
 
 def test_error_in_a_worker_has_its_type(recipe):

@@ -39,14 +39,16 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
     """An encoder of waves (N,), 16 kHz, into the features (T, D) that the model in ``folder`` was trained on.
 
     ``features``: as in ``xlt.json``; ``folder``: exp/<tag> or a bundle, with the layer mix if there is one; a bundle's
-    own copy of the weights is used, else they are found as stage 3 does. UpstreamError if what is found is not the
-    upstream of the training. A model that was trained on the fly encodes by itself and takes the waves as they are.
+    own copy of the weights is used, else they are found as stage 3 does. What comes out is as exact as what was stored
+    for the training. UpstreamError if the upstream that is found is not that of the training. A model that was trained on
+    the fly encodes by itself and takes the waves as they are.
     """
     if features.get("on_the_fly"):
         return list
     from xlt.data.fetch import cache_root
     from xlt.errors import UpstreamError
     from xlt.features.extract import Setup, encode_waves, load, load_mix, upstream_class
+    from xlt.kaldi_matrix import round_trip
 
     settings, name = features["settings"], features["settings"]["features.upstream"]
     packed = folder / "upstream"
@@ -57,4 +59,9 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
     setup = Setup(source, features["layers"], features["dtype"], settings["features.batch_s"], str(folder),
                   features.get("storage", "f32"))
     upstream, mix = load(setup), load_mix(setup)
-    return lambda waves: encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)
+
+    def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
+        found = encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)
+        return [round_trip(matrix, setup.storage) for matrix in found]  # what stage 7 reads
+
+    return encode

@@ -18,10 +18,11 @@ from xlt.data.fetch import cache_root
 from xlt.data.groups import budget
 from xlt.errors import ConfigError, DataError, UpstreamError
 from xlt.features.extract import Setup, audio_hash, encode_waves, load, prepare, resolve_dtype
+from xlt.features.upstreams.base import changed_weights, seen_weights
 from xlt.figure import Bar, bars
 from xlt.kaldi_io import read_table, read_wav
 from xlt.log import Progress, say
-from xlt.stage import Context, Unit, digest, need, run_unit, write_json
+from xlt.stage import Context, Unit, digest, need, read_stamp, run_unit, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,7 +181,8 @@ def _learned(ctx: Context, out: Path) -> Unit:
                              "features.mix_seed", "features.upstream", "features.path")
     config |= {"features.dtype": resolve_dtype(features), "speech": speech.digest}
     inputs = [Path(features.path)] if features.path else []
-    return Unit("features", out, config, inputs, functools.partial(_learn, ctx, speech))
+    return Unit("features", out, config, inputs, functools.partial(_learn, ctx, speech),
+                stale=lambda: changed_weights(read_stamp(out) or {}))
 
 
 def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
@@ -277,7 +279,7 @@ def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> 
     weights = {str(n): [Bar(0, 100 * w, 100 * w, 100 * w)] for n, w in zip(mix.layers, map(float, mix.weights), strict=True)}
     title = f"Layer mix of {setup.source.upstream}, learned on {ctx.cfg.lang}"
     (partial / "mix.svg").write_text(bars(title, ["weight of each layer, percent"], weights), encoding="utf-8")
-    return {"mix": mix.digest}
+    return {"mix": mix.digest, "weights": seen_weights(setup.source)}
 
 
 def _taken(ctx: Context, out: Path) -> Unit:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from xlt.errors import DataError, UpstreamError
 from xlt.features.cache import Key
 from xlt.features.extract import Setup, load_mix, prepare, resolve_dtype, resolve_layers, shape, upstream_class
-from xlt.features.upstreams.base import SAMPLE_RATE, Source
+from xlt.features.upstreams.base import SAMPLE_RATE, changed_weights, seen, seen_weights
 from xlt.kaldi_io import Entry, read_table, write_table
 from xlt.log import Progress, say
 from xlt.stage import Context, Unit, need, read_stamp, run_unit, write_json
@@ -116,9 +116,8 @@ class Store:
                     return f"{path} was cut short"
             except OSError:
                 return f"{path} is gone"
-        for path, seen in stamp.get("weights", {}).items():
-            if _seen(Path(path)) != seen:
-                return f"{path} changed"
+        if changed := changed_weights(stamp):
+            return changed
         if "audio_files" in stamp and stamp["audio_files"] != _audio_files(read_table(self.ctx.data / name / "wav.scp")):
             return "audio changed"
         return None
@@ -160,7 +159,7 @@ class Store:
             ends[os.fspath(ark)] = max(ends.get(os.fspath(ark), 0), entry.offset + entry.size)
         made = {"utterances": len(rows), "audio_s": round(sum(r.samples for r in rows) / SAMPLE_RATE, 1),
                 "encoded": sum(map(len, todo)), "store": os.fspath(key.folder), "archives": ends,
-                "weights": _weights(self.setup.source)}
+                "weights": seen_weights(self.setup.source)}
         if not (data / "utt2audio").exists():
             made["audio_files"] = _audio_files({r.utt: r.wav for r in rows if r.speed == 1.0})
         return made
@@ -325,24 +324,9 @@ def _by_name(answers: Iterator[dict], todo: list[list[Row]]) -> Iterator[dict]:
         raise DataError(text.replace(row.key, row.utt) if row else text) from None
 
 
-def _seen(path: Path) -> list[int] | None:
-    try:
-        info = path.stat()
-    except OSError:
-        return None
-    return [info.st_size, info.st_mtime_ns]
-
-
-def _weights(source: Source) -> dict[str, list[int] | None]:
-    """Size and time of the files of an upstream, and of what says which revision of the hub's cache is the newest."""
-    files = [Path(f).absolute() for f in source.files]
-    hub = {f.parents[2] / "refs" / "main" for f in files if len(f.parents) > 2 and f.parents[1].name == "snapshots"}
-    return {os.fspath(f): _seen(f) for f in sorted({*files, *hub})}
-
-
 def _audio_files(wavs: dict[str, str]) -> str:
     """A digest of names, sizes and times of sound files whose hashes nothing keeps."""
-    return hashlib.sha256(json.dumps([[u, p, _seen(Path(p))] for u, p in wavs.items()]).encode()).hexdigest()[:20]
+    return hashlib.sha256(json.dumps([[u, p, seen(Path(p))] for u, p in wavs.items()]).encode()).hexdigest()[:20]
 
 
 def _read_json(path: Path) -> dict | None:

@@ -1,8 +1,9 @@
 """Part 3: what layers and storage are worth in character errors, on real speech, through the recipes' own stages.
 
 The arms are fixed here. The settings of the probe that are xlt's defaults were chosen on dev among the arms called probe
-(head, updates, minutes of speech), with the first seed. The best single layer is chosen on dev, with the first seed, as the mean over the languages; its
-other seeds are trained then. Test is shown for the arms that were fixed beforehand and for the chosen layer alone.
+(head, updates, minutes of speech), with the first seed. The best single layer is chosen on dev, with the first seed, as the
+mean over the languages; its other seeds are trained then. Test is shown for the arms that were fixed beforehand and for the
+chosen layer alone.
 
 In the arm ``joint`` the layer weights are learned with the head by the preset ``onfly_ssl``, the on-the-fly path as users
 have it, but for one thing: what the frozen upstream gives for a wave is kept in memory after the first time, since

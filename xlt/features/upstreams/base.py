@@ -39,7 +39,7 @@ class Upstream(ABC):
     """A loaded upstream. Its outputs never depend on the other clips of a batch (beyond rounding)."""
 
     bf16_pays = False  # whether features.dtype=auto may choose bfloat16: set where it was measured faster and as good
-    default_layers: str | int | list = "last"  # features.layers=auto; another choice was measured better on dev
+    default_layers: str | int | list = "mix"  # features.layers=auto
     packages: tuple[str, ...] = ("torch",)  # whose versions stand in the stamp
     max_samples: int | None = None  # longer clips are cut into windows of this length
     padding: str = "none"  # how clips are padded, in words: part of the store's key
@@ -81,6 +81,27 @@ class Upstream(ABC):
 
         ``waves``: float32 (N,) in [-1, 1] with one batch_key.
         """
+
+
+def seen(path: Path) -> list[int] | None:
+    """Size and time of a file, by which a change is noticed without reading it; None if it is gone."""
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return [info.st_size, info.st_mtime_ns]
+
+
+def seen_weights(source: Source) -> dict[str, list[int] | None]:
+    """:func:`seen` of an upstream's files, and of what says which revision of the hub's cache is the newest; for a stamp."""
+    files = [Path(f).absolute() for f in source.files]
+    hub = {f.parents[2] / "refs" / "main" for f in files if len(f.parents) > 2 and f.parents[1].name == "snapshots"}
+    return {os.fspath(f): seen(f) for f in sorted({*files, *hub})}
+
+
+def changed_weights(stamp: dict) -> str | None:
+    """Which of the files in a stamp's ``weights`` has changed since."""
+    return next((f"{path} changed" for path, was in stamp.get("weights", {}).items() if seen(Path(path)) != was), None)
 
 
 def check_layers(upstream: Upstream, layers: list[int]) -> None:

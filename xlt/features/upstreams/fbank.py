@@ -13,6 +13,7 @@ WINDOW = SAMPLE_RATE * WINDOW_MS // 1000
 class Fbank(Upstream):
     """One layer; 100 frames a second. A clip shorter than one window is padded with silence to one frame."""
 
+    default_layers = "last"
     packages = ("torch", "torchaudio")
     uses_gpu = False
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 class WhisperEncoder(Upstream):
     """Hidden state 0 is the convolutions' output with positions, the last one stands behind the final layer norm."""
 
-    default_layers = [3, 4, 5, 6]
     has_int8 = True
     packages = ("torch", "transformers")
     max_samples = 30 * SAMPLE_RATE
