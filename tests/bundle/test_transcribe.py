@@ -10,6 +10,8 @@ import soxr
 
 from tests.tones import RATE, make_corpus, sound
 from xlt.cli import main
+from xlt.features import load_trained
+from xlt.kaldi_io import FeatureReader, read_table, read_wav
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def bundle(tmp_path_factory):
     recipe = root / "recipe"
     recipe.mkdir()
     (recipe / "recipe.yaml").write_text(
-        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nfeatures: {{upstream: fbank}}\nnj: 1\n"
+        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nfeatures: {{upstream: fbank, storage: cm1}}\nnj: 1\n"
         "train: {max_epochs: 25, min_updates: 0, num_masks: 0, lr: 0.005, projection: 48,\n"
         "        encoder_conf: {hidden_size: 48, num_layers: 1, dropout: 0.0}}\n")
     for stage in ("data", "check", "features", "tokens", "train", "bundle"):
@@ -38,6 +40,15 @@ def test_any_format_rate_and_channels(bundle, tmp_path, capsys, ending, rate, ch
     name, text = capsys.readouterr().out.rstrip("\n").split("\t")
     assert name == str(path)
     assert text.replace(" ", "") == "aeioae"  # the lossy codecs hum in the pause
+
+
+def test_features_are_those_that_stage_7_reads(bundle, monkeypatch):
+    recipe = bundle.parents[2]
+    monkeypatch.chdir(recipe)
+    utt, path = next(iter(read_table(recipe / "data/dev/wav.scp").items()))
+    encode = load_trained(json.loads((bundle / "xlt.json").read_text())["features"], bundle)
+    stored = FeatureReader(recipe / "dump/fbank/dev/feats.scp")[utt]
+    assert np.array_equal(encode([read_wav(path)])[0], stored) and len(np.unique(stored[:, 0])) <= 256
 
 
 def test_long_file_is_cut_at_silences_and_nothing_is_lost(bundle, tmp_path, capsys):
