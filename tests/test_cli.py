@@ -123,14 +123,14 @@ def test_stage_runs_in_the_recipe_with_its_log(monkeypatch, recipe, tmp_path_fac
     seen = []
 
     def run(self, ctx):
-        seen.append((os.getcwd(), ctx.cfg.nj, ctx.force, ctx.command))
+        seen.append((os.getcwd(), ctx.cfg.nj, ctx.cfg.features.ngpu, ctx.cfg.train.ngpu, ctx.force, ctx.command))
         say("hello")
 
     monkeypatch.setattr(Stage, "run", run)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
-    assert cli.main(["data", "--recipe", str(recipe), "--nj", "3", "--force", "tag=a", "data.dir=my dir"]) == 0
-    assert seen == [(str(recipe), 3, True, "./run.sh tag=a 'data.dir=my dir'")]
+    assert cli.main(["data", "--recipe", str(recipe), "--nj", "3", "--ngpu", "0", "--force", "tag=a", "data.dir=my dir"]) == 0
+    assert seen == [(str(recipe), 3, 0, 0, True, "./run.sh tag=a 'data.dir=my dir'")]
     assert os.getcwd() == str(elsewhere)
     assert (recipe / "log" / "a" / "data.log").read_text().endswith(" hello\n")
 

@@ -66,6 +66,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
         parser.add_argument("--dry_run", action="store_true", help="say what would be done, do nothing")
         parser.add_argument("--nj", type=int, help="parallel processes (the setting nj)")
+        parser.add_argument("--ngpu", type=int, help="GPUs (the settings features.ngpu and train.ngpu)")
     elif name in COMMANDS:
         module, does = COMMANDS[name]
         parser = argparse.ArgumentParser(prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False, description=does)
@@ -93,6 +94,7 @@ def _run(words: list[str]) -> None:
     from xlt.config import load
 
     settings = args.settings + ([f"nj={args.nj}"] if args.nj is not None else [])
+    settings += [f"features.ngpu={args.ngpu}", f"train.ngpu={args.ngpu}"] if args.ngpu is not None else []
     cfg = load(args.recipe, settings)
     command = "./run.sh" + "".join(f" {shlex.quote(s)}" for s in args.settings)
     with contextlib.chdir(args.recipe):  # paths in scp files are relative to the recipe, as in Kaldi

@@ -7,6 +7,7 @@
 #   --force              run the stages even if their output is up to date
 #   --dry_run            say what would be done, do nothing
 #   --nj N               parallel processes (default: the number of cores)
+#   --ngpu N             GPUs for features and training (default: all there are)
 #   --list               list the stages
 #   --help               this text
 #   key=value            settings that override recipe.yaml, e.g. features.upstream=fbank train.lr=0.001;
@@ -53,9 +54,9 @@ number_of() {
 first='' last='' flags=() settings=()
 while (( $# )); do
   option=$1 value=''
-  if [[ $1 =~ ^(--stage|--stop_stage|--nj)=(.*)$ ]]; then
+  if [[ $1 =~ ^(--stage|--stop_stage|--nj|--ngpu)=(.*)$ ]]; then
     option=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
-  elif [[ $1 =~ ^(--stage|--stop_stage|--nj)$ ]]; then
+  elif [[ $1 =~ ^(--stage|--stop_stage|--nj|--ngpu)$ ]]; then
     (( $# > 1 )) || die "$1: needs a value"
     value=$2
     shift
@@ -65,6 +66,8 @@ while (( $# )); do
     --stop_stage) last=$value; number_of --stop_stage "$value" >/dev/null ;;
     --nj) [[ $value =~ ^[1-9][0-9]*$ ]] || die "--nj: found '$value', expected a whole number above 0"
       flags+=(--nj "$value") ;;
+    --ngpu) [[ $value =~ ^[0-9]+$ ]] || die "--ngpu: found '$value', expected a whole number"
+      flags+=(--ngpu "$value") ;;
     --force|--dry_run) flags+=("$option") ;;
     --list) list; exit ;;
     --help|-h) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; echo; echo stages:; list; exit ;;

@@ -72,8 +72,8 @@ def test_range_of_stages(place, words, expected):
 
 
 def test_flags_and_settings_go_to_every_stage(place):
-    place.asr("--stage", "9", "--force", "--dry_run", "--nj", "3", "train.lr=0.1", "data.dir=my corpus")
-    assert place.stages() == [(name, "--force --dry_run --nj 3 train.lr=0.1 data.dir=my corpus")
+    place.asr("--stage", "9", "--force", "--dry_run", "--nj", "3", "--ngpu=2", "train.lr=0.1", "data.dir=my corpus")
+    assert place.stages() == [(name, "--force --dry_run --nj 3 --ngpu 2 train.lr=0.1 data.dir=my corpus")
                               for name in ("report", "bundle")]
 
 
@@ -104,7 +104,8 @@ def test_failed_installation_ends_the_run(place):
     (["--stage", "nosuch"], "--stage: no stage nosuch; there are 1 to 10: data check"),
     (["--stage", "11"], "no stage 11"), (["--stage", "0"], "no stage 0"), (["--stop_stage", ""], "no stage"),
     (["--stage"], "--stage: needs a value"), (["--stage", "5", "--stop_stage", "2"], "comes after --stop_stage 2"),
-    (["--nj", "0"], "--nj: found '0'"), (["--nj", "two"], "a whole number"), (["--nosuch"], "--nosuch: no such option"),
+    (["--nj", "0"], "--nj: found '0'"), (["--nj", "two"], "a whole number"),
+    (["--ngpu", "-1"], "--ngpu: found '-1'"), (["--nosuch"], "--nosuch: no such option"),
     (["train"], "expected an option or key=value"),
 ])
 def test_wrong_words_end_with_2_and_one_message(place, words, part):
@@ -142,7 +143,7 @@ def test_environment_named_by_a_relative_path(place, tmp_path):
 
 def test_help_says_all_options(place):
     text = place.asr("--help").stdout
-    for word in ("--stage", "--stop_stage", "--force", "--dry_run", "--list", "--nj", "key=value", "10  bundle"):
+    for word in ("--stage", "--stop_stage", "--force", "--dry_run", "--list", "--nj", "--ngpu", "key=value", "10  bundle"):
         assert word in text
 
 
