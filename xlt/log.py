@@ -70,7 +70,7 @@ class Progress:
         self.done = round(self.done + count, 6)
         self.note = self.note if note is None else note
         now = time.monotonic()
-        if now - self.last < (0.2 if self.bar else self.every_s):
+        if now - self.last < (0.2 if self.bar else self.every_s) or self.done >= self.total:  # the end is said on leaving
             return
         self.last = now
         if self.bar:

@@ -20,7 +20,8 @@ class Recipe:
     def __init__(self, folder: Path):
         self.dir = folder
         folder.mkdir(exist_ok=True)
-        (folder / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: fbank}\nnj: 1\n", encoding="utf-8")
+        settings = "lang: ron_Latn\nfeatures: {upstream: fbank, storage: f32}\nnj: 1\n"
+        (folder / "recipe.yaml").write_text(settings, encoding="utf-8")
 
     def add(self, name: str, durations_s: dict[str, float]) -> None:
         """Write data/<name>; an utterance of equal id has equal sound in every set."""

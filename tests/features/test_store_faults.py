@@ -47,7 +47,7 @@ def tiny(recipe, tmp_path) -> Recipe:
     """Forty training clips, and a tiny wav2vec2 in place of fbank."""
     make_tiny_wav2vec2(tmp_path / "weights")
     recipe.add("train", {f"s-{n:03}": 0.4 + n / 100 for n in range(40)})
-    features = f"{{upstream: hf_wav2vec2_custom, path: {tmp_path}/weights, layers: last, batch_s: 5}}"
+    features = f"{{upstream: hf_wav2vec2_custom, path: {tmp_path}/weights, layers: last, storage: f32, batch_s: 5}}"
     yaml = f"lang: ron_Latn\nfeatures: {features}\nnj: 1\n"
     (recipe.dir / "recipe.yaml").write_text(yaml)
     return recipe
@@ -183,7 +183,8 @@ def test_another_revision_in_a_cache_is_noticed(tmp_path, recipe, monkeypatch, c
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("xlt.features.upstreams.s3prl.S3prlUpstream.find", lambda name, path, cache:
                         s3prl_weights._from_path(name, cached("some/model", "model.safetensors")))
-    (recipe.dir / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: wav2vec2_base_960, layers: last}\nnj: 1\n")
+    features = "{upstream: wav2vec2_base_960, layers: last, storage: f32}"
+    (recipe.dir / "recipe.yaml").write_text(f"lang: ron_Latn\nfeatures: {features}\nnj: 1\n")
     run(recipe.context())
     before = matrices(recipe, "wav2vec2_base_960")
     run(recipe.context())

@@ -27,7 +27,7 @@ def recipe(tmp_path_factory):
     folder.mkdir()
     (folder / "recipe.yaml").write_text(
         f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\nscore: {{bootstrap: 50}}\n"
-        f"features: {{upstream: hf_wav2vec2_custom, path: {tiny}}}\n"
+        f"features: {{upstream: hf_wav2vec2_custom, path: {tiny}, storage: f32}}\n"
         "train: {max_epochs: 3, min_updates: 0, projection: 16, batch_s: 6, encoder_conf: {hidden_size: 16}}\n")
     run(folder, ["data", "check", "tokens"])
     return folder
