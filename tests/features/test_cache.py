@@ -250,7 +250,7 @@ def test_stage_3_reads_an_index_that_is_damaged_with_one_message(recipe, capsys)
 def test_mixed_layers_are_stored_listed_and_mended(recipe, tmp_path, capsys):
     make_tiny_wav2vec2(tmp_path / "weights")
     (recipe.dir / "recipe.yaml").write_text(f"lang: ron_Latn\nnj: 1\nfeatures: {{upstream: hf_wav2vec2_custom, path: {tmp_path}/"
-                                            "weights, layers: mix, mix_updates: 3, mix_head: linear}\n")
+                                            "weights, layers: mix, mix_updates: 3, mix_head: linear, storage: f32}\n")
     utts = list(read_table(recipe.dir / "data/train/wav.scp"))
     write_table(recipe.dir / "data/train/text", dict.fromkeys(utts, "ana are"))
     run(recipe.context())
