@@ -200,7 +200,7 @@ def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
         if count == 1:  # as s3prl's Featurizer has it: nothing to learn, nothing standardised
             say(f"  {upstream.name} has one layer: nothing to mix")
             return _write(ctx, setup, Mix([0], np.ones(1, np.float32), "none"), {}, partial)
-        if speech.everything and minutes < features.mix_minutes:
+        if speech.everything and minutes < 0.9 * features.mix_minutes:
             say(f"  note: {ctx.cfg.train_set} has only {minutes:g} of the {features.mix_minutes:g} minutes that "
                 "features.mix_minutes asks for; takes them all")
         say(f"  learns the weights of {count} layers on {minutes:g} minutes of {ctx.cfg.train_set} ({len(speech.wavs)} "
