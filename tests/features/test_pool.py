@@ -1,6 +1,8 @@
 """Which processes are started, on which GPU, and what they are given; GPUs are counted, never used."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -136,3 +138,28 @@ def test_after_an_error_nobody_reads_a_stale_answer(tmp_path):
     finally:
         pool.close()
     assert sorted(k for a in answers for k in a["entries"]) == ["k3", "k4", "k5"]
+
+
+SLOW_AND_QUICK = """import json, sys, time
+sys.stdin.readline()
+numbers = (json.loads(line)["n"] for line in sys.stdin)
+first = next(numbers)
+if first == 0:  # answers its first two messages at once, when the other process has answered all that were left
+    second = next(numbers)
+    time.sleep(1)
+    print(json.dumps({"echo": 0}) + "\\n" + json.dumps({"echo": second}), flush=True)
+else:
+    print(json.dumps({"echo": first}), flush=True)
+for n in numbers:
+    print(json.dumps({"echo": n}), flush=True)
+"""
+
+
+def test_two_answers_that_come_at_once_are_both_seen(monkeypatch):
+    real = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **kw: real([sys.executable, "-c", SLOW_AND_QUICK], **kw))
+    pool = Pool(setup("fbank"), 2)
+    try:
+        assert sorted(answer["echo"] for answer in pool.run([{"n": n} for n in range(9)])) == list(range(9))
+    finally:
+        pool.close()

@@ -74,17 +74,17 @@ class Pool:
                         given[worker] += 1
                 for key, _ in ready.select():
                     worker = key.data
-                    answer = worker.answer()
-                    given[worker] -= 1
-                    if not given[worker] and waiting:
-                        worker.send(waiting.pop())
-                        given[worker] += 1
-                    yield answer
+                    for answer in worker.answers():
+                        given[worker] -= 1
+                        if not given[worker] and waiting:
+                            worker.send(waiting.pop())
+                            given[worker] += 1
+                        yield answer
 
 
 class _Worker:
     def __init__(self, setup: Setup, number: int, gpu: str):
-        self.number = number
+        self.number, self.begun = number, b""  # begun: of an answer that is not whole yet
         self.noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close())
         path = os.pathsep.join(filter(None, [os.fspath(ROOT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": gpu}
@@ -99,16 +99,19 @@ class _Worker:
         except BrokenPipeError:
             self._died()
 
-    def answer(self) -> dict:
-        line = self.process.stdout.readline()
-        if not line.endswith(b"\n"):
+    def answers(self) -> Iterator[dict]:
+        """Whole answers that have come; two may come at once, so nothing of a pipe may hide in a buffer of Python's."""
+        data = os.read(self.process.stdout.fileno(), 1 << 16)
+        if not data:
             self._died()
-        answer = json.loads(line)
-        if answer.get("error") == "OSError":
-            raise OSError(answer["errno"], answer["message"], answer["file"])
-        if "error" in answer:
-            raise getattr(errors, answer["error"])(answer["message"])
-        return answer
+        *lines, self.begun = (self.begun + data).split(b"\n")
+        for line in lines:
+            answer = json.loads(line)
+            if answer.get("error") == "OSError":
+                raise OSError(answer["errno"], answer["message"], answer["file"])
+            if "error" in answer:
+                raise getattr(errors, answer["error"])(answer["message"])
+            yield answer
 
     def _died(self) -> None:
         status = self.process.wait()
