@@ -11,14 +11,19 @@ def make_tiny_wav2vec2(folder: Path, layers: int = 2, dim: int = 32, seed: int =
     Like XLS-R it has stable layer norm, layer norm in the feature encoder, conv biases and normalised input; dropout,
     layer drop and masking are on, as in the published checkpoints, so that a test sees whether they are off in use.
     """
+    return save_wav2vec2(
+        folder, seed, hidden_size=dim, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=2 * dim,
+        conv_dim=[dim] * 7,
+        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, mask_time_prob=0.5, layerdrop=0.1,
+        hidden_dropout=0.1, attention_dropout=0.1, feat_proj_dropout=0.1, codevector_dim=dim, proj_codevector_dim=dim)
+
+
+def save_wav2vec2(folder: Path, seed: int, **config) -> Path:
+    """Save a wav2vec2 of XLS-R's type with random weights; ``config``: sizes, as Wav2Vec2Config names them."""
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-    config = Wav2Vec2Config(
-        hidden_size=dim, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=2 * dim,
-        do_stable_layer_norm=True, feat_extract_norm="layer", conv_bias=True, conv_dim=[dim] * 7,
-        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, mask_time_prob=0.5, layerdrop=0.1,
-        hidden_dropout=0.1, attention_dropout=0.1, feat_proj_dropout=0.1, codevector_dim=dim, proj_codevector_dim=dim)
+    config = Wav2Vec2Config(do_stable_layer_norm=True, feat_extract_norm="layer", conv_bias=True, **config)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Wav2Vec2Model(config)

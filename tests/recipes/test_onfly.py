@@ -6,13 +6,14 @@ import shutil
 import pytest
 import torch
 
+from tests.interrupt import interrupt_after
 from tests.tiny import make_tiny_wav2vec2
 from tests.tones import make_corpus
 from xlt.cli import main
 from xlt.kaldi_io import read_table, write_table
 from xlt.stage import STAGES
 from xlt.train import onfly
-from xlt.train.espnet_task import BEFORE, NEWEST, XltTrainer
+from xlt.train.espnet_task import BEFORE, NEWEST
 
 OVERHEAD = 60_000  # bytes of a checkpoint beside its tensors
 
@@ -36,19 +37,6 @@ def recipe(tmp_path_factory):
 def run(folder, stages, *settings):
     for stage in stages:
         assert main([stage, "--recipe", str(folder), *settings]) == 0, stage
-
-
-def interrupt(monkeypatch, epoch):
-    """Ctrl-C when the validation of ``epoch`` begins."""
-    original, count = XltTrainer.validate_one_epoch.__func__, [0]
-
-    def validate(cls, *args, **kwargs):
-        count[0] += 1
-        if count[0] == epoch:
-            raise KeyboardInterrupt
-        return original(cls, *args, **kwargs)
-
-    monkeypatch.setattr(XltTrainer, "validate_one_epoch", classmethod(validate))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +108,7 @@ def test_interrupted_training_resumes_small_checkpoints_and_ends_the_same(finish
     copy = tmp_path / "recipe"
     shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("exp"))
     with monkeypatch.context() as patch:
-        interrupt(patch, 3)
+        interrupt_after(patch, 3)
         assert main(["train", "--recipe", str(copy), "preset=onfly_ssl"]) == 130
     partial = copy / "exp" / ".main.partial"
     found = torch.load(partial / BEFORE, weights_only=False)

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.interrupt import interrupt_after
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.config import load
 from xlt.features.layer_mix import Mix
 from xlt.kaldi_io import read_table
-from xlt.train.espnet_task import BEFORE, NEWEST, XltTrainer
+from xlt.train.espnet_task import BEFORE, NEWEST
 from xlt.train.fit import _epochs
 
 
@@ -21,19 +22,6 @@ def finished(tmp_path_factory):
     assert main(["tokens", "--recipe", str(recipe)]) == 0
     assert main(["train", "--recipe", str(recipe)]) == 0
     return recipe
-
-
-def interrupt_after(monkeypatch, epoch):
-    """Ctrl-C when the validation of ``epoch`` begins."""
-    original, count = XltTrainer.validate_one_epoch.__func__, [0]
-
-    def validate(cls, *args, **kwargs):
-        count[0] += 1
-        if count[0] == epoch:
-            raise KeyboardInterrupt
-        return original(cls, *args, **kwargs)
-
-    monkeypatch.setattr(XltTrainer, "validate_one_epoch", classmethod(validate))
 
 
 def same_model(first, second):

@@ -180,19 +180,8 @@ class Shard:
     def read(message: dict) -> list[np.ndarray]:
         """The waves (N,) of a message, each at its speed; DataError if one is not the audio that stage 1 wrote."""
         from xlt.features.speed import perturb
-        from xlt.kaldi_io import read_wav
 
-        waves = []
-        for key, path, sha, speed in message["utts"]:
-            try:
-                wave = read_wav(path)
-            except DataError as err:
-                raise DataError(f"utterance {key}: {err}; run stage 1 (data) again with --force") from None
-            if sha and audio_hash(wave) != sha:
-                raise DataError(f"utterance {key}: {path}: is not the audio that stage 1 wrote (its hash differs from "
-                                "utt2audio): changed or cut short; run stage 1 (data) again with --force")
-            waves.append(perturb(wave, speed))
-        return waves
+        return [perturb(read_audio(key, path, sha), speed) for key, path, sha, speed in message["utts"]]
 
     def run(self, message: dict, waves: list[np.ndarray] | None = None) -> dict:
         """Encode one batch ``{"ark": archive to append to, "utts": [[content key, wav, audio hash or None, speed], …]}``.
@@ -217,6 +206,20 @@ class Shard:
                     writer.write(key, matrix)
         return {"entries": {key: list(e[:3]) for key, e in writer.entries.items()}, "bad": bad, "dim": feats[0].shape[1],
                 "frame_rate": self.upstream.frame_rate, "audio_s": sum(map(len, waves)) / SAMPLE_RATE, "padded_s": padded_s}
+
+
+def read_audio(utt: str, path: str, sha: str | None) -> np.ndarray:
+    """The wave (N,), 16 kHz, of utterance ``utt``; DataError if it cannot be read or has not the hash ``sha`` (None: any)."""
+    from xlt.kaldi_io import read_wav
+
+    try:
+        wave = read_wav(path)
+    except DataError as err:
+        raise DataError(f"utterance {utt}: {err}; run stage 1 (data) again with --force") from None
+    if sha and audio_hash(wave) != sha:
+        raise DataError(f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from utt2audio): "
+                        "changed or cut short; run stage 1 (data) again with --force")
+    return wave
 
 
 def audio_hash(wave: np.ndarray) -> str:

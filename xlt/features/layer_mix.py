@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from xlt.data.fetch import cache_root
 from xlt.data.groups import budget
 from xlt.errors import ConfigError, DataError, UpstreamError
-from xlt.features.extract import Setup, audio_hash, encode_waves, load, prepare, resolve_dtype
+from xlt.features.extract import Setup, encode_waves, load, prepare, read_audio, resolve_dtype
 from xlt.features.upstreams.base import changed_weights, seen_weights
 from xlt.figure import Bar, bars
-from xlt.kaldi_io import read_table, read_wav
+from xlt.kaldi_io import read_table
 from xlt.log import Progress, say
 from xlt.stage import Context, Unit, digest, need, read_stamp, run_unit, write_json
 
@@ -243,7 +243,7 @@ def _encode(upstream: Upstream, speech: _Speech, norm: str, scratch: Path) -> tu
     layers, places, moments = list(range(upstream.num_layers)), {}, Moments()
     with scratch.open("wb") as handle, Progress("hidden states for the layer mix", round(speech.seconds), "s") as progress:
         for batch in batches:
-            waves = [_read(utt, speech.wavs[utt], speech.hashes.get(utt)) for utt in batch]
+            waves = [read_audio(utt, speech.wavs[utt], speech.hashes.get(utt)) for utt in batch]
             for utt, joined in zip(batch, encode_waves(upstream, waves, layers, _BATCH_S, batch), strict=True):
                 hidden = joined.reshape(len(joined), len(layers), -1)  # (T, L, D)
                 if norm == "frame":
@@ -255,17 +255,6 @@ def _encode(upstream: Upstream, speech: _Speech, norm: str, scratch: Path) -> tu
     whole = np.memmap(scratch, np.float16, "r", shape=(moments.frames, *moments.mean.shape))
     scratch.unlink()
     return {utt: whole[slice(*places[utt])] for utt in sorted(places)}, moments
-
-
-def _read(utt: str, path: str, sha: str | None) -> np.ndarray:
-    try:
-        wave = read_wav(path)
-    except DataError as err:
-        raise DataError(f"utterance {utt}: {err}; run stage 1 (data) again with --force") from None
-    if sha and audio_hash(wave) != sha:
-        raise DataError(f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from utt2audio): "
-                        "changed or cut short; run stage 1 (data) again with --force")
-    return wave
 
 
 def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> dict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.metadata
 from pathlib import Path
@@ -24,9 +23,6 @@ def run(ctx: Context) -> None:
     if features.mix_from is not None:
         raise ConfigError("features.mix_from: features.on_the_fly learns its layer weights with the head; another "
                           "language's are taken with features.on_the_fly=false")
-    if features.dtype == "int8":
-        raise ConfigError("features.dtype=int8: features.on_the_fly computes in float32 or bfloat16; int8 is for the feature "
-                          "cache, with features.on_the_fly=false")
     sets = list(dict.fromkeys([ctx.cfg.train_set, "dev", "test"]))
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
 
@@ -38,23 +34,18 @@ def run(ctx: Context) -> None:
         run_unit(ctx, _unit(ctx, name, facts))
 
 
-def _layers(ctx: Context) -> str | int | list:
-    """``features.layers``; ``auto`` is ``mix``, since all layers are there at no further cost."""
-    features = ctx.cfg.features
-    return "mix" if features.layers == "auto" else resolve_layers(features)
-
-
 def _setup(ctx: Context) -> Setup:
     from xlt.data.fetch import cache_root
 
-    return prepare(dataclasses.replace(ctx.cfg.features, layers=_layers(ctx)), cache_root(ctx.cfg.data.cache))
+    return prepare(ctx.cfg.features, cache_root(ctx.cfg.data.cache))
 
 
 def _unit(ctx: Context, name: str, facts) -> Unit:
     features, data = ctx.cfg.features, ctx.data / name
     config = ctx.cfg.section("features.on_the_fly", "features.upstream", "features.path")
-    config |= {"features.layers": _layers(ctx), "features.dtype": resolve_dtype(features)}
-    config |= ctx.cfg.section("features.mix_norm") if _layers(ctx) == "mix" else {}
+    layers = resolve_layers(features)
+    config |= {"features.layers": layers, "features.dtype": resolve_dtype(features)}
+    config |= ctx.cfg.section("features.mix_norm") if layers == "mix" else {}
     inputs = [data / "wav.scp", data / "utt2audio"] + ([Path(features.path)] if features.path else [])
 
     def make(out: Path) -> dict:
@@ -83,14 +74,13 @@ def _samples(ctx: Context, name: str) -> dict[str, int]:
     """{utterance: samples} of set ``name``, each read whole; DataError if one is not the 16 kHz audio of stage 1."""
     import soundfile
 
-    from xlt.features.extract import audio_hash
-    from xlt.features.store import ON_DATA, _lengths
-    from xlt.kaldi_io import read_wav
+    from xlt.features.extract import read_audio
+    from xlt.features.store import lengths
 
     data = ctx.data / name
     wavs = read_table(data / "wav.scp")
     hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else {}
-    samples = _lengths(data, wavs)
+    samples = lengths(data, wavs)
     with Progress(f"reads {name}", len(wavs), "utterances") as progress:
         for utt, path in wavs.items():
             info = soundfile.info(path)
@@ -98,13 +88,6 @@ def _samples(ctx: Context, name: str) -> dict[str, int]:
                 raise DataError(f"{data / 'wav.scp'}: utterance {utt}: {path}: {info.samplerate} Hz, {info.channels} channels; "
                                 "features.on_the_fly reads 16 kHz mono, which stage 1 makes: import this directory with "
                                 "data.reader=kaldi data.dir=DIR")
-            try:
-                wave = read_wav(path)
-            except DataError as err:
-                raise DataError(f"utterance {utt}: {err}; {ON_DATA}") from None
-            if utt in hashes and audio_hash(wave) != hashes[utt]:
-                raise DataError(f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from "
-                                f"utt2audio): changed or cut short; {ON_DATA}")
-            samples[utt] = len(wave)
+            samples[utt] = len(read_audio(utt, path, hashes.get(utt)))
             progress.add(1)
     return samples

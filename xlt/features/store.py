@@ -168,7 +168,7 @@ class Store:
         """The utterances of set ``name`` at each speed, in the order of wav.scp; DataError for what cannot be read."""
         data = self.ctx.data / name
         wavs = read_table(data / "wav.scp")
-        samples = _lengths(data, wavs)
+        samples = lengths(data, wavs)
         hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else _hashes(wavs)
         missing = [utt for utt in wavs if utt not in hashes]
         if missing:
@@ -269,7 +269,7 @@ def batches(todo: list[Row], budget_s: float) -> list[list[Row]]:
     return grouped
 
 
-def _lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
+def lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
     """Samples at 16 kHz of each utterance, from the files' headers; DataError if a file is missing or cut short."""
     import soundfile
 

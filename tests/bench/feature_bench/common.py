@@ -134,17 +134,10 @@ def random_model(bench: Bench, name: str) -> Path:
 
 def _xls_r_size(folder: Path) -> None:
     """XLS-R-300M as published, 315 M parameters, but its weights are random: for time and disk only."""
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+    from tests.tiny import save_wav2vec2
 
-    config = Wav2Vec2Config(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
-                            do_stable_layer_norm=True, feat_extract_norm="layer", conv_bias=True, conv_dim=[512] * 7)
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
-        model = Wav2Vec2Model(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True).save_pretrained(folder)
+    save_wav2vec2(folder, SEED, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
+                  conv_dim=[512] * 7)
 
 
 def _tiny(folder: Path) -> None:

@@ -1,0 +1,18 @@
+"""Ctrl-C at a chosen moment of a training."""
+
+from __future__ import annotations
+
+from xlt.train.espnet_task import XltTrainer
+
+
+def interrupt_after(monkeypatch, epoch: int) -> None:
+    """Ctrl-C when the validation of ``epoch`` begins."""
+    original, count = XltTrainer.validate_one_epoch.__func__, [0]
+
+    def validate(cls, *args, **kwargs):
+        count[0] += 1
+        if count[0] == epoch:
+            raise KeyboardInterrupt
+        return original(cls, *args, **kwargs)
+
+    monkeypatch.setattr(XltTrainer, "validate_one_epoch", classmethod(validate))
