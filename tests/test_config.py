@@ -127,7 +127,7 @@ def test_free_form_mappings_are_replaced_not_merged(recipe):
 def test_section_picks_keys_for_a_stamp(recipe):
     cfg = load(recipe("data: {train_minutes: 10}\n"))
     assert cfg.section("tokens", "data.train_minutes") == {
-        "tokens.type": "char", "tokens.size": 150, "data.train_minutes": 10.0}
+        "tokens.type": "char", "tokens.size": 150, "tokens.union": [], "data.train_minutes": 10.0}
     assert "train.encoder_conf" in cfg.section("train")
     with pytest.raises(KeyError):
         cfg.section("nosuch")

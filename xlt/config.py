@@ -60,6 +60,7 @@ class FeaturesConfig:
 class TokensConfig:
     type: Literal["char", "bpe"]
     size: int
+    union: list
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class LmConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
+    init: str | None
+    init_tokens: Literal["new", "match"]
+    zero_shot: bool
+    mix: dict
+    forget_limit: str | float | None
     encoder: str
     encoder_conf: dict
     projection: int
@@ -141,13 +147,18 @@ class Config:
         return "train" if minutes is None else f"train_{minutes:g}min"
 
     @property
+    def written_too(self) -> list[str]:
+        """Recipes whose characters are tokens as well: those of ``tokens.union``, and those mixed in by ``train.mix``."""
+        return list(dict.fromkeys([os.path.normpath(r) for r in self.tokens.union] + [f"../{name}" for name in self.train.mix]))
+
+    @property
     def jobs(self) -> int:
         """Parallel processes: ``nj``, or the number of cores that this process may use."""
         return self.nj if self.nj is not None else len(os.sched_getaffinity(0))
 
     def section(self, *names: str) -> dict[str, Any]:
         """Flat ``{"data.reader": …}`` of the named sections or keys, for a stage's stamp."""
-        flat = flatten(dataclasses.asdict(self), keep=_FREE_FORM)
+        flat = flatten(dataclasses.asdict(self), keep=FREE_FORM)
         picked = {}
         for name in names:
             hits = {k: v for k, v in flat.items() if k == name or k.startswith(name + ".")}
@@ -157,12 +168,12 @@ class Config:
         return picked
 
 
-_FREE_FORM = {"train.encoder_conf", "train.decoder_conf"}
+FREE_FORM = {"train.encoder_conf", "train.decoder_conf", "train.mix"}
 _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "features.mix_minutes",
              "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
              "score.bootstrap"}
-_PATHS = {"data.dir", "data.archive", "data.cache", "features.path", "features.mix_from"}
+_PATHS = {"data.dir", "data.archive", "data.cache", "features.path", "features.mix_from", "train.init", "tokens.union"}
 _SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask"}
 
 
@@ -261,7 +272,7 @@ def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
             name, where = f"{prefix}{key_node.value}", f"{path}:{key_node.start_mark.line + 1}"
             if name in found:
                 raise ConfigError(f"{where}: {name}: stands twice, first at {found[name][1]}; keep one")
-            if isinstance(value_node, yaml.MappingNode) and name not in _FREE_FORM:
+            if isinstance(value_node, yaml.MappingNode) and name not in FREE_FORM:
                 walk(value_node, name + ".")
             else:
                 found[name] = (constructor.construct_object(value_node, deep=True), where)
@@ -286,9 +297,16 @@ def parse_overrides(words: list[str]) -> dict[str, tuple[Any, str]]:
             found[name] = (yaml.safe_load(value), f"command line {word!r}")
         except yaml.YAMLError:
             raise ConfigError(f"{word!r}: the value is not valid YAML; quote it") from None
-        if name in _PATHS and isinstance(found[name][0], str):
-            found[name] = (os.path.join(here, os.path.expanduser(found[name][0])), found[name][1])
+        if name in _PATHS:
+            found[name] = (_from(here, found[name][0]), found[name][1])
     return found
+
+
+def _from(here: str, value: Any) -> Any:
+    """A path, or a list of them, as seen from ``here``."""
+    if isinstance(value, list):
+        return [_from(here, v) for v in value]
+    return os.path.join(here, os.path.expanduser(value)) if isinstance(value, str) else value
 
 
 def presets() -> list[str]:

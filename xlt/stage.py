@@ -78,10 +78,11 @@ class Context:
 
     @property
     def tokens(self) -> Path:
-        """Token list of this token type; a budget has its own, since its texts differ."""
+        """Token list of this token type; a budget has its own, since its texts differ, and so has a union with other recipes."""
         name = self.cfg.tokens.type + (str(self.cfg.tokens.size) if self.cfg.tokens.type == "bpe" else "")
         budget = self.cfg.train_set.removeprefix("train")
-        return self.data / "tokens" / (name + budget)
+        others = "".join(f"+{Path(recipe).name}" for recipe in self.cfg.written_too)
+        return self.data / "tokens" / (name + budget + others)
 
     def shown(self, path: Path) -> str:
         """``path`` as the user knows it: relative to the recipe where it lies inside."""

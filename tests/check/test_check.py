@@ -157,6 +157,12 @@ def test_every_rule_is_tested():
     assert untested == []
 
 
+def test_a_model_to_start_from_is_asked_what_it_heard(recipe, capsys):
+    """The rule "unheard_by_the_source"; its cases stand in tests/train/test_transfer.py."""
+    assert recipe("train.init=nowhere/exp/main") == 2
+    assert "no such folder; name a trained experiment" in capsys.readouterr().err
+
+
 def test_thousands_of_faults_are_counted_and_ten_are_printed(recipe, capsys):
     text = {f"bob-{i:05}": "x" for i in range(5000)}
     write_table(recipe.dir / "data/train/text", read_table(recipe.dir / "data/train/text") | text)

@@ -15,7 +15,8 @@ from xlt.data import build
 from xlt.data.build import REASONS
 from xlt.kaldi_io import read_table, read_wav
 
-TABLES = {"wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "utt2lang", "utt2group", "utt2audio"}
+TABLES = {"wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "utt2lang", "utt2group", "utt2content",
+          "utt2audio"}
 
 
 def report(recipe) -> dict:

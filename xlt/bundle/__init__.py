@@ -13,9 +13,7 @@ from xlt import __version__
 from xlt.errors import DataError
 from xlt.log import say
 from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
-
-NEEDED = ("model.pth", "config.yaml", "xlt.json", "tokens.txt", "feats_stats.npz")
-FILES = (*NEEDED, "bpe.model", "mix.json", "mix.npz")
+from xlt.trained import FILES, NEEDED
 
 
 def run(ctx: Context) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from xlt.errors import DataError
 from xlt.log import say
 from xlt.stage import Context, Unit, atomic_text, need, read_stamp, run_unit, write_json
+from xlt.trained import HEARD, origin
 
 SHOWN = 10  # faults printed; the report has all
 
@@ -39,9 +40,11 @@ def run(ctx: Context) -> None:
     def make(partial: Path) -> dict:
         return _check(ctx, partial, dict(zip(names, folders, strict=True)))
 
-    config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate"), "lang": ctx.cfg.lang,
-              "audio files": _audio_state(folders)}
-    run_unit(ctx, Unit("check", out, config, folders, make))
+    config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate", "train.init"),
+              "lang": ctx.cfg.lang, "audio files": _audio_state(folders)}
+    source = origin(ctx.cfg)
+    heard = [source.folder / HEARD] if source else []
+    run_unit(ctx, Unit("check", out, config, folders + heard, make))
     facts = read_stamp(out) or {}
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])

@@ -9,6 +9,7 @@ from xlt.check.datadir import DataDir, Fault
 from xlt.config import Config
 from xlt.data import normaliser_of
 from xlt.data.text import normalise
+from xlt.trained import origin
 
 Sets = dict[str, DataDir]
 
@@ -97,4 +98,23 @@ def too_long_for_ctc(sets: Sets, cfg: Config) -> Iterator[Fault]:
                         "it teaches nothing: lower data.max_chars_per_s or raise train.frame_rate")
 
 
-CHECKS = (no_shared_utterances, no_shared_audio, shared_texts, normalised, unseen_characters, too_long_for_ctc)
+def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """What the model that training starts from was trained on, and those before it: no recording of dev and test, no content."""
+    source = origin(cfg)
+    if source is None:
+        return
+    if (heard := source.heard) is None:
+        yield Fault("warning", str(source.folder), "does not say what it was trained on",
+                    "make sure that it has not heard dev and test, or train it again with this version")
+        return
+    for table, place, what in (("utt2audio", 0, "recording"), ("utt2content", 1, "content")):
+        known = {values[place]: utt for utt, values in heard.items() if values[place] != "-" and values[place] != utt}
+        for data in sets.values():
+            for line in data.lines.get(table, []) if data.name != cfg.train_set else []:
+                if line.value in known:
+                    yield Fault("error", data.where(table, line.number), f"{line.key!r} has the {what} of {known[line.value]!r}, "
+                                f"which {source.folder} was trained on", "remove it here, or train that model without it")
+
+
+CHECKS = (no_shared_utterances, no_shared_audio, unheard_by_the_source, shared_texts, normalised, unseen_characters,
+          too_long_for_ctc)

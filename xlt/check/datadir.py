@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2audio",
+TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
           "utt2num_frames", "feats.scp")
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt")
 

@@ -14,8 +14,8 @@ from xlt.kaldi_io import spk2utt
 Sets = dict[str, DataDir]
 _AGAIN = "run stage 1 (data) again with --force, or mend the file"
 _RESERVED = ("<s>", "</s>", "#0")
-_BY_UTT = ("wav.scp", "text", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2audio", "utt2num_frames",
-           "feats.scp")
+_BY_UTT = ("wav.scp", "text", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
+           "utt2num_frames", "feats.scp")
 
 
 def files_there(sets: Sets, cfg: Config) -> Iterator[Fault]:

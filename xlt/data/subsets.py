@@ -9,12 +9,12 @@ from xlt.errors import DataError
 from xlt.kaldi_io import read_table, spk2utt, write_table
 from xlt.log import say
 
-TABLES = ("wav.scp", "text", "utt2spk", "utt2dur", "utt2lang", "utt2group", "utt2audio")
+TABLES = ("wav.scp", "text", "utt2spk", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio")
 
 
 def subset(everything: Path, out: Path, name: str, minutes: float | None) -> dict:
     """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of train. Returns its size."""
-    tables = {table: read_table(everything / table) for table in (*TABLES, "utt2split", "utt2content")}
+    tables = {table: read_table(everything / table) for table in (*TABLES, "utt2split")}
     wanted = "train" if minutes is not None else name
     durations = {utt: float(dur) for utt, dur in tables["utt2dur"].items() if tables["utt2split"][utt] == wanted}
     available = sum(durations.values()) / 60

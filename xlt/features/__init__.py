@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xlt.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 def run(ctx: Context) -> None:
     """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for ``features.on_the_fly``."""
+    _layers_of_the_source(ctx.cfg)
     if ctx.cfg.features.on_the_fly:
         from xlt.features import onfly
 
@@ -25,6 +28,20 @@ def run(ctx: Context) -> None:
     from xlt.features import store
 
     store.run(ctx)
+
+
+def _layers_of_the_source(cfg: Config) -> None:
+    """ConfigError if the model that training starts from heard other layers, before anything is encoded."""
+    from xlt.features.extract import resolve_layers
+    from xlt.trained import origin
+
+    source = origin(cfg)
+    if source is None:
+        return
+    theirs, ours = source.info["features"].get("layers"), resolve_layers(cfg.features)
+    if theirs != ours:
+        raise ConfigError(f"train.init: {source.folder} was trained on features.layers={theirs}, this recipe has {ours}; set "
+                          f"features.layers={theirs}")
 
 
 def find_source(cfg: Config) -> Source:

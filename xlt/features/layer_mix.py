@@ -22,7 +22,8 @@ from xlt.features.upstreams.base import changed_weights, seen_weights
 from xlt.figure import Bar, bars
 from xlt.kaldi_io import read_table
 from xlt.log import Progress, say
-from xlt.stage import Context, Unit, digest, need, read_stamp, run_unit, write_json
+from xlt.stage import Context, Unit, digest, need, read_json, read_stamp, run_unit, write_json
+from xlt.trained import origin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _BATCH_S = 20.0  # speech encoded at once, seconds: the hidden states of all layers must fit into memory
 _LARGEST = 65504.0  # of float16
-_FILES = ("mix.json", "mix.npz", "mix.svg")
+_FILES = ("mix.json", "mix.npz")
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,11 @@ def make(ctx: Context) -> Path:
     """``dump/<upstream>/mix``, learned on the first ``features.mix_minutes`` of the training speech, or taken over.
 
     Holds ``mix.json``, ``mix.npz`` and the figure ``mix.svg``. Training budgets that are no shorter have the same speech
-    first, and so the same mix. Nothing but training speech is read.
+    first, and so the same mix. Nothing but training speech is read. A recipe that starts from another model takes the
+    mix that this one was trained with.
     """
-    out = ctx.dump / "mix"
-    run_unit(ctx, _taken(ctx, out) if ctx.cfg.features.mix_from else _learned(ctx, out))
+    out, theirs = ctx.dump / "mix", _theirs(ctx)
+    run_unit(ctx, _taken(ctx, out, theirs) if theirs else _learned(ctx, out))
     return out
 
 
@@ -265,13 +267,15 @@ def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> 
     np.savez(partial / "mix.npz", **{name: a for name, a in arrays.items() if a is not None})
     write_json(partial / "mix.json", {"layers": mix.layers, "norm": mix.norm, **mix.facts(), **facts,
                                       "upstream": setup.source.identity, "dtype": setup.dtype, "lang": ctx.cfg.lang})
-    weights = {str(n): [Bar(0, 100 * w, 100 * w, 100 * w)] for n, w in zip(mix.layers, map(float, mix.weights), strict=True)}
-    title = f"Layer mix of {setup.source.upstream}, learned on {ctx.cfg.lang}"
-    (partial / "mix.svg").write_text(bars(title, ["weight of each layer, percent"], weights), encoding="utf-8")
+    _draw(mix, setup, ctx.cfg.lang, partial)
     return {"mix": mix.digest, "weights": seen_weights(setup.source)}
 
 
-def _taken(ctx: Context, out: Path) -> Unit:
+def _theirs(ctx: Context) -> Path | None:
+    """The folder of the mix that is to be taken over, None if it is to be learned here."""
+    if ctx.cfg.features.mix_from is None:
+        source = origin(ctx.cfg)
+        return source.mix if source else None
     recipe = Path(ctx.cfg.features.mix_from)
     theirs = recipe / "dump" / ctx.cfg.features.upstream / "mix"
     if recipe.resolve() == ctx.recipe.resolve():
@@ -280,18 +284,32 @@ def _taken(ctx: Context, out: Path) -> Unit:
     if missing:
         raise DataError(f"features.mix_from: {missing[0]}: not there; run stage 3 (features) with features.layers=mix and "
                         f"features.upstream={ctx.cfg.features.upstream} in {recipe} first")
-    config = ctx.cfg.section("features.mix_from", "features.upstream", "features.path")
-    return Unit("features", out, config, [theirs / name for name in _FILES], functools.partial(_take, ctx, theirs))
+    return theirs
+
+
+def _taken(ctx: Context, out: Path, theirs: Path) -> Unit:
+    """Where the mix stands is no part of the unit: the same mix of a recipe and of its experiment are one."""
+    facts = read_json(theirs / "mix.json", "features")
+    config = ctx.cfg.section("features.upstream", "features.path")
+    config |= {"mix": facts.get("digest"), "from": facts.get("from") or facts.get("lang")}
+    return Unit("features", out, config, [], functools.partial(_take, ctx, theirs))
 
 
 def _take(ctx: Context, theirs: Path, partial: Path) -> dict:
     """Write a copy of the mix ``theirs`` that says whose it is."""
     setup = prepare(ctx.cfg.features, cache_root(ctx.cfg.data.cache))
     mix = Mix.load(theirs, setup.source.identity)
-    facts = json.loads((theirs / "mix.json").read_text(encoding="utf-8"))
+    facts = read_json(theirs / "mix.json", "features")
     facts["from"] = facts.get("from") or facts["lang"]
-    for name in _FILES[1:]:
-        (partial / name).write_bytes((theirs / name).read_bytes())
+    (partial / "mix.npz").write_bytes((theirs / "mix.npz").read_bytes())
     write_json(partial / "mix.json", facts)
+    _draw(mix, setup, facts["from"], partial)
     say(f"  layer weights of {facts['from']}, from 0: " + " ".join(f"{w:.2f}" for w in mix.weights))
     return {"mix": mix.digest, "from": facts["from"]}
+
+
+def _draw(mix: Mix, setup: Setup, lang: str, partial: Path) -> None:
+    """Write the figure of a mix that was learned on ``lang``."""
+    weights = {str(n): [Bar(0, 100 * w, 100 * w, 100 * w)] for n, w in zip(mix.layers, map(float, mix.weights), strict=True)}
+    title = f"Layer mix of {setup.source.upstream}, learned on {lang}"
+    (partial / "mix.svg").write_text(bars(title, ["weight of each layer, percent"], weights), encoding="utf-8")

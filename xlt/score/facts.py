@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import __version__
-from xlt.config import flatten, schema
+from xlt.config import FREE_FORM, flatten, schema
 from xlt.stage import git_revision, read_json, read_stamp
 
 if TYPE_CHECKING:
@@ -23,19 +23,21 @@ if TYPE_CHECKING:
 
 # where, how fast and how shown: no part of an experiment
 _APART = {"tag", "nj", "data.cache", "data.dir", "data.archive", "report.examples", "bundle.with_upstream"}
+# settings that name a place on this machine, and how many parts at its end say what it is
+_PLACES = {"data.dir": 1, "features.path": 1, "features.mix_from": 1, "train.init": 3}
 _LIBRARIES = ("espnet", "espnet-s3prl", "torch", "transformers", "sentencepiece", "numpy", "sacrebleu", "soxr")
 
 
 def settings(ctx: Context) -> dict:
     """The flat settings of the experiment; those of training and decoding as their stamps have them."""
     keys = schema()
-    found = flatten(dataclasses.asdict(ctx.cfg), keep={"train.encoder_conf", "train.decoder_conf"})
+    found = flatten(dataclasses.asdict(ctx.cfg), keep=FREE_FORM)
     for out in (ctx.exp, *(ctx.exp / f"decode_{name}" for name in ctx.cfg.decode.sets)):
         stamp = read_stamp(out) or {}
         found |= {k: v for k, v in stamp.get("config", {}).items() if k in keys and k != "decode.sets"}
         found["seed"] = stamp.get("seed", found["seed"])
-    for key in ("features.path", "features.mix_from"):
-        found[key] = os.path.basename(os.path.normpath(found[key])) if found[key] else None
+    for key, depth in _PLACES.items():
+        found[key] = _last(found[key], depth) if found[key] else None
     return {k: v for k, v in sorted(found.items()) if k not in _APART}
 
 
@@ -80,11 +82,16 @@ def portable(command: str) -> str:
     words = []
     for word in shlex.split(command):
         key, _, value = word.partition("=")
-        if key in ("data.dir", "features.path", "features.mix_from"):
-            words.append(f"{key}=…/{os.path.basename(os.path.normpath(value))}")
+        if key in _PLACES:
+            words.append(f"{key}=…/{_last(value, _PLACES[key])}")
         elif key not in ("nj", "data.cache", "data.archive"):
             words.append(shlex.quote(word))
     return " ".join(words)
+
+
+def _last(path: str, parts: int) -> str:
+    """The last parts of a path: ``../multi/exp/main`` → ``multi/exp/main``."""
+    return "/".join(Path(os.path.normpath(path)).parts[-parts:])
 
 
 def base_name(tag: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xlt.errors import DataError
+from xlt.config import load
+from xlt.errors import ConfigError, DataError
 from xlt.kaldi_io import read_table
 from xlt.log import say
 from xlt.stage import Context, Unit, need, run_unit, write_json
@@ -16,20 +17,33 @@ def run(ctx: Context) -> None:
     text = ctx.data / ctx.cfg.train_set / "text"
     need(ctx, text, stage="data")
 
+    others = [_text_of(Path(recipe)) for recipe in ctx.cfg.written_too]
+
     def make(out: Path) -> dict:
         texts = read_table(text)
         if not texts:
             raise DataError(f"{text}: holds no utterances; there is nothing to learn from")
-        train_tokenizer(list(texts.values()), ctx.cfg.tokens.type, ctx.cfg.tokens.size, out, where=str(text))
+        learned = [line for path in (text, *others) for line in read_table(path).values()]
+        train_tokenizer(learned, ctx.cfg.tokens.type, ctx.cfg.tokens.size, out, where=str(text))
         tokenizer = Tokenizer(out)
         prove_round_trip(tokenizer, texts, text)
         facts = {"type": ctx.cfg.tokens.type, "count": len(tokenizer.tokens), "texts": len(texts)}
         write_json(out / "tokens.json", facts)
         say(f"  {facts['count']} tokens ({facts['type']}); {len(texts)} training texts come back unchanged")
-        _report_unseen(ctx, tokenizer)
+        report_unseen(ctx, tokenizer)
         return facts
 
-    run_unit(ctx, Unit("tokens", ctx.tokens, ctx.cfg.section("tokens"), [text], make))
+    run_unit(ctx, Unit("tokens", ctx.tokens, ctx.cfg.section("tokens"), [text, *others], make))
+
+
+def _text_of(recipe: Path) -> Path:
+    """The training text of another recipe; ConfigError if there is none."""
+    if not (recipe / "recipe.yaml").exists():
+        raise ConfigError(f"tokens.union: {recipe}: no recipe is there (no recipe.yaml); name recipe directories, e.g. [../spa]")
+    path = recipe / "data" / load(recipe).train_set / "text"
+    if not path.exists():
+        raise ConfigError(f"tokens.union: {path}: not there; make it: {recipe / 'run.sh'} --stop_stage data")
+    return path
 
 
 def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) -> None:
@@ -41,7 +55,8 @@ def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) ->
                             "remove double spaces and characters that look like tokens, or use tokens.type=char")
 
 
-def _report_unseen(ctx: Context, tokenizer: Tokenizer) -> None:
+def report_unseen(ctx: Context, tokenizer: Tokenizer) -> None:
+    """Say which characters of dev and test these tokens cannot write."""
     known = tokenizer.characters()
     for name in ("dev", "test"):
         path = ctx.data / name / "text"
@@ -56,5 +71,5 @@ def _report_unseen(ctx: Context, tokenizer: Tokenizer) -> None:
                     counts[char] = counts.get(char, 0) + 1
         if counts:
             listed = " ".join(sorted(counts, key=lambda c: (-counts[c], c)))
-            say(f"  {name}: {sum(counts.values())} of {total} characters are not in the training text and cannot be "
+            say(f"  {name}: {sum(counts.values())} of {total} characters are not among the tokens and cannot be "
                 f"recognised (CER is at least {100 * sum(counts.values()) / total:.1f}): {listed}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from xlt.errors import ConfigError
 from xlt.stage import Context, Unit, need, run_unit
 from xlt.train.speech import speech
+from xlt.trained import origin
 
 
 def run(ctx: Context) -> None:
@@ -18,11 +19,14 @@ def run(ctx: Context) -> None:
                           "without a decoder the weight is 1.0, with one it is below 1.0 (preset hybrid_ssl)")
     if cfg.train.warmup_steps and cfg.train.schedule == "cosine":
         raise ConfigError(f"train.warmup_steps={cfg.train.warmup_steps}: only train.schedule=plateau has a warm-up")
+    source = origin(cfg)
     sets = [(name, speech(ctx, name)) for name in (cfg.train_set, "dev")]
     for _, files in sets:
         files.need(ctx)
     need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
     inputs = [ctx.tokens / "tokens.txt"]
+    if source:
+        inputs += [source.folder / name for name in ("model.pth", "tokens.txt", "xlt.json", "feats_stats.npz")]
     for name, files in sets:
         inputs += [files.content, files.lengths, files.info, files.text, ctx.data / name / "utt2audio"]
     settings = cfg.section("train", "features.upstream", "features.path", "features.on_the_fly", "tokens", "seed",

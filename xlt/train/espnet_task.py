@@ -134,6 +134,14 @@ def load_model(folder: Path, device: str = "cpu") -> torch.nn.Module:
     return model.to(device).eval()
 
 
+def fresh_model(config: Path) -> torch.nn.Module:
+    """The untrained model of a configuration of ``espnet2.bin.asr_train``, as its seed makes it."""
+    args = XltTask.get_parser().parse_args(["--config", str(config)])
+    with quiet(), torch.random.fork_rng():
+        torch.manual_seed(args.seed)
+        return XltTask.build_model(args)
+
+
 def load_arguments(folder: Path) -> argparse.Namespace:
     """ESPnet's arguments in ``config.yaml``, with its file names pointing into ``folder``."""
     path, stats = folder / "config.yaml", str(folder / "feats_stats.npz")

@@ -20,14 +20,16 @@ import torch
 import yaml
 
 from xlt.config import Config, TrainConfig
+from xlt.data import normaliser_of
 from xlt.errors import DataError, StageError
 from xlt.kaldi_io import FeatureReader, read_table, same_keys
 from xlt.log import say
 from xlt.stage import Context, read_json, write_json
 from xlt.tokens.tokenizer import Tokenizer
-from xlt.train import onfly
-from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, restore_checkpoint
+from xlt.train import onfly, transfer
+from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
 from xlt.train.speech import Speech, check_archives, speech
+from xlt.trained import Trained, origin
 
 
 def fit(ctx: Context, out: Path) -> dict:
@@ -37,6 +39,11 @@ def fit(ctx: Context, out: Path) -> dict:
     if cfg.train.decoder != "none":
         check_arguments("decoder", cfg.train.decoder, cfg.train.decoder_conf)
     info = read_json(ctx.dump / cfg.train_set / "feats.json", "features")
+    source = origin(cfg)
+    if source is not None:
+        transfer.check_features(source, info, ctx.dump / cfg.train_set)
+        if cfg.train.zero_shot:
+            return transfer.take_over(ctx, source, out)
     tokenizer = Tokenizer(ctx.tokens)
     for name in ("tokens.txt", "bpe.model"):
         if (ctx.tokens / name).exists():
@@ -50,15 +57,23 @@ def fit(ctx: Context, out: Path) -> dict:
     frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
     facts = {name: _prepare(name, files, work / name, tokenizer, stack, frontend) for name, files in sets.items()}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
-        _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
+        if source is not None:  # its weights were learned with this standardisation
+            shutil.copyfile(source.folder / "feats_stats.npz", out / "feats_stats.npz")
+        else:
+            _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
+        transfer.write_heard(ctx, [cfg.train_set], source, out)
         frontend = None  # ESPnet builds its own
         epochs = _epochs(cfg.train, work / "train" / "speech_shape", info["frame_rate"])
         arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, sets)
         (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
+        if source is not None:
+            fresh = fresh_model(work / "train.yaml")
+            arguments["init_param"] = [str(transfer.start(ctx, source, fresh, tokenizer.tokens, out))]
+            (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
         restore_checkpoint(out)
         with _logging(out / "train.log"), contextlib.redirect_stderr(io.StringIO()):  # ESPnet prints its command line
             XltTask.main(cmd=["--config", str(work / "train.yaml")])
-        _keep(ctx, out, info, tokenizer, stack)
+        _keep(ctx, out, info, tokenizer, stack, source)
     for pattern in ("*epoch.pth", "valid.*.pth", "checkpoint*.pth", "latest.pth"):
         for path in out.glob(pattern):
             path.unlink(missing_ok=True)
@@ -224,10 +239,8 @@ def _logging(path: Path) -> Iterator[None]:
         to_file.close()
 
 
-def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int) -> None:
+def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int, source: Trained | None) -> None:
     """Write the averaged model, the history and, last, ``xlt.json``."""
-    from xlt.languages import get
-
     averaged = sorted(out.glob("valid.*.ave.pth"))
     if not averaged:
         raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")
@@ -240,10 +253,11 @@ def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int)
         info["mix"] = onfly.learned_mix(out / "model.pth", info["mix_norm"])
         say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in info["mix"]["weights"]))
     write_json(out / "xlt.json", {
-        "lang": ctx.cfg.lang, "normaliser": ctx.cfg.data.normaliser or get(ctx.cfg.lang).normaliser,
+        "lang": ctx.cfg.lang, "normaliser": normaliser_of(ctx.cfg),
         "features": {**info, "settings": ctx.cfg.section("features")},
         "tokens": {"type": tokenizer.type, "count": len(tokenizer.tokens)},
-        "frame_rate": info["frame_rate"] / stack, "decode": ctx.cfg.section("decode")})
+        "frame_rate": info["frame_rate"] / stack, "decode": ctx.cfg.section("decode"),
+        **({"init": transfer.origin_facts(source)} if source else {})})
 
 
 def _copy_mix(ctx: Context, info: dict, out: Path) -> None:

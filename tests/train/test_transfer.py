@@ -1,0 +1,218 @@
+"""A model that starts from another: what is taken over, row by row, what is refused, and what is kept of its history."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from tests.toy import make_toy_recipe
+from xlt.cli import main
+from xlt.errors import ConfigError
+from xlt.kaldi_io import read_table
+from xlt.train.transfer import transplant
+
+OLD = ["<blank>", "<unk>", "<space>", "a", "b", "<sos/eos>"]
+NEW = ["<blank>", "<unk>", "<space>", "b", "ž", "<sos/eos>"]
+
+
+def rows(*numbers):
+    return torch.tensor([[float(n), n + 0.5] for n in numbers])
+
+
+def test_rows_of_shared_tokens_are_copied_by_string_and_the_body_whole():
+    source = {"encoder.w": torch.ones(3), "ctc.ctc_lo.weight": rows(0, 1, 2, 3, 4, 5), "ctc.ctc_lo.bias": torch.arange(6.0),
+              "decoder.x": torch.ones(1)}
+    fresh = {"encoder.w": torch.zeros(3), "ctc.ctc_lo.weight": rows(90, 91, 92, 93, 94, 95),
+             "ctc.ctc_lo.bias": torch.arange(90.0, 96.0), "adapter.w": torch.zeros(2)}
+    state, report = transplant(fresh, source, OLD, NEW, True, "there")
+    assert state["encoder.w"].tolist() == [1, 1, 1] and state["adapter.w"].tolist() == [0, 0]
+    assert state["ctc.ctc_lo.weight"].tolist() == rows(0, 1, 2, 4, 94, 5).tolist()  # b stood in row 4, ž is new
+    assert state["ctc.ctc_lo.bias"].tolist() == [0, 1, 2, 4, 94, 5]
+    assert (report.new_tokens, report.dropped_tokens) == (["ž"], ["a"])
+    assert report.loaded == ["encoder.w"] and report.unused == ["decoder.x"]
+    assert report.random == ["ctc.ctc_lo.weight", "ctc.ctc_lo.bias", "adapter.w"]
+
+
+def test_a_new_output_layer_has_no_row_of_the_old_one_even_for_equal_tokens():
+    source = {"encoder.w": torch.ones(3), "ctc.ctc_lo.weight": rows(0, 1, 2, 3, 4, 5)}
+    fresh = {"encoder.w": torch.zeros(3), "ctc.ctc_lo.weight": rows(90, 91, 92, 93, 94, 95)}
+    state, report = transplant(fresh, source, OLD, OLD, False, "there")
+    assert state["ctc.ctc_lo.weight"].tolist() == fresh["ctc.ctc_lo.weight"].tolist()
+    assert report.copied_tokens == [] and report.new_tokens == OLD and report.dropped_tokens == OLD
+
+
+@pytest.mark.parametrize("key", ["decoder.embed.0.weight", "decoder.embed.weight", "decoder.output_layer.weight",
+                                 "decoder.output.weight"])
+def test_rows_of_espnets_decoders_belong_to_tokens_too(key):
+    source = {"encoder.w": torch.ones(1), key: rows(0, 1, 2, 3, 4, 5)}
+    fresh = {"encoder.w": torch.zeros(1), key: rows(90, 91, 92, 93)}
+    state, _ = transplant(fresh, source, OLD, ["<blank>", "<unk>", "b", "<sos/eos>"], True, "there")
+    assert state[key].tolist() == rows(0, 1, 4, 5).tolist()
+
+
+def test_another_network_is_refused_by_name():
+    with pytest.raises(ConfigError, match=r"encoder\.w has the shape \(2,\) in there, but \(3,\) here"):
+        transplant({"encoder.w": torch.zeros(3)}, {"encoder.w": torch.zeros(2)}, OLD, NEW, False, "there")
+    with pytest.raises(ConfigError, match="no layer in common"):
+        transplant({"encoder.v": torch.zeros(3)}, {"encoder.w": torch.zeros(3)}, OLD, NEW, False, "there")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Toy recipes ``source``, trained, and ``target``, which has tokens."""
+    egs = tmp_path_factory.mktemp("egs")
+    for name in ("source", "target"):
+        (egs / name).mkdir()
+        make_toy_recipe(egs / name)
+        assert main(["tokens", "--recipe", str(egs / name)]) == 0
+    assert main(["train", "--recipe", str(egs / "source")]) == 0
+    return egs
+
+
+def run(two, stage, *settings):
+    return main([stage, "--recipe", str(two / "target"), *settings])
+
+
+INIT = "train.init=../source/exp/main"
+
+
+@pytest.fixture
+def at_target(two, monkeypatch):
+    """Paths of settings count from the recipe, as in recipe.yaml."""
+    monkeypatch.setenv("XLT_CWD", str(two / "target"))
+    return two
+
+
+def test_matched_rows_start_where_the_source_ended(at_target, capsys):
+    two = at_target
+    assert run(two, "train", INIT, "train.init_tokens=match", "tag=match", "train.max_epochs=1") == 0
+    out = capsys.readouterr().out
+    assert "starts from" in out and "0 new, 0 dropped" in out
+    exp = two / "target" / "exp" / "match"
+    report = json.loads((exp / "transfer.json").read_text())
+    assert "ctc.ctc_lo.weight" in report["random"] and "encoder.ahead.0.weight_ih_l0" in report["loaded"]
+    assert json.loads((exp / "xlt.json").read_text())["init"] == {"lang": "ron_Latn", "tag": "main", "recipe": "source"}
+    for name in ("sum", "count"):
+        ours, theirs = (np.load(p / "feats_stats.npz")[name] for p in (exp, two / "source/exp/main"))
+        assert (ours == theirs).all()
+    first = json.loads((exp / "history.json").read_text())[0]["loss"]
+    scratch = json.loads((two / "source/exp/main/history.json").read_text())[0]["loss"]
+    assert first < 0.75 * scratch  # the same language: what was learned is there
+    heard = read_table(exp / "heard")
+    assert heard["spk-train000"] == "hash-of-spk-train000 -"
+
+
+def test_a_changed_source_is_noticed(at_target, capsys):
+    two = at_target
+    assert run(two, "train", INIT, "tag=again", "train.max_epochs=1") == 0
+    assert run(two, "train", INIT, "tag=again", "train.max_epochs=1") == 0
+    assert "exp/again is up to date" in capsys.readouterr().out
+    shutil.copytree(two / "source/exp/main", two / "source/exp/other")
+    model = two / "source/exp/other/model.pth"
+    state = torch.load(model, weights_only=True)
+    torch.save({k: v + 1 for k, v in state.items()}, model)
+    assert run(two, "train", "train.init=../source/exp/other", "tag=again", "train.max_epochs=1", "--dry_run") == 0
+    assert "train.init" in capsys.readouterr().out
+
+
+def test_zero_shot_is_the_source_itself(at_target, capsys):
+    two = at_target
+    assert run(two, "train", INIT, "train.zero_shot=true", "tag=zero") == 0
+    assert "as it is, nothing is trained" in capsys.readouterr().out
+    exp, source = two / "target/exp/zero", two / "source/exp/main"
+    assert (exp / "model.pth").read_bytes() == (source / "model.pth").read_bytes()
+    assert json.loads((exp / "xlt.json").read_text())["zero_shot"] is True
+    for stage in ("decode", "score"):
+        assert run(two, stage, INIT, "train.zero_shot=true", "tag=zero", "decode.sets=[test]") == 0
+    assert json.loads((exp / "score.json").read_text())["training"]["epochs"] == 0
+    assert main(["decode", "--recipe", str(two / "source"), "decode.sets=[test]"]) == 0
+    assert read_table(exp / "decode_test/text") == read_table(source / "decode_test/text")
+
+
+@pytest.mark.parametrize("stage", ["features", "train"])
+@pytest.mark.parametrize("settings, message", [
+    (["train.init=../source/exp/none"], "no such folder; name a trained experiment or a bundle, or make it: ../source/run.sh tag=none"),
+    (["train.init=../source/exp/half"], "is half trained; the same command as before goes on: ../source/run.sh tag=half"),
+    (["train.init=../source/exp/empty"], "has no model.pth, so it is no finished experiment"),
+    ([INIT, "features.upstream=fbank"], "was trained on the upstream whisper_base, this recipe has fbank"),
+    ([INIT, "tokens.type=bpe", "train.init_tokens=match"], "writes char tokens, this recipe has tokens.type=bpe"),
+    ([INIT, "tokens.type=bpe", "train.zero_shot=true"], "writes char tokens, this recipe has tokens.type=bpe"),
+    (["train.zero_shot=true"], "train.zero_shot: needs the model"),
+])
+def test_sources_that_cannot_be_used_are_refused_before_long_work(at_target, capsys, stage, settings, message):
+    two = at_target
+    (two / "source/exp/empty").mkdir(exist_ok=True)
+    (two / "source/exp/.half.partial").mkdir(exist_ok=True)
+    assert run(two, stage, "tag=bad", *settings) == 2
+    assert message in capsys.readouterr().err.replace(str(two / "target") + "/", "")
+    assert not (two / "target/exp/bad").exists()
+
+
+def test_other_weights_or_other_features_are_refused_by_name(at_target, tmp_path, capsys):
+    egs = tmp_path / "egs"
+    shutil.copytree(at_target, egs, ignore=shutil.ignore_patterns("exp"))
+    shutil.copytree(at_target / "source/exp/main", egs / "source/exp/main")
+    info = egs / "target/dump/whisper_base/train/feats.json"
+    facts = json.loads(info.read_text())
+    for change, message in (({"upstream": {"name": "toy2"}}, "from {'name': 'toy2'}"), ({"layers": 3}, "features with layers None")):
+        info.write_text(json.dumps(facts | change))
+        assert main(["train", "--recipe", str(egs / "target"), f"train.init={egs}/source/exp/main", "tag=bad"]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_scripts_that_share_nothing_are_refused_under_match_and_fine_with_a_new_head(at_target, tmp_path, capsys):
+    egs = tmp_path / "egs"
+    shutil.copytree(at_target, egs, ignore=shutil.ignore_patterns("exp"))
+    shutil.copytree(at_target / "source/exp/main", egs / "source/exp/main")
+    greek = str.maketrans("aerșimpcns", "αερσιμπκνφ")
+    for name in ("train", "dev"):
+        path = egs / "target/data" / name / "text"
+        path.write_text("".join(f"{line.split(' ', 1)[0]} {line.split(' ', 1)[1].translate(greek)}\n"
+                                for line in path.read_text().splitlines()))
+    init = f"train.init={egs}/source/exp/main"
+    assert main(["tokens", "--recipe", str(egs / "target")]) == 0
+    assert main(["train", "--recipe", str(egs / "target"), init, "tag=m", "train.init_tokens=match"]) == 2
+    assert "share no token" in capsys.readouterr().err
+    assert main(["train", "--recipe", str(egs / "target"), init, "tag=n", "train.max_epochs=1"]) == 0
+    assert "0 copied" in capsys.readouterr().out
+
+
+def test_a_union_of_alphabets_is_one_setting(at_target, capsys):
+    two = at_target
+    text = two / "source/data/train/text"
+    before = text.read_text()
+    utt, line = before.splitlines()[0].split(" ", 1)
+    text.write_text(before.replace(f"{utt} {line}\n", f"{utt} ñandú\n"))
+    assert run(two, "tokens", "tokens.union=[../source]") == 0
+    text.write_text(before)
+    tokens = (two / "target/data/tokens/char+source/tokens.txt").read_text().split("\n")
+    assert {"ñ", "ú", "d", "ș"} <= set(tokens)
+    assert run(two, "tokens", "tokens.union=[../none]") == 2
+    assert "no recipe is there" in capsys.readouterr().err
+
+
+def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, capsys):
+    """By audio, and by content, the same for what a corpus knows to be parallel."""
+    from xlt.check import corpus
+    from xlt.check.datadir import DataDir
+    from xlt.config import load
+
+    egs = tmp_path / "egs"
+    shutil.copytree(at_target, egs, ignore=shutil.ignore_patterns("exp"))
+    shutil.copytree(at_target / "source/exp/main", egs / "source/exp/main")
+    test = egs / "target/data/test"
+    audio = read_table(test / "utt2audio")
+    first, second, third = list(audio)[:3]
+    heard = egs / "source/exp/main/heard"
+    heard.write_text(f"other-1 {audio[first]} -\nother-2 0123 animals_cat\n{third} 4567 {third}\n")
+    (test / "utt2content").write_text(f"{first} x\n{second} animals_cat\n{third} {third}\n")
+    cfg = load(egs / "target", [f"train.init={egs}/source/exp/main"])
+    sets = {name: DataDir(egs / "target/data" / name, name) for name in ("train", "dev", "test")}
+    faults = list(corpus.unheard_by_the_source(sets, cfg))
+    assert [(f.level, f.what) for f in faults] == [
+        ("error", f"{first!r} has the recording of 'other-1', which {egs}/source/exp/main was trained on"),
+        ("error", f"{second!r} has the content of 'other-2', which {egs}/source/exp/main was trained on")]
+    heard.unlink()
+    assert [f.level for f in corpus.unheard_by_the_source(sets, cfg)] == ["warning"]

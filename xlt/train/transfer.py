@@ -1,0 +1,177 @@
+"""A model that starts from another one: its body is taken over, its output layer is new, or takes rows of shared tokens.
+
+V old and new tokens, H size of a row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from xlt.data import normaliser_of
+from xlt.errors import ConfigError, DataError, UpstreamError
+from xlt.kaldi_io import read_table, write_table
+from xlt.log import say
+from xlt.stage import Context, write_json
+from xlt.tokens import report_unseen
+from xlt.tokens.tokenizer import Tokenizer
+from xlt.trained import FILES, HEARD, Trained
+
+SPECIAL = ("<blank>", "<unk>", "<space>", "<sos/eos>")
+# a row of each of these belongs to one token: ESPnet's CTC layer, and what its attention decoders call theirs
+_BY_TOKEN = re.compile(r"ctc\.ctc_lo\.|decoder\.(embed(\.0)?|output(_layer)?)\.(weight|bias)$")
+
+
+@dataclass
+class Report:
+    """What became of each parameter, and of each token of the output layer."""
+
+    source: str
+    loaded: list[str] = field(default_factory=list)
+    random: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    copied_tokens: list[str] = field(default_factory=list)
+    new_tokens: list[str] = field(default_factory=list)
+    dropped_tokens: list[str] = field(default_factory=list)
+
+
+def check_features(source: Trained, info: dict, where: Path) -> None:
+    """UpstreamError unless the features at ``where`` (``info``: its feats.json) are those that the source heard."""
+    theirs = source.info["features"]
+    if theirs["upstream"] != info["upstream"]:
+        raise UpstreamError(f"train.init: {source.folder} was trained on the upstream {theirs['upstream']}, the features in "
+                            f"{where} come from {info['upstream']}; use the same weights (features.path) for both")
+    for key in ("layers", "dim", "frame_rate"):
+        if theirs.get(key) != info.get(key):
+            setting = theirs["settings"].get(f"features.{key}", theirs.get(key))
+            raise ConfigError(f"train.init: {source.folder} was trained on features with {key} {theirs.get(key)}, {where} has "
+                              f"{info.get(key)}; set features.layers={setting if key == 'layers' else theirs.get('layers')}")
+    mixes = [(i.get("mix") or {}).get("digest") for i in (theirs, info)]
+    if info.get("layers") == "mix" and mixes[0] != mixes[1] and not info.get("on_the_fly"):
+        raise ConfigError(f"train.init: {source.folder} was trained on another layer mix than {where} has; leave "
+                          "features.mix_from out, then stage 3 takes the source's mix")
+
+
+def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str], out: Path) -> Path:
+    """``out/work/init.pth``, the parameters to begin with, and ``out/transfer.json``, what became of each.
+
+    ``fresh``: the model as ESPnet builds it for this experiment; ``new``: its tokens. ConfigError if the networks differ, or
+    if rows are to be matched and no token but the special ones is shared.
+    """
+    cfg = ctx.cfg.train
+    path = source.folder / "model.pth"
+    try:
+        old_state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as err:  # a damaged file fails in many ways: zip, pickle, EOF
+        said = next(iter(str(err).splitlines()), type(err).__name__)
+        raise DataError(f"train.init: {path}: cannot be loaded ({said[:120]}); train it again with --stage 6 --force") from None
+    old = source.tokens
+    if cfg.init_tokens == "match" and not (set(old) & set(new)).difference(SPECIAL):
+        raise ConfigError(f"train.init_tokens=match: {source.folder} and this recipe share no token (theirs: "
+                          f"{' '.join(old[2:12])} …, ours: {' '.join(new[2:12])} …); use train.init_tokens=new")
+    state, report = transplant(fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", str(cfg.init))
+    _say(report, cfg.init_tokens)
+    write_json(out / "transfer.json", asdict(report))
+    torch.save(state, out / "work" / "init.pth")
+    return out / "work" / "init.pth"
+
+
+def transplant(fresh: Mapping[str, torch.Tensor], source: Mapping[str, torch.Tensor], old: list[str], new: list[str],
+               match: bool, name: str) -> tuple[dict[str, torch.Tensor], Report]:
+    """Parameters of a new model: the source's where both have them, but ``fresh`` ones in the rows (V, H) of tokens.
+
+    With ``match`` the rows of tokens that are written alike in ``old`` and ``new`` are copied. A parameter that only one
+    of them has is left as it is (an attention decoder where the source had CTC only), one that differs in shape raises
+    ConfigError.
+    """
+    report, state = Report(name), {}
+    places = {token: row for row, token in enumerate(old)}
+    for key, value in fresh.items():
+        state[key] = value.clone()
+        theirs = source.get(key)
+        if theirs is None:
+            report.random.append(key)
+        elif _BY_TOKEN.match(key):
+            if value.shape[1:] != theirs.shape[1:]:
+                raise _differs(name, key, theirs, value)
+            report.random.append(key)
+            for row, token in enumerate(new if match else []):
+                if token in places:
+                    state[key][row] = theirs[places[token]]
+        elif theirs.shape != value.shape:
+            raise _differs(name, key, theirs, value)
+        else:
+            state[key] = theirs.clone()
+            report.loaded.append(key)
+    if not report.loaded:
+        raise ConfigError(f"train.init: {name} has no layer in common with this network; use the same train.encoder")
+    report.unused = [key for key in source if key not in fresh]
+    report.copied_tokens = [t for t in new if match and t in places]
+    report.new_tokens = [t for t in new if not match or t not in places]
+    report.dropped_tokens = [t for t in old if not match or t not in new]
+    return state, report
+
+
+def _differs(name: str, key: str, theirs: torch.Tensor, ours: torch.Tensor) -> ConfigError:
+    return ConfigError(f"train.init: {key} has the shape {tuple(theirs.shape)} in {name}, but {tuple(ours.shape)} here; "
+                       "both need the same preset, train.encoder, encoder_conf, projection, frame_rate and decoder")
+
+
+def _say(report: Report, how: str) -> None:
+    """Tell the user in a few lines; ``transfer.json`` has all names."""
+    loaded, random, unused = (_parts(keys) for keys in (report.loaded, report.random, report.unused))
+    say(f"  starts from {report.source}: loaded: {loaded}; random: {random}" + (f"; not used: {unused}" if unused else ""))
+    tokens = {"copied": report.copied_tokens, "new": report.new_tokens, "dropped": report.dropped_tokens}
+    say(f"  rows of the output layer (train.init_tokens={how}): " + ", ".join(f"{len(t)} {what}" for what, t in tokens.items()))
+    for what, names in tokens.items():
+        if names and how == "match":
+            say(f"    {what}: {' '.join(names[:40])}{' …' if len(names) > 40 else ''}")
+
+
+def _parts(keys: list[str]) -> str:
+    """``preencoder (4 tensors), encoder (16)``."""
+    count = Counter(key.split(".")[0] for key in keys)
+    return ", ".join(f"{part} ({n} tensors)" for part, n in count.items())
+
+
+def take_over(ctx: Context, source: Trained, out: Path) -> dict:
+    """Zero-shot: the source's model as it is, under this recipe's language; returns facts as :func:`xlt.train.fit.fit`."""
+    for name in FILES:
+        if (source.folder / name).exists():
+            (out / name).write_bytes((source.folder / name).read_bytes())
+    config = (out / "config.yaml").read_text(encoding="utf-8").replace(str(source.folder), ctx.shown(ctx.exp))
+    (out / "config.yaml").write_text(config, encoding="utf-8")
+    write_json(out / "history.json", [])
+    say(f"  {source.folder} as it is, nothing is trained")
+    report_unseen(ctx, Tokenizer(out))
+    write_json(out / "xlt.json", {**source.info, "lang": ctx.cfg.lang, "zero_shot": True, "init": origin_facts(source),
+                                  "normaliser": normaliser_of(ctx.cfg), "decode": ctx.cfg.section("decode")})
+    model = torch.load(out / "model.pth", map_location="cpu", weights_only=True)
+    return {"epochs": 0, "parameters": sum(p.numel() for p in model.values())}
+
+
+def origin_facts(source: Trained) -> dict:
+    """What ``xlt.json`` says of the model that training started from."""
+    return {"lang": source.info["lang"], "tag": source.folder.name, "recipe": source.folder.absolute().parent.parent.name}
+
+
+def write_heard(ctx: Context, names: list[str], source: Trained | None, out: Path) -> None:
+    """``out/heard``: utterance → audio hash and content, of all that this model and those before it were trained on."""
+    if source and source.heard is None:
+        return  # a list that is not whole would pass for one
+    rows = {utt: " ".join(values) for utt, values in source.heard.items()} if source else {}
+    for name in names:
+        rows |= heard(ctx.data / name)
+    write_table(out / HEARD, rows)
+
+
+def heard(folder: Path) -> dict[str, str]:
+    """``{utterance: "audio content"}`` of a Kaldi directory, ``-`` for what it does not say."""
+    ids = read_table(folder / "wav.scp" if (folder / "wav.scp").exists() else folder / "text")
+    audio, content = (read_table(folder / t) if (folder / t).exists() else {} for t in ("utt2audio", "utt2content"))
+    return {utt: f"{audio.get(utt, '-')} {content.get(utt, '-').replace(' ', '_')}" for utt in ids}
