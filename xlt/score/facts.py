@@ -36,6 +36,8 @@ def settings(ctx: Context) -> dict:
         found["seed"] = stamp.get("seed", found["seed"])
     for key in ("features.path", "features.mix_from"):
         found[key] = os.path.basename(os.path.normpath(found[key])) if found[key] else None
+    if found["data.sources"]:
+        found["data.sources"] = [os.path.basename(os.path.normpath(name)) for name in found["data.sources"]]
     return {k: v for k, v in sorted(found.items()) if k not in _APART}
 
 
@@ -82,6 +84,9 @@ def portable(command: str) -> str:
         key, _, value = word.partition("=")
         if key in ("data.dir", "features.path", "features.mix_from"):
             words.append(f"{key}=…/{os.path.basename(os.path.normpath(value))}")
+        elif key == "data.sources":
+            names = [f"…/{os.path.basename(os.path.normpath(name.strip()))}" for name in value.strip("[] ").split(",")]
+            words.append(shlex.quote(f"{key}=[{', '.join(names)}]"))
         elif key not in ("nj", "data.cache", "data.archive"):
             words.append(shlex.quote(word))
     return " ".join(words)

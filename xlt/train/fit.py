@@ -20,6 +20,7 @@ import torch
 import yaml
 
 from xlt.config import Config, TrainConfig
+from xlt.data import normaliser_of
 from xlt.errors import DataError, StageError
 from xlt.kaldi_io import FeatureReader, read_table, same_keys
 from xlt.log import say
@@ -226,8 +227,6 @@ def _logging(path: Path) -> Iterator[None]:
 
 def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int) -> None:
     """Write the averaged model, the history and, last, ``xlt.json``."""
-    from xlt.languages import get
-
     averaged = sorted(out.glob("valid.*.ave.pth"))
     if not averaged:
         raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")
@@ -240,7 +239,7 @@ def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int)
         info["mix"] = onfly.learned_mix(out / "model.pth", info["mix_norm"])
         say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in info["mix"]["weights"]))
     write_json(out / "xlt.json", {
-        "lang": ctx.cfg.lang, "normaliser": ctx.cfg.data.normaliser or get(ctx.cfg.lang).normaliser,
+        "lang": ctx.cfg.lang, "normaliser": normaliser_of(ctx.cfg),
         "features": {**info, "settings": ctx.cfg.section("features")},
         "tokens": {"type": tokenizer.type, "count": len(tokenizer.tokens)},
         "frame_rate": info["frame_rate"] / stack, "decode": ctx.cfg.section("decode")})
