@@ -28,6 +28,7 @@ class DataConfig:
     reader: str | None
     dir: str | None
     archive: str | None
+    sources: list | None
     cache: str | None
     normaliser: str | None
     train_minutes: float | None
@@ -173,7 +174,8 @@ _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s
              "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
              "score.bootstrap"}
-_PATHS = {"data.dir", "data.archive", "data.cache", "features.path", "features.mix_from", "train.init", "tokens.union"}
+_PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "features.path", "features.mix_from", "train.init",
+          "tokens.union"}
 _SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask"}
 
 
@@ -298,15 +300,15 @@ def parse_overrides(words: list[str]) -> dict[str, tuple[Any, str]]:
         except yaml.YAMLError:
             raise ConfigError(f"{word!r}: the value is not valid YAML; quote it") from None
         if name in _PATHS:
-            found[name] = (_from(here, found[name][0]), found[name][1])
+            found[name] = (_from_here(found[name][0], here), found[name][1])
     return found
 
 
-def _from(here: str, value: Any) -> Any:
-    """A path, or a list of them, as seen from ``here``."""
-    if isinstance(value, list):
-        return [_from(here, v) for v in value]
-    return os.path.join(here, os.path.expanduser(value)) if isinstance(value, str) else value
+def _from_here(path: Any, here: str) -> Any:
+    """A path, or each of a list of them, seen from the directory ``here``; anything else is left for the check of types."""
+    if isinstance(path, list):
+        return [_from_here(part, here) for part in path]
+    return os.path.join(here, os.path.expanduser(path)) if isinstance(path, str) else path
 
 
 def presets() -> list[str]:

@@ -70,6 +70,7 @@ mal_Mlym ml Malayalam             Dravidian
 mar_Deva mr Marathi               Indo-Aryan
 mkd_Cyrl mk Macedonian            Slavic
 mlt_Latn mt Maltese               Semitic
+mul_Zyyy -  Multiple_languages    several
 nld_Latn nl Dutch                 Germanic
 nob_Latn nb Norwegian_Bokmål      Germanic
 oci_Latn oc Occitan               Romance
@@ -99,6 +100,7 @@ yor_Latn yo Yoruba                Niger-Congo
 
 OWN_RULES = {"aze", "cat", "ron", "tur"}  # languages whose normaliser does more than generic-v1
 GENERIC = "generic-v1"
+MULTIPLE = "mul_Zyyy"  # what ISO 639-2 and 15924 call several languages and undetermined script
 _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 

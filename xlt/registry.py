@@ -36,6 +36,7 @@ class Registry:
 READERS = Registry("data.reader", {
     "tuxpaint": "xlt.data.corpora.tuxpaint:read",
     "kaldi": "xlt.data.corpora.kaldi:read",
+    "recipes": "xlt.data.corpora.recipes:unit",
 })
 
 UPSTREAMS = Registry("features.upstream", {

@@ -80,7 +80,7 @@ def run(recipe: Path, args: argparse.Namespace) -> None:
     run_unit(ctx, Unit("peer", decoded, config, [data / "wav.scp", data / "utt2audio"],
                        lambda out: recognise(data, language.iso1, args, out),
                        versions={k: used[k] for k in ("faster-whisper", "ctranslate2")}))
-    matched = match(read_table(data / "text"), read_table(decoded / "text"), lambda text: normalise(text, normaliser),
+    matched = match(read_table(data / "text"), read_table(decoded / "text"), lambda _, text: normalise(text, normaliser),
                     str(data / "text"), str(decoded / "text"))
     with tempfile.TemporaryDirectory() as work:
         document = score_sets({SET: matched}, normaliser, cfg.score.bootstrap, SEED, Path(work))

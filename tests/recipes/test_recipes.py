@@ -51,10 +51,13 @@ def run_all(recipe: Path, settings: list[str]) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_all_stages(name, upstream, stamps, tiny, tmp_path, capsys):
     recipe = tmp_path / "egs" / name
-    recipe.mkdir(parents=True)
-    shutil.copyfile(ROOT / "egs" / name / "recipe.yaml", recipe / "recipe.yaml")
-    lang = load(recipe).lang
-    corpus = a_dozen(stamps, lang, tmp_path / "stamps")
+    own = load(ROOT / "egs" / name)
+    lang = own.lang
+    for of in [name, *(Path(other).name for other in own.data.sources or [])]:
+        (tmp_path / "egs" / of).mkdir(parents=True)
+        shutil.copyfile(ROOT / "egs" / of / "recipe.yaml", tmp_path / "egs" / of / "recipe.yaml")
+        if load(tmp_path / "egs" / of).data.reader != "recipes":
+            corpus = a_dozen(stamps, load(tmp_path / "egs" / of).lang, tmp_path / "stamps")
     settings = [f"data.dir={corpus}", "train.max_epochs=1", "train.min_updates=0", "nj=1", "score.bootstrap=50"]
     settings += ["features.upstream=fbank"] if upstream == "fbank" else [
         "features.upstream=hf_wav2vec2_custom", f"features.path={tiny}"]

@@ -54,6 +54,12 @@ def test_a_row_a_language(egs):
     assert cells(page, "| [Catalan](cat/RESULTS.md)")[0][3:] == ["22.0 [21.0, 23.0]", "–", "–", "–"]
 
 
+def test_a_recipe_of_several_languages_is_no_row(results, egs):
+    pages = files(egs)
+    results(document("main", lang=("mul_Zyyy", "Multiple languages")), recipe="multi")
+    assert files(egs) == pages
+
+
 def test_the_projects_readme_holds_the_same_rows(egs):
     page = egs.parent / "README.md"
     page.write_text("# xlt\n<!-- results -->\nold\n<!-- /results -->\nend\n", encoding="utf-8")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.report.documents import document
+from tests.report.documents import document, entry
 from xlt.cli import main
 from xlt.errors import DataError
 from xlt.kaldi_io import write_table
@@ -52,6 +52,22 @@ def test_page_has_environment_command_and_utterances(results):
     assert "Made Up 1, 2 cores, 4 GiB, Linux x86_64\nxlt 0.1.0" in page
     assert "`./run.sh tag=main seed=0` | abc123 | 7 | 1,234 | train 60" in page
     assert "| s-1 | 40.0 | a\\|b | ab |" in page  # a bar in a text would end the cell
+
+
+def test_a_table_by_language_where_a_set_has_several(results):
+    def by_language(value):
+        return {"languages": {"test": {lang: {"cer": entry(value + k), "wer": entry(2 * value + k)}
+                                       for k, lang in enumerate(("cat_Latn", "ron_Latn"))}}}
+
+    lang = ("mul_Zyyy", "Multiple languages")
+    folder = results(document("a_s0", 0, lang=lang) | by_language(20.0), document("a_s1", 1, lang=lang) | by_language(30.0),
+                     document("old", lang=lang, **{"train.encoder": "linear"}))  # has no scores by language
+    page = render(load(folder))
+    cer = page.split("### test by language: CER %")[1].splitlines()[2:6]
+    assert cer == ["| experiment | cat_Latn | ron_Latn |", "| --- | --- | --- |",
+                   "| a | 25.0 [19.0, 21.0] | 26.0 [20.0, 22.0] |", ""]  # medians, and the interval of the first of equals
+    assert "| a | 50.0 [39.0, 41.0] | 51.0 [40.0, 42.0] |" in page.split("### test by language: WER %")[1]
+    assert "dev by language" not in page
 
 
 def test_no_results_is_a_page_too(tmp_path):

@@ -164,8 +164,76 @@ def test_it_is_kept_what_the_features_came_to(recipe):
     assert "/home" not in json.dumps(document(recipe))
 
 
+def test_error_counts_of_each_utterance(recipe):
+    score(recipe)
+    counts = document(recipe)["counts"]
+    # printf 's-1\ns-2\ns-3' | sha256sum; the errors are those of test_scores_of_each_set
+    assert counts["test"] == {"ids": "dc8616eb42aba3695f0d", "errors": [1, 4, 0], "n_ref": [9, 12, 9]}
+    assert counts["dev"]["errors"] == [0, 1] and counts["dev"]["n_ref"] == [9, 10]
+    assert "languages" not in document(recipe)  # there is one
+
+
+@pytest.fixture
+def joined(recipe):
+    """The recipe with Romanian and Catalan joined: the normalisers differ in ş and in l·l."""
+    for name, lang in (("ron", "ron_Latn"), ("cat", "cat_Latn")):
+        (recipe.parent / name).mkdir()
+        (recipe.parent / name / "recipe.yaml").write_text(f"lang: {lang}\n")
+    (recipe / "recipe.yaml").write_text("lang: mul_Zyyy\nscore: {bootstrap: 50}\n"
+                                        "data: {reader: recipes, sources: [../ron, ../cat]}\n")
+    refs = {"c-1": "Col•lega", "c-2": "un ş", "r-1": "Mulţumesc", "r-2": "o ş"}
+    hyps = {"c-1": "col·lega", "c-2": "un ș", "r-1": "mulțumesc", "r-2": "un s"}
+    for name in ("dev", "test"):
+        write_table(recipe / "data" / name / "text", refs)
+        write_table(recipe / "data" / name / "utt2dur", dict.fromkeys(refs, "30.0"))
+        write_table(recipe / "data" / name / "utt2lang", {u: {"c": "cat_Latn", "r": "ron_Latn"}[u[0]] for u in refs})
+        write_table(recipe / "exp/main" / f"decode_{name}" / "text", hyps)
+    return recipe
+
+
+def test_each_utterance_is_normalised_and_scored_by_its_language(joined, capsys):
+    assert score(joined) == 0
+    found = document(joined)
+    # Catalan: col·lega (8) is right; ş is no ș there: 1 of 4. Romanian: mulțumesc (9) is right; of "o ș" (3)
+    # both letters are wrong in "un s", which has one more
+    cat, ron = found["languages"]["test"]["cat_Latn"], found["languages"]["test"]["ron_Latn"]
+    assert cat["cer"] == {**cat["cer"], "value": round(100 / 12, 3), "n_ref": 12, "sub": 1, "del": 0, "ins": 0}
+    assert ron["cer"] == {**ron["cer"], "value": 25.0, "n_ref": 12, "sub": 2, "del": 0, "ins": 1}
+    assert (cat["wer"]["value"], ron["wer"]["value"]) == (round(100 / 3, 3), round(200 / 3, 3))
+    assert cat["ser"]["value"] == ron["ser"]["value"] == 50.0
+    assert set(cat) == set(found["test"]) and set(found["languages"]) == {"dev", "test"}
+    whole = found["test"]["cer"]
+    assert whole == {**whole, "value": round(400 / 24, 3), "n_ref": 24, "sub": 3, "ins": 1}
+    assert found["counts"]["test"]["errors"] == [0, 1, 0, 3]
+    assert " | norm:cat-v1+ron-v1 | n:4 | " in found["signature"]["test"]["cer"]
+    assert found["config"]["data.sources"] == ["ron", "cat"]
+    assert "test, ron_Latn: CER 25.0 [" in capsys.readouterr().out
+
+
+def test_a_changed_language_is_scored_again(joined):
+    score(joined)
+    path = joined / "data/test/utt2lang"
+    path.write_text(path.read_text().replace("c-2 cat_Latn", "c-2 ron_Latn"))
+    score(joined)
+    assert document(joined)["languages"]["test"]["cat_Latn"]["cer"]["value"] == 0.0
+
+
+def test_a_language_that_no_source_has(joined, capsys):
+    path = joined / "data/test/utt2lang"
+    path.write_text(path.read_text().replace("c-2 cat_Latn", "c-2 spa_Latn"))
+    assert score(joined) == 2
+    assert "data/test/utt2lang: utterance 'c-2' has the language spa_Latn, expected one of ron_Latn, cat_Latn" in (
+        capsys.readouterr().err)
+
+
+def test_sources_given_by_hand_leave_no_path(joined, tmp_path):
+    assert score(joined, f"data.sources=[{tmp_path}/ron, {tmp_path}/cat]") == 0
+    assert document(joined)["command"] == "./run.sh 'data.sources=[…/ron, …/cat]'"
+    assert str(tmp_path) not in (joined / "exp/main/score.json").read_text()
+
+
 def test_match_joins_by_id_and_names_at_most_five():
-    joined = match({"b": "1", "a": "2"}, {"a": "x", "b": "y"}, str.strip, "ref", "hyp")
-    assert (joined.ids, joined.pairs) == (["a", "b"], [("2", "x"), ("1", "y")])
+    joined = match({"b": "1", "a": "2"}, {"a": "x", "b": "y"}, lambda utt, text: f"{utt}:{text}", "ref", "hyp")
+    assert (joined.ids, joined.pairs) == (["a", "b"], [("a:2", "a:x"), ("b:1", "b:y")])
     with pytest.raises(DataError, match=r"no hypothesis for 7 \(u0, u1, u2, u3, u4, …\)"):
-        match({f"u{k}": "x" for k in range(7)}, {}, str.strip, "ref", "hyp")
+        match({f"u{k}": "x" for k in range(7)}, {}, lambda utt, text: text, "ref", "hyp")

@@ -7,23 +7,24 @@ from collections.abc import Iterator
 
 from xlt.check.datadir import DataDir, Fault
 from xlt.config import Config
-from xlt.data import normaliser_of
-from xlt.data.text import normalise
+from xlt.data import normalise_utterance, normaliser_of
 from xlt.trained import origin
 
 Sets = dict[str, DataDir]
 
 
 def _shared(sets: Sets, table: str) -> Iterator[tuple[DataDir, int, str, str]]:
-    """(directory, line, utterance, where else) of each value of ``table`` that an earlier set has, too."""
-    first: dict[str, tuple[str, str]] = {}
+    """(directory, line, utterance, where else) of each value of ``table`` that an earlier set has, too, in its language."""
+    first: dict[tuple[str, str | None], tuple[str, str]] = {}
     for data in sets.values():
         own = {}
         for line in data.lines.get(table, []):
-            if line.value in first:
-                other = first[line.value]
+            # the same word in two languages is not the same text, but a recording is one in any language
+            value = line.value, data.table("utt2lang").get(line.key) if table == "text" else None
+            if value in first:
+                other = first[value]
                 yield data, line.number, line.key, f"{other[1]} of {other[0]}"
-            own.setdefault(line.value, (data.name, line.key))
+            own.setdefault(value, (data.name, line.key))
         first = {**own, **first}
 
 
@@ -60,7 +61,8 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Texts as the normaliser would leave them; else the tokens are not those that are scored."""
     name = normaliser_of(cfg)
     for data in sets.values():
-        odd = [line for line in data.lines.get("text", []) if normalise(line.value, name) != line.value]
+        of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
+        odd = [line for line in data.lines.get("text", []) if of(line.key, line.value) != line.value]
         if odd:
             yield Fault("warning", data.where("text", odd[0].number), f"{len(odd)} texts are not normalised by {name} "
                         f"(here: {odd[0].value[:60]!r})", "make the data with stage 1, or set data.normaliser")

@@ -7,20 +7,55 @@ from typing import TYPE_CHECKING
 
 from xlt import languages
 from xlt.data.groups import SALT
-from xlt.data.text import check_name
-from xlt.errors import ConfigError
+from xlt.data.text import check_name, normalise
+from xlt.errors import ConfigError, DataError
+from xlt.registry import READERS
 from xlt.stage import Context, Unit, run_unit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xlt.config import Config
 
 _KEYS = ("data.reader", "data.dir", "data.archive", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s",
          "data.min_chars_per_s")
 
 
+def normalisers(cfg: Config) -> dict[str, str]:
+    """``{language: normaliser}``: the setting data.normaliser, or the language's own; of each source of joined recipes.
+
+    ConfigError if there is no such normaliser, or no such source.
+    """
+    if cfg.data.reader == "recipes":
+        from xlt.data.corpora.recipes import sources
+
+        return {lang: name for source in sources(cfg) for lang, name in normalisers(source.cfg).items()}
+    lang = languages.get(cfg.lang)
+    return {lang.code: check_name(cfg.data.normaliser or lang.normaliser)}
+
+
 def normaliser_of(cfg: Config) -> str:
-    """The setting data.normaliser, or the language's own; ConfigError if there is no such normaliser."""
-    return check_name(cfg.data.normaliser or languages.get(cfg.lang).normaliser)
+    """The name of the recipe's normaliser; of several, all: ``generic-v1+ron-v1``."""
+    return "+".join(sorted(set(normalisers(cfg).values())))
+
+
+def normalise_utterance(cfg: Config, utt2lang: dict[str, str], where: str) -> Callable[[str, str], str]:
+    """A function of an utterance's id and text: the text by the normaliser of its language.
+
+    ``utt2lang``: languages by utterance, from the file ``where``; only joined recipes need it. DataError for an utterance
+    whose language is none of the sources'.
+    """
+    names = normalisers(cfg)
+    one = next(iter(names.values())) if cfg.data.reader != "recipes" else None
+
+    def of(utt: str, text: str) -> str:
+        name = one or names.get(utt2lang.get(utt))
+        if name is None:
+            raise DataError(f"{where}: utterance {utt!r} has the language {utt2lang.get(utt)}, expected one of "
+                            f"{', '.join(names)}, which data.sources has; run stage 1 (data) again")
+        return normalise(text, name)
+
+    return of
 
 
 def fingerprint(folder: Path) -> str:
@@ -35,13 +70,9 @@ def fingerprint(folder: Path) -> str:
     return sha.hexdigest()[:20]
 
 
-def run(ctx: Context) -> None:
-    """Make data/all, then data/train, dev and test, and the training budget if one is set."""
+def _built(ctx: Context, everything: Path) -> Unit:
+    """data/all of a corpus."""
     cfg = ctx.cfg
-    languages.get(cfg.lang)
-    if cfg.data.reader is None:
-        raise ConfigError("data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
-                          "into recipe.yaml")
     config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg), "split": SALT}
     if cfg.data.dir is not None:
         config["corpus"] = fingerprint(Path(cfg.data.dir)) if Path(cfg.data.dir).is_dir() else "missing"
@@ -50,10 +81,22 @@ def run(ctx: Context) -> None:
     def make_all(out: Path) -> dict:
         from xlt.data.build import build
 
-        return build(cfg, normaliser_of(cfg), out, ctx.data / "all")
+        return build(cfg, normaliser_of(cfg), out, everything)
 
+    return Unit("data", everything, config, inputs, make_all, resume=True)
+
+
+def run(ctx: Context) -> None:
+    """Make data/all, then data/train, dev and test, and the training budget if one is set."""
+    cfg = ctx.cfg
+    languages.get(cfg.lang)
+    if cfg.data.reader is None:
+        raise ConfigError("data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
+                          "into recipe.yaml")
+    if cfg.data.sources is not None and cfg.data.reader != "recipes":
+        raise ConfigError(f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}")
     everything = ctx.data / "all"
-    run_unit(ctx, Unit("data", everything, config, inputs, make_all, resume=True))
+    run_unit(ctx, READERS.get("recipes")(ctx) if cfg.data.reader == "recipes" else _built(ctx, everything))
     if ctx.dry_run and not everything.exists():
         return
     for name in dict.fromkeys(("train", "dev", "test", cfg.train_set)):

@@ -1,4 +1,4 @@
-"""The sets: parts of data/all by its ``utt2split``, and a training budget as the first part of train."""
+"""The sets: parts of data/all by its ``utt2split``, and a training budget as the first part of train, of each language."""
 
 from __future__ import annotations
 
@@ -13,24 +13,32 @@ TABLES = ("wav.scp", "text", "utt2spk", "utt2dur", "utt2lang", "utt2group", "utt
 
 
 def subset(everything: Path, out: Path, name: str, minutes: float | None) -> dict:
-    """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of train. Returns its size."""
+    """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of each language's train. Returns its size."""
     tables = {table: read_table(everything / table) for table in (*TABLES, "utt2split")}
     wanted = "train" if minutes is not None else name
     durations = {utt: float(dur) for utt, dur in tables["utt2dur"].items() if tables["utt2split"][utt] == wanted}
-    available = sum(durations.values()) / 60
-    utts = list(durations) if minutes is None else budget(durations, tables["utt2content"], minutes)
-    if minutes is not None and available < minutes:
-        say(f"  note: train has only {available:.2f} of the {minutes:g} minutes that data.train_minutes asks for; "
-            "takes them all")
-        utts = list(durations)
-    if not utts:
-        raise DataError(f"{everything}: no utterance for {name}: " + (
-            f"the first one is longer than data.train_minutes={minutes:g}; ask for more" if durations else
-            "too little was kept; data/all/report.json says what was left out and why, data.reader=kaldi takes a folder "
-            "with train/, dev/ and test/ as they are"))
+    by_language: dict[str, dict[str, float]] = {lang: {} for lang in sorted(set(tables["utt2lang"].values()))}
+    for utt, dur_s in durations.items():
+        by_language[tables["utt2lang"][utt]][utt] = dur_s
+    utts, parts = [], []
+    for lang, own in by_language.items():
+        of_lang = f" of {lang}" if len(by_language) > 1 else ""
+        available = sum(own.values()) / 60
+        chosen = list(own) if minutes is None else budget(own, tables["utt2content"], minutes)
+        if minutes is not None and available < minutes:
+            say(f"  note: train has only {available:.2f} of the {minutes:g} minutes{of_lang} that data.train_minutes asks "
+                "for; takes them all")
+            chosen = list(own)
+        if not chosen:
+            raise DataError(f"{everything}: no utterance{of_lang} for {name}: " + (
+                f"the first one is longer than data.train_minutes={minutes:g}; ask for more" if own else
+                "too little was kept; data/all/report.json says what was left out and why, data.reader=kaldi takes a "
+                "folder with train/, dev/ and test/ as they are"))
+        parts.append(f"{lang} {sum(own[utt] for utt in chosen) / 60:.2f}")
+        utts += chosen
     for table in TABLES:
         write_table(out / table, {utt: tables[table][utt] for utt in utts})
     write_table(out / "spk2utt", spk2utt({utt: tables["utt2spk"][utt] for utt in utts}))
     total = sum(durations[utt] for utt in utts) / 60
-    say(f"  {name}: {len(utts)} utterances, {total:.2f} minutes")
+    say(f"  {name}: {len(utts)} utterances, {total:.2f} minutes" + (f" ({', '.join(parts)})" if len(parts) > 1 else ""))
     return {"utterances": len(utts), "minutes": round(total, 3), "budget_minutes": minutes}

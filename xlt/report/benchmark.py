@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from xlt.figure import Bar, bars
+from xlt.languages import MULTIPLE
 from xlt.report.markdown import HEAD, table
 from xlt.report.results import Experiment, cell, experiments, load
 
@@ -39,7 +40,8 @@ def main(args: argparse.Namespace) -> None:
 def files(egs: Path) -> dict[Path, str]:
     """What the benchmark consists of: ``{path: text}``; with the project's README, if that has a place for the table."""
     recipes = {folder.parent.name: experiments(load(folder)) for folder in sorted(egs.glob("*/results"))}
-    recipes = {name: found for name, found in recipes.items() if _on_test(found)}
+    recipes = {name: found for name, found in recipes.items()
+               if _on_test(found) and found[0].runs[0].experiment["lang"] != MULTIPLE}  # a language a row
     made = {egs / "README.md": render(recipes)} | ({egs / "results.svg": chart(recipes)} if recipes else {})
     readme = egs.parent / "README.md"
     if recipes and readme.exists():

@@ -51,7 +51,17 @@ def _scores(found: list[Experiment], name: str) -> str:
     note = [f"Not scored, as the reference is empty: {', '.join(empty)}."] if empty else []
     return "\n\n".join([f"## {name}: {size}",
                         table(["experiment", "model", "training speech", *_METRICS.values(), "CER of each seed"], rows),
-                        *note, "Signatures:\n\n" + "\n".join(f"    {line}" for line in _signatures(scored, name))])
+                        *_by_language(scored, name), *note,
+                        "Signatures:\n\n" + "\n".join(f"    {line}" for line in _signatures(scored, name))])
+
+
+def _by_language(found: list[Experiment], name: str) -> list[str]:
+    """A table for each error rate, a row an experiment and a column a language, where a set has several."""
+    languages = sorted({lang for e in found for run in e.runs for lang in run.languages(name)})
+    rows = [e for e in found if any(e.scored(name, lang) for lang in languages)]
+    return [f"### {name} by language: {_METRICS[metric]}\n\n" + table(
+        ["experiment", *languages], [[e.name, *(cell(e, name, metric, lang) for lang in languages)] for e in rows])
+        for metric in ("cer", "wer") if rows]
 
 
 def _size(run: Result, name: str) -> str:

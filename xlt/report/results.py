@@ -37,8 +37,14 @@ class Result:
         """Names of the scored sets, in the file's order."""
         return list(self.document["signature"])
 
-    def score(self, name: str, metric: str) -> dict:
-        return self.document[name][metric]
+    def languages(self, name: str) -> list[str]:
+        """The languages of a set that have scores of their own; none where the set is of one language."""
+        return list(self.document.get("languages", {}).get(name, {}))
+
+    def score(self, name: str, metric: str, lang: str | None = None) -> dict:
+        """A metric of a set, or of the utterances of one of its languages."""
+        scores = self.document[name] if lang is None else self.document["languages"][name][lang]
+        return scores[metric]
 
 
 @dataclass(frozen=True)
@@ -48,18 +54,21 @@ class Experiment:
     name: str
     runs: list[Result]
 
-    def values(self, name: str, metric: str) -> list[float]:
-        return [run.score(name, metric)["value"] for run in self.runs if name in run.sets()]
+    def scored(self, name: str, lang: str | None = None) -> list[Result]:
+        """The runs with scores of a set, or of a language in it."""
+        return [run for run in self.runs if name in run.sets() and (lang is None or lang in run.languages(name))]
 
-    def median(self, name: str, metric: str) -> float | None:
-        values = self.values(name, metric)
+    def values(self, name: str, metric: str, lang: str | None = None) -> list[float]:
+        return [run.score(name, metric, lang)["value"] for run in self.scored(name, lang)]
+
+    def median(self, name: str, metric: str, lang: str | None = None) -> float | None:
+        values = self.values(name, metric, lang)
         return statistics.median(values) if values else None
 
-    def typical(self, name: str, metric: str) -> Result:
+    def typical(self, name: str, metric: str, lang: str | None = None) -> Result:
         """The run whose score is nearest to the median, for the interval; the first seed among equals."""
-        middle = self.median(name, metric)
-        return min((run for run in self.runs if name in run.sets()),
-                   key=lambda run: abs(run.score(name, metric)["value"] - middle))
+        middle = self.median(name, metric, lang)
+        return min(self.scored(name, lang), key=lambda run: abs(run.score(name, metric, lang)["value"] - middle))
 
 
 def load(folder: Path) -> list[Result]:
@@ -124,10 +133,10 @@ def _layers(features: dict) -> str:
     return words + (", on the fly" if features.get("on_the_fly") else "")
 
 
-def cell(experiment: Experiment, name: str, metric: str) -> str:
+def cell(experiment: Experiment, name: str, metric: str, lang: str | None = None) -> str:
     """``9.5 [8.1, 11.0]``: the median over seeds, and the interval of the run nearest to it; – without such a score."""
-    middle = experiment.median(name, metric)
+    middle = experiment.median(name, metric, lang)
     if middle is None:
         return "–"
-    low, high = experiment.typical(name, metric).score(name, metric)["ci95"]
+    low, high = experiment.typical(name, metric, lang).score(name, metric, lang)["ci95"]
     return f"{middle:.1f} [{low:.1f}, {high:.1f}]"

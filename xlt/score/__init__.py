@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # keys of score.json beside the sets
 RESERVED = {"signature", "config", "versions", "experiment", "data", "training", "stages", "environment", "command",
-            "commit", "examples"}
+            "commit", "examples", "languages", "counts"}
 
 
 def run(ctx: Context) -> None:
@@ -28,7 +28,8 @@ def run(ctx: Context) -> None:
     need(ctx, *(ctx.exp / f"decode_{name}" / "text" for name in sets), stage="decode")
     normaliser = normaliser_of(cfg)
     texts = [path for name in sets
-             for path in (ctx.data / name / "text", ctx.data / name / "utt2dur", ctx.exp / f"decode_{name}" / "text")]
+             for path in (*(ctx.data / name / table for table in ("text", "utt2dur", "utt2lang")),
+                          ctx.exp / f"decode_{name}" / "text")]
 
     def make(out: Path) -> dict:
         from xlt.score.document import write

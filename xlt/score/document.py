@@ -1,12 +1,16 @@
 """Writes a set's scores and the files behind them. The form of ``score.json`` is stable: others parse it.
 
 ``{set: {metric: {value, ci95: [low, high], n_ref, sub, del, ins}}}`` for the metrics cer, wer, ser (percent) and chrf
-(0 to 100), and beside the sets the keys in :data:`xlt.score.RESERVED`.
+(0 to 100), and beside the sets the keys in :data:`xlt.score.RESERVED`. Two of them are scores as well: ``languages``,
+``{set: {language: {metric: …}}}`` of sets with several, and ``counts``, ``{set: {ids, errors, n_ref}}``: the errors and the
+reference tokens of each utterance by the set's first metric, in the order of ids, for paired tests. ``ids`` is the SHA-256 of
+the ids, a line each without the last end of line, 20 hex digits: only counts of the same utterances can be paired.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xlt import __version__
-from xlt.data.text import normalise
+from xlt.data import normalise_utterance
 from xlt.kaldi_io import read_table
 from xlt.log import say
 from xlt.metrics import cer, wer
@@ -33,12 +37,14 @@ METRICS: dict[str, Callable[..., Score]] = {"cer": cer.cer, "wer": wer.wer, "ser
 
 def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     """Score ``sets`` of the experiment into ``out``; returns facts for its stamp."""
-    matched = {}
+    matched, languages = {}, {}
     for name in sets:
-        ref, hyp = ctx.data / name / "text", ctx.exp / f"decode_{name}" / "text"
-        matched[name] = match(read_table(ref), read_table(hyp), lambda text: normalise(text, normaliser),
-                              ctx.shown(ref), ctx.shown(hyp))
+        ref, hyp, lang = ctx.data / name / "text", ctx.exp / f"decode_{name}" / "text", ctx.data / name / "utt2lang"
+        languages[name] = read_table(lang) if lang.exists() else {}
+        matched[name] = match(read_table(ref), read_table(hyp),
+                              normalise_utterance(ctx.cfg, languages[name], ctx.shown(lang)), ctx.shown(ref), ctx.shown(hyp))
     document = score_sets(matched, normaliser, ctx.cfg.score.bootstrap, ctx.cfg.seed, out)
+    document |= score_languages(matched, languages, ctx.cfg.score.bootstrap, ctx.cfg.seed)
     document["data"] = {name: set_facts(ctx.data / name, matched[name]) for name in sets}
     document |= facts.of_experiment(ctx, normaliser)
     write_json(out / "score.json", document)
@@ -46,12 +52,13 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
 
 
 def score_sets(matched: dict[str, Matched], normaliser: str, resamples: int, seed: int, out: Path) -> dict:
-    """``{set: {metric: …}, "signature": {set: {metric: …}}}``; says each score; each set's files go into ``out``."""
+    """``{set: {metric: …}, "signature": {set: {metric: …}}, "counts": …}``; says each score; a set's files go into ``out``."""
     document: dict = {}
     signatures: dict = {}
+    counts: dict = {}
     for name, m in matched.items():
-        # every metric sees the same resamples
-        scores = {key: metric(m.pairs, resamples, np.random.default_rng(seed)) for key, metric in METRICS.items()}
+        scores = measure(m, resamples, seed)
+        counts[name] = error_counts(m, next(iter(scores.values())))
         document[name] = {key: score.as_dict() for key, score in scores.items()}
         signatures[name] = {key: s.signature(normaliser, resamples, seed, __version__) for key, s in scores.items()}
         for line in signatures[name].values():
@@ -62,7 +69,33 @@ def score_sets(matched: dict[str, Matched], normaliser: str, resamples: int, see
         for unit, tokens in (("char", cer.tokens), ("word", wer.tokens)):
             write_trn(out / f"{name}.{unit}.ref.trn", m.ids, [tokens(ref) for ref, _ in m.pairs])
             write_trn(out / f"{name}.{unit}.hyp.trn", m.ids, [tokens(hyp) for _, hyp in m.pairs])
-    return {**document, "signature": signatures}
+    return {**document, "signature": signatures, "counts": counts}
+
+
+def measure(m: Matched, resamples: int, seed: int) -> dict[str, Score]:
+    """``{metric: score}``; every metric sees the same resamples."""
+    return {key: metric(m.pairs, resamples, np.random.default_rng(seed)) for key, metric in METRICS.items()}
+
+
+def error_counts(m: Matched, score: Score) -> dict:
+    """What a paired test needs of a set."""
+    return {"ids": hashlib.sha256("\n".join(m.ids).encode()).hexdigest()[:20],
+            "errors": [c.errors for c in score.utterances], "n_ref": [c.n_ref for c in score.utterances]}
+
+
+def score_languages(matched: dict[str, Matched], languages: dict[str, dict[str, str]], resamples: int, seed: int) -> dict:
+    """``{"languages": {set: {language: {metric: …}}}}`` of the sets that have several; says the first metric of each."""
+    found: dict = {}
+    for name, m in matched.items():
+        by_language: dict[str, set[str]] = {}
+        for utt in m.ids:
+            by_language.setdefault(languages[name].get(utt, ""), set()).add(utt)
+        for lang, ids in sorted(by_language.items()) if len(by_language) > 1 else []:
+            scores = measure(m.part(ids), resamples, seed)
+            found.setdefault(name, {})[lang] = {key: score.as_dict() for key, score in scores.items()}
+            first = next(iter(scores.values()))
+            say(f"  {name}, {lang}: {first.name} {first.value:.1f} [{first.ci95[0]:.1f}, {first.ci95[1]:.1f}], n:{first.n}")
+    return {"languages": found} if found else {}
 
 
 def set_facts(folder: Path, m: Matched) -> dict:

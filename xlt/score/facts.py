@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # where, how fast and how shown: no part of an experiment
 _APART = {"tag", "nj", "data.cache", "data.dir", "data.archive", "report.examples", "bundle.with_upstream"}
 # settings that name a place on this machine, and how many parts at its end say what it is
-_PLACES = {"data.dir": 1, "features.path": 1, "features.mix_from": 1, "train.init": 3}
+_PLACES = {"data.dir": 1, "features.path": 1, "features.mix_from": 1, "train.init": 3, "data.sources": 1,
+           "tokens.union": 1}
 _LIBRARIES = ("espnet", "espnet-s3prl", "torch", "transformers", "sentencepiece", "numpy", "sacrebleu", "soxr")
 
 
@@ -37,7 +38,7 @@ def settings(ctx: Context) -> dict:
         found |= {k: v for k, v in stamp.get("config", {}).items() if k in keys and k != "decode.sets"}
         found["seed"] = stamp.get("seed", found["seed"])
     for key, depth in _PLACES.items():
-        found[key] = _last(found[key], depth) if found[key] else None
+        found[key] = _last(found[key], depth) if found[key] else found[key]
     return {k: v for k, v in sorted(found.items()) if k not in _APART}
 
 
@@ -83,15 +84,24 @@ def portable(command: str) -> str:
     for word in shlex.split(command):
         key, _, value = word.partition("=")
         if key in _PLACES:
-            words.append(f"{key}=…/{_last(value, _PLACES[key])}")
+            words.append(shlex.quote(f"{key}={_shown(value, _PLACES[key])}"))
         elif key not in ("nj", "data.cache", "data.archive"):
             words.append(shlex.quote(word))
     return " ".join(words)
 
 
-def _last(path: str, parts: int) -> str:
-    """The last parts of a path: ``../multi/exp/main`` → ``multi/exp/main``."""
+def _last(path: str | list, parts: int) -> str | list:
+    """The last parts of a path, or of each of a list: ``../multi/exp/main`` → ``multi/exp/main``."""
+    if isinstance(path, list):
+        return [_last(one, parts) for one in path]
     return "/".join(Path(os.path.normpath(path)).parts[-parts:])
+
+
+def _shown(value: str, parts: int) -> str:
+    """The same of a word of the command line: ``[../fra, ../spa]`` → ``[…/fra, …/spa]``."""
+    if not value.startswith("["):
+        return f"…/{_last(value, parts)}"
+    return "[" + ", ".join(f"…/{_last(one.strip(), parts)}" for one in value.strip("[] ").split(",")) + "]"
 
 
 def base_name(tag: str) -> str:

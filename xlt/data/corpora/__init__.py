@@ -1,6 +1,7 @@
 """Corpus readers, one a file. A reader finds the utterances of one language; it neither decodes audio nor changes text.
 
-``read(cfg) -> Corpus``; DataError if the corpus cannot be had or lacks the language.
+``read(cfg) -> Corpus``; DataError if the corpus cannot be had or lacks the language. ``recipes`` alone reads no corpus: it joins
+what other recipes have made of theirs, ``unit(ctx) -> Unit``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,245 @@
+"""The reader recipes: small recipes of made-up languages, joined."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.data.corpus import PHRASES, stamp, tone
+from xlt.cli import main
+from xlt.data import normalise_utterance, normaliser_of
+from xlt.errors import DataError
+from xlt.kaldi_io import read_table, write_table
+
+FRENCH = ["un ours", "un chat", "un grand chien", "trois pommes rouges", "une maison", "un vieux train", "la pleine lune",
+          "deux fleurs", "un arbre", "la mer noire", "une grenouille", "un éléphant"]
+
+
+def run(folder, *words, stage="data"):
+    return main([stage, "--recipe", str(folder), *words])
+
+
+@pytest.fixture
+def egs(tmp_path, monkeypatch):
+    """fra (clips of 1 s) and ron (of 2 s) in one corpus of parallel stamps, and multi, which joins them; nothing is made."""
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
+    stamps = tmp_path / "stamps"
+    for number, (romanian, french) in enumerate(zip(PHRASES, FRENCH, strict=True)):
+        name = f"animals/s{number:02}"
+        stamp(stamps, name, {"ro": romanian.capitalize() + ".", "fr": french})
+        tone(stamps / f"{name}_desc_fr.ogg", hz=200.0 + 20 * number, dur_s=1.0)
+        tone(stamps / f"{name}_desc_ro.ogg", hz=900.0 + 20 * number, dur_s=2.0)
+    root = tmp_path / "egs"
+    for name, lang in (("fra", "fra_Latn"), ("ron", "ron_Latn")):
+        recipe(root / name, f"lang: {lang}", f"data: {{reader: tuxpaint, dir: {stamps}, train_minutes: 0.1}}")
+    recipe(root / "multi", "lang: mul_Zyyy", "data: {reader: recipes, sources: [../fra, ../ron], train_minutes: 0.1}")
+    return root
+
+
+def recipe(folder, *lines):
+    folder.mkdir(parents=True)
+    (folder / "recipe.yaml").write_text("\n".join([*lines, "nj: 1"]) + "\n", encoding="utf-8")
+    return folder
+
+
+def kaldi(root, name, lang, ids, hz):
+    """A recipe over a Kaldi corpus with train, dev and test of one clip each."""
+    for part, utt in zip(("train", "dev", "test"), ids, strict=True):
+        folder = root / f"corpus_{name}" / part
+        tone(folder / "a.wav", hz=hz)
+        write_table(folder / "wav.scp", {utt: str(folder / "a.wav")})
+        write_table(folder / "text", {utt: f"text {utt[-1]} {name}"})
+        write_table(folder / "utt2spk", {utt: utt.split("-")[0]})
+        hz += 100
+    return recipe(root / name, f"lang: {lang}", f"data: {{reader: kaldi, dir: ../corpus_{name}}}")
+
+
+def table(egs, name, part):
+    return read_table(egs / name / "data" / part)
+
+
+def test_one_command_makes_the_sources_and_joins_them(egs, capsys):
+    assert run(egs / "multi") == 0
+    out = capsys.readouterr().out
+    assert "data: source ../fra, fra_Latn" in out and "tuxpaint-stamps-default, ron_Latn" in out
+    for name in ("train", "dev", "test", "train_0.1min"):
+        for part in ("text", "utt2spk", "utt2dur", "utt2lang", "utt2audio", "utt2group"):
+            both = table(egs, "fra", f"{name}/{part}") | table(egs, "ron", f"{name}/{part}")
+            assert table(egs, "multi", f"{name}/{part}") == both, (name, part)  # the budget, too, is each source's own
+        assert (egs / "multi/data" / name / "spk2utt").read_text().count("\n") == 2
+    # 0.1 minutes are six French clips of 1 s, and three Romanian ones of 2 s
+    count = list(table(egs, "multi", "train_0.1min/utt2lang").values())
+    assert (count.count("fra_Latn"), count.count("ron_Latn")) == (6, 3)
+    assert "train_0.1min: 9 utterances, 0.20 minutes (fra_Latn 0.10, ron_Latn 0.10)" in out
+
+
+def test_clips_stay_where_they_are(egs):
+    assert run(egs / "multi") == 0
+    for utt, wav in table(egs, "multi", "test/wav.scp").items():
+        assert wav == f"../{utt[9:12]}/data/all/wav/{utt}.wav" and (egs / "multi" / wav).is_file()
+    assert not (egs / "multi/data/all/wav").exists()
+
+
+def test_the_split_is_one_over_all_languages(egs):
+    assert run(egs / "multi") == 0
+    found = {}
+    for name in ("train", "dev", "test"):
+        found[name] = {utt.split("-")[1] for utt in table(egs, "multi", f"{name}/text")}
+    assert not found["train"] & found["test"] and not found["train"] & found["dev"] and not found["dev"] & found["test"]
+
+
+def test_the_report_sums_and_says_what_each_language_has(egs):
+    assert run(egs / "multi") == 0
+    parts = [json.loads((egs / name / "data/all/report.json").read_text()) for name in ("fra", "ron")]
+    report = json.loads((egs / "multi/data/all/report.json").read_text())
+    assert (report["kept"], report["seen"], report["lang"]) == (24, 24, "mul_Zyyy")
+    assert report["normaliser"] == "generic-v1+ron-v1" and report["corpus"] == "tuxpaint-stamps-default"
+    assert report["minutes"]["all"] == pytest.approx(0.6, abs=0.005)  # twelve clips of 1 s, twelve of 2 s
+    assert report["utterances"]["test"] == sum(part["utterances"]["test"] for part in parts)
+    assert report["languages"]["ron_Latn"]["recipe"] == "../ron"
+    assert report["languages"]["ron_Latn"]["normaliser"] == "ron-v1"
+    assert {k: report["languages"]["fra_Latn"][k] for k in ("kept", "minutes")} == {k: parts[0][k] for k in ("kept", "minutes")}
+
+
+def test_a_second_run_is_up_to_date_and_a_changed_source_is_joined_again(egs, capsys):
+    assert run(egs / "multi") == 0
+    capsys.readouterr()
+    assert run(egs / "multi") == 0
+    assert "makes" not in capsys.readouterr().out
+    assert run(egs / "multi", "--force") == 0  # of this recipe, not of others
+    assert capsys.readouterr().out.count("makes") == 5
+    yaml = egs / "ron/recipe.yaml"
+    yaml.write_text(yaml.read_text().replace("train_minutes: 0.1", "max_chars_per_s: 6"))  # of 12 texts 11 are short enough
+    assert run(egs / "multi") == 0
+    out = capsys.readouterr().out
+    assert "makes data/all again (data.max_chars_per_s: 25.0 → 6.0)" in out and "all again (../ron/data/all changed)" in out
+    assert set(table(egs, "multi", "all/text")) == set(table(egs, "fra", "all/text")) | set(table(egs, "ron", "all/text"))
+    assert len(table(egs, "ron", "all/text")) < 12
+
+
+def test_a_dry_run_writes_nothing(egs, capsys):
+    before = sorted(egs.rglob("*"))
+    assert run(egs / "multi", "--dry_run") == 0
+    assert sorted(egs.rglob("*")) == before
+    assert capsys.readouterr().out.count("would make data/all") == 3
+
+
+def test_the_check_finds_no_fault_in_it(egs, capsys):
+    assert run(egs / "multi", "data.train_minutes=null") == 0
+    assert run(egs / "multi", "data.train_minutes=null", stage="check") == 0
+    out = capsys.readouterr().out
+    assert "0 errors" in out and "not normalised" not in out
+
+
+def test_each_language_has_its_normaliser(egs, monkeypatch):
+    from xlt.config import load
+
+    monkeypatch.chdir(egs / "multi")
+    cfg = load(egs / "multi")
+    assert normaliser_of(cfg) == "generic-v1+ron-v1"
+    of = normalise_utterance(cfg, {"a": "ron_Latn", "b": "fra_Latn", "c": "spa_Latn"}, "data/test/utt2lang")
+    assert (of("a", "Ş!"), of("b", "Ş!")) == ("ș", "ş")  # a cedilla is a misspelt comma in Romanian alone
+    for utt in ("c", "d"):
+        with pytest.raises(DataError, match=f"data/test/utt2lang: utterance '{utt}' has the language"):
+            of(utt, "x")
+
+
+def test_the_same_word_in_two_languages_is_no_shared_text(egs, capsys):
+    kaldi(egs, "spa", "spa_Latn", ("s-a", "s-b", "s-c"), 300.0)
+    kaldi(egs, "cat", "cat_Latn", ("c-a", "c-b", "c-c"), 1300.0)
+    for corpus, part in (("spa", "train"), ("cat", "test")):
+        path = egs / f"corpus_{corpus}" / part / "text"
+        path.write_text(path.read_text()[:4] + "la casa\n")
+    run(egs / "multi", f"data.sources=[{egs}/spa, {egs}/cat]", "data.train_minutes=null")
+    assert run(egs / "multi", f"data.sources=[{egs}/spa, {egs}/cat]", "data.train_minutes=null", stage="check") == 0
+    assert "la casa" in table(egs, "multi", "train/text").values() and "la casa" in table(egs, "multi", "test/text").values()
+    assert "in another set" not in capsys.readouterr().out
+
+
+def test_a_source_that_joins_is_where_the_user_stands(egs, monkeypatch):
+    monkeypatch.setenv("XLT_CWD", str(egs.parent))
+    assert run(egs / "multi", "data.sources=[egs/fra]", "data.train_minutes=null") == 0
+    assert set(table(egs, "multi", "all/utt2lang").values()) == {"fra_Latn"}
+
+
+def test_where_the_corpus_is_holds_for_the_sources(egs, capsys):
+    moved = egs.parent / "moved"
+    (egs.parent / "stamps").rename(moved)
+    assert run(egs / "multi") == 2
+    assert "data.sources: ../fra: data.dir:" in capsys.readouterr().err
+    assert run(egs / "multi", f"data.dir={moved}") == 0
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["data.sources=null"], "data.sources: found None, expected directories of recipes"),
+    (["data.sources=[]"], "data.sources: found []"),
+    (["data.sources=[3]"], "data.sources: found [3]"),
+    (["data.sources=[../gone]"], "gone: no recipe there (no recipe.yaml)"),
+    (["lang=ron_Latn"], "lang: found ron_Latn, expected mul_Zyyy"),
+    (["data.normaliser=ron-v1"], "data.normaliser: not for data.reader=recipes"),
+    (["data.max_dur_s=9"], "data.max_dur_s: not for data.reader=recipes"),
+    (["data.reader=kaldi"], "data.sources: only data.reader=recipes joins recipes"),
+])
+def test_impossible_settings(egs, capsys, monkeypatch, words, said):
+    monkeypatch.setenv("XLT_CWD", str(egs / "multi"))
+    assert run(egs / "multi", *words) == 2
+    assert said in capsys.readouterr().err
+    assert not (egs / "fra/data").exists()  # before any work
+
+
+def sources(egs, *names):
+    return f"data.sources=[{', '.join(str(egs / name) for name in names)}]"
+
+
+def test_two_recipes_of_one_language(egs, capsys):
+    shutil.copytree(egs / "fra", egs / "fra2")
+    assert run(egs / "multi", sources(egs, "fra", "fra2")) == 2
+    assert f"{egs}/fra and {egs}/fra2 are both fra_Latn" in capsys.readouterr().err
+
+
+def test_a_source_that_joins_others(egs, capsys):
+    recipe(egs / "more", "lang: mul_Zyyy", "data: {reader: recipes, sources: [../fra]}")
+    assert run(egs / "multi", sources(egs, "more")) == 2
+    assert "joins other recipes itself" in capsys.readouterr().err
+
+
+def test_a_source_without_a_language(egs, capsys):
+    recipe(egs / "new", "data: {reader: tuxpaint}")
+    assert run(egs / "multi", sources(egs, "fra", "new")) == 2
+    assert f"data.sources: {egs}/new: lang: found None" in capsys.readouterr().err
+
+
+def test_the_same_utterance_id_in_two_sources(egs, capsys):
+    kaldi(egs, "spa", "spa_Latn", ("s-a", "s-b", "s-c"), 300.0)
+    kaldi(egs, "cat", "cat_Latn", ("t-a", "t-b", "s-c"), 1300.0)
+    assert run(egs / "multi", sources(egs, "spa", "cat"), "data.train_minutes=null") == 2
+    said = capsys.readouterr().err
+    assert f"{egs}/cat/data/all/text: 1 utterance ids stand in {egs}/spa, too, first 's-c'" in said
+    assert not (egs / "multi/data/all").exists()
+
+
+def test_what_is_test_speech_in_one_language_is_training_speech_in_none(egs, capsys):
+    assert run(egs / "ron") == 0
+    path = egs / "ron/data/all/utt2split"
+    utt = next(u for u, place in read_table(path).items() if place == "test")
+    path.write_text(path.read_text().replace(f"{utt} test\n", f"{utt} train\n"))
+    stamp_json = egs / "ron/data/all/stage.json"  # somebody's own split, not seen as a damaged output
+    made = json.loads(stamp_json.read_text())
+    made["outputs"]["utt2split"] += 1
+    stamp_json.write_text(json.dumps(made))
+    assert run(egs / "multi", "data.train_minutes=null") == 2
+    said = capsys.readouterr().err
+    assert f"'{utt}' of ../ron is in train, but 'tuxpaint_fra{utt[12:]}' of ../fra, which says the same" in said
+
+
+def test_a_language_whose_first_utterance_is_longer_than_the_budget(egs, capsys):
+    assert run(egs / "multi", "data.train_minutes=0.02") == 2  # 1.2 s: a French clip, but no Romanian one
+    assert "no utterance of ron_Latn for train_0.02min: the first one is longer than" in capsys.readouterr().err
+
+
+def test_a_source_that_is_being_made_elsewhere(egs, capsys):
+    from xlt.stage import lock
+
+    with lock(egs / "fra/data/all"):
+        assert run(egs / "multi") == 2
+    assert "data.sources: ../fra: data/all: another process is writing it" in capsys.readouterr().err

@@ -1,0 +1,159 @@
+"""Several recipes as one: their finished data/all put together; no clip is decoded or copied again.
+
+Utterance ids, speakers, texts, split and content stay those of the sources, and each source keeps its own settings. Where
+its data/all is missing or out of date, its stage 1 is run there first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlt import data, languages
+from xlt.config import CONF_DIR, Config, load, read_yaml
+from xlt.data.subsets import TABLES
+from xlt.errors import ConfigError, DataError, XltError
+from xlt.kaldi_io import read_table, spk2utt, write_table
+from xlt.log import say
+from xlt.stage import Context, Unit, read_json, write_json
+
+_JOINED = (*TABLES, "utt2content", "utt2split")
+_THEIRS = ("normaliser", "min_dur_s", "max_dur_s", "max_chars_per_s", "min_chars_per_s")  # settings of a source alone
+_PASSED_ON = ("dir", "archive", "cache")  # where the corpus is: given here, they hold for every source
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recipe whose data are joined. ``name``: its directory as data.sources has it; ``cfg``: its own settings."""
+
+    name: str
+    cfg: Config
+
+    @property
+    def everything(self) -> Path:
+        return Path(self.name) / "data" / "all"
+
+
+def sources(cfg: Config) -> list[Source]:
+    """The recipes that ``data.sources`` names, seen from the present directory; ConfigError if they cannot be joined."""
+    names = cfg.data.sources
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"data.sources: found {names!r}, expected directories of recipes, such as [../fra, ../spa]")
+    if cfg.lang != languages.MULTIPLE:
+        raise ConfigError(f"lang: found {cfg.lang}, expected {languages.MULTIPLE} (several languages) with "
+                          "data.reader=recipes")
+    base = read_yaml(CONF_DIR / "base.yaml")
+    for key in _THEIRS:
+        if getattr(cfg.data, key) != base[f"data.{key}"][0]:
+            raise ConfigError(f"data.{key}: not for data.reader=recipes: each source keeps its own; set it in the "
+                              "source's recipe.yaml")
+    found: list[Source] = []
+    for name in names:
+        own = _settings(name, cfg)
+        same = [source.name for source in found if source.cfg.lang == own.lang]
+        if same:
+            raise ConfigError(f"data.sources: {same[0]} and {name} are both {own.lang}; keep one recipe of a language")
+        found.append(Source(name, own))
+    return found
+
+
+def _settings(name: str, cfg: Config) -> Config:
+    """The settings of the source ``name``, with what ``cfg`` says of where corpora are."""
+    if not (Path(name) / "recipe.yaml").is_file():
+        raise ConfigError(f"data.sources: {name}: no recipe there (no recipe.yaml); expected a directory such as ../fra, "
+                          "relative to this recipe")
+    with _named(name):
+        own = load(Path(name))
+        languages.get(own.lang)
+    if own.data.reader == "recipes":
+        raise ConfigError(f"data.sources: {name}: joins other recipes itself; name those instead: {own.data.sources}")
+    given = {key: os.path.abspath(value) for key in _PASSED_ON if (value := getattr(cfg.data, key))}
+    return dataclasses.replace(own, nj=cfg.nj or own.nj, data=dataclasses.replace(own.data, **given))
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Errors inside say which source they are about."""
+    try:
+        yield
+    except XltError as err:
+        err.args = (f"data.sources: {name}: {err}",)
+        raise
+
+
+def unit(ctx: Context) -> Unit:
+    """The unit that makes data/all; the sources are brought up to date first."""
+    found = sources(ctx.cfg)
+    for source in found:
+        say(f"data: source {source.name}, {source.cfg.lang}")
+        with _named(source.name), contextlib.chdir(source.name):
+            data.run(Context(Path("."), source.cfg, dry_run=ctx.dry_run, command="./run.sh"))
+    config = {"data.reader": "recipes", "lang": ctx.cfg.lang, "data.sources": ctx.cfg.data.sources,
+              "normalisers": data.normalisers(ctx.cfg)}
+    return Unit("data", ctx.data / "all", config, [source.everything for source in found],
+                lambda out: join(ctx.cfg, found, out))
+
+
+def join(cfg: Config, found: list[Source], out: Path) -> dict:
+    """Write the tables and the report of all ``found`` into ``out``; returns counts.
+
+    DataError if an utterance id stands in two sources, or a content is in different sets: a model would be tested on
+    what it has heard in another language.
+    """
+    tables: dict[str, dict[str, str]] = {table: {} for table in _JOINED}
+    owner: dict[str, str] = {}
+    for source in found:
+        own = {table: read_table(source.everything / table) for table in _JOINED}
+        twice = sorted(own["text"].keys() & owner.keys())
+        if twice:
+            raise DataError(f"{source.everything / 'text'}: {len(twice)} utterance ids stand in {owner[twice[0]]}, too, "
+                            f"first {twice[0]!r}; begin the speaker ids of one corpus with its language")
+        owner |= dict.fromkeys(own["text"], source.name)
+        # paths count from the recipe, as in Kaldi; an absolute one stays as it is
+        own["wav.scp"] = {u: os.path.normpath(os.path.join(source.name, wav)) for u, wav in own["wav.scp"].items()}
+        for table in _JOINED:
+            tables[table] |= own[table]
+    _refuse_leaks(tables, owner)
+    for table, rows in tables.items():
+        write_table(out / table, rows)
+    write_table(out / "spk2utt", spk2utt(tables["utt2spk"]))
+    report = _report(cfg, found)
+    write_json(out / "report.json", report)
+    say(f"  {len(found)} languages: {report['kept']} utterances, {report['minutes']['all']:.1f} minutes")
+    return {"utterances": report["kept"], "minutes": report["minutes"]["all"]}
+
+
+def _refuse_leaks(tables: dict[str, dict[str, str]], owner: dict[str, str]) -> None:
+    first: dict[str, str] = {}
+    for utt, content in tables["utt2content"].items():
+        other = first.setdefault(content, utt)
+        place, before = tables["utt2split"][utt], tables["utt2split"][other]
+        if place != before:
+            raise DataError(f"{utt!r} of {owner[utt]} is in {place}, but {other!r} of {owner[other]}, which says the same "
+                            f"({content}), is in {before}; run stage 1 (data) of both again with --force, or leave one out")
+
+
+def _report(cfg: Config, found: list[Source]) -> dict:
+    """As a recipe of one language has it, summed over the sources, and ``languages`` with what differs."""
+    parts = {source.cfg.lang: read_json(source.everything / "report.json", "data") for source in found}
+    whole: dict = {key: sum(part[key] for part in parts.values()) for key in ("seen", "kept", "groups")}
+    for key in ("minutes", "utterances"):
+        total: Counter = sum((Counter(part[key]) for part in parts.values()), Counter())
+        whole[key] = {name: round(value, 3) for name, value in total.items()}
+    for key in ("left_out", "reasons", "unreadable"):
+        whole[key] = {}
+    for part in parts.values():
+        for reason, ids in part["left_out"].items():
+            whole["left_out"][reason] = sorted(whole["left_out"].get(reason, []) + ids)
+        whole["reasons"] |= part["reasons"]
+        whole["unreadable"] |= part["unreadable"]
+    own = ("corpus", "facts", "normaliser", "seen", "kept", "groups", "minutes", "utterances")
+    return {"corpus": " + ".join(sorted({part["corpus"] for part in parts.values()})), "lang": cfg.lang,
+            "normaliser": data.normaliser_of(cfg), **whole,
+            "languages": {lang: {"recipe": source.name, **{key: parts[lang][key] for key in own}}
+                          for source, lang in zip(found, parts, strict=True)}}
