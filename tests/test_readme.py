@@ -98,6 +98,12 @@ def cache(place, command):
     assert expected[command.split()[2]] in out
 
 
+def experiment(place, command):
+    out = place.good(command)
+    assert ("open " in out if "--list" in command else "train: would" in out) and "ron/fbank_all_s0" in out
+    assert not (place.root / "egs" / "ron" / "exp").exists()
+
+
 def run_tests(place, command):
     """tools/test.sh itself, on one test that passes."""
     for name in ("ruff", "shellcheck"):
@@ -114,7 +120,7 @@ def run_tests(place, command):
 WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh --list": lists, r"egs/swh/run\.sh --stop_stage check": check, r"egs/\w+/run\.sh( .+)?": dry_run,
     r"tools/new_recipe\.sh .+": new_recipe, r"tools/test\.sh": run_tests, r"\.venv/bin/xlt transcribe .+": transcribe,
-    r"\.venv/bin/xlt cache .+": cache,
+    r"\.venv/bin/xlt cache .+": cache, r"\.venv/bin/xlt experiment .+": experiment,
 }
 
 

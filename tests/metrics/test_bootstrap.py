@@ -54,3 +54,41 @@ def test_memory_chunks_do_not_change_the_result(monkeypatch):
     whole = of(rows, 100)
     monkeypatch.setattr(bootstrap, "_CHUNK", 130)  # two resamples at a time
     assert of(rows, 100) == whole
+
+
+def pair(*tests, resamples=2000, seed=0):
+    return bootstrap.paired([np.array(t, float) for t in tests], resamples, np.random.default_rng(seed))
+
+
+def test_paired_difference_and_relative_change():
+    # 6 + 2 errors of 20 tokens = 40%, then 3 + 1 = 20%: −20 points, half
+    found = pair([[6, 3, 10], [2, 1, 10]])
+    assert (found.difference, found.relative) == (-20, -50)
+    assert found.relative_ci95 == (-50, -50)  # every utterance is halved, so every resample is
+    assert found.above == 0
+
+
+def test_paired_resamples_draw_the_same_utterances_for_both():
+    # errors vary widely between utterances, but B always has one more of 10: the difference is certain, each rate is not
+    found = pair([[k % 10, k % 10 + 1, 10] for k in range(50)])
+    assert found.difference == pytest.approx(10) and found.difference_ci95 == pytest.approx((10, 10))
+    assert found.above == 1
+
+
+def test_paired_share_above():
+    # one utterance better, one worse by the same: resamples −, 0, + with chances 1/4, 1/2, 1/4
+    found = pair([[1, 0, 1], [0, 1, 1]], resamples=20000)
+    assert found.difference == 0 and found.above == pytest.approx(0.25, abs=0.01)
+
+
+def test_paired_mean_counts_each_test_set_alike():
+    # −50% on a large set, +100% on a small one: mean +25%; in points −20 and +10: mean −5
+    found = pair([[40, 20, 100]] * 9, [[1, 2, 10]])
+    assert (found.relative, found.difference) == (25, pytest.approx(-5))
+
+
+def test_paired_against_no_errors():
+    with pytest.raises(ValueError, match="A makes no error"):
+        pair([[0, 1, 5]])
+    # half of the resamples of two utterances have both; a quarter has only the one without errors, and no relative change
+    assert pair([[0, 0, 5], [4, 2, 5]]).relative_ci95 == (-50, -50)

@@ -6,7 +6,8 @@ Letters: N utterances, R resamples, K sums that a score is computed from (errors
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,12 +25,61 @@ def interval(statistics: np.ndarray, value: Callable[[np.ndarray], np.ndarray], 
     """
     import numpy as np
 
+    return _middle(np.concatenate([value(sums) for sums in _resampled(statistics, resamples, rng)]))
+
+
+def _resampled(statistics: np.ndarray, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """The sums (R, K) of resamples of ``statistics`` (N, K), in pieces that add up to ``resamples``."""
+    import numpy as np
+
     count = len(statistics)  # N
-    scores = []
     rows = max(1, _CHUNK // count)
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
         weights = rng.multinomial(count, np.full(count, 1 / count), size=size)  # (R, N): how often each was drawn
-        scores.append(value(weights @ statistics))  # (R, N) @ (N, K) → (R,)
-    low, high = np.percentile(np.concatenate(scores), [2.5, 97.5])
+        yield weights @ statistics  # (R, N) @ (N, K) → (R, K)
+
+
+def _middle(scores: np.ndarray) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile."""
+    import numpy as np
+
+    low, high = np.percentile(scores, [2.5, 97.5])
     return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """How the error rate of B differs from that of A, in points and in percent of A's; ``above``: share of resamples in
+    which B is worse."""
+
+    difference: float
+    difference_ci95: tuple[float, float]
+    relative: float
+    relative_ci95: tuple[float, float]
+    above: float
+
+
+def paired(tests: Sequence[np.ndarray], resamples: int, rng: np.random.Generator) -> Paired:
+    """B against A on one or several test sets (N, 3): errors of A, errors of B, reference tokens of each utterance.
+
+    A resample draws the same utterances for both (Koehn 2004, "Statistical significance tests for machine translation
+    evaluation"), from each test set its own. Difference and relative change are means over the test sets, each of which
+    counts alike. A resample in which A makes no error has no relative change and does not count there; ValueError if A
+    makes none in a whole test set.
+    """
+    import numpy as np
+
+    if not all(test[:, 0].any() for test in tests):
+        raise ValueError("A makes no error: there is nothing to relate a change to")
+
+    def changes(sums: np.ndarray) -> np.ndarray:  # (R, 3) → (2, R)
+        before, after = 100 * sums[:, 0] / sums[:, 2], 100 * sums[:, 1] / sums[:, 2]
+        relative = np.divide(100 * (after - before), before, out=np.full(len(sums), np.nan), where=before > 0)
+        return np.stack([after - before, relative])
+
+    value = np.mean([changes(test.sum(axis=0, keepdims=True)) for test in tests], axis=0)[:, 0]
+    drawn = np.mean([np.concatenate([changes(sums) for sums in _resampled(test, resamples, rng)], axis=1)
+                     for test in tests], axis=0)  # (2, R)
+    return Paired(float(value[0]), _middle(drawn[0]), float(value[1]),
+                  _middle(drawn[1][~np.isnan(drawn[1])]), float((drawn[0] > 0).mean()))

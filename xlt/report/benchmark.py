@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xlt.figure import Bar, bars
 from xlt.languages import MULTIPLE
+from xlt.report import transfer
 from xlt.report.markdown import HEAD, table
 from xlt.report.results import Experiment, cell, experiments, load
 
@@ -50,6 +51,7 @@ def files(egs: Path) -> dict[Path, str]:
         _, end, after = rest.partition(_END)
         if begin and end:
             made[readme] = f"{before}{begin}\n{_table(recipes, 'cer', f'{egs.name}/')}\n{end}{after}"
+    made[egs / "README.md"] += transfer.sections(egs)
     return made
 
 
@@ -99,10 +101,15 @@ def chart(recipes: dict[str, list[Experiment]]) -> str:
 
 
 def _column(e: Experiment) -> tuple | None:
-    """What an experiment is compared by, with the order of its column; None if it has no column here."""
+    """What an experiment is compared by, with the order of its column; None if it has no column here.
+
+    What was learned from other languages' experiments stands in the sections of the experiment files.
+    """
     run = e.runs[0]
     if run.peer:
         return 2, 0, run.experiment["describe"]
+    if run.config.get("train.init") or run.config.get("train.zero_shot"):
+        return None
     budget, upstream = run.config.get("data.train_minutes"), run.config["features.upstream"]
     if budget not in _BUDGETS:
         return None

@@ -1,0 +1,256 @@
+"""A section of egs/README.md for each experiment file: tables, paired comparisons, rank correlations, forgetting.
+
+A function of the experiment files and of egs/*/results/*.json alone; a missing cell is shown as –.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+from xlt.errors import ConfigError, DataError
+from xlt.metrics.bootstrap import Paired, paired
+from xlt.metrics.spearman import spearman
+from xlt.plan import Plan, Run, read
+from xlt.report import tables
+from xlt.report.markdown import table
+from xlt.report.results import Result, load
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_RESAMPLES, _SEED = 2000, 0
+_NOTE = """Cells: median over {seeds}, in brackets the 95% bootstrap interval over utterances of the run nearest to it; means are
+over the rows above them. Comparisons: mean over the rows of the relative change, errors averaged over seeds, with the interval
+of {resamples} paired resamples of the utterances; *worse* is the share of resamples in which the rate rises."""
+
+
+def sections(egs: Path) -> str:
+    """Markdown of all experiment files in ``egs`` that have tables; "" if none has."""
+    plans = [read(path) for path in sorted((egs / "common" / "experiments").glob("*.yaml"))]
+    plans = [plan for plan in plans if plan.report]
+    folders = {run.recipe: egs / run.recipe / "results" for plan in plans for run in plan.runs}
+    results = {(recipe, result.tag): result for recipe, folder in folders.items() for result in load(folder)}
+    return "".join(f"\n{_section(plan, results, egs)}" for plan in plans)
+
+
+def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> str:
+    shown = [run for run in plan.runs if run.column]
+    cells = Cells(shown, {run.name: results[run.recipe, run.tag] for run in shown if (run.recipe, run.tag) in results})
+    seeds = len({run.labels.get("seed") for run in shown})
+    parts = [f"## {plan.title}", _NOTE.format(seeds=f"{seeds} seeds" if seeds > 1 else "one seed", resamples=_RESAMPLES)]
+    for wanted in tables.tables(plan):
+        parts += [f"### {wanted.title}", _table(wanted, cells)]
+        parts += [_comparisons(wanted, cells)] if wanted.comparisons else []
+    for wanted in tables.correlations(plan):
+        parts += [f"### {wanted.title}", *_correlation(wanted, cells, egs)]
+    for wanted in tables.curves(plan):
+        parts += [f"### {wanted.title}", _curve(wanted, cells)]
+    missing = [run.name for run in shown if run.name not in cells.there]
+    listed = f": {', '.join(missing[:8])}{' …' if len(missing) > 8 else ''}" if missing else ""
+    parts.append(f"{len(missing)} of {len(shown)} runs are missing{listed}. Made by `xlt experiment "
+                 f"{egs.name}/{plan.path.relative_to(egs)}`.")
+    return "\n\n".join(parts) + "\n"
+
+
+class Cells:
+    """The planned runs with a column, and the results that are there."""
+
+    def __init__(self, runs: list[Run], there: dict[str, Result]):
+        self.runs, self.there = runs, there
+
+    def groups(self, rows: tuple[str, ...], column: str, when: dict[str, str]) -> dict[tuple[str, ...], list[Run]]:
+        """``{values of the variables rows: runs of one column}``; ConfigError unless they differ in the seed alone."""
+        found: dict[tuple[str, ...], list[Run]] = {}
+        for run in self.runs:
+            own = tables.labels(run)
+            if run.column == column and set(rows) <= own.keys() and when.items() <= own.items():
+                found.setdefault(tuple(own[name] for name in rows), []).append(run)
+        for runs in found.values():
+            for run in runs[1:]:
+                apart = {k for k in run.labels | runs[0].labels if run.labels.get(k) != runs[0].labels.get(k)}
+                if apart != {"seed"}:
+                    raise ConfigError(f"{run.where}: {runs[0].name} and {run.name} would share a cell of column {column!r} but "
+                                      f"differ in {', '.join(sorted(apart - {'seed'})) or 'nothing'}; give them rows or columns "
+                                      "of their own")
+        return found
+
+    def scores(self, runs: list[Run], name: str, metric: str) -> list[dict]:
+        """The scores of those runs that are there and have this metric."""
+        return [d[name][metric] for d in self._documents(runs) if metric in d.get(name, {})]
+
+    def counts(self, runs: list[Run], name: str, metric: str) -> list[dict]:
+        """The counts of each utterance in those runs whose counts are of this metric."""
+        return [d["counts"][name] for d in self._documents(runs) if metric in d.get(name, {}) and name in d.get("counts", {})]
+
+    def _documents(self, runs: list[Run]) -> list[dict]:
+        return [self.there[run.name].document for run in runs if run.name in self.there]
+
+
+def _table(wanted: tables.Table, cells: Cells) -> str:
+    columns = {column: cells.groups(wanted.rows, column, wanted.when) for column in wanted.columns}
+    keys = list(dict.fromkeys(key for groups in columns.values() for key in groups))
+    rows, means = [], {}
+    for key in sorted(keys, key=lambda key: [keys.index(k) for k in keys if k[1:] == key[1:]][0]):
+        row = list(key)
+        for column, groups in columns.items():
+            scores = cells.scores(groups.get(key, []), wanted.set, wanted.metric)
+            row.append(_cell(scores, len(groups.get(key, []))))
+            means.setdefault(key[1:], {}).setdefault(column, []).append(_median(scores))
+        rows.append(row)
+        left = [k for k in keys if k[1:] == key[1:]]
+        if key == left[-1] and len(left) > 1:
+            rows.append([f"mean of {len(left)}", *key[1:],
+                         *("–" if None in values else f"{fmean(values):.1f}" for values in means[key[1:]].values())])
+    return f"{wanted.metric.upper()}, %, on {wanted.set}:\n\n" + table([*wanted.rows, *wanted.columns], rows)
+
+
+def _median(scores: list[dict]) -> float | None:
+    return median(score["value"] for score in scores) if scores else None
+
+
+def _cell(scores: list[dict], planned: int) -> str:
+    """``21.0 [18.2, 24.1]``, with ``(1 of 2)`` where runs are missing; – without any."""
+    middle = _median(scores)
+    if middle is None:
+        return "–"
+    low, high = min(scores, key=lambda score: abs(score["value"] - middle))["ci95"]
+    return f"{middle:.1f} [{low:.1f}, {high:.1f}]" + (f" ({len(scores)} of {planned})" if len(scores) < planned else "")
+
+
+def _comparisons(wanted: tables.Table, cells: Cells) -> str:
+    return table(["comparison", "rows", "relative change", "difference", "worse", "better on", "each", "asked for"],
+                 [_comparison(c, wanted, cells) for c in wanted.comparisons])
+
+
+def _comparison(asked: tables.Comparison, wanted: tables.Table, cells: Cells) -> list[str]:
+    """One row: the change from ``against`` to ``of`` over all rows in which both are planned."""
+    when = wanted.when | asked.when
+    of, against = (cells.groups(wanted.rows, column, when) for column in (asked.of, asked.against))
+    free = [k for k, name in enumerate(wanted.rows) if name not in when]  # what tells these rows apart
+    tests, each, lacking = [], [], []
+    for key in (key for key in of if key in against):
+        name = " ".join(key[k] for k in free) or asked.of
+        test = _pair(cells, against[key], of[key], wanted)
+        if isinstance(test, str):
+            lacking.append(f"{name}: {test}")
+            continue
+        tests.append(test)
+        each.append((name, _paired([test])))
+    words = [f"{asked.of} against {asked.against}", ", ".join(f"{k} {v}" for k, v in asked.when.items()) or "all"]
+    if not tests:
+        return [*words, *["–"] * 4, "; ".join(lacking) or "–", _asked(asked, [], None, lacking)]
+    mean = _paired(tests)
+    listed = [f"{name} {_change(p.relative, p.relative_ci95)}" for name, p in each] + lacking
+    return [*words, _change(mean.relative, mean.relative_ci95), _points(mean.difference, mean.difference_ci95),
+            f"{100 * mean.above:.1f}%", f"{sum(p.difference < 0 for _, p in each)} of {len(each)}", "; ".join(listed),
+            _asked(asked, [p.relative for _, p in each], mean.relative, lacking)]
+
+
+def _pair(cells: Cells, before: list[Run], after: list[Run], wanted: tables.Table) -> np.ndarray | str:
+    """(N, 3): errors of both and reference tokens of each utterance, means over seeds; or why there is none."""
+    import numpy as np
+
+    sides = [cells.counts(runs, wanted.set, wanted.metric) for runs in (before, after)]
+    if not all(sides):
+        return "–"
+    if len({count["ids"] for side in sides for count in side}) > 1:
+        return "not the same utterances"
+    errors = [np.mean([count["errors"] for count in side], axis=0) for side in sides]  # (N,) each
+    if not errors[0].any():
+        return "no errors before"
+    return np.stack([*errors, sides[0][0]["n_ref"]], axis=1)
+
+
+def _paired(tests: list[np.ndarray]) -> Paired:
+    import numpy as np
+
+    return paired(tests, _RESAMPLES, np.random.default_rng(_SEED))
+
+
+def _asked(asked: tables.Comparison, each: list[float], mean: float | None, lacking: list[str]) -> str:
+    """Whether the figure is reached; open while a row is missing."""
+    if asked.reach is None:
+        return ""
+    figure = f"{_percent(asked.reach)} on " + (f"at least {asked.on}" if asked.on else "the mean")
+    if lacking or mean is None:
+        return f"{figure}: open"
+    reached = sum(value <= asked.reach for value in each) >= asked.on if asked.on else mean <= asked.reach
+    return f"{figure}: {'reached' if reached else 'not reached'}"
+
+
+def _correlation(wanted: tables.Correlation, cells: Cells, egs: Path) -> list[str]:
+    """Gains of single sources in percent of the error without any, and how their order agrees with the ranking."""
+    against = cells.groups((wanted.target,), wanted.against, wanted.when)
+    columns = dict.fromkeys(run.column for run in cells.runs if wanted.source in tables.labels(run))
+    found = {key: runs for column in columns
+             for key, runs in cells.groups((wanted.target, wanted.source), column, wanted.when).items()}
+    ranking = _ranking(egs / wanted.ranking, wanted.key)
+    sources = list(dict.fromkeys(source for _, source in found))
+    rows, rhos = [], []
+    for target in dict.fromkeys(target for target, _ in found):
+        base = _median(cells.scores(against.get((target,), []), wanted.set, wanted.metric))
+        gains = {}
+        for source in sources:
+            value = _median(cells.scores(found.get((target, source), []), wanted.set, wanted.metric))
+            if value is not None and base:
+                gains[source] = 100 * (base - value) / base
+        both = [source for source in gains if source in ranking.get(target, {})]
+        rho = spearman([gains[s] for s in both], [ranking[target][s] for s in both]) if len(both) > 2 else None
+        rhos += [] if rho is None else [rho]
+        rows.append([target, *(_percent(gains[s]) if s in gains else "–" for s in sources),
+                     "–" if rho is None else _minus(f"{rho:.2f}"), str(len(both))])
+    mean = f"{_minus(f'{fmean(rhos):.2f}')} over {len(rhos)} targets" if rhos else "–"
+    note = f"The ranking is {wanted.key} in {wanted.ranking}" + ("" if ranking else ", which is not there yet")
+    return [f"Gain in {wanted.metric.upper()} over {wanted.against}, by the one source, and Spearman's rho of these gains with "
+            f"the ranking; n sources. {note}.", table([wanted.target, *sources, "rho", "n"], rows), f"Mean rho: {mean}."]
+
+
+def _ranking(path: Path, key: str) -> dict[str, dict[str, float]]:
+    """``{target: {source: number}}``, empty while there is no such file; DataError if it does not have that."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))[key]
+        return {target: {source: float(value) for source, value in row.items()} for target, row in found.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
+        raise DataError(f"{path}: expected {{{key!r}: {{target: {{source: number}}}}}} ({err!r}); make it again") from None
+
+
+def _curve(wanted: tables.Curve, cells: Cells) -> str:
+    """Rows of targets and shares of source speech; of each source set the run with the middle difference."""
+    rows = []
+    for key, runs in cells.groups(wanted.rows, wanted.column, {}).items():
+        target = _cell(cells.scores(runs, wanted.set, wanted.metric), len(runs))
+        forgotten = [cells.there[run.name].document.get("forgetting", {}) for run in runs if run.name in cells.there]
+        sets = sorted({name for one in forgotten for name in one})
+        for name in sets:
+            ordered = sorted((one[name] for one in forgotten if name in one), key=lambda f: f["difference"]["value"])
+            middle = ordered[(len(ordered) - 1) // 2]
+            rows.append([*key, target, name, *(f"{middle[part]['value']:.1f}" for part in ("before", "after")),
+                         _points(middle["difference"]["value"], middle["difference"]["ci95"]),
+                         _percent(middle["relative"]) if middle.get("relative") is not None else "–"])
+        rows += [] if sets else [[*key, target, *["–"] * 5]]
+    return table([*wanted.rows, f"{wanted.metric.upper()} on the target", "source set", "before", "after", "difference",
+                  "relative"], rows)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def _percent(value: float) -> str:
+    return _minus(f"{value:+.0f}%")
+
+
+def _change(value: float, ci95: Sequence[float]) -> str:
+    """``−21% [−28, −14]``."""
+    return _minus(f"{value:+.0f}% [{ci95[0]:+.0f}, {ci95[1]:+.0f}]")
+
+
+def _points(value: float, ci95: Sequence[float]) -> str:
+    """``−9.1 [−12.0, −6.2]``."""
+    return _minus(f"{value:+.1f} [{ci95[0]:+.1f}, {ci95[1]:+.1f}]")
