@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import os
 import types
 import typing
@@ -146,6 +147,21 @@ class Config:
         """Name of the training set: ``train``, or ``train_10min`` under a budget of ten minutes."""
         minutes = self.data.train_minutes
         return "train" if minutes is None else f"train_{minutes:g}min"
+
+    @property
+    def mixed(self) -> dict[str, tuple[str, str]]:
+        """``{"spa": ("train_spa", "test_spa")}``: recipes that ``train.mix`` names, and the sets that are made of them here."""
+        return {name: (f"train_{name}", f"test_{name}") for name in self.train.mix}
+
+    @property
+    def sets(self) -> list[str]:
+        """All sets that have features: training, dev, test, and those of mixed recipes."""
+        return list(dict.fromkeys([self.train_set, "dev", "test", *(name for pair in self.mixed.values() for name in pair)]))
+
+    @property
+    def scored_sets(self) -> list:
+        """The sets that are decoded and scored: ``decode.sets``, and the test sets of mixed recipes."""
+        return [*self.decode.sets, *(test for _, test in self.mixed.values())]
 
     @property
     def written_too(self) -> list[str]:
@@ -335,10 +351,36 @@ def load(recipe: Path, overrides: list[str] = ()) -> Config:
     missing = sorted(set(keys) - set(values))
     if missing:
         raise ConfigError(f"{CONF_DIR / 'base.yaml'}: no default for {', '.join(missing)}")
+    _check_mix(values["train.mix"], values["train.forget_limit"])
     tag = values["tag"]
     if not tag or tag.startswith(".") or "/" in tag:
         raise ConfigError(f"tag: {tag!r} cannot name a directory; use letters, digits, '_', '-' and '.'")
     return _build(Config, values, "")
+
+
+def _check_mix(mix: dict, limit: str | float | None) -> None:
+    """ConfigError unless the shares leave room for the recipe's own speech, and the limit can be read."""
+    for name, share in mix.items():
+        if not isinstance(name, str) or "/" in name or not _fits(share, float) or not 0 <= share < 1:
+            raise ConfigError(f"train.mix: found {name!r}: {share!r}, expected recipes beside this one with their shares of the "
+                              "batches, from 0 to below 1, e.g. {spa: 0.1}")
+    if sum(mix.values()) >= 1:
+        raise ConfigError(f"train.mix: the shares sum to {sum(mix.values()):g} and leave nothing for this recipe's own speech; "
+                          "lower them")
+    if limit is not None:
+        share_of(limit)
+
+
+def share_of(limit: str | float) -> float:
+    """``5%`` or 0.05 → 0.05; ConfigError."""
+    words = str(limit).strip()
+    try:
+        value = float(words.removesuffix("%")) / (100 if words.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 100:
+        raise ConfigError(f"train.forget_limit: found {limit!r}, expected a share such as 5% or 0.05")
+    return value
 
 
 def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
@@ -350,6 +392,12 @@ def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
         if float in (hint, *typing.get_args(hint)) and args[field.name] is not None:
             args[field.name] = float(args[field.name])
     return cls(**args)
+
+
+@functools.cache
+def defaults() -> dict[str, Any]:
+    """``{"data.reader": None, …}``, what base.yaml has; its settings keep the behaviour from before they were there."""
+    return {name: value for name, (value, _) in read_yaml(CONF_DIR / "base.yaml").items()}
 
 
 def documented_keys() -> dict[str, str]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt import __version__
-from xlt.config import ROOT, Config
+from xlt.config import ROOT, Config, defaults
 from xlt.errors import ConfigError, DataError, MissingInput, StageError
 from xlt.log import say
 
@@ -201,7 +201,8 @@ def _changes(old: dict, request: dict, out: Path) -> list[str]:
             if key not in now:
                 changed.append(f"{key} is no longer used")
             elif key not in before:
-                changed.append(f"{key} is new")
+                if part != "config" or key not in defaults() or defaults()[key] != now[key]:  # a setting that came with an update
+                    changed.append(f"{key} is new")
             elif before[key] != now[key]:
                 changed.append(f"{key}: {before[key]} → {now[key]}" if part != "inputs" else f"{key} changed")
     for name, size in old.get("outputs", {}).items():

@@ -133,7 +133,7 @@ def test_zero_shot_is_the_source_itself(at_target, capsys):
 
 @pytest.mark.parametrize("stage", ["features", "train"])
 @pytest.mark.parametrize("settings, message", [
-    (["train.init=../source/exp/none"], "no such folder; name a trained experiment or a bundle, or make it: ../source/run.sh tag=none"),
+    (["train.init=../source/exp/none"], "no such folder; name a trained experiment or a bundle, or make it: ../source/run.sh "),
     (["train.init=../source/exp/half"], "is half trained; the same command as before goes on: ../source/run.sh tag=half"),
     (["train.init=../source/exp/empty"], "has no model.pth, so it is no finished experiment"),
     ([INIT, "features.upstream=fbank"], "was trained on the upstream whisper_base, this recipe has fbank"),
@@ -156,7 +156,8 @@ def test_other_weights_or_other_features_are_refused_by_name(at_target, tmp_path
     shutil.copytree(at_target / "source/exp/main", egs / "source/exp/main")
     info = egs / "target/dump/whisper_base/train/feats.json"
     facts = json.loads(info.read_text())
-    for change, message in (({"upstream": {"name": "toy2"}}, "from {'name': 'toy2'}"), ({"layers": 3}, "features with layers None")):
+    cases = (({"upstream": {"name": "toy2"}}, "from {'name': 'toy2'}"), ({"layers": 3}, "features with layers None"))
+    for change, message in cases:
         info.write_text(json.dumps(facts | change))
         assert main(["train", "--recipe", str(egs / "target"), f"train.init={egs}/source/exp/main", "tag=bad"]) == 2
         assert message in capsys.readouterr().err
@@ -212,7 +213,7 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, c
     sets = {name: DataDir(egs / "target/data" / name, name) for name in ("train", "dev", "test")}
     faults = list(corpus.unheard_by_the_source(sets, cfg))
     assert [(f.level, f.what) for f in faults] == [
-        ("error", f"{first!r} has the recording of 'other-1', which {egs}/source/exp/main was trained on"),
-        ("error", f"{second!r} has the content of 'other-2', which {egs}/source/exp/main was trained on")]
+        ("error", f"{first!r} has the recording of 'other-1', a training utterance of {egs}/source/exp/main"),
+        ("error", f"{second!r} has the content of 'other-2', a training utterance of {egs}/source/exp/main")]
     heard.unlink()
     assert [f.level for f in corpus.unheard_by_the_source(sets, cfg)] == ["warning"]

@@ -44,6 +44,7 @@ def run(ctx: Context) -> None:
               "lang": ctx.cfg.lang, "audio files": _audio_state(folders)}
     source = origin(ctx.cfg)
     heard = [source.folder / HEARD] if source else []
+    heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
     run_unit(ctx, Unit("check", out, config, folders + heard, make))
     facts = read_stamp(out) or {}
     if facts.get("errors") and not ctx.dry_run:

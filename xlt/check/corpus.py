@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from xlt.check.datadir import DataDir, Fault
 from xlt.config import Config
 from xlt.data import normalise_utterance, normaliser_of
-from xlt.trained import origin
+from xlt.trained import origin, what_is_heard
 
 Sets = dict[str, DataDir]
 
@@ -101,21 +101,25 @@ def too_long_for_ctc(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """What the model that training starts from was trained on, and those before it: no recording of dev and test, no content."""
-    source = origin(cfg)
-    if source is None:
-        return
-    if (heard := source.heard) is None:
+    """Of what the model that training starts from has heard, and those before it, and of what is mixed in, nothing in dev and
+    test: no recording, no content that the corpus knows to be the same."""
+    source, heard = origin(cfg), {}
+    if source and source.heard is None:
         yield Fault("warning", str(source.folder), "does not say what it was trained on",
                     "make sure that it has not heard dev and test, or train it again with this version")
-        return
+    elif source:
+        heard = {utt: (*values, str(source.folder)) for utt, values in source.heard.items()}
+    root = next(iter(sets.values())).folder.parent
+    for recipe, (train, _) in cfg.mixed.items():
+        heard |= {utt: (*line.split(" ", 1), f"../{recipe}") for utt, line in what_is_heard(root / train).items()}
     for table, place, what in (("utt2audio", 0, "recording"), ("utt2content", 1, "content")):
-        known = {values[place]: utt for utt, values in heard.items() if values[place] != "-" and values[place] != utt}
+        known = {values[place]: (utt, values[2]) for utt, values in heard.items() if values[place] not in ("-", utt)}
         for data in sets.values():
             for line in data.lines.get(table, []) if data.name != cfg.train_set else []:
                 if line.value in known:
-                    yield Fault("error", data.where(table, line.number), f"{line.key!r} has the {what} of {known[line.value]!r}, "
-                                f"which {source.folder} was trained on", "remove it here, or train that model without it")
+                    utt, where = known[line.value]
+                    yield Fault("error", data.where(table, line.number), f"{line.key!r} has the {what} of {utt!r}, a training "
+                                f"utterance of {where}", "remove it here, or train without it there")
 
 
 CHECKS = (no_shared_utterances, no_shared_audio, unheard_by_the_source, shared_texts, normalised, unseen_characters,

@@ -34,6 +34,16 @@ def normalisers(cfg: Config) -> dict[str, str]:
     return {lang.code: check_name(cfg.data.normaliser or lang.normaliser)}
 
 
+def _of_mixed(cfg: Config) -> dict[str, str]:
+    """The same of the recipes that ``train.mix`` names."""
+    if not cfg.mixed:
+        return {}
+    from xlt.data.corpora.recipes import settings_of
+
+    return {lang: name for recipe in cfg.mixed
+            for lang, name in normalisers(settings_of(f"../{recipe}", cfg, "train.mix")).items()}
+
+
 def normaliser_of(cfg: Config) -> str:
     """The name of the recipe's normaliser; of several, all: ``generic-v1+ron-v1``."""
     return "+".join(sorted(set(normalisers(cfg).values())))
@@ -42,17 +52,18 @@ def normaliser_of(cfg: Config) -> str:
 def normalise_utterance(cfg: Config, utt2lang: dict[str, str], where: str) -> Callable[[str, str], str]:
     """A function of an utterance's id and text: the text by the normaliser of its language.
 
-    ``utt2lang``: languages by utterance, from the file ``where``; only joined recipes need it. DataError for an utterance
-    whose language is none of the sources'.
+    ``utt2lang``: languages by utterance, from the file ``where``; only joined and mixed recipes need it. DataError for an
+    utterance of joined recipes whose language is none of the sources'.
     """
     names = normalisers(cfg)
     one = next(iter(names.values())) if cfg.data.reader != "recipes" else None
+    names |= _of_mixed(cfg)
 
     def of(utt: str, text: str) -> str:
-        name = one or names.get(utt2lang.get(utt))
+        name = names.get(utt2lang.get(utt), one)
         if name is None:
             raise DataError(f"{where}: utterance {utt!r} has the language {utt2lang.get(utt)}, expected one of "
-                            f"{', '.join(names)}, which data.sources has; run stage 1 (data) again")
+                            f"{', '.join(names)}; run stage 1 (data) again")
         return normalise(text, name)
 
     return of
@@ -109,3 +120,8 @@ def run(ctx: Context) -> None:
 
         settings = {} if minutes is None else {"data.train_minutes": minutes}
         run_unit(ctx, Unit("data", ctx.data / name, settings, [everything], make_set))
+    if cfg.mixed:
+        from xlt.data.mixed import units
+
+        for unit in units(ctx):
+            run_unit(ctx, unit)

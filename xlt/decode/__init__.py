@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from xlt.errors import ConfigError, DataError
@@ -12,32 +14,42 @@ from xlt.kaldi_io import FeatureReader, read_table, read_wav, write_table
 from xlt.log import Progress
 from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
 from xlt.train.speech import Speech, speech
+from xlt.trained import origin
 
 SAMPLE_RATE = 16000
 
 
 def run(ctx: Context) -> None:
-    """Decode each of ``decode.sets`` into ``exp/<tag>/decode_<set>/{text,score,decode.json}``; resumes by utterance."""
+    """Decode each set into ``exp/<tag>/decode_<set>/{text,score,decode.json}``; resumes by utterance.
+
+    The test sets of mixed recipes are decoded as well, also by the model that training started from (``before_<set>``).
+    """
     need(ctx, ctx.exp / "model.pth", ctx.exp / "xlt.json", stage="train")
-    recognisers: list = []  # the model is loaded once, and only if a set is to be decoded
-
-    def recogniser():
-        if not recognisers:
-            from xlt.decode.recognise import Recogniser
-
-            recognisers.append(Recogniser(ctx.exp, ctx.cfg.decode))
-        return recognisers[0]
-
+    # the model is loaded once, and only if a set is to be decoded
+    recogniser = functools.cache(lambda: _recogniser(ctx.exp, ctx))
     trained = read_json(ctx.exp / "xlt.json", "train")
-    for name in ctx.cfg.decode.sets:
+    for name in ctx.cfg.scored_sets:
         files = speech(ctx, name)
         files.need(ctx)
         _same_features(ctx, trained, files.info)
-        run_unit(ctx, Unit("decode", ctx.exp / f"decode_{name}",
-                           ctx.cfg.section("decode.method", "decode.beam_size", "decode.ctc_weight"),
-                           [ctx.exp / "model.pth", ctx.exp / "config.yaml", files.content, files.info,
-                            ctx.data / name / "utt2audio"],
-                           lambda out, name=name, files=files: _decode(recogniser(), name, files, out), resume=True))
+        run_unit(ctx, _unit(ctx, ctx.exp, f"decode_{name}", name, files, recogniser))
+    if source := origin(ctx.cfg):  # what it could do before, for stage 8 to compare
+        for _, name in ctx.cfg.mixed.values():
+            run_unit(ctx, _unit(ctx, source.folder, f"before_{name}", name, speech(ctx, name),
+                                lambda: _recogniser(source.folder, ctx)))
+
+
+def _recogniser(folder: Path, ctx: Context):
+    from xlt.decode.recognise import Recogniser
+
+    return Recogniser(folder, ctx.cfg.decode)
+
+
+def _unit(ctx: Context, model: Path, out: str, name: str, files: Speech, recogniser: Callable) -> Unit:
+    """Set ``name`` decoded by ``recogniser()``, the model in the folder ``model``, into ``exp/<tag>/<out>``."""
+    return Unit("decode", ctx.exp / out, ctx.cfg.section("decode.method", "decode.beam_size", "decode.ctc_weight"),
+                [model / "model.pth", model / "config.yaml", files.content, files.info, ctx.data / name / "utt2audio"],
+                lambda partial: _decode(recogniser(), name, files, partial), resume=True)
 
 
 _SAME = ("on_the_fly", "dim", "frame_rate", "upstream", "layers", "storage", "mix_norm")

@@ -23,7 +23,7 @@ def run(ctx: Context) -> None:
     if features.mix_from is not None:
         raise ConfigError("features.mix_from: features.on_the_fly learns its layer weights with the head; another "
                           "language's are taken with features.on_the_fly=false")
-    sets = list(dict.fromkeys([ctx.cfg.train_set, "dev", "test"]))
+    sets = ctx.cfg.sets
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
 
     @functools.cache

@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 def run(ctx: Context) -> None:
     """Stage 3: features of the training, dev and test set."""
-    sets = list(dict.fromkeys([ctx.cfg.train_set, "dev", "test"]))
+    sets = ctx.cfg.sets
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
     mix = None
     if resolve_layers(ctx.cfg.features) == "mix":
@@ -90,7 +90,8 @@ class Store:
 
     def speeds(self, name: str) -> list[float]:
         """Speeds at which set ``name`` is encoded: several for the training set only."""
-        return self.ctx.cfg.features.speed if name == self.ctx.cfg.train_set else [1.0]
+        own = name == self.ctx.cfg.train_set or name in (train for train, _ in self.ctx.cfg.mixed.values())
+        return self.ctx.cfg.features.speed if own else [1.0]
 
     def unit(self, name: str) -> Unit:
         """The unit of set ``name``; cheap: no weights are looked at."""

@@ -30,7 +30,7 @@ of {resamples} paired resamples of the utterances; *worse* is the share of resam
 
 def sections(egs: Path) -> str:
     """Markdown of all experiment files in ``egs`` that have tables; "" if none has."""
-    plans = [read(path) for path in sorted((egs / "common" / "experiments").glob("*.yaml"))]
+    plans = [read(path) for path in sorted(egs.glob("*/experiments/*.yaml"))]
     plans = [plan for plan in plans if plan.report]
     folders = {run.recipe: egs / run.recipe / "results" for plan in plans for run in plan.runs}
     results = {(recipe, result.tag): result for recipe, folder in folders.items() for result in load(folder)}

@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 # keys of score.json beside the sets
 RESERVED = {"signature", "config", "versions", "experiment", "data", "training", "stages", "environment", "command",
-            "commit", "examples", "languages", "counts"}
+            "commit", "examples", "languages", "counts", "forgetting"}
 
 
 def run(ctx: Context) -> None:
-    """Score ``cfg.decode.sets``; DataError if hypotheses and references do not match, StageError without either."""
+    """Score ``cfg.scored_sets``; DataError if hypotheses and references do not match, StageError without either."""
     from xlt.data import normaliser_of
     from xlt.score.facts import settings
-    from xlt.stage import Unit, atomic_text, need, run_unit
+    from xlt.stage import Unit, atomic_text, need, read_json, run_unit
 
     cfg = ctx.cfg
-    sets = _sets(cfg.decode.sets)
+    sets = _sets(cfg.scored_sets)
     need(ctx, *(ctx.data / name / "text" for name in sets), stage="data")
     need(ctx, *(ctx.exp / f"decode_{name}" / "text" for name in sets), stage="decode")
     normaliser = normaliser_of(cfg)
     texts = [path for name in sets
              for path in (*(ctx.data / name / table for table in ("text", "utt2dur", "utt2lang")),
-                          ctx.exp / f"decode_{name}" / "text")]
+                          ctx.exp / f"decode_{name}" / "text", ctx.exp / f"before_{name}" / "text")]
 
     def make(out: Path) -> dict:
         from xlt.score.document import write
@@ -40,6 +40,10 @@ def run(ctx: Context) -> None:
     made, shown = ctx.exp / "score" / "score.json", ctx.exp / "score.json"
     if not ctx.dry_run and (not shown.exists() or shown.read_bytes() != made.read_bytes()):
         atomic_text(shown, made.read_text(encoding="utf-8"))
+    if cfg.mixed and not ctx.dry_run:
+        from xlt.score.forgetting import gate
+
+        gate(cfg, read_json(shown, "score").get("forgetting", {}))
 
 
 def _sets(names: list) -> list[str]:

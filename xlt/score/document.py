@@ -26,6 +26,7 @@ from xlt.metrics.chrf import chrf
 from xlt.metrics.result import Score
 from xlt.metrics.ser import ser
 from xlt.score import facts
+from xlt.score.forgetting import compare
 from xlt.score.match import Matched, match
 from xlt.stage import write_json
 
@@ -37,14 +38,22 @@ METRICS: dict[str, Callable[..., Score]] = {"cer": cer.cer, "wer": wer.wer, "ser
 
 def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     """Score ``sets`` of the experiment into ``out``; returns facts for its stamp."""
-    matched, languages = {}, {}
-    for name in sets:
-        ref, hyp, lang = ctx.data / name / "text", ctx.exp / f"decode_{name}" / "text", ctx.data / name / "utt2lang"
-        languages[name] = read_table(lang) if lang.exists() else {}
-        matched[name] = match(read_table(ref), read_table(hyp),
-                              normalise_utterance(ctx.cfg, languages[name], ctx.shown(lang)), ctx.shown(ref), ctx.shown(hyp))
+    tables = {name: ctx.data / name / "utt2lang" for name in sets}
+    languages = {name: read_table(path) if path.exists() else {} for name, path in tables.items()}
+
+    def matching(name: str, decoded: str) -> Matched:
+        ref, hyp = ctx.data / name / "text", ctx.exp / decoded / "text"
+        return match(read_table(ref), read_table(hyp), normalise_utterance(ctx.cfg, languages[name], ctx.shown(tables[name])),
+                     ctx.shown(ref), ctx.shown(hyp))
+
+    matched = {name: matching(name, f"decode_{name}") for name in sets}
     document = score_sets(matched, normaliser, ctx.cfg.score.bootstrap, ctx.cfg.seed, out)
     document |= score_languages(matched, languages, ctx.cfg.score.bootstrap, ctx.cfg.seed)
+    before = {name: matching(name, f"before_{name}") for name in sets if (ctx.exp / f"before_{name}" / "text").exists()}
+    if before:
+        first = {name: [next(iter(measure(m[name], ctx.cfg.score.bootstrap, ctx.cfg.seed).values())) for m in (before, matched)]
+                 for name in before}
+        document["forgetting"] = {name: compare(*pair, ctx.cfg.score.bootstrap, ctx.cfg.seed) for name, pair in first.items()}
     document["data"] = {name: set_facts(ctx.data / name, matched[name]) for name in sets}
     document |= facts.of_experiment(ctx, normaliser)
     write_json(out / "score.json", document)

@@ -33,7 +33,7 @@ def settings(ctx: Context) -> dict:
     """The flat settings of the experiment; those of training and decoding as their stamps have them."""
     keys = schema()
     found = flatten(dataclasses.asdict(ctx.cfg), keep=FREE_FORM)
-    for out in (ctx.exp, *(ctx.exp / f"decode_{name}" for name in ctx.cfg.decode.sets)):
+    for out in (ctx.exp, *(ctx.exp / f"decode_{name}" for name in ctx.cfg.scored_sets)):
         stamp = read_stamp(out) or {}
         found |= {k: v for k, v in stamp.get("config", {}).items() if k in keys and k != "decode.sets"}
         found["seed"] = stamp.get("seed", found["seed"])
@@ -123,13 +123,13 @@ def count_lines(path: Path) -> int | None:
 
 def stage_times(ctx: Context) -> dict[str, float]:
     """Seconds that each stage's present output took, by the stamps of its units; stages without one are left out."""
-    sets = [ctx.cfg.train_set, *ctx.cfg.decode.sets]
+    sets = [ctx.cfg.train_set, *ctx.cfg.scored_sets]
     outs = {
         "data": [ctx.data / name for name in ("all", *sets)],
         "features": [ctx.dump / name for name in sets],
         "tokens": [ctx.tokens],
         "train": [ctx.exp],
-        "decode": [ctx.exp / f"decode_{name}" for name in ctx.cfg.decode.sets],
+        "decode": [ctx.exp / f"decode_{name}" for name in ctx.cfg.scored_sets],
     }
     times = {}
     for stage, folders in outs.items():

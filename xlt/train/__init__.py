@@ -20,7 +20,8 @@ def run(ctx: Context) -> None:
     if cfg.train.warmup_steps and cfg.train.schedule == "cosine":
         raise ConfigError(f"train.warmup_steps={cfg.train.warmup_steps}: only train.schedule=plateau has a warm-up")
     source = origin(cfg)
-    sets = [(name, speech(ctx, name)) for name in (cfg.train_set, "dev")]
+    mixed = [train for name, (train, _) in cfg.mixed.items() if cfg.train.mix[name] > 0]
+    sets = [(name, speech(ctx, name)) for name in (cfg.train_set, "dev", *mixed)]
     for _, files in sets:
         files.need(ctx)
     need(ctx, ctx.tokens / "tokens.txt", stage="tokens")

@@ -28,6 +28,7 @@ from xlt.stage import Context, read_json, write_json
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.train import onfly, transfer
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
+from xlt.train.mixing import mixture
 from xlt.train.speech import Speech, check_archives, speech
 from xlt.trained import Trained, origin
 
@@ -54,6 +55,8 @@ def fit(ctx: Context, out: Path) -> dict:
     work = out / "work"
     work.mkdir(exist_ok=True)
     sets = {"train": speech(ctx, cfg.train_set), "dev": speech(ctx, "dev")}
+    if mixed := mixture(ctx, sets["train"], work / "mixture"):
+        sets["train"] = mixed.files
     frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
     facts = {name: _prepare(name, files, work / name, tokenizer, stack, frontend) for name, files in sets.items()}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
@@ -61,7 +64,8 @@ def fit(ctx: Context, out: Path) -> dict:
             shutil.copyfile(source.folder / "feats_stats.npz", out / "feats_stats.npz")
         else:
             _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
-        transfer.write_heard(ctx, [cfg.train_set], source, out)
+        transfer.write_heard(ctx, [cfg.train_set, *(train for name, (train, _) in cfg.mixed.items() if cfg.train.mix[name])],
+                             source, out)
         frontend = None  # ESPnet builds its own
         epochs = _epochs(cfg.train, work / "train" / "speech_shape", info["frame_rate"])
         arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, sets)

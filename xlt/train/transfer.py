@@ -15,12 +15,12 @@ import torch
 
 from xlt.data import normaliser_of
 from xlt.errors import ConfigError, DataError, UpstreamError
-from xlt.kaldi_io import read_table, write_table
+from xlt.kaldi_io import write_table
 from xlt.log import say
 from xlt.stage import Context, write_json
 from xlt.tokens import report_unseen
 from xlt.tokens.tokenizer import Tokenizer
-from xlt.trained import FILES, HEARD, Trained
+from xlt.trained import FILES, HEARD, Trained, what_is_heard
 
 SPECIAL = ("<blank>", "<unk>", "<space>", "<sos/eos>")
 # a row of each of these belongs to one token: ESPnet's CTC layer, and what its attention decoders call theirs
@@ -166,12 +166,5 @@ def write_heard(ctx: Context, names: list[str], source: Trained | None, out: Pat
         return  # a list that is not whole would pass for one
     rows = {utt: " ".join(values) for utt, values in source.heard.items()} if source else {}
     for name in names:
-        rows |= heard(ctx.data / name)
+        rows |= what_is_heard(ctx.data / name)
     write_table(out / HEARD, rows)
-
-
-def heard(folder: Path) -> dict[str, str]:
-    """``{utterance: "audio content"}`` of a Kaldi directory, ``-`` for what it does not say."""
-    ids = read_table(folder / "wav.scp" if (folder / "wav.scp").exists() else folder / "text")
-    audio, content = (read_table(folder / t) if (folder / t).exists() else {} for t in ("utt2audio", "utt2content"))
-    return {utt: f"{audio.get(utt, '-')} {content.get(utt, '-').replace(' ', '_')}" for utt in ids}

@@ -54,7 +54,7 @@ def sources(cfg: Config) -> list[Source]:
                               "source's recipe.yaml")
     found: list[Source] = []
     for name in names:
-        own = _settings(name, cfg)
+        own = settings_of(name, cfg)
         same = [source.name for source in found if source.cfg.lang == own.lang]
         if same:
             raise ConfigError(f"data.sources: {same[0]} and {name} are both {own.lang}; keep one recipe of a language")
@@ -62,28 +62,34 @@ def sources(cfg: Config) -> list[Source]:
     return found
 
 
-def _settings(name: str, cfg: Config) -> Config:
-    """The settings of the source ``name``, with what ``cfg`` says of where corpora are."""
+def settings_of(name: str, cfg: Config, setting: str = "data.sources") -> Config:
+    """The settings of the recipe in ``name``, which ``setting`` asks for, with what ``cfg`` says of where corpora are."""
     if not (Path(name) / "recipe.yaml").is_file():
-        raise ConfigError(f"data.sources: {name}: no recipe there (no recipe.yaml); expected a directory such as ../fra, "
+        raise ConfigError(f"{setting}: {name}: no recipe there (no recipe.yaml); expected a directory such as ../fra, "
                           "relative to this recipe")
-    with _named(name):
+    with _named(name, setting):
         own = load(Path(name))
         languages.get(own.lang)
     if own.data.reader == "recipes":
-        raise ConfigError(f"data.sources: {name}: joins other recipes itself; name those instead: {own.data.sources}")
+        raise ConfigError(f"{setting}: {name}: joins other recipes itself; name those instead: {own.data.sources}")
     given = {key: os.path.abspath(value) for key in _PASSED_ON if (value := getattr(cfg.data, key))}
     return dataclasses.replace(own, nj=cfg.nj or own.nj, data=dataclasses.replace(own.data, **given))
 
 
 @contextlib.contextmanager
-def _named(name: str) -> Iterator[None]:
+def _named(name: str, setting: str = "data.sources") -> Iterator[None]:
     """Errors inside say which source they are about."""
     try:
         yield
     except XltError as err:
-        err.args = (f"data.sources: {name}: {err}",)
+        err.args = (f"{setting}: {name}: {err}",)
         raise
+
+
+def bring_up_to_date(name: str, own: Config, ctx: Context, setting: str = "data.sources") -> None:
+    """Run stage 1 of the recipe in ``name`` under its settings ``own``."""
+    with _named(name, setting), contextlib.chdir(name):
+        data.run(Context(Path("."), own, dry_run=ctx.dry_run, command="./run.sh"))
 
 
 def unit(ctx: Context) -> Unit:
@@ -91,8 +97,7 @@ def unit(ctx: Context) -> Unit:
     found = sources(ctx.cfg)
     for source in found:
         say(f"data: source {source.name}, {source.cfg.lang}")
-        with _named(source.name), contextlib.chdir(source.name):
-            data.run(Context(Path("."), source.cfg, dry_run=ctx.dry_run, command="./run.sh"))
+        bring_up_to_date(source.name, source.cfg, ctx)
     config = {"data.reader": "recipes", "lang": ctx.cfg.lang, "data.sources": ctx.cfg.data.sources,
               "normalisers": data.normalisers(ctx.cfg)}
     return Unit("data", ctx.data / "all", config, [source.everything for source in found],
