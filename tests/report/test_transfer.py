@@ -6,6 +6,7 @@ import pytest
 
 from tests.report.documents import document, entry
 from xlt.cli import main
+from xlt.config import ROOT
 from xlt.errors import ConfigError, DataError
 from xlt.plan import read
 from xlt.report import tables
@@ -240,3 +241,14 @@ def test_files_of_other_commands_are_no_results(results):
     folder = results(document("a"))
     (folder / "phones.json").write_text('{"kind": "phones"}')
     assert [result.tag for result in load(folder)] == ["a"]
+
+
+def test_the_form_in_the_readme_is_the_one_that_is_read(results):
+    page = (ROOT / "egs/common/experiments/README.md").read_text(encoding="utf-8")
+    root = results(document("scratch5"), made("x5_s0", 0, [1, 1])).parent.parent
+    write_plan(root, "".join(line[4:] + "\n" for line in page.splitlines() if line.startswith("    ")))
+    page = sections(root)
+    assert "### By target" in page and "### Which source helps" in page and "### What was forgotten" in page
+    assert rows(page, "ron")[0] == ["ron", "5", "9.0 [8.0, 10.0]", "10.0 [9.0, 11.0] (1 of 2)"]
+    plan = read(root / "common/experiments/t.yaml")
+    assert [run.name for run in plan.needs(plan.runs[1])] == ["multi/x"]
