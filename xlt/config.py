@@ -58,8 +58,14 @@ class FeaturesConfig:
 
 @dataclass(frozen=True)
 class TokensConfig:
-    type: Literal["char", "bpe"]
+    type: Literal["char", "bpe", "phone"]
     size: int
+
+
+@dataclass(frozen=True)
+class PhonesConfig:
+    g2p: Literal["auto", "epitran", "espeak", "tsv"]
+    table: str | None
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,7 @@ class Config:
     nj: int | None
     data: DataConfig
     features: FeaturesConfig
+    phones: PhonesConfig
     tokens: TokensConfig
     lm: LmConfig
     train: TrainConfig
@@ -162,7 +169,7 @@ _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s
              "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
              "score.bootstrap"}
-_PATHS = {"data.dir", "data.archive", "data.cache", "features.path", "features.mix_from"}
+_PATHS = {"data.dir", "data.archive", "data.cache", "features.path", "features.mix_from", "phones.table"}
 _SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask"}
 
 

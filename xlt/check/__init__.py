@@ -32,6 +32,11 @@ def run(ctx: Context) -> None:
         say(f"check: would check {', '.join(map(ctx.shown, folders))}")
         return
     need(ctx, *folders, stage="data")
+    phones = {}
+    if ctx.cfg.tokens.type == "phone":  # a language without a converter would stop stage 4, behind the features
+        from xlt.phones.corpus import choices
+
+        phones = {"tokens.type": "phone", "g2p": choices(ctx)}
     out = ctx.data / "check"
     if (read_stamp(out) or {}).get("errors"):  # what was wrong may lie outside the inputs
         ctx = dataclasses.replace(ctx, force=True)
@@ -39,7 +44,7 @@ def run(ctx: Context) -> None:
     def make(partial: Path) -> dict:
         return _check(ctx, partial, dict(zip(names, folders, strict=True)))
 
-    config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate"), "lang": ctx.cfg.lang,
+    config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate"), "lang": ctx.cfg.lang, **phones,
               "audio files": _audio_state(folders)}
     run_unit(ctx, Unit("check", out, config, folders, make))
     facts = read_stamp(out) or {}

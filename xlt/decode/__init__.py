@@ -11,6 +11,7 @@ from xlt.errors import ConfigError, DataError
 from xlt.kaldi_io import FeatureReader, read_table, read_wav, write_table
 from xlt.log import Progress
 from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
+from xlt.tokens import check_kind
 from xlt.train.speech import Speech, speech
 
 SAMPLE_RATE = 16000
@@ -29,6 +30,7 @@ def run(ctx: Context) -> None:
         return recognisers[0]
 
     trained = read_json(ctx.exp / "xlt.json", "train")
+    check_kind(ctx, trained["tokens"]["type"])
     for name in ctx.cfg.decode.sets:
         files = speech(ctx, name)
         files.need(ctx)

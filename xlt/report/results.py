@@ -9,6 +9,8 @@ from pathlib import Path
 
 from xlt.errors import DataError
 
+METRICS, PHONE_METRICS = {"cer", "wer", "ser", "chrf"}, {"per", "ser"}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -40,6 +42,10 @@ class Result:
     def score(self, name: str, metric: str) -> dict:
         return self.document[name][metric]
 
+    def has(self, name: str, metric: str) -> bool:
+        """Whether set ``name`` was scored by ``metric``: phones have no CER."""
+        return name in self.sets() and metric in self.document[name]
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -49,7 +55,12 @@ class Experiment:
     runs: list[Result]
 
     def values(self, name: str, metric: str) -> list[float]:
-        return [run.score(name, metric)["value"] for run in self.runs if name in run.sets()]
+        return [run.score(name, metric)["value"] for run in self.runs if run.has(name, metric)]
+
+    @property
+    def metric(self) -> str:
+        """The error rate that the experiment is compared by: ``per`` of phones, else ``cer``."""
+        return "per" if self.runs[0].config.get("tokens.type") == "phone" else "cer"
 
     def median(self, name: str, metric: str) -> float | None:
         values = self.values(name, metric)
@@ -58,7 +69,7 @@ class Experiment:
     def typical(self, name: str, metric: str) -> Result:
         """The run whose score is nearest to the median, for the interval; the first seed among equals."""
         middle = self.median(name, metric)
-        return min((run for run in self.runs if name in run.sets()),
+        return min((run for run in self.runs if run.has(name, metric)),
                    key=lambda run: abs(run.score(name, metric)["value"] - middle))
 
 
@@ -69,7 +80,7 @@ def load(folder: Path) -> list[Result]:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             result = Result(path.stem, document)
-            if not all({"cer", "wer", "ser", "chrf"} <= document[name].keys() for name in result.sets()):
+            if not all(METRICS <= document[name].keys() or PHONE_METRICS <= document[name].keys() for name in result.sets()):
                 raise KeyError("a metric")
             for key in ("config", "versions", "experiment", "data", "environment", "command", "commit"):
                 document[key]

@@ -34,9 +34,10 @@ def settings(ctx: Context) -> dict:
         stamp = read_stamp(out) or {}
         found |= {k: v for k, v in stamp.get("config", {}).items() if k in keys and k != "decode.sets"}
         found["seed"] = stamp.get("seed", found["seed"])
-    for key in ("features.path", "features.mix_from"):
+    for key in ("features.path", "features.mix_from", "phones.table"):
         found[key] = os.path.basename(os.path.normpath(found[key])) if found[key] else None
-    return {k: v for k, v in sorted(found.items()) if k not in _APART}
+    unread = "phones." if found["tokens.type"] != "phone" else None
+    return {k: v for k, v in sorted(found.items()) if k not in _APART and not (unread and k.startswith(unread))}
 
 
 def of_experiment(ctx: Context, normaliser: str) -> dict:
@@ -80,7 +81,7 @@ def portable(command: str) -> str:
     words = []
     for word in shlex.split(command):
         key, _, value = word.partition("=")
-        if key in ("data.dir", "features.path", "features.mix_from"):
+        if key in ("data.dir", "features.path", "features.mix_from", "phones.table"):
             words.append(f"{key}=…/{os.path.basename(os.path.normpath(value))}")
         elif key not in ("nj", "data.cache", "data.archive"):
             words.append(shlex.quote(word))

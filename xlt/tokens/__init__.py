@@ -1,35 +1,55 @@
-"""Stage 4: the token list of the training text, with proof that every text survives encode → decode unchanged."""
+"""Stage 4: the token list of the training text, with proof that every text survives encode → decode unchanged.
+
+For phones it also writes the phone text of each set, which later stages read in place of ``data/<set>/text``.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from xlt.errors import DataError
+from xlt.errors import ConfigError, DataError
 from xlt.kaldi_io import read_table
 from xlt.log import say
-from xlt.stage import Context, Unit, need, run_unit, write_json
+from xlt.phones import corpus
+from xlt.stage import Context, Unit, need, run_unit
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
 
 def run(ctx: Context) -> None:
-    """Write ``ctx.tokens``: ``tokens.txt``, ``tokens.json`` and, for bpe, ``bpe.model``."""
+    """Write ``ctx.tokens``: ``tokens.txt``, ``tokens.json``, for bpe ``bpe.model``, for phones ``<set>.text``."""
+    kind = ctx.cfg.tokens.type
     text = ctx.data / ctx.cfg.train_set / "text"
     need(ctx, text, stage="data")
+    config, inputs, versions = ctx.cfg.section("tokens"), [text], {}
+    if kind == "phone":
+        config |= {**ctx.cfg.section("phones", "features.speed", "features.on_the_fly"), "g2p": corpus.choices(ctx)}
+        inputs, versions = corpus.inputs(ctx), corpus.versions()
 
     def make(out: Path) -> dict:
-        texts = read_table(text)
+        path, g2p = text, {}
+        if kind == "phone":
+            from xlt.tokens import phone
+
+            g2p = {"g2p": phone.write_phone_texts(ctx, out)}
+            path = out / f"{ctx.cfg.train_set}.text"
+        texts = read_table(path)
         if not texts:
-            raise DataError(f"{text}: holds no utterances; there is nothing to learn from")
-        train_tokenizer(list(texts.values()), ctx.cfg.tokens.type, ctx.cfg.tokens.size, out, where=str(text))
+            raise DataError(f"{path}: holds no utterances; there is nothing to learn from")
+        facts = train_tokenizer(list(texts.values()), kind, ctx.cfg.tokens.size, out, where=str(path), **g2p)
         tokenizer = Tokenizer(out)
-        prove_round_trip(tokenizer, texts, text)
-        facts = {"type": ctx.cfg.tokens.type, "count": len(tokenizer.tokens), "texts": len(texts)}
-        write_json(out / "tokens.json", facts)
+        prove_round_trip(tokenizer, texts, path)
         say(f"  {facts['count']} tokens ({facts['type']}); {len(texts)} training texts come back unchanged")
-        _report_unseen(ctx, tokenizer)
+        _report_unseen(ctx, tokenizer, out)
         return facts
 
-    run_unit(ctx, Unit("tokens", ctx.tokens, ctx.cfg.section("tokens"), [text], make))
+    run_unit(ctx, Unit("tokens", ctx.tokens, config, inputs, make, versions=versions))
+
+
+def check_kind(ctx: Context, trained: str) -> None:
+    """ConfigError unless the settings and the experiment, trained on tokens of type ``trained``, agree on phones."""
+    if (ctx.cfg.tokens.type == "phone") != (trained == "phone"):
+        raise ConfigError(f"tokens.type={ctx.cfg.tokens.type}: {ctx.shown(ctx.exp)} was trained on {trained} tokens; give "
+                          f"tokens.type={trained}, or another tag")
 
 
 def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) -> None:
@@ -41,20 +61,22 @@ def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) ->
                             "remove double spaces and characters that look like tokens, or use tokens.type=char")
 
 
-def _report_unseen(ctx: Context, tokenizer: Tokenizer) -> None:
-    known = tokenizer.characters()
+def _report_unseen(ctx: Context, tokenizer: Tokenizer, out: Path) -> None:
+    known = tokenizer.symbols()
+    phones = tokenizer.type == "phone"
     for name in ("dev", "test"):
-        path = ctx.data / name / "text"
+        path = out / f"{name}.text" if phones else ctx.data / name / "text"
         if not path.exists():
             continue
         counts: dict[str, int] = {}
         total = 0
         for text in read_table(path).values():
-            for char in text:
+            for symbol in text.split() if phones else text:
                 total += 1
-                if char not in known:
-                    counts[char] = counts.get(char, 0) + 1
+                if symbol not in known:
+                    counts[symbol] = counts.get(symbol, 0) + 1
         if counts:
             listed = " ".join(sorted(counts, key=lambda c: (-counts[c], c)))
-            say(f"  {name}: {sum(counts.values())} of {total} characters are not in the training text and cannot be "
-                f"recognised (CER is at least {100 * sum(counts.values()) / total:.1f}): {listed}")
+            what, rate = ("phones", "PER") if phones else ("characters", "CER")
+            say(f"  {name}: {sum(counts.values())} of {total} {what} are not in the training text and cannot be "
+                f"recognised ({rate} is at least {100 * sum(counts.values()) / total:.1f}): {listed}")
