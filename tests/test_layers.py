@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ORDER = ["data", "check", "features", "tokens", "lm", "train", "decode", "score", "report", "bundle"]
+ORDER = ["data", "phones", "check", "features", "tokens", "lm", "train", "decode", "score", "report", "bundle"]
 LEAVES = {"config", "errors", "figure", "kaldi_io", "kaldi_matrix", "languages", "log", "metrics", "plan", "registry", "stage",
           "trained"}
 TOP = {"cli", "experiment"}  # the command line, and what runs commands: may name anything

@@ -242,7 +242,7 @@ print("\n".join(settings["REQUIRES"] + [r for extra in sys.argv[2:] for r in set
   mapfile -t wanted <<<"$requirements"
 
   pip_step "2/3 packages that are compiled" install -c "$constraints" --no-build-isolation --no-deps \
-    antlr4-python3-runtime ctc-segmentation editdistance
+    antlr4-python3-runtime ctc-segmentation editdistance unicodecsv
   pip_step "3/3 torch, espnet, s3prl, transformers and what they need" install -c "$constraints" \
     ${XLT_TORCH_INDEX:+--extra-index-url "$XLT_TORCH_INDEX"} "${wanted[@]}"
   # A shared environment holds what xlt needs and not xlt: run.sh and test.sh say which checkout is meant.

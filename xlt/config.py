@@ -60,9 +60,15 @@ class FeaturesConfig:
 
 @dataclass(frozen=True)
 class TokensConfig:
-    type: Literal["char", "bpe"]
+    type: Literal["char", "bpe", "phone"]
     size: int
     union: list
+
+
+@dataclass(frozen=True)
+class PhonesConfig:
+    g2p: Literal["auto", "epitran", "espeak", "tsv"]
+    table: str | None
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,7 @@ class Config:
     nj: int | None
     data: DataConfig
     features: FeaturesConfig
+    phones: PhonesConfig
     tokens: TokensConfig
     lm: LmConfig
     train: TrainConfig
@@ -190,8 +197,8 @@ _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s
              "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
              "score.bootstrap"}
-_PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "features.path", "features.mix_from", "train.init",
-          "tokens.union"}
+_PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "features.path", "features.mix_from", "phones.table",
+          "train.init", "tokens.union"}
 _SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask"}
 
 

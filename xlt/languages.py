@@ -14,13 +14,15 @@ from xlt.errors import ConfigError
 
 @dataclass(frozen=True)
 class Language:
-    """``code`` is code_Script, e.g. ``ron_Latn``; ``iso1`` the two-letter code, or "" where there is none."""
+    """``code`` is code_Script, e.g. ``ron_Latn``; ``iso1`` the two-letter code, or "" where there is none; ``g2p`` what turns
+    its text into phones, e.g. ``espeak ro``, or ""."""
 
     code: str
     name: str
     family: str
     iso1: str
     normaliser: str
+    g2p: str = ""
 
     @property
     def iso(self) -> str:
@@ -98,6 +100,20 @@ vie_Latn vi Vietnamese            Austroasiatic
 yor_Latn yo Yoruba                Niger-Congo
 """
 
+# Text → phones, by engine and its name for the language; chosen by what it gives, not by which engine it is:
+# bel, bul, dan, ell: epitran has none. cat: epitran leaves vowels unreduced and sounds final r. fra: epitran sounds silent
+# letters (enfants → ɑ̃fɑ̃ts) and has no liaison. ron: epitran has no final ʲ, no kʲ and no glides (ochi → oki). rus: epitran has no
+# vowel reduction and spells (учиться → utɕitʲsʲa). spa: epitran has neither β ð ɣ nor glides (huevo → uebo), which espeak
+# gives to its neighbours. Where spelling is close to sound, epitran. arb, heb, pes, urd (unwritten vowels), jpn (kanji) and ast
+# have none that is good enough.
+_G2P = """
+epitran aze-Latn ben-Beng ces-Latn deu-Latn epo-Latn est-Latn fin-Latn glg-Latn hin-Deva hrv-Latn hun-Latn ind-Latn ita-Latn
+epitran kat-Geor kaz-Cyrl kir-Cyrl lav-Latn lit-Latn mal-Mlym mar-Deva mlt-Latn nld-Latn oci-Latn pol-Latn quy-Latn slv-Latn
+epitran srp-Cyrl swh=swa-Latn tam-Taml tel-Telu tha-Thai tur-Latn ukr-Cyrl uzb-Latn vie-Latn yor-Latn
+espeak afr=af bel=be bul=bg cat=ca cmn=cmn cym=cy dan=da ell=el eng=en-us eus=eu fra=fr-fr gle=ga hye=hy isl=is kor=ko mkd=mk
+espeak nob=nb por=pt ron=ro rus=ru slk=sk spa=es swe=sv tat=tt
+"""
+
 OWN_RULES = {"aze", "cat", "ron", "tur"}  # languages whose normaliser does more than generic-v1
 GENERIC = "generic-v1"
 MULTIPLE = "mul_Zyyy"  # what ISO 639-2 and 15924 call several languages and undetermined script
@@ -108,12 +124,24 @@ def _normaliser(iso: str) -> str:
     return f"{iso}-v1" if iso in OWN_RULES else GENERIC
 
 
-def _read(table: str) -> dict[str, Language]:
+def _read_g2p(table: str) -> dict[str, str]:
+    """``{"swh": "epitran swa-Latn", …}``."""
     found = {}
+    for line in table.split("\n"):
+        engine, *entries = line.split() or [""]
+        for entry in entries:
+            iso, _, name = entry.partition("=")
+            found[iso[:3]] = f"{engine} {name or iso}"
+    return found
+
+
+def _read(table: str) -> dict[str, Language]:
+    found, g2p = {}, _read_g2p(_G2P)
     for line in table.split("\n"):
         if line:
             code, iso1, name, family = line.split()
-            found[code] = Language(code, name.replace("_", " "), family, iso1.strip("-"), _normaliser(code[:3]))
+            found[code] = Language(code, name.replace("_", " "), family, iso1.strip("-"), _normaliser(code[:3]),
+                                   g2p.get(code[:3], ""))
     return found
 
 

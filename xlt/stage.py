@@ -84,6 +84,14 @@ class Context:
         others = "".join(f"+{Path(recipe).name}" for recipe in self.cfg.written_too)
         return self.data / "tokens" / (name + budget + others)
 
+    def text(self, name: str) -> Path:
+        """What is learned and scored of set ``name``: its text, or with ``tokens.type=phone`` the phones of it."""
+        return self.tokens / f"{name}.text" if self.cfg.tokens.type == "phone" else self.data / name / "text"
+
+    def need_texts(self, *names: str) -> None:
+        """MissingInput unless :meth:`text` of these sets is there."""
+        need(self, *map(self.text, names), stage="tokens" if self.cfg.tokens.type == "phone" else "data")
+
     def shown(self, path: Path) -> str:
         """``path`` as the user knows it: relative to the recipe where it lies inside."""
         path = Path(path)

@@ -16,7 +16,7 @@ def test_char_tokens_have_espnet_order_and_ids(tmp_path):
     assert tokenizer.tokens == ["<blank>", "<unk>", "<space>", "a", "b", "<sos/eos>"]
     assert tokenizer.encode("b ax") == [4, 2, 3, 1]
     assert tokenizer.decode([0, 4, 2, 3, 5]) == "b a"
-    assert tokenizer.characters() == {" ", "a", "b"}
+    assert tokenizer.symbols() == {" ", "a", "b"}
 
 
 @pytest.mark.parametrize("kind", ["char", "bpe"])

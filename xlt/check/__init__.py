@@ -33,6 +33,11 @@ def run(ctx: Context) -> None:
         say(f"check: would check {', '.join(map(ctx.shown, folders))}")
         return
     need(ctx, *folders, stage="data")
+    phones = {}
+    if ctx.cfg.tokens.type == "phone":  # a language without a converter would stop stage 4, behind the features
+        from xlt.phones.corpus import choices
+
+        phones = {"tokens.type": "phone", "g2p": choices(ctx)}
     out = ctx.data / "check"
     if (read_stamp(out) or {}).get("errors"):  # what was wrong may lie outside the inputs
         ctx = dataclasses.replace(ctx, force=True)
@@ -41,7 +46,7 @@ def run(ctx: Context) -> None:
         return _check(ctx, partial, dict(zip(names, folders, strict=True)))
 
     config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate", "train.init"),
-              "lang": ctx.cfg.lang, "audio files": _audio_state(folders)}
+              "lang": ctx.cfg.lang, **phones, "audio files": _audio_state(folders)}
     source = origin(ctx.cfg)
     heard = [source.folder / HEARD] if source else []
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]

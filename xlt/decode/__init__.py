@@ -13,6 +13,7 @@ from xlt.errors import ConfigError, DataError
 from xlt.kaldi_io import FeatureReader, read_table, read_wav, write_table
 from xlt.log import Progress
 from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
+from xlt.tokens import check_kind
 from xlt.train.speech import Speech, speech
 from xlt.trained import origin
 
@@ -28,6 +29,7 @@ def run(ctx: Context) -> None:
     # the model is loaded once, and only if a set is to be decoded
     recogniser = functools.cache(lambda: _recogniser(ctx.exp, ctx))
     trained = read_json(ctx.exp / "xlt.json", "train")
+    check_kind(ctx, trained["tokens"]["type"])
     for name in ctx.cfg.scored_sets:
         files = speech(ctx, name)
         files.need(ctx)

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from xlt.config import DecodeConfig
-from xlt.errors import ConfigError
+from xlt.errors import ConfigError, DataError
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.train.espnet_task import load_arguments, load_model, quiet
 
@@ -35,6 +35,10 @@ class Recogniser:
         self.tokenizer = Tokenizer(folder)
         self.search = None
         args = load_arguments(folder)
+        if list(args.token_list) != self.tokenizer.tokens:
+            raise DataError(f"{folder / 'tokens.txt'}: {len(self.tokenizer.tokens)} {self.tokenizer.type} tokens, which are not "
+                            f"the {len(args.token_list)} that the model beside it was trained on; copy the whole folder again, "
+                            "or train again with --stage 6 --force")
         if self.method == "joint" and not args.decoder:
             raise ConfigError("decode.method=joint: this model has no attention decoder; use greedy or beam, or train with "
                               "preset=hybrid_ssl")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from xlt.report.results import Experiment, Result, cell, describe, experiments
 
-_METRICS = {"cer": "CER %", "wer": "WER %", "ser": "SER %", "chrf": "chrF2"}
+_METRICS = {"cer": {"cer": "CER %", "wer": "WER %", "ser": "SER %", "chrf": "chrF2"},  # by what an experiment is compared by
+            "per": {"per": "PER %", "ser": "SER %"}}
 _INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval over utterances, of the run nearest to the
 median. Lower is better, but for chrF2. CER counts the space between words; errors are counted as sclite counts them."""
+_PHONES = "PER counts phones, SER utterances with a wrong phone; the references are what the signatures' g2p makes of the texts."
 HEAD = """<!-- written by `xlt report` from results/*.json; a test compares: do not edit -->
 """
 
@@ -21,7 +23,7 @@ def render(results: list[Result]) -> str:
     main = _main(found, sets[0])
     parts = [f"{HEAD}# {first['language']} ({first['lang']}): results",
              _INTRODUCTION]
-    parts += [_scores(found, name) for name in sets]
+    parts += [_scores(found, name, metric) for name in sets for metric in _METRICS]
     parts += [_making(found), _environments(found), _examples(main)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -30,8 +32,9 @@ def _main(found: list[Experiment], name: str) -> Experiment:
     """The experiment whose utterances are shown: ``main``, or else the best one of ours on dev (or ``name``)."""
     ours = [e for e in found if not e.runs[0].peer] or found
     named = [e for e in ours if e.name == "main"]
+    ours = [e for e in ours if e.metric == "cer"] or ours  # a rate of phones and one of characters do not compare
     chosen_by = "dev" if all("dev" in e.runs[0].sets() for e in ours) else name
-    return named[0] if named else min(ours, key=lambda e: (e.median(chosen_by, "cer") or 1e9, e.name))
+    return named[0] if named else min(ours, key=lambda e: (e.median(chosen_by, e.metric) or 1e9, e.name))
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -40,34 +43,41 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(str(word).replace("|", "\\|") for word in line) + " |" for line in lines)
 
 
-def _scores(found: list[Experiment], name: str) -> str:
-    scored = [e for e in found if e.median(name, "cer") is not None]
-    scored.sort(key=lambda e: (e.median(name, "cer"), e.name))
+def _scores(found: list[Experiment], name: str, metric: str) -> str:
+    """The table of a set's experiments that are compared by ``metric``; "" if there are none."""
+    scored = [e for e in found if e.metric == metric and e.median(name, metric) is not None]
+    if not scored:
+        return ""
+    scored.sort(key=lambda e: (e.median(name, metric), e.name))
+    titles = _METRICS[metric]
     size = "; ".join(sorted({_size(run, name) for e in scored for run in e.runs if name in run.sets()}))
-    rows = [[e.name, describe(e.runs[0]), _speech(e.runs[0]), *(cell(e, name, metric) for metric in _METRICS),
-             " ".join(f"{value:.1f}" for value in e.values(name, "cer")) if len(e.runs) > 1 else ""] for e in scored]
+    rows = [[e.name, describe(e.runs[0]), _speech(e.runs[0]), *(cell(e, name, key) for key in titles),
+             " ".join(f"{value:.1f}" for value in e.values(name, metric)) if len(e.runs) > 1 else ""] for e in scored]
     empty = sorted({utt for e in scored for run in e.runs if name in run.sets()
                     for utt in run.document["data"][name]["empty_references"]})
     note = [f"Not scored, as the reference is empty: {', '.join(empty)}."] if empty else []
+    note += [_PHONES] if metric == "per" else []
     return "\n\n".join([f"## {name}: {size}",
-                        table(["experiment", "model", "training speech", *_METRICS.values(), "CER of each seed"], rows),
-                        *_by_language(scored, name), *note,
+                        table(["experiment", "model", "training speech", *titles.values(),
+                               f"{metric.upper()} of each seed"], rows),
+                        *_by_language(scored, name, metric), *note,
                         "Signatures:\n\n" + "\n".join(f"    {line}" for line in _signatures(scored, name))])
 
 
-def _by_language(found: list[Experiment], name: str) -> list[str]:
+def _by_language(found: list[Experiment], name: str, metric: str) -> list[str]:
     """A table for each error rate, a row an experiment and a column a language, where a set has several."""
     languages = sorted({lang for e in found for run in e.runs for lang in run.languages(name)})
-    rows = [e for e in found if any(e.scored(name, lang) for lang in languages)]
-    return [f"### {name} by language: {_METRICS[metric]}\n\n" + table(
-        ["experiment", *languages], [[e.name, *(cell(e, name, metric, lang) for lang in languages)] for e in rows])
-        for metric in ("cer", "wer") if rows]
+    rows = [e for e in found if any(e.scored(name, metric, lang) for lang in languages)]
+    return [f"### {name} by language: {rate.upper()}\n\n" + table(
+        ["experiment", *languages], [[e.name, *(cell(e, name, rate, lang) for lang in languages)] for e in rows])
+        for rate in ((metric,) if metric == "per" else ("cer", "wer")) if rows]
 
 
 def _size(run: Result, name: str) -> str:
     data = run.document["data"][name]
-    return (f"{data['utterances']} clips, {data['speech_min']} minutes, {run.score(name, 'cer')['n_ref']} characters, "
-            f"{run.score(name, 'wer')['n_ref']} words")
+    units = {"cer": "characters", "wer": "words", "per": "phones"}
+    counted = [f"{run.score(name, key)['n_ref']} {unit}" for key, unit in units.items() if run.has(name, key)]
+    return ", ".join([f"{data['utterances']} clips, {data['speech_min']} minutes", *counted])
 
 
 def _signatures(found: list[Experiment], name: str) -> list[str]:
@@ -119,8 +129,9 @@ def _examples(experiment: Experiment) -> str:
         return ""
     (name, kinds), = shown.items()
     first = experiment.runs[0]
-    parts = [f"## Utterances of {name}, by CER: {experiment.name}, seed {first.seed}"]
+    rate = experiment.metric
+    parts = [f"## Utterances of {name}, by {rate.upper()}: {experiment.name}, seed {first.seed}"]
     for kind, rows in kinds.items():
-        parts.append(f"### {len(rows)} {kind}\n\n" + table(["utterance", "CER %", "reference", "hypothesis"],
-                                                          [[r["id"], r["cer"], r["ref"], r["hyp"]] for r in rows]))
+        parts.append(f"### {len(rows)} {kind}\n\n" + table(["utterance", f"{rate.upper()} %", "reference", "hypothesis"],
+                                                          [[r["id"], r[rate], r["ref"], r["hyp"]] for r in rows]))
     return "\n\n".join(parts)

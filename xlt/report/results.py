@@ -9,6 +9,8 @@ from pathlib import Path
 
 from xlt.errors import DataError
 
+METRICS, PHONE_METRICS = {"cer", "wer", "ser", "chrf"}, {"per", "ser"}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -46,6 +48,10 @@ class Result:
         scores = self.document[name] if lang is None else self.document["languages"][name][lang]
         return scores[metric]
 
+    def has(self, name: str, metric: str) -> bool:
+        """Whether set ``name`` was scored by ``metric``: phones have no CER."""
+        return name in self.sets() and metric in self.document[name]
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -54,12 +60,17 @@ class Experiment:
     name: str
     runs: list[Result]
 
-    def scored(self, name: str, lang: str | None = None) -> list[Result]:
-        """The runs with scores of a set, or of a language in it."""
-        return [run for run in self.runs if name in run.sets() and (lang is None or lang in run.languages(name))]
+    def scored(self, name: str, metric: str, lang: str | None = None) -> list[Result]:
+        """The runs with a score of a set, or of a language in it."""
+        return [run for run in self.runs if run.has(name, metric) and (lang is None or lang in run.languages(name))]
+
+    @property
+    def metric(self) -> str:
+        """The error rate that the experiment is compared by: ``per`` of phones, else ``cer``."""
+        return "per" if self.runs[0].config.get("tokens.type") == "phone" else "cer"
 
     def values(self, name: str, metric: str, lang: str | None = None) -> list[float]:
-        return [run.score(name, metric, lang)["value"] for run in self.scored(name, lang)]
+        return [run.score(name, metric, lang)["value"] for run in self.scored(name, metric, lang)]
 
     def median(self, name: str, metric: str, lang: str | None = None) -> float | None:
         values = self.values(name, metric, lang)
@@ -68,7 +79,7 @@ class Experiment:
     def typical(self, name: str, metric: str, lang: str | None = None) -> Result:
         """The run whose score is nearest to the median, for the interval; the first seed among equals."""
         middle = self.median(name, metric, lang)
-        return min(self.scored(name, lang), key=lambda run: abs(run.score(name, metric, lang)["value"] - middle))
+        return min(self.scored(name, metric, lang), key=lambda run: abs(run.score(name, metric, lang)["value"] - middle))
 
 
 def load(folder: Path) -> list[Result]:
@@ -83,7 +94,7 @@ def load(folder: Path) -> list[Result]:
             if "kind" in document:
                 continue
             result = Result(path.stem, document)
-            if not all({"cer", "wer", "ser", "chrf"} <= document[name].keys() for name in result.sets()):
+            if not all(METRICS <= document[name].keys() or PHONE_METRICS <= document[name].keys() for name in result.sets()):
                 raise KeyError("a metric")
             for key in ("config", "versions", "experiment", "data", "environment", "command", "commit"):
                 document[key]

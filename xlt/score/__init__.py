@@ -1,4 +1,4 @@
-"""Stage 8: CER, WER, SER and chrF of each decoded set, with 95% intervals → exp/<tag>/score.json.
+"""Stage 8: CER, WER, SER and chrF, or PER and SER, of each decoded set, with 95% intervals → exp/<tag>/score.json.
 
 ``exp/<tag>/score/`` holds the same file with what it rests on: a table of utterances and sclite's trn files a set.
 """
@@ -21,14 +21,17 @@ def run(ctx: Context) -> None:
     from xlt.data import normaliser_of
     from xlt.score.facts import settings
     from xlt.stage import Unit, atomic_text, need, read_json, run_unit
+    from xlt.tokens import check_kind
 
     cfg = ctx.cfg
+    found = settings(ctx)
+    check_kind(ctx, found["tokens.type"])
     sets = _sets(cfg.scored_sets)
-    need(ctx, *(ctx.data / name / "text" for name in sets), stage="data")
+    ctx.need_texts(*sets)
     need(ctx, *(ctx.exp / f"decode_{name}" / "text" for name in sets), stage="decode")
     normaliser = normaliser_of(cfg)
     texts = [path for name in sets
-             for path in (*(ctx.data / name / table for table in ("text", "utt2dur", "utt2lang")),
+             for path in (ctx.text(name), *(ctx.data / name / table for table in ("utt2dur", "utt2lang")),
                           ctx.exp / f"decode_{name}" / "text", ctx.exp / f"before_{name}" / "text")]
 
     def make(out: Path) -> dict:
@@ -36,7 +39,7 @@ def run(ctx: Context) -> None:
 
         return write(ctx, normaliser, sets, out)
 
-    run_unit(ctx, Unit("score", ctx.exp / "score", {**settings(ctx), "normaliser": normaliser}, texts, make))
+    run_unit(ctx, Unit("score", ctx.exp / "score", {**found, "normaliser": normaliser}, texts, make))
     made, shown = ctx.exp / "score" / "score.json", ctx.exp / "score.json"
     if not ctx.dry_run and (not shown.exists() or shown.read_bytes() != made.read_bytes()):
         atomic_text(shown, made.read_text(encoding="utf-8"))

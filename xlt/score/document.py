@@ -1,10 +1,11 @@
 """Writes a set's scores and the files behind them. The form of ``score.json`` is stable: others parse it.
 
 ``{set: {metric: {value, ci95: [low, high], n_ref, sub, del, ins}}}`` for the metrics cer, wer, ser (percent) and chrf
-(0 to 100), and beside the sets the keys in :data:`xlt.score.RESERVED`. Two of them are scores as well: ``languages``,
-``{set: {language: {metric: …}}}`` of sets with several, and ``counts``, ``{set: {ids, errors, n_ref}}``: the errors and the
-reference tokens of each utterance by the set's first metric, in the order of ids, for paired tests. ``ids`` is the SHA-256 of
-the ids, a line each without the last end of line, 20 hex digits: only counts of the same utterances can be paired.
+(0 to 100), of a phone experiment per and ser, and beside the sets the keys in :data:`xlt.score.RESERVED`. Two of them are
+scores as well: ``languages``, ``{set: {language: {metric: …}}}`` of sets with several, and ``counts``, ``{set: {ids, errors,
+n_ref}}``: the errors and the reference tokens of each utterance by the set's first metric, in the order of ids, for paired
+tests. ``ids`` is the SHA-256 of the ids, a line each without the last end of line, 20 hex digits: only counts of the same
+utterances can be paired.
 """
 
 from __future__ import annotations
@@ -23,50 +24,60 @@ from xlt.kaldi_io import read_table
 from xlt.log import say
 from xlt.metrics import cer, wer
 from xlt.metrics.chrf import chrf
+from xlt.metrics.per import per
 from xlt.metrics.result import Score
 from xlt.metrics.ser import ser
 from xlt.score import facts
 from xlt.score.forgetting import compare
 from xlt.score.match import Matched, match
-from xlt.stage import write_json
+from xlt.stage import read_json, write_json
 
 if TYPE_CHECKING:
     from xlt.stage import Context
 
 METRICS: dict[str, Callable[..., Score]] = {"cer": cer.cer, "wer": wer.wer, "ser": ser, "chrf": chrf}
+PHONE_METRICS: dict[str, Callable[..., Score]] = {"per": per, "ser": ser}
+# what the files of utterances count: metric → unit and how a text is cut
+_UNITS = {"cer": ("char", cer.tokens), "wer": ("word", wer.tokens), "per": ("phone", str.split)}
 
 
 def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     """Score ``sets`` of the experiment into ``out``; returns facts for its stamp."""
+    phones = ctx.cfg.tokens.type == "phone"  # the texts they come from were normalised
     tables = {name: ctx.data / name / "utt2lang" for name in sets}
     languages = {name: read_table(path) if path.exists() else {} for name, path in tables.items()}
 
     def matching(name: str, decoded: str) -> Matched:
-        ref, hyp = ctx.data / name / "text", ctx.exp / decoded / "text"
-        return match(read_table(ref), read_table(hyp), normalise_utterance(ctx.cfg, languages[name], ctx.shown(tables[name])),
-                     ctx.shown(ref), ctx.shown(hyp))
+        ref, hyp = ctx.text(name), ctx.exp / decoded / "text"
+        clean = (lambda utt, text: " ".join(text.split())) if phones else \
+            normalise_utterance(ctx.cfg, languages[name], ctx.shown(tables[name]))
+        return match(read_table(ref), read_table(hyp), clean, ctx.shown(ref), ctx.shown(hyp))
 
     matched = {name: matching(name, f"decode_{name}") for name in sets}
-    document = score_sets(matched, normaliser, ctx.cfg.score.bootstrap, ctx.cfg.seed, out)
-    document |= score_languages(matched, languages, ctx.cfg.score.bootstrap, ctx.cfg.seed)
+    if phones:
+        found = read_json(ctx.tokens / "tokens.json", "tokens")["g2p"]
+        normaliser += "".join(f"+{g2p['g2p'].replace(' ', ':')}" for g2p in found.values())
+    metrics, resamples, seed = PHONE_METRICS if phones else METRICS, ctx.cfg.score.bootstrap, ctx.cfg.seed
+    document = score_sets(matched, normaliser, resamples, seed, out, metrics)
+    document |= score_languages(matched, languages, resamples, seed, metrics)
     before = {name: matching(name, f"before_{name}") for name in sets if (ctx.exp / f"before_{name}" / "text").exists()}
     if before:
-        first = {name: [next(iter(measure(m[name], ctx.cfg.score.bootstrap, ctx.cfg.seed).values())) for m in (before, matched)]
-                 for name in before}
-        document["forgetting"] = {name: compare(*pair, ctx.cfg.score.bootstrap, ctx.cfg.seed) for name, pair in first.items()}
+        document["forgetting"] = {name: compare(*(_first(m[name], resamples, seed, metrics) for m in (before, matched)),
+                                                resamples, seed) for name in before}
     document["data"] = {name: set_facts(ctx.data / name, matched[name]) for name in sets}
     document |= facts.of_experiment(ctx, normaliser)
     write_json(out / "score.json", document)
     return {"utterances": {name: len(m.ids) for name, m in matched.items()}}
 
 
-def score_sets(matched: dict[str, Matched], normaliser: str, resamples: int, seed: int, out: Path) -> dict:
+def score_sets(matched: dict[str, Matched], normaliser: str, resamples: int, seed: int, out: Path,
+               metrics: dict[str, Callable[..., Score]] = METRICS) -> dict:
     """``{set: {metric: …}, "signature": {set: {metric: …}}, "counts": …}``; says each score; a set's files go into ``out``."""
     document: dict = {}
     signatures: dict = {}
     counts: dict = {}
     for name, m in matched.items():
-        scores = measure(m, resamples, seed)
+        scores = measure(m, resamples, seed, metrics)
         counts[name] = error_counts(m, next(iter(scores.values())))
         document[name] = {key: score.as_dict() for key, score in scores.items()}
         signatures[name] = {key: s.signature(normaliser, resamples, seed, __version__) for key, s in scores.items()}
@@ -74,16 +85,23 @@ def score_sets(matched: dict[str, Matched], normaliser: str, resamples: int, see
             say(f"  {name}: {line}")
         if m.empty:
             say(f"  {name}: {len(m.empty)} empty references are not scored: {' '.join(m.empty)}")
-        write_utterances(out / f"{name}.tsv", m, scores["cer"], scores["wer"])
-        for unit, tokens in (("char", cer.tokens), ("word", wer.tokens)):
+        units = {_UNITS[key]: score for key, score in scores.items() if key in _UNITS}
+        write_utterances(out / f"{name}.tsv", m, {unit: score for (unit, _), score in units.items()})
+        for unit, tokens in units:
             write_trn(out / f"{name}.{unit}.ref.trn", m.ids, [tokens(ref) for ref, _ in m.pairs])
             write_trn(out / f"{name}.{unit}.hyp.trn", m.ids, [tokens(hyp) for _, hyp in m.pairs])
     return {**document, "signature": signatures, "counts": counts}
 
 
-def measure(m: Matched, resamples: int, seed: int) -> dict[str, Score]:
+def measure(m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..., Score]] = METRICS) -> dict[str, Score]:
     """``{metric: score}``; every metric sees the same resamples."""
-    return {key: metric(m.pairs, resamples, np.random.default_rng(seed)) for key, metric in METRICS.items()}
+    return {key: metric(m.pairs, resamples, np.random.default_rng(seed)) for key, metric in metrics.items()}
+
+
+def _first(m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..., Score]]) -> Score:
+    """The score that sets are compared by: CER, or PER."""
+    name = next(iter(metrics))
+    return measure(m, resamples, seed, {name: metrics[name]})[name]
 
 
 def error_counts(m: Matched, score: Score) -> dict:
@@ -92,7 +110,8 @@ def error_counts(m: Matched, score: Score) -> dict:
             "errors": [c.errors for c in score.utterances], "n_ref": [c.n_ref for c in score.utterances]}
 
 
-def score_languages(matched: dict[str, Matched], languages: dict[str, dict[str, str]], resamples: int, seed: int) -> dict:
+def score_languages(matched: dict[str, Matched], languages: dict[str, dict[str, str]], resamples: int, seed: int,
+                    metrics: dict[str, Callable[..., Score]] = METRICS) -> dict:
     """``{"languages": {set: {language: {metric: …}}}}`` of the sets that have several; says the first metric of each."""
     found: dict = {}
     for name, m in matched.items():
@@ -100,7 +119,7 @@ def score_languages(matched: dict[str, Matched], languages: dict[str, dict[str, 
         for utt in m.ids:
             by_language.setdefault(languages[name].get(utt, ""), set()).add(utt)
         for lang, ids in sorted(by_language.items()) if len(by_language) > 1 else []:
-            scores = measure(m.part(ids), resamples, seed)
+            scores = measure(m.part(ids), resamples, seed, metrics)
             found.setdefault(name, {})[lang] = {key: score.as_dict() for key, score in scores.items()}
             first = next(iter(scores.values()))
             say(f"  {name}, {lang}: {first.name} {first.value:.1f} [{first.ci95[0]:.1f}, {first.ci95[1]:.1f}], n:{first.n}")
@@ -113,14 +132,15 @@ def set_facts(folder: Path, m: Matched) -> dict:
             "empty_hypotheses": sum(not hyp for _, hyp in m.pairs)}
 
 
-def write_utterances(path: Path, m: Matched, chars: Score, words: Score) -> None:
-    """A line an utterance: id, the counts of characters and words, reference, hypothesis."""
+def write_utterances(path: Path, m: Matched, units: dict[str, Score]) -> None:
+    """A line an utterance: id, the counts of each unit (characters and words, or phones), reference, hypothesis."""
     with path.open("w", encoding="utf-8", newline="") as handle:
         table = csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE)
-        counts = [f"{unit}_{count}" for unit in ("char", "word") for count in ("n_ref", "sub", "del", "ins")]
+        counts = [f"{unit}_{count}" for unit in units for count in ("n_ref", "sub", "del", "ins")]
         table.writerow(["id", *counts, "ref", "hyp"])
-        for utt, (ref, hyp), char, word in zip(m.ids, m.pairs, chars.utterances, words.utterances, strict=True):
-            table.writerow([utt, *char, *word, ref, hyp])
+        rows = zip(*(score.utterances for score in units.values()), strict=True)
+        for utt, (ref, hyp), of_units in zip(m.ids, m.pairs, rows, strict=True):
+            table.writerow([utt, *(n for unit in of_units for n in unit), ref, hyp])
 
 
 def write_trn(path: Path, ids: Sequence[str], tokens: Sequence[Sequence[str]]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _APART = {"tag", "nj", "data.cache", "data.dir", "data.archive", "report.examples", "bundle.with_upstream"}
 # settings that name a place on this machine, and how many parts at its end say what it is
 _PLACES = {"data.dir": 1, "features.path": 1, "features.mix_from": 1, "train.init": 3, "data.sources": 1,
-           "tokens.union": 1}
+           "tokens.union": 1, "phones.table": 1}
 _LIBRARIES = ("espnet", "espnet-s3prl", "torch", "transformers", "sentencepiece", "numpy", "sacrebleu", "soxr")
 
 
@@ -39,7 +39,8 @@ def settings(ctx: Context) -> dict:
         found["seed"] = stamp.get("seed", found["seed"])
     for key, depth in _PLACES.items():
         found[key] = _last(found[key], depth) if found[key] else found[key]
-    return {k: v for k, v in sorted(found.items()) if k not in _APART}
+    unread = "phones." if found["tokens.type"] != "phone" else None
+    return {k: v for k, v in sorted(found.items()) if k not in _APART and not (unread and k.startswith(unread))}
 
 
 def of_experiment(ctx: Context, normaliser: str) -> dict:

@@ -1,4 +1,7 @@
-"""Stage 4: the token list of the training text, with proof that every text survives encode → decode unchanged."""
+"""Stage 4: the token list of the training text, with proof that every text survives encode → decode unchanged.
+
+For phones it also writes the phone text of each set, which later stages read in place of ``data/<set>/text``.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +11,55 @@ from xlt.config import load
 from xlt.errors import ConfigError, DataError
 from xlt.kaldi_io import read_table
 from xlt.log import say
-from xlt.stage import Context, Unit, need, run_unit, write_json
+from xlt.phones import corpus
+from xlt.stage import Context, Unit, need, run_unit
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
 
 def run(ctx: Context) -> None:
-    """Write ``ctx.tokens``: ``tokens.txt``, ``tokens.json`` and, for bpe, ``bpe.model``."""
+    """Write ``ctx.tokens``: ``tokens.txt``, ``tokens.json``, for bpe ``bpe.model``, for phones ``<set>.text``."""
+    kind = ctx.cfg.tokens.type
     text = ctx.data / ctx.cfg.train_set / "text"
     need(ctx, text, stage="data")
+    config, inputs, versions = ctx.cfg.section("tokens"), [text], {}
+    if kind == "phone":
+        config |= {**ctx.cfg.section("phones", "features.speed", "features.on_the_fly"), "g2p": corpus.choices(ctx)}
+        inputs, versions = corpus.inputs(ctx), corpus.versions()
 
-    others = [_text_of(Path(recipe)) for recipe in ctx.cfg.written_too]
+    others = _others(ctx)
+    inputs += others
+    mixed = [train for train, _ in ctx.cfg.mixed.values()] if kind == "phone" else []
 
     def make(out: Path) -> dict:
-        texts = read_table(text)
+        path, g2p = text, {}
+        if kind == "phone":
+            from xlt.tokens import phone
+
+            g2p = {"g2p": phone.write_phone_texts(ctx, out)}
+            path = out / f"{ctx.cfg.train_set}.text"
+        texts = read_table(path)
         if not texts:
-            raise DataError(f"{text}: holds no utterances; there is nothing to learn from")
-        learned = [line for path in (text, *others) for line in read_table(path).values()]
-        train_tokenizer(learned, ctx.cfg.tokens.type, ctx.cfg.tokens.size, out, where=str(text))
+            raise DataError(f"{path}: holds no utterances; there is nothing to learn from")
+        files = (path, *(out / f"{name}.text" for name in mixed), *others)
+        learned = [line for file in files for line in read_table(file).values()]
+        facts = train_tokenizer(learned, kind, ctx.cfg.tokens.size, out, where=str(path), **g2p)
         tokenizer = Tokenizer(out)
-        prove_round_trip(tokenizer, texts, text)
-        facts = {"type": ctx.cfg.tokens.type, "count": len(tokenizer.tokens), "texts": len(texts)}
-        write_json(out / "tokens.json", facts)
+        prove_round_trip(tokenizer, texts, path)
         say(f"  {facts['count']} tokens ({facts['type']}); {len(texts)} training texts come back unchanged")
-        report_unseen(ctx, tokenizer)
+        report_unseen(ctx, tokenizer, out)
         return facts
 
-    run_unit(ctx, Unit("tokens", ctx.tokens, ctx.cfg.section("tokens"), [text, *others], make))
+    run_unit(ctx, Unit("tokens", ctx.tokens, config, inputs, make, versions=versions))
+
+
+def _others(ctx: Context) -> list[Path]:
+    """Training texts of the recipes whose characters are tokens as well; ConfigError where that cannot be."""
+    if ctx.cfg.tokens.type != "phone":
+        return [_text_of(Path(recipe)) for recipe in ctx.cfg.written_too]
+    if ctx.cfg.tokens.union:
+        raise ConfigError("tokens.union: joins characters; with tokens.type=phone name the other recipes in train.mix, or train "
+                          "on several languages (egs/multi)")
+    return []
 
 
 def _text_of(recipe: Path) -> Path:
@@ -46,6 +72,13 @@ def _text_of(recipe: Path) -> Path:
     return path
 
 
+def check_kind(ctx: Context, trained: str) -> None:
+    """ConfigError unless the settings and the experiment, trained on tokens of type ``trained``, agree on phones."""
+    if (ctx.cfg.tokens.type == "phone") != (trained == "phone"):
+        raise ConfigError(f"tokens.type={ctx.cfg.tokens.type}: {ctx.shown(ctx.exp)} was trained on {trained} tokens; give "
+                          f"tokens.type={trained}, or another tag")
+
+
 def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) -> None:
     """Raise DataError with file and line if a text is not the same after encode and decode."""
     for number, (utt, text) in enumerate(texts.items(), 1):
@@ -55,21 +88,23 @@ def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) ->
                             "remove double spaces and characters that look like tokens, or use tokens.type=char")
 
 
-def report_unseen(ctx: Context, tokenizer: Tokenizer) -> None:
-    """Say which characters of dev and test these tokens cannot write."""
-    known = tokenizer.characters()
+def report_unseen(ctx: Context, tokenizer: Tokenizer, out: Path | None = None) -> None:
+    """Say which characters, or phones, of dev and test these tokens cannot write; ``out``: where stage 4 is writing now."""
+    known = tokenizer.symbols()
+    phones = tokenizer.type == "phone"
     for name in ("dev", "test"):
-        path = ctx.data / name / "text"
+        path = (out or ctx.tokens) / f"{name}.text" if phones else ctx.data / name / "text"
         if not path.exists():
             continue
         counts: dict[str, int] = {}
         total = 0
         for text in read_table(path).values():
-            for char in text:
+            for symbol in text.split() if phones else text:
                 total += 1
-                if char not in known:
-                    counts[char] = counts.get(char, 0) + 1
+                if symbol not in known:
+                    counts[symbol] = counts.get(symbol, 0) + 1
         if counts:
             listed = " ".join(sorted(counts, key=lambda c: (-counts[c], c)))
-            say(f"  {name}: {sum(counts.values())} of {total} characters are not among the tokens and cannot be "
-                f"recognised (CER is at least {100 * sum(counts.values()) / total:.1f}): {listed}")
+            what, rate = ("phones", "PER") if phones else ("characters", "CER")
+            say(f"  {name}: {sum(counts.values())} of {total} {what} are not among the tokens and cannot be "
+                f"recognised ({rate} is at least {100 * sum(counts.values()) / total:.1f}): {listed}")

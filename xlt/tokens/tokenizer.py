@@ -1,16 +1,42 @@
-"""Text ↔ token ids. The token list has ESPnet's order: ``<blank> <unk> … <sos/eos>``."""
+"""Text ↔ token ids. The token list has ESPnet's order: ``<blank> <unk> … <sos/eos>``.
+
+What the tokens are stands beside the list: in ``tokens.json`` of stage 4, in ``xlt.json`` of an experiment or a bundle.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from xlt.errors import ConfigError, DataError
+from xlt.stage import write_json
 
 BLANK, UNK, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
+TYPES = ("char", "bpe", "phone")
+
+
+def _type_in(folder: Path) -> str:
+    """What the tokens in ``folder`` are; DataError if that stands nowhere."""
+    for name, part in (("tokens.json", None), ("xlt.json", "tokens")):
+        if (folder / name).exists():
+            try:
+                facts = json.loads((folder / name).read_text(encoding="utf-8"))
+                kind = (facts[part] if part else facts)["type"]
+            except (ValueError, KeyError, TypeError):
+                kind = None
+            if kind not in TYPES:
+                raise DataError(f"{folder / name}: damaged, it does not say what the tokens are; make it again with --force")
+            return kind
+    raise DataError(f"{folder / 'tokens.txt'}: neither tokens.json nor xlt.json beside it says what the tokens are; make it "
+                    "again with --stage 4 --force")
 
 
 class Tokenizer:
-    """The tokenizer in a folder that :func:`train_tokenizer` wrote: ``tokens.txt`` and, for bpe, ``bpe.model``."""
+    """The tokenizer in a folder that :func:`train_tokenizer` wrote, in an experiment or in a bundle.
+
+    The text of ``type`` phone is phones with spaces between them.
+    """
 
     def __init__(self, folder: Path):
         path = folder / "tokens.txt"
@@ -22,12 +48,14 @@ class Tokenizer:
         if UNK not in self.ids:
             raise DataError(f"{path}: damaged, it has no {UNK}; make it again with --stage 4 --force")
         self.bpe_model = folder / "bpe.model"
-        self.type = "bpe" if self.bpe_model.exists() else "char"
+        self.type = _type_in(folder)
         self._bpe = None
 
     def _pieces(self, text: str) -> list[str]:
         if self.type == "char":
             return [SPACE if c == " " else c for c in text]
+        if self.type == "phone":
+            return text.split()
         if self._bpe is None:
             import sentencepiece
 
@@ -45,29 +73,38 @@ class Tokenizer:
         pieces = [p for p in pieces if p not in (BLANK, SOS_EOS)]
         if self.type == "char":
             return "".join(" " if p == SPACE else p for p in pieces)
+        if self.type == "phone":
+            return " ".join(pieces)
         return "".join(pieces).replace("▁", " ").removeprefix(" ")
 
-    def characters(self) -> set[str]:
-        """The characters that the tokens can write."""
+    def symbols(self) -> set[str]:
+        """The characters, or phones, that the tokens can write."""
         special = {BLANK, UNK, SOS_EOS}
         if self.type == "char":
             return {" " if t == SPACE else t for t in self.tokens if t not in special}
+        if self.type == "phone":
+            return set(self.tokens) - special
         return {c for t in self.tokens if t not in special for c in t.replace("▁", " ")}
 
 
-def train_tokenizer(texts: list[str], kind: str, size: int, out: Path, where: str) -> None:
-    """Write ``tokens.txt`` (and ``bpe.model``) learned from ``texts`` into ``out``.
+def train_tokenizer(texts: list[str], kind: str, size: int, out: Path, where: str, **facts: Any) -> dict:
+    """Write ``tokens.txt``, ``tokens.json`` (and ``bpe.model``) learned from ``texts`` into ``out``; returns tokens.json.
 
-    ``size`` counts bpe pieces. Raises ConfigError if that many pieces cannot be learned from these texts; ``where``
-    names the text in the message.
+    ``facts`` go into tokens.json as well. ``size`` counts bpe pieces. Raises ConfigError if that many pieces cannot be
+    learned from these texts; ``where`` names the text in the message.
     """
     if kind == "char":
         chars = sorted({c for text in texts for c in text})
         listed = [SPACE if c == " " else c for c in chars]
+    elif kind == "phone":
+        listed = sorted({phone for text in texts for phone in text.split()} - {UNK})
     else:
         listed = _train_bpe(texts, size, out, where)
     (out / "tokens.txt").write_text("".join(f"{t}\n" for t in [BLANK, UNK, *listed, SOS_EOS]), encoding="utf-8",
                                     newline="\n")
+    found = {"type": kind, "count": len(listed) + 3, "texts": len(texts), **facts}
+    write_json(out / "tokens.json", found)
+    return found
 
 
 def _train_bpe(texts: list[str], size: int, out: Path, where: str) -> list[str]:

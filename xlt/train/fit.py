@@ -75,7 +75,8 @@ def fit(ctx: Context, out: Path) -> dict:
             arguments["init_param"] = [str(transfer.start(ctx, source, fresh, tokenizer.tokens, out))]
             (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
         restore_checkpoint(out)
-        with _logging(out / "train.log"), contextlib.redirect_stderr(io.StringIO()):  # ESPnet prints its command line
+        # ESPnet prints its command line
+        with _logging(out / "train.log", tokenizer.type), contextlib.redirect_stderr(io.StringIO()):
             XltTask.main(cmd=["--config", str(work / "train.yaml")])
         _keep(ctx, out, info, tokenizer, stack, source)
     for pattern in ("*epoch.pth", "valid.*.pth", "checkpoint*.pth", "latest.pth"):
@@ -166,7 +167,8 @@ def _arguments(ctx: Context, info: dict, tokenizer: Tokenizer, stack: int, epoch
         "valid_shape_file": [str(work / "dev" / "speech_shape")],
         "batch_type": "length", "batch_bins": round(train.batch_s * rate), "sort_in_batch": "descending",
         "sort_batch": "ascending",
-        "use_preprocessor": True, "token_type": tokenizer.type, "token_list": str(out / "tokens.txt"),
+        "use_preprocessor": True, "token_type": "word" if tokenizer.type == "phone" else tokenizer.type,
+        "token_list": str(out / "tokens.txt"),
         "bpemodel": str(out / "bpe.model") if tokenizer.type == "bpe" else None, "cleaner": None, "g2p": None,
         **source, "specaug": None,
         "preencoder": "stem",
@@ -205,7 +207,11 @@ def _schedule(train: TrainConfig, epochs: int) -> dict:
 
 
 class _EpochLines(logging.Handler):
-    """Shows the user one short line for each of ESPnet's epoch results."""
+    """Shows the user one short line for each of ESPnet's epoch results. Of phones ESPnet counts the letters of the IPA."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.rate = "CER of the IPA" if kind == "phone" else "CER"
 
     def emit(self, record: logging.LogRecord) -> None:
         found = re.match(r"(\d+)epoch results: \[train\](.*)\[valid\](.*)", record.getMessage(), re.S)
@@ -213,7 +219,7 @@ class _EpochLines(logging.Handler):
             epoch, train, valid = found.groups()
             parts = [f"train loss {_number(train, 'loss')}", f"dev loss {_number(valid, 'loss')}"]
             cer, acc = _number(valid, "cer_ctc"), _number(valid, "acc")
-            parts += [f"dev CER {100 * float(cer):.1f}"] if cer not in ("?", "nan") else []
+            parts += [f"dev {self.rate} {100 * float(cer):.1f}"] if cer not in ("?", "nan") else []
             parts += [f"dev accuracy {100 * float(acc):.1f}"] if acc not in ("?", "nan") else []
             say(f"  epoch {epoch}: " + ", ".join(parts))
 
@@ -224,12 +230,12 @@ def _number(text: str, key: str) -> str:
 
 
 @contextlib.contextmanager
-def _logging(path: Path) -> Iterator[None]:
+def _logging(path: Path, kind: str) -> Iterator[None]:
     """ESPnet's log goes to ``path`` and one line an epoch to the user; the console stays readable."""
     root, level = logging.getLogger(), logging.getLogger().level
     to_file = logging.FileHandler(path, encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handlers = [to_file, _EpochLines()]
+    handlers = [to_file, _EpochLines(kind)]
     before = root.handlers[:]
     root.handlers[:] = handlers  # ESPnet calls basicConfig, which adds none where there are some
     root.setLevel(logging.INFO)

@@ -34,16 +34,18 @@ class Speech:
 
     def need(self, ctx: Context) -> None:
         """MissingInput unless they are there."""
+        need(ctx, *(p for p in self if p.is_relative_to(ctx.tokens)), stage="tokens")
         need(ctx, *(p for p in self if p.is_relative_to(ctx.data)), stage="data")
         need(ctx, *(p for p in self if not p.is_relative_to(ctx.data)), stage="features")
 
 
 def speech(ctx: Context, name: str) -> Speech:
-    """The files of set ``name``. Where stage 3 wrote texts (for speed copies), those are read."""
+    """The files of set ``name``. Where stage 3 wrote texts (for speed copies), those are read; phones are stage 4's."""
     data, dump = ctx.data / name, ctx.dump / name
     if ctx.cfg.features.on_the_fly:
-        return Speech(data / "wav.scp", "sound", dump / "utt2num_samples", dump / "feats.json", data / "text")
-    text = dump / "text" if (dump / "text").exists() else data / "text"
+        return Speech(data / "wav.scp", "sound", dump / "utt2num_samples", dump / "feats.json", ctx.text(name))
+    copied = ctx.cfg.tokens.type != "phone" and (dump / "text").exists()
+    text = dump / "text" if copied else ctx.text(name)
     return Speech(dump / "feats.scp", FEATS, dump / "utt2num_frames", dump / "feats.json", text)
 
 

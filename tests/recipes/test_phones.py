@@ -1,0 +1,97 @@
+"""A phone experiment through all stages: letters of tones, log-mels, PER, a bundle that writes phones."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.tones import make_corpus
+from xlt.cli import main
+from xlt.kaldi_io import read_table
+from xlt.stage import STAGES
+
+SETTINGS = ["tokens.type=phone", "tag=ph"]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    root = tmp_path_factory.mktemp("phones")
+    corpus = make_corpus(root / "corpus")
+    recipe = root / "egs" / "ron"
+    recipe.mkdir(parents=True)
+    (recipe / "recipe.yaml").write_text(
+        f"lang: ron_Latn\ndata: {{reader: kaldi, dir: {corpus}}}\nfeatures: {{upstream: fbank}}\n"
+        "train: {max_epochs: 30, min_updates: 0, lr: 0.01, batch_s: 6, num_masks: 0, projection: 32, "
+        "encoder_conf: {hidden_size: 32}}\nscore: {bootstrap: 50}\nnj: 1\n")
+    for stage in STAGES:
+        assert main([stage.name, "--recipe", str(recipe), *SETTINGS]) == 0, stage.name
+    return recipe
+
+
+def test_texts_are_phones_and_the_list_holds_them(recipe):
+    folder = recipe / "data" / "tokens" / "phone"
+    for name in ("train", "dev", "test"):
+        letters, phones = read_table(recipe / "data" / name / "text"), read_table(folder / f"{name}.text")
+        assert letters.keys() == phones.keys()
+    # Romanian writes a, e, i, o as it says them, but for glides
+    assert {"a", "e", "i", "o"} <= set((folder / "tokens.txt").read_text().split())
+    facts = json.loads((folder / "tokens.json").read_text())
+    assert facts["type"] == "phone" and facts["g2p"]["ron_Latn"]["g2p"] == "espeak ro"
+
+
+def test_hypotheses_and_scores_are_of_phones(recipe):
+    refs = read_table(recipe / "data" / "tokens" / "phone" / "test.text")
+    hyps = read_table(recipe / "exp" / "ph" / "decode_test" / "text")
+    score = json.loads((recipe / "exp" / "ph" / "score.json").read_text())
+    assert score["test"].keys() == {"per", "ser"}
+    assert score["test"]["per"]["n_ref"] == sum(len(ref.split()) for ref in refs.values())
+    assert score["test"]["per"]["value"] < 40 and hyps.keys() == refs.keys()
+    assert "PER" in score["signature"]["test"]["per"] and "+espeak:ro" in score["signature"]["test"]["per"]
+    trn = (recipe / "exp" / "ph" / "score" / "test.phone.ref.trn").read_text().splitlines()
+    assert trn[0] == f"{refs['spk-test000']} (spk-test000)"
+
+
+def test_results_show_per_and_no_cer(recipe):
+    page = (recipe / "RESULTS.md").read_text()
+    assert "PER %" in page and "CER %" not in page and "phones" in page
+
+
+def test_bundle_writes_phones(recipe, tmp_path, capsys):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(recipe / "exp" / "ph" / "bundle", bundle)
+    utt, wav = next(iter(read_table(recipe / "data" / "test" / "wav.scp").items()))
+    path = wav if wav.startswith("/") else str(recipe / wav)
+    assert main(["transcribe", str(bundle), path]) == 0
+    assert capsys.readouterr().out == f"{path}\t{read_table(recipe / 'exp/ph/decode_test/text')[utt]}\n"
+
+
+@pytest.mark.parametrize("stage", ["decode", "score"])
+def test_phones_asked_of_a_character_setting_and_the_other_way_round_are_refused(recipe, stage, capsys):
+    assert main([stage, "--recipe", str(recipe), "tag=ph"]) == 2
+    assert "tokens.type=char: exp/ph was trained on phone tokens; give tokens.type=phone" in capsys.readouterr().err
+
+
+def test_a_list_of_other_tokens_beside_the_model_is_refused(recipe, tmp_path, capsys):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(recipe / "exp" / "ph" / "bundle", bundle)
+    lines = (bundle / "tokens.txt").read_text().splitlines()
+    (bundle / "tokens.txt").write_text("\n".join([*lines[:2], "ʒ", *lines[2:]]) + "\n")
+    from xlt.config import DecodeConfig
+    from xlt.decode.recognise import Recogniser
+    from xlt.errors import DataError
+
+    with pytest.raises(DataError, match="which are not the .* that the model beside it was trained on"):
+        Recogniser(bundle, DecodeConfig("greedy", 1, 1.0, []))
+
+
+def test_a_language_without_converter_stops_at_stage_2(recipe, capsys):
+    assert main(["check", "--recipe", str(recipe), *SETTINGS, "phones.g2p=tsv"]) == 2
+    err = capsys.readouterr().err
+    assert "phones.g2p=tsv: no table for ron_Latn; write a table g2p.tsv" in err
+
+
+def test_speed_copies_have_the_phones_of_their_utterance(recipe, capsys):
+    assert main(["tokens", "--recipe", str(recipe), *SETTINGS, "features.speed=[0.9, 1.0]"]) == 0
+    texts = read_table(recipe / "data" / "tokens" / "phone" / "train.text")
+    assert len(texts) == 120 and texts["sp0.9-spk-train000"] == texts["spk-train000"]
+    assert main(["tokens", "--recipe", str(recipe), *SETTINGS]) == 0
