@@ -25,6 +25,9 @@ def run(ctx: Context) -> None:
     inputs = [ctx.tokens / "tokens.txt"]
     for name, files in sets:
         inputs += [files.content, files.lengths, files.info, files.text, ctx.data / name / "utt2audio"]
+    if cfg.train.balance is not None:
+        need(ctx, ctx.data / cfg.train_set / "utt2lang", stage="data")
+        inputs.append(ctx.data / cfg.train_set / "utt2lang")
     settings = cfg.section("train", "features.upstream", "features.path", "features.on_the_fly", "tokens", "seed",
                            "data.train_minutes")  # what else there is to the features stands in feats.json
 

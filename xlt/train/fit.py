@@ -21,12 +21,13 @@ import yaml
 
 from xlt.config import Config, TrainConfig
 from xlt.data import normaliser_of
-from xlt.errors import DataError, StageError
+from xlt.errors import ConfigError, DataError, StageError
+from xlt.features.store import speed_name
 from xlt.kaldi_io import FeatureReader, read_table, same_keys
 from xlt.log import say
 from xlt.stage import Context, read_json, write_json
 from xlt.tokens.tokenizer import Tokenizer
-from xlt.train import onfly
+from xlt.train import balance, onfly
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, restore_checkpoint
 from xlt.train.speech import Speech, check_archives, speech
 
@@ -51,6 +52,7 @@ def fit(ctx: Context, out: Path) -> dict:
     frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
     facts = {name: _prepare(name, files, work / name, tokenizer, stack, frontend) for name, files in sets.items()}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
+        _balance(ctx, info, work / "train")
         _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
         frontend = None  # ESPnet builds its own
         epochs = _epochs(cfg.train, work / "train" / "speech_shape", info["frame_rate"])
@@ -164,6 +166,24 @@ def _arguments(ctx: Context, info: dict, tokenizer: Tokenizer, stack: int, epoch
         "best_model_criterion": [criterion], "keep_nbest_models": train.average_best,
         "max_epoch": epochs, "patience": train.patience, "grad_clip": train.grad_clip,
     }
+
+
+def _balance(ctx: Context, info: dict, folder: Path) -> None:
+    """Write the plan of ``train.balance`` beside ``speech_shape``; ConfigError if there is one language only."""
+    exponent = ctx.cfg.train.balance
+    if exponent is None:
+        return
+    path = ctx.data / ctx.cfg.train_set / "utt2lang"
+    languages = read_table(path)
+    if len(set(languages.values())) < 2:
+        raise ConfigError(f"train.balance={exponent:g}: {path} has one language only; there is nothing to balance")
+    category = {speed_name(utt, speed): lang for utt, lang in languages.items() for speed in info.get("speed", [1.0])}
+    frames = {utt: int(value.split(",")[0]) for utt, value in read_table(folder / "speech_shape").items()}
+    plan = balance.plan(frames, category, balance.power_shares(frames, category, exponent))
+    plan.write(folder)
+    total = sum(plan.draws.values())
+    say(f"  balance {exponent:g}: of {total:.0f} utterances an epoch "
+        + ", ".join(f"{lang} {100 * draws / total:.0f}%" for lang, draws in plan.draws.items()))
 
 
 def _epochs(train: TrainConfig, shape: Path, frame_rate: float) -> int:
