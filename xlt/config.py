@@ -95,6 +95,7 @@ class TrainConfig:
     schedule: Literal["cosine", "plateau"]
     warmup_steps: int
     batch_s: float
+    balance: float | None
     max_epochs: int
     min_updates: int
     patience: int | None
@@ -199,7 +200,7 @@ _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s
              "score.bootstrap"}
 _PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "features.path", "features.mix_from", "phones.table",
           "train.init", "tokens.union"}
-_SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask"}
+_SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask", "train.balance"}
 
 
 def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
@@ -264,7 +265,7 @@ def _check(name: str, value: Any, where: str, keys: dict[str, Any]) -> None:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected {_describe(keys[name])}")
     if value is not None and name in _POSITIVE and value <= 0:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected a number above 0")
-    if name in _SHARE and not 0 <= value <= 1:
+    if value is not None and name in _SHARE and not 0 <= value <= 1:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected a share between 0 and 1")
 
 

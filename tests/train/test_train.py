@@ -103,12 +103,11 @@ def test_settings_that_do_not_fit_are_refused_before_training(finished, capsys, 
 
 def test_a_short_corpus_gets_more_epochs(tmp_path):
     make_toy_recipe(tmp_path)
-    shape = tmp_path / "speech_shape"
-    shape.write_text("u1 1000,1\nu2 1500,1\n")  # 2500 frames at 50 Hz are 50 s: five batches of 12 s
+    frames = 2500  # at 50 Hz 50 s: five batches of 12 s
     settings = ["train.max_epochs=30", "train.batch_s=12"]
-    assert _epochs(load(tmp_path, [*settings, "train.min_updates=0"]).train, shape, 50.0) == 30
-    assert _epochs(load(tmp_path, [*settings, "train.min_updates=150"]).train, shape, 50.0) == 30
-    assert _epochs(load(tmp_path, [*settings, "train.min_updates=151"]).train, shape, 50.0) == 31
+    assert _epochs(load(tmp_path, [*settings, "train.min_updates=0"]).train, frames, 50.0) == 30
+    assert _epochs(load(tmp_path, [*settings, "train.min_updates=150"]).train, frames, 50.0) == 30
+    assert _epochs(load(tmp_path, [*settings, "train.min_updates=151"]).train, frames, 50.0) == 31
 
 
 def test_bpe_tokens_train_and_come_back_as_text(finished, tmp_path):

@@ -19,6 +19,8 @@ def run(ctx: Context) -> None:
                           "without a decoder the weight is 1.0, with one it is below 1.0 (preset hybrid_ssl)")
     if cfg.train.warmup_steps and cfg.train.schedule == "cosine":
         raise ConfigError(f"train.warmup_steps={cfg.train.warmup_steps}: only train.schedule=plateau has a warm-up")
+    if cfg.train.balance is not None and any(cfg.train.mix.values()):
+        raise ConfigError("train.balance and train.mix: both say what the batches are made of; keep one")
     source = origin(cfg)
     mixed = [train for name, (train, _) in cfg.mixed.items() if cfg.train.mix[name] > 0]
     sets = [(name, speech(ctx, name)) for name in (cfg.train_set, "dev", *mixed)]
@@ -30,6 +32,9 @@ def run(ctx: Context) -> None:
         inputs += [source.folder / name for name in ("model.pth", "tokens.txt", "xlt.json", "feats_stats.npz")]
     for name, files in sets:
         inputs += [files.content, files.lengths, files.info, files.text, ctx.data / name / "utt2audio"]
+    if cfg.train.balance is not None:
+        need(ctx, ctx.data / cfg.train_set / "utt2lang", stage="data")
+        inputs.append(ctx.data / cfg.train_set / "utt2lang")
     settings = cfg.section("train", "features.upstream", "features.path", "features.on_the_fly", "tokens", "seed",
                            "data.train_minutes")  # what else there is to the features stands in feats.json
 

@@ -20,16 +20,20 @@ import torch
 import yaml
 
 from xlt.errors import ConfigError, DataError, StageError
-from xlt.kaldi_io import FeatureReader
+from xlt.kaldi_io import FeatureReader, read_table
 from xlt.log import say
 from xlt.registry import ENCODERS, FRONTENDS
 from xlt.train.speech import FEATS
 
 with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages that we do not use
+    from espnet2.iterators.abs_iter_factory import AbsIterFactory
+    from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
+    from espnet2.tasks.abs_task import IteratorOptions
     from espnet2.tasks.asr import ASRTask, decoder_choices, encoder_choices, frontend_choices, preencoder_choices
     from espnet2.train.dataset import DATA_TYPES
     from espnet2.train.trainer import Trainer
 
+    from xlt.train.balance import Plan, PlanSampler, Shard
     from xlt.train.encoders.stem import Stem
 
 for _name in ENCODERS.names():
@@ -58,6 +62,23 @@ class XltTrainer(Trainer):
 
 class XltTask(ASRTask):
     trainer = XltTrainer
+
+    @classmethod
+    def build_sequence_iter_factory(cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str) -> AbsIterFactory:
+        """ESPnet's, but with the batches of a plan (:mod:`xlt.train.balance`) if one lies beside the shapes of training."""
+        plan = Plan.read(Path(iter_options.shape_files[0]).parent) if mode == "train" else None
+        if plan is None:
+            return super().build_sequence_iter_factory(args, iter_options, mode)
+        shape = read_table(Path(iter_options.shape_files[0]))
+        parts = torch.distributed.get_world_size() if iter_options.distributed else 1
+        sampler = PlanSampler(plan, {utt: int(value.split(",")[0]) for utt, value in shape.items()},
+                              iter_options.batch_bins, max(parts, args.min_batch_size), args.seed)
+        if iter_options.distributed:
+            sampler = Shard(sampler, torch.distributed.get_rank(), parts)
+        return SequenceIterFactory(
+            dataset=cls.build_dataset(args, iter_options, set(shape)), batches=sampler, seed=args.seed,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch, shuffle=True, num_workers=args.num_workers,
+            collate_fn=iter_options.collate_fn, pin_memory=args.ngpu > 0)
 
     @classmethod
     def main(cls, *args, **kwargs) -> None:

@@ -28,7 +28,7 @@ from xlt.stage import Context, read_json, write_json
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.train import onfly, transfer
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
-from xlt.train.mixing import mixture
+from xlt.train.mixing import mixture, write_plan
 from xlt.train.speech import Speech, check_archives, speech
 from xlt.trained import Trained, origin
 
@@ -60,6 +60,7 @@ def fit(ctx: Context, out: Path) -> dict:
     frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
     facts = {name: _prepare(name, files, work / name, tokenizer, stack, frontend) for name, files in sets.items()}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
+        frames = write_plan(ctx, info, mixed, work / "train")
         if source is not None:  # its weights were learned with this standardisation
             shutil.copyfile(source.folder / "feats_stats.npz", out / "feats_stats.npz")
         else:
@@ -67,7 +68,7 @@ def fit(ctx: Context, out: Path) -> dict:
         transfer.write_heard(ctx, [cfg.train_set, *(train for name, (train, _) in cfg.mixed.items() if cfg.train.mix[name])],
                              source, out)
         frontend = None  # ESPnet builds its own
-        epochs = _epochs(cfg.train, work / "train" / "speech_shape", info["frame_rate"])
+        epochs = _epochs(cfg.train, frames, info["frame_rate"])
         arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, sets)
         (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
         if source is not None:
@@ -186,9 +187,11 @@ def _arguments(ctx: Context, info: dict, tokenizer: Tokenizer, stack: int, epoch
     }
 
 
-def _epochs(train: TrainConfig, shape: Path, frame_rate: float) -> int:
-    """``train.max_epochs``, or as many more as ``train.min_updates`` gradient steps take; a batch is one step."""
-    frames = sum(int(value.split(",")[0]) for value in read_table(shape).values())
+def _epochs(train: TrainConfig, frames: float, frame_rate: float) -> int:
+    """``train.max_epochs``, or as many more as ``train.min_updates`` gradient steps take; a batch is one step.
+
+    ``frames``: of an epoch.
+    """
     batches = math.ceil(frames / (train.batch_s * frame_rate))
     epochs = max(train.max_epochs, math.ceil(train.min_updates / batches))
     if epochs > train.max_epochs:

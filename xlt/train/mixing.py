@@ -1,14 +1,17 @@
-"""Other recipes' speech among the training batches (``train.mix``), so that a model keeps what it could."""
+"""What the training batches are made of: other recipes' speech among them (``train.mix``), so that a model keeps what it
+could, or languages in other shares than they have (``train.balance``)."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
-from xlt.errors import DataError
+from xlt.errors import ConfigError, DataError
+from xlt.features.store import speed_name
 from xlt.kaldi_io import read_table, write_table
 from xlt.log import say
 from xlt.stage import Context
+from xlt.train import balance
 from xlt.train.speech import Speech, speech
 
 OWN = "own"  # category of the recipe's own utterances
@@ -53,3 +56,36 @@ def mixture(ctx: Context, own: Speech, folder: Path) -> Mixture | None:
     say("  batches: " + ", ".join(f"{100 * s:g}% {name}" for name, s in {OWN: rest, **shares}.items()))
     files = dataclasses.replace(own, **{table: folder / table for table in tables})
     return Mixture(files, category, {OWN: rest, **shares})
+
+
+def write_plan(ctx: Context, info: dict, mixed: Mixture | None, folder: Path) -> float:
+    """Write the plan of an epoch, if settings ask for one, beside ``speech_shape`` in ``folder``; returns an epoch's frames.
+
+    ``info``: the training set's feats.json. ConfigError if languages are to be balanced and there is one only.
+    """
+    frames = {utt: int(value.split(",")[0]) for utt, value in read_table(folder / "speech_shape").items()}
+    exponent = ctx.cfg.train.balance
+    if mixed is not None:
+        own = sum(count for utt, count in frames.items() if mixed.category[utt] == OWN)
+        total = own / mixed.shares[OWN]
+        _in_frames(frames, mixed, total).write(folder)
+        return total
+    if exponent is not None:
+        path = ctx.data / ctx.cfg.train_set / "utt2lang"
+        languages = read_table(path)
+        if len(set(languages.values())) < 2:
+            raise ConfigError(f"train.balance={exponent:g}: {path} has one language only; there is nothing to balance")
+        category = {speed_name(utt, speed): lang for utt, lang in languages.items() for speed in info.get("speed", [1.0])}
+        plan = balance.plan(frames, category, balance.power_shares(frames, category, exponent))
+        plan.write(folder)
+        total = sum(plan.draws.values())
+        say(f"  balance {exponent:g}: of {total:.0f} utterances an epoch "
+            + ", ".join(f"{lang} {100 * draws / total:.0f}%" for lang, draws in plan.draws.items()))
+    return float(sum(frames.values()))
+
+
+def _in_frames(frames: dict[str, int], mixed: Mixture, total: float) -> balance.Plan:
+    """The plan in which the categories have their shares of the ``total`` frames, whatever the lengths of their utterances."""
+    lengths = balance.frames_by_category(frames, mixed.category)
+    draws = {name: total * mixed.shares[name] * len(own) / sum(own) for name, own in lengths.items()}
+    return balance.Plan({utt: mixed.category[utt] for utt in frames}, draws)
