@@ -104,6 +104,19 @@ def experiment(place, command):
     assert not (place.root / "egs" / "ron" / "exp").exists()
 
 
+def phones(place, command):
+    """On recipes that have data; the picture and the JSON are written where the reader stands."""
+    words = shlex.split(command)
+    for name in [words[2], *words[4].split(",")]:
+        text = place.root / "egs" / name / "data" / "train_10min" / "text"
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text("u-1 a\n", encoding="utf-8")
+    out = place.good(command)
+    assert "Spearman's correlation" in out and (place.root / "phones.json").exists() and (place.root / "phones.png").exists()
+    for name in [words[2], *words[4].split(",")]:
+        shutil.rmtree(place.root / "egs" / name / "data")
+
+
 def run_tests(place, command):
     """tools/test.sh itself, on one test that passes."""
     for name in ("ruff", "shellcheck"):
@@ -120,7 +133,7 @@ def run_tests(place, command):
 WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh --list": lists, r"egs/swh/run\.sh --stop_stage check": check, r"egs/\w+/run\.sh( .+)?": dry_run,
     r"tools/new_recipe\.sh .+": new_recipe, r"tools/test\.sh": run_tests, r"\.venv/bin/xlt transcribe .+": transcribe,
-    r"\.venv/bin/xlt cache .+": cache, r"\.venv/bin/xlt experiment .+": experiment,
+    r"\.venv/bin/xlt cache .+": cache, r"\.venv/bin/xlt experiment .+": experiment, r"\.venv/bin/xlt phones .+": phones,
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,8 +83,3 @@ def phones_of(tables: dict[Path, dict[str, str]], langs: dict[Path, dict[str, st
         facts[code] = g2p.facts()
         report(code, facts[code])
     return {path: {utt: made[path][utt] for utt in texts} for path, texts in tables.items()}, facts
-
-
-def inventory(texts: Iterable[list[str]]) -> Counter:
-    """How often each phone stands in phone texts."""
-    return Counter(phone for phones in texts for phone in phones)
