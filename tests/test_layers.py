@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ORDER = ["data", "check", "features", "tokens", "lm", "train", "decode", "score", "report", "bundle"]
-LEAVES = {"config", "errors", "figure", "kaldi_io", "kaldi_matrix", "languages", "log", "metrics", "registry", "stage"}
+LEAVES = {"config", "errors", "figure", "freeze", "kaldi_io", "kaldi_matrix", "languages", "log", "metrics", "registry", "stage"}
 TOP = {"cli"}  # parses the command line and may name anything
 SPEECH_TOOLKITS = {"espnet2", "s3prl", "espnet", "espnet3"}
 MAY_USE_TOOLKITS = ["xlt/train/", "xlt/decode/", "xlt/features/upstreams/"]

@@ -90,6 +90,14 @@ class TrainConfig:
     feature_mask: float
     num_masks: int
     ngpu: int | None
+    freeze: Literal["auto", "upstream", "extractor", "none"]
+    freeze_updates: int
+    upstream_lr: float
+    layer_decay: float
+    upstream_dropout: float
+    checkpointing: bool
+    adapter: Literal["none", "lora", "houlsby"]
+    adapter_dim: int
 
 
 @dataclass(frozen=True)
@@ -161,9 +169,10 @@ _FREE_FORM = {"train.encoder_conf", "train.decoder_conf"}
 _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "features.mix_minutes",
              "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
-             "score.bootstrap"}
+             "train.upstream_lr", "train.layer_decay", "train.adapter_dim", "score.bootstrap"}
+_COUNTS = {"train.freeze_updates"}
 _PATHS = {"data.dir", "data.archive", "data.cache", "features.path", "features.mix_from"}
-_SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask"}
+_SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask", "train.layer_decay", "train.upstream_dropout"}
 
 
 def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
@@ -228,6 +237,8 @@ def _check(name: str, value: Any, where: str, keys: dict[str, Any]) -> None:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected {_describe(keys[name])}")
     if value is not None and name in _POSITIVE and value <= 0:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected a number above 0")
+    if name in _COUNTS and value < 0:
+        raise ConfigError(f"{where}: {name}: found {value!r}, expected a number not below 0")
     if name in _SHARE and not 0 <= value <= 1:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected a share between 0 and 1")
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from xlt.errors import ConfigError, DataError
+from xlt.freeze import resolved
 from xlt.kaldi_io import FeatureReader, read_table, read_wav, write_table
 from xlt.log import Progress
 from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
@@ -19,6 +20,7 @@ SAMPLE_RATE = 16000
 def run(ctx: Context) -> None:
     """Decode each of ``decode.sets`` into ``exp/<tag>/decode_<set>/{text,score,decode.json}``; resumes by utterance."""
     need(ctx, ctx.exp / "model.pth", ctx.exp / "xlt.json", stage="train")
+    ctx = resolved(ctx)
     recognisers: list = []  # the model is loaded once, and only if a set is to be decoded
 
     def recogniser():

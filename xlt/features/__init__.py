@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 def run(ctx: Context) -> None:
     """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for ``features.on_the_fly``."""
+    from xlt.freeze import resolved
+
+    ctx = resolved(ctx, tell=True)
     if ctx.cfg.features.on_the_fly:
         from xlt.features import onfly
 

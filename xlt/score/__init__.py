@@ -19,6 +19,7 @@ RESERVED = {"signature", "config", "versions", "experiment", "data", "training",
 def run(ctx: Context) -> None:
     """Score ``cfg.decode.sets``; DataError if hypotheses and references do not match, StageError without either."""
     from xlt.data import normaliser_of
+    from xlt.freeze import resolved
     from xlt.score.facts import settings
     from xlt.stage import Unit, atomic_text, need, run_unit
 
@@ -26,6 +27,7 @@ def run(ctx: Context) -> None:
     sets = _sets(cfg.decode.sets)
     need(ctx, *(ctx.data / name / "text" for name in sets), stage="data")
     need(ctx, *(ctx.exp / f"decode_{name}" / "text" for name in sets), stage="decode")
+    ctx = resolved(ctx)
     normaliser = normaliser_of(cfg)
     texts = [path for name in sets
              for path in (ctx.data / name / "text", ctx.data / name / "utt2dur", ctx.exp / f"decode_{name}" / "text")]

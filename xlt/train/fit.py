@@ -25,7 +25,7 @@ from xlt.kaldi_io import FeatureReader, read_table, same_keys
 from xlt.log import say
 from xlt.stage import Context, read_json, write_json
 from xlt.tokens.tokenizer import Tokenizer
-from xlt.train import onfly
+from xlt.train import onfly, tuning
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, restore_checkpoint
 from xlt.train.speech import Speech, check_archives, speech
 
@@ -239,6 +239,9 @@ def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int)
     if info.get("layers") == "mix" and ctx.cfg.features.on_the_fly:
         info["mix"] = onfly.learned_mix(out / "model.pth", info["mix_norm"])
         say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in info["mix"]["weights"]))
+    if tuning.tunes(ctx.cfg):
+        info["tuning"] = tuning.settings(ctx.cfg)
+        tuning.keep_architecture(ctx, out)
     write_json(out / "xlt.json", {
         "lang": ctx.cfg.lang, "normaliser": ctx.cfg.data.normaliser or get(ctx.cfg.lang).normaliser,
         "features": {**info, "settings": ctx.cfg.section("features")},
