@@ -1,4 +1,4 @@
-"""A random wav2vec2 of XLS-R's type, small enough for tests: a Hugging Face directory made in a second."""
+"""Random upstreams small enough for tests, a wav2vec2 of XLS-R's type and a Whisper: Hugging Face directories."""
 
 from __future__ import annotations
 
@@ -30,4 +30,19 @@ def save_wav2vec2(folder: Path, seed: int, **config) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True).save_pretrained(folder)
+    return folder
+
+
+def make_tiny_whisper(folder: Path, layers: int = 2, dim: int = 32, seed: int = 0) -> Path:
+    """Write config.json and model.safetensors of a random Whisper into ``folder``: what features.upstream=whisper_base takes."""
+    import torch
+    from transformers import WhisperConfig, WhisperModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = WhisperModel(WhisperConfig(
+            d_model=dim, encoder_layers=layers, decoder_layers=1, encoder_attention_heads=4, decoder_attention_heads=4,
+            encoder_ffn_dim=2 * dim, decoder_ffn_dim=2 * dim, vocab_size=60, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+            decoder_start_token_id=1, dropout=0.1, encoder_layerdrop=0.1))
+    model.save_pretrained(folder)
     return folder

@@ -35,6 +35,7 @@ def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
         ark = dump.relative_to(recipe) / "feats.1.ark"
         write_table(dump / "feats.scp", {utt: f"{ark}:{entry.offset}" for utt, entry in writer.entries.items()})
         write_table(data / "text", texts)
+        write_table(data / "utt2dur", {utt: f"{int(n) / 50:.4f}" for utt, n in frames.items()})
         write_table(data / "utt2audio", {utt: f"hash-of-{utt}" for utt in texts})
         write_table(dump / "utt2num_frames", frames)
         (dump / "feats.json").write_text(json.dumps({"dim": DIM, "frame_rate": 50.0, "upstream": {"name": "toy"}}))

@@ -19,115 +19,21 @@ from typing import Any, Literal
 import yaml
 
 from xlt.errors import ConfigError
+from xlt.sections import (
+    BundleConfig,
+    DataConfig,
+    DecodeConfig,
+    FeaturesConfig,
+    LmConfig,
+    PhonesConfig,
+    ReportConfig,
+    ScoreConfig,
+    TokensConfig,
+    TrainConfig,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    reader: str | None
-    dir: str | None
-    archive: str | None
-    sources: list | None
-    cache: str | None
-    normaliser: str | None
-    train_minutes: float | None
-    min_dur_s: float
-    max_dur_s: float
-    max_chars_per_s: float
-    min_chars_per_s: float
-
-
-@dataclass(frozen=True)
-class FeaturesConfig:
-    upstream: str
-    path: str | None
-    layers: str | int | list
-    mix_from: str | None
-    mix_norm: Literal["none", "frame", "corpus"]
-    mix_head: Literal["linear", "blstm"]
-    mix_minutes: float
-    mix_updates: int
-    mix_seed: int
-    storage: Literal["f32", "cm2", "cm1"]
-    speed: list
-    on_the_fly: bool
-    dtype: Literal["auto", "float32", "bfloat16", "int8"]
-    batch_s: float
-    ngpu: int | None
-
-
-@dataclass(frozen=True)
-class TokensConfig:
-    type: Literal["char", "bpe", "phone"]
-    size: int
-    union: list
-
-
-@dataclass(frozen=True)
-class PhonesConfig:
-    g2p: Literal["auto", "epitran", "espeak", "tsv"]
-    table: str | None
-
-
-@dataclass(frozen=True)
-class LmConfig:
-    type: Literal["none"]
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    init: str | None
-    init_tokens: Literal["new", "match"]
-    zero_shot: bool
-    mix: dict
-    forget_limit: str | float | None
-    encoder: str
-    encoder_conf: dict
-    projection: int
-    decoder: str
-    decoder_conf: dict
-    ctc_weight: float
-    frame_rate: float
-    optim: str
-    lr: float
-    schedule: Literal["cosine", "plateau"]
-    warmup_steps: int
-    batch_s: float
-    balance: float | None
-    max_epochs: int
-    min_updates: int
-    patience: int | None
-    grad_clip: float
-    average_best: int
-    time_mask_s: float
-    feature_mask: float
-    num_masks: int
-    ngpu: int | None
-
-
-@dataclass(frozen=True)
-class DecodeConfig:
-    method: Literal["greedy", "beam", "joint"]
-    beam_size: int
-    ctc_weight: float
-    sets: list
-
-
-@dataclass(frozen=True)
-class ScoreConfig:
-    bootstrap: int
-
-
-@dataclass(frozen=True)
-class ReportConfig:
-    examples: int
-
-
-@dataclass(frozen=True)
-class BundleConfig:
-    with_upstream: bool
 
 
 @dataclass(frozen=True)
@@ -197,10 +103,12 @@ FREE_FORM = {"train.encoder_conf", "train.decoder_conf", "train.mix"}
 _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "features.mix_minutes",
              "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
-             "score.bootstrap"}
+             "train.upstream_lr", "train.layer_decay", "train.adapter_dim", "score.bootstrap"}
+_COUNTS = {"train.freeze_updates"}
 _PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "features.path", "features.mix_from", "phones.table",
           "train.init", "tokens.union"}
-_SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask", "train.balance"}
+_SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask", "train.balance", "train.layer_decay",
+          "train.upstream_dropout"}
 
 
 def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
@@ -265,6 +173,8 @@ def _check(name: str, value: Any, where: str, keys: dict[str, Any]) -> None:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected {_describe(keys[name])}")
     if value is not None and name in _POSITIVE and value <= 0:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected a number above 0")
+    if name in _COUNTS and value < 0:
+        raise ConfigError(f"{where}: {name}: found {value!r}, expected a number not below 0")
     if value is not None and name in _SHARE and not 0 <= value <= 1:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected a share between 0 and 1")
 

@@ -53,4 +53,5 @@ ENCODERS = Registry("train.encoder", {
 FRONTENDS = Registry("frontend", {
     "xlt_s3prl": "xlt.train.frontends.s3prl:FrozenS3prl",
     "xlt_upstream": "xlt.train.frontends.upstream:FrozenUpstream",
+    "xlt_tuned": "xlt.train.frontends.tuned:TunedUpstream",
 })

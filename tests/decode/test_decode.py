@@ -5,8 +5,8 @@ import pytest
 
 from tests.toy import make_toy_recipe
 from xlt.cli import main
-from xlt.config import DecodeConfig
 from xlt.kaldi_io import FeatureReader, read_table
+from xlt.sections import DecodeConfig
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from xlt.config import FeaturesConfig, load
+from xlt.config import load
 from xlt.errors import ConfigError, DataError, UpstreamError
 from xlt.features import extract
 from xlt.features.upstreams.base import Source, Upstream, check_layers
+from xlt.sections import FeaturesConfig
 
 
 def settings(recipe, **changes) -> FeaturesConfig:

@@ -3,13 +3,13 @@ import sys
 
 import pytest
 
-from xlt.config import PhonesConfig
 from xlt.errors import ConfigError, DataError
 from xlt.languages import LANGUAGES
 from xlt.phones.choice import Choice, choose, epitran_mapping
 from xlt.phones.engines import read_tsv
 from xlt.phones.g2p import G2p, phones_of
 from xlt.phones.segments import segment
+from xlt.sections import PhonesConfig
 
 AUTO = PhonesConfig("auto", None)
 

@@ -76,9 +76,9 @@ def test_a_list_of_other_tokens_beside_the_model_is_refused(recipe, tmp_path, ca
     shutil.copytree(recipe / "exp" / "ph" / "bundle", bundle)
     lines = (bundle / "tokens.txt").read_text().splitlines()
     (bundle / "tokens.txt").write_text("\n".join([*lines[:2], "ʒ", *lines[2:]]) + "\n")
-    from xlt.config import DecodeConfig
     from xlt.decode.recognise import Recogniser
     from xlt.errors import DataError
+    from xlt.sections import DecodeConfig
 
     with pytest.raises(DataError, match="which are not the .* that the model beside it was trained on"):
         Recogniser(bundle, DecodeConfig("greedy", 1, 1.0, []))

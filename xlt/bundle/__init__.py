@@ -19,7 +19,7 @@ from xlt.trained import FILES, NEEDED
 def run(ctx: Context) -> None:
     """Pack ``exp/<tag>/bundle``."""
     need(ctx, *(ctx.exp / name for name in NEEDED), stage="train")
-    inputs = [ctx.exp / name for name in FILES if (ctx.exp / name).exists()]
+    inputs = [ctx.exp / name for name in (*FILES, "upstream") if (ctx.exp / name).exists()]
     run_unit(ctx, Unit("bundle", ctx.exp / "bundle", ctx.cfg.section("bundle", "decode"), inputs,
                        lambda out: _pack(ctx, out)))
 
@@ -29,7 +29,9 @@ def _pack(ctx: Context, out: Path) -> dict:
         if (ctx.exp / name).exists():
             shutil.copyfile(ctx.exp / name, out / name)
     trained = read_json(ctx.exp / "xlt.json", "train")
-    if ctx.cfg.bundle.with_upstream:
+    if (ctx.exp / "upstream").is_dir():  # how a tuned upstream is built; its weights are in model.pth
+        shutil.copytree(ctx.exp / "upstream", out / "upstream")
+    elif ctx.cfg.bundle.with_upstream:
         from xlt.features import find_source
 
         source = find_source(ctx.cfg)

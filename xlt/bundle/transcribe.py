@@ -47,9 +47,9 @@ class Transcriber:
     """A loaded bundle. Call it with a sound file's path: pieces with ``start_s``, ``end_s``, ``text``, ``score``."""
 
     def __init__(self, bundle: Path):
-        from xlt.config import DecodeConfig
         from xlt.decode.recognise import Recogniser
         from xlt.features import load_trained
+        from xlt.sections import DecodeConfig
 
         manifest = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
         trained = json.loads((bundle / "xlt.json").read_text(encoding="utf-8"))

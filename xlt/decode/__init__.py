@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xlt.errors import ConfigError, DataError
+from xlt.freeze import resolved
 from xlt.kaldi_io import FeatureReader, read_table, read_wav, write_table
 from xlt.log import Progress
 from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
@@ -26,6 +27,7 @@ def run(ctx: Context) -> None:
     The test sets of mixed recipes are decoded as well, also by the model that training started from (``before_<set>``).
     """
     need(ctx, ctx.exp / "model.pth", ctx.exp / "xlt.json", stage="train")
+    ctx = resolved(ctx)
     # the model is loaded once, and only if a set is to be decoded
     recogniser = functools.cache(lambda: _recogniser(ctx.exp, ctx))
     trained = read_json(ctx.exp / "xlt.json", "train")

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 import yaml
 
-from xlt.config import DecodeConfig
 from xlt.errors import ConfigError, DataError
+from xlt.sections import DecodeConfig
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.train.espnet_task import load_arguments, load_model, quiet
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 def run(ctx: Context) -> None:
     """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for ``features.on_the_fly``."""
+    from xlt.freeze import resolved
+
+    ctx = resolved(ctx, tell=True)
     _layers_of_the_source(ctx.cfg)
     if ctx.cfg.features.on_the_fly:
         from xlt.features import onfly

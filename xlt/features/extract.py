@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.config import FeaturesConfig
 from xlt.errors import ConfigError, DataError, UpstreamError, XltError
 from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, choose_gpus, has_fast_bf16, has_gpu
 from xlt.registry import UPSTREAMS
+from xlt.sections import FeaturesConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

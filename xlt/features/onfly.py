@@ -19,10 +19,11 @@ def run(ctx: Context) -> None:
     features = ctx.cfg.features
     if [float(s) for s in features.speed] != [1.0]:
         raise ConfigError(f"features.speed={features.speed}: features.on_the_fly hears speech at its own speed only; speed "
-                          "copies are made in the feature cache, with features.on_the_fly=false")
+                          "copies are made in the feature cache, with features.on_the_fly=false and a frozen upstream "
+                          "(train.freeze=upstream)")
     if features.mix_from is not None:
         raise ConfigError("features.mix_from: features.on_the_fly learns its layer weights with the head; another "
-                          "language's are taken with features.on_the_fly=false")
+                          "language's are taken with features.on_the_fly=false and a frozen upstream (train.freeze=upstream)")
     sets = ctx.cfg.sets
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
 

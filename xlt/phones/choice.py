@@ -11,7 +11,7 @@ from xlt import languages
 from xlt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from xlt.config import PhonesConfig
+    from xlt.sections import PhonesConfig
 
 _TABLE = ("write a table g2p.tsv, a line each of letters (or a whole word), a tab, and IPA, e.g. `sh<tab>ʃ`, and set "
           "phones.table=g2p.tsv")

@@ -13,7 +13,7 @@ from xlt.phones.choice import choose
 from xlt.phones.segments import segment
 
 if TYPE_CHECKING:
-    from xlt.config import PhonesConfig
+    from xlt.sections import PhonesConfig
 
 
 class G2p:

@@ -146,7 +146,16 @@ def _layers(features: dict) -> str:
     words += f" of {mix['from']}" if mix.get("from") else ""
     words += f", {features['storage']}" if features.get("storage", "f32") != "f32" else ""
     words += ", speeds " + " ".join(map(str, features["speed"])) if features.get("speed", [1.0]) != [1.0] else ""
-    return words + (", on the fly" if features.get("on_the_fly") else "")
+    return words + _tuning(features.get("tuning"), ", on the fly" if features.get("on_the_fly") else "")
+
+
+def _tuning(tuning: dict | None, frozen: str) -> str:
+    """``, tuned but for the extractor``; ``frozen`` where nothing of the upstream was trained."""
+    if tuning is None:
+        return frozen
+    if tuning["adapter"] != "none":
+        return f", {tuning['adapter']} adapters"
+    return ", tuned but for the extractor" if tuning["freeze"] == "extractor" else ", tuned"
 
 
 def cell(experiment: Experiment, name: str, metric: str, lang: str | None = None) -> str:

@@ -19,6 +19,7 @@ RESERVED = {"signature", "config", "versions", "experiment", "data", "training",
 def run(ctx: Context) -> None:
     """Score ``cfg.scored_sets``; DataError if hypotheses and references do not match, StageError without either."""
     from xlt.data import normaliser_of
+    from xlt.freeze import resolved
     from xlt.score.facts import settings
     from xlt.stage import Unit, atomic_text, need, read_json, run_unit
     from xlt.tokens import check_kind
@@ -29,6 +30,7 @@ def run(ctx: Context) -> None:
     sets = _sets(cfg.scored_sets)
     ctx.need_texts(*sets)
     need(ctx, *(ctx.exp / f"decode_{name}" / "text" for name in sets), stage="decode")
+    ctx = resolved(ctx)
     normaliser = normaliser_of(cfg)
     texts = [path for name in sets
              for path in (ctx.text(name), *(ctx.data / name / table for table in ("utt2dur", "utt2lang")),

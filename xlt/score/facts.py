@@ -71,7 +71,7 @@ def features(ctx: Context) -> dict:
     path = ctx.exp / "xlt.json"
     if not path.exists():
         return {}
-    kept = ("on_the_fly", "layers", "mix", "mix_norm", "storage", "dtype", "dim", "speed")
+    kept = ("on_the_fly", "layers", "mix", "mix_norm", "storage", "dtype", "dim", "speed", "tuning")
     return {k: v for k, v in read_json(path, "train").get("features", {}).items() if k in kept}
 
 

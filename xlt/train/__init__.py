@@ -1,4 +1,4 @@
-"""Stage 6: a CTC head, with or without an attention decoder, trained by ESPnet on a frozen upstream's features."""
+"""Stage 6: a CTC head, with or without an attention decoder, trained by ESPnet on a frozen upstream or together with it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from xlt.errors import ConfigError
+from xlt.freeze import resolved
 from xlt.stage import Context, Unit, need, run_unit
 from xlt.train.speech import speech
 from xlt.trained import origin
@@ -13,6 +14,7 @@ from xlt.trained import origin
 
 def run(ctx: Context) -> None:
     """Train ``exp/<tag>``; resumes after the last finished epoch."""
+    ctx = resolved(ctx, tell=True)
     cfg = ctx.cfg
     if (cfg.train.decoder == "none") != (cfg.train.ctc_weight == 1.0):
         raise ConfigError(f"train.decoder={cfg.train.decoder} and train.ctc_weight={cfg.train.ctc_weight} do not fit: "

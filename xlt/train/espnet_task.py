@@ -23,15 +23,17 @@ from xlt.errors import ConfigError, DataError, StageError
 from xlt.kaldi_io import FeatureReader, read_table
 from xlt.log import say
 from xlt.registry import ENCODERS, FRONTENDS
+from xlt.train import tuning
+from xlt.train.average import average_nbest_models
 from xlt.train.speech import FEATS
 
 with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages that we do not use
     from espnet2.iterators.abs_iter_factory import AbsIterFactory
     from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
-    from espnet2.tasks.abs_task import IteratorOptions
+    from espnet2.tasks.abs_task import IteratorOptions, optim_classes
     from espnet2.tasks.asr import ASRTask, decoder_choices, encoder_choices, frontend_choices, preencoder_choices
+    from espnet2.train import trainer as espnet_trainer
     from espnet2.train.dataset import DATA_TYPES
-    from espnet2.train.trainer import Trainer
 
     from xlt.train.balance import Plan, PlanSampler, Shard
     from xlt.train.encoders.stem import Stem
@@ -43,12 +45,14 @@ for _name in FRONTENDS.names():
 preencoder_choices.classes["stem"] = Stem
 # ESPnet's own loader takes 57 ms to read 5 s of XLS-R-300M in one byte (ours 2 ms), and looks at no checksum
 DATA_TYPES[FEATS] = {"func": lambda path: FeatureReader(Path(path)), "kwargs": [], "help": "feats.scp of stage 3"}
+# ESPnet's own holds all the models that it averages in memory
+espnet_trainer.average_nbest_models = average_nbest_models
 
 _AGAIN = "train again with --stage 6 --force"
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
 
 
-class XltTrainer(Trainer):
+class XltTrainer(espnet_trainer.Trainer):
     """Moves the checkpoint aside before each epoch: if the next one is damaged, training resumes from there."""
 
     @classmethod
@@ -79,6 +83,13 @@ class XltTask(ASRTask):
             dataset=cls.build_dataset(args, iter_options, set(shape)), batches=sampler, seed=args.seed,
             num_iters_per_epoch=iter_options.num_iters_per_epoch, shuffle=True, num_workers=args.num_workers,
             collate_fn=iter_options.collate_fn, pin_memory=args.ngpu > 0)
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model: torch.nn.Module) -> list[torch.optim.Optimizer]:
+        groups = tuning.parameter_groups(model)
+        if groups is None:
+            return super().build_optimizers(args, model)
+        return [optim_classes[args.optim](groups, **args.optim_conf)]
 
     @classmethod
     def main(cls, *args, **kwargs) -> None:
@@ -169,7 +180,8 @@ def load_arguments(folder: Path) -> argparse.Namespace:
     try:
         args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
         if args.frontend in FRONTENDS.entries:
-            args.frontend_conf = {**args.frontend_conf, "stats_file": stats, **_weights_in(folder)}
+            args.frontend_conf = {**args.frontend_conf, "stats_file": stats, **_weights_in(folder),
+                                  **tuning.build_info(args.frontend_conf, folder)}
         else:
             args.normalize_conf = {**args.normalize_conf, "stats_file": stats}
     except FileNotFoundError:

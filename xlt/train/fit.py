@@ -19,14 +19,15 @@ import numpy as np
 import torch
 import yaml
 
-from xlt.config import Config, TrainConfig
+from xlt.config import Config
 from xlt.data import normaliser_of
 from xlt.errors import DataError, StageError
 from xlt.kaldi_io import FeatureReader, read_table, same_keys
 from xlt.log import say
+from xlt.sections import TrainConfig
 from xlt.stage import Context, read_json, write_json
 from xlt.tokens.tokenizer import Tokenizer
-from xlt.train import onfly, transfer
+from xlt.train import onfly, transfer, tuning
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
 from xlt.train.mixing import mixture, write_plan
 from xlt.train.speech import Speech, check_archives, speech
@@ -265,6 +266,9 @@ def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int,
     if info.get("layers") == "mix" and ctx.cfg.features.on_the_fly:
         info["mix"] = onfly.learned_mix(out / "model.pth", info["mix_norm"])
         say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in info["mix"]["weights"]))
+    if tuning.tunes(ctx.cfg):
+        info["tuning"] = tuning.settings(ctx.cfg)
+        tuning.keep_architecture(ctx, out)
     write_json(out / "xlt.json", {
         "lang": ctx.cfg.lang, "normaliser": normaliser_of(ctx.cfg),
         "features": {**info, "settings": ctx.cfg.section("features")},

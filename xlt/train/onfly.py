@@ -11,25 +11,30 @@ from xlt.config import Config
 from xlt.kaldi_io import read_table, read_wav
 from xlt.log import Progress
 from xlt.registry import FRONTENDS
+from xlt.train import tuning
 from xlt.train.frontends import kind, statistics
 
 STATISTICS_S = 600  # the layers' means and covariances come from at most so much training speech
 SAMPLE_RATE = 16000
 
 
-def frontend_options(cfg: Config, info: dict, stats_file: Path | None) -> dict:
+def frontend_options(cfg: Config, info: dict, stats_file: Path) -> dict:
     """ESPnet's ``frontend`` and ``frontend_conf``; ``info``: the set's feats.json."""
-    return {"frontend": kind(cfg.features.upstream), "frontend_conf": {
-        "upstream": cfg.features.upstream, "path": cfg.features.path, "cache": cfg.data.cache,
-        "identity": info["upstream"], "layers": info["layers"], "norm": info.get("mix_norm", "none"),
-        "dtype": info["dtype"], "batch_s": cfg.features.batch_s,
-        "stats_file": str(stats_file) if stats_file else None}}
+    conf = _frozen_conf(cfg, info) | {"stats_file": str(stats_file)}
+    if tuning.tunes(cfg):
+        return tuning.frontend_options(cfg, conf)
+    return {"frontend": kind(cfg.features.upstream), "frontend_conf": conf}
+
+
+def _frozen_conf(cfg: Config, info: dict) -> dict:
+    return {"upstream": cfg.features.upstream, "path": cfg.features.path, "cache": cfg.data.cache,
+            "identity": info["upstream"], "layers": info["layers"], "norm": info.get("mix_norm", "none"),
+            "dtype": info["dtype"], "batch_s": cfg.features.batch_s}
 
 
 def build(cfg: Config, info: dict) -> torch.nn.Module:
-    """The frontend without statistics: it can count frames and take statistics."""
-    options = frontend_options(cfg, info, None)
-    return FRONTENDS.get(options["frontend"])(**options["frontend_conf"])
+    """The frozen upstream's frontend without statistics: it can count frames and take statistics, also for one that tunes."""
+    return FRONTENDS.get(kind(cfg.features.upstream))(**_frozen_conf(cfg, info))
 
 
 def take_statistics(frontend: torch.nn.Module, cfg: Config, wav_scp: Path, samples: dict[str, int], out: Path) -> None:

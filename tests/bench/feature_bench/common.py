@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xlt.cli import main as xlt
-from xlt.config import ROOT, FeaturesConfig, load
+from xlt.config import ROOT, load
 from xlt.data.fetch import cache_root
 from xlt.errors import StageError
 from xlt.log import say
 from xlt.score.facts import environment, versions
+from xlt.sections import FeaturesConfig
 from xlt.stage import git_revision, write_json
 
 SEED = 0

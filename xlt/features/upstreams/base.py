@@ -58,6 +58,11 @@ class Upstream(ABC):
     def find(name: str, path: str | None, cache: Path) -> Source:
         """Find (or fetch, or convert) the weights without importing torch where that can be; UpstreamError."""
 
+    @classmethod
+    def can_tune(cls, name: str) -> bool:
+        """Whether the upstream ``name`` can be trained (:mod:`xlt.train.frontends.net`); known without loading it."""
+        return False
+
     @abstractmethod
     def batch_key(self, num_samples: int) -> int:
         """Length in samples to which a clip is padded; clips of equal key may share a batch (all may with ``packs``)."""

@@ -34,13 +34,19 @@ class S3prlUpstream(Upstream):
 
         return s3prl_weights.find(name, path)
 
+    @classmethod
+    def can_tune(cls, name: str) -> bool:
+        from xlt.features.upstreams import s3prl_weights
+
+        return s3prl_weights.can_tune(name)
+
     def __init__(self, source: Source, dtype: str, device: str):
         import torch
 
         self.name, self.device = source.upstream, device
         self.dtype = dtype
         self.packed = None
-        self.expert = _expert(source).eval().requires_grad_(False).to(device=device, dtype=torch.float32)
+        self.expert = load_expert(source).eval().requires_grad_(False).to(device=device, dtype=torch.float32)
         rates = self.expert.get_downsample_rates("hidden_states")
         rates = set(rates) if isinstance(rates, (list, tuple)) else {rates}
         if len(rates) != 1:
@@ -155,7 +161,7 @@ def try_out(hidden: Callable[[list], list]) -> tuple[int, int, Callable[[int], i
     return len(alone[0]), alone[0][-1].shape[1], None
 
 
-def _expert(source: Source):
+def load_expert(source: Source):
     """s3prl's model; only the one module that defines it is imported (all of them take 12 s)."""
     import importlib
 

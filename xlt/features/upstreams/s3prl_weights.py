@@ -216,6 +216,11 @@ def family(name: str) -> str:
     return hub_functions()[name].partition(":")[0].split(".")[-2]
 
 
+def can_tune(name: str) -> bool:
+    """Whether ``name`` is a wav2vec 2.0 or HuBERT; an unknown name passes, :func:`find` says what is wrong with it."""
+    return name not in hub_functions() or family(name) in ("wav2vec2", "hubert", *(f"hf_{f}" for f in HF_FAMILIES))
+
+
 def hub_urls(name: str) -> list[str]:
     """URLs that upstream ``name`` downloads: those in its function's source, or of the function that it calls."""
     spec = importlib.util.find_spec("s3prl")

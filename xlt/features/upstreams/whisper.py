@@ -16,6 +16,8 @@ BATCH_S = 20.0  # of padded clips on a processor: larger batches leave its cache
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
 
 
 class WhisperEncoder(Upstream):
@@ -32,23 +34,19 @@ class WhisperEncoder(Upstream):
 
         return whisper_weights.find(name, path, cache)
 
+    @classmethod
+    def can_tune(cls, name: str) -> bool:
+        return True
+
     def __init__(self, source: Source, dtype: str, device: str):
         import torch
-        from transformers.models.whisper.configuration_whisper import WhisperConfig
         from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
 
         from xlt.features.upstreams import dense
         from xlt.features.upstreams.packed import PackedWhisper
 
-        folder = Path(source.path)
-        config = WhisperConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        self.encoder = HfEncoder(config).eval().requires_grad_(False)
-        try:
-            self.encoder.load_state_dict(_encoder_tensors(folder))
-        except RuntimeError as err:
-            raise UpstreamError(f"{folder}: the weights do not fit config.json ({str(err).splitlines()[-1].strip()}); "
-                                "give a whole Whisper directory in features.path") from None
+        self.encoder = load_encoder(Path(source.path)).requires_grad_(False)
+        config = self.encoder.config
         self.device, self.packed = device, None
         self.log_mel = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
         self.name, self.frame_rate = source.upstream, SAMPLE_RATE / HOP
@@ -63,7 +61,7 @@ class WhisperEncoder(Upstream):
             self.encoder.to(device=device, dtype=self.dtype)
 
     def batch_key(self, num_samples: int) -> int:
-        return min(self.max_samples, -(-num_samples // GRID) * GRID)
+        return grid_samples(num_samples)
 
     def encode(self, waves, layers):
         import torch
@@ -72,22 +70,13 @@ class WhisperEncoder(Upstream):
         lengths = [-(-len(w) // HOP) for w in waves]
         with torch.inference_mode():
             if self.packed is None:
-                hidden = self._forward(self._mels(waves).to(device=self.device, dtype=self.dtype), max(layers))
+                hidden = self._forward(log_mels(self.log_mel, waves, self.device).to(device=self.device, dtype=self.dtype),
+                                       max(layers))
                 return [hidden[n].float() for n in layers], lengths
-            hidden, spans = self.packed([self._mels([wave])[0].T for wave in waves], max(layers))
+            hidden, spans = self.packed([log_mels(self.log_mel, [wave], self.device)[0].T for wave in waves], max(layers))
             index = torch.arange(max(lengths))  # (T,)
             index = torch.stack([begin + index.clamp(max=end - begin - 1) for begin, end in spans])  # (B, T)
             return [hidden[n][index].float() for n in layers], lengths
-
-    def _mels(self, waves: list[np.ndarray]) -> torch.Tensor:
-        """Log-mels (B, mels, N / 160) of clips padded with silence to the longest one's batch_key."""
-        import numpy as np
-
-        padded = np.zeros((len(waves), self.batch_key(max(map(len, waves)))), np.float32)  # (B, N)
-        for row, wave in zip(padded, waves, strict=True):
-            row[:len(wave)] = wave
-        return self.log_mel(list(padded), sampling_rate=SAMPLE_RATE, padding="longest", truncation=False,
-                            return_tensors="pt", device=self.device).input_features
 
     def _forward(self, mels, last: int) -> list:
         """Hidden states 0 … ``last``, each (B, T, D): the steps of transformers' own forward, with fewer positions."""
@@ -103,6 +92,41 @@ class WhisperEncoder(Upstream):
         if last == len(net.layers):
             hidden[-1] = net.layer_norm(x)
         return hidden
+
+
+def grid_samples(num_samples: int) -> int:
+    """Length to which a clip, or a window of it, is padded."""
+    return min(WhisperEncoder.max_samples, -(-num_samples // GRID) * GRID)
+
+
+def log_mels(log_mel: WhisperFeatureExtractor, waves: list[np.ndarray], device: str) -> torch.Tensor:
+    """Log-mels (B, mels, N / 160) of clips padded with silence to the longest one's :func:`grid_samples`."""
+    import numpy as np
+
+    padded = np.zeros((len(waves), grid_samples(max(map(len, waves)))), np.float32)  # (B, N)
+    for row, wave in zip(padded, waves, strict=True):
+        row[:len(wave)] = wave
+    return log_mel(list(padded), sampling_rate=SAMPLE_RATE, padding="longest", truncation=False,
+                   return_tensors="pt", device=device).input_features
+
+
+def new_encoder(config: dict) -> HfEncoder:
+    """transformers' encoder as ``config`` (config.json) has it, with random weights."""
+    from transformers.models.whisper.configuration_whisper import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
+
+    return HfEncoder(WhisperConfig.from_dict(config)).eval()
+
+
+def load_encoder(folder: Path) -> HfEncoder:
+    """transformers' encoder with the weights in ``folder``; UpstreamError if they are damaged or do not fit."""
+    encoder = new_encoder(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    try:
+        encoder.load_state_dict(_encoder_tensors(folder))
+    except RuntimeError as err:
+        raise UpstreamError(f"{folder}: the weights do not fit config.json ({str(err).splitlines()[-1].strip()}); "
+                            "give a whole Whisper directory in features.path") from None
+    return encoder
 
 
 def _encoder_tensors(folder: Path) -> dict:

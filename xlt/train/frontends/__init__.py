@@ -33,6 +33,19 @@ def find_weights(upstream: str, path: str | None, cache: str | None, identity: d
     return source
 
 
+def numbers_of(layers: str | int | list, count: int, name: str) -> list[int]:
+    """The numbers of ``layers`` of an upstream with ``count`` hidden states; ConfigError if one is not there."""
+    from types import SimpleNamespace
+
+    from xlt.features.extract import layer_numbers
+    from xlt.features.upstreams.base import check_layers
+
+    upstream = SimpleNamespace(num_layers=count, name=name)
+    numbers = layer_numbers(upstream, layers)
+    check_layers(upstream, numbers)
+    return numbers
+
+
 def statistics(frontend: torch.nn.Module, read: Callable[[str], object], samples: dict[str, int], batch_s: float,
                device: str = "cpu") -> Iterator[tuple[int, dict]]:
     """Encode the utterances of ``samples`` ({id: N}) and yield ``(samples done, statistics so far)`` a batch.

@@ -15,7 +15,7 @@ from espnet2.asr.frontend.s3prl import S3prlFrontend
 from xlt.errors import UpstreamError
 from xlt.features.upstreams.s3prl import MIN_SAMPLES, fix_last_state, try_out
 from xlt.features.upstreams.s3prl_weights import hub_call, loading
-from xlt.train.frontends import find_weights
+from xlt.train.frontends import find_weights, numbers_of
 from xlt.train.frontends.featurizer import Featurizer
 
 
@@ -42,7 +42,7 @@ class FrozenS3prl(S3prlFrontend):
         self._frozen = (frozen,)  # torch registers no tuple
         self.name, self.dtype = upstream, getattr(torch, dtype)
         count, dim, self.raw_frames = try_out(self._expert_states)
-        numbers = list(range(count)) if layers == "mix" else _numbers(layers, count, upstream)
+        numbers = list(range(count)) if layers == "mix" else numbers_of(layers, count, upstream)
         self.featurizer = Featurizer(numbers, layers == "mix", norm, stats_file)
         self.dim = dim * (1 if layers == "mix" else len(numbers))
 
@@ -99,18 +99,6 @@ class FrozenS3prl(S3prlFrontend):
     def _expert_states(self, waves: list) -> list[torch.Tensor]:
         with torch.no_grad():
             return self._frozen[0].upstream([torch.from_numpy(w) for w in waves])["hidden_states"]
-
-
-def _numbers(layers: str | int | list, count: int, name: str) -> list[int]:
-    from types import SimpleNamespace
-
-    from xlt.features.extract import layer_numbers
-    from xlt.features.upstreams.base import check_layers
-
-    upstream = SimpleNamespace(num_layers=count, name=name)
-    numbers = layer_numbers(upstream, layers)
-    check_layers(upstream, numbers)
-    return numbers
 
 
 @contextlib.contextmanager
