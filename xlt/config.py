@@ -307,7 +307,7 @@ def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
     for field in dataclasses.fields(cls):
         hint, name = hints[field.name], f"{prefix}{field.name}"
         args[field.name] = _build(hint, values, name + ".") if dataclasses.is_dataclass(hint) else values[name]
-        if float in (hint, *typing.get_args(hint)) and args[field.name] is not None:
+        if float in (hint, *typing.get_args(hint)) and isinstance(args[field.name], int):
             args[field.name] = float(args[field.name])
     return cls(**args)
 

@@ -277,6 +277,8 @@ def _theirs(ctx: Context) -> Path | None:
         source = origin(ctx.cfg)
         return source.mix if source else None
     recipe = Path(ctx.cfg.features.mix_from)
+    if all((recipe / name).exists() for name in _FILES):  # an experiment, or a bundle
+        return recipe
     theirs = recipe / "dump" / ctx.cfg.features.upstream / "mix"
     if recipe.resolve() == ctx.recipe.resolve():
         raise ConfigError("features.mix_from: is this very recipe; leave it out to learn the mix here")

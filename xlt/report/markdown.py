@@ -68,7 +68,7 @@ def _by_language(found: list[Experiment], name: str, metric: str) -> list[str]:
     """A table for each error rate, a row an experiment and a column a language, where a set has several."""
     languages = sorted({lang for e in found for run in e.runs for lang in run.languages(name)})
     rows = [e for e in found if any(e.scored(name, metric, lang) for lang in languages)]
-    return [f"### {name} by language: {rate.upper()}\n\n" + table(
+    return [f"### {name} by language: {_METRICS[metric][rate]}\n\n" + table(
         ["experiment", *languages], [[e.name, *(cell(e, name, rate, lang) for lang in languages)] for e in rows])
         for rate in ((metric,) if metric == "per" else ("cer", "wer")) if rows]
 

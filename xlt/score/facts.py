@@ -85,7 +85,8 @@ def portable(command: str) -> str:
     for word in shlex.split(command):
         key, _, value = word.partition("=")
         if key in _PLACES:
-            words.append(shlex.quote(f"{key}={_shown(value, _PLACES[key])}"))
+            word = f"{key}={_shown(value, _PLACES[key])}"
+            words.append(shlex.quote(word) if "[" in word else word)
         elif key not in ("nj", "data.cache", "data.archive"):
             words.append(shlex.quote(word))
     return " ".join(words)
