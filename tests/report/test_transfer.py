@@ -252,6 +252,7 @@ def test_the_form_in_the_readme_is_the_one_that_is_read(results):
     root = results(document("scratch5"), made("x5_s0", 0, [1, 1])).parent.parent
     write_plan(root, "".join(line[4:] + "\n" for line in page.splitlines() if line.startswith("    ")))
     page = sections(root)
+    assert "median over 2 seeds" in page  # scratch, which has none, is no third
     assert "### By target" in page and "### Which source helps" in page and "### What was forgotten" in page
     assert rows(page, "ron")[0] == ["ron", "5", "9.0 [8.0, 10.0]", "10.0 [9.0, 11.0] (1 of 2)"]
     plan = read(root / "common/experiments/t.yaml")

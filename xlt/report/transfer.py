@@ -40,7 +40,7 @@ def sections(egs: Path) -> str:
 def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> str:
     shown = [run for run in plan.runs if run.column]
     cells = Cells(shown, {run.name: results[run.recipe, run.tag] for run in shown if (run.recipe, run.tag) in results})
-    seeds = len({run.labels.get("seed") for run in shown})
+    seeds = len({run.labels["seed"] for run in shown if "seed" in run.labels})
     parts = [f"## {plan.title}", _NOTE.format(seeds=f"{seeds} seeds" if seeds > 1 else "one seed", resamples=_RESAMPLES)]
     for wanted in tables.tables(plan):
         parts += [f"### {wanted.title}", _table(wanted, cells)]
