@@ -122,7 +122,13 @@ class Board:
     @contextlib.contextmanager
     def preparing(self) -> Iterator[None]:
         """The right to write what runs share: data, features, tokens. Another process that has it is waited for."""
-        with self._locked(self.folder / "prepare.lock", fcntl.LOCK_EX):
+        path = self.folder / "prepare.lock"
+        with self._locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+            if got:
+                yield
+                return
+        say("experiment: another process makes data, features or tokens; waits for it")
+        with self._locked(path, fcntl.LOCK_EX):
             yield
 
     @contextlib.contextmanager

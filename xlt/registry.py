@@ -47,6 +47,7 @@ UPSTREAMS = Registry("features.upstream", {
 
 ENCODERS = Registry("train.encoder", {
     "blstm": "xlt.train.encoders.blstm:BlstmEncoder",
+    "deepspeech2": "xlt.train.encoders.deepspeech2:DeepSpeech2Encoder",
     "linear": "xlt.train.encoders.linear:LinearEncoder",
 })
 

@@ -126,7 +126,7 @@ runs:
     tag: "from_{source}"
     column: one source
 correlations:
-  - {title: Overlap, target: target, source: source, against: scratch, ranking: multi/results/phones.json, key: overlap}
+  - {title: Overlap, target: target, source: source, against: scratch, ranking: "multi/results/p_{target}.json", key: exact}
 """
 
 
@@ -145,12 +145,16 @@ def test_rank_correlation_of_gains_with_the_ranking(results):
     root = singles(results, {"fra": 40.0, "spa": 45.0, "rus": 50.0, "bul": 55.0})
     write_plan(root, SINGLE)
     assert rows(sections(root), "ron")[0] == ["ron", "+20%", "+10%", "+0%", "−10%", "–", "0"]
-    assert "which is not there yet" in sections(root) and "Mean rho: –." in sections(root)
-    ranking = root / "multi" / "results" / "phones.json"
+    assert "not there yet for ron" in sections(root) and "Mean rho: –." in sections(root)
+    ranking = root / "multi" / "results" / "p_ron.json"
     ranking.parent.mkdir(parents=True)
-    ranking.write_text(json.dumps({"kind": "phones", "overlap": {"ron": {"fra": 0.7, "spa": 0.9, "rus": 0.5, "bul": 0.1}}}))
+    found = {"spa": 0.9, "fra": 0.7, "rus": 0.5, "bul": 0.1}
+    ranking.write_text(json.dumps({"ranking": [{"name": s, "exact": v, "cost": v} for s, v in found.items()]}))
     page = sections(root)
     assert rows(page, "ron")[0][-2:] == ["0.80", "4"] and "Mean rho: 0.80 over 1 targets." in page
+    plan = root / "common/experiments/t.yaml"
+    plan.write_text(plan.read_text().replace("key: exact", "key: -cost"))
+    assert rows(sections(root), "ron")[0][-2:] == ["−0.80", "4"]
 
 
 def test_a_source_without_a_run_is_a_dash_and_not_counted(results):
@@ -160,11 +164,11 @@ def test_a_source_without_a_run_is_a_dash_and_not_counted(results):
 
 
 def test_a_ranking_of_another_form_is_named(results):
-    root = singles(results, {})
+    root = singles(results, {"fra": 40.0})
     write_plan(root, SINGLE)
     (root / "multi" / "results").mkdir(parents=True)
-    (root / "multi" / "results" / "phones.json").write_text('{"kind": "phones"}')
-    with pytest.raises(DataError, match=r"phones\.json: expected \{'overlap'"):
+    (root / "multi" / "results" / "p_ron.json").write_text('{"ranking": [{"name": "fra"}]}')
+    with pytest.raises(DataError, match=r"p_ron\.json: expected a ranking with exact"):
         sections(root)
 
 
@@ -239,7 +243,7 @@ def test_nothing_is_related_to_a_system_without_errors(egs, results):
 
 def test_files_of_other_commands_are_no_results(results):
     folder = results(document("a"))
-    (folder / "phones.json").write_text('{"kind": "phones"}')
+    (folder / "phones.json").write_text('{"ranking": []}')
     assert [result.tag for result in load(folder)] == ["a"]
 
 
@@ -248,6 +252,7 @@ def test_the_form_in_the_readme_is_the_one_that_is_read(results):
     root = results(document("scratch5"), made("x5_s0", 0, [1, 1])).parent.parent
     write_plan(root, "".join(line[4:] + "\n" for line in page.splitlines() if line.startswith("    ")))
     page = sections(root)
+    assert "median over 2 seeds" in page  # scratch, which has none, is no third
     assert "### By target" in page and "### Which source helps" in page and "### What was forgotten" in page
     assert rows(page, "ron")[0] == ["ron", "5", "9.0 [8.0, 10.0]", "10.0 [9.0, 11.0] (1 of 2)"]
     plan = read(root / "common/experiments/t.yaml")

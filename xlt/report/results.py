@@ -85,13 +85,13 @@ class Experiment:
 def load(folder: Path) -> list[Result]:
     """All results of a recipe in the order of their names; DataError for a file that is not a result.
 
-    A file with the key ``kind`` is of another command, e.g. a ranking of sources, and left out.
+    A file with the key ``ranking`` is one of ``xlt phones`` and left out.
     """
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            if "kind" in document:
+            if "ranking" in document:
                 continue
             result = Result(path.stem, document)
             if not all(METRICS <= document[name].keys() or PHONE_METRICS <= document[name].keys() for name in result.sets()):

@@ -36,8 +36,8 @@ class Table:
 @dataclass(frozen=True)
 class Correlation:
     """Does a ranking of sources predict what they are worth? Runs have the variables ``target`` and ``source``; those of
-    the column ``against`` have the target only. ``ranking``: a JSON file below egs, and the key in it under which
-    ``{target: {source: number}}`` stands; more is better."""
+    the column ``against`` have the target only. ``ranking``: files of ``xlt phones --json`` below egs, with ``{target}`` in
+    their name; ``key``: what of them ranks, e.g. exact, or -cost where less is better."""
 
     title: str
     target: str

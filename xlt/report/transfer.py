@@ -40,7 +40,7 @@ def sections(egs: Path) -> str:
 def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> str:
     shown = [run for run in plan.runs if run.column]
     cells = Cells(shown, {run.name: results[run.recipe, run.tag] for run in shown if (run.recipe, run.tag) in results})
-    seeds = len({run.labels.get("seed") for run in shown})
+    seeds = len({run.labels["seed"] for run in shown if "seed" in run.labels})
     parts = [f"## {plan.title}", _NOTE.format(seeds=f"{seeds} seeds" if seeds > 1 else "one seed", resamples=_RESAMPLES)]
     for wanted in tables.tables(plan):
         parts += [f"### {wanted.title}", _table(wanted, cells)]
@@ -188,36 +188,38 @@ def _correlation(wanted: tables.Correlation, cells: Cells, egs: Path) -> list[st
     columns = dict.fromkeys(run.column for run in cells.runs if wanted.source in tables.labels(run))
     found = {key: runs for column in columns
              for key, runs in cells.groups((wanted.target, wanted.source), column, wanted.when).items()}
-    ranking = _ranking(egs / wanted.ranking, wanted.key)
     sources = list(dict.fromkeys(source for _, source in found))
-    rows, rhos = [], []
+    rows, rhos, lacking = [], [], []
     for target in dict.fromkeys(target for target, _ in found):
+        path = egs / wanted.ranking.replace("{target}", target)
+        ranking = _ranking(path, wanted.key) if path.exists() else {}
+        lacking += [] if ranking else [target]
         base = _median(cells.scores(against.get((target,), []), wanted.set, wanted.metric))
         gains = {}
         for source in sources:
             value = _median(cells.scores(found.get((target, source), []), wanted.set, wanted.metric))
             if value is not None and base:
                 gains[source] = 100 * (base - value) / base
-        both = [source for source in gains if source in ranking.get(target, {})]
-        rho = spearman([gains[s] for s in both], [ranking[target][s] for s in both]) if len(both) > 2 else None
+        both = [source for source in gains if source in ranking]
+        rho = spearman([gains[s] for s in both], [ranking[s] for s in both]) if len(both) > 2 else None
         rhos += [] if rho is None else [rho]
         rows.append([target, *(_percent(gains[s]) if s in gains else "–" for s in sources),
                      "–" if rho is None else _minus(f"{rho:.2f}"), str(len(both))])
     mean = f"{_minus(f'{fmean(rhos):.2f}')} over {len(rhos)} targets" if rhos else "–"
-    note = f"The ranking is {wanted.key} in {wanted.ranking}" + ("" if ranking else ", which is not there yet")
+    note = f"The ranking is {wanted.key} in {wanted.ranking}" + (f", not there yet for {', '.join(lacking)}" if lacking else "")
     return [f"Gain in {wanted.metric.upper()} over {wanted.against}, by the one source, and Spearman's rho of these gains with "
             f"the ranking; n sources. {note}.", table([wanted.target, *sources, "rho", "n"], rows), f"Mean rho: {mean}."]
 
 
-def _ranking(path: Path, key: str) -> dict[str, dict[str, float]]:
-    """``{target: {source: number}}``, empty while there is no such file; DataError if it does not have that."""
-    if not path.exists():
-        return {}
+def _ranking(path: Path, key: str) -> dict[str, float]:
+    """``{source: number, more is better}`` from a file of ``xlt phones --json``; DataError if it is none."""
+    name = key.removeprefix("-")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))[key]
-        return {target: {source: float(value) for source, value in row.items()} for target, row in found.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as err:
-        raise DataError(f"{path}: expected {{{key!r}: {{target: {{source: number}}}}}} ({err!r}); make it again") from None
+        rows = json.loads(path.read_text(encoding="utf-8"))["ranking"]
+        return {row["name"]: float(row[name]) * (-1 if key != name else 1) for row in rows}
+    except (ValueError, KeyError, TypeError) as err:
+        raise DataError(f"{path}: expected a ranking with {name} of each source ({err!r}); make it again with "
+                        "xlt phones --json") from None
 
 
 def _curve(wanted: tables.Curve, cells: Cells) -> str:
