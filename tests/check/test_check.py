@@ -171,3 +171,18 @@ def test_thousands_of_faults_are_counted_and_ten_are_printed(recipe, capsys):
     assert "5000 errors in the data" in err
     assert err.count("is not in utt2spk") == 10
     assert len(faults(recipe)) == 5000
+
+
+def test_characters_are_not_counted_where_phones_are_learned(recipe):
+    put(recipe, "text", f"ana-train0 un urs\nana-train1 {'o' * 26}\nana-train2 casă l{'o' * 10}\n")
+    put(recipe, "text", "ana-test0 un zorz\n", "test")
+    rules = ("too_long_for_ctc", "unseen_characters")
+    assert recipe() == 0 and {rule for rule, *_ in faults(recipe, "warning")} >= set(rules)
+    assert recipe("tokens.type=phone") == 0
+    assert [rule for rule, *_ in faults(recipe, "warning") if rule in rules] == []
+
+
+def test_a_language_without_phones_is_an_error(recipe, capsys):
+    put(recipe, "utt2lang", "ana-dev0 xyz_Latn\n", "dev")
+    assert recipe("tokens.type=phone") == 2
+    assert "no way is known to turn text of xyz_Latn into phones" in capsys.readouterr().err

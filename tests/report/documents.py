@@ -33,3 +33,13 @@ def document(tag, seed=0, cer=9.0, dev=8.0, peer=None, lang=("ron_Latn", "Romani
         found["experiment"]["describe"] = peer
         del found["training"], found["stages"], found["examples"]
     return found
+
+
+def phone_document(tag, per=30.0, seed=0, **kind):
+    """A result of a phone experiment: PER and SER only."""
+    found = document(tag, seed, **{"tokens.type": "phone"}, **kind)
+    for name, value in (("dev", per - 1), ("test", per)):
+        found[name] = {"per": entry(value), "ser": entry(90.0)}
+        found["signature"][name] = {"per": f"PER {value:.1f} ±1.0 | norm:ron-v1+espeak:ro | n:2 | tok:phone | seed:{seed}"}
+    found["examples"]["test"]["worst"] = [{"id": "s-1", "per": 40.0, "ref": "a b", "hyp": "a"}]
+    return found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.documents import document
+from tests.report.documents import document, phone_document
 from xlt.cli import main
 from xlt.config import ROOT
 from xlt.report.benchmark import files
@@ -114,3 +114,10 @@ def test_a_language_without_a_column_has_a_row_of_dashes(results):
     root = results(document("five", **{"data.train_minutes": 5.0})).parent.parent
     assert main(["benchmark", str(root)]) == 0
     assert cells((root / "README.md").read_text(encoding="utf-8"), "| [Romanian]")[0][1:] == ["2 clips, 1.5 min", "–"]
+
+
+def test_phone_experiments_have_no_column(results):
+    egs = results(document("base"), phone_document("ph", **{"features.upstream": "fbank"})).parent.parent
+    results(phone_document("ph", lang=("cat_Latn", "Catalan")), recipe="cat")
+    page = files(egs)[egs / "README.md"]
+    assert "whisper_base, 10 min" in page and "fbank" not in page and "Catalan" not in page

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.report.documents import document, entry
+from tests.report.documents import document, entry, phone_document
 from xlt.cli import main
 from xlt.errors import DataError
 from xlt.kaldi_io import write_table
@@ -158,3 +158,27 @@ def test_results_from_before_the_mix_had_four_layers():
     old = document("a")
     old["config"]["features.layers"] = "auto"
     assert describe(Result("a", old)) == "whisper_base layer 3+4+5+6, blstm, char, greedy"
+
+
+def test_phone_experiments_have_a_table_of_their_own(results):
+    folder = results(document("chars", cer=50.0), phone_document("ph_s0", 30.0), phone_document("ph_s1", 32.0, 1))
+    page = render(load(folder))
+    assert row(page, "ph ") == ["ph", "whisper_base, blstm, phone, greedy", "9.9 min", "31.0 [29.0, 31.0]", "90.0 [89.0, 91.0]",
+                                "30.0 32.0"]
+    assert row(page, "chars ")[3] == "50.0 [49.0, 51.0]"
+    assert "1.5 minutes, 100 phones" in page and "1.5 minutes, 100 characters, 100 words" in page
+    assert "by CER: chars" in page  # of the two kinds, the one with texts to read is shown
+
+
+def test_utterances_of_phones_by_per(tmp_path):
+    path = tmp_path / "test.tsv"
+    head = "\t".join(["id", *(f"phone_{c}" for c in ("n_ref", "sub", "del", "ins")), "ref", "hyp"])
+    path.write_text(f"{head}\nu1\t2\t0\t0\t0\ta b\ta b\nu2\t3\t1\t0\t0\ta b k\ta b ɡ\n", encoding="utf-8")
+    assert examples(path, 1)["worst"] == [{"id": "u2", "per": 33.3, "ref": "a b k", "hyp": "a b ɡ"}]
+
+
+def test_a_result_with_neither_set_of_metrics_is_refused(results):
+    made = phone_document("ph")
+    del made["test"]["per"]
+    with pytest.raises(DataError, match="ph.json: not a result of stage 9"):
+        load(results(made))

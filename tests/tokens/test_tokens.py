@@ -56,3 +56,37 @@ def test_stage_without_data_names_the_stage_that_makes_it(tmp_path, capsys):
     (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\n")
     assert main(["tokens", "--recipe", str(tmp_path)]) == 2
     assert "data/train/text: not there; stage 1 (data) makes it" in capsys.readouterr().err
+
+
+def test_phone_tokens_are_words_of_the_text(tmp_path):
+    facts = train_tokenizer(["t͡ʃ a", "a aː"], "phone", 0, tmp_path, "text")
+    tokenizer = Tokenizer(tmp_path)
+    assert tokenizer.tokens == ["<blank>", "<unk>", "a", "aː", "t͡ʃ", "<sos/eos>"] and facts["count"] == 6
+    assert tokenizer.encode("t͡ʃ aː ʒ") == [4, 3, 1]
+    assert tokenizer.decode([0, 4, 3, 5]) == "t͡ʃ aː"
+    assert tokenizer.symbols() == {"a", "aː", "t͡ʃ"}
+
+
+@pytest.mark.parametrize(("name", "text", "words"), [
+    ("tokens.json", None, "neither tokens.json nor xlt.json beside it says what the tokens are"),
+    ("tokens.json", "{}", "tokens.json: damaged"), ("tokens.json", '{"type": "letters"}', "tokens.json: damaged"),
+    ("xlt.json", '{"tokens": 3}', "xlt.json: damaged"),
+])
+def test_what_the_tokens_are_must_be_written_down(tmp_path, name, text, words):
+    train_tokenizer(["ab"], "char", 0, tmp_path, "text")
+    (tmp_path / "tokens.json").unlink()
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=words):
+        Tokenizer(tmp_path)
+
+
+def test_stage_reports_phones_that_training_never_saw(tmp_path, capsys):
+    recipe = make_toy_recipe(tmp_path)
+    path = recipe / "data" / "test" / "text"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0] + " zi", *lines[1:]]) + "\n")
+    assert main(["tokens", "--recipe", str(recipe), "tokens.type=phone"]) == 0
+    out = capsys.readouterr().out
+    assert "ron_Latn: phones by espeak ro" in out
+    assert "test: 1 of" in out and "phones are not in the training text" in out and "(PER is at least" in out and ": z\n" in out
