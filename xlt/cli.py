@@ -31,10 +31,11 @@ REMEDIES = {  # errors of the operating system that the user can mend; all other
 
 
 def _keys_of(stage: str) -> str:
-    """The settings that a stage's section has, with their comments, from base.yaml."""
+    """The settings that a stage's section has, with their comments, from base.yaml; stage 4 makes the phones, too."""
     from xlt.config import documented_keys
 
-    own = {k: v for k, v in documented_keys().items() if "." not in k or k.split(".")[0] == stage}
+    reads = ["phones"] if stage == "tokens" else []
+    own = {k: v for k, v in documented_keys().items() if "." not in k or k.split(".")[0] in (stage, *reads)}
     lines = [f"  {name:26} {text}" for name, text in own.items()]
     return "settings (key=value), with their defaults:\n" + "\n".join(lines)
 

@@ -83,6 +83,8 @@ class Epitran:
         import epitran
 
         self._epitran = epitran.Epitran(choice.name)
+        letters = "".join(self._epitran.epi.g2p)
+        self._known = set(letters + unicodedata.normalize("NFD", letters))
         self._words: dict[str, str] = {}
         self.unmapped: Counter = Counter()
         self.foreign = 0
@@ -93,10 +95,8 @@ class Epitran:
     def _word(self, word: str) -> str:
         if word not in self._words:
             self._words[word] = self._epitran.transliterate(word)
-        rules = self._epitran.epi.g2p
-        known = "".join(rules) + unicodedata.normalize("NFD", "".join(rules))
         # a letter that no rule has, and that came out as it went in
-        self.unmapped.update(c for c in word if is_grapheme(c) and c not in known and c in self._words[word])
+        self.unmapped.update(c for c in word if is_grapheme(c) and c not in self._known and c in self._words[word])
         return self._words[word]
 
 
