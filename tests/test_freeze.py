@@ -6,7 +6,7 @@ import pytest
 
 from xlt.config import load
 from xlt.errors import ConfigError, MissingInput
-from xlt.freeze import resolved
+from xlt.freeze import resolved, tell
 from xlt.kaldi_io import write_table
 from xlt.stage import Context
 
@@ -23,7 +23,9 @@ def choose(tmp_path, capsys, monkeypatch):
             folder = tmp_path / "data" / cfg.train_set
             folder.mkdir(parents=True, exist_ok=True)
             write_table(folder / "utt2dur", {f"u{n:02d}": f"{minutes * 6:.4f}" for n in range(10)})
-        ctx = resolved(Context(Path("."), cfg), tell=True)
+        given = Context(Path("."), cfg)
+        tell(given)
+        ctx = resolved(given)
         assert resolved(ctx).cfg == ctx.cfg
         return ctx.cfg.train.freeze, ctx.cfg.features.on_the_fly, ctx.dump.name, capsys.readouterr().out
 

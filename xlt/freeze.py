@@ -17,28 +17,37 @@ TUNE_FROM_MIN = 30.0  # under so many minutes of training speech the upstream st
 ALL_FROM_MIN = 600.0  # from so many on even the convolutions are trained
 
 
-def resolved(ctx: Context, tell: bool = False) -> Context:
+def resolved(ctx: Context) -> Context:
     """``ctx`` with ``train.freeze`` decided; an upstream that is trained, or has adapters, encodes on the fly.
 
-    ``tell``: print what was chosen, and why. ConfigError if the settings ask for what this upstream cannot do.
+    ConfigError if the settings ask for what this upstream cannot do.
     """
-    train, features = ctx.cfg.train, ctx.cfg.features
-    freeze, why = train.freeze, "as it was set"
-    if train.adapter != "none":
-        if freeze not in ("auto", "upstream"):
-            raise ConfigError(f"train.adapter={train.adapter} and train.freeze={freeze} do not fit: adapters stand in a frozen "
-                              "upstream; give train.adapter=none or train.freeze=upstream")
-        _check_tunable(features.upstream, f"train.adapter={train.adapter}")
-        freeze, why = "upstream", f"with {train.adapter} adapters that are trained"
-    elif freeze == "auto":
-        freeze, why = _by_amount(ctx)
-    elif freeze != "upstream":
-        _check_tunable(features.upstream, f"train.freeze={freeze}")
-    if tell:
-        say(f"  train.freeze: {freeze} ({why})")
-    on_the_fly = features.on_the_fly or freeze != "upstream" or train.adapter != "none"
+    cfg, (freeze, _) = ctx.cfg, choice(ctx)
+    on_the_fly = cfg.features.on_the_fly or freeze != "upstream" or cfg.train.adapter != "none"
     return dataclasses.replace(ctx, cfg=dataclasses.replace(
-        ctx.cfg, train=dataclasses.replace(train, freeze=freeze), features=dataclasses.replace(features, on_the_fly=on_the_fly)))
+        cfg, train=dataclasses.replace(cfg.train, freeze=freeze),
+        features=dataclasses.replace(cfg.features, on_the_fly=on_the_fly)))
+
+
+def tell(ctx: Context) -> None:
+    """Print what was chosen, and why; ``ctx`` with the settings as the user gave them."""
+    say("  train.freeze: {} ({})".format(*choice(ctx)))
+
+
+def choice(ctx: Context) -> tuple[str, str]:
+    """``upstream``, ``extractor`` or ``none``, and why; errors as in :func:`resolved`."""
+    freeze, adapter, upstream = ctx.cfg.train.freeze, ctx.cfg.train.adapter, ctx.cfg.features.upstream
+    if adapter != "none":
+        if freeze not in ("auto", "upstream"):
+            raise ConfigError(f"train.adapter={adapter} and train.freeze={freeze} do not fit: adapters stand in a frozen "
+                              "upstream; give train.adapter=none or train.freeze=upstream")
+        _check_tunable(upstream, f"train.adapter={adapter}")
+        return "upstream", f"with {adapter} adapters that are trained"
+    if freeze == "auto":
+        return _by_amount(ctx)
+    if freeze != "upstream":
+        _check_tunable(upstream, f"train.freeze={freeze}")
+    return freeze, "as it was set"
 
 
 def _by_amount(ctx: Context) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import torch
 from tests.interrupt import interrupt_after
 from tests.tiny import make_tiny_wav2vec2, make_tiny_whisper
 from tests.tones import make_corpus
+from xlt import freeze
 from xlt.cli import main
 from xlt.kaldi_io import read_table, read_wav
 from xlt.train.espnet_task import BEFORE, NEWEST, load_model
@@ -176,3 +177,16 @@ def test_speed_copies_and_a_borrowed_mix_need_a_frozen_upstream(root, capsys):
     for setting in ("features.speed=[0.9, 1.0]", "features.mix_from=../cat"):
         assert main(["features", *words(root / "recipe", "whisper", "tuned", setting)]) == 2
         assert "train.freeze=upstream" in capsys.readouterr().err
+
+
+def test_what_auto_chose_holds_in_all_stages(root, monkeypatch, capsys):
+    monkeypatch.setattr(freeze, "TUNE_FROM_MIN", 0.1)
+    settings = words(root / "recipe", "whisper", "tuned", "preset=ctc_ssl", "tag=auto", "train.max_epochs=1", "decode.sets=[dev]")
+    for stage in ("features", "train", "decode", "score", "bundle"):
+        assert main([stage, *settings]) == 0
+    said = "train.freeze: extractor (auto: data/train has 0.4 minutes of speech, 0.1 or more"
+    assert capsys.readouterr().out.count(said) == 2  # in stages 3 and 6
+    exp = root / "recipe" / "exp" / "auto"
+    assert any(k.startswith("frontend.net.") for k in torch.load(exp / "model.pth", weights_only=True))
+    score = json.loads((exp / "score.json").read_text())
+    assert score["config"]["train.freeze"] == "extractor" and score["features"]["tuning"]["freeze"] == "extractor"

@@ -247,6 +247,34 @@ def test_a_tuned_model_is_built_from_its_config_alone(folders, waves, stats, mod
     assert torch.equal(bare.eval()(*padded(waves))[0], made.eval()(*padded(waves))[0])
 
 
+def test_s3prls_own_files_are_trained_too(tmp_path, waves, monkeypatch):
+    """xls_r_300m as s3prl converts it from fairseq, in small: the same parts under other names."""
+    import dataclasses
+
+    from s3prl.upstream.wav2vec2.wav2vec2_model import AudioPretrainingConfig, Wav2Vec2Config, Wav2Vec2Model
+
+    config = Wav2Vec2Config(
+        extractor_mode="layer_norm", conv_bias=True, layer_norm_first=True, encoder_layers=2, encoder_embed_dim=32,
+        encoder_ffn_embed_dim=64, encoder_attention_heads=4, final_dim=16, latent_vars=8, encoder_layerdrop=0.3,
+        conv_feature_layers="[(32, 10, 5)] + [(32, 3, 2)] * 4 + [(32, 2, 2)] * 2", conv_pos=16, conv_pos_groups=4)
+    torch.manual_seed(0)
+    file = tmp_path / "tiny.xlsr2_300m.pt"
+    torch.save({"task_cfg": dataclasses.asdict(AudioPretrainingConfig(normalize=True)),
+                "model_cfg": dataclasses.asdict(config), "model_weight": Wav2Vec2Model(config).state_dict()}, file)
+    monkeypatch.setitem(UPSTREAMS, "fairseq", "xls_r_300m")
+    made = tuned({"fairseq": file}, "fairseq", [0, 1, 2], freeze="none").train()
+    states, _ = made.hidden(*padded(waves))
+    source = find_weights("xls_r_300m", str(file), None, None)
+    for row, matrix in enumerate(encode_waves(load(Setup(source, [0, 1, 2], "float32", 12.0)), waves, [0, 1, 2])):
+        got = torch.cat([s[row, : len(matrix)] for s in states], dim=1)
+        torch.testing.assert_close(got, torch.from_numpy(matrix), atol=1e-4, rtol=1e-4)
+    states[-1].square().sum().backward()
+    assert {n for n, p in made.net.front.named_parameters() if p.grad is None} == set()
+    again = tuned({"fairseq": file}, "fairseq", [0, 1, 2], freeze="none")
+    again.load_state_dict({k: v + 0.01 for k, v in made.state_dict().items()})
+    assert not torch.allclose(again.hidden(*padded(waves))[0][-1], states[-1])
+
+
 def test_an_upstream_of_another_build_is_refused(tmp_path):
     folder = save_wav2vec2(tmp_path / "adapted", 0, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
                            intermediate_size=16, conv_dim=[16] * 7, num_conv_pos_embeddings=8, hidden_act="relu",

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 def run(ctx: Context) -> None:
     """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for ``features.on_the_fly``."""
-    from xlt.freeze import resolved
+    from xlt.freeze import resolved, tell
 
-    ctx = resolved(ctx, tell=True)
+    given, ctx = ctx, resolved(ctx)
     _layers_of_the_source(ctx.cfg)
     if ctx.cfg.features.on_the_fly:
+        if not given.cfg.features.on_the_fly:
+            tell(given)
         from xlt.features import onfly
 
         onfly.run(ctx)

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from xlt.errors import ConfigError
-from xlt.freeze import resolved
+from xlt.freeze import resolved, tell
 from xlt.stage import Context, Unit, need, run_unit
 from xlt.train.speech import speech
 from xlt.trained import origin
@@ -14,7 +14,7 @@ from xlt.trained import origin
 
 def run(ctx: Context) -> None:
     """Train ``exp/<tag>``; resumes after the last finished epoch."""
-    ctx = resolved(ctx, tell=True)
+    given, ctx = ctx, resolved(ctx)
     cfg = ctx.cfg
     if (cfg.train.decoder == "none") != (cfg.train.ctc_weight == 1.0):
         raise ConfigError(f"train.decoder={cfg.train.decoder} and train.ctc_weight={cfg.train.ctc_weight} do not fit: "
@@ -43,6 +43,7 @@ def run(ctx: Context) -> None:
     def make(out: Path) -> dict:
         from xlt.train.fit import fit
 
+        tell(given)
         return fit(ctx, out)
 
     run_unit(ctx, Unit("train", ctx.exp, settings, inputs, make, resume=True,
