@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 def compare(before: Score, after: Score, resamples: int, seed: int) -> dict:
     """``{"before", "after": {"value", "ci95"}, "difference": {"value", "ci95"}, "relative"}`` of two scores of the same pairs.
 
-    ``difference`` is after − before, with its interval over resamples of utterances that both share; ``relative`` is it as a
-    share of ``before``, None where that is 0.
+    ``difference`` is after − before, with its interval over resamples of utterances that both share; ``relative`` is it in
+    percent of ``before``, None where that is 0.
     """
     counts = [(b.errors, a.errors, b.n_ref) for b, a in zip(before.utterances, after.utterances, strict=True)]
     found = paired([np.array(counts, dtype=np.int64)], resamples, np.random.default_rng(seed))
     kept = {name: {k: score.as_dict()[k] for k in ("value", "ci95")} for name, score in (("before", before), ("after", after))}
     return {**kept, "difference": {"value": round(found.difference, 3), "ci95": [round(x, 3) for x in found.difference_ci95]},
-            "relative": round(after.value / before.value - 1, 4) if before.value else None}
+            "relative": round(100 * (after.value / before.value - 1), 2) if before.value else None}
 
 
 def gate(cfg: Config, forgotten: dict[str, dict]) -> None:

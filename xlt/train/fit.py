@@ -43,7 +43,7 @@ def fit(ctx: Context, out: Path) -> dict:
     info = read_json(ctx.dump / cfg.train_set / "feats.json", "features")
     source = origin(cfg)
     if source is not None:
-        transfer.check_features(source, info, ctx.dump / cfg.train_set)
+        transfer.check_features(source, cfg, info, ctx.dump / cfg.train_set)
         if cfg.train.zero_shot:
             return transfer.take_over(ctx, source, out)
     tokenizer = Tokenizer(ctx.tokens)
@@ -62,7 +62,8 @@ def fit(ctx: Context, out: Path) -> dict:
     facts = {name: _prepare(name, files, work / name, tokenizer, stack, frontend) for name, files in sets.items()}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
         frames = write_plan(ctx, info, mixed, work / "train")
-        if source is not None:  # its weights were learned with this standardisation
+        if source is not None and source.info["features"].get("on_the_fly") == info.get("on_the_fly"):
+            # its weights were learned with this standardisation
             shutil.copyfile(source.folder / "feats_stats.npz", out / "feats_stats.npz")
         else:
             _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")

@@ -6,6 +6,7 @@ V old and new tokens, H size of a row.
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,16 +14,21 @@ from pathlib import Path
 
 import torch
 
+from xlt.config import Config
 from xlt.data import normaliser_of
 from xlt.errors import ConfigError, DataError, UpstreamError
+from xlt.features.layer_mix import Mix
 from xlt.kaldi_io import write_table
 from xlt.log import say
 from xlt.stage import Context, write_json
 from xlt.tokens import report_unseen
 from xlt.tokens.tokenizer import Tokenizer
+from xlt.train import tuning
 from xlt.trained import FILES, HEARD, Trained, what_is_heard
 
 SPECIAL = ("<blank>", "<unk>", "<space>", "<sos/eos>")
+_WEIGHTS = "frontend.featurizer.weights"  # of the layers, where they are learned with the head
+_UPDATES = "frontend.updates"  # how far the training has come: a new one begins at 0
 # a row of each of these belongs to one token: ESPnet's CTC layer, and what its attention decoders call theirs
 _BY_TOKEN = re.compile(r"ctc\.ctc_lo\.|decoder\.(embed(\.0)?|output(_layer)?)\.(weight|bias)$")
 
@@ -40,9 +46,21 @@ class Report:
     dropped_tokens: list[str] = field(default_factory=list)
 
 
-def check_features(source: Trained, info: dict, where: Path) -> None:
-    """UpstreamError unless the features at ``where`` (``info``: its feats.json) are those that the source heard."""
-    theirs = source.info["features"]
+def check_features(source: Trained, cfg: Config, info: dict, where: Path) -> None:
+    """UpstreamError or ConfigError unless the features at ``where`` (``info``: its feats.json) are what the source heard.
+
+    A source that was trained on stored features may start a training that encodes as it goes, but not the other way round: what
+    it learned of its upstream has no place in stored features.
+    """
+    theirs, ours = source.info["features"], tuning.settings(cfg) if tuning.tunes(cfg) else None
+    for key in ("freeze", "adapter", "adapter_dim") if theirs.get("tuning") else ():
+        if ours is None or theirs["tuning"][key] != ours[key]:
+            said = " ".join(f"train.{k}={theirs['tuning'][k]}" for k in ("freeze", "adapter", "adapter_dim"))
+            raise ConfigError(f"train.init: {source.folder} has trained its upstream ({said}); give the same settings, or start "
+                              "from a model with a frozen upstream")
+    if theirs.get("on_the_fly") and not info.get("on_the_fly"):
+        raise ConfigError(f"train.init: {source.folder} has learned its layer weights as it went; set features.on_the_fly=true, "
+                          "or start from a model of stored features")
     if theirs["upstream"] != info["upstream"]:
         raise UpstreamError(f"train.init: {source.folder} was trained on the upstream {theirs['upstream']}, the features in "
                             f"{where} come from {info['upstream']}; use the same weights (features.path) for both")
@@ -75,6 +93,8 @@ def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str],
         raise ConfigError(f"train.init_tokens=match: {source.folder} and this recipe share no token (theirs: "
                           f"{' '.join(old[2:12])} …, ours: {' '.join(new[2:12])} …); use train.init_tokens=new")
     state, report = transplant(fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", str(cfg.init))
+    if _WEIGHTS in state and _WEIGHTS not in old_state and source.mix:  # those of stored features: softmax undone
+        state[_WEIGHTS] = torch.log(torch.from_numpy(Mix.load(source.mix).weights).clamp(min=1e-6)).to(state[_WEIGHTS])
     _say(report, cfg.init_tokens)
     write_json(out / "transfer.json", asdict(report))
     torch.save(state, out / "work" / "init.pth")
@@ -93,7 +113,7 @@ def transplant(fresh: Mapping[str, torch.Tensor], source: Mapping[str, torch.Ten
     places = {token: row for row, token in enumerate(old)}
     for key, value in fresh.items():
         state[key] = value.clone()
-        theirs = source.get(key)
+        theirs = source.get(key) if key != _UPDATES else None
         if theirs is None:
             report.random.append(key)
         elif _BY_TOKEN.match(key):
@@ -144,6 +164,8 @@ def take_over(ctx: Context, source: Trained, out: Path) -> dict:
     for name in FILES:
         if (source.folder / name).exists():
             (out / name).write_bytes((source.folder / name).read_bytes())
+    if (source.folder / "upstream").is_dir():  # of a tuned upstream, or of a bundle
+        shutil.copytree(source.folder / "upstream", out / "upstream", dirs_exist_ok=True)
     config = (out / "config.yaml").read_text(encoding="utf-8").replace(str(source.folder), ctx.shown(ctx.exp))
     (out / "config.yaml").write_text(config, encoding="utf-8")
     write_json(out / "history.json", [])
