@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xlt.config import load
-from xlt.errors import ConfigError, DataError
+from xlt.errors import ConfigError, DataError, MissingInput
 from xlt.kaldi_io import read_table
 from xlt.log import say
 from xlt.phones import corpus
@@ -63,12 +63,12 @@ def _others(ctx: Context) -> list[Path]:
 
 
 def _text_of(recipe: Path) -> Path:
-    """The training text of another recipe; ConfigError if there is none."""
+    """The training text of another recipe; ConfigError if there is no recipe, MissingInput if it has no data yet."""
     if not (recipe / "recipe.yaml").exists():
         raise ConfigError(f"tokens.union: {recipe}: no recipe is there (no recipe.yaml); name recipe directories, e.g. [../spa]")
     path = recipe / "data" / load(recipe).train_set / "text"
     if not path.exists():
-        raise ConfigError(f"tokens.union: {path}: not there; make it: {recipe / 'run.sh'} --stop_stage data")
+        raise MissingInput(f"tokens.union: {path}: not there; make it: {recipe / 'run.sh'} --stop_stage data", "data")
     return path
 
 
