@@ -113,7 +113,8 @@ def cache(place, command):
 
 def experiment(place, command):
     out = place.good(command)
-    assert ("open " in out if "--list" in command else "train: would" in out) and ("ron/fbank_all_s0" in out or "cat/x5_fbank_s0" in out)
+    assert "open " in out if "--list" in command else "train: would" in out
+    assert "ron/fbank_all_s0" in out or "cat/x5_fbank_s0" in out
     assert not (place.root / "egs" / "ron" / "exp").exists()
 
 

@@ -54,6 +54,18 @@ def test_page_has_environment_command_and_utterances(results):
     assert "| s-1 | 40.0 | a\\|b | ab |" in page  # a bar in a text would end the cell
 
 
+def test_an_experiment_says_where_it_started(results):
+    page = render(load(results(document("a", **{"train.init": "multi/exp/main", "train.init_tokens": "match",
+                                                "train.zero_shot": False, "train.mix": {"spa": 0.1}}))))
+    assert "char, greedy, from multi/exp/main (match output layer), 10% spa |" in page
+
+
+def test_what_was_forgotten_has_a_table(results):
+    found = {"before": entry(8.0), "after": entry(10.0), "difference": {"value": 2.0, "ci95": [-0.5, 4.25]}, "relative": 25.0}
+    page = render(load(results(document("a"), document("b") | {"forgetting": {"test_spa": found}})))
+    assert "| b | test_spa | 8.0 | 10.0 | +2.0 [-0.5, +4.2] | +25.0% |" in page and "| a | test_spa" not in page
+
+
 def test_a_table_by_language_where_a_set_has_several(results):
     def by_language(value):
         return {"languages": {"test": {lang: {"cer": entry(value + k), "wer": entry(2 * value + k)}

@@ -24,7 +24,7 @@ def render(results: list[Result]) -> str:
     parts = [f"{HEAD}# {first['language']} ({first['lang']}): results",
              _INTRODUCTION]
     parts += [_scores(found, name, metric) for name in sets for metric in _METRICS]
-    parts += [_making(found), _environments(found), _examples(main)]
+    parts += [_forgetting(results), _making(found), _environments(found), _examples(main)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -71,6 +71,22 @@ def _by_language(found: list[Experiment], name: str, metric: str) -> list[str]:
     return [f"### {name} by language: {_METRICS[metric][rate]}\n\n" + table(
         ["experiment", *languages], [[e.name, *(cell(e, name, rate, lang) for lang in languages)] for e in rows])
         for rate in ((metric,) if metric == "per" else ("cer", "wer")) if rows]
+
+
+def _forgetting(results: list[Result]) -> str:
+    """Test sets of mixed recipes under the model that training started from, and under the new one; "" without any."""
+    rows = []
+    for run in results:
+        for name, found in run.document.get("forgetting", {}).items():
+            low, high = found["difference"]["ci95"]
+            relative = "–" if found["relative"] is None else f"{found['relative']:+.1f}%"
+            rows.append([run.tag, name, *(f"{found[part]['value']:.1f}" for part in ("before", "after")),
+                         f"{found['difference']['value']:+.1f} [{low:+.1f}, {high:+.1f}]", relative])
+    if not rows:
+        return ""
+    head = ["experiment", "set", "before", "after", "difference", "relative"]
+    return ("## Forgetting\n\nThe error rate of other recipes' test sets, before this training and behind it; the interval is "
+            f"that of a paired bootstrap over utterances.\n\n{table(head, rows)}")
 
 
 def _size(run: Result, name: str) -> str:

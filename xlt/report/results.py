@@ -128,7 +128,16 @@ def describe(result: Result) -> str:
     features += _layers(result.document.get("features", _before_the_mix(config)))
     model = config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
     tokens = config["tokens.type"] + (str(config["tokens.size"]) if config["tokens.type"] == "bpe" else "")
-    return f"{features}, {model}, {tokens}, {config['decode.method']}"
+    return f"{features}, {model}, {tokens}, {config['decode.method']}{_start(config)}"
+
+
+def _start(config: dict) -> str:
+    """``, from multi/exp/main``: the model that training started from, "" without one."""
+    if not config.get("train.init"):
+        return ""
+    how = " as it is" if config["train.zero_shot"] else f" ({config['train.init_tokens']} output layer)"
+    mixed = "".join(f", {100 * share:g}% {name}" for name, share in config["train.mix"].items())
+    return f", from {config['train.init']}{how}{mixed}"
 
 
 def _before_the_mix(config: dict) -> dict:

@@ -95,7 +95,7 @@ def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str],
     state, report = transplant(fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", str(cfg.init))
     if _WEIGHTS in state and _WEIGHTS not in old_state and source.mix:  # those of stored features: softmax undone
         state[_WEIGHTS] = torch.log(torch.from_numpy(Mix.load(source.mix).weights).clamp(min=1e-6)).to(state[_WEIGHTS])
-    _say(report, cfg.init_tokens)
+    _say(report, cfg.init_tokens, None if tuning.tunes(ctx.cfg) else ctx.cfg.features.upstream)
     write_json(out / "transfer.json", asdict(report))
     torch.save(state, out / "work" / "init.pth")
     return out / "work" / "init.pth"
@@ -142,10 +142,11 @@ def _differs(name: str, key: str, theirs: torch.Tensor, ours: torch.Tensor) -> C
                        "both need the same preset, train.encoder, encoder_conf, projection, frame_rate and decoder")
 
 
-def _say(report: Report, how: str) -> None:
+def _say(report: Report, how: str, frozen: str | None) -> None:
     """Tell the user in a few lines; ``transfer.json`` has all names."""
     loaded, random, unused = (_parts(keys) for keys in (report.loaded, report.random, report.unused))
-    say(f"  starts from {report.source}: loaded: {loaded}; random: {random}" + (f"; not used: {unused}" if unused else ""))
+    say(f"  starts from {report.source}: loaded: {loaded}; random: {random}" + (f"; not used: {unused}" if unused else "")
+        + (f"; frozen: {frozen}" if frozen else ""))
     tokens = {"copied": report.copied_tokens, "new": report.new_tokens, "dropped": report.dropped_tokens}
     say(f"  rows of the output layer (train.init_tokens={how}): " + ", ".join(f"{len(t)} {what}" for what, t in tokens.items()))
     for what, names in tokens.items():
