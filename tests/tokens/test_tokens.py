@@ -89,4 +89,4 @@ def test_stage_reports_phones_that_training_never_saw(tmp_path, capsys):
     assert main(["tokens", "--recipe", str(recipe), "tokens.type=phone"]) == 0
     out = capsys.readouterr().out
     assert "ron_Latn: phones by espeak ro" in out
-    assert "test: 1 of" in out and "phones are not in the training text" in out and "(PER is at least" in out and ": z\n" in out
+    assert "test: 1 of" in out and "phones are not among the tokens" in out and "(PER is at least" in out and ": z\n" in out

@@ -12,7 +12,7 @@ from xlt.errors import DataError
 from xlt.kaldi_io import FeatureReader, read_table, write_table
 from xlt.stage import Context
 from xlt.train.balance import Plan, PlanSampler, Shard, plan, power_shares
-from xlt.train.fit import _balance
+from xlt.train.mixing import write_plan
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_speed_copies_have_the_language_of_their_utterance(recipe):
     folder.mkdir()
     (folder / "speech_shape").write_text("".join(f"{name}{u} 10,1\n" for u in langs for name in ("", "sp0.9-")))
     ctx = Context(recipe, load(recipe, ["train.balance=0"]))
-    _balance(ctx, {"speed": [0.9, 1.0]}, folder)
+    write_plan(ctx, {"speed": [0.9, 1.0]}, None, folder)
     made = Plan.read(folder)
     assert made.draws == pytest.approx(dict.fromkeys(("fra_Latn", "ron_Latn", "spa_Latn"), 40))  # of 120
     assert all(made.category[u] == made.category[f"sp0.9-{u}"] == lang for u, lang in langs.items())

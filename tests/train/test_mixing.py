@@ -99,6 +99,8 @@ def test_the_limit_is_a_gate_behind_the_scores(new, capsys):
     (["train.mix={old: 1.5}"], "found 'old': 1.5"),
     (["train.mix={old: 0.1}", "train.forget_limit=some"], "train.forget_limit: found 'some'"),
     (["train.mix={old: 0.1}", "train.balance=0.5"], "train.balance and train.mix"),
+    (["train.mix={old: 0.1}", "train.forget_limit=5%"], "needs a model that could forget, train.init"),
+    (["train.init=../old/exp/main", "train.forget_limit=5%"], "language to watch, train.mix"),
 ])
 def test_mixtures_that_cannot_be_are_refused_before_training(new, capsys, settings, message):
     assert main(["tokens", "--recipe", str(new), "train.mix={old: 0.1}"]) == 0

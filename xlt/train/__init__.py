@@ -24,6 +24,9 @@ def run(ctx: Context) -> None:
     if cfg.train.balance is not None and any(cfg.train.mix.values()):
         raise ConfigError("train.balance and train.mix: both say what the batches are made of; keep one")
     source = origin(cfg)
+    if cfg.train.forget_limit is not None and not (source and cfg.mixed):
+        raise ConfigError(f"train.forget_limit={cfg.train.forget_limit}: needs a model that could forget, train.init, and a "
+                          "language to watch, train.mix={spa: 0.1} (a share of 0 only watches)")
     mixed = [train for name, (train, _) in cfg.mixed.items() if cfg.train.mix[name] > 0]
     sets = [(name, speech(ctx, name)) for name in (cfg.train_set, "dev", *mixed)]
     for _, files in sets:

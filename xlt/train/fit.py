@@ -62,21 +62,15 @@ def fit(ctx: Context, out: Path) -> dict:
     facts = {name: _prepare(name, files, work / name, tokenizer, stack, frontend) for name, files in sets.items()}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
         frames = write_plan(ctx, info, mixed, work / "train")
-        if source is not None and source.info["features"].get("on_the_fly") == info.get("on_the_fly"):
-            # its weights were learned with this standardisation
-            shutil.copyfile(source.folder / "feats_stats.npz", out / "feats_stats.npz")
-        else:
+        if not transfer.take_statistics(source, info, out):
             _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
-        transfer.write_heard(ctx, [cfg.train_set, *(train for name, (train, _) in cfg.mixed.items() if cfg.train.mix[name])],
-                             source, out)
         frontend = None  # ESPnet builds its own
         epochs = _epochs(cfg.train, frames, info["frame_rate"])
         arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, sets)
-        (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
+        _write_yaml(work / "train.yaml", arguments)
         if source is not None:
-            fresh = fresh_model(work / "train.yaml")
-            arguments["init_param"] = [str(transfer.start(ctx, source, fresh, tokenizer.tokens, out))]
-            (work / "train.yaml").write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
+            start = transfer.start(ctx, source, fresh_model(work / "train.yaml"), tokenizer.tokens, out)
+            _write_yaml(work / "train.yaml", arguments | {"init_param": [str(start)]})
         restore_checkpoint(out)
         # ESPnet prints its command line
         with _logging(out / "train.log", tokenizer.type), contextlib.redirect_stderr(io.StringIO()):
@@ -91,6 +85,10 @@ def fit(ctx: Context, out: Path) -> dict:
     say(f"  {len(history)} epochs, mean of the {min(len(history), cfg.train.average_best)} best, "
         f"{parameters / 1e6:.1f} M parameters")
     return facts | {"epochs": len(history), "parameters": parameters}
+
+
+def _write_yaml(path: Path, arguments: dict) -> None:
+    path.write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
 
 
 def _prepare(name: str, files: Speech, folder: Path, tokenizer: Tokenizer, stack: int,
@@ -256,6 +254,7 @@ def _logging(path: Path, kind: str) -> Iterator[None]:
 
 def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int, source: Trained | None) -> None:
     """Write the averaged model, the history and, last, ``xlt.json``."""
+    transfer.write_heard(ctx, source, out)
     averaged = sorted(out.glob("valid.*.ave.pth"))
     if not averaged:
         raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")

@@ -183,11 +183,20 @@ def origin_facts(source: Trained) -> dict:
     return {"lang": source.info["lang"], "tag": source.folder.name, "recipe": source.folder.absolute().parent.parent.name}
 
 
-def write_heard(ctx: Context, names: list[str], source: Trained | None, out: Path) -> None:
+def take_statistics(source: Trained | None, info: dict, out: Path) -> bool:
+    """Keep the standardisation that the source's weights were learned with; False if there is none that fits."""
+    if source is None or source.info["features"].get("on_the_fly") != info.get("on_the_fly"):
+        return False
+    shutil.copyfile(source.folder / "feats_stats.npz", out / "feats_stats.npz")
+    return True
+
+
+def write_heard(ctx: Context, source: Trained | None, out: Path) -> None:
     """``out/heard``: utterance → audio hash and content, of all that this model and those before it were trained on."""
     if source and source.heard is None:
         return  # a list that is not whole would pass for one
     rows = {utt: " ".join(values) for utt, values in source.heard.items()} if source else {}
-    for name in names:
+    mixed = [train for name, (train, _) in ctx.cfg.mixed.items() if ctx.cfg.train.mix[name] > 0]
+    for name in (ctx.cfg.train_set, *mixed):
         rows |= what_is_heard(ctx.data / name)
     write_table(out / HEARD, rows)
