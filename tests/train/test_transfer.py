@@ -217,3 +217,44 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, c
         ("error", f"{second!r} has the content of 'other-2', a training utterance of {egs}/source/exp/main")]
     heard.unlink()
     assert [f.level for f in corpus.unheard_by_the_source(sets, cfg)] == ["warning"]
+
+
+def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_path):
+    """softmax(log w) = w; and a training that tunes its upstream counts its own updates."""
+    from types import SimpleNamespace
+
+    from xlt.config import load
+    from xlt.features.layer_mix import Mix
+    from xlt.stage import Context, write_json
+    from xlt.train import transfer
+    from xlt.trained import Trained
+
+    mix = Mix([0, 1, 2], np.array([0.2, 0.3, 0.5], np.float32), "none")
+    write_json(tmp_path / "mix.json", {"layers": mix.layers, "norm": mix.norm, "digest": mix.digest})
+    np.savez(tmp_path / "mix.npz", weights=mix.weights)
+    (tmp_path / "tokens.txt").write_text("<blank>\n<unk>\na\n<sos/eos>\n")
+    torch.save({"encoder.w": torch.ones(2), "frontend.updates": torch.tensor(900)}, tmp_path / "model.pth")
+    fresh = {"encoder.w": torch.zeros(2), transfer._WEIGHTS: torch.zeros(3), "frontend.updates": torch.tensor(0)}
+    (tmp_path / "work").mkdir()
+    (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: whisper_base}\ntrain: {init: there}\n")
+    source = Trained(tmp_path, {"features": {}})
+    model, ctx = SimpleNamespace(state_dict=lambda: fresh), Context(tmp_path, load(tmp_path))
+    path = transfer.start(ctx, source, model, ["<blank>"], tmp_path)
+    state = torch.load(path, weights_only=True)
+    assert torch.softmax(state[transfer._WEIGHTS], 0).tolist() == pytest.approx([0.2, 0.3, 0.5], abs=1e-5)
+    assert int(state["frontend.updates"]) == 0 and state["encoder.w"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("theirs, ours, message", [
+    ({"tuning": {"freeze": "extractor", "adapter": "none", "adapter_dim": 16}}, {}, "has trained its upstream"),
+    ({"tuning": {"freeze": "upstream", "adapter": "lora", "adapter_dim": 16}}, {}, "train.adapter=lora"),
+    ({"on_the_fly": True}, {}, "set features.on_the_fly=true"),
+])
+def test_what_a_source_learned_of_its_upstream_has_no_place_in_stored_features(tmp_path, theirs, ours, message):
+    from xlt.config import load
+    from xlt.train.transfer import check_features
+    from xlt.trained import Trained
+
+    (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\ntrain: {freeze: upstream}\n")
+    with pytest.raises(ConfigError, match=message):
+        check_features(Trained(tmp_path, {"features": theirs}), load(tmp_path), ours, tmp_path)
