@@ -40,8 +40,10 @@ SINGLE = {f"layer {n}": [f"features.layers={n}", "features.storage=f32"] for n i
 PROBES = {f"probe {head} {updates} {minutes}": [
     "features.layers=mix", "features.storage=f32", f"features.mix_head={head}", f"features.mix_updates={updates}",
     f"features.mix_minutes={minutes}"] for head, updates, minutes in (("linear", 400, 5), ("blstm", 800, 10))}
+INT8 = {"last int8": ["features.layers=last", "features.storage=f32", "features.dtype=int8"]}  # first seed only
 TITLES = {"last": "the last layer", "mix f32": "mix, four bytes a value", "mix cm2": "mix, two bytes",
-          "mix cm1": "mix, one byte", "joint": "all layers on the fly, weights learned with the head"}
+          "mix cm1": "mix, one byte", "joint": "all layers on the fly, weights learned with the head",
+          "last int8": "the last layer, encoded in int8"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(bench: Bench, args: argparse.Namespace) -> None:
     lane, lanes = map(int, args.lane.split("/"))
     mine = args.languages[lane - 1 :: lanes]
-    wanted = {a: s for a, s in (FIXED | SINGLE | PROBES).items() if not args.arms or a in args.arms.split(",")}
+    wanted = {a: s for a, s in (FIXED | SINGLE | PROBES | INT8).items() if not args.arms or a in args.arms.split(",")}
     for seed in range(args.seeds):
         for language in mine:
             with encoded_once():
@@ -151,6 +153,9 @@ def targets(entries: list[dict]) -> list[Target]:
     if both := _compare(entries, "mix cm1", "mix f32", "test"):
         found.append(Target(PART, "one byte a value against four, mean CER on test", "within 0.2",
                             f"{both[0] - both[1]:+.2f}", abs(both[0] - both[1]) <= 0.2))
+    if both := _compare(entries, "last int8", "last", "dev"):
+        found.append(Target(PART, "encoding in int8 against float32, last layer, mean CER on dev", "within 0.2",
+                            f"{both[0] - both[1]:+.2f}", abs(both[0] - both[1]) <= 0.2))
     return found
 
 
@@ -159,7 +164,7 @@ def page(entries: list[dict]) -> list[str]:
     best = best_single(entries, languages)
     parts = [__doc__.partition("\n\n")[2].strip()]
     for name in ("test", "dev"):
-        arms = [*FIXED, *([best] if best else [])] if name == "test" else [*FIXED, *SINGLE, *PROBES]
+        arms = [*FIXED, *([best] if best else [])] if name == "test" else [*FIXED, *SINGLE, *PROBES, *INT8]
         rows = [row for arm in arms if (row := _row(entries, arm, name, languages, best))]
         parts += [f"### CER on {name}, %: mean over seeds",
                   table(["features", *languages, "mean", "seeds of each", "against the last layer"], rows)]
