@@ -60,6 +60,11 @@ def test_an_experiment_says_where_it_started(results):
     assert "char, greedy, from multi/exp/main (match output layer), 10% spa |" in page
 
 
+def test_a_model_that_is_used_as_it_is_has_no_training_speech(results):
+    page = render(load(results(document("a", **{"train.init": "multi/exp/main", "train.zero_shot": True, "train.mix": {}}))))
+    assert "from multi/exp/main as it is | – |" in page
+
+
 def test_what_was_forgotten_has_a_table(results):
     found = {"before": entry(8.0), "after": entry(10.0), "difference": {"value": 2.0, "ci95": [-0.5, 4.25]}, "relative": 25.0}
     page = render(load(results(document("a"), document("b") | {"forgetting": {"test_spa": found}})))

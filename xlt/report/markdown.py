@@ -108,7 +108,8 @@ def _signatures(found: list[Experiment], name: str) -> list[str]:
 
 
 def _speech(result: Result) -> str:
-    minutes = result.document.get("training", {}).get("speech_min")
+    """Of this language; a model that is used as it is learned from none."""
+    minutes = None if result.config.get("train.zero_shot") else result.document.get("training", {}).get("speech_min")
     return "–" if minutes is None else f"{minutes:.1f} min"
 
 
