@@ -124,6 +124,17 @@ def test_free_form_mappings_are_replaced_not_merged(recipe):
     assert cfg.train.encoder_conf == {"hidden_size": 8}
 
 
+def test_a_neighbour_is_named_alike_on_the_command_line_and_in_recipe_yaml(tmp_path, monkeypatch):
+    """Else the same experiment would be trained again, and a stamp would hold this machine's folders."""
+    recipe = tmp_path / "egs" / "cat"
+    recipe.mkdir(parents=True)
+    (recipe / "recipe.yaml").write_text("lang: cat_Latn\n")
+    monkeypatch.setenv("XLT_CWD", str(tmp_path))
+    cfg = load(recipe, ["train.init=egs/multi/exp/main", "tokens.union=[egs/spa]", "features.mix_from=elsewhere"])
+    assert (cfg.train.init, cfg.tokens.union) == ("../multi/exp/main", ["../spa"])
+    assert cfg.features.mix_from == str(tmp_path / "elsewhere")
+
+
 def test_section_picks_keys_for_a_stamp(recipe):
     cfg = load(recipe("data: {train_minutes: 10}\n"))
     assert cfg.section("tokens", "data.train_minutes") == {

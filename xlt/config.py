@@ -107,6 +107,7 @@ _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s
 _COUNTS = {"train.freeze_updates"}
 _PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "features.path", "features.mix_from", "phones.table",
           "train.init", "tokens.union"}
+_NEIGHBOURS = {"data.sources", "features.mix_from", "train.init", "tokens.union"}  # of _PATHS: other recipes, mostly
 _SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask", "train.balance", "train.layer_decay",
           "train.upstream_dropout"}
 
@@ -245,6 +246,16 @@ def _from_here(path: Any, here: str) -> Any:
     return os.path.join(here, os.path.expanduser(path)) if isinstance(path, str) else path
 
 
+def _beside(recipe: Path, path: Any) -> Any:
+    """A path, or a list of them, below the folder that ``recipe`` is in, as recipe.yaml would name it; any other unchanged."""
+    if isinstance(path, list):
+        return [_beside(recipe, part) for part in path]
+    if not isinstance(path, str) or not os.path.isabs(path):
+        return path
+    here, there = os.path.abspath(recipe), os.path.abspath(path)
+    return os.path.relpath(there, here) if there.startswith(os.path.dirname(here) + os.sep) else path
+
+
 def presets() -> list[str]:
     """Names of the presets in ``egs/common/conf``."""
     return sorted(p.stem for p in CONF_DIR.glob("*.yaml") if p.stem != "base")
@@ -255,7 +266,8 @@ def load(recipe: Path, overrides: list[str] = ()) -> Config:
     keys = schema()
     base = read_yaml(CONF_DIR / "base.yaml")
     own = read_yaml(recipe / "recipe.yaml")
-    given = parse_overrides(list(overrides))
+    given = {name: (_beside(recipe, value) if name in _NEIGHBOURS else value, where)
+             for name, (value, where) in parse_overrides(list(overrides)).items()}
     preset, where = next(layer["preset"] for layer in (given, own, base) if "preset" in layer)
     if preset not in presets():
         close = difflib.get_close_matches(str(preset), presets(), n=1)
