@@ -92,4 +92,4 @@ def what_is_heard(folder: Path) -> dict[str, str]:
     """``{utterance: "audio content"}`` of a Kaldi directory, ``-`` for what it does not say; the rows of HEARD."""
     ids = read_table(folder / "wav.scp" if (folder / "wav.scp").exists() else folder / "text")
     audio, content = (read_table(folder / t) if (folder / t).exists() else {} for t in ("utt2audio", "utt2content"))
-    return {utt: f"{audio.get(utt, '-')} {content.get(utt, '-').replace(' ', '_')}" for utt in ids}
+    return {utt: f"{audio.get(utt, '-')} {content.get(utt, '-')}" for utt in ids}

@@ -12,6 +12,7 @@ from xlt.cli import main
 from xlt.errors import ConfigError
 from xlt.kaldi_io import read_table
 from xlt.train.transfer import transplant
+from xlt.trained import what_is_heard
 
 OLD = ["<blank>", "<unk>", "<space>", "a", "b", "<sos/eos>"]
 NEW = ["<blank>", "<unk>", "<space>", "b", "ž", "<sos/eos>"]
@@ -208,8 +209,12 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
     audio = read_table(test / "utt2audio")
     first, second, third = list(audio)[:3]
     heard = egs / "source/exp/main/heard"
-    heard.write_text(f"other-1 {audio[first]} -\nother-2 0123 animals_cat\n{third} 4567 {third}\n")
-    (test / "utt2content").write_text(f"{first} x\n{second} animals_cat\n{third} {third}\n")
+    source = tmp_path / "source_train"  # a content with spaces, as Tux Paint's file names have them
+    source.mkdir()
+    for table, value in (("wav.scp", "x.wav"), ("utt2audio", "0123"), ("utt2content", "animals/big cat")):
+        (source / table).write_text(f"other-2 {value}\n")
+    heard.write_text(f"other-1 {audio[first]} -\nother-2 {what_is_heard(source)['other-2']}\n{third} 4567 {third}\n")
+    (test / "utt2content").write_text(f"{first} x\n{second} animals/big cat\n{third} {third}\n")
     cfg = load(egs / "target", [f"train.init={egs}/source/exp/main"])
     sets = {name: DataDir(egs / "target/data" / name, name) for name in ("train", "dev", "test")}
     faults = list(corpus.unheard_by_the_source(sets, cfg))

@@ -22,11 +22,11 @@ from xlt.kaldi_io import write_table
 from xlt.log import say
 from xlt.stage import Context, write_json
 from xlt.tokens import report_unseen
-from xlt.tokens.tokenizer import Tokenizer
+from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, UNK, Tokenizer
 from xlt.train import tuning
 from xlt.trained import FILES, HEARD, Trained, what_is_heard
 
-SPECIAL = ("<blank>", "<unk>", "<space>", "<sos/eos>")
+SPECIAL = (BLANK, UNK, SPACE, SOS_EOS)
 _WEIGHTS = "frontend.featurizer.weights"  # of the layers, where they are learned with the head
 _UPDATES = "frontend.updates"  # how far the training has come: a new one begins at 0
 # a row of each of these belongs to one token: ESPnet's CTC layer, and what its attention decoders call theirs
@@ -66,9 +66,8 @@ def check_features(source: Trained, cfg: Config, info: dict, where: Path) -> Non
                             f"{where} come from {info['upstream']}; use the same weights (features.path) for both")
     for key in ("layers", "dim", "frame_rate"):
         if theirs.get(key) != info.get(key):
-            setting = theirs["settings"].get(f"features.{key}", theirs.get(key))
             raise ConfigError(f"train.init: {source.folder} was trained on features with {key} {theirs.get(key)}, {where} has "
-                              f"{info.get(key)}; set features.layers={setting if key == 'layers' else theirs.get('layers')}")
+                              f"{info.get(key)}; set features.layers={theirs.get('layers')}")
     mixes = [(i.get("mix") or {}).get("digest") for i in (theirs, info)]
     if info.get("layers") == "mix" and mixes[0] != mixes[1] and not info.get("on_the_fly"):
         raise ConfigError(f"train.init: {source.folder} was trained on another layer mix than {where} has; leave "
@@ -76,7 +75,7 @@ def check_features(source: Trained, cfg: Config, info: dict, where: Path) -> Non
 
 
 def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str], out: Path) -> Path:
-    """``out/work/init.pth``, the parameters to begin with, and ``out/transfer.json``, what became of each.
+    """Write ``init.pth``, the parameters to begin with, and ``transfer.json``, what became of each; returns the first.
 
     ``fresh``: the model as ESPnet builds it for this experiment; ``new``: its tokens. ConfigError if the networks differ, or
     if rows are to be matched and no token but the special ones is shared.
