@@ -8,14 +8,19 @@ from setuptools import find_packages, setup
 REQUIRES = [
     "espnet[asr]==202611",  # training and decoding; brings omniio, which reads and writes Kaldi archives
     "espnet-s3prl>=2026.5",  # self-supervised upstreams
+    "confusable-homoglyphs>=3.3",  # look-alike letters of other scripts
     "epitran>=1.35",  # text to phones
     "espeakng-loader>=0.2.4",  # espeak-ng's library and voices
     "ipatok>=0.4.2",  # phones of IPA
     "lang2vec>=1.1",  # distances of languages, that the ranking of sources is compared with
+    "lhotse>=1.33",  # its manifests, in and out
+    "matplotlib>=3.10",  # figures of the data check
+    "num2words>=0.5.14",  # number words, for the errors made on them
     "numpy>=2.0",
     "panphon>=0.22",  # articulatory features of phones
     "phonemizer>=3.3",  # text to phones, by espeak-ng
     "pillow>=11",  # the heatmap of xlt phones
+    "pympi-ling>=1.71",  # ELAN files
     "pyyaml>=6.0",  # settings
     "sacrebleu>=2.4",  # chrF
     "sentencepiece>=0.2.1",  # bpe tokens

@@ -197,8 +197,8 @@ def test_a_union_of_alphabets_is_one_setting(at_target, capsys):
 
 def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, monkeypatch):
     """By audio, and by content, the same for what a corpus knows to be parallel."""
-    from xlt.check import corpus
-    from xlt.check.datadir import DataDir
+    from xlt.check import leaks
+    from xlt.check.datadir import Sets
     from xlt.config import load
 
     egs = tmp_path / "egs"
@@ -216,13 +216,14 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
     heard.write_text(f"other-1 {audio[first]} -\nother-2 {what_is_heard(source)['other-2']}\n{third} 4567 {third}\n")
     (test / "utt2content").write_text(f"{first} x\n{second} animals/big cat\n{third} {third}\n")
     cfg = load(egs / "target", [f"train.init={egs}/source/exp/main"])
-    sets = {name: DataDir(egs / "target/data" / name, name) for name in ("train", "dev", "test")}
-    faults = list(corpus.unheard_by_the_source(sets, cfg))
+    data = egs / "target/data"
+    sets = Sets(data, {name: data / name for name in ("train", "dev", "test")})
+    faults = list(leaks.unheard_by_the_source(sets, cfg))
     assert [(f.level, f.what) for f in faults] == [
         ("error", f"{first!r} has the recording of 'other-1', a training utterance of ../source/exp/main"),
         ("error", f"{second!r} has the content of 'other-2', a training utterance of ../source/exp/main")]
     heard.unlink()
-    assert [f.level for f in corpus.unheard_by_the_source(sets, cfg)] == ["warning"]
+    assert [f.level for f in leaks.unheard_by_the_source(sets, cfg)] == ["warning"]
 
 
 def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_path):

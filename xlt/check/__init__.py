@@ -1,9 +1,14 @@
-"""Stage 2: every data fault found now, not at epoch 3. Errors stop the run, warnings do not; all are reported."""
+"""Stage 2: every data fault found now, not at epoch 3. Errors stop the run, warnings and notes do not; all are reported.
+
+Each family of checks is a module with ``CHECKS``, functions ``(sets, cfg) -> faults``; one that has facts to show as well has
+``section(sets, cfg, out) -> Markdown``, which may write figures into ``out``.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 from pathlib import Path
 
 from xlt.errors import DataError
@@ -12,6 +17,12 @@ from xlt.stage import Context, Unit, atomic_text, need, read_stamp, run_unit, wr
 from xlt.trained import HEARD, origin
 
 SHOWN = 10  # faults printed; the report has all
+FAMILIES = {  # module → its heading on the page
+    "kaldi": "Directories",
+    "leaks": "Leakage between sets",
+    "alphabet": "Alphabet",
+    "ctc": "CTC",
+}
 
 
 def _audio_state(folders: list[Path]) -> str:
@@ -59,28 +70,28 @@ def run(ctx: Context) -> None:
 
 def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
     """Run every check, write report.json and report.md, return the counts."""
-    from xlt.check import corpus, kaldi
-    from xlt.check.datadir import DataDir
+    from xlt.check.datadir import Sets
+    from xlt.check.page import page
 
-    sets = {name: DataDir(folder, name) for name, folder in folders.items()}
-    found = [(check.__name__, fault) for check in (*kaldi.CHECKS, *corpus.CHECKS) for fault in check(sets, ctx.cfg)]
-    errors = [fault for _, fault in found if fault.level == "error"]
-    warnings = [fault for _, fault in found if fault.level == "warning"]
-    for fault in warnings[:SHOWN]:
-        say(f"  warning: {fault}")
-    if len(warnings) > SHOWN:
-        say(f"  and {len(warnings) - SHOWN} more warnings")
+    sets = Sets(ctx.data, folders)
+    families = {name: importlib.import_module(f"xlt.check.{name}") for name in FAMILIES}
+    found = [(name, check.__name__, fault) for name, family in families.items() for check in family.CHECKS
+             for fault in check(sets, ctx.cfg)]
+    sections = {name: family.section(sets, ctx.cfg, out) for name, family in families.items() if hasattr(family, "section")}
+    by_level = {level: [fault for *_, fault in found if fault.level == level] for level in ("error", "warning", "note")}
+    for level in ("warning", "note"):
+        for fault in by_level[level][:SHOWN]:
+            say(f"  {level}: {fault}")
+        if len(by_level[level]) > SHOWN:
+            say(f"  and {len(by_level[level]) - SHOWN} more {level}s")
     counts = {name: len(data.table("text")) for name, data in sets.items()}
-    rules = len(kaldi.CHECKS) + len(corpus.CHECKS)
+    rules = sum(len(family.CHECKS) for family in families.values())
+    errors, warnings, notes = (len(faults) for faults in by_level.values())
     say(f"  {rules} rules, {', '.join(f'{name} {n}' for name, n in counts.items())} utterances: "
-        f"{len(errors)} errors, {len(warnings)} warnings")
-    write_json(out / "report.json", {"utterances": counts, "rules": rules, "errors": len(errors),
-                                     "warnings": len(warnings),
-                                     "faults": [{"rule": rule, **dataclasses.asdict(fault)} for rule, fault in found]})
-    lines = [f"# Data check: {len(errors)} errors, {len(warnings)} warnings", ""]
-    lines += [f"- {name}: {n} utterances" for name, n in counts.items()]
-    for level, faults in (("Errors", errors), ("Warnings", warnings)):
-        if faults:
-            lines += ["", f"## {level}", "", *(f"- {fault}" for fault in faults)]
-    atomic_text(out / "report.md", "\n".join(lines) + "\n")
-    return {"errors": len(errors), "warnings": len(warnings), "first": [str(fault) for fault in errors[:SHOWN]]}
+        f"{errors} errors, {warnings} warnings, {notes} notes")
+    write_json(out / "report.json", {"utterances": counts, "rules": rules, "errors": errors, "warnings": warnings, "notes": notes,
+                                     "faults": [{"family": name, "rule": rule, **dataclasses.asdict(fault)}
+                                                for name, rule, fault in found]})
+    atomic_text(out / "report.md", page(counts, found, sections))
+    return {"errors": errors, "warnings": warnings, "notes": notes,
+            "first": [str(fault) for fault in by_level["error"][:SHOWN]]}

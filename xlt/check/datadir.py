@@ -22,12 +22,14 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Fault:
-    """One breach. ``level`` is error (the stage stops) or warning; ``where`` is file:line, or a file."""
+    """One breach. ``level`` is error (the stage stops), warning, or note (a fact to know); ``where`` is file:line, or a file;
+    ``ids``: utterances that show it, where the line does not."""
 
     level: str
     where: str
     what: str
     remedy: str
+    ids: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}; {self.remedy}"
@@ -64,3 +66,11 @@ class DataDir:
     def where(self, table: str, number: int | None = None) -> str:
         """``data/train/text:12``."""
         return f"{self.folder / table}" + (f":{number}" if number else "")
+
+
+class Sets(dict[str, DataDir]):
+    """``{name: directory}`` of the training set, dev and test, in this order; ``data`` is the folder that they lie in."""
+
+    def __init__(self, data: Path, folders: dict[str, Path]):
+        super().__init__({name: DataDir(folder, name) for name, folder in folders.items()})
+        self.data = data

@@ -7,11 +7,10 @@ import wave
 from collections.abc import Iterator
 from pathlib import Path
 
-from xlt.check.datadir import REQUIRED, DataDir, Fault
+from xlt.check.datadir import REQUIRED, Fault, Sets
 from xlt.config import Config
 from xlt.kaldi_io import spk2utt
 
-Sets = dict[str, DataDir]
 _AGAIN = "run stage 1 (data) again with --force, or mend the file"
 _RESERVED = ("<s>", "</s>", "#0")
 _BY_UTT = ("wav.scp", "text", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
