@@ -135,7 +135,9 @@ def _start(config: dict) -> str:
     """``, from multi/exp/main``: the model that training started from, "" without one."""
     if not config.get("train.init"):
         return ""
-    how = " as it is" if config["train.zero_shot"] else f" ({config['train.init_tokens']} output layer)"
+    how = f" ({config['train.init_tokens']} output layer)"
+    if config["train.zero_shot"]:
+        how = " as it is" + (", own tokens" if config["train.init_tokens"] == "match" else "")
     mixed = "".join(f", {100 * share:g}% {name}" for name, share in config["train.mix"].items())
     return f", from {config['train.init']}{how}{mixed}"
 
