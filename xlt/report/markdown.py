@@ -20,7 +20,7 @@ def render(results: list[Result]) -> str:
     found = experiments(results)
     first = results[0].experiment
     sets = sorted({name for result in results for name in result.sets()}, key=lambda name: (name != "test", name))
-    main = _main(found, sets[0])
+    main = main_of(found, sets[0])
     parts = [f"{HEAD}# {first['language']} ({first['lang']}): results",
              _INTRODUCTION]
     parts += [_scores(found, name, metric) for name in sets for metric in _METRICS]
@@ -28,7 +28,7 @@ def render(results: list[Result]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _main(found: list[Experiment], name: str) -> Experiment:
+def main_of(found: list[Experiment], name: str) -> Experiment:
     """The experiment whose utterances are shown: ``main``, or else the best one of ours on dev (or ``name``)."""
     ours = [e for e in found if not e.runs[0].peer] or found
     named = [e for e in ours if e.name == "main"]
@@ -50,8 +50,8 @@ def _scores(found: list[Experiment], name: str, metric: str) -> str:
         return ""
     scored.sort(key=lambda e: (e.median(name, metric), e.name))
     titles = _METRICS[metric]
-    size = "; ".join(sorted({_size(run, name) for e in scored for run in e.runs if name in run.sets()}))
-    rows = [[e.name, describe(e.runs[0]), _speech(e.runs[0]), *(cell(e, name, key) for key in titles),
+    size = "; ".join(sorted({size_of(run, name) for e in scored for run in e.runs if name in run.sets()}))
+    rows = [[e.name, describe(e.runs[0]), speech(e.runs[0]), *(cell(e, name, key) for key in titles),
              " ".join(f"{value:.1f}" for value in e.values(name, metric)) if len(e.runs) > 1 else ""] for e in scored]
     empty = sorted({utt for e in scored for run in e.runs if name in run.sets()
                     for utt in run.document["data"][name]["empty_references"]})
@@ -61,7 +61,7 @@ def _scores(found: list[Experiment], name: str, metric: str) -> str:
                         table(["experiment", "model", "training speech", *titles.values(),
                                f"{metric.upper()} of each seed"], rows),
                         *_by_language(scored, name, metric), *note,
-                        "Signatures:\n\n" + "\n".join(f"    {line}" for line in _signatures(scored, name))])
+                        "Signatures:\n\n" + "\n".join(f"    {line}" for line in signatures(scored, name))])
 
 
 def _by_language(found: list[Experiment], name: str, metric: str) -> list[str]:
@@ -89,14 +89,14 @@ def _forgetting(results: list[Result]) -> str:
             f"that of a paired bootstrap over utterances.\n\n{table(head, rows)}")
 
 
-def _size(run: Result, name: str) -> str:
+def size_of(run: Result, name: str) -> str:
     data = run.document["data"][name]
     units = {"cer": "characters", "wer": "words", "per": "phones"}
     counted = [f"{run.score(name, key)['n_ref']} {unit}" for key, unit in units.items() if run.has(name, key)]
     return ", ".join([f"{data['utterances']} clips, {data['speech_min']} minutes", *counted])
 
 
-def _signatures(found: list[Experiment], name: str) -> list[str]:
+def signatures(found: list[Experiment], name: str) -> list[str]:
     """The signatures without values, each once, with the seeds put together."""
     seeds: dict[str, set[int]] = {}
     for result in (run for e in found for run in e.runs if name in run.sets()):
@@ -107,7 +107,7 @@ def _signatures(found: list[Experiment], name: str) -> list[str]:
     return [f"{line} | seed:{','.join(map(str, sorted(own)))}" for line, own in sorted(seeds.items())]
 
 
-def _speech(result: Result) -> str:
+def speech(result: Result) -> str:
     """Of this language; a model that is used as it is learned from none."""
     minutes = None if result.config.get("train.zero_shot") else result.document.get("training", {}).get("speech_min")
     return "–" if minutes is None else f"{minutes:.1f} min"

@@ -69,6 +69,12 @@ class Experiment:
         """The error rate that the experiment is compared by: ``per`` of phones, else ``cer``."""
         return "per" if self.runs[0].config.get("tokens.type") == "phone" else "cer"
 
+    @property
+    def rank(self) -> tuple:
+        """Best on dev first, by CER; those without a dev score last."""
+        dev = self.median("dev", "cer")
+        return dev is None, dev or 0.0, self.name
+
     def values(self, name: str, metric: str, lang: str | None = None) -> list[float]:
         return [run.score(name, metric, lang)["value"] for run in self.scored(name, metric, lang)]
 
@@ -126,9 +132,22 @@ def describe(result: Result) -> str:
     config = result.config
     features = config["features.upstream"] + (f" ({config['features.path']})" if config.get("features.path") else "")
     features += _layers(result.document.get("features", _before_the_mix(config)))
-    model = config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
-    tokens = config["tokens.type"] + (str(config["tokens.size"]) if config["tokens.type"] == "bpe" else "")
-    return f"{features}, {model}, {tokens}, {config['decode.method']}{_start(config)}"
+    return f"{features}, {_model(config)}, {_tokens(config)}, {config['decode.method']}{_start(config)}"
+
+
+def family(result: Result) -> str:
+    """What a learning curve is of: the model, not how its features were stored or how much speech it had."""
+    config, features = result.config, result.document.get("features", {})
+    return (f"{config['features.upstream']}{_tuning(features.get('tuning'), '')}, {_model(config)}, {_tokens(config)}"
+            f"{_start(config)}")
+
+
+def _model(config: dict) -> str:
+    return config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
+
+
+def _tokens(config: dict) -> str:
+    return config["tokens.type"] + (str(config["tokens.size"]) if config["tokens.type"] == "bpe" else "")
 
 
 def _start(config: dict) -> str:

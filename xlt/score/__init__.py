@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # keys of score.json beside the sets
 RESERVED = {"signature", "config", "versions", "experiment", "data", "training", "stages", "environment", "command",
-            "commit", "examples", "languages", "counts", "forgetting"}
+            "commit", "examples", "languages", "counts", "forgetting", "confusions", "alphabet"}
 
 
 def run(ctx: Context) -> None:
