@@ -129,7 +129,10 @@ def test_stage_writes_result_and_page_and_is_then_up_to_date(recipe, capsys):
     assert stage("score", recipe) == 0 and stage("report", recipe) == 0
     result = json.loads((recipe / "results/main.json").read_text(encoding="utf-8"))
     scores = json.loads((recipe / "exp/main/score.json").read_text(encoding="utf-8"))
-    assert {k: v for k, v in result.items() if k != "examples"} == scores
+    assert {k: v for k, v in result.items() if k not in ("examples", "confusions", "alphabet")} == scores
+    assert result["confusions"] == {"test": {"unit": "char", "n": {" ": 1, "a": 1, "b": 1, "c": 1, "n": 1, "o": 2, "r": 1, "s": 1,
+                                                                   "u": 2, "ă": 1}, "pairs": {"u": {"": 1}}, "left_off": 0}}
+    assert result["alphabet"] == {"d": 1, "i": 1, "o": 1}  # of data/train: doi
     assert [r["id"] for r in result["examples"]["test"]["worst"]] == ["s-2", "s-1"]
     page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
     assert page == render(load(recipe / "results"))

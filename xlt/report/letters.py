@@ -83,10 +83,10 @@ def matrix(found: dict) -> Matrix | None:
         return [*(to.get(d, 0) for d in heads), others, to.get("", 0)]
 
     rows = [(letter(c, n[c]), Share(errors[c], n[c]), [Share(k, n[c]) for k in counts(c)]) for c in said]
-    every = sorted(((count, c, d) for c, to in pairs.items() if c for d, count in to.items() if d),
+    often = sorted(((count, c, d) for c, to in pairs.items() if c for d, count in to.items() if d and count > 1),
                    key=lambda pair: (-pair[0], *pair[1:]))[:_LISTED]
     return Matrix([letter(d) for d in heads], rows, counts("")[:-1],
-                  [(letter(c), letter(d), Share(count, n[c])) for count, c, d in every], found["unit"], found["left_off"])
+                  [(letter(c), letter(d), Share(count, n[c])) for count, c, d in often], found["unit"], found["left_off"])
 
 
 def letters(learned: dict[str, int], tested: dict[str, int]) -> tuple[list[Letter], int]:

@@ -32,7 +32,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
 def _line(recipe: str, e: Experiment, name: str, lang: str | None, metric: str) -> tuple:
     run = e.typical(name, metric, lang)
     score, about = run.score(name, metric, lang), run.experiment
+    utterances = run.document["data"][name]["utterances"] if lang is None else ""
     return (recipe, lang or about["lang"], about["language"], e.name, describe(run),
             run.document.get("training", {}).get("speech_min"), name, metric, round(e.median(name, metric, lang), 3),
-            *score["ci95"], score["n_ref"], run.document["data"][name]["utterances"] if lang is None else "", len(e.scored(name, metric, lang)),
-            run.document["commit"])
+            *score["ci95"], score["n_ref"], utterances, len(e.scored(name, metric, lang)), run.document["commit"])
