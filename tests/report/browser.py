@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Browser:
-    """One page. ``events``: everything that the browser reported, in order, as (method, parameters)."""
+    """One page at a time. ``events``: everything that the browser reported, in order, as (method, parameters)."""
 
     def __init__(self, command: str, folder: Path):
         to_browser, self._out = os.pipe()
@@ -27,6 +27,11 @@ class Browser:
         os.close(to_browser)
         os.close(from_browser)
         self._number, self._rest, self._session, self.events = 0, b"", None, []
+        self.fresh()
+
+    def fresh(self) -> None:
+        """Go to a new, empty page, which knows nothing of the one before."""
+        self._session, self.events = None, []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -76,10 +81,9 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    def screenshot(self, path: Path, whole: bool = False) -> Path:
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(shot["data"]))
-        return path
+    def screenshot(self, path: Path) -> None:
+        """What the window shows, as PNG."""
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
     def close(self) -> None:
         """End the browser that was started here."""

@@ -12,22 +12,27 @@ from xlt.report import page
 QUIET = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 
 
-@pytest.fixture
-def chromium(tmp_path):
-    """Chromium with a page open; its screenshots go into ``tmp_path``."""
-    command = browser.find()
+@pytest.fixture(scope="module")
+def process(tmp_path_factory):
+    command, profile = browser.find(), tmp_path_factory.mktemp("profile")
     if command is None:
         pytest.skip("chromium is missing, so report.html was not looked at in a browser: apt-get install chromium")
-    (tmp_path / "profile").mkdir()
-    made = browser.Browser(command, tmp_path / "profile")
+    made = browser.Browser(command, profile)
     yield made
     made.close()
-    shutil.rmtree(tmp_path / "profile", ignore_errors=True)
+    shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.fixture
+def chromium(process):
+    """Chromium with a new page."""
+    process.fresh()
+    return process
 
 
 @pytest.fixture
 def show(chromium, tmp_path):
-    """Function that opens the page of a folder of recipes and says at the end what it fetched and complained about."""
+    """Function that opens report.html of a folder of recipes; its address."""
     def opened(egs, width=1280, at=""):
         path = tmp_path / "report.html"
         path.write_text(page.render(egs), encoding="utf-8")
@@ -55,7 +60,9 @@ def test_the_committed_results(chromium, show, tmp_path):
     languages = column(chromium, 0)
     assert len(languages) >= 9 and "Romanian" in languages
     chromium.screenshot(tmp_path / "top.png")
-    chromium.screenshot(tmp_path / "whole.png", whole=True)
+    for place in ("learning", "alphabets", "egs/ron"):
+        chromium.run(f"document.getElementById('{place}').scrollIntoView()")
+        chromium.screenshot(tmp_path / f"{place.replace('/', '_')}.png")
     chromium.click("#cer th:nth-child(4) button")
     chromium.screenshot(tmp_path / "sorted.png")
     rates = [float(text.split()[0]) for text in column(chromium, 3)]
@@ -67,7 +74,8 @@ def test_the_committed_results(chromium, show, tmp_path):
     assert column(chromium, 0) == sorted(languages)
     assert chromium.run("document.querySelector('#cer th:nth-child(4)').hasAttribute('aria-sort')") is False
     assert (fetched(chromium), complaints(chromium)) == ([url], [])
-    assert all((tmp_path / name).stat().st_size > 20_000 for name in ("top.png", "whole.png", "sorted.png"))
+    shots = sorted(tmp_path.glob("*.png"))
+    assert len(shots) == 5 and all(path.stat().st_size > 20_000 for path in shots)
 
 
 def test_on_a_telephone_only_tables_scroll_sideways(chromium, show, tmp_path):

@@ -98,6 +98,14 @@ def test_a_file_that_is_not_a_result_is_named(tmp_path, text):
         load(tmp_path)
 
 
+def test_confusions_that_are_not_whole_are_named(results):
+    whole = {"unit": "char", "n": {"a": 2}, "pairs": {"a": {"b": 1}}, "left_off": 0}
+    assert load(results(document("a") | {"confusions": {"test": whole}}))
+    for damaged in (whole | {"n": {}}, {k: v for k, v in whole.items() if k != "left_off"}, [1]):
+        with pytest.raises(DataError, match=r"a\.json: not a result of stage 9"):
+            load(results(document("a") | {"confusions": {"test": damaged}}))
+
+
 def test_worst_and_median_utterances(tmp_path):
     head = "id\tchar_n_ref\tchar_sub\tchar_del\tchar_ins\tword_n_ref\tword_sub\tword_del\tword_ins\tref\thyp\n"
     rows = [f"u{k}\t10\t{k}\t0\t0\t1\t0\t0\t0\tr{k}\th\"{k}\n" for k in range(7)]  # CER 0, 10 … 60

@@ -93,7 +93,7 @@ def load(folder: Path) -> list[Result]:
 
     A file with the key ``ranking`` is one of ``xlt phones`` and left out.
     """
-    found = []
+    results = []
     for path in sorted(folder.glob("*.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
@@ -102,13 +102,16 @@ def load(folder: Path) -> list[Result]:
             result = Result(path.stem, document)
             if not all(METRICS <= document[name].keys() or PHONE_METRICS <= document[name].keys() for name in result.sets()):
                 raise KeyError("a metric")
+            for found in document.get("confusions", {}).values():
+                if not found["pairs"].keys() - {""} <= found["n"].keys() or not {"unit", "left_off"} <= found.keys():
+                    raise KeyError("a count of confusions")
             for key in ("config", "versions", "experiment", "data", "environment", "command", "commit"):
                 document[key]
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise DataError(f"{path}: not a result of stage 9 ({err}); delete it and run stage 9 (report) "
                             "again") from None
-        found.append(result)
-    return found
+        results.append(result)
+    return results
 
 
 def experiments(results: list[Result]) -> list[Experiment]:
