@@ -61,6 +61,14 @@ def test_the_matrix_counts_what_it_does_not_show():
     assert matrix({"unit": "char", "n": {"a": 4}, "pairs": {}, "left_off": 0}) is None
 
 
+def test_look_alikes_of_two_scripts_are_told_apart():
+    def mixed(*said):
+        return matrix({"unit": "char", "n": dict.fromkeys(said, 2), "pairs": {c: {"-": 1} for c in said}, "left_off": 0}).mixed
+
+    assert mixed("a", "а") and not mixed("a", "o", " ") and not mixed("а")  # Latin, Cyrillic
+    assert (letter("a").script, letter("а").script, letter("-").script, letter("我").script) == ("Latin", "Cyrillic", "", "Cjk")
+
+
 def test_marks_take_whole_letters():
     ref, hyp = marked("कि", "का", "char")
     assert (ref, hyp) == ([("कि", True)], [("का", True)])  # the vowel sign alone could not be shown

@@ -13,12 +13,14 @@ _ROWS, _LISTED, _LETTERS = 14, 12, 200  # lines of a matrix, pairs in words, let
 
 @dataclass(frozen=True)
 class Letter:
-    """``shown``: visible even if the character is not; ``name``: its code point and Unicode name; ``n``: how often."""
+    """``shown``: visible even if the character is not; ``name``: its code point and Unicode name; ``n``: how often; ``script``:
+    of a letter, for where several scripts stand together and Latin a is to be told from Cyrillic а."""
 
     shown: str
     name: str
     n: int = 0
     new: bool = False
+    script: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Matrix:
     unit: str
     left_off: int
 
+    @property
+    def mixed(self) -> bool:
+        """Whether it has letters of several scripts."""
+        return len({c.script for c in [*self.heads, *(row[0] for row in self.rows)]} - {""}) > 1
+
 
 def letter(token: str, n: int = 0, new: bool = False) -> Letter:
     """A token of one character or, of phones, of several.
@@ -61,7 +68,8 @@ def letter(token: str, n: int = 0, new: bool = False) -> Letter:
     kind = unicodedata.category(token[0])
     if kind in ("Cf", "Cc", "Co", "Cn", "Cs", "Zs", "Zl", "Zp"):
         return Letter(f"U+{ord(token[0]):04X}", points, n, new)
-    return Letter(f"◌{token}" if kind.startswith("M") else token, points, n, new)
+    script = unicodedata.name(token[0], "").partition(" ")[0].title() if kind.startswith("L") else ""
+    return Letter(f"◌{token}" if kind.startswith("M") else token, points, n, new, script)
 
 
 def matrix(found: dict) -> Matrix | None:
