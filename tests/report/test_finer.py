@@ -58,7 +58,7 @@ def test_a_class_without_words_and_a_script_that_is_none(results):
 def test_the_feature_error_rate_has_a_column_where_there_is_one(results):
     old = render(load(results(phone_document("old"))))
     assert "FER" not in old and "| PER % | SER % |" in old
-    new = phone_document("new", 20.0)
+    new = phone_document("new", 20.0, **{"train.encoder": "linear"})
     for name in ("dev", "test"):
         new[name]["fer"] = entry(7.0)
     page = render(load(results(new)))

@@ -13,9 +13,9 @@ _ALL_NOUNS = {"deu", "ltz", "gsw", "nds", "bar"}  # languages that write every n
 class Names:
     """``raw``: texts before normalisation; ``normalise``: (language, text) → as it is scored.
 
-    A word that begins a sentence is none: the first of the utterance, one behind a full stop, question or exclamation mark of
-    any script, colon or ellipsis, and one in opening quotation marks behind any punctuation. Nor do capitals say anything in
-    an utterance without any small letter.
+    A word that may begin a sentence is none: the first of the utterance, one behind a full stop, question or exclamation mark
+    of any script, colon, ellipsis or free dash, and one in opening quotation marks behind any punctuation: a name is rather
+    missed than an article counted. Nor do capitals say anything in an utterance without any small letter.
     """
 
     def __init__(self, raw: dict[str, str], normalise: Callable[[str, str], str]):
@@ -33,7 +33,7 @@ class Names:
             if small and _capital(word) and not own and not _begins(before, word, lang):
                 found |= set(range(len(made), len(made) + len(parts)))
             made += parts
-            before = word if parts or before else ""  # a dash alone before the first word
+            before = word
         if made != words:
             self.unlike += 1
             return set()
@@ -62,10 +62,10 @@ def _capital(text: str) -> bool:
 
 
 def _begins(before: str, word: str, lang: str) -> bool:
-    """Whether ``word`` begins a sentence behind the word ``before``, "" at the beginning."""
+    """Whether ``word`` may begin a sentence behind the word ``before``, "" at the beginning."""
     import regex
 
-    if not before or regex.search(r"[\p{STerm}:…]\W*$", before) or (lang[:3] == "ell" and before.endswith(";")):
+    if regex.search(r"^[\p{Pd}\p{Ps}\p{Pi}]*$|[\p{STerm}:…]\W*$", before) or (lang[:3] == "ell" and before.endswith(";")):
         return True
     quoted = word[0] in "\"'" or unicodedata.category(word[0]) in ("Pi", "Pf", "Ps")
     return quoted and not before[-1].isalnum()

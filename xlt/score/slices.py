@@ -6,6 +6,8 @@ are a slice of their own, :data:`UNTAGGED`.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -20,7 +22,7 @@ _TABLES = {"utt2spk", "utt2dur", "utt2lang", "utt2audio", "utt2category", "utt2c
            "utt2num_samples", "utt2sid", "utt2split", "utt2uniq"}
 _BOUNDS_S = (2.0, 5.0, 10.0, 20.0)  # durations are cut here, the upper end outside
 UNTAGGED = "(no tag)"
-FEW = 20  # a slice with fewer utterances says little: it is flagged, and is never the worst
+FEW = 10  # a slice with fewer utterances says little: it is flagged, and is never the worst
 _KEPT = 50  # slices of a tag that are listed; of more, those with the most utterances
 
 
@@ -54,7 +56,13 @@ def _bin(path: Path, utt: str, dur_s: str) -> str:
     above = [bound for bound in _BOUNDS_S if bound > value]
     if not above:
         return f"{below[-1]:g} s and more"
-    return f"{below[-1]:g} to {above[0]:g} s" if below else f"under {above[0]:g} s"
+    return f"{below[-1] if below else 0:g} to {above[0]:g} s"
+
+
+def _order(value: str) -> tuple:
+    """By the number that a value begins with, then by its letters; untagged utterances last."""
+    number = re.match(r"\d+(\.\d+)?", value)
+    return value == UNTAGGED, float(number[0]) if number else math.inf, value
 
 
 def slices(values: Sequence[str], scores: dict[str, Score], resamples: int, seed: int) -> dict:
@@ -71,7 +79,7 @@ def slices(values: Sequence[str], scores: dict[str, Score], resamples: int, seed
     rates = {value: 100 * sum(first.utterances[k].errors for k in own) / sum(first.utterances[k].n_ref for k in own)
              for value, own in places.items() if len(own) >= FEW and value != UNTAGGED}
     worst = max(rates, key=lambda value: (rates[value], value), default=None)
-    kept = sorted(sorted(places, key=lambda value: (-len(places[value]), value))[:_KEPT])
+    kept = sorted(sorted(places, key=lambda value: (-len(places[value]), value))[:_KEPT], key=_order)
     if worst is not None and worst not in kept:
         kept.append(worst)
     found = {value: _slice(places[value], scores, resamples, seed) for value in kept}

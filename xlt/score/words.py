@@ -121,13 +121,13 @@ class Words:
         found.add("names", places, names.lacking(self.ctx.shown(path)), names.note(langs))
 
     def _unseen(self, found: Classes, name: str, ids: list[str], refs: list[list[str]], langs: list[str]) -> None:
-        lacking = "" if self.seen else f"data/{self.cfg.train_set}/text is not there"
+        lacking = "" if self.seen else f"data/{self.cfg.train_set}/text has no words"
         found.add("unseen", [{i for i, word in enumerate(words) if word not in self.seen.get(lang, ())}
                              for words, lang in zip(refs, langs, strict=True)], lacking)
 
     def _long(self, found: Classes, name: str, ids: list[str], refs: list[list[str]], langs: list[str]) -> None:
         if self.long_chars is None:
-            found.add("long", [], f"data/{self.cfg.train_set}/text is not there; set score.long_chars")
+            found.add("long", [], f"data/{self.cfg.train_set}/text has no words; set score.long_chars")
             return
         found.add("long", [{i for i, word in enumerate(words) if len(word) >= self.long_chars} for words in refs],
                   note=f"{self.long_chars} or more characters")
