@@ -24,6 +24,7 @@ REQUIRES = [
     "pillow>=11",  # the heatmap of xlt phones
     "pympi-ling>=1.71",  # ELAN files
     "pyyaml>=6.0",  # settings
+    "regex>=2024.5",  # scripts of characters
     "sacrebleu>=2.4",  # chrF
     "sentencepiece>=0.2.1",  # bpe tokens
     "soundfile>=0.13",  # wav, flac, ogg, mp3

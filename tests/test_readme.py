@@ -143,6 +143,19 @@ def report(place, command):
         shutil.rmtree(folder)
 
 
+def compare(place, command):
+    """Of two experiments of which the second makes half as many errors."""
+    recipe, words = place.root / "egs" / "ron", shlex.split(command)
+    first = words.index("--compare") + 1
+    for exp, errors in zip(words[first:first + 2], (2, 1), strict=True):
+        (recipe / exp).mkdir(parents=True)
+        scores = {"test": {"cer": {}}, "signature": {"test": {"cer": "CER 9.0 | norm:ron-v1"}},
+                  "counts": {"test": {"ids": "x", "errors": [errors] * 9, "n_ref": [10] * 9}}}
+        (recipe / exp / "score.json").write_text(json.dumps(scores))
+    assert "B is better by 10.0 points" in place.good(command)
+    shutil.rmtree(recipe / "exp")
+
+
 def run_tests(place, command):
     """tools/test.sh itself, on one test that passes."""
     for name in ("ruff", "shellcheck"):
@@ -162,6 +175,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/new_recipe\.sh .+": new_recipe, r"tools/test\.sh": run_tests, r"\.venv/bin/xlt transcribe .+": transcribe,
     r"\.venv/bin/xlt cache .+": cache, r"\.venv/bin/xlt experiment .+": experiment, r"\.venv/bin/xlt phones .+": phones,
     r"\.venv/bin/xlt report": report,
+    r"\.venv/bin/xlt score .+": compare,
 }
 
 

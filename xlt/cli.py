@@ -78,6 +78,10 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         parser.add_argument("--dry_run", action="store_true", help="say what would be done, do nothing")
         parser.add_argument("--nj", type=int, help="parallel processes (the setting nj)")
         parser.add_argument("--ngpu", type=int, help="GPUs (the settings features.ngpu and train.ngpu)")
+        if name == "score":
+            parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="score nothing, say which of two systems is "
+                                "better; each is exp/<tag>, a score.json or results/<tag>.json, seen from the recipe")
+            parser.add_argument("--set", help="compare: the set (default: all that both have)")
     elif name in COMMANDS:
         module, does = COMMANDS[name]
         parser = argparse.ArgumentParser(prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False, description=does)
@@ -101,6 +105,9 @@ def _run(words: list[str]) -> None:
     args = parser.parse_intermixed_args(words[1:])
     if _is_command(words):
         importlib.import_module(COMMANDS[words[0]][0]).main(args)
+        return
+    if words[0] == "score" and (args.compare or args.set):
+        importlib.import_module("xlt.score.compare").main(args)
         return
     from xlt.config import load
 

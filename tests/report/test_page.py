@@ -116,6 +116,17 @@ def test_confusions_with_shares_and_what_the_results_do_not_tell(egs):
     assert "The results of Catalan were made before results told the alphabet" in text
 
 
+def test_where_a_system_fails_stands_with_its_language_and_makes_no_links(results):
+    outside = {"scripts": ["Latin"], "hypotheses": {"outside": 3, "chars": 90, "share": 3.33},
+               "references": {"outside": 0, "chars": 95, "share": 0.0},
+               "offenders": [{"char": "[x](https://example.com)", "name": "<b>a</b>", "count": 3}]}
+    text = page.render(results(document("main") | {"script": {"test": outside}}).parent.parent)
+    part = text.split('<section id="egs/ron"')[1]
+    assert "<h3>Where main fails on test, seed 0</h3>" in part and "<h4>Characters of other scripts</h4>" in part
+    assert "3 of 90 in the hypotheses, 3.33%" in part and "[x](https://example.com) (&lt;b&gt;a&lt;/b&gt;) 3" in part
+    assert all(attrs["href"].startswith("#") for tag, attrs in Reader(text).elements if tag == "a")
+
+
 def test_texts_have_their_language_and_direction(results):
     arabic = document("main", lang=("arb_Arab", "Arabic"))
     arabic["examples"]["test"]["worst"] = [{"id": "s-1", "cer": 50.0, "ref": "با", "hyp": "بت"}]

@@ -17,12 +17,13 @@ from markupsafe import Markup
 
 from xlt import figure, languages
 from xlt.report import benchmark, letters, transfer
+from xlt.report.finer import finer
 from xlt.report.learning import Learning, learning
 from xlt.report.markdown import main_of, signatures, size_of, speech
 from xlt.report.results import Experiment, Result, describe
 
 _FILES = Path(__file__).parent / "templates"
-_TITLES = {"cer": "CER, %", "wer": "WER, %", "per": "PER, %", "ser": "SER, %", "chrf": "chrF2"}
+_TITLES = {"cer": "CER, %", "wer": "WER, %", "per": "PER, %", "fer": "FER, %", "ser": "SER, %", "chrf": "chrF2"}
 _TEST = "test"
 
 
@@ -46,7 +47,7 @@ def render(egs: Path) -> str:
         legend=_legend(curves), panels={name: Markup(panel) for name, panel in curves.panels.items()},
         coverage=letters.coverage(alphabets) if len(alphabets) > 1 else {}, anchor=anchor,
         without_alphabet=[titles[name] for name in rows if name not in alphabets],
-        transfer=Markup(_html(transfer.sections(egs))),
+        transfer=_html(transfer.sections(egs)),
         recipes=[_recipe(name, found, alphabets.get(name)) for name, found in recipes.items()],
         count=sum(len(e.runs) for found in recipes.values() for e in found),
         commits=sorted({run.document["commit"] for found in recipes.values() for e in found for run in e.runs}))
@@ -58,10 +59,15 @@ def _policy(style: str, script: str) -> str:
     return "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'".format(*allowed)
 
 
-def _html(markdown: str) -> str:
-    """Tables and paragraphs of our own pages; what is HTML in them is shown as text."""
-    made = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(markdown)
-    return made.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+def _html(markdown: str, below: int = 0) -> Markup:
+    """Tables and paragraphs of our own pages, headings ``below`` levels deeper; HTML and links in them are shown as text."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
+    tokens = reader.parse(markdown)
+    for token in tokens:
+        if token.type.startswith("heading"):
+            token.tag = f"h{int(token.tag[1]) + below}"
+    made = reader.renderer.render(tokens, reader.options, {})
+    return Markup(made.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>"))
 
 
 def _legend(curves: Learning) -> list[tuple[Markup, str]]:
@@ -111,7 +117,7 @@ def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None)
         "sets": [_set(name, found, s) for s in sets], "shared": shared,
         "confused": confused and {"experiment": confused.name, "to": anchor(name, confused.name),
                                   "matrix": letters.matrix(tested), "set": next(iter(confused.runs[0].document["confusions"]))},
-        "letters": listed, "letters_left_off": left_off,
+        "finer": _html(finer(shown, sets[0]), below=1), "letters": listed, "letters_left_off": left_off,
         "examples": _examples(shown), "shown": shown.name, "metric": shown.metric.upper(),
         "experiments": [_experiment(name, e, sets, shared) for e in found],
     }

@@ -9,7 +9,7 @@ from xlt.report.results import Experiment, describe
 
 HEAD = ("recipe", "lang", "language", "experiment", "model", "train_min", "set", "metric", "value", "low", "high", "n",
         "utterances", "seeds", "commit")
-_METRICS = ("cer", "wer", "per", "ser", "chrf")
+_METRICS = ("cer", "wer", "per", "fer", "ser", "chrf")
 
 
 def render(recipes: dict[str, list[Experiment]]) -> str:
