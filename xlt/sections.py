@@ -108,6 +108,9 @@ class DecodeConfig:
 @dataclass(frozen=True)
 class ScoreConfig:
     bootstrap: int
+    words: dict
+    word_tags: str | None
+    long_chars: int | None
 
 
 @dataclass(frozen=True)
