@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Places = list[set[int]]  # of each utterance, in the order of ids: positions of reference words
 NO_TAG = "-"
 TOGETHER = {"all": "all classes together", "rest": "all other words"}  # no names of classes
+_UNSPACED = {"Hani", "Hans", "Hant", "Jpan", "Khmr", "Laoo", "Mymr", "Thai"}  # scripts that part no words, unless somebody has
 _LONGEST = 0.1  # share of the training words that are long, where score.long_chars does not say
 
 
@@ -93,6 +94,9 @@ class Words:
         refs = [ref.split() for ref, _ in m.pairs]
         langs = [utt2lang.get(utt, self.cfg.lang) for utt in m.ids]
         found = Classes()
+        if {lang[4:] for lang in langs} <= _UNSPACED and 2 * sum(len(words) > 1 for words in refs) < len(refs):
+            found.absent["words"] = "the references have no spaces between words"
+            return found
         for entries in self.lists:
             found.add(entries, [phrase_places(words, self.phrases(entries, lang)) for words, lang in
                                 zip(refs, langs, strict=True)])
@@ -121,9 +125,11 @@ class Words:
         found.add("names", places, names.lacking(self.ctx.shown(path)), names.note(langs))
 
     def _unseen(self, found: Classes, name: str, ids: list[str], refs: list[list[str]], langs: list[str]) -> None:
-        lacking = "" if self.seen else f"data/{self.cfg.train_set}/text has no words"
-        found.add("unseen", [{i for i, word in enumerate(words) if word not in self.seen.get(lang, ())}
-                             for words, lang in zip(refs, langs, strict=True)], lacking)
+        without = sorted(set(langs) - {lang for lang, words in self.seen.items() if words})
+        why = f"data/{self.cfg.train_set}/text has no words of {', '.join(without)}" if without else ""
+        places = [{i for i, word in enumerate(words) if word not in self.seen[lang]} if lang not in without else set()
+                  for words, lang in zip(refs, langs, strict=True)]
+        found.add("unseen", places, why if len(without) == len(set(langs)) else "", why)
 
     def _long(self, found: Classes, name: str, ids: list[str], refs: list[list[str]], langs: list[str]) -> None:
         if self.long_chars is None:
