@@ -34,8 +34,10 @@ class Registry:
 
 
 READERS = Registry("data.reader", {
-    "tuxpaint": "xlt.data.corpora.tuxpaint:read",
     "kaldi": "xlt.data.corpora.kaldi:read",
+    "lhotse": "xlt.data.corpora.lhotse:read",
+    "tuxpaint": "xlt.data.corpora.tuxpaint:read",
+    "join": "xlt.data.corpora.join:read",
     "recipes": "xlt.data.corpora.recipes:unit",
 })
 

@@ -12,6 +12,8 @@ class DataConfig:
     dir: str | None
     archive: str | None
     sources: list | None
+    parts: list | None
+    splits: dict | None
     cache: str | None
     normaliser: str | None
     train_minutes: float | None

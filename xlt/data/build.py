@@ -69,8 +69,8 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
 
 
 @lru_cache(maxsize=1)
-def _recording(path: Path) -> np.ndarray:
-    return read_wav(path, SAMPLE_RATE)
+def _recording(path: Path, channel: int | None) -> np.ndarray:
+    return read_wav(path, SAMPLE_RATE, channel)
 
 
 def decode(job: tuple[Utterance, Path]) -> Clip:
@@ -80,7 +80,7 @@ def decode(job: tuple[Utterance, Path]) -> Clip:
         if wav.exists():
             samples = np.rint(read_wav(wav) * 32768).astype(np.int16)
         else:
-            audio = _recording(utt.audio)
+            audio = _recording(utt.audio, utt.channel)
             if utt.start_s is not None:
                 if utt.start_s * SAMPLE_RATE >= len(audio):
                     raise DataError(f"{utt.audio}: {len(audio) / SAMPLE_RATE:.2f} s long, the segment starts at "

@@ -16,7 +16,8 @@ class Utterance:
 
     ``id`` starts with ``speaker``. ``start_s``/``end_s``: the part of ``audio`` that is meant, seconds; None = all.
     ``content``: the same for all utterances that the corpus knows to say the same, also in other languages; the split
-    follows it. ``split``: train, dev or test where the corpus has its own split.
+    follows it. ``split``: train, dev or test where the corpus has its own split. ``channel``: the one that is meant,
+    counted from 0; None = all, averaged. ``tags``: what else the corpus knows of it, e.g. {"accent": "scottish"}.
     """
 
     id: str
@@ -28,6 +29,8 @@ class Utterance:
     start_s: float | None = None
     end_s: float | None = None
     split: str | None = None
+    channel: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
