@@ -125,10 +125,12 @@ def test_the_channel_that_is_meant(recipe, tmp_path):
 
 def test_what_is_not_taken_is_listed(recipe, corpus, tmp_path):
     write(tmp_path / "m", "", [recording(tmp_path / "a.wav", "a"), recording(tmp_path / "b.wav", "b")],
-          [sup("ana-1", "a", text=None), sup("ana-2", "gone"), sup("ana-3", "a", language="en_us"), sup("ana-4", "a", language="ro")])
+          [sup("ana-1", "a", text=None), sup("ana-2", "gone"), sup("ana-3", "a", language="en_us"),
+           sup("ana-4", "a", language="ro")])
     found = of(recipe, tmp_path / "m")
     assert [u.id for u in found.utterances] == ["ana-4"]
-    assert found.left_out == {"audio without text": ["b", "ana-1"], "text without audio": ["ana-2"], "another language": ["ana-3"]}
+    assert found.left_out == {"audio without text": ["b", "ana-1"],
+                              "text without audio": ["ana-2"], "another language": ["ana-3"]}
 
 
 def test_one_language_of_an_unknown_name_is_the_corpus_own(recipe, tmp_path):
@@ -215,7 +217,7 @@ def test_no_manifests(recipe, tmp_path):
 
 def test_two_corpora_in_one_folder(recipe, corpus):
     (corpus / "other_recordings.jsonl.gz").write_bytes((corpus / "corpus_recordings.jsonl.gz").read_bytes())
-    with pytest.raises(DataError, match="corpus_recordings.jsonl.gz and other_recordings.jsonl.gz are both recordings of everything"):
+    with pytest.raises(DataError, match="corpus_recordings.jsonl.gz and other_recordings.jsonl.gz are both recordings"):
         of(recipe, corpus)
 
 
