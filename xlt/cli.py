@@ -19,6 +19,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "cache": ("xlt.features.cache_command", "list, clean up or check the features that recipes share"),
     "experiment": ("xlt.experiment", "run a grid of experiments from a YAML file"),
     "export": ("xlt.data.export", "write a recipe's data in the form of another toolkit: lhotse"),
+    "new_recipe": ("xlt.new_recipe", "make the recipe of a new language from a corpus; tools/new_recipe.sh installs first"),
     "phones": ("xlt.phones.command", "compare a language's phones with those of source languages"),
     "benchmark": ("xlt.report.benchmark", "write the cross-language table egs/README.md"),
 }
