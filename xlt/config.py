@@ -99,7 +99,7 @@ class Config:
         return picked
 
 
-FREE_FORM = {"data.splits", "train.encoder_conf", "train.decoder_conf", "train.mix"}
+FREE_FORM = {"data.columns", "data.splits", "train.encoder_conf", "train.decoder_conf", "train.mix"}
 _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "features.mix_minutes",
              "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",

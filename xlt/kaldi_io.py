@@ -298,6 +298,17 @@ def read_wav(path: str | os.PathLike, sample_rate: int = 16000, channel: int | N
     return mono.astype(np.float32)
 
 
+def audio_format(path: str | os.PathLike) -> str:
+    """Sampling rate (Hz), channels and format of a sound file, from its header: ``44100 2 mp3``. DataError."""
+    import soundfile
+
+    try:
+        info = soundfile.info(os.fspath(path))
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
+        raise DataError(f"{path}: not readable as audio ({err})") from None
+    return f"{info.samplerate} {info.channels} {info.format.lower()}"
+
+
 def spk2utt(utt2spk: dict[str, str]) -> dict[str, str]:
     """``{speaker: "utt1 utt2 …"}`` in C order."""
     lists: dict[str, list[str]] = {}

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from xlt.config import Config
 
-_KEYS = ("data.reader", "data.dir", "data.archive", "data.parts", "data.splits", "data.min_dur_s", "data.max_dur_s",
-         "data.max_chars_per_s", "data.min_chars_per_s")
+_KEYS = ("data.reader", "data.dir", "data.archive", "data.columns", "data.tier", "data.allow_pipes", "data.train_from",
+         "data.split", "data.parts", "data.splits", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s",
+         "data.min_chars_per_s")
+_TABLES = 2  # what data/all has; a new number makes it again
 
 
 def normalisers(cfg: Config) -> dict[str, str]:
@@ -70,7 +72,7 @@ def normalise_utterance(cfg: Config, utt2lang: dict[str, str], where: str) -> Ca
 
 
 def fingerprint(place: Path) -> str:
-    """Changes when the file ``place``, or a file below it, is added, removed, altered or renamed; reads no file."""
+    """Changes when the file ``place``, or one below the folder ``place``, is added, removed, altered or renamed; reads none."""
     import hashlib
 
     if not place.exists():
@@ -79,14 +81,14 @@ def fingerprint(place: Path) -> str:
     for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
         if path.is_file():
             info = path.stat()
-            sha.update(f"{path.relative_to(place)} {info.st_size} {info.st_mtime_ns}\n".encode())
+            sha.update(f"{path.relative_to(place)} {info.st_size} {info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
     return sha.hexdigest()[:20]
 
 
 def _built(ctx: Context, everything: Path) -> Unit:
     """data/all of a corpus."""
     cfg = ctx.cfg
-    config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg), "split": SALT}
+    config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg), "split": SALT, "tables": _TABLES}
     places = [part.get("dir") for part in cfg.data.parts or [] if isinstance(part, dict)] or [cfg.data.dir]
     if any(places):
         config["corpus"] = " ".join(fingerprint(Path(place)) for place in places if place)

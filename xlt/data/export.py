@@ -34,6 +34,7 @@ def export_set(recipe: Path, name: str, out: Path, lang: str) -> tuple[int, floa
     """
     from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
 
+    from xlt.data.subsets import tag_tables
     from xlt.errors import DataError
     from xlt.kaldi_io import read_table
 
@@ -41,9 +42,8 @@ def export_set(recipe: Path, name: str, out: Path, lang: str) -> tuple[int, floa
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; stage 1 makes it: {recipe / 'run.sh'} --stop_stage data")
     text, wavs, speakers, langs = (read_table(folder / table) for table in ("text", "wav.scp", "utt2spk", "utt2lang"))
-    custom = {path.name.removeprefix("utt2"): read_table(path) for path in sorted(folder.glob("utt2*")) if path.name not in _OURS}
-    if (folder / "text_raw").exists():
-        custom["text_raw"] = read_table(folder / "text_raw")
+    custom = {table.removeprefix("utt2"): read_table(folder / table) for table in tag_tables(folder)}
+    custom["text_raw"] = read_table(folder / "text_raw")
     stem, seconds = out / lang, 0.0
     out.mkdir(parents=True, exist_ok=True)
     with (RecordingSet.open_writer(f"{stem}_recordings_{name}.jsonl.gz") as recordings,
@@ -59,6 +59,3 @@ def export_set(recipe: Path, name: str, out: Path, lang: str) -> tuple[int, floa
                 utt, utt, 0.0, recording.duration, 0, words, langs[utt], speakers[utt],
                 custom={key: table[utt] for key, table in custom.items() if utt in table} or None))
     return len(text), seconds
-
-
-_OURS = {"utt2spk", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio", "utt2split", "utt2num_frames"}

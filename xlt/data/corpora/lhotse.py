@@ -80,7 +80,7 @@ def read(cfg: Config) -> Corpus:
     for split, where, sup, recording in items:
         if sup.language and wanted and sup.language not in wanted:
             corpus.left_out["another language"].append(sup.id)
-        elif not (sup.text or "").strip():
+        elif not _text(sup):
             corpus.left_out["audio without text"].append(sup.id)
         else:
             unnamed += not sup.speaker
@@ -102,11 +102,10 @@ def _splits(found: Manifests, given: dict | None, place: Path) -> dict[str, str 
     if len(found) == 1 or not any(sets.values()):
         return dict.fromkeys(found)
     odd = sorted(part or "(none)" for part in found if sets[part] is None)
-    lacking = [name for name in ("train", "dev", "test") if name not in sets.values()]
-    if odd or lacking:
-        what = f"the parts {', '.join(odd)} tell no set" if odd else f"no part tells {' or '.join(lacking)}"
-        raise DataError(f"{place}: has the parts {', '.join(sorted(p or '(none)' for p in found))}; {what}. Say which is which: "
-                        f"data.splits={{PART: train, PART: dev, PART: test}}")
+    if odd:
+        there = ", ".join(sorted(part or "(none)" for part in found))
+        raise DataError(f"{place}: has the parts {there}; {', '.join(odd)} tell no set. "
+                        "Say which is which: data.splits={PART: train, PART: dev, PART: test}")
     return sets
 
 
@@ -182,29 +181,46 @@ def _utterance(cfg: Config, split: str | None, where: str, sup: Any, recording: 
     if changed := [name for name in named if name not in _HARMLESS]:
         raise DataError(f"{where}: recording {recording.id!r} is changed by {', '.join(changed)}; give the manifest from before "
                         "augmentation: features.speed makes further copies")
-    audio, channel = _audio(where, sup.channel, recording)
+    source, channel = _source(where, sup.channel, recording)
     if not 0 <= sup.start < sup.start + sup.duration:
         raise DataError(f"{where}: supervision {sup.id!r} is {sup.start:g}–{sup.start + sup.duration:g} s, expected "
                         "0 <= start < end")
     whole = sup.start == 0 and abs(sup.duration - recording.duration) < 0.001
     speaker, name = (_ODD.sub("_", text) for text in (sup.speaker or recording.id, sup.id))
     utt = name if name.startswith(speaker) else f"{speaker}-{name}"  # Kaldi sorts by speaker only if ids start so
-    return Utterance(utt, speaker, languages.get(cfg.lang).code, sup.text, _resolve(Path(where).parent, audio), utt,
-                     None if whole else sup.start, None if whole else sup.start + sup.duration, split, channel=channel)
+    command = source.source if source.type == "command" else None
+    if command is not None and not cfg.data.allow_pipes:
+        raise DataError(f"{where}: the audio of {recording.id!r} is a command; commands are run with data.allow_pipes=true only, "
+                        "since they can do all that you can: read them first, or write their output to files")
+    return Utterance(utt, speaker, languages.get(cfg.lang).code, _text(sup),
+                     Path(".") if command else _resolve(Path(where).parent, source.source), utt, None if whole else sup.start,
+                     None if whole else sup.start + sup.duration, split, _tags(sup), command, channel)
 
 
-def _audio(where: str, channel: int | list[int], recording: Any) -> tuple[str, int | None]:
-    """The file in which ``channel`` is, and its place there; None = all channels of the file, averaged."""
+def _text(sup: Any) -> str:
+    """The text; as it was before normalisation where `xlt export` has kept that."""
+    return ((sup.custom or {}).get("text_raw") or sup.text or "").strip()
+
+
+def _tags(sup: Any) -> dict[str, str]:
+    """What the custom fields say in one line each, and the gender; the un-normalised text is no tag."""
+    named = {"gender": sup.gender, **(sup.custom or {})}
+    return {key: value for key, value in named.items()
+            if isinstance(value, str) and value.strip() and re.fullmatch("[a-z][a-z0-9_]*", key) and not key.startswith("text")}
+
+
+def _source(where: str, channel: int | list[int], recording: Any) -> tuple[Any, int | None]:
+    """The source in which ``channel`` is, and its place there; None = all channels of the source, averaged."""
     wanted = set(channel) if isinstance(channel, list) else {channel}
     source = next((s for s in recording.sources if wanted & set(s.channels)), None)
     if source is None:
         has = sorted(c for s in recording.sources for c in s.channels)
         raise DataError(f"{where}: recording {recording.id!r} has the channels {has}, and channel {channel} is asked for")
-    if source.type != "file":
+    if source.type not in ("file", "command"):
         raise DataError(f"{where}: the audio of {recording.id!r} is a {source.type}, not a file; write it to files: "
                         "CutSet.save_audios of lhotse does it")
     whole = len(source.channels) == 1 or wanted >= set(source.channels)
-    return source.source, None if whole else source.channels.index(min(wanted & set(source.channels)))
+    return source, None if whole else source.channels.index(min(wanted & set(source.channels)))
 
 
 def _resolve(folder: Path, value: str) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from xlt import data, languages
 from xlt.config import CONF_DIR, Config, load, read_yaml
-from xlt.data.subsets import TABLES
+from xlt.data.subsets import TABLES, tag_tables, write_tags
 from xlt.errors import ConfigError, DataError, XltError
 from xlt.kaldi_io import read_table, spk2utt, write_table
 from xlt.log import say
@@ -112,6 +112,7 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
     """
     tables: dict[str, dict[str, str]] = {table: {} for table in _JOINED}
     owner: dict[str, str] = {}
+    tags: dict[str, dict[str, str]] = {}
     for source in found:
         own = {table: read_table(source.everything / table) for table in _JOINED}
         twice = sorted(own["text"].keys() & owner.keys())
@@ -123,9 +124,12 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
         own["wav.scp"] = {u: os.path.normpath(os.path.join(source.name, wav)) for u, wav in own["wav.scp"].items()}
         for table in _JOINED:
             tables[table] |= own[table]
+        for table in tag_tables(source.everything):
+            tags.setdefault(table, {}).update(read_table(source.everything / table))
     _refuse_leaks(tables, owner)
     for table, rows in tables.items():
         write_table(out / table, rows)
+    write_tags(tags, tables["text"], out)
     write_table(out / "spk2utt", spk2utt(tables["utt2spk"]))
     report = _report(cfg, found)
     write_json(out / "report.json", report)
@@ -157,7 +161,7 @@ def _report(cfg: Config, found: list[Source]) -> dict:
             whole["left_out"][reason] = sorted(whole["left_out"].get(reason, []) + ids)
         whole["reasons"] |= part["reasons"]
         whole["unreadable"] |= part["unreadable"]
-    own = ("corpus", "facts", "normaliser", "seen", "kept", "groups", "minutes", "utterances")
+    own = ("corpus", "facts", "normaliser", "seen", "kept", "groups", "split", "minutes", "utterances")
     return {"corpus": " + ".join(sorted({part["corpus"] for part in parts.values()})), "lang": cfg.lang,
             "normaliser": data.normaliser_of(cfg), **whole,
             "languages": {lang: {"recipe": source.name, **{key: parts[lang][key] for key in own}}
