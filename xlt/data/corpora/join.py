@@ -32,7 +32,7 @@ def parts(cfg: Config) -> dict[str, Config]:
         where = f"data.parts, part {number}"
         for key, value in part.items():
             check_setting(f"data.{key}", value, where)
-            if key in _WHOLE or value in ("join", "recipes"):
+            if key in _WHOLE or (key == "reader" and value in ("join", "recipes")):
                 raise ConfigError(f"{where}: {key}: {value} is not for a part; set it in data, or leave it out")
         same = sum(other["reader"] == part["reader"] for other in given[:number])
         own = dataclasses.replace(cfg.data, parts=None, dir=None, archive=None)
