@@ -45,7 +45,7 @@ def test_errors_of_stage_2_are_told_beside_what_is_there(corpus, capsys, monkeyp
         raise DataError("3 errors in the data; all are in data/check/report.md")
 
     monkeypatch.setattr(check, "run", faulty)
-    with pytest.raises(DataError, match="egs/cmn is made, and its data are not good yet.*go on with: egs/cmn/run.sh --stop_stage"):
+    with pytest.raises(DataError, match="egs/cmn is made, and its data are not good yet.*go on with: egs/cmn/run.sh"):
         make(corpus)
     said = capsys.readouterr()
     assert "xlt check: 3 errors in the data" in said.err
