@@ -204,6 +204,8 @@ def test_damaged_manifests(recipe, corpus):
 def test_no_manifests(recipe, tmp_path):
     with pytest.raises(DataError, match="data.dir: not set"):
         read(recipe.cfg("data.reader=lhotse"))
+    with pytest.raises(DataError, match="data.dir: .*nowhere: no such folder or file"):
+        of(recipe, tmp_path / "nowhere")
     with pytest.raises(DataError, match="no manifests there; expected NAME_recordings_PART.jsonl.gz"):
         of(recipe, tmp_path)
     (tmp_path / "corpus_recordings.jsonl.gz").touch()
@@ -223,3 +225,26 @@ def test_recognition(corpus, tmp_path):
     (tmp_path / "table").mkdir()
     (tmp_path / "table" / "recordings.jsonl").write_text('{"path": "a.wav", "text": "unu"}\n')
     assert not recognise(tmp_path / "table")
+
+
+def test_commands_are_run_where_they_are_allowed(recipe, tmp_path):
+    """As in Kaldi's wav.scp; a path in a command counts from the folder of the manifests or one above it."""
+    reco = recording(tmp_path / "wav" / "a.wav", "a", 2.0)
+    reco.sources[0].type, reco.sources[0].source = "command", "cat wav/a.wav"
+    write(tmp_path / "m", "", [reco], [sup("ana-1", "a", 0.5, 1.0)])
+    utt, = of(recipe, tmp_path / "m", "data.allow_pipes=true").utterances
+    clip = decode((utt, tmp_path / "out.wav"))
+    assert (clip.error, round(clip.dur_s, 3)) == ("", 1.0)
+
+
+def test_an_archive_of_manifests_and_audio(recipe, tmp_path):
+    import tarfile
+
+    reco = recording(tmp_path / "set" / "a.wav", "a")
+    reco.sources[0].source = "a.wav"
+    write(tmp_path / "set", "", [reco], [sup("ana-1", "a")])
+    with tarfile.open(tmp_path / "set.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "set", "set")
+    assert recognise(tmp_path / "set.tar.gz")
+    utt, = of(recipe, tmp_path / "set.tar.gz").utterances
+    assert utt.audio.is_file() and tmp_path / "cache" in utt.audio.parents

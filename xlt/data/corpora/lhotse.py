@@ -18,23 +18,27 @@ from typing import Any
 from xlt import languages
 from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
+from xlt.data.corpora.archive import corpus_place, is_archive, listing
+from xlt.data.corpora.kaldi import base
+from xlt.data.corpora.names import SET_OF, clean, names_language, speaker_ids
 from xlt.errors import ConfigError, DataError
 
 _MANIFEST = re.compile(r"(?:(?P<name>.+?)_)?(?P<kind>recordings|supervisions|cuts)(?:[_-](?P<part>.+?))?\.jsonl?(?:\.gz)?")
-_SETS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test", "eval": "test"}
 _KEYS = re.compile(r'"(sources|recording_id|supervisions|tracks)"')  # one of them is in every entry of a manifest
-_ODD = re.compile(r"[\s/]+")  # not in an id of Kaldi
+_EXPECTED = "NAME_recordings_PART.jsonl.gz with NAME_supervisions_PART.jsonl.gz, or NAME_cuts_PART.jsonl.gz"
 _HARMLESS = {"Resample"}  # audio is resampled in any case
 Manifests = dict[str, dict[str, Path]]  # {part: {kind: file}}
 
 
 def recognise(place: Path) -> bool:
-    """Whether ``place`` is a manifest, or a folder with some; the first line of one is read."""
+    """Whether ``place`` is a manifest, or a folder or archive with some; the start of one is read."""
+    if is_archive(place):
+        return any(_MANIFEST.fullmatch(Path(name).name) for name in listing(place))
     try:
         found = [path for kinds in _manifests(place).values() for path in kinds.values()]
         with _opened(found[0]) as handle:
             start = handle.read(1 << 16)
-    except (DataError, OSError, EOFError, IndexError, UnicodeDecodeError):
+    except (DataError, OSError, EOFError, zlib.error, IndexError, UnicodeDecodeError):
         return False
     return '"id"' in start and '"duration"' in start and bool(_KEYS.search(start))
 
@@ -64,19 +68,17 @@ def _manifests(place: Path) -> Manifests:
 
 def read(cfg: Config) -> Corpus:
     """Every supervision of ``cfg.lang`` that has text; DataError for manifests that cannot be used as they are."""
-    if cfg.data.dir is None:
-        raise DataError("data.dir: not set; the reader lhotse needs a folder of manifests, or a manifest")
-    place = Path(cfg.data.dir)
+    place = corpus_place(cfg, _EXPECTED)
     found = {part: kinds for part, kinds in _manifests(place).items() if "cuts" in kinds or len(kinds) > 1}
     if not found:
-        raise DataError(f"data.dir: {place}: no manifests there; expected NAME_recordings_PART.jsonl.gz with "
-                        "NAME_supervisions_PART.jsonl.gz, or NAME_cuts_PART.jsonl.gz")
+        raise DataError(f"data.dir: {place}: no manifests there; expected {_EXPECTED}")
     split_of = _splits(found, cfg.data.splits, place)
     corpus = Corpus("lhotse", [], {"audio without text": [], "text without audio": [], "another language": []},
                     {"licence": "that of the corpus", "manifests": sorted(p.name for k in found.values() for p in k.values())})
     items = [(split_of[part], *item) for part, kinds in found.items() if part in split_of for item in _items(kinds, corpus)]
     wanted = _wanted(cfg, place, {sup.language for _, _, sup, _ in items if sup.language})
     unnamed = 0
+    speakers = speaker_ids(sup.speaker or recording.id for _, _, sup, recording in items)
     for split, where, sup, recording in items:
         if sup.language and wanted and sup.language not in wanted:
             corpus.left_out["another language"].append(sup.id)
@@ -84,7 +86,7 @@ def read(cfg: Config) -> Corpus:
             corpus.left_out["audio without text"].append(sup.id)
         else:
             unnamed += not sup.speaker
-            corpus.utterances.append(_utterance(cfg, split, where, sup, recording))
+            corpus.utterances.append(_utterance(cfg, split, where, sup, recording, speakers[sup.speaker or recording.id]))
     if unnamed:
         corpus.facts["speakers"] = f"{unnamed} utterances name none; there a recording counts as a speaker"
     return corpus
@@ -98,7 +100,7 @@ def _splits(found: Manifests, given: dict | None, place: Path) -> dict[str, str 
             raise ConfigError(f"data.splits: found {given}, expected parts and their sets, such as {{train-clean-100: train, "
                               f"dev-clean: dev, test-clean: test}}; {place} has the parts {', '.join(sorted(found))}")
         return {part: given[part] for part in found if part in given}
-    sets = {part: next((_SETS[word] for word in re.findall("[a-z]+", part.lower()) if word in _SETS), None) for part in found}
+    sets = {part: next((SET_OF[word] for word in re.findall("[a-z]+", part.lower()) if word in SET_OF), None) for part in found}
     if len(found) == 1 or not any(sets.values()):
         return dict.fromkeys(found)
     odd = sorted(part or "(none)" for part in found if sets[part] is None)
@@ -168,15 +170,14 @@ def _of_cut(where: str, cut: Any, corpus: Corpus) -> Iterator[tuple[str, Any, An
 def _wanted(cfg: Config, place: Path, named: set[str]) -> set[str]:
     """Those of the languages that supervisions name which are the recipe's; all where there is one only."""
     lang = languages.get(cfg.lang)
-    own = {word.lower() for word in (lang.code, lang.iso, lang.iso1, lang.name) if word}
-    hits = {name for name in named if name.lower() in own or re.split("[-_]", name.lower())[0] in own}
+    hits = {name for name in named if names_language(name, lang)}
     if len(named) > 1 and not hits:
         raise DataError(f"{place}: supervisions are in {', '.join(sorted(named))}, none of which is known as {lang.code} "
-                        f"({', '.join(sorted(own))}); write {lang.code} into their field language")
+                        f"({lang.name}); write {lang.code} into their field language")
     return hits
 
 
-def _utterance(cfg: Config, split: str | None, where: str, sup: Any, recording: Any) -> Utterance:
+def _utterance(cfg: Config, split: str | None, where: str, sup: Any, recording: Any, speaker: str) -> Utterance:
     named = [t["name"] if isinstance(t, dict) else type(t).__name__ for t in recording.transforms or []]
     if changed := [name for name in named if name not in _HARMLESS]:
         raise DataError(f"{where}: recording {recording.id!r} is changed by {', '.join(changed)}; give the manifest from before "
@@ -186,15 +187,16 @@ def _utterance(cfg: Config, split: str | None, where: str, sup: Any, recording: 
         raise DataError(f"{where}: supervision {sup.id!r} is {sup.start:g}–{sup.start + sup.duration:g} s, expected "
                         "0 <= start < end")
     whole = sup.start == 0 and abs(sup.duration - recording.duration) < 0.001
-    speaker, name = (_ODD.sub("_", text) for text in (sup.speaker or recording.id, sup.id))
-    utt = name if name.startswith(speaker) else f"{speaker}-{name}"  # Kaldi sorts by speaker only if ids start so
+    name = clean(sup.id)
+    utt = name if name.startswith(f"{speaker}-") else f"{speaker}-{name}"  # sorted by id is then sorted by speaker
+    folder = Path(where).parent
     command = source.source if source.type == "command" else None
     if command is not None and not cfg.data.allow_pipes:
         raise DataError(f"{where}: the audio of {recording.id!r} is a command; commands are run with data.allow_pipes=true only, "
                         "since they can do all that you can: read them first, or write their output to files")
-    return Utterance(utt, speaker, languages.get(cfg.lang).code, _text(sup),
-                     Path(".") if command else _resolve(Path(where).parent, source.source), utt, None if whole else sup.start,
-                     None if whole else sup.start + sup.duration, split, _tags(sup), command, channel)
+    place = base(folder, *command.split()) if command else base(folder, source.source) / source.source
+    span = (None, None) if whole else (sup.start, sup.start + sup.duration)
+    return Utterance(utt, speaker, languages.get(cfg.lang).code, _text(sup), place, utt, *span, split, _tags(sup), command, channel)
 
 
 def _text(sup: Any) -> str:
@@ -221,11 +223,3 @@ def _source(where: str, channel: int | list[int], recording: Any) -> tuple[Any, 
                         "CutSet.save_audios of lhotse does it")
     whole = len(source.channels) == 1 or wanted >= set(source.channels)
     return source, None if whole else source.channels.index(min(wanted & set(source.channels)))
-
-
-def _resolve(folder: Path, value: str) -> Path:
-    """A relative path counts from where lhotse was run; tried are here, the manifest's folder, and the folders above it."""
-    for base in (Path("."), folder, *folder.absolute().parents):
-        if (base / value).exists():
-            return base / value
-    return folder / value
