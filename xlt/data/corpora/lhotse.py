@@ -196,7 +196,8 @@ def _utterance(cfg: Config, split: str | None, where: str, sup: Any, recording: 
                         "since they can do all that you can: read them first, or write their output to files")
     place = base(folder, *command.split()) if command else base(folder, source.source) / source.source
     span = (None, None) if whole else (sup.start, sup.start + sup.duration)
-    return Utterance(utt, speaker, languages.get(cfg.lang).code, _text(sup), place, utt, *span, split, _tags(sup), command, channel)
+    lang = languages.get(cfg.lang).code
+    return Utterance(utt, speaker, lang, _text(sup), place, utt, *span, split, _tags(sup), command, channel)
 
 
 def _text(sup: Any) -> str:
