@@ -12,7 +12,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -64,6 +64,16 @@ def unpacked(archive: Path, cfg: Config) -> Path:
                 shutil.rmtree(partial, ignore_errors=True)
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def nearest(place: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """The folders that ``wanted`` accepts: ``place`` itself, else those in it, else those a folder deeper."""
+    level = [place.resolve()]
+    for _ in range(3):
+        if found := [folder for folder in level if wanted(folder)]:
+            return found
+        level = [path for folder in level for path in sorted(folder.iterdir()) if path.is_dir()] if place.is_dir() else []
+    return []
 
 
 def listing(place: Path) -> list[str]:

@@ -17,8 +17,8 @@ from xlt import languages
 from xlt.config import Config
 from xlt.data import text
 from xlt.data.corpora import Corpus, Utterance
-from xlt.data.corpora.archive import corpus_place, listing
-from xlt.data.corpora.names import clean, is_other_language, names_language
+from xlt.data.corpora.archive import corpus_place, listing, nearest
+from xlt.data.corpora.names import clean, folder_of
 from xlt.data.corpora.rows import read_table
 from xlt.errors import DataError
 from xlt.languages import Language
@@ -27,19 +27,17 @@ from xlt.log import say
 SETS = ("train", "dev", "test")
 _EXPECTED = "a tarball of Common Voice, or its unpacked folder (LOCALE/ with validated.tsv and clips/)"
 _CLIP = re.compile(r"(.*/)?clips/common_voice_[^/]+\.mp3")
-_TAGS = {"accents": "accent", "accent": "accent", "gender": "gender", "age": "age", "variant": "variant", "sentence_domain": "domain"}
-_CHINESE = {"Hans": "zh-cn", "Hant": "zh-tw"}  # locales that name a place where we name a script
+_TAGS = {"accents": "accent", "accent": "accent", "gender": "gender", "age": "age", "variant": "variant",
+         "sentence_domain": "domain"}
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a .tsv: where it stands, its values, the name of the clip, who speaks, and the sentence as it is compared."""
+    """A line of a .tsv: where it stands, its values, and the name of the clip."""
 
     where: str
     values: dict[str, str]
     clip: str
-    client: str
-    sentence: str
 
 
 def recognise(place: Path) -> bool:
@@ -58,19 +56,16 @@ def read(cfg: Config) -> Corpus:
     """
     lang = languages.get(cfg.lang)
     folder = _locale(corpus_place(cfg, _EXPECTED), lang)
-    normaliser = text.check_name(cfg.data.normaliser or lang.normaliser)
     corpus = Corpus(f"Common Voice {folder.name}", [], {}, {"licence": "CC0-1.0", "locale": folder.name})
     left_out: dict[str, list[str]] = defaultdict(list)
-    tables = {name: _rows(folder / f"{name}.tsv", normaliser) for name in (*SETS, "validated")}
-    corpus.facts |= {"rows": {name: len(rows) for name, rows in tables.items()},
-                     **{f"{name} (not read)": _count(folder / f"{name}.tsv") for name in ("invalidated", "other", "reported")}}
-    parts = _sets(tables, cfg, left_out)
+    corpus.facts["lines"] = {path.stem: _count(path) for path in sorted(folder.glob("*.tsv"))}
+    parts = _sets(folder, cfg, lang, left_out)
     reported = _reported(folder / "reported.tsv")
     corpus.facts["of reported sentences"] = sum(row.values.get("sentence", "").strip() in reported for _, row in parts)
     seen: set[str] = set()
     for split, row in parts:
         clip = folder / "clips" / row.clip
-        speaker = "cv_" + hashlib.sha256(row.client.encode()).hexdigest()[:10]
+        speaker = "cv_" + hashlib.sha256(row.values["client_id"].encode()).hexdigest()[:10]
         utt = f"{speaker}-{clean(Path(row.clip).stem)}"
         reason = "clip in two sets" if row.clip in seen else _why_not(row, clip)
         seen.add(row.clip)
@@ -78,34 +73,21 @@ def read(cfg: Config) -> Corpus:
             left_out[reason].append(utt)
         else:
             tags = {tag: value for column, tag in _TAGS.items() if (value := row.values.get(column, "").strip())}
-            corpus.utterances.append(Utterance(utt, speaker, lang.code, row.values["sentence"], clip, utt, split=split, tags=tags))
-    if parts and not corpus.utterances:
-        raise DataError(f"{folder / 'clips'}: none of the {len(parts)} clips is there, first {parts[0][1].clip}; unpack the whole "
-                        "tarball")
-    corpus.left_out = dict(left_out)
+            words = row.values["sentence"]
+            corpus.utterances.append(Utterance(utt, speaker, lang.code, words, clip, utt, split=split, tags=tags))
+    if len(left_out["text without audio"]) == len(parts):
+        first = f", first {parts[0][1].clip}" if parts else ""
+        raise DataError(f"{folder / 'clips'}: none of the {len(parts)} clips is there{first}; unpack the whole tarball")
+    corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
     return corpus
 
 
 def _locale(place: Path, lang: Language) -> Path:
     """The folder of the locale that is ``lang``, in ``place`` or at most two folders below; DataError."""
-    found = [folder for pattern in (".", "*", "*/*") for folder in sorted(place.glob(pattern))
-             if (folder / "validated.tsv").is_file() or (folder / "train.tsv").is_file()]
-    found = list({folder.resolve(): folder.resolve() for folder in found})
+    found = nearest(place, lambda folder: any((folder / table).is_file() for table in ("validated.tsv", "train.tsv")))
     if not found:
         raise DataError(f"{place}: no validated.tsv or train.tsv in it; expected {_EXPECTED}")
-    own = [folder for folder in found if names_language(_name(folder), lang)]
-    exact = [folder for folder in own if _name(folder).casefold() == _CHINESE.get(lang.code[4:])]
-    own = exact or own
-    if len(own) > 1:
-        raise DataError(f"{place}: has several locales of {lang.name}: {', '.join(_name(folder) for folder in own)}; name one: "
-                        f"data.dir={own[0]}")
-    if own:
-        return own[0]
-    if len(found) == 1 and not is_other_language(_name(found[0]), lang):  # a language that our table does not know
-        say(f"  note: takes the locale {_name(found[0])} as {lang.code}")
-        return found[0]
-    raise DataError(f"{place}: has no {lang.name} ({lang.code}), but the locales {', '.join(_name(folder) for folder in found)}; "
-                    "set lang, or name the folder of the locale in data.dir")
+    return folder_of(lang, {folder: _name(folder) for folder in found}, place)
 
 
 def _name(folder: Path) -> str:
@@ -119,20 +101,19 @@ def _name(folder: Path) -> str:
     return folder.name
 
 
-def _rows(path: Path, normaliser: str) -> list[_Row]:
-    """The lines of a .tsv; none if there is no such file. DataError if it has not the columns."""
-    if not path.is_file():
+def _rows(path: Path) -> list[_Row]:
+    """The lines of a .tsv; none if there is no such file, or only a header. DataError if it has not the columns."""
+    if not _count(path):
         return []
     table = read_table(path, delimiter="\t", quoted=False)
     missing = {"client_id", "path", "sentence"} - set(table.columns)
     if missing:
-        raise DataError(f"{path}:1: no column {' or '.join(sorted(missing))}, expected client_id, path and sentence, as in Common "
-                        "Voice; another table is read with data.reader=table")
+        raise DataError(f"{path}:1: no column {' or '.join(sorted(missing))}, expected client_id, path and sentence, as in "
+                        "Common Voice; another table is read with data.reader=table")
     found = []
     for line, values in table.rows:
-        clip = values["path"].strip()
-        clip = clip if Path(clip).suffix else f"{clip}.mp3"  # the first releases have no ending
-        found.append(_Row(f"{path.name}:{line}", values, clip, values["client_id"], text.normalise(values["sentence"], normaliser)))
+        clip = values["path"].strip()  # the first releases have no ending
+        found.append(_Row(f"{path.name}:{line}", values, clip if Path(clip).suffix else f"{clip}.mp3"))
     return found
 
 
@@ -151,31 +132,34 @@ def _reported(path: Path) -> set[str]:
     return {values.get("sentence", "").strip() for _, values in read_table(path, delimiter="\t", quoted=False).rows}
 
 
-def _sets(tables: dict[str, list[_Row]], cfg: Config, left_out: dict[str, list[str]]) -> list[tuple[str | None, _Row]]:
+def _sets(folder: Path, cfg: Config, lang: Language, left_out: dict[str, list[str]]) -> list[tuple[str | None, _Row]]:
     """Which row is in which set, without what dev and test share with train; set None: split by us."""
-    if not all(tables[name] for name in SETS):
-        empty = [name for name in SETS if not tables[name]]
-        say(f"  {' and '.join(f'{name}.tsv' for name in empty)}: no clips; all {len(tables['validated'])} validated clips are split "
-            "here")
-        return [(None, row) for row in _once(tables["validated"])]
+    tables = {name: _rows(folder / f"{name}.tsv") for name in SETS}
+    empty = [f"{name}.tsv" for name, rows in tables.items() if not rows]
+    wider = cfg.data.train_from == "validated"
+    validated = _rows(folder / "validated.tsv") if empty or wider else []
+    if empty:
+        say(f"  no clips in {' and '.join(empty)}: all {len(validated)} validated clips are split here")
+        return [(None, row) for row in _once(validated)]
+    normaliser = text.check_name(cfg.data.normaliser or lang.normaliser)
+
+    def sentence(row: _Row) -> str:
+        return text.normalise(row.values["sentence"], normaliser)
+
     held = [(name, row) for name in ("dev", "test") for row in tables[name]]
-    speakers, sentences, clips = ({getattr(row, key) for _, row in held} for key in ("client", "sentence", "clip"))
-    pool = tables["train"]
-    if cfg.data.train_from == "validated":
-        pool = list(_once([*pool, *tables["validated"]]))
+    clips = {row.clip for _, row in held}
+    speakers, sentences = {row.values["client_id"] for _, row in held}, {sentence(row) for _, row in held}
     train = []
-    for row in pool:
-        reason = None
+    for row in _once([*tables["train"], *validated]):
         if row.clip in clips:
-            reason = None if cfg.data.train_from == "validated" else "clip in two sets"
-        elif row.client in speakers:
-            reason = "its speaker is in dev or test"
-        elif row.sentence in sentences:
-            reason = "its sentence is in dev or test"
+            if not wider:
+                left_out["clip in two sets"].append(row.where)
+        elif row.values["client_id"] in speakers:
+            left_out["its speaker is in dev or test"].append(row.where)
+        elif sentence(row) in sentences:
+            left_out["its sentence is in dev or test"].append(row.where)
         else:
             train.append(("train", row))
-        if reason:
-            left_out[reason].append(row.where)
     return held + train
 
 

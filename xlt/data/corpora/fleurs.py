@@ -13,8 +13,8 @@ from pathlib import Path
 from xlt import languages
 from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
-from xlt.data.corpora.archive import corpus_place, is_archive, listing, unpacked
-from xlt.data.corpora.names import clean, names_language
+from xlt.data.corpora.archive import corpus_place, is_archive, listing, nearest, unpacked
+from xlt.data.corpora.names import clean, folder_of
 from xlt.data.corpora.rows import decoded
 from xlt.data.corpora.sounds import Sounds
 from xlt.errors import DataError
@@ -43,23 +43,16 @@ def read(cfg: Config) -> Corpus:
         if not (folder / f"{part}.tsv").is_file():
             raise DataError(f"{folder / part}.tsv: no such file; expected {_EXPECTED}")
         _read_set(folder, part, lang, cfg, corpus, left_out)
-    corpus.left_out = dict(left_out)
+    corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
     return corpus
 
 
 def _language(place: Path, lang: Language) -> Path:
     """The folder of ``lang`` in ``place`` or at most two folders below, as in a clone of the hub's repository. DataError."""
-    found = [folder for pattern in (".", "*", "*/*") for folder in sorted(place.glob(pattern))
-             if any((folder / f"{part}.tsv").is_file() for part in SETS)]
-    found = list({folder.resolve(): folder.resolve() for folder in found})
-    own = [folder for folder in found if names_language(folder.name, lang)]
-    if len(found) == 1 or len(own) == 1:
-        return (own or found)[0]
+    found = nearest(place, lambda folder: any((folder / f"{part}.tsv").is_file() for part in SETS))
     if not found:
         raise DataError(f"{place}: no train.tsv, dev.tsv or test.tsv in it; expected {_EXPECTED}")
-    what = "several folders of" if own else "no"
-    raise DataError(f"{place}: has {what} {lang.name} ({lang.code}); there are {', '.join(f.name for f in own or found)}; name one: "
-                    f"data.dir={(own or found)[0]}")
+    return folder_of(lang, {folder: folder.name for folder in found}, place)
 
 
 def _read_set(folder: Path, part: str, lang: Language, cfg: Config, corpus: Corpus, left_out: dict[str, list[str]]) -> None:
@@ -88,7 +81,8 @@ def _read_set(folder: Path, part: str, lang: Language, cfg: Config, corpus: Corp
             left_out["audio without text"].append(name)
         else:
             tags = {"gender": gender.strip().lower()} if gender.strip() else {}
-            corpus.utterances.append(Utterance(name, speaker, lang.code, raw, hits[0], f"fleurs_{sentence}", split=part, tags=tags))
+            said = f"fleurs_{sentence}"  # the same in all languages
+            corpus.utterances.append(Utterance(name, speaker, lang.code, raw, hits[0], said, split=part, tags=tags))
     if lines and not any(utt.split == part for utt in corpus.utterances):
         raise DataError(f"{table}: none of its {len(lines)} lines has text and audio: the clips are not below {audio} "
                         f"({sounds.count} sound files), or the file is not a table of FLEURS")

@@ -7,14 +7,18 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
+from xlt.errors import DataError
 from xlt.languages import LANGUAGES, Language
+from xlt.log import say
 
 _SETS = {"train": "train training trn tr entrenamiento entraînement entrainement treino addestramento eğitim обучение",
          "dev": "dev development devel valid validation val validacion validación validação doğrulama валидация",
          "test": "test tst testing eval evaluation prueba teste тест"}
 SET_OF = {word: name for name, words in _SETS.items() for word in words.split()}
 UNNAMED = "unnamed"
+_REGION_OF = {"cmn_Hans": "zh-cn", "cmn_Hant": "zh-tw"}  # corpora name a place where we name a script
 _LONGEST = 120  # bytes of an id: a file is called like it, and file systems end at 255
 
 
@@ -69,6 +73,17 @@ def names_language(word: str, lang: Language) -> bool:
     return not scripts or scripts[0] == lang.code[4:].casefold()
 
 
-def is_other_language(word: str, lang: Language) -> bool:
-    """Whether ``word`` names a language of our table, but not ``lang``."""
-    return not names_language(word, lang) and any(names_language(word, other) for other in LANGUAGES.values())
+def folder_of(lang: Language, found: dict[Path, str], place: Path) -> Path:
+    """The folder of ``lang`` among those ``found`` in ``place``, each with the word that names its language. DataError."""
+    own = [folder for folder, word in found.items() if names_language(word, lang)]
+    exact = [folder for folder in own if found[folder].casefold().replace("_", "-") == _REGION_OF.get(lang.code)]
+    own = exact or own
+    if len(own) == 1:
+        return own[0]
+    words = ", ".join(found[folder] for folder in own or found)
+    if own:
+        raise DataError(f"{place}: has several folders of {lang.name}: {words}; name one: data.dir={own[0]}")
+    if len(found) == 1 and not any(names_language(words, other) for other in LANGUAGES.values()):
+        say(f"  note: takes {words}, a name that is not in the table of languages, as {lang.code}")
+        return next(iter(found))
+    raise DataError(f"{place}: has no {lang.name} ({lang.code}), but {words}; set lang, or name the folder in data.dir")

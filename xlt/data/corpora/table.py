@@ -76,7 +76,7 @@ def read(cfg: Config) -> Corpus:
     ids = utterance_ids((speakers[row.speaker], row.name, row.where.rpartition(":")[2]) for row in rows)
     corpus.utterances = [Utterance(name, speakers[row.speaker], lang.code, row.text, row.audio, name, row.start_s, row.end_s,
                                    row.split, row.tags) for name, row in zip(ids, rows, strict=True)]
-    corpus.left_out = dict(left_out)
+    corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
     return corpus
 
 
