@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-_EXPLAINED = """For train, dev, test and a training budget, OUT/LANG_recordings_SET.jsonl.gz and OUT/LANG_supervisions_SET.jsonl.gz:
+_EXPLAINED = """For train, dev, test and a training budget: OUT/LANG_recordings_SET.jsonl.gz, OUT/LANG_supervisions_SET.jsonl.gz,
 for lhotse.load_manifest, and for data.reader=lhotse. The audio stays where it is, in data/all/wav of the recipe."""
 
 
