@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.data.corpus import PHRASES
-from xlt.data.text import has_digits, names, normalise
+from xlt.data.text import has_digits, names, normalise, put_together
 from xlt.errors import ConfigError
 
 
@@ -43,6 +43,13 @@ from xlt.errors import ConfigError
 ])
 def test_normalise(normaliser, text, expected):
     assert normalise(text, normaliser) == expected
+
+
+@pytest.mark.parametrize(("texts", "expected"), [
+    (["good", "", "day"], "good day"), (["你好", "世界"], "你好世界"), (["ok", "你好"], "ok你好"), ([], ""), (["", "é"], "é"),
+    (["이것은", "말"], "이것은 말")])
+def test_pieces_of_a_recording(texts, expected):
+    assert put_together(texts) == expected
 
 
 @pytest.mark.parametrize("normaliser", names())

@@ -138,6 +138,18 @@ def _pass(text: str, rules: _Rules) -> str:
     return text if rules.spaced else _BESIDE_HAN.sub("", text)
 
 
+def put_together(texts: list[str]) -> str:
+    """The texts of parts of a recording as one: with a space between them, but not beside a Han character or kana.
+
+    >>> put_together(["good", "day", "你好", "世界"])
+    'good day你好世界'
+    """
+    whole = ""
+    for text in filter(None, texts):
+        whole += ("" if not whole or _BESIDE_HAN.search(f"{whole[-1]} {text[0]}") else " ") + text
+    return whole
+
+
 def has_digits(text: str) -> bool:
     """Whether any number sign of any script stands in ``text``; how it is said cannot be known."""
     return any(unicodedata.category(char)[0] == "N" for char in text)
