@@ -208,16 +208,11 @@ def _row(where: str, values: dict[str, str], role: dict[str, str | None], tags: 
     times = _times(of, role)
     if isinstance(times, str):
         return times
-    name = of("id") or _same_folder(hits[0], sounds)
+    name = of("id") or sounds.inside(hits[0])
     if times[0] is not None and not of("id"):
         name += f"-{span(*times)}"
     own = {tag: value for tag, column in tags.items() if (value := values[column].strip())}
     return _Row(where, hits[0], of("text"), of("speaker"), name, split, *times, own)
-
-
-def _same_folder(path: Path, sounds: Sounds) -> str:
-    inside = path.relative_to(sounds.root) if path.is_relative_to(sounds.root) else Path(path.name)
-    return inside.with_suffix("").as_posix()
 
 
 def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None] | str:
