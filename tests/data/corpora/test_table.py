@@ -161,6 +161,12 @@ def test_offset_and_duration_are_a_segment(recipe, folder):
     assert (utt.start_s, utt.end_s, utt.id) == (0.25, 0.75, "table_ron-clips_a-0000250-0000750")
 
 
+def test_ids_and_contents_of_ones_own(recipe, folder):
+    write(folder / "t.csv", "path,text,speaker,utt_id,prompt_id\na.wav,unu,s1,s1-x,p 1\nb.wav,doi,s1,y,p 1\nc.wav,trei,s1,z,\n")
+    utts = of(recipe, folder).utterances
+    assert [(u.id, u.content) for u in utts] == [("s1-x", "p_1"), ("s1-y", "p_1"), ("s1-z", "s1-z")]
+
+
 def test_languages(recipe, folder):
     write(folder / "t.csv", "path,text,lang\na.wav,unu,ro\nb.wav,deux,fr\nc.wav,trei,ron_Latn\n")
     corpus = of(recipe, folder)

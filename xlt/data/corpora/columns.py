@@ -11,7 +11,8 @@ from xlt.errors import ConfigError, DataError
 _WORDS = {
     "path": """path file audio wav filename filepath audiofile audiopath audiofilepath audiofilename wavfile
         wavpath wavfilename wavname wavfilepath clip clippath clipname recording recordingfile sound
-        soundfile mp3 flac media mediafile archivo audioarchivo archivodeaudio fichero grabación arquivo
+        soundfile mp3 flac media mediafile fitxer arxiu àudio gravació archivo audioarchivo
+        archivodeaudio fichero grabación arquivo
         áudio arquivodeáudio ficheiro gravação fichier fichieraudio cheminaudio enregistrement datei
         dateiname audiodatei tondatei aufnahme bestand bestandsnaam opname fil filnamn filnavn lydfil
         ljudfil tiedosto tiedostonimi äänite plik nagranie soubor nahrávka fájl fișier fisier înregistrare
@@ -21,7 +22,7 @@ _WORDS = {
         音訊 ファイル ファイル名
         音声 音声ファイル 파일 파일명 음성 오디오 ไฟล์ เสียง""",
     "text": """text sentence transcript transcription transcripts transcriptions utterance words rawtext
-        rawtranscription texto frase oración oracion transcripción transcripcion enunciado transcrição
+        rawtranscription texto frase oració transcripció oración oracion transcripción transcripcion enunciado transcrição
         transcricao sentença texte phrase énoncé enonce satz äußerung transkript transkription transkriptio
         tekst zin transcriptie mening setning sætning teksti lause virke zdanie transkrypcja věta veta
         přepis szöveg mondat propoziție propozitie transcriere metin cümle tümce deşifre transkripsiyon mətn
@@ -30,7 +31,7 @@ _WORDS = {
         משפט تעתיק نص النص جملة متن جمله متنخام جملہ पाठ वाक्य मजकूर বাক্য পাঠ உரை వాక్యం ጽሑፍ ዓረፍተነገር ტექსტი
         წინადადება 文本 文字 句子 转写 转录 文字稿 轉寫 テキスト 文 文章 書き起こし 텍스트 문장 전사 ข้อความ ประโยค""",
     "speaker": """speaker spk spkr speakerid spkid spkrid speakername clientid reader readerid voice voiceid talker
-        participant hablante locutor locutora informante falante locuteur locutrice sprecher sprecherin
+        participant parlant hablante locutor locutora informante falante locuteur locutrice sprecher sprecherin
         sprecherid spreker talare taler puhuja mówca mluvčí beszélő vorbitor konuşmacı konuşan danışan
         msemaji mzungumzaji penutur pembicara ngườinói диктор говорящий спикер дикторid мовець говорител
         ομιλητής דובר متحدث المتحدث گوینده वक्ता বক্তা பேச்சாளர் ተናጋሪ მოსაუბრე 说话人 發言者 说话者 話者 화자 ผู้พูด""",
@@ -47,6 +48,7 @@ _WORDS = {
         taal språk sprog kieli język jazyk nyelv limbă dil lugha bahasa язык мова γλώσσα שפה لغة اللغة زبان
         भाषा ভাষা மொழி ቋንቋ ენა 语言 語言 言語 언어 ภาษา ngônngữ""",
     "id": "id uttid utteranceid utt uid key segmentid clipid",
+    "content": "content contentid promptid sentenceid textid",
 }
 ROLES = tuple(_WORDS)
 

@@ -1,8 +1,8 @@
 """A folder of audio and a table with a row for each clip: what a person with a spreadsheet has.
 
-Columns path and text; optionally speaker, split, start and end (seconds), duration (with start), language and id. Other columns
-whose values repeat become tags, e.g. accent. The table is CSV, TSV, semicolons or JSON lines; ``train.csv``, ``dev.csv`` and
-``test.csv`` are a split.
+Columns path and text; optionally speaker, split, start and end (seconds), duration (with start), language, id, and content (the
+same for rows that say the same, so that they come into one set). Other columns whose values repeat become tags, e.g. accent.
+The table is CSV, TSV, semicolons or JSON lines; ``train.csv``, ``dev.csv`` and ``test.csv`` are a split.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, listing
-from xlt.data.corpora.names import SET_OF, names_language, span, speaker_ids, utterance_ids
+from xlt.data.corpora.names import SET_OF, clean, names_language, span, speaker_ids, utterance_ids
 from xlt.data.corpora.rows import Table, read_table
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.data.subsets import KNOWN
@@ -40,6 +40,7 @@ class _Row:
     text: str
     speaker: str
     name: str
+    content: str
     split: str | None
     start_s: float | None
     end_s: float | None
@@ -74,8 +75,8 @@ def read(cfg: Config) -> Corpus:
         speakers = {"": f"table_{lang.iso}"}
         corpus.facts["speakers"] = "not named; counted as one"
     ids = utterance_ids((speakers[row.speaker], row.name, row.where.rpartition(":")[2]) for row in rows)
-    corpus.utterances = [Utterance(name, speakers[row.speaker], lang.code, row.text, row.audio, name, row.start_s, row.end_s,
-                                   row.split, row.tags) for name, row in zip(ids, rows, strict=True)]
+    corpus.utterances = [Utterance(name, speakers[row.speaker], lang.code, row.text, row.audio, row.content or name, row.start_s,
+                                   row.end_s, row.split, row.tags) for name, row in zip(ids, rows, strict=True)]
     corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
     return corpus
 
@@ -208,16 +209,11 @@ def _row(where: str, values: dict[str, str], role: dict[str, str | None], tags: 
     times = _times(of, role)
     if isinstance(times, str):
         return times
-    name = of("id") or _same_folder(hits[0], sounds)
+    name = of("id") or sounds.inside(hits[0])
     if times[0] is not None and not of("id"):
         name += f"-{span(*times)}"
     own = {tag: value for tag, column in tags.items() if (value := values[column].strip())}
-    return _Row(where, hits[0], of("text"), of("speaker"), name, split, *times, own)
-
-
-def _same_folder(path: Path, sounds: Sounds) -> str:
-    inside = path.relative_to(sounds.root) if path.is_relative_to(sounds.root) else Path(path.name)
-    return inside.with_suffix("").as_posix()
+    return _Row(where, hits[0], of("text"), of("speaker"), name, clean(of("content")), split, *times, own)
 
 
 def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None] | str:
