@@ -270,11 +270,11 @@ class FeatureReader:
         raise DataError(f"{self.scp}: {what}")
 
 
-def read_wav(path: str | os.PathLike, sample_rate: int = 16000) -> np.ndarray:
+def read_wav(path: str | os.PathLike, sample_rate: int = 16000, channel: int | None = None) -> np.ndarray:
     """A sound file as float32 mono samples (N,) in [-1, 1] at ``sample_rate``; reads wav, flac, ogg, mp3.
 
-    Several channels are averaged; other rates are resampled with soxr (high quality). DataError if it is missing, is
-    not audio, is truncated to nothing, or holds no samples.
+    ``channel`` counts from 0; without it several channels are averaged. Other rates are resampled with soxr (high
+    quality). DataError if the file is missing, is not audio, is truncated to nothing, holds no samples, or lacks the channel.
     """
     import numpy as np
     import soundfile
@@ -286,7 +286,9 @@ def read_wav(path: str | os.PathLike, sample_rate: int = 16000) -> np.ndarray:
         raise DataError(f"{path}: {reason}") from None
     if not len(samples):
         raise DataError(f"{path}: holds no samples")
-    mono = samples.mean(axis=1)
+    if channel is not None and channel >= samples.shape[1]:
+        raise DataError(f"{path}: has {samples.shape[1]} channels, channel {channel} (from 0) is asked for")
+    mono = samples.mean(axis=1) if channel is None else samples[:, channel]
     if rate != sample_rate:
         import soxr
 
@@ -294,6 +296,17 @@ def read_wav(path: str | os.PathLike, sample_rate: int = 16000) -> np.ndarray:
     if not np.isfinite(mono).all():
         raise DataError(f"{path}: holds samples that are not numbers")
     return mono.astype(np.float32)
+
+
+def audio_format(path: str | os.PathLike) -> str:
+    """Sampling rate (Hz), channels and format of a sound file, from its header: ``44100 2 mp3``. DataError."""
+    import soundfile
+
+    try:
+        info = soundfile.info(os.fspath(path))
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
+        raise DataError(f"{path}: not readable as audio ({err})") from None
+    return f"{info.samplerate} {info.channels} {info.format.lower()}"
 
 
 def spk2utt(utt2spk: dict[str, str]) -> dict[str, str]:

@@ -33,9 +33,15 @@ class Registry:
         return getattr(importlib.import_module(module), attribute)
 
 
-READERS = Registry("data.reader", {
-    "tuxpaint": "xlt.data.corpora.tuxpaint:read",
+READERS = Registry("data.reader", {  # in the order in which a corpus is recognised: the most special form first
     "kaldi": "xlt.data.corpora.kaldi:read",
+    "lhotse": "xlt.data.corpora.lhotse:read",
+    "commonvoice": "xlt.data.corpora.commonvoice:read",
+    "fleurs": "xlt.data.corpora.fleurs:read",
+    "elan": "xlt.data.corpora.elan:read",
+    "tuxpaint": "xlt.data.corpora.tuxpaint:read",
+    "table": "xlt.data.corpora.table:read",
+    "join": "xlt.data.corpora.join:read",
     "recipes": "xlt.data.corpora.recipes:unit",
 })
 

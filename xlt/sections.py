@@ -11,7 +11,14 @@ class DataConfig:
     reader: str | None
     dir: str | None
     archive: str | None
+    columns: dict
+    tier: str | list | None
+    allow_pipes: bool
+    train_from: Literal["official", "validated"]
+    split: Literal["auto", "speaker", "text"]
     sources: list | None
+    parts: list | None
+    splits: dict | None
     cache: str | None
     normaliser: str | None
     train_minutes: float | None

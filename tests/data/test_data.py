@@ -16,7 +16,7 @@ from xlt.data.build import REASONS
 from xlt.kaldi_io import read_table, read_wav
 
 TABLES = {"wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "utt2lang", "utt2group", "utt2content",
-          "utt2audio"}
+          "utt2audio", "utt2format", "text_raw"}
 
 
 def report(recipe) -> dict:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from xlt.config import Config
 
-_KEYS = ("data.reader", "data.dir", "data.archive", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s",
+_KEYS = ("data.reader", "data.dir", "data.archive", "data.columns", "data.tier", "data.allow_pipes", "data.train_from",
+         "data.split", "data.parts", "data.splits", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s",
          "data.min_chars_per_s")
+_TABLES = 2  # what data/all has; a new number makes it again
 
 
 def normalisers(cfg: Config) -> dict[str, str]:
@@ -69,24 +71,27 @@ def normalise_utterance(cfg: Config, utt2lang: dict[str, str], where: str) -> Ca
     return of
 
 
-def fingerprint(folder: Path) -> str:
-    """Changes when a file below ``folder`` is added, removed, altered or renamed; reads no file."""
+def fingerprint(place: Path) -> str:
+    """Changes when the file ``place``, or one below the folder ``place``, is added, removed, altered or renamed; reads none."""
     import hashlib
 
+    if not place.exists():
+        return "missing"
     sha = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
         if path.is_file():
             info = path.stat()
-            sha.update(f"{path.relative_to(folder)} {info.st_size} {info.st_mtime_ns}\n".encode())
+            sha.update(f"{path.relative_to(place)} {info.st_size} {info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
     return sha.hexdigest()[:20]
 
 
 def _built(ctx: Context, everything: Path) -> Unit:
     """data/all of a corpus."""
     cfg = ctx.cfg
-    config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg), "split": SALT}
-    if cfg.data.dir is not None:
-        config["corpus"] = fingerprint(Path(cfg.data.dir)) if Path(cfg.data.dir).is_dir() else "missing"
+    config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg), "split": SALT, "tables": _TABLES}
+    places = [part.get("dir") for part in cfg.data.parts or [] if isinstance(part, dict)] or [cfg.data.dir]
+    if any(places):
+        config["corpus"] = " ".join(fingerprint(Path(place)) for place in places if place)
     inputs = [Path(cfg.data.archive)] if cfg.data.archive else []
 
     def make_all(out: Path) -> dict:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import re
 import signal
+import subprocess
+import tempfile
 import unicodedata
 import wave
 from collections import Counter, defaultdict
@@ -20,16 +23,19 @@ import numpy as np
 
 from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
-from xlt.data.groups import connect, split
+from xlt.data.groups import connect
+from xlt.data.splits import assign
+from xlt.data.subsets import KNOWN
 from xlt.data.text import has_digits, normalise
 from xlt.errors import DataError
-from xlt.kaldi_io import read_wav, spk2utt, write_table
+from xlt.kaldi_io import audio_format, read_wav, spk2utt, write_table
 from xlt.log import Progress, say
 from xlt.registry import READERS
 from xlt.stage import write_json
 
 SAMPLE_RATE = 16000
 MAX_UNREADABLE = 0.2  # a larger share means a damaged corpus, not a few bad clips
+OVERSHOOT_S = 0.5  # a segment may end so much behind its recording, as in Kaldi; more means that the two do not belong together
 
 # Reasons for leaving a clip out, in the order in which they are tried; those of readers come first.
 REASONS = {
@@ -50,10 +56,11 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Clip:
-    """A decoded clip: its length, the hash of its samples, or why it could not be read."""
+    """A decoded clip: its length, the hash of its samples, what its source was (``44100 2 mp3``), or why it could not be read."""
 
     dur_s: float = 0.0
     audio: str = ""
+    format: str = ""
     error: str = ""
 
 
@@ -69,28 +76,46 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
 
 
 @lru_cache(maxsize=1)
-def _recording(path: Path) -> np.ndarray:
-    return read_wav(path, SAMPLE_RATE)
+def _recording(path: Path, command: str | None, channel: int | None) -> tuple[np.ndarray, str]:
+    """Samples (N,) at 16 kHz of a file, or of what ``command``, run in the folder ``path``, writes; and what they were."""
+    if command is None:
+        return read_wav(path, SAMPLE_RATE, channel), audio_format(path)
+    with tempfile.NamedTemporaryFile(prefix="xlt-", suffix=".audio") as output:
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=path, stdin=subprocess.DEVNULL, stdout=output,
+                              stderr=subprocess.PIPE, check=False)
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+            raise DataError(f"the command {command!r}, run in {path}, ended with status {done.returncode}: {said[-1][:200]}")
+        try:
+            return read_wav(output.name, SAMPLE_RATE, channel), audio_format(output.name)
+        except DataError as err:
+            raise DataError(f"the command {command!r}, run in {path}: its output is not audio: "
+                            f"{str(err).removeprefix(output.name + ': ')}") from None
 
 
 def decode(job: tuple[Utterance, Path]) -> Clip:
     """Write the clip of an utterance as ``wav`` unless an earlier run has done so; level and content are left alone."""
     utt, wav = job
     try:
-        if wav.exists():
-            samples = np.rint(read_wav(wav) * 32768).astype(np.int16)
+        if wav.exists() and utt.command is None:
+            samples, source = np.rint(read_wav(wav) * 32768).astype(np.int16), audio_format(utt.audio)
         else:
-            audio = _recording(utt.audio)
+            audio, source = _recording(utt.audio, utt.command, utt.channel)
             if utt.start_s is not None:
-                if utt.start_s * SAMPLE_RATE >= len(audio):
-                    raise DataError(f"{utt.audio}: {len(audio) / SAMPLE_RATE:.2f} s long, the segment starts at "
-                                    f"{utt.start_s} s")
+                _refuse_beyond(utt, len(audio) / SAMPLE_RATE)
                 audio = audio[round(utt.start_s * SAMPLE_RATE):round(utt.end_s * SAMPLE_RATE)]
             samples = np.clip(np.rint(audio * 32768), -32768, 32767).astype(np.int16)
             write_wav(wav, samples)
     except DataError as err:
         return Clip(error=str(err))
-    return Clip(len(samples) / SAMPLE_RATE, hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()[:20])
+    return Clip(len(samples) / SAMPLE_RATE, hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()[:20], source)
+
+
+def _refuse_beyond(utt: Utterance, dur_s: float) -> None:
+    """DataError if the segment is not in its recording of ``dur_s`` seconds."""
+    for what, time_s, limit_s in (("starts", utt.start_s, dur_s), ("ends", utt.end_s, dur_s + OVERSHOOT_S)):
+        if time_s >= limit_s:
+            raise DataError(f"{utt.audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
 
 
 def _quiet_worker() -> None:
@@ -202,33 +227,37 @@ def _refuse_ruins(corpus: Corpus, left_out: dict[str, list[str]], clips: dict[st
 
 def _write(cfg: Config, corpus: Corpus, utts: dict[str, Utterance], texts: dict[str, str], clips: dict[str, Clip],
            left_out: dict[str, list[str]], normaliser: str, out: Path, final: Path) -> dict:
-    """Tables of the Kaldi directory, ``utt2split``, ``utt2content`` and the report."""
+    """Tables of the Kaldi directory, ``utt2split``, ``utt2content``, tags and the report."""
     links: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, utt in utts.items():
         links["text", texts[name]].append(utt.content)
         links["own split", name].append(utt.content)
     groups = connect({utt.content for utt in utts.values()}, links.values())
     group_of = {name: groups[utt.content] for name, utt in utts.items()}
-    splits = split(set(group_of.values()))
-    given = {name: utt.split for name, utt in utts.items() if utt.split}
-    utt2split = given or {name: splits[group] for name, group in group_of.items()}
+    try:
+        utt2split, how = assign(utts, {name: clips[name].dur_s for name in utts}, group_of, cfg.data.split)
+    except DataError as err:
+        raise DataError(f"{corpus.name}: {err}") from None
     safe = {name: group.replace(" ", "_") for name, group in group_of.items()}
     write_table(out / "text", {name: texts[name] for name in utts})
+    write_table(out / "text_raw", {name: " ".join(utt.text.split()) for name, utt in utts.items()})
     write_table(out / "wav.scp", {name: f"{final}/wav/{name}.wav" for name in utts})
     write_table(out / "utt2spk", {name: utt.speaker for name, utt in utts.items()})
     write_table(out / "spk2utt", spk2utt({name: utt.speaker for name, utt in utts.items()}))
     write_table(out / "utt2dur", {name: f"{clips[name].dur_s:.4f}" for name in utts})
     write_table(out / "utt2lang", {name: utt.lang for name, utt in utts.items()})
     write_table(out / "utt2audio", {name: clips[name].audio for name in utts})
+    write_table(out / "utt2format", {name: clips[name].format for name in utts})
     write_table(out / "utt2group", safe)
     write_table(out / "utt2content", {name: utt.content for name, utt in utts.items()})
     write_table(out / "utt2split", utt2split)
+    _write_tags(corpus, utts, out)
     minutes = {name: round(sum(clips[u].dur_s for u in utts if utt2split[u] == name) / 60, 3)
                for name in ("train", "dev", "test")}
     counts = Counter(utt2split.values())
     seen = len(utts) + sum(map(len, left_out.values()))
     report = {"corpus": corpus.name, "facts": corpus.facts, "lang": cfg.lang, "normaliser": normaliser,
-              "seen": seen, "kept": len(utts), "groups": len(set(group_of.values())),
+              "seen": seen, "kept": len(utts), "groups": len(set(group_of.values())), "split": how,
               "minutes": {"all": round(sum(minutes.values()), 3), **minutes},
               "utterances": {name: counts[name] for name in minutes},
               "left_out": {reason: sorted(ids) for reason, ids in left_out.items() if ids},
@@ -240,5 +269,17 @@ def _write(cfg: Config, corpus: Corpus, utts: dict[str, Utterance], texts: dict[
     for reason, ids in left_out.items():
         if ids:
             say(f"  {len(ids):6} {reason:24} {REASONS.get(reason, '')}")
+    say(f"  split by {how['by']}: {how['why']} ({', '.join(f'{part} {n}' for part, n in how['speakers'].items())} speakers)")
     say(f"  every id stands in {os.path.join(final, 'report.json')}")
     return {"utterances": len(utts), "minutes": report["minutes"]["all"]}
+
+
+def _write_tags(corpus: Corpus, utts: dict[str, Utterance], out: Path) -> None:
+    """``utt2accent`` and the like, with the utterances that have the tag."""
+    for tag in sorted({tag for utt in utts.values() for tag in utt.tags}):
+        table = f"utt2{tag}"
+        if not re.fullmatch("[a-z0-9_]+", tag) or table in KNOWN:
+            raise DataError(f"{corpus.name}: {tag!r} cannot be a tag: {table} is a table of its own or not a plain file name; "
+                            "call it something else")
+        rows = {name: " ".join(utt.tags[tag].split()) for name, utt in utts.items() if tag in utt.tags}
+        write_table(out / table, {name: value for name, value in rows.items() if value})

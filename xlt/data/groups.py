@@ -48,6 +48,34 @@ def split(groups: Iterable[str]) -> dict[str, str]:
     return {group: "test" if rank < few else "dev" if rank < 2 * few else "train" for rank, group in enumerate(ranked)}
 
 
+def split_speakers(speech: Mapping[str, float]) -> dict[str, str]:
+    """``{speaker: train | dev | test}`` from the seconds of each, three speakers at the least.
+
+    By hash as groups are, as long as dev and test each get 5 to 15% of the speech: then a further speaker moves no other. Else
+    dev and test take turns, speakers by hash, up to 10% each and never beyond 15%; where even one is more, the shortest. Who has
+    most of the speech is in train.
+    """
+    total = sum(speech.values())
+    found = split(speech)
+    shares = [sum(s for speaker, s in speech.items() if found[speaker] == part) / total for part in ("dev", "test")]
+    if all(DEV_SHARE / 2 <= share <= DEV_SHARE * 1.5 for share in shares):
+        return found
+    ranked = sorted(speech, key=lambda speaker: (position(speaker, "split"), speaker))
+    ranked.remove(max(ranked, key=speech.__getitem__))
+    held: dict[str, list[str]] = {"dev": [], "test": []}
+    filled = {"dev": 0.0, "test": 0.0}
+    for speaker in ranked:
+        part = min(filled, key=filled.__getitem__)
+        if filled[part] < DEV_SHARE * total and filled[part] + speech[speaker] <= DEV_SHARE * 1.5 * total:
+            held[part].append(speaker)
+            filled[part] += speech[speaker]
+    for speakers in held.values():
+        if not speakers:
+            left = [speaker for speaker in ranked if speaker not in held["dev"] + held["test"]]
+            speakers.append(min(left, key=speech.__getitem__))
+    return {speaker: next((part for part in held if speaker in held[part]), "train") for speaker in speech}
+
+
 def budget(durations: Mapping[str, float], keys: Mapping[str, str], minutes: float) -> list[str]:
     """The utterances of a training budget: by hash of ``keys``, as many as fit into ``minutes``.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from xlt.data.groups import budget
@@ -9,7 +10,20 @@ from xlt.errors import DataError
 from xlt.kaldi_io import read_table, spk2utt, write_table
 from xlt.log import say
 
-TABLES = ("wav.scp", "text", "utt2spk", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio")
+TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio", "utt2format")
+KNOWN = {*TABLES, "utt2split", "utt2num_frames", "utt2crc"}  # any other utt2… is a tag
+
+
+def tag_tables(folder: Path) -> list[str]:
+    """Names of the tables of tags in ``folder``, such as utt2accent; not every utterance has each."""
+    return sorted(path.name for path in folder.glob("utt2*") if path.name not in KNOWN)
+
+
+def write_tags(tags: Mapping[str, Mapping[str, str]], utts: Iterable[str], out: Path) -> None:
+    """Write what ``tags`` (``{"utt2accent": {utterance: accent}}``) has of ``utts``; no table without lines."""
+    for table, rows in tags.items():
+        if own := {utt: rows[utt] for utt in utts if utt in rows}:
+            write_table(out / table, own)
 
 
 def subset(everything: Path, out: Path, name: str, minutes: float | None) -> dict:
@@ -38,6 +52,7 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None) -> dic
         utts += chosen
     for table in TABLES:
         write_table(out / table, {utt: tables[table][utt] for utt in utts})
+    write_tags({table: read_table(everything / table) for table in tag_tables(everything)}, utts, out)
     write_table(out / "spk2utt", spk2utt({utt: tables["utt2spk"][utt] for utt in utts}))
     total = sum(durations[utt] for utt in utts) / 60
     say(f"  {name}: {len(utts)} utterances, {total:.2f} minutes" + (f" ({', '.join(parts)})" if len(parts) > 1 else ""))

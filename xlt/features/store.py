@@ -284,8 +284,8 @@ def lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
     for line, (utt, path) in enumerate(wavs.items(), 1):
         where = f"{data / 'wav.scp'}:{line}: utterance {utt}: {path}"
         if path.endswith("|"):
-            raise DataError(f"{where}: is a command; import this directory with data.reader=kaldi data.dir=DIR, which "
-                            "runs commands")
+            raise DataError(f"{where}: is a command; import this directory with data.reader=kaldi data.dir=DIR "
+                            "data.allow_pipes=true, which runs commands")
         try:
             info = soundfile.info(path)
         except (soundfile.LibsndfileError, OSError) as err:

@@ -1,10 +1,13 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.data.corpus import tone
-from xlt.data.corpora.kaldi import read
+from xlt.data.build import decode
+from xlt.data.corpora.kaldi import read, recognise
 from xlt.errors import DataError
+from xlt.kaldi_io import read_table
 
 
 def write(folder: Path, **tables: str) -> Path:
@@ -58,7 +61,7 @@ def test_a_split_of_its_own_is_kept(recipe, tmp_path):
 
 
 @pytest.mark.parametrize(("tables", "said"), [
-    ({"wav_scp": "ana-1 sox a.wav -t wav - |\n"}, r"wav.scp:1: 'ana-1' is a command.*write its output to a file"),
+    ({"wav_scp": "ana-1 sox a.wav -t wav - |\n"}, r"wav.scp:1: 'ana-1' is a command.*write their output"),
     ({"wav_scp": "rec a.wav\n", "segments": "ana-1 rec 2 1\n"}, r"segments:1: found 2–1 s, expected 0 <= start < end"),
     ({"wav_scp": "rec a.wav\n", "segments": "ana-1 rec x 1\n"}, r"segments:1: found 'rec x 1', expected RECORDING"),
     ({"wav_scp": "rec a.wav\n", "segments": "ana-1 other 0 1\n"}, r"segments:1: recording 'other' is not in wav.scp"),
@@ -76,3 +79,73 @@ def test_no_folder(recipe, tmp_path):
         read(recipe.cfg("data.reader=kaldi"))
     with pytest.raises(DataError, match="no such folder"):
         of(recipe, tmp_path / "nowhere")
+
+
+def piped(corpus, command):
+    return write(corpus, wav_scp=f"rec {command} |\n", segments="ana-1 rec 0.5 1.25\nana-2 rec 1.25 2\n")
+
+
+def test_commands_are_run_only_if_allowed(recipe, corpus):
+    piped(corpus, f"cat a.wav; touch {corpus}/was_run")
+    with pytest.raises(DataError, match=r"wav.scp:1: 'rec' is a command.*can do all that you can do.*data.allow_pipes=true"):
+        of(recipe, corpus)
+    assert not (corpus / "was_run").exists()
+
+
+def test_pipes_through_stage_1(recipe, tmp_path, capsys):
+    corpus = tmp_path / "corpus"
+    rows = {"wav_scp": "", "text": "", "utt2spk": ""}
+    for number in range(6):
+        tone(corpus / f"{number}.wav", hz=300.0 + 50 * number, rate=8000, dur_s=1.5)
+        rows["wav_scp"] += f"ana-{number} cat {number}.wav | cat |\n"
+        rows["text"] += f"ana-{number} text {'abcdef'[number]}\n"
+        rows["utt2spk"] += f"ana-{number} ana\n"
+    write(corpus, **rows)
+    assert recipe("data.reader=kaldi", f"data.dir={corpus}", "data.allow_pipes=true") == 0
+    assert "data.allow_pipes: runs 6 commands of" in capsys.readouterr().out
+    all_of = {name: read_table(recipe.dir / "data/all" / name) for name in ("utt2dur", "utt2format")}
+    assert set(all_of["utt2dur"].values()) == {"1.5000"} and set(all_of["utt2format"].values()) == {"8000 1 wav"}
+
+
+@pytest.mark.parametrize(("command", "said"), [
+    ("sph2pipe_is_not_here a.sph", "ended with status 127: .*sph2pipe_is_not_here.*not found"),
+    ("cat a.sph | cat", "ended with status 1: cat: a.sph: No such file"),
+    ("echo hello", "its output is not audio: not readable as audio"),
+    ("true", "its output is not audio"),
+])
+def test_a_command_that_fails_is_an_error(recipe, corpus, capsys, command, said):
+    piped(corpus, command)
+    assert recipe("data.reader=kaldi", f"data.dir={corpus}", "data.allow_pipes=true") == 2
+    err = capsys.readouterr().err
+    assert "2 of 2 clips cannot be read" in err and f"the command {command!r}, run in {corpus}" in err and re.search(said, err)
+
+
+def test_a_command_with_a_quote_that_does_not_close(recipe, corpus):
+    piped(corpus, "cat 'a.wav")
+    with pytest.raises(DataError, match=r"wav.scp:1: .*not a command that a shell can read \(No closing quotation\)"):
+        of_with_pipes(recipe, corpus)
+
+
+def of_with_pipes(recipe, folder):
+    return read(recipe.cfg("data.reader=kaldi", f"data.dir={folder}", "data.allow_pipes=true"))
+
+
+def test_the_length_in_the_header_of_a_pipe_may_be_unknown(recipe, corpus):
+    raw = (corpus / "a.wav").read_bytes()
+    at = raw.find(b"data") + 4
+    (corpus / "b.raw").write_bytes(raw[:4] + b"\xff\xff\xff\x7f" + raw[8:at] + b"\xff\xff\xff\x7f" + raw[at + 4:])  # as sox does
+    piped(corpus, "cat b.raw")
+    utt, _ = of_with_pipes(recipe, corpus).utterances
+    clip = decode((utt, corpus / "out.wav"))
+    assert (clip.error, clip.dur_s, clip.format) == ("", 0.75, "16000 1 wav")
+
+
+def test_tags(recipe, corpus):
+    write(corpus, utt2accent="ana-1 north\n", utt2dur="ana-1 1\nana-2 1\n")
+    assert [u.tags for u in of(recipe, corpus).utterances] == [{"accent": "north"}, {}]
+
+
+def test_recognise(corpus, tmp_path):
+    assert recognise(corpus) and recognise(tmp_path)
+    write(tmp_path / "other", text="x")
+    assert not recognise(tmp_path / "other") and not recognise(corpus / "a.wav") and not recognise(tmp_path / "nowhere")

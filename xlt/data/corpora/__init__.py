@@ -1,6 +1,7 @@
 """Corpus readers, one a file. A reader finds the utterances of one language; it neither decodes audio nor changes text.
 
-``read(cfg) -> Corpus``; DataError if the corpus cannot be had or lacks the language. ``recipes`` alone reads no corpus: it joins
+``read(cfg) -> Corpus``; DataError if the corpus cannot be had or lacks the language. ``recognise(place) -> bool``, in the same
+file: whether a folder or file is a corpus of this form; cheap, and it never raises. ``recipes`` alone reads no corpus: it joins
 what other recipes have made of theirs, ``unit(ctx) -> Unit``.
 """
 
@@ -16,7 +17,10 @@ class Utterance:
 
     ``id`` starts with ``speaker``. ``start_s``/``end_s``: the part of ``audio`` that is meant, seconds; None = all.
     ``content``: the same for all utterances that the corpus knows to say the same, also in other languages; the split
-    follows it. ``split``: train, dev or test where the corpus has its own split.
+    follows it. ``split``: train, dev or test where the corpus has its own split. ``tags``: what else is known, e.g.
+    ``{"accent": "scottish"}``; stage 1 writes it as ``utt2accent``. ``command``: a shell command that writes the audio to its
+    standard output; ``audio`` is then the folder that it is run in. ``channel``: the one that is meant, counted from 0; None =
+    all, averaged.
     """
 
     id: str
@@ -28,6 +32,9 @@ class Utterance:
     start_s: float | None = None
     end_s: float | None = None
     split: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    command: str | None = None
+    channel: int | None = None
 
 
 @dataclass

@@ -1,32 +1,54 @@
-"""A Kaldi data directory, or a folder with train/, dev/ and test/ that are ones; their split is then kept."""
+"""A Kaldi data directory, or a folder with train/, dev/ and test/ that are ones; their split is then kept.
+
+Its wav.scp may have commands (``sph2pipe -f wav a.sph |``), which are run only if ``data.allow_pipes`` says so.
+"""
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
+from typing import NamedTuple
 
 from xlt import languages
 from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
+from xlt.data.corpora.archive import corpus_place, listing
+from xlt.data.subsets import tag_tables
 from xlt.errors import DataError
 from xlt.kaldi_io import read_table
+from xlt.log import say
 
 SETS = {"train": "train", "dev": "dev", "valid": "dev", "test": "test"}
+_EXPECTED = "a Kaldi data directory (wav.scp, text, utt2spk), or a folder with train/, dev/ and test/ that are ones"
+
+
+class _Source(NamedTuple):
+    """A file, or a command and the folder that it is run in."""
+
+    path: Path
+    command: str | None = None
+
+
+def recognise(place: Path) -> bool:
+    """Whether ``place`` has wav.scp and text, right there or in train/, dev/ or test/."""
+    names = listing(place)
+    folders = {os.path.dirname(name) for name in names if os.path.basename(name) == "wav.scp"}
+    return any(f"{folder}/text".lstrip("/") in names for folder in folders)
 
 
 def read(cfg: Config) -> Corpus:
     """The utterances of ``data.dir``; those without text or without audio are left out and listed."""
-    if cfg.data.dir is None:
-        raise DataError("data.dir: not set; the reader kaldi needs the folder of a Kaldi data directory")
-    root = Path(cfg.data.dir)
+    root = corpus_place(cfg, _EXPECTED)
     if not root.is_dir():
-        raise DataError(f"data.dir: {root}: no such folder; expected a Kaldi data directory")
+        raise DataError(f"data.dir: {root}: a file, expected {_EXPECTED}")
     lang = languages.get(cfg.lang).code
     parts = {SETS[name]: root / name for name in SETS if (root / name / "wav.scp").exists()}
     if parts and set(parts) != {"train", "dev", "test"}:
         raise DataError(f"{root}: has {', '.join(sorted(parts))}, expected train, dev and test, or wav.scp right there")
     corpus = Corpus("kaldi", [], {"audio without text": [], "text without audio": []}, {"licence": "your own"})
     for name, folder in parts.items() or [(None, root)]:
-        _read_dir(folder, name, lang, corpus)
+        _read_dir(folder, name, lang, corpus, cfg.data.allow_pipes)
     seen: set[str] = set()
     for utt in corpus.utterances:
         if utt.id in seen:
@@ -35,14 +57,10 @@ def read(cfg: Config) -> Corpus:
     return corpus
 
 
-def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus) -> None:
-    scp, text, utt2spk = (read_table(folder / name) for name in ("wav.scp", "text", "utt2spk"))
-    audio = {}
-    for number, (key, value) in enumerate(scp.items(), 1):
-        if value.endswith("|"):
-            raise DataError(f"{folder / 'wav.scp'}:{number}: {key!r} is a command (it ends in '|'); commands are not "
-                            "run: write its output to a file and name that")
-        audio[key] = Path(value) if Path(value).is_absolute() else _resolve(folder, value)
+def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus, pipes: bool) -> None:
+    text, utt2spk = (read_table(folder / name) for name in ("text", "utt2spk"))
+    audio = _sources(folder, pipes)
+    tags = {name.removeprefix("utt2"): read_table(folder / name) for name in tag_tables(folder)}
     segments = _segments(folder, audio) if (folder / "segments").exists() else {key: (key, None, None) for key in audio}
     corpus.left_out["audio without text"] += [utt for utt in segments if utt not in text]
     corpus.left_out["text without audio"] += [utt for utt in text if utt not in segments]
@@ -53,19 +71,47 @@ def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus) -> Non
             raise DataError(f"{folder / 'utt2spk'}: utterance {utt!r} of text is missing; give each a speaker")
         speaker = utt2spk[utt]
         name = utt if utt.startswith(speaker) else f"{speaker}-{utt}"  # Kaldi sorts by speaker only if ids start so
+        own = {tag: table[utt] for tag, table in tags.items() if utt in table}
+        source = audio[recording]
         corpus.utterances.append(
-            Utterance(name, speaker, lang, text[utt], audio[recording], name, start_s, end_s, split))
+            Utterance(name, speaker, lang, text[utt], source.path, name, start_s, end_s, split, own, source.command))
 
 
-def _resolve(folder: Path, value: str) -> Path:
-    """A relative path counts from where Kaldi was run; tried are here, the folder, and the folders above it."""
+def _sources(folder: Path, pipes: bool) -> dict[str, _Source]:
+    """Files and commands of wav.scp; DataError if there are commands and ``pipes``, the setting, does not allow them."""
+    scp, found = folder / "wav.scp", {}
+    for number, (key, value) in enumerate(read_table(scp).items(), 1):
+        if not value.endswith("|"):
+            found[key] = _Source(base(folder, value) / value)
+        elif pipes:
+            command = value.removesuffix("|").strip()
+            found[key] = _Source(base(folder, *_words(command, f"{scp}:{number}")), command)
+        else:
+            raise DataError(f"{scp}:{number}: {key!r} is a command (it ends in '|'): {value[:200]!r}. Commands can do all that "
+                            "you can do, so none is run unasked: read them, then set data.allow_pipes=true; or write their "
+                            "output to files and name those")
+    commands = [source.command for source in found.values() if source.command]
+    if commands:
+        say(f"  data.allow_pipes: runs {len(commands)} commands of {scp}, first: {commands[0]}")
+    return found
+
+
+def _words(command: str, where: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as err:
+        raise DataError(f"{where}: {command!r}: not a command that a shell can read ({err}); mend its quotes") from None
+
+
+def base(folder: Path, *words: str) -> Path:
+    """Where relative paths among ``words`` count from: where Kaldi was run, which is here, the folder, or one above it."""
     for base in (Path("."), folder, *folder.absolute().parents):
-        if (base / value).exists():
-            return base / value
-    return folder / value
+        if any((base / word).is_file() for word in words if not os.path.isabs(word)):
+            return base
+    return folder
 
 
-def _segments(folder: Path, audio: dict[str, Path]) -> dict[str, tuple[str, float, float]]:
+def _segments(folder: Path, audio: dict[str, _Source]) -> dict[str, tuple[str, float, float]]:
     found = {}
     path = folder / "segments"
     for number, (utt, value) in enumerate(read_table(path).items(), 1):

@@ -16,14 +16,15 @@ from pathlib import Path
 
 from xlt import data, languages
 from xlt.config import CONF_DIR, Config, load, read_yaml
-from xlt.data.subsets import TABLES
+from xlt.data.subsets import TABLES, tag_tables, write_tags
 from xlt.errors import ConfigError, DataError, XltError
 from xlt.kaldi_io import read_table, spk2utt, write_table
 from xlt.log import say
 from xlt.stage import Context, Unit, read_json, write_json
 
 _JOINED = (*TABLES, "utt2content", "utt2split")
-_THEIRS = ("normaliser", "min_dur_s", "max_dur_s", "max_chars_per_s", "min_chars_per_s")  # settings of a source alone
+_THEIRS = ("normaliser", "columns", "tier", "allow_pipes", "train_from", "split", "parts", "splits", "min_dur_s", "max_dur_s",
+           "max_chars_per_s", "min_chars_per_s")  # settings of a source alone
 _PASSED_ON = ("dir", "archive", "cache")  # where the corpus is: given here, they hold for every source
 
 
@@ -112,6 +113,7 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
     """
     tables: dict[str, dict[str, str]] = {table: {} for table in _JOINED}
     owner: dict[str, str] = {}
+    tags: dict[str, dict[str, str]] = {}
     for source in found:
         own = {table: read_table(source.everything / table) for table in _JOINED}
         twice = sorted(own["text"].keys() & owner.keys())
@@ -123,9 +125,12 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
         own["wav.scp"] = {u: os.path.normpath(os.path.join(source.name, wav)) for u, wav in own["wav.scp"].items()}
         for table in _JOINED:
             tables[table] |= own[table]
+        for table in tag_tables(source.everything):
+            tags.setdefault(table, {}).update(read_table(source.everything / table))
     _refuse_leaks(tables, owner)
     for table, rows in tables.items():
         write_table(out / table, rows)
+    write_tags(tags, tables["text"], out)
     write_table(out / "spk2utt", spk2utt(tables["utt2spk"]))
     report = _report(cfg, found)
     write_json(out / "report.json", report)
@@ -157,7 +162,7 @@ def _report(cfg: Config, found: list[Source]) -> dict:
             whole["left_out"][reason] = sorted(whole["left_out"].get(reason, []) + ids)
         whole["reasons"] |= part["reasons"]
         whole["unreadable"] |= part["unreadable"]
-    own = ("corpus", "facts", "normaliser", "seen", "kept", "groups", "minutes", "utterances")
+    own = ("corpus", "facts", "normaliser", "seen", "kept", "groups", "split", "minutes", "utterances")
     return {"corpus": " + ".join(sorted({part["corpus"] for part in parts.values()})), "lang": cfg.lang,
             "normaliser": data.normaliser_of(cfg), **whole,
             "languages": {lang: {"recipe": source.name, **{key: parts[lang][key] for key in own}}

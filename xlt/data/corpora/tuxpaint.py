@@ -14,6 +14,7 @@ from pathlib import Path
 from xlt import languages
 from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
+from xlt.data.corpora.archive import listing
 from xlt.data.deb import unpack
 from xlt.data.fetch import apt_download, cache_root, only_one, sha256
 from xlt.data.groups import connect
@@ -29,19 +30,25 @@ _CLIP = re.compile(r"(?P<stamp>.+)_desc_(?P<lang>[a-z]{2,3})(?P<variant>[_@]\w+)
 _TEXT = re.compile(r"(?P<lang>[a-z]{2,3})\.utf8=(?P<text>.*)")
 
 
+def recognise(place: Path) -> bool:
+    """Whether ``place`` is the package or has clips named ``NAME_desc_LL.ogg``."""
+    return place.name.startswith(f"{PACKAGE}_") or any(_CLIP.fullmatch(name) for name in listing(place))
+
+
 def source(cfg: Config) -> Path:
     """The folder ``stamps``: in data.dir, or unpacked from data.archive or from the package that apt fetches."""
     data = cfg.data
-    if data.dir is not None:
+    if data.dir is not None and not data.dir.endswith(".deb"):
         folder = Path(data.dir)
         if not folder.is_dir():
             raise DataError(f"data.dir: {folder}: no such folder; expected the unpacked {PACKAGE}")
         inner = folder / "usr/share/tuxpaint/stamps"
         return inner if inner.is_dir() else folder
     cache = cache_root(data.cache)
-    deb = Path(data.archive) if data.archive else apt_download(PACKAGE, None, cache / "apt")
+    given = data.dir or data.archive
+    deb = Path(given) if given else apt_download(PACKAGE, None, cache / "apt")
     if not deb.is_file():
-        raise DataError(f"data.archive: {deb}: no such file; expected {PACKAGE}_*.deb")
+        raise DataError(f"{'data.dir' if data.dir else 'data.archive'}: {deb}: no such file; expected {PACKAGE}_*.deb")
     folder = cache / "unpacked" / f"{deb.stem}-{sha256(deb)[:12]}"
     with only_one(cache / "unpacked", deb.name):
         if not folder.is_dir():

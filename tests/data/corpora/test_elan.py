@@ -1,0 +1,156 @@
+"""The reader elan: documents that pympi itself has written, and the faults that field work brings."""
+
+import pytest
+from pympi import Eaf
+
+from tests.data.corpus import tone
+from xlt.data.corpora.elan import read, recognise
+from xlt.errors import DataError
+from xlt.kaldi_io import read_table
+
+
+def of(recipe, place, *settings):
+    return read(recipe.cfg("data.reader=elan", f"data.dir={place}", *settings))
+
+
+def document(path, tiers, media="rec.wav", **linked):
+    """Write an .eaf: ``tiers``: {name: (participant, [(start ms, end ms, text), …])}."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    eaf = Eaf()
+    eaf.remove_tier("default")
+    if media:
+        eaf.add_linked_file(f"file:///D:/field/{media}", relpath=f"./{media}", mimetype="audio/x-wav", **linked)
+    for name, (participant, annotations) in tiers.items():
+        eaf.add_tier(name, part=participant)
+        for start, end, text in annotations:
+            eaf.add_annotation(name, start, end, text)
+    eaf.to_file(str(path))
+    return eaf
+
+
+LINES = [(0, 800, "O pisică."), (1000, 1900, "Un câine"), (2000, 2900, "ზღვა")]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tone(tmp_path / "field/rec.wav", dur_s=3.0)
+    return tmp_path / "field"
+
+
+def test_the_only_tier(recipe, folder):
+    document(folder / "story.eaf", {"text": ("Ana Pop", LINES), "notes": ("", [])})
+    corpus = of(recipe, folder)
+    assert [(u.id, u.speaker, u.text, u.start_s, u.end_s) for u in corpus.utterances] == [
+        ("Ana_Pop-story-0000000-0000800", "Ana_Pop", "O pisică.", 0.0, 0.8),
+        ("Ana_Pop-story-0001000-0001900", "Ana_Pop", "Un câine", 1.0, 1.9),
+        ("Ana_Pop-story-0002000-0002900", "Ana_Pop", "ზღვა", 2.0, 2.9)]
+    assert {u.audio for u in corpus.utterances} == {folder / "rec.wav"} and corpus.facts["tiers"] == ["text"]
+    assert recognise(folder) and recognise(folder / "story.eaf") and not recognise(folder / "rec.wav")
+    assert [u.id for u in of(recipe, folder / "story.eaf").utterances] == [u.id for u in corpus.utterances]
+
+
+def test_several_tiers_must_be_chosen_from(recipe, folder):
+    document(folder / "a.eaf", {"tx@A": ("Ana", LINES[:2]), "tx@B": ("Ion", LINES[2:]), "ft": ("", [(0, 800, "A cat.")])})
+    with pytest.raises(DataError, match=r"data.tier: not set, and .* has 3 tiers; name the one with the texts") as err:
+        of(recipe, folder)
+    assert "'tx@A': 2 annotations, e.g. 'O pisică.'" in str(err.value) and "'ft': 1 annotations, e.g. 'A cat.'" in str(err.value)
+    assert [u.speaker for u in of(recipe, folder, "data.tier=tx@*").utterances] == ["Ana", "Ana", "Ion"]
+    assert [u.text for u in of(recipe, folder, "data.tier=[ft]").utterances] == ["A cat."]
+    with pytest.raises(DataError, match=r"data.tier: no tier 'tx' with text in .*; there are:\n  'ft': 1 annotations"):
+        of(recipe, folder, "data.tier=tx")
+
+
+def test_reference_tiers_have_the_times_of_what_they_refer_to(recipe, folder):
+    eaf = document(folder / "a.eaf", {"ref": ("Ana", [(0, 800, "s1"), (1000, 1900, "s2")])})
+    eaf.add_linguistic_type("words", constraints="Symbolic_Subdivision", timealignable=False)
+    eaf.add_linguistic_type("said", constraints="Symbolic_Association", timealignable=False)
+    eaf.add_tier("said", ling="said", parent="ref")
+    eaf.add_ref_annotation("said", "ref", 400, "o pisică")
+    eaf.add_ref_annotation("said", "ref", 1400, "un câine")
+    eaf.add_tier("free", ling="said", parent="said")
+    below = {eaf.tiers["said"][1][name][1]: name for name in eaf.tiers["said"][1]}
+    eaf.tiers["free"][1]["a90"] = (below["un câine"], "a dog", None, None)
+    eaf.annotations["a90"] = "free"
+    eaf.add_tier("words", ling="words", parent="ref")
+    first = next(iter(eaf.tiers["ref"][0]))
+    for name, word, before in (("a91", "o", None), ("a92", "pisică", "a91")):
+        eaf.tiers["words"][1][name] = (first, word, before, None)
+        eaf.annotations[name] = "words"
+    eaf.to_file(str(folder / "a.eaf"))
+
+    def said(tier):
+        return [(u.text, u.start_s, u.end_s, u.speaker) for u in of(recipe, folder, f"data.tier={tier}").utterances]
+
+    assert said("said") == [("o pisică", 0.0, 0.8, "Ana"), ("un câine", 1.0, 1.9, "Ana")]
+    assert said("free") == [("a dog", 1.0, 1.9, "Ana")]
+    assert said("words") == [("o pisică", 0.0, 0.8, "Ana")]
+
+
+def test_without_a_participant_a_file_is_a_speaker(recipe, folder):
+    document(folder / "one.eaf", {"text": ("", LINES[:1])})
+    document(folder / "two.eaf", {"text": ("", LINES[1:])})
+    corpus = of(recipe, folder)
+    assert [u.speaker for u in corpus.utterances] == ["one", "two", "two"]
+    assert corpus.facts["speakers"] == "tiers without a participant: one speaker a file"
+
+
+@pytest.mark.parametrize("where", ["rec.wav", "sub/rec.wav", "Story.wav"])
+def test_the_recording_is_looked_up(recipe, tmp_path, where):
+    document(tmp_path / "f/docs/Story.eaf", {"text": ("A", LINES)}, media="rec.wav")
+    wav = tone(tmp_path / "f/docs" / where, dur_s=3.0)
+    assert {u.audio for u in of(recipe, tmp_path / "f").utterances} == {wav}
+
+
+def test_a_film_gives_way_to_sound_and_an_offset_counts(recipe, folder):
+    eaf = document(folder / "a.eaf", {"text": ("A", LINES)}, media="clip.mp4")
+    (folder / "clip.mp4").write_bytes(b"film")
+    eaf.add_linked_file("file:///D:/rec.wav", relpath="./rec.wav", mimetype="audio/x-wav", time_origin=50)
+    eaf.to_file(str(folder / "a.eaf"))
+    utt = of(recipe, folder).utterances[1]
+    assert (utt.audio.name, utt.start_s, utt.end_s) == ("rec.wav", 1.05, 1.95)
+
+
+def test_what_cannot_be_used_is_listed(recipe, folder):
+    document(folder / "a.eaf", {"text": ("A", [*LINES, (2950, 2990, " ")])})
+    document(folder / "b.eaf", {"text": ("A", LINES[:1])}, media="lost.wav")
+    eaf = document(folder / "c.eaf", {"text": ("A", LINES[:1])})
+    (_, end, *_), = eaf.tiers["text"][0].values()
+    eaf.timeslots[end] = None
+    eaf.to_file(str(folder / "c.eaf"))
+    corpus = of(recipe, folder)
+    assert len(corpus.utterances) == 3
+    assert corpus.left_out == {"audio without text": ["a.eaf:text:4"], "text without audio": ["b.eaf:text:1"],
+                               "annotation without times": ["c.eaf:text:1"]}
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    ("<ANNOTATION_DOCUMENT>\n<TIER", r"a.eaf:2: not valid XML"),
+    ("<html></html>", "a document of the kind html, expected ELAN's ANNOTATION_DOCUMENT"),
+    ("<ANNOTATION_DOCUMENT><TIER/></ANNOTATION_DOCUMENT>", "not a complete ELAN file"),
+])
+def test_documents_that_are_none(recipe, folder, content, said):
+    (folder / "a.eaf").write_text(content)
+    with pytest.raises(DataError, match=said):
+        of(recipe, folder)
+
+
+def test_nothing_to_read(recipe, folder):
+    with pytest.raises(DataError, match="no .eaf file in it"):
+        of(recipe, folder)
+    document(folder / "a.eaf", {"text": ("A", [])})
+    with pytest.raises(DataError, match="no tier of its 1 .eaf files has text"):
+        of(recipe, folder)
+    document(folder / "a.eaf", {"text": ("A", LINES)}, media="lost.wav")
+    with pytest.raises(DataError, match=r"its recording is not there: file:///D:/field/lost.wav; put it beside"):
+        of(recipe, folder)
+
+
+def test_through_stage_1(recipe, tmp_path):
+    for number in range(6):
+        lines = [(start, end, f"{text} {'abcdef'[number]}") for start, end, text in LINES]
+        document(tmp_path / f"f/{number}.eaf", {"text": (f"speaker {number}", lines)}, media=f"{number}.wav")
+        tone(tmp_path / f"f/{number}.wav", dur_s=3.0, hz=300.7 + 20.1 * number, rate=44100, channels=2)
+    assert recipe("data.reader=elan", f"data.dir={tmp_path / 'f'}") == 0
+    assert read_table(recipe.dir / "data/all/utt2dur")["speaker_0-0-0001000-0001900"] == "0.9000"
+    assert set(read_table(recipe.dir / "data/all/utt2format").values()) == {"44100 2 wav"}
+    assert len(read_table(recipe.dir / "data/dev/spk2utt")) == 1  # split by speaker

@@ -1,0 +1,96 @@
+"""Every form is taken for itself, whatever the others think of it: the order of the registry decides."""
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
+
+from tests.data.corpus import stamp, tone
+from tests.recipes.layouts import common_voice, fleurs
+from xlt.data.corpora.recognise import about, recognise
+from xlt.errors import DataError
+from xlt.registry import READERS
+
+
+def kaldi(folder: Path) -> Path:
+    """With a table of notes beside it, as people keep them."""
+    tone(folder / "a.wav")
+    for name in ("wav.scp", "text", "utt2spk", "notes.csv"):
+        (folder / name).write_text("a a.wav\n", encoding="utf-8")
+    return folder
+
+
+def lhotse(folder: Path) -> Path:
+    tone(folder / "a.wav")
+    recording = Recording.from_file(folder / "a.wav", recording_id="a")
+    RecordingSet.from_recordings([recording]).to_file(folder / "recordings.jsonl")
+    SupervisionSet.from_segments([SupervisionSegment("a", "a", 0, 1.0, text="un")]).to_file(folder / "supervisions.jsonl")
+    return folder
+
+
+def elan(folder: Path) -> Path:
+    tone(folder / "a.wav")
+    (folder / "a.eaf").write_text('<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT VERSION="3.0"/>\n', "utf-8")
+    return folder
+
+
+def tuxpaint(folder: Path) -> Path:
+    stamp(folder, "animals/fish", {"ro": "un pește"}, {"ro": 300.0})
+    return folder
+
+
+def table(folder: Path) -> Path:
+    tone(folder / "a.wav")
+    (folder / "texts.csv").write_text("path,text\na.wav,un\n", encoding="utf-8")
+    return folder
+
+
+FORMS = {"kaldi": kaldi, "lhotse": lhotse, "commonvoice": lambda f: common_voice(f, "swh", "sw"),
+         "fleurs": lambda f: fleurs(f, "swh"), "elan": elan, "tuxpaint": tuxpaint, "table": table}
+
+
+def test_every_reader_that_reads_a_corpus_is_tried():
+    assert [name for name in READERS.entries if name not in ("join", "recipes")] == list(FORMS)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_folder(name, tmp_path):
+    assert recognise(FORMS[name](tmp_path / "c")) == name
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_archive(name, tmp_path):
+    """As it was fetched: one folder in a tarball."""
+    FORMS[name](tmp_path / "whole" / "corpus-1.0")
+    archive = shutil.make_archive(str(tmp_path / "corpus"), "gztar", tmp_path / "whole")
+    assert recognise(Path(archive)) == name
+
+
+def test_corpora_side_by_side_are_named(tmp_path):
+    """As lhotse leaves FLEURS: a folder for each language; the sound files lie elsewhere."""
+    for code in ("sw_ke", "tr_tr"):
+        lhotse(tmp_path / "c" / code)
+        for file in (tmp_path / "c" / code).glob("*.jsonl"):
+            (file.parent / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+            file.unlink()
+        (tmp_path / "c" / code / "a.wav").unlink()
+    with pytest.raises(DataError, match=r"is no corpus itself, but holds 2: .*sw_ke \(lhotse\), .*tr_tr \(lhotse\); name"):
+        recognise(tmp_path / "c")
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError, match="nowhere: no such file or folder"):
+        recognise(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no reader knows this form. It has no files"):
+        recognise(tmp_path / "empty")
+    (tmp_path / "notes.docx").touch()
+    with pytest.raises(DataError, match="It has the ending .docx. Looked for"):
+        recognise(tmp_path / "notes.docx")
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_a_reader_reads_is_one_sentence(name):
+    assert 20 < len(about(name)) < 160

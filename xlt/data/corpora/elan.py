@@ -1,0 +1,214 @@
+"""ELAN's ``.eaf`` files with their recordings: the annotations of one tier become utterances.
+
+The speaker is the tier's participant. Annotations that refer to others have the times of those; several that refer to the same
+one are its words, and are joined.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import xml.etree.ElementTree
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from xlt import languages
+from xlt.config import Config
+from xlt.data.corpora import Corpus, Utterance
+from xlt.data.corpora.archive import corpus_place, listing
+from xlt.data.corpora.names import span, speaker_ids, utterance_ids
+from xlt.data.corpora.sounds import Sounds
+from xlt.errors import DataError
+
+if TYPE_CHECKING:
+    from pympi import Eaf
+
+_EXPECTED = "a folder of .eaf files with their recordings, or one .eaf file"
+_FILMS = {".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".mkv", ".webm", ".mts", ".wmv"}
+_SHOWN = 40  # tiers in an error
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """An annotation: its tier, times (seconds, None where a slot has no time), the text, and the participant."""
+
+    tier: str
+    start_s: float | None
+    end_s: float | None
+    text: str
+    speaker: str
+
+
+def recognise(place: Path) -> bool:
+    """Whether ``place`` is, or has, an .eaf file."""
+    return any(name.lower().endswith(".eaf") for name in listing(place))
+
+
+def read(cfg: Config) -> Corpus:
+    """The annotations of the tier ``data.tier`` of all .eaf files; those without text, times or recording are listed."""
+    place = corpus_place(cfg, _EXPECTED)
+    below = place.rglob("*") if place.is_dir() else [place]
+    files = sorted(p for p in below if p.suffix.lower() == ".eaf" and not p.name.startswith("."))
+    if not files:
+        raise DataError(f"{place}: no .eaf file in it; expected {_EXPECTED}")
+    documents = {path: _parsed(path) for path in files}
+    tiers = _chosen({path: _tiers(eaf, path) for path, eaf in documents.items()}, cfg.data.tier, place)
+    root = place if place.is_dir() else place.parent
+    sounds = Sounds(root)
+    left_out: dict[str, list[str]] = defaultdict(list)
+    found: list[tuple[Path, Path, float, _Segment]] = []
+    for path, eaf in documents.items():
+        recording, origin_s = _recording(eaf, path, sounds)
+        for number, segment in enumerate((s for tier in tiers[path] for s in _segments(eaf, tier, path)), 1):
+            reason = _why_not(segment, recording)
+            if reason:
+                left_out[reason].append(f"{path.name}:{segment.tier}:{number}")
+            else:
+                found.append((path, recording, origin_s, segment))
+    if not found:
+        raise DataError(_nothing(place, left_out, documents))
+    speakers = speaker_ids(segment.speaker or path.stem for path, _, _, segment in found)
+    lang, spans = languages.get(cfg.lang).code, []
+    for path, _, _, segment in found:
+        inside = path.relative_to(root).with_suffix("").as_posix()
+        spans.append((speakers[segment.speaker or path.stem], f"{inside}-{span(segment.start_s, segment.end_s)}", segment.tier))
+    ids = utterance_ids(spans)
+    corpus = Corpus("ELAN", [], dict(left_out), {"licence": "your own", "files": len(files),
+                                                 "tiers": sorted({tier for own in tiers.values() for tier in own})})
+    if not all(segment.speaker for *_, segment in found):
+        corpus.facts["speakers"] = "tiers without a participant: one speaker a file"
+    for name, (speaker, _, _), (_, recording, origin_s, segment) in zip(ids, spans, found, strict=True):
+        corpus.utterances.append(Utterance(name, speaker, lang, segment.text, recording, name, segment.start_s + origin_s,
+                                           segment.end_s + origin_s))
+    return corpus
+
+
+def _parsed(path: Path) -> Eaf:
+    """The document by pympi; DataError if it is not one."""
+    from pympi import Eaf
+
+    try:
+        root = xml.etree.ElementTree.parse(path).getroot()
+    except xml.etree.ElementTree.ParseError as err:
+        raise DataError(f"{path}:{err.position[0]}: not valid XML ({err}); open and save it in ELAN") from None
+    if root.tag != "ANNOTATION_DOCUMENT":
+        raise DataError(f"{path}: a document of the kind {root.tag}, expected ELAN's ANNOTATION_DOCUMENT")
+    try:
+        return Eaf(str(path), suppress_version_warning=True)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as err:
+        raise DataError(f"{path}: not a complete ELAN file ({type(err).__name__}: {err}); open and save it in ELAN") from None
+
+
+def _segments(eaf: Eaf, tier: str, path: Path) -> Iterator[_Segment]:
+    """The annotations of a tier in order of time."""
+    aligned, references, attributes, _ = eaf.tiers[tier]
+    parts: dict[str, list[str]] = {name: [text] for name, (_, _, text, _) in aligned.items()}
+    for name, (_, text, _, _) in references.items():
+        parts.setdefault(_aligned(eaf, name, path), []).append(text)
+    found = []
+    for name, texts in parts.items():
+        start, end, *_ = eaf.tiers[eaf.annotations[name]][0][name]
+        times = [None if (ms := eaf.timeslots.get(slot)) is None else ms / 1000 for slot in (start, end)]
+        text = " ".join(word for text in texts if (word := " ".join(text.split())))
+        found.append(_Segment(tier, *times, text, _participant(eaf, tier)))
+    yield from sorted(found, key=lambda s: (s.start_s is None, s.start_s or 0.0))
+
+
+def _aligned(eaf: Eaf, name: str, path: Path) -> str:
+    """The annotation with times to which ``name`` refers, perhaps through others."""
+    seen = {name}
+    while name not in eaf.tiers[eaf.annotations[name]][0]:
+        above = eaf.tiers[eaf.annotations[name]][1][name][0]
+        if above not in eaf.annotations or above in seen:
+            raise DataError(f"{path}: annotation {name} refers to {above}, which is not there; open and save it in ELAN")
+        seen.add(above)
+        name = above
+    return name
+
+
+def _participant(eaf: Eaf, tier: str) -> str:
+    """The participant of a tier, or of the tiers above it; "" if none is named."""
+    seen: set[str] = set()
+    while tier in eaf.tiers and tier not in seen:
+        attributes = eaf.tiers[tier][2]
+        if name := attributes.get("PARTICIPANT", "").strip():
+            return name
+        seen.add(tier)
+        tier = attributes.get("PARENT_REF", "")
+    return ""
+
+
+def _tiers(eaf: Eaf, path: Path) -> dict[str, list[str]]:
+    """``{tier: texts}`` of the tiers that have text."""
+    texts = {tier: [s.text for s in _segments(eaf, tier, path) if s.text] for tier in eaf.tiers}
+    return {tier: own for tier, own in texts.items() if own}
+
+
+def _chosen(texts: dict[Path, dict[str, list[str]]], setting: str | list | None, place: Path) -> dict[Path, list[str]]:
+    """The tiers to read of each file: those that ``setting`` names, or the only one. DataError that lists all otherwise."""
+    count: dict[str, int] = defaultdict(int)
+    example: dict[str, str] = {}
+    for own in texts.values():
+        for tier, lines in own.items():
+            count[tier] += len(lines)
+            example.setdefault(tier, lines[0])
+    shown = "\n".join(f"  {tier!r}: {count[tier]} annotations, e.g. {example[tier][:60]!r}" for tier in sorted(count)[:_SHOWN])
+    if not count:
+        raise DataError(f"{place}: no tier of its {len(texts)} .eaf files has text")
+    patterns = [setting] if isinstance(setting, str) else setting
+    if patterns is None:
+        if len(count) > 1:
+            raise DataError(f"data.tier: not set, and {place} has {len(count)} tiers; name the one with the texts (or several: "
+                            f"data.tier='tx@*', data.tier=[A, B]):\n{shown}")
+        patterns = list(count)
+    wrong = [pattern for pattern in patterns if not any(_fits(tier, pattern) for tier in count)]
+    if wrong:
+        raise DataError(f"data.tier: no tier {wrong[0]!r} with text in {place}; there are:\n{shown}")
+    return {path: [tier for tier in own if any(_fits(tier, pattern) for pattern in patterns)] for path, own in texts.items()}
+
+
+def _fits(tier: str, pattern: object) -> bool:
+    return tier == pattern or fnmatch.fnmatchcase(tier, str(pattern))
+
+
+def _recording(eaf: Eaf, path: Path, sounds: Sounds) -> tuple[Path | None, float]:
+    """The sound file of a document, and the second of it at which the annotations' time begins.
+
+    Tried are the links as they are, their names beside the document and below the folder, and a sound file of the document's
+    own name: files are moved, and their links stay. A film is taken only where there is nothing else.
+    """
+    found: list[tuple[Path, float]] = []
+    for media in eaf.media_descriptors:
+        links = [unquote(link.strip()) for key in ("RELATIVE_MEDIA_URL", "MEDIA_URL") if (link := media.get(key, "").strip())]
+        names = [link.removeprefix("file://").removeprefix("file:").replace("\\", "/") for link in links]
+        beside = [path.parent / name for name in names] + [path.parent / Path(name).name for name in names]
+        below = [hits[0] for name in names if len(hits := sounds.find(Path(name).name)) == 1]
+        origin_s = int(media.get("TIME_ORIGIN") or 0) / 1000
+        found += [(hit, origin_s) for hit in [place for place in beside if place.is_file()] + below]
+    own = [hit for hit in sounds.find(path.stem) if hit.parent == path.parent] or sounds.find(path.stem)
+    found += [(own[0], 0.0)] if len(own) == 1 else []
+    return min(found, key=lambda hit: hit[0].suffix.lower() in _FILMS, default=(None, 0.0))
+
+
+def _why_not(segment: _Segment, recording: Path | None) -> str | None:
+    """The reason to leave out an annotation, or None."""
+    if not segment.text:
+        return "audio without text"
+    if recording is None:
+        return "text without audio"
+    if segment.start_s is None or segment.end_s is None:
+        return "annotation without times"
+    return None if segment.start_s < segment.end_s else "the end is not behind the start"
+
+
+def _nothing(place: Path, left_out: dict[str, list[str]], documents: dict[Path, Eaf]) -> str:
+    if not left_out["text without audio"]:
+        counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids)
+        return f"{place}: no annotation can be used: {counts}"
+    path, eaf = next(iter(documents.items()))
+    links = [media.get("MEDIA_URL") or media.get("RELATIVE_MEDIA_URL") for media in eaf.media_descriptors]
+    return (f"{path}: its recording is not there: {', '.join(map(str, links)) or 'it links none'}; put it beside the .eaf file, "
+            "under its name")

@@ -1,0 +1,84 @@
+"""The sound files of a folder, found by what tables call them."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path
+
+SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".caf", ".sph", ".wma",
+            ".amr", ".webm", ".mp4", ".w64"}
+
+
+def _same(name: str) -> str:
+    """One form of a path: ``/`` between folders, NFC (macOS stores names as NFD), no ``./`` before it."""
+    return unicodedata.normalize("NFC", os.path.normpath(name.strip().replace("\\", "/")))
+
+
+class Sounds:
+    """Sound files below ``root``, each by its path, its name, and both without ending; upper and lower case differ last."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.count = 0
+        self._by: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in (
+            "path", "bare path", "name", "bare name")}
+        top = len(os.path.join(root, ""))
+        seen = {os.path.realpath(root)}
+        for folder, folders, files in os.walk(root, followlinks=True):
+            real = {name: os.path.realpath(os.path.join(folder, name)) for name in sorted(folders) if not name.startswith(".")}
+            folders[:] = [name for name, path in real.items() if path not in seen]  # a link may lead back
+            seen.update(real.values())
+            for name in sorted(files):
+                if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
+                    self._add(os.path.join(folder, name)[top:])
+
+    def _add(self, inside: str) -> None:
+        self.count += 1
+        whole = _same(inside)
+        name = os.path.basename(whole)
+        self._by["path"][whole].append(inside)
+        self._by["bare path"][os.path.splitext(whole)[0]].append(inside)
+        self._by["name"][name].append(inside)
+        self._by["bare name"][os.path.splitext(name)[0]].append(inside)
+
+    @cached_property
+    def _any_case(self) -> dict[str, dict[str, list[str]]]:
+        found: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in self._by}
+        for kind, names in self._by.items():
+            for name, hits in names.items():
+                found[kind][name.casefold()] += hits
+        return found
+
+    def inside(self, path: Path) -> str:
+        """``path`` without its ending, below the root; of a file elsewhere its name."""
+        there, top = os.fspath(path), os.path.join(self.root, "")
+        return os.path.splitext(there[len(top):] if there.startswith(top) else path.name)[0]
+
+    def find(self, value: str) -> list[Path]:
+        """The file that ``value`` names: one; none; or several between which nothing decides.
+
+        Tried are the path in the folder, any path that is there (absolute, or counted from the folder or from here), then the
+        path without ending, and then the name alone: corpora are moved, and absolute paths are then wrong.
+        """
+        if not value.strip():
+            return []
+        whole = _same(value)
+        if hits := self._by["path"].get(whole):
+            return [self.root / hit for hit in hits]
+        for there in (self.root / value, Path(value)):
+            if there.is_file():
+                return [there]
+        name = os.path.basename(whole)
+        tried = [("bare path", whole), ("name", name), ("bare name", name)]
+        if os.path.splitext(name)[1].lower() in SUFFIXES:  # a.mp3 that became a.wav
+            tried += [("bare path", os.path.splitext(whole)[0]), ("bare name", os.path.splitext(name)[0])]
+        for kind, key in tried:
+            if hits := self._by[kind].get(key):
+                return [self.root / hit for hit in hits]
+        for kind, key in [("path", whole), *tried]:
+            if hits := self._any_case[kind].get(key.casefold()):
+                return [self.root / hit for hit in hits]
+        return []

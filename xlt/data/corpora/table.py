@@ -1,0 +1,256 @@
+"""A folder of audio and a table with a row for each clip: what a person with a spreadsheet has.
+
+Columns path and text; optionally speaker, split, start and end (seconds), duration (with start), language, id, and content (the
+same for rows that say the same, so that they come into one set). Other columns whose values repeat become tags, e.g. accent.
+The table is CSV, TSV, semicolons or JSON lines; ``train.csv``, ``dev.csv`` and ``test.csv`` are a split.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlt import languages
+from xlt.config import Config
+from xlt.data.corpora import Corpus, Utterance
+from xlt.data.corpora import columns as meaning
+from xlt.data.corpora.archive import corpus_place, listing
+from xlt.data.corpora.names import SET_OF, clean, names_language, span, speaker_ids, utterance_ids
+from xlt.data.corpora.rows import Table, read_table
+from xlt.data.corpora.sounds import SUFFIXES, Sounds
+from xlt.data.subsets import KNOWN
+from xlt.errors import DataError
+from xlt.log import say
+
+FORMS = (".tsv", ".csv", ".jsonl", ".ndjson")
+_MAYBE = (".xlsx", ".xls", ".ods", ".txt", ".json")
+_EXPECTED = "a folder with a table (CSV, TSV or JSON lines) and its audio, or the table"
+_MAX_TAG_VALUES = 100
+_SAMPLE = 200  # rows by which it is seen whether a column names files
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A usable row: its place in the table, and what its columns say."""
+
+    where: str
+    audio: Path
+    text: str
+    speaker: str
+    name: str
+    content: str
+    split: str | None
+    start_s: float | None
+    end_s: float | None
+    tags: dict[str, str]
+
+
+def recognise(place: Path) -> bool:
+    """Whether ``place`` is a table, or has one beside sound files."""
+    names = listing(place)
+    tables = [name for name in names if name.lower().endswith(FORMS)]
+    return bool(tables) and (place.is_file() or any(Path(name).suffix.lower() in SUFFIXES for name in names))
+
+
+def read(cfg: Config) -> Corpus:
+    """The rows of ``cfg.lang`` that have text and audio; the others are listed by their place in the table, ``FILE:LINE``."""
+    meaning.check_setting(cfg.data.columns)
+    place = corpus_place(cfg, _EXPECTED)
+    corpus = Corpus("table", [], {}, {"licence": "your own"})
+    left_out: dict[str, list[str]] = defaultdict(list)
+    rows: list[_Row] = []
+    sounds = Sounds(place if place.is_dir() else place.parent)
+    for path, split in tables_in(place):
+        header = not any(isinstance(name, int) for name in cfg.data.columns.values())
+        table = read_table(path, header)
+        rows += _rows(table, split, sounds, cfg, left_out, corpus.facts.setdefault("tables", {}))
+    if not rows:
+        counts = ", ".join(f"{reason} ({len(places)}, first {places[0]})" for reason, places in left_out.items() if places)
+        raise DataError(f"{place}: no row can be used: {counts or 'there are none'}")
+    speakers = speaker_ids(row.speaker for row in rows)
+    lang = languages.get(cfg.lang)
+    if not any(row.speaker for row in rows):
+        speakers = {"": f"table_{lang.iso}"}
+        corpus.facts["speakers"] = "not named; counted as one"
+    ids = utterance_ids((speakers[row.speaker], row.name, row.where.rpartition(":")[2]) for row in rows)
+    corpus.utterances = [Utterance(name, speakers[row.speaker], lang.code, row.text, row.audio, row.content or name, row.start_s,
+                                   row.end_s, row.split, row.tags) for name, row in zip(ids, rows, strict=True)]
+    corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
+    return corpus
+
+
+def tables_in(place: Path) -> list[tuple[Path, str | None]]:
+    """The tables of a corpus with the set that each is by its name: one table, or train, dev and test. DataError."""
+    if place.is_file():
+        return [(place, None)]
+    found = sorted(path for path in place.iterdir() if path.suffix.lower() in FORMS and not path.name.startswith("."))
+    if not found:
+        below = sorted(path for path in place.rglob("*") if path.suffix.lower() in FORMS and path.is_file())
+        if len(below) != 1:
+            others = sorted(path.name for path in place.iterdir() if path.suffix.lower() in _MAYBE)
+            what = f"; {others[0]} may be it: save it as CSV, or name it" if others else ""
+            raise DataError(f"data.dir: {place}: has {len(below) or 'no'} tables ({', '.join(FORMS)}) in its folders, expected "
+                            f"one{what}; name the table itself: data.dir={place / 'TABLE.csv'}")
+        found = below
+    sets = {path: SET_OF.get(path.stem.casefold()) for path in found}
+    if len(found) == 1:
+        return [(found[0], None)]
+    if all(sets.values()) and len(set(sets.values())) == len(found) and "train" in sets.values():
+        return list(sets.items())
+    raise DataError(f"data.dir: {place}: has several tables: {', '.join(path.name for path in found)}; name one of them in "
+                    "data.dir, or call them train, dev and test")
+
+
+def _rows(table: Table, split: str | None, sounds: Sounds, cfg: Config, left_out: dict[str, list[str]],
+          facts: dict) -> list[_Row]:
+    """The usable rows of one table; what its columns were taken for is said and goes into ``facts``."""
+    role = _roles(table, sounds, cfg)
+    if split and role["split"]:
+        raise DataError(f"{table.path}: its name says {split}, and it has a column {role['split']!r}, too; set data.columns: "
+                        "{split: null} to go by the name")
+    tags = _tags(table, set(role.values()))
+    said = ", ".join(f"{name}={column!r}" for name, column in role.items() if column)
+    say(f"  {table.path.name}: {len(table.rows)} rows ({table.form}); columns taken as {said}"
+        + (f"; tags {', '.join(tags)}" if tags else "") + (f"; not used: {', '.join(rest)}" if (rest := [
+            name for name in table.columns if name not in [*role.values(), *tags.values()]]) else ""))
+    facts[table.path.name] = {"form": table.form, "columns": {name: column for name, column in role.items() if column} | tags}
+    _refuse_unknown(table, role, cfg)
+    left_out["row with more values than columns"] += [f"{table.path.name}:{line}" for line in table.odd]
+    found = []
+    for line, values in table.rows:
+        where = f"{table.path.name}:{line}"
+        row = _row(where, values, role, tags, split, sounds, cfg)
+        if isinstance(row, str):
+            left_out[row].append(where)
+        else:
+            found.append(row)
+    _refuse_no_audio(table, role, found, left_out, sounds)
+    return found
+
+
+def _roles(table: Table, sounds: Sounds, cfg: Config) -> dict[str, str | None]:
+    """``{role: column or None}``; DataError where path or text have no column, or any role several, and nothing decides."""
+    found = meaning.candidates(table.columns, cfg.data.columns, str(table.path))
+    if len(found["path"]) > 1:
+        sample = table.rows[:_SAMPLE]
+        named = [column for column in found["path"] if any(sounds.find(values[column]) for _, values in sample)]
+        found["path"] = named or found["path"]
+    for role, own in found.items():
+        if len(own) > 1 and all(len({values[column] for column in own}) == 1 for _, values in table.rows):
+            own = own[:1]
+        if len(own) > 1:
+            raise DataError(f"{table.path}: which column is the {role}: {' or '.join(map(repr, own))}? Set data.columns: "
+                            f"{{{role}: {own[0]}}}; {meaning.there(table.columns)}")
+        if not own and role in ("path", "text"):
+            raise DataError(f"{table.path}: no column looks like the {role}; {meaning.there(table.columns)}; "
+                            f"{_say_it(table, sounds)}")
+        found[role] = own
+    return {role: own[0] if own else None for role, own in found.items()}
+
+
+def _say_it(table: Table, sounds: Sounds) -> str:
+    """How to name columns; by number if the header is a row of data."""
+    if any(sounds.find(name) for name in table.columns):
+        number = next(i for i, name in enumerate(table.columns, 1) if sounds.find(name))
+        return ("the first line is no header, since it names a sound file: number the columns, "
+                f"data.columns: {{path: {number}, text: {number + 1}}}")
+    return "say which: data.columns: {path: COLUMN, text: COLUMN}"
+
+
+def _tags(table: Table, used: set[str | None]) -> dict[str, str]:
+    """``{tag: column}``: other columns that sort the rows into a few kinds."""
+    found = {}
+    for column in table.columns:
+        values = [value for _, row in table.rows if (value := row[column].strip())]
+        tag = re.sub(r"\W+", "_", column.strip().casefold(), flags=re.ASCII).strip("_")
+        if column not in used and tag and f"utt2{tag}" not in KNOWN and tag not in found:
+            if 2 <= len(set(values)) <= min(_MAX_TAG_VALUES, len(values) // 2):
+                found[tag] = column
+    return found
+
+
+def _refuse_unknown(table: Table, role: dict[str, str | None], cfg: Config) -> None:
+    """DataError if no row is in the language, or none in a set that we know."""
+    lang = languages.get(cfg.lang)
+    if role["language"]:
+        words = Counter(values[role["language"]].strip() for _, values in table.rows)
+        if not any(names_language(word, lang) for word in words):
+            shown = ", ".join(f"{word or 'nothing'} ({n} rows)" for word, n in words.most_common(20))
+            raise DataError(f"{table.path}: no row is in {lang.code}: the column {role['language']!r} has {shown}; set lang, or "
+                            "data.columns: {language: null} to take all rows")
+    if role["split"]:
+        words = Counter(values[role["split"]].strip() for _, values in table.rows)
+        if not any(word.casefold() in SET_OF for word in words):
+            shown = ", ".join(f"{word or 'nothing'} ({n} rows)" for word, n in words.most_common(20))
+            raise DataError(f"{table.path}: the column {role['split']!r} has {shown}, expected train, dev and test; rename them, "
+                            "or set data.columns: {split: null} for a split of ours")
+
+
+def _row(where: str, values: dict[str, str], role: dict[str, str | None], tags: dict[str, str], split: str | None, sounds: Sounds,
+         cfg: Config) -> _Row | str:
+    """A usable row, or why it is left out."""
+
+    def of(name: str) -> str:
+        return values[role[name]].strip() if role[name] else ""
+
+    if role["language"] and not names_language(of("language"), languages.get(cfg.lang)):
+        return "another language"
+    if role["split"] and not (split := SET_OF.get(of("split").casefold())):
+        return "neither in train nor in dev nor in test"
+    if not of("path"):
+        return "row without a path"
+    hits = sounds.find(of("path"))
+    if len(hits) != 1:
+        return "several files of that name" if hits else "text without audio"
+    if not of("text"):
+        return "audio without text"
+    times = _times(of, role)
+    if isinstance(times, str):
+        return times
+    name = of("id") or sounds.inside(hits[0])
+    if times[0] is not None and not of("id"):
+        name += f"-{span(*times)}"
+    own = {tag: value for tag, column in tags.items() if (value := values[column].strip())}
+    return _Row(where, hits[0], of("text"), of("speaker"), name, clean(of("content")), split, *times, own)
+
+
+def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None] | str:
+    """Start and end in seconds, both None for a whole file; or what is wrong with them."""
+    if not role["start"]:
+        return None, None
+    if not of("start") and not of("end"):
+        return None, None
+    end = "end" if role["end"] else "duration"
+    if not role[end] or not of("start") or not of(end):
+        return "start without end, or end without start"
+    try:
+        start_s, end_s = (seconds(of(name), role[name]) for name in ("start", end))
+    except ValueError:
+        return "start or end is not a time"
+    if end == "duration":
+        end_s += start_s
+    return (start_s, end_s) if 0 <= start_s < end_s else "the end is not behind the start"
+
+
+def seconds(value: str, column: str) -> float:
+    """``1.25``, ``1,25`` or ``00:01:02.5`` in seconds; a column such as start_ms has milliseconds. ValueError."""
+    total = 0.0
+    for part in value.replace(",", ".").split(":"):
+        total = total * 60 + float(part)
+    if total != total or total == float("inf"):
+        raise ValueError(value)
+    return total / 1000 if meaning.in_milliseconds(column) else total
+
+
+def _refuse_no_audio(table: Table, role: dict[str, str | None], found: list[_Row], left_out: dict[str, list[str]],
+                     sounds: Sounds) -> None:
+    """DataError if the paths lead nowhere: a wrong folder, not a few missing clips."""
+    lost = [where for where in left_out["text without audio"] if where.startswith(f"{table.path.name}:")]
+    if lost and not found:
+        line = int(lost[0].rpartition(":")[2])
+        value = next(values[role["path"]] for number, values in table.rows if number == line)
+        raise DataError(f"{table.path}:{line}: {value}: no such file, and none of the {len(lost)} others that the column "
+                        f"{role['path']!r} names; looked below {sounds.root}, which has {sounds.count} sound files; put table "
+                        "and audio into one folder and name it in data.dir")
