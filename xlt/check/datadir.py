@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
+from xlt.check.words import Seen, words_of
+
+TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
           "utt2num_frames", "feats.scp")
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt")
 
@@ -35,33 +39,56 @@ class Fault:
         return f"{self.where}: {self.what}; {self.remedy}"
 
 
+class Lines:
+    """The lines of a table without empty ones; they are made each time that one goes through them, for they would fill the
+    memory: a corpus has ten tables of a hundred thousand lines."""
+
+    def __init__(self, raw: bytes):
+        self._raw = raw
+
+    def __iter__(self) -> Iterator[Line]:
+        for number, line in enumerate(self._raw.decode("utf-8", "replace").split("\n"), 1):
+            key, *value = line.strip().split(None, 1) or [""]
+            if key:
+                yield Line(number, key, value[0] if value else "")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def keys(self) -> list[str]:
+        """The keys in the order of the file."""
+        return [line.key for line in self]
+
+
 class DataDir:
     """The tables of one Kaldi data directory. Bytes that are not UTF-8 are read as U+FFFD."""
 
     def __init__(self, folder: Path, name: str):
         self.folder, self.name = folder, name
         self.raw = {table: (folder / table).read_bytes() for table in TABLES if (folder / table).is_file()}
-
-    @cached_property
-    def lines(self) -> dict[str, list[Line]]:
-        """``{table: lines}`` without empty ones."""
-        found: dict[str, list[Line]] = {}
-        for table, raw in self.raw.items():
-            found[table] = []
-            for number, line in enumerate(raw.decode("utf-8", "replace").split("\n"), 1):
-                key, *value = line.strip().split(None, 1)[:2] or [""]
-                if key:
-                    found[table].append(Line(number, key, value[0] if value else ""))
-        return found
-
-    @cached_property
-    def tables(self) -> dict[str, dict[str, str]]:
-        """``{table: {key: value}}``; of a key that stands twice, the first."""
-        return {table: {line.key: line.value for line in reversed(lines)} for table, lines in self.lines.items()}
+        self.lines = {table: Lines(raw) for table, raw in self.raw.items()}
+        self._tables: dict[str, dict[str, str]] = {}
 
     def table(self, name: str) -> dict[str, str]:
-        """One table; empty if it is not there."""
-        return self.tables.get(name, {})
+        """One table, ``{key: value}``, of a key that stands twice the first; empty if it is not there."""
+        if name not in self._tables:
+            found: dict[str, str] = {}
+            for line in self.lines.get(name, ()):
+                found.setdefault(sys.intern(line.key), line.value)  # the same ids stand in every table
+            if name in ("utt2spk", "utt2lang"):
+                found = {key: sys.intern(value) for key, value in found.items()}
+            self._tables[name] = found
+        return self._tables[name]
+
+    @cached_property
+    def words(self) -> dict[str, Seen]:
+        """The words of ``text``: how often and where first."""
+        return words_of(self.lines.get("text", ()))
+
+    @cached_property
+    def raw_words(self) -> dict[str, Seen]:
+        """Those of ``text_raw``, the text before it was normalised; none without that table."""
+        return words_of(self.lines.get("text_raw", ()))
 
     def where(self, table: str, number: int | None = None) -> str:
         """``data/train/text:12``."""
