@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from xlt.check.words import Seen, words_of
 
-TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
-          "utt2num_frames", "feats.scp")
+TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content",
+          "utt2audio", "utt2num_frames", "feats.scp")
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt")
 
 

@@ -18,7 +18,7 @@ _RESERVED = ("<s>", "</s>", "#0")
 _BY_UTT = ("wav.scp", "text", "text_raw", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
            "utt2num_frames", "feats.scp")
 
-_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]|^[^\\S\n]*$", re.MULTILINE)  # a file without it has clean lines
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]|^[^\\S\n]*$", re.MULTILINE)  # not in clean files
 
 
 def files_there(sets: Sets, cfg: Config) -> Iterator[Fault]:

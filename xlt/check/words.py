@@ -24,6 +24,11 @@ class Seen:
         return tuple(utt for _, utt in self.places)
 
 
+def count(words: dict[str, Seen]) -> int:
+    """How often any of them stands there."""
+    return sum(seen.count for seen in words.values())
+
+
 def words_of(lines: Iterable[Line]) -> dict[str, Seen]:
     """Words by white space, in the order of their first line."""
     found: dict[str, Seen] = {}
