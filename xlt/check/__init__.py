@@ -22,6 +22,7 @@ FAMILIES = {  # module → its heading on the page
     "leaks": "Leakage between sets",
     "alphabet": "Alphabet",
     "ctc": "CTC",
+    "statistics": "Statistics",
 }
 
 

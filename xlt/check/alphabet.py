@@ -38,7 +38,7 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def _floor(times: int, texts: dict[str, str]) -> str:
-    return f"CER is at least {100 * times / max(1, sum(map(len, texts.values()))):.2g}%"
+    return f"CER is at least {100 * times / max(1, sum(map(len, texts.values()))):.3g}%"
 
 
 def unseen_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:

@@ -57,7 +57,7 @@ def stray_scripts(sets: Sets, cfg: Config) -> Iterator[Fault]:
             by_script[script_of(foreign(word, own_scripts(data, cfg))[0])][word] = seen
         for code, words in sorted(by_script.items()):
             share = 100 * count(words) / count(data.words)
-            yield fault("warning", data, words, f"{count(words)} words ({share:.2g}%) in the script {script_name(code)}: "
+            yield fault("warning", data, words, f"{count(words)} words ({share:.3g}%) in the script {script_name(code)}: "
                         + ", ".join(map(repr, list(words)[:5])), f"write them in the language's own script, leave the utterances "
                         f"out, or set lang to a code with another script ({cfg.lang} now)")
 

@@ -74,8 +74,8 @@ def edge_apostrophes(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         words = {word: seen for word, seen in data.raw_words.items() if _edge(word)}
         if count(words) > _EDGE_SHARE * count(data.raw_words) and not _quotations(data):
-            yield fault("warning", data, words, f"{count(words)} words ({100 * count(words) / count(data.raw_words):.2g}%) "
-                        f"begin or end with an apostrophe, which the normaliser takes out, first {next(iter(words))!r}",
+            yield fault("warning", data, words, f"{count(words)} words ({100 * count(words) / count(data.raw_words):.3g}"
+                        f"%) begin or end with an apostrophe, which the normaliser takes out, first {next(iter(words))!r}",
                         "if it is a letter, write U+02BC (ʼ), or U+02BB (ʻ) for an okina, which stay", "text_raw")
 
 
@@ -101,8 +101,8 @@ def bracketed(sets: Sets, cfg: Config) -> Iterator[Fault]:
                  if any(a in word for a in _OPEN) and any(b in word for b in _CLOSE)}
         if words:
             yield fault("warning", data, words, f"{count(words)} words in brackets, as transcribers mark noises: "
-                        + ", ".join(map(repr, list(words)[:5])), "if they are not said, take them out of the source; the normaliser "
-                        "takes the brackets only", "text_raw")
+                        + ", ".join(map(repr, list(words)[:5])), "if they are not said, take them out of the source; the "
+                        "normaliser takes the brackets only", "text_raw")
 
 
 def misread_encoding(sets: Sets, cfg: Config) -> Iterator[Fault]:
