@@ -66,8 +66,8 @@ def unseen_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
         if share > MANY_UNSEEN:
             first = next(seen for word, seen in data.words.items() if word not in train.words)
             where = data.where("text", first.places[0][0])
-            yield Fault("note", where, f"{100 * share:.0f}% of the words are not in {cfg.train_set}", "expect many wrong words even where letters are right: judge by CER, or add texts to a "
-                        "language model", first.ids)
+            yield Fault("note", where, f"{100 * share:.0f}% of the words are not in {cfg.train_set}",
+                        "expect many wrong words even where letters are right, and judge by CER", first.ids)
 
 
 def growth(data: DataDir, steps: int = 100) -> list[tuple[int, int]]:
@@ -147,12 +147,14 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
     if not runs:
         return [f"{about} No recipe of this repository has a result with features.upstream={cfg.features.upstream} and "
                 f"tokens.type={cfg.tokens.type} to set beside it."]
-    nearest = {lang: min(found, key=lambda minutes: abs(math.log(minutes / own.minutes))) for lang, found in runs.items()}
-    rows = sorted((median(runs[lang][minutes]), minutes, languages.get(lang).name) for lang, minutes in nearest.items())
+    rows = []
+    for lang, found in runs.items():
+        minutes = min(found, key=lambda minutes: abs(math.log(minutes / own.minutes)))
+        rows.append((median(found[minutes]), minutes, languages.get(lang).name))
     lines = [f"{about} What other recipes reached on dev with the same upstream and kind of tokens, and the amount of speech nearest "
              "to this; the median, if there are several runs. A corpus with more speakers, noise or longer sentences is harder than "
              "theirs:", "", "| language | training minutes | CER on dev, % |", "| --- | --- | --- |"]
-    return lines + [f"| {name} | {minutes:.1f} | {cer:.1f} |" for cer, minutes, name in rows]
+    return lines + [f"| {name} | {minutes:.1f} | {cer:.1f} |" for cer, minutes, name in sorted(rows)]
 
 
 CHECKS = (unseen_words,)
