@@ -19,6 +19,7 @@ from xlt.trained import HEARD, origin
 SHOWN = 10  # faults printed; the report has all
 FAMILIES = {  # module → its heading on the page
     "kaldi": "Directories",
+    "audio": "Sound",
     "leaks": "Leakage between sets",
     "alphabet": "Alphabet",
     "ctc": "CTC",
@@ -26,13 +27,14 @@ FAMILIES = {  # module → its heading on the page
 
 
 def _audio_state(folders: list[Path]) -> str:
-    """Changes when a file that wav.scp names appears, goes, or changes its size."""
+    """Changes when a file that wav.scp names appears, goes, or is written again."""
     sha = hashlib.sha256()
     for folder in folders:
         scp = folder / "wav.scp"
         for line in scp.read_bytes().split(b"\n") if scp.exists() else []:
             path = Path(line.partition(b" ")[2].decode("utf-8", "replace").strip())
-            sha.update(f"{path} {path.stat().st_size if path.is_file() else -1}\n".encode())
+            info = path.stat() if path.is_file() else None
+            sha.update(f"{path} {info and (info.st_size, info.st_mtime_ns)}\n".encode())
     return sha.hexdigest()[:20]
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from xlt.check.sound import Sound
 
 TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
-          "utt2num_frames", "feats.scp")
+          "utt2num_frames", "feats.scp", "utt2format")
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt")
 
 
@@ -63,6 +66,26 @@ class DataDir:
         """One table; empty if it is not there."""
         return self.tables.get(name, {})
 
+    @cached_property
+    def _places(self) -> dict[str, dict[str, Line]]:
+        return {table: {line.key: line for line in reversed(lines)} for table, lines in self.lines.items()}
+
+    def line(self, table: str, key: str) -> Line:
+        """The first line of ``key``; KeyError if it has none."""
+        return self._places[table][key]
+
+    def number(self, table: str, key: str) -> int:
+        """The number of the first line of ``key``."""
+        return self.line(table, key).number
+
+    def seconds(self, utt: str) -> float | None:
+        """What utt2dur says; None where it says nothing that is a time above 0."""
+        try:
+            dur_s = float(self.table("utt2dur")[utt])
+        except (KeyError, ValueError):
+            return None
+        return dur_s if 0 < dur_s < float("inf") else None
+
     def where(self, table: str, number: int | None = None) -> str:
         """``data/train/text:12``."""
         return f"{self.folder / table}" + (f":{number}" if number else "")
@@ -74,3 +97,4 @@ class Sets(dict[str, DataDir]):
     def __init__(self, data: Path, folders: dict[str, Path]):
         super().__init__({name: DataDir(folder, name) for name, folder in folders.items()})
         self.data = data
+        self.sounds: dict[str, Sound] | None = None  # of all files, once xlt.check.sound has measured them
