@@ -19,6 +19,7 @@ from xlt.trained import HEARD, origin
 SHOWN = 10  # faults printed; the report has all
 FAMILIES = {  # module → its heading on the page
     "kaldi": "Directories",
+    "audio": "Sound",
     "leaks": "Leakage between sets",
     "alphabet": "Alphabet",
     "ctc": "CTC",
@@ -27,13 +28,14 @@ FAMILIES = {  # module → its heading on the page
 
 
 def _audio_state(folders: list[Path]) -> str:
-    """Changes when a file that wav.scp names appears, goes, or changes its size."""
+    """Changes when a file that wav.scp names appears, goes, or is written again."""
     sha = hashlib.sha256()
     for folder in folders:
         scp = folder / "wav.scp"
         for line in scp.read_bytes().split(b"\n") if scp.exists() else []:
             path = Path(line.partition(b" ")[2].decode("utf-8", "replace").strip())
-            sha.update(f"{path} {path.stat().st_size if path.is_file() else -1}\n".encode())
+            info = path.stat() if path.is_file() else None
+            sha.update(f"{path} {info and (info.st_size, info.st_mtime_ns)}\n".encode())
     return sha.hexdigest()[:20]
 
 
@@ -49,7 +51,7 @@ def run(ctx: Context) -> None:
     if ctx.cfg.tokens.type == "phone":  # a language without a converter would stop stage 4, behind the features
         from xlt.phones.corpus import choices
 
-        phones = {"tokens.type": "phone", "g2p": choices(ctx)}
+        phones = {"g2p": choices(ctx)}
     out = ctx.data / "check"
     if (read_stamp(out) or {}).get("errors"):  # what was wrong may lie outside the inputs
         ctx = dataclasses.replace(ctx, force=True)
@@ -57,11 +59,12 @@ def run(ctx: Context) -> None:
     def make(partial: Path) -> dict:
         return _check(ctx, partial, dict(zip(names, folders, strict=True)))
 
-    config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate", "train.init"),
-              "lang": ctx.cfg.lang, **phones, "audio files": _audio_state(folders)}
+    config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate", "train.init", "train.init_tokens",
+                                "train.zero_shot", "features.upstream", "tokens.type"), "lang": ctx.cfg.lang, **phones, "audio files": _audio_state(folders)}
     source = origin(ctx.cfg)
     heard = [source.folder / HEARD] if source else []
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
+    heard += [ctx.data / "all" / "report.json"]
     run_unit(ctx, Unit("check", out, config, folders + heard, make))
     facts = read_stamp(out) or {}
     if facts.get("errors") and not ctx.dry_run:

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.check.words import Seen, words_of
 
+if TYPE_CHECKING:
+    from xlt.check.sound import Sound
+
 TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content",
-          "utt2audio", "utt2num_frames", "feats.scp")
+          "utt2audio", "utt2num_frames", "feats.scp", "utt2format")
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt")
 
 
@@ -68,6 +71,7 @@ class DataDir:
         self.raw = {table: (folder / table).read_bytes() for table in TABLES if (folder / table).is_file()}
         self.lines = {table: Lines(raw) for table, raw in self.raw.items()}
         self._tables: dict[str, dict[str, str]] = {}
+        self._numbers: dict[str, dict[str, int]] = {}
 
     def table(self, name: str) -> dict[str, str]:
         """One table, ``{key: value}``, of a key that stands twice the first; empty if it is not there."""
@@ -90,6 +94,27 @@ class DataDir:
         """Those of ``text_raw``, the text before it was normalised; none without that table."""
         return words_of(self.lines.get("text_raw", ()))
 
+    def line(self, table: str, key: str) -> Line:
+        """The first line of ``key``; KeyError if it has none."""
+        if table not in self._numbers:
+            found: dict[str, int] = {}
+            for line in self.lines.get(table, ()):
+                found.setdefault(sys.intern(line.key), line.number)
+            self._numbers[table] = found
+        return Line(self._numbers[table][key], key, self.table(table)[key])
+
+    def number(self, table: str, key: str) -> int:
+        """The number of the first line of ``key``."""
+        return self.line(table, key).number
+
+    def seconds(self, utt: str) -> float | None:
+        """What utt2dur says; None where it says nothing that is a time above 0."""
+        try:
+            dur_s = float(self.table("utt2dur")[utt])
+        except (KeyError, ValueError):
+            return None
+        return dur_s if 0 < dur_s < float("inf") else None
+
     def where(self, table: str, number: int | None = None) -> str:
         """``data/train/text:12``."""
         return f"{self.folder / table}" + (f":{number}" if number else "")
@@ -101,3 +126,4 @@ class Sets(dict[str, DataDir]):
     def __init__(self, data: Path, folders: dict[str, Path]):
         super().__init__({name: DataDir(folder, name) for name, folder in folders.items()})
         self.data = data
+        self.sounds: dict[str, Sound] | None = None  # of all files, once xlt.check.sound has measured them

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from xlt.check.datadir import REQUIRED, Fault, Sets
+from xlt.check.datadir import REQUIRED, DataDir, Fault, Line, Sets
 from xlt.config import Config
 from xlt.kaldi_io import spk2utt
 
 _AGAIN = "run stage 1 (data) again with --force, or mend the file"
 _RESERVED = ("<s>", "</s>", "#0")
 _BY_UTT = ("wav.scp", "text", "text_raw", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
-           "utt2num_frames", "feats.scp")
+           "utt2num_frames", "feats.scp", "utt2format")
 
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]|^[^\\S\n]*$", re.MULTILINE)  # not in clean files
 
@@ -186,18 +186,22 @@ def audio_files(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """The files of wav.scp exist, are not empty, and a wav is as long as its header and utt2dur say."""
     for data in sets.values():
         for line in data.lines.get("wav.scp", []):
-            where, path = data.where("wav.scp", line.number), Path(line.value)
-            if not line.value:
-                continue
-            if line.value.endswith("|"):
-                yield Fault("error", where, f"{line.key!r} is a command (ends in '|')",
-                            "commands are not run: write its output to a file and name that")
-            elif not path.is_file():
-                yield Fault("error", where, f"{line.value}: no such file", _AGAIN)
-            elif path.stat().st_size == 0:
-                yield Fault("error", where, f"{line.value}: an empty file", _AGAIN)
-            elif path.suffix == ".wav" and (found := _wav_fault(path, data.table("utt2dur").get(line.key))):
-                yield Fault("error", where, f"{line.value}: {found}", _AGAIN)
+            if line.value and (found := file_fault(line, data)):
+                yield Fault("error", data.where("wav.scp", line.number), *found)
+
+
+def file_fault(line: Line, data: DataDir) -> tuple[str, str] | None:
+    """What is wrong with the file of a line of wav.scp, as far as its header shows it, and the remedy; None if nothing is."""
+    path = Path(line.value)
+    if line.value.endswith("|"):
+        return f"{line.key!r} is a command (ends in '|')", "commands are not run: write its output to a file and name that"
+    if not path.is_file():
+        return f"{line.value}: no such file", _AGAIN
+    if path.stat().st_size == 0:
+        return f"{line.value}: an empty file", _AGAIN
+    said = None if "segments" in data.raw else data.table("utt2dur").get(line.key)
+    found = _wav_fault(path, said) if path.suffix == ".wav" else None
+    return (f"{line.value}: {found}", _AGAIN) if found else None
 
 
 def _wav_fault(path: Path, dur_s: str | None) -> str | None:

@@ -28,15 +28,7 @@ class Facts:
 
     @cached_property
     def durations(self) -> dict[str, float]:
-        found = {}
-        for utt, value in self.data.table("utt2dur").items():
-            try:
-                dur_s = float(value)
-            except ValueError:
-                continue  # the rule "durations" reports it
-            if 0 < dur_s < math.inf:
-                found[utt] = dur_s
-        return found
+        return {utt: dur_s for utt in self.data.table("utt2dur") if (dur_s := self.data.seconds(utt)) is not None}
 
     @property
     def minutes(self) -> float | None:
@@ -151,9 +143,9 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
     for lang, found in runs.items():
         minutes = min(found, key=lambda minutes: abs(math.log(minutes / own.minutes)))
         rows.append((median(found[minutes]), minutes, languages.get(lang).name))
-    lines = [f"{about} What other recipes reached on dev with the same upstream and kind of tokens, and the amount of speech nearest "
-             "to this; the median, if there are several runs. A corpus with more speakers, noise or longer sentences is harder than "
-             "theirs:", "", "| language | training minutes | CER on dev, % |", "| --- | --- | --- |"]
+    lines = [f"{about} What other recipes reached on dev with the same upstream and kind of tokens, and the amount of speech "
+             "nearest to this; the median, if there are several runs. A corpus with more speakers, noise or longer sentences is "
+             "harder than theirs:", "", "| language | training minutes | CER on dev, % |", "| --- | --- | --- |"]
     return lines + [f"| {name} | {minutes:.1f} | {cer:.1f} |" for cer, minutes, name in sorted(rows)]
 
 
