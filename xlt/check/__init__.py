@@ -26,6 +26,9 @@ FAMILIES = {  # module → its heading on the page
     "statistics": "Statistics",
 }
 
+_KEYS = ("data.normaliser", "data.train_minutes", "train.frame_rate", "train.init", "train.init_tokens", "train.zero_shot",
+         "features.upstream", "tokens.type")
+
 
 def _audio_state(folders: list[Path]) -> str:
     """Changes when a file that wav.scp names appears, goes, or is written again."""
@@ -41,6 +44,9 @@ def _audio_state(folders: list[Path]) -> str:
 
 def run(ctx: Context) -> None:
     """Check the training set, dev and test; DataError if there are errors."""
+    if ctx.fix:
+        _fix(ctx, ctx.fix)
+        return
     names = list(dict.fromkeys((ctx.cfg.train_set, "dev", "test")))
     folders = [ctx.data / name for name in names]
     if ctx.dry_run and not all(folder.exists() for folder in folders):
@@ -59,8 +65,7 @@ def run(ctx: Context) -> None:
     def make(partial: Path) -> dict:
         return _check(ctx, partial, dict(zip(names, folders, strict=True)))
 
-    config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate", "train.init", "train.init_tokens",
-                                "train.zero_shot", "features.upstream", "tokens.type"), "lang": ctx.cfg.lang, **phones, "audio files": _audio_state(folders)}
+    config = {**ctx.cfg.section(*_KEYS), "lang": ctx.cfg.lang, **phones, "audio files": _audio_state(folders)}
     source = origin(ctx.cfg)
     heard = [source.folder / HEARD] if source else []
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
@@ -70,6 +75,22 @@ def run(ctx: Context) -> None:
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])
         raise DataError(f"{facts['errors']} errors in the data; all are in {ctx.shown(out)}/report.md. First:\n{first}")
+
+
+def _fix(ctx: Context, out: Path) -> None:
+    """Write a repaired copy of the whole train, of dev and of test."""
+    from xlt.check.datadir import Sets
+    from xlt.check.fix import fix
+
+    cfg = dataclasses.replace(ctx.cfg, data=dataclasses.replace(ctx.cfg.data, train_minutes=None))
+    folders = {name: ctx.data / name for name in ("train", "dev", "test")}
+    need(ctx, *folders.values(), stage="data")
+    if ctx.dry_run:
+        say(f"check: would write a repaired copy of {', '.join(map(ctx.shown, folders.values()))} to {out}")
+        return
+    left = fix(Sets(ctx.data, folders), cfg, out)
+    say(f"check: a repaired copy is in {out}; {out / 'fix.md'} has each change and what is left to do ({left} faults); use it: "
+        f"data.reader=kaldi data.dir={out}")
 
 
 def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:

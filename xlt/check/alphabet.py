@@ -8,7 +8,7 @@ from pathlib import Path
 from xlt.check import encoding, letters, source_text
 from xlt.check.characters import audit, named, page, visible
 from xlt.check.datadir import Fault, Sets
-from xlt.check.words import Seen, characters_of, count
+from xlt.check.words import Seen, count
 from xlt.config import Config
 from xlt.data import normalise_utterance, normaliser_of
 from xlt.trained import origin
@@ -46,9 +46,9 @@ def unseen_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
     train = sets.get(cfg.train_set)
     if train is None or cfg.tokens.type == "phone":
         return
-    known = characters_of(train.words)
+    known = train.characters
     for data in sets.values():
-        new = {char: seen for char, seen in characters_of(data.words).items() if char not in known}
+        new = {char: seen for char, seen in data.characters.items() if char not in known}
         if new:
             yield _grouped("warning", data.where, new, f"{len(new)} characters that {train.name} never has, {count(new)} times, "
                            f"so {_floor(count(new), data.table('text'))}: {named(new)}", "train on text that has them")
@@ -59,7 +59,7 @@ def rare_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
     train = sets.get(cfg.train_set)
     if train is None or cfg.tokens.type == "phone":
         return
-    rare = {char: seen for char, seen in characters_of(train.words).items() if seen.count < RARE}
+    rare = {char: seen for char, seen in train.characters.items() if seen.count < RARE}
     if rare:
         yield _grouped("note", train.where, rare, f"{len(rare)} characters stand here fewer than {RARE} times: "
                        + ", ".join(f"{visible(char)} {rare[char].count}" for char in sorted(rare)),
@@ -73,7 +73,7 @@ def unknown_to_the_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
     if theirs is None or (cfg.train.init_tokens == "new" and not cfg.train.zero_shot):
         return
     for data in sets.values() if cfg.train.zero_shot else [sets[cfg.train_set]]:
-        new = {char: seen for char, seen in characters_of(data.words).items() if char not in theirs}
+        new = {char: seen for char, seen in data.characters.items() if char not in theirs}
         if new and cfg.train.zero_shot:
             yield _grouped("warning", data.where, new, f"{len(new)} characters that {source.folder} cannot write, {count(new)} "
                            f"times, so {_floor(count(new), data.table('text'))}: {named(new)}", "train on this language, without "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xlt.check.datadir import Sets
 from xlt.check.scripts import script_of
-from xlt.check.words import Seen, characters_of
+from xlt.check.words import Seen
 from xlt.stage import write_json
 
 ON_PAGE = 400  # characters; a script of thousands is shown by its rarest, the file beside the page has all
@@ -36,7 +36,7 @@ def named(chars: dict[str, Seen], most: int = 10) -> str:
 
 def audit(sets: Sets, model: set[str] | None) -> list[dict]:
     """A row a character, by code point; ``model``: the characters that the model to start from can write, None without one."""
-    found = {name: characters_of(data.words) for name, data in sets.items()}
+    found = {name: data.characters for name, data in sets.items()}
     rows = []
     for char in sorted(set().union(*found.values(), model or ()) - {" "}):
         ids = next((own[char].ids for own in found.values() if char in own), ())

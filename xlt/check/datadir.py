@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from xlt.check.words import Seen, words_of
+from xlt.check.words import Seen, characters_of, words_of
 
 if TYPE_CHECKING:
     from xlt.check.sound import Sound
@@ -58,9 +58,18 @@ class Lines:
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def keys(self) -> list[str]:
-        """The keys in the order of the file."""
-        return [line.key for line in self]
+
+def _plain_rows(raw: bytes) -> dict[str, str] | None:
+    """The rows of a table that has nothing but ``KEY VALUE`` lines with different keys, several times faster; None of others."""
+    if any(odd in raw for odd in (b"\t", b"\r", b"  ", b" \n", b"\n ", b"\n\n")) or not raw.endswith(b"\n") or raw[:1] in b" \n":
+        return None
+    lines = raw.decode("utf-8", "replace").split("\n")
+    lines.pop()
+    try:
+        rows = dict(line.split(" ", 1) for line in lines)
+    except ValueError:
+        return None
+    return rows if len(rows) == len(lines) else None
 
 
 class DataDir:
@@ -76,18 +85,26 @@ class DataDir:
     def table(self, name: str) -> dict[str, str]:
         """One table, ``{key: value}``, of a key that stands twice the first; empty if it is not there."""
         if name not in self._tables:
-            found: dict[str, str] = {}
-            for line in self.lines.get(name, ()):
-                found.setdefault(sys.intern(line.key), line.value)  # the same ids stand in every table
-            if name in ("utt2spk", "utt2lang"):
-                found = {key: sys.intern(value) for key, value in found.items()}
-            self._tables[name] = found
+            rows = _plain_rows(self.raw.get(name, b"")) or self._rows(name)
+            share = name in ("utt2spk", "utt2lang")
+            self._tables[name] = {sys.intern(key): sys.intern(value) if share else value for key, value in rows.items()}
         return self._tables[name]
+
+    def _rows(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for line in self.lines.get(name, ()):
+            found.setdefault(line.key, line.value)
+        return found
 
     @cached_property
     def words(self) -> dict[str, Seen]:
         """The words of ``text``: how often and where first."""
         return words_of(self.lines.get("text", ()))
+
+    @cached_property
+    def characters(self) -> dict[str, Seen]:
+        """The characters of ``text`` beside the space."""
+        return characters_of(self.words)
 
     @cached_property
     def raw_words(self) -> dict[str, Seen]:

@@ -14,11 +14,12 @@ from xlt.config import Config
 from xlt.kaldi_io import spk2utt
 
 _AGAIN = "run stage 1 (data) again with --force, or mend the file"
-_RESERVED = ("<s>", "</s>", "#0")
+RESERVED = ("<s>", "</s>", "#0")
 _BY_UTT = ("wav.scp", "text", "text_raw", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
            "utt2num_frames", "feats.scp", "utt2format")
 
-_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]|^[^\\S\n]*$", re.MULTILINE)  # not in clean files
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_EMPTY = re.compile(r"(?:^|\n)\s*\n")
 
 
 def files_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -58,18 +59,19 @@ def clean_bytes(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 def _is_clean(raw: bytes) -> bool:
     try:
-        return not _ODD.search(raw.decode("utf-8").removesuffix("\n"))
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return False
+    return not _CONTROL.search(text) and not _EMPTY.search(text)
 
 
 def sorted_and_unique(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Keys in C order, each once."""
     for data in sets.values():
         for table, lines in data.lines.items():
-            keys = lines.keys()
-            if all(a < b for a, b in pairwise(keys)):  # code points sort as the bytes of UTF-8 do
-                continue
+            keys = data.table(table).keys()
+            if len(keys) == data.raw[table].count(b"\n") and all(a < b for a, b in pairwise(keys)):
+                continue  # code points sort as the bytes of UTF-8 do
             seen: dict[str, int] = {}
             before = ""
             for line in lines:
@@ -88,6 +90,9 @@ def values_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Every key has a value: no empty text, no utterance without a speaker or a file."""
     for data in sets.values():
         for table, lines in data.lines.items():
+            rows = data.table(table)
+            if len(rows) == data.raw[table].count(b"\n") and all(rows.values()):
+                continue
             for line in lines:
                 if not line.value:
                     yield Fault("error", data.where(table, line.number), f"{line.key!r} has nothing behind it",
@@ -145,7 +150,7 @@ def reserved_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """No <s>, </s> or #0 in text: language models use them."""
     for data in sets.values():
         for line in data.lines.get("text", []):
-            for word in _RESERVED:
+            for word in RESERVED:
                 if word in line.value.split():
                     yield Fault("error", data.where("text", line.number), f"the reserved word {word}", "remove it")
 

@@ -95,7 +95,16 @@ def shared_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def near_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Texts that differ from one of another set by spaces, signs and capitals only."""
     same = {name: {line.key for line, _ in cases} for name, cases in _by_text(sets, lambda text: text).items()}
-    for name, cases in _by_text(sets, core).items():
+    known: dict[str, str] = {}
+
+    def letters(text: str) -> str:
+        words = text.split()
+        for word in words:
+            if word not in known:
+                known[word] = core(word)
+        return "".join(map(known.__getitem__, words))
+
+    for name, cases in _by_text(sets, letters).items():
         new = [(line, other) for line, other in cases if line.key not in same.get(name, ())]
         if new:
             yield _share(sets[name], "text", [line for line, _ in new],
@@ -103,11 +112,9 @@ def near_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
                          f"nearly the text of {new[0][1]})", "scores on them say little about new sentences")
 
 
-def core(text: str) -> str:
-    """The letters, marks and numbers of a text, in one case and one form."""
-    if text.isascii():
-        return "".join(filter(str.isalnum, text.casefold()))
-    return "".join(char for char in unicodedata.normalize("NFKC", text.casefold()) if unicodedata.category(char)[0] in "LMN")
+def core(word: str) -> str:
+    """The letters, marks and numbers of a word, in one case and one form."""
+    return "".join(char for char in unicodedata.normalize("NFKC", word.casefold()) if unicodedata.category(char)[0] in "LMN")
 
 
 def _by_text(sets: Sets, of: Callable[[str], str]) -> dict[str, list[tuple[Line, str]]]:

@@ -24,7 +24,7 @@ def own_scripts(data: DataDir, cfg: Config) -> frozenset[str] | None:
 def _strangers(data: DataDir, cfg: Config) -> tuple[dict[str, str], dict[str, Seen]]:
     """Words with look-alikes and what they would be, and all other words in foreign scripts."""
     own = own_scripts(data, cfg)
-    counts = {char: seen.count for char, seen in characters_of(data.words).items()}
+    counts = {char: seen.count for char, seen in data.characters.items()}
     alike, stray = {}, {}
     for word, seen in data.words.items():
         if (word.isascii() and (own is None or "Latn" in own)) or not foreign(word, own):
@@ -95,7 +95,7 @@ def case_of_i(sets: Sets, cfg: Config) -> Iterator[Fault]:
             shown = {word: seen for word, seen in words.items() if set("ıİ\u0307") & set(word)}
             yield fault("warning", data, shown, f"the text has a dotless ı or a dotted İ, first in {next(iter(shown))!r}, but "
                         f"{name} makes I to i", "set data.normaliser to one that knows them, e.g. tur-v1", table)
-        if dotless and "ı" in characters_of(data.words) and data.raw_words and not {"ı", "İ"} & set(chars):
+        if dotless and "ı" in data.characters and data.raw_words and not {"ı", "İ"} & set(chars):
             shown = {word: seen for word, seen in data.words.items() if "ı" in word}
             yield fault("warning", data, shown, f"the source never has ı or İ, but {name} makes each of its I to ı, first in "
                         f"{next(iter(shown))!r}", "set data.normaliser to the language's own, or to generic-v1")
@@ -123,7 +123,7 @@ def sigma(word: str) -> str:
 def uneven_case(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Letters whose capital is not one letter that comes back: whoever upper-cases text changes them."""
     for data in sets.values():
-        chars = {char: seen for char, seen in characters_of(data.words).items()
+        chars = {char: seen for char, seen in data.characters.items()
                  if char.isalpha() and not invisible(char) and (len(char.upper()) > 1 or len(char.lower()) > 1)}
         if chars:
             yield fault("note", data, chars, f"letters without a single capital: {labels(chars)}",
