@@ -35,7 +35,8 @@ def hum(amplitude: float) -> np.ndarray:
 
 CASES = {
     "silent_audio": (lambda: np.zeros(RATE), "error", "'ana-train1' is digital silence, 1.00 s"),
-    "only_noise": (lambda: 0.1 * np.random.default_rng(3).normal(size=RATE), "warning", "1 of 3 clips have nothing above their noise (worst: 'ana-train1', its level"),
+    "only_noise": (lambda: 0.1 * np.random.default_rng(3).normal(size=RATE), "warning",
+                   "1 of 3 clips have nothing above their noise (worst: 'ana-train1', its level"),
     # the loudest twentieth of 0.1 n sin² has the power of 0.1: -20 dB; less 40 dB
     "low_level": (lambda: speech(1) / 100, "warning", "1 of 3 clips are very quiet (worst: 'ana-train1', -60 dB of full scale)"),
     "mostly_silence": (lambda: np.concatenate([speech(1, 0.5), 1e-5 * speech(2, 3.5)]), "warning",

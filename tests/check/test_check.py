@@ -140,14 +140,6 @@ def test_warnings_do_not_stop(recipe, capsys):
     assert "warning: data/test/text:1: 1 texts" in capsys.readouterr().out
 
 
-def test_clips_too_short_for_ctc(recipe):
-    # one second at 50 frames a second; 26 letters and 25 repeats need 51 steps
-    put(recipe, "text", f"ana-train0 un urs\nana-train1 {'o' * 26}\nana-train2 casă l{'o' * 10}\n")
-    assert recipe() == 0
-    assert [(where, what) for rule, where, what in faults(recipe, "warning") if rule == "too_long_for_ctc"] == [
-        ("data/train/text:2", "'ana-train1' has 50 frames for 51 steps of CTC")]
-
-
 def test_the_budget_is_what_is_checked(recipe, capsys):
     assert recipe("data.train_minutes=10") == 2
     assert "data/train_10min: not there; stage 1 (data) makes it" in capsys.readouterr().err

@@ -1,7 +1,8 @@
 """Stage 2: every data fault found now, not at epoch 3. Errors stop the run, warnings and notes do not; all are reported.
 
 Each family of checks is a module with ``CHECKS``, functions ``(sets, cfg) -> faults``; one that has facts to show as well has
-``section(sets, cfg, out) -> Markdown``, which may write figures into ``out``.
+``section(sets, cfg, out) -> Markdown``, which may write figures into ``out``; ``droppable(sets, cfg)`` says which training
+utterances ``drop.txt`` proposes for data.drop, and why.
 """
 
 from __future__ import annotations
@@ -10,11 +11,19 @@ import dataclasses
 import hashlib
 import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlt.errors import DataError
+from xlt.kaldi_io import write_table
 from xlt.log import say
 from xlt.stage import Context, Unit, atomic_text, need, read_stamp, run_unit, write_json
 from xlt.trained import HEARD, origin
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from xlt.check.datadir import Sets
+    from xlt.config import Config
 
 SHOWN = 10  # faults printed; the report has all
 FAMILIES = {  # module → its heading on the page
@@ -26,8 +35,9 @@ FAMILIES = {  # module → its heading on the page
     "statistics": "Statistics",
 }
 
-_KEYS = ("data.normaliser", "data.train_minutes", "train.frame_rate", "train.init", "train.init_tokens", "train.zero_shot",
-         "features.upstream", "tokens.type")
+_KEYS = ("data.normaliser", "data.train_minutes", "data.min_dur_s", "data.max_dur_s", "features.upstream", "features.speed",
+         "features.on_the_fly", "tokens", "train.encoder", "train.encoder_conf", "train.frame_rate", "train.init",
+         "train.init_tokens", "train.zero_shot", "check")
 
 
 def _audio_state(folders: list[Path]) -> str:
@@ -70,7 +80,9 @@ def run(ctx: Context) -> None:
     heard = [source.folder / HEARD] if source else []
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
     heard += [ctx.data / "all" / "report.json"]
-    run_unit(ctx, Unit("check", out, config, folders + heard, make))
+    # characters are known from the texts, other tokens once stage 4 has made them
+    tokens = [ctx.tokens] if ctx.cfg.tokens.type != "char" and ctx.tokens.exists() else []
+    run_unit(ctx, Unit("check", out, config, folders + heard + tokens, make))
     facts = read_stamp(out) or {}
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])
@@ -93,6 +105,18 @@ def _fix(ctx: Context, out: Path) -> None:
         f"data.reader=kaldi data.dir={out}")
 
 
+def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path) -> None:
+    """Write ``drop.txt`` if there is something to leave out; the first reason stands."""
+    found: dict[str, str] = {}
+    for family in families.values():
+        if hasattr(family, "droppable"):
+            found = family.droppable(sets, cfg) | found
+    if found:
+        write_table(out / "drop.txt", found)
+        say(f"  drop.txt there proposes {len(found)} training utterances to leave out: look at them, copy it beside recipe.yaml "
+            "and give data.drop=drop.txt")
+
+
 def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
     """Run every check, write report.json and report.md, return the counts."""
     from xlt.check.datadir import Sets
@@ -102,6 +126,7 @@ def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
     families = {name: importlib.import_module(f"xlt.check.{name}") for name in FAMILIES}
     found = [(name, check.__name__, fault) for name, family in families.items() for check in family.CHECKS
              for fault in check(sets, ctx.cfg)]
+    _propose(sets, ctx.cfg, families, out)
     sections = {name: family.section(sets, ctx.cfg, out) for name, family in families.items() if hasattr(family, "section")}
     by_level = {level: [fault for *_, fault in found if fault.level == level] for level in ("error", "warning", "note")}
     for level in ("warning", "note"):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from xlt.check.words import Seen, characters_of, words_of
-
-if TYPE_CHECKING:
-    from xlt.check.sound import Sound
 
 TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content",
           "utt2audio", "utt2num_frames", "feats.scp", "utt2format")
@@ -143,4 +140,10 @@ class Sets(dict[str, DataDir]):
     def __init__(self, data: Path, folders: dict[str, Path]):
         super().__init__({name: DataDir(folder, name) for name, folder in folders.items()})
         self.data = data
-        self.sounds: dict[str, Sound] | None = None  # of all files, once xlt.check.sound has measured them
+        self._kept: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, made at the first call: several rules look at the same measurements."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]

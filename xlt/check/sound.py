@@ -149,10 +149,8 @@ def _apart(samples: np.ndarray) -> float:
 
 def sounds(sets: Sets, cfg: Config) -> dict[str, Sound]:
     """``{path: measurements}`` of all files that the sets name; those that are not there, and commands, have none."""
-    if sets.sounds is None:
-        paths = {line.value for data in sets.values() for line in data.lines.get("wav.scp", [])}
-        sets.sounds = _measure_all(paths, sets.data / CACHE, cfg.jobs)
-    return sets.sounds
+    paths = {line.value for data in sets.values() for line in data.lines.get("wav.scp", [])}
+    return sets.once("sounds", lambda: _measure_all(paths, sets.data / CACHE, cfg.jobs))
 
 
 def heard(data: DataDir, sets: Sets, cfg: Config) -> dict[str, Sound]:

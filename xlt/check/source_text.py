@@ -35,8 +35,12 @@ def normalisers_of(data: DataDir, cfg: Config) -> Callable[[str, Seen], str]:
     return lambda word, seen: of(seen.places[0][1], word)
 
 
-def changes(data: DataDir, cfg: Config) -> dict[str, Change]:
+def changes(sets: Sets, data: DataDir, cfg: Config) -> dict[str, Change]:
     """The characters of ``text_raw`` that are not in ``text``, but for capitals."""
+    return sets.once(f"changes {data.name}", lambda: _changes(data, cfg))
+
+
+def _changes(data: DataDir, cfg: Config) -> dict[str, Change]:
     of, found = normalisers_of(data, cfg), {}
     for word, seen in data.raw_words.items():
         plain = unicodedata.normalize("NFC", word)
@@ -60,7 +64,7 @@ def _where(data: DataDir, chars: dict[str, Change], what: str, remedy: str) -> F
 def taken_out(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Symbols that speakers read aloud (%, &, €); letters and marks, such as vowel signs; private use, which parts words."""
     for data in sets.values():
-        out = {char: change for char, change in changes(data, cfg).items() if change.what == "out" and char != TATWEEL}
+        out = {char: change for char, change in changes(sets, data, cfg).items() if change.what == "out" and char != TATWEEL}
         kinds = {char: unicodedata.category(char) for char in out}
         if said := {char: out[char] for char in out if char in SAID or kinds[char] == "Sc"}:
             yield _where(data, said, "symbols that are said", "write them as words in the source")
@@ -130,7 +134,7 @@ def reread(word: str) -> str | None:
 
 def section(sets: Sets, cfg: Config) -> str:
     """A table of what the normaliser takes out or changes; empty without ``text_raw``."""
-    found = {name: changes(data, cfg) for name, data in sets.items() if data.raw_words}
+    found = {name: changes(sets, data, cfg) for name, data in sets.items() if data.raw_words}
     if not found:
         return ""
     lines = ["", f"What the normaliser takes out of the source's text, or changes (of {', '.join(found)}):", "",
