@@ -47,7 +47,7 @@ class Lines:
         self._raw = raw
 
     def __iter__(self) -> Iterator[Line]:
-        for number, line in enumerate(self._raw.decode("utf-8", "replace").split("\n"), 1):
+        for number, line in enumerate(self._raw.decode("utf-8", "replace").removeprefix("\ufeff").split("\n"), 1):
             key, *value = line.strip().split(None, 1) or [""]
             if key:
                 yield Line(number, key, value[0] if value else "")
@@ -58,7 +58,9 @@ class Lines:
 
 def _plain_rows(raw: bytes) -> dict[str, str] | None:
     """The rows of a table that has nothing but ``KEY VALUE`` lines with different keys, several times faster; None of others."""
-    if any(odd in raw for odd in (b"\t", b"\r", b"  ", b" \n", b"\n ", b"\n\n")) or not raw.endswith(b"\n") or raw[:1] in b" \n":
+    if any(odd in raw for odd in (b"\t", b"\r", b"  ", b" \n", b"\n ", b"\n\n")):
+        return None
+    if not raw.endswith(b"\n") or raw[:1] in b" \n\xef":
         return None
     lines = raw.decode("utf-8", "replace").split("\n")
     lines.pop()

@@ -35,12 +35,13 @@ def unseen_in(word: str) -> list[str]:
 
 
 def lone_marks_in(word: str) -> list[str]:
-    """Combining marks without a letter or number before them, and those that repeat the one before."""
+    """Combining marks without a letter or number before them, and those that the letter before has already."""
     found, before = [], ""
     for char in word:
-        if unicodedata.category(char)[0] == "M" and not invisible(char) and (
-                char == before or not before or unicodedata.category(before)[0] not in "LMN" and before not in JOINERS):
-            found.append(char)
+        if unicodedata.category(char)[0] == "M" and not invisible(char):
+            carried = before and (unicodedata.category(before)[0] in "LMN" or before in JOINERS)
+            if not carried or char in unicodedata.normalize("NFD", before):
+                found.append(char)
         before = char
     return found
 
