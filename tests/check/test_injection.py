@@ -241,7 +241,7 @@ CASES = {
     "damaged flac": Case(as_flac("bob-2", "train", lambda old: old[:40] + b"\0" * 9), "unreadable_audio", "error",
         "train/wav.scp:9", "bob-2.flac"),
     "flac of another length": Case(both(as_flac("bob-2", "train", lambda old: old), value("train", "utt2dur", "bob-2", "9.0")),
-        "as_long_as_said", "error", "train/wav.scp:9", "but utt2dur says 9.00 s", ("slow_speech",)),
+        "as_long_as_said", "error", "train/wav.scp:9", "but utt2dur says 9.00 s", ("odd_pace",)),
     "silence": Case(sound("bob-2", np.zeros_like), "silent_audio", "error", "train/wav.scp:9", "digital silence"),
     "hum": Case(sound("bob-2", lambda x: 0.1 * np.sin(np.arange(len(x)) * 0.3)), "only_noise", "warning", "train/wav.scp:9",
         "nothing above their noise", ("narrow_band",)),
@@ -332,7 +332,12 @@ CASES = {
         "unseen_words", "note", "test/text", "of the words are not in train"),
     # CTC
     "too much text": Case(value("dev", "text", "gina-1", "o carte " * 200 + "o carte"), "too_long_for_ctc", "warning",
-        "dev/text:2", "fewer frames than CTC needs"),
+        "dev/text:2", "fewer frames than CTC needs", ("odd_pace",)),
+    # speech that does not say its text
+    "half of the text": Case(value("train", "text", "bob-2", "o"), "odd_pace", "warning", "train/text:9",
+        "1 texts of ron_Latn take much less or more time than others"),
+    "text of a longer clip": Case(rows("train", "text", lambda found: found.update({"bob-2": f"{found['bob-2']} apa" * 5})),
+        "odd_pace", "warning", "train/text:9", "1 texts of ron_Latn take much less or more time than others"),
 }
 
 

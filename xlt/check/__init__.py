@@ -32,6 +32,7 @@ FAMILIES = {  # module → its heading on the page
     "leaks": "Leakage between sets",
     "alphabet": "Alphabet",
     "ctc": "CTC",
+    "speech": "Speech and its text",
     "statistics": "Statistics",
 }
 
@@ -80,6 +81,9 @@ def run(ctx: Context) -> None:
     heard = [source.folder / HEARD] if source else []
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
     heard += [ctx.data / "all" / "report.json"]
+    from xlt.check.speech import model_folders
+
+    heard += [folder / name for folder in model_folders(ctx.cfg, ctx.exp) for name in ("model.pth", "xlt.json")]
     # characters are known from the texts, other tokens once stage 4 has made them
     tokens = [ctx.tokens] if ctx.cfg.tokens.type != "char" and ctx.tokens.exists() else []
     run_unit(ctx, Unit("check", out, config, folders + heard + tokens, make))
