@@ -23,7 +23,7 @@ from xlt.check.datadir import Sets
 from xlt.config import load
 from xlt.kaldi_io import spk2utt, write_table
 
-LISTENING = {"audio", "speech", "resources"}  # families that open sound files, or look at the machine
+LISTENING = {"audio"}  # families that open sound files
 HEADERS = {"audio_files"}  # rules that do
 LETTERS = list("abcdefghijlmnopqrstuvwxzăâîșț")
 SHARES = {"train": 0.9, "dev": 0.05, "test": 0.05}

@@ -120,7 +120,9 @@ def lone_marks(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def odd_spaces(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """One plain space between words."""
     for data in sets.values():
-        lines = [line for line in data.lines.get("text", ()) if ODD_SPACES.search(line.value)]
+        if not ODD_SPACES.search(data.raw.get("text", b"").decode("utf-8", "replace")):
+            continue
+        lines = [line for line in data.lines["text"] if ODD_SPACES.search(line.value)]
         if lines:
             yield Fault("warning", data.where("text", lines[0].number), f"{len(lines)} texts have double spaces, or white space "
                         "other than U+0020", FIX, tuple(line.key for line in lines[:3]))

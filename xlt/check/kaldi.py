@@ -19,7 +19,7 @@ _BY_UTT = ("wav.scp", "text", "text_raw", "utt2spk", "segments", "utt2dur", "utt
            "utt2num_frames", "feats.scp", "utt2format")
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_EMPTY = re.compile(r"(?:^|\n)\s*\n")
+_EMPTY = re.compile(r"\n[^\S\n]+\n")
 
 
 def files_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -62,7 +62,8 @@ def _is_clean(raw: bytes) -> bool:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return not _CONTROL.search(text) and not _EMPTY.search(text)
+    text = f"\n{text}"
+    return "\n\n" not in text and not _CONTROL.search(text) and not _EMPTY.search(text)
 
 
 def sorted_and_unique(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -149,9 +150,9 @@ def speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def reserved_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """No <s>, </s> or #0 in text: language models use them."""
     for data in sets.values():
-        for line in data.lines.get("text", []):
-            for word in RESERVED:
-                if word in line.value.split():
+        if data.words.keys() & set(RESERVED):
+            for line in data.lines["text"]:
+                for word in set(RESERVED) & set(line.value.split()):
                     yield Fault("error", data.where("text", line.number), f"the reserved word {word}", "remove it")
 
 
