@@ -78,6 +78,9 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         _add_recipe(parser)
         parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
         parser.add_argument("--dry_run", action="store_true", help="say what would be done, do nothing")
+        if name == "check":
+            parser.add_argument("--fix", type=Path, metavar="NEW_FOLDER", help="write a repaired copy of the data there, and "
+                                "nothing else; what was changed stands in NEW_FOLDER/fix.md")
         parser.add_argument("--nj", type=int, help="parallel processes (the setting nj)")
         parser.add_argument("--ngpu", type=int, help="GPUs (the settings features.ngpu and train.ngpu)")
         if name == "score":
@@ -116,12 +119,13 @@ def _run(words: list[str]) -> None:
     settings = args.settings + ([f"nj={args.nj}"] if args.nj is not None else [])
     settings += [f"features.ngpu={args.ngpu}", f"train.ngpu={args.ngpu}"] if args.ngpu is not None else []
     cfg = load(args.recipe, settings)
+    fix = getattr(args, "fix", None) and Path(os.environ.get("XLT_CWD", os.getcwd()), args.fix)
     command = "./run.sh" + "".join(f" {shlex.quote(s)}" for s in args.settings)
     with contextlib.chdir(args.recipe):  # paths in scp files are relative to the recipe, as in Kaldi
         if not args.dry_run:
             log.to_file(Path("log") / cfg.tag / f"{words[0]}.log")
         try:
-            find(words[0]).run(Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command))
+            find(words[0]).run(Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command, fix=fix))
         except MissingInput as err:
             if not args.dry_run:
                 raise

@@ -21,6 +21,7 @@ import yaml
 from xlt.errors import ConfigError
 from xlt.sections import (
     BundleConfig,
+    CheckConfig,
     DataConfig,
     DecodeConfig,
     FeaturesConfig,
@@ -46,6 +47,7 @@ class Config:
     seed: int
     nj: int | None
     data: DataConfig
+    check: CheckConfig
     features: FeaturesConfig
     phones: PhonesConfig
     tokens: TokensConfig
@@ -105,11 +107,12 @@ _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
              "train.upstream_lr", "train.layer_decay", "train.adapter_dim", "score.bootstrap", "score.long_chars"}
 _COUNTS = {"train.freeze_updates"}
-_PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "data.parts", "features.path", "features.mix_from",
-          "phones.table", "train.init", "tokens.union", "score.words", "score.word_tags"}
-_NEIGHBOURS = {"data.sources", "features.mix_from", "train.init", "tokens.union"}  # of _PATHS: other recipes, mostly
+_PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "data.parts", "data.drop", "check.align_model",
+          "features.path", "features.mix_from", "phones.table", "train.init", "tokens.union", "score.words", "score.word_tags"}
+# of _PATHS: other recipes, mostly
+_NEIGHBOURS = {"data.sources", "data.drop", "check.align_model", "features.mix_from", "train.init", "tokens.union"}
 _SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask", "train.balance", "train.layer_decay",
-          "train.upstream_dropout"}
+          "train.upstream_dropout", "check.drop"}
 
 
 def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:

@@ -26,6 +26,14 @@ class DataConfig:
     max_dur_s: float
     max_chars_per_s: float
     min_chars_per_s: float
+    drop: str | None
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    align: bool
+    align_model: str | list | None
+    drop: float
 
 
 @dataclass(frozen=True)
