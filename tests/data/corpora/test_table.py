@@ -164,7 +164,7 @@ def test_offset_and_duration_are_a_segment(recipe, folder):
 def test_ids_and_contents_of_ones_own(recipe, folder):
     write(folder / "t.csv", "path,text,speaker,utt_id,prompt_id\na.wav,unu,s1,s1-x,p 1\nb.wav,doi,s1,y,p 1\nc.wav,trei,s1,z,\n")
     utts = of(recipe, folder).utterances
-    assert [(u.id, u.content) for u in utts] == [("s1-x", "p_1"), ("s1-y", "p_1"), ("s1-z", "s1-z")]
+    assert [(u.id, u.content) for u in utts] == [("s1-x", "p 1"), ("s1-y", "p 1"), ("s1-z", "s1-z")]
 
 
 def test_languages(recipe, folder):
