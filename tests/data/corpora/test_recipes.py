@@ -256,3 +256,12 @@ def test_a_source_that_is_being_made_elsewhere(egs, capsys):
     with lock(egs / "fra/data/all"):
         assert run(egs / "multi") == 2
     assert "data.sources: ../fra: data/all: another process is writing it" in capsys.readouterr().err
+
+
+def test_mixed_sets_have_all_tables_also_of_data_from_before(egs, capsys):
+    assert run(egs / "ron", "train.mix={fra: 0.1}") == 0
+    assert table(egs, "ron", "train_fra/text_raw") == table(egs, "fra", "train_0.1min/text_raw")
+    (egs / "fra/data/test/utt2format").unlink()  # as an older version left it
+    assert run(egs / "ron", "train.mix={fra: 0.1}") == 0
+    assert "data: makes data/test again (utt2format is missing)" in capsys.readouterr().out
+    assert set(table(egs, "ron", "test_fra/utt2format").values()) == {"16000 1 ogg"}
