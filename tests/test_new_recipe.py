@@ -8,7 +8,7 @@ import pytest
 from tests.data.corpus import tone
 from xlt import check, new_recipe
 from xlt.config import ROOT
-from xlt.errors import DataError
+from xlt.errors import ConfigError, DataError
 from xlt.kaldi_io import write_table
 
 
@@ -50,6 +50,15 @@ def test_errors_of_stage_2_are_told_beside_what_is_there(corpus, capsys, monkeyp
     said = capsys.readouterr()
     assert "xlt check: 3 errors in the data" in said.err
     assert "egs/cmn has:" in said.out and "utterances, 1 speakers" in said.out
+
+
+def test_the_same_command_again_says_how_to_go_on(corpus):
+    make(corpus)
+    with pytest.raises(ConfigError, match="egs/cmn is there already, with this corpus; go on with: egs/cmn/run.sh$"):
+        make(corpus)
+    shutil.copytree(corpus, corpus.parent / "an other")
+    with pytest.raises(ConfigError, match="egs/cmn/run.sh data.reader=kaldi data.dir='.*/an other' tag=mine; or edit"):
+        make(corpus.parent / "an other")
 
 
 def test_ctrl_c_in_a_stage_keeps_the_recipe(corpus, capsys, monkeypatch):

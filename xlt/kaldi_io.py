@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads 
     Matrix = np.ndarray  # (T, D) float32
 
 ARK_LIMIT = 1 << 30  # bytes; a longer archive is not continued, so that what nobody uses can be removed in pieces
+_CONVERTIBLE = {".m4a", ".aac", ".amr", ".wma", ".webm", ".mp4", ".mov", ".3gp"}  # of phones and films; libsndfile reads none
 AGAIN = "run stage 3 (features) again: it makes what is missing"
 
 
@@ -283,6 +284,8 @@ def read_wav(path: str | os.PathLike, sample_rate: int = 16000, channel: int | N
         samples, rate = soundfile.read(os.fspath(path), dtype="float32", always_2d=True)  # (N, channels)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
         reason = "no such file" if not Path(path).exists() else f"not readable as audio ({err})"
+        if Path(path).suffix.lower() in _CONVERTIBLE and Path(path).exists():
+            reason += "; convert it, e.g. ffmpeg -i FILE -ac 1 FILE.wav"
         raise DataError(f"{path}: {reason}") from None
     if not len(samples):
         raise DataError(f"{path}: holds no samples")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections import Counter
@@ -33,12 +34,11 @@ def main(args: argparse.Namespace) -> None:
     if args.corpus is not None:
         from xlt.data.corpora.recognise import about, recognise
 
-        place = Path(os.environ.get("XLT_CWD", "."), args.corpus)
+        place = Path(_found(args.corpus))
         reader = recognise(place)
         say(f"new_recipe: {args.corpus}: reader {reader} ({about(reader)})")
     if recipe.exists():
-        other = f"; with this corpus: {name}/run.sh data.reader={reader} data.dir={args.corpus} tag=mine" if reader else ""
-        raise ConfigError(f"{name} is there already{other}; or edit its recipe.yaml, or remove it first")
+        raise ConfigError(f"{name} is there already{_instead(recipe, name, reader, args.corpus)}")
     upstream, why = choose_upstream()
     write(recipe, lang.code, reader, place, upstream, why)
     say(f"new_recipe: made {name}: run.sh recipe.yaml README.md; upstream {upstream} ({why})")
@@ -55,6 +55,22 @@ def main(args: argparse.Namespace) -> None:
         raise DataError(f"{name} is made, and its data are not good yet: mend what is said above, in the corpus or by a setting "
                         f"in {name}/recipe.yaml; then go on with: {name}/run.sh --stop_stage check")
     say(f"next: {name}/run.sh")
+
+
+def _instead(recipe: Path, name: str, reader: str | None, corpus: str | None) -> str:
+    """What to do with a recipe that was there before."""
+    data = load(recipe).data
+    if reader is None:
+        return "; edit its recipe.yaml, or remove it first"
+    if data.reader == reader and data.dir and os.path.realpath(recipe / data.dir) == _found(corpus):
+        return f", with this corpus; go on with: {name}/run.sh"
+    return (f"; with this corpus: {name}/run.sh data.reader={reader} data.dir={shlex.quote(corpus)} tag=mine; or edit its "
+            "recipe.yaml, or remove it first")
+
+
+def _found(corpus: str) -> str:
+    """The corpus that the user names, from where he stands."""
+    return os.path.realpath(Path(os.environ.get("XLT_CWD", "."), corpus))
 
 
 def choose_upstream() -> tuple[str, str]:
@@ -91,7 +107,7 @@ def write(recipe: Path, code: str, reader: str | None, place: Path | None, upstr
 
 def _quoted(place: Path, recipe: Path) -> str:
     """The path for recipe.yaml: relative to the recipe if it lies in this checkout, else absolute."""
-    path = os.path.realpath(place)
+    path = str(place)
     if path.startswith(f"{ROOT}{os.sep}"):
         path = os.path.relpath(path, recipe)
     try:

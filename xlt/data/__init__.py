@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import languages
+from xlt.config import defaults
 from xlt.data.drop import drop_file
 from xlt.data.groups import SALT
 from xlt.data.text import check_name, normalise
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _KEYS = ("data.reader", "data.dir", "data.archive", "data.columns", "data.tier", "data.allow_pipes", "data.train_from",
          "data.split", "data.parts", "data.splits", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s",
          "data.min_chars_per_s")
+_OF_ONE = {"columns": "table", "tier": "elan", "train_from": "commonvoice", "splits": "lhotse"}  # settings that one reader has
 _TABLES = 2  # what data/all has; a new number makes it again
 
 
@@ -110,6 +112,9 @@ def run(ctx: Context) -> None:
     if cfg.data.reader is None:
         raise ConfigError("data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
                           "into recipe.yaml")
+    for key, reader in _OF_ONE.items():
+        if getattr(cfg.data, key) != defaults()[f"data.{key}"] and cfg.data.reader != reader:
+            raise ConfigError(f"data.{key}: only data.reader={reader} knows it, and data.reader is {cfg.data.reader}")
     if cfg.data.sources is not None and cfg.data.reader != "recipes":
         raise ConfigError(f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}")
     drop, everything = drop_file(ctx), ctx.data / "all"

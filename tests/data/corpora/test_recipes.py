@@ -73,6 +73,19 @@ def test_one_command_makes_the_sources_and_joins_them(egs, capsys):
     assert "train_0.1min: 9 utterances, 0.20 minutes (fra_Latn 0.10, ron_Latn 0.10)" in out
 
 
+def test_tags_and_raw_texts_are_joined(egs):
+    for lang, ids in (("lit_Latn", ["a-x", "b-y", "c-z"]), ("est_Latn", ["d-u", "e-v", "f-w"])):
+        kaldi(egs, lang[:3], lang, ids, hz=400.0 if lang < "f" else 900.0)
+        for part, utt in zip(("train", "dev", "test"), ids, strict=True):
+            write_table(egs / f"corpus_{lang[:3]}" / part / f"utt2{'accent' if lang < 'f' else 'noise'}", {utt: f"very {utt}"})
+    recipe(egs / "tagged", "lang: mul_Zyyy", "data: {reader: recipes, sources: [../lit, ../est]}")
+    assert run(egs / "tagged") == 0
+    assert table(egs, "tagged", "all/utt2accent") == {utt: f"very {utt}" for utt in ("d-u", "e-v", "f-w")}
+    assert table(egs, "tagged", "test/utt2noise") == {"c-z": "very c-z"}
+    assert table(egs, "tagged", "dev/text_raw") == {"b-y": "text y lit", "e-v": "text v est"}
+    assert set(table(egs, "tagged", "dev/utt2format").values()) == {"16000 1 wav"}
+
+
 def test_clips_stay_where_they_are(egs):
     assert run(egs / "multi") == 0
     for utt, wav in table(egs, "multi", "test/wav.scp").items():
@@ -243,3 +256,12 @@ def test_a_source_that_is_being_made_elsewhere(egs, capsys):
     with lock(egs / "fra/data/all"):
         assert run(egs / "multi") == 2
     assert "data.sources: ../fra: data/all: another process is writing it" in capsys.readouterr().err
+
+
+def test_mixed_sets_have_all_tables_also_of_data_from_before(egs, capsys):
+    assert run(egs / "ron", "train.mix={fra: 0.1}") == 0
+    assert table(egs, "ron", "train_fra/text_raw") == table(egs, "fra", "train_0.1min/text_raw")
+    (egs / "fra/data/test/utt2format").unlink()  # as an older version left it
+    assert run(egs / "ron", "train.mix={fra: 0.1}") == 0
+    assert "data: makes data/test again (utt2format is missing)" in capsys.readouterr().out
+    assert set(table(egs, "ron", "test_fra/utt2format").values()) == {"16000 1 ogg"}

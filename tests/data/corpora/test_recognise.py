@@ -1,6 +1,7 @@
 """Every form is taken for itself, whatever the others think of it: the order of the registry decides."""
 
 import gzip
+import importlib
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,27 @@ def test_archive(name, tmp_path):
     assert recognise(Path(archive)) == name
 
 
+@pytest.mark.parametrize(("name", "files"), [
+    ("commonvoice", ["cv-corpus-24.0/sw/validated.tsv", "cv-corpus-24.0/sw/clips/common_voice_sw_1.mp3"]),
+    ("fleurs", ["sw_ke/train.tsv", "sw_ke/dev.tsv", "sw_ke/test.tsv", "sw_ke/audio/train.tar.gz", "sw_ke/audio/dev/1.wav"]),
+    ("elan", ["session 1/story.eaf", "session 1/story.wav", "metadata.csv"]),
+    ("table", ["train.csv", "test.csv", "clips/a.wav"]),
+])
+def test_some_folders_deeper(name, files, tmp_path):
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert recognise(tmp_path) == name
+
+
+def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
+    """A reader that is asked does not raise."""
+    monkeypatch.setattr("os.scandir", lambda *_: (_ for _ in ()).throw(PermissionError("no")))
+    for entry in READERS.entries.values():
+        module = importlib.import_module(entry.partition(":")[0])
+        assert not hasattr(module, "recognise") or module.recognise(tmp_path) is False
+
+
 def test_corpora_side_by_side_are_named(tmp_path):
     """As lhotse leaves FLEURS: a folder for each language; the sound files lie elsewhere."""
     for code in ("sw_ke", "tr_tr"):
@@ -86,6 +108,9 @@ def test_nothing_there(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no reader knows this form. It has no files"):
         recognise(tmp_path / "empty")
+    tone(tmp_path / "a.wav")
+    with pytest.raises(DataError, match="It has the ending .wav. Looked for"):
+        recognise(tmp_path / "a.wav")
     (tmp_path / "notes.docx").touch()
     with pytest.raises(DataError, match="It has the ending .docx. Looked for"):
         recognise(tmp_path / "notes.docx")

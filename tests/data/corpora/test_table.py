@@ -47,6 +47,8 @@ WANTED = [("a.wav", TEXTS[0], "Ana"), ("b.wav", TEXTS[1], "Ion"), ("c.wav", TEXT
     ("t.tsv", '文件名\t文本\t说话人\na\tO pisică, un câine.\tAna\nb\tTrei mere\tIon\nc\t"Luna" plină\tAna', "utf-8"),
     ("t.tsv", 'archivo\toración\thablante\r\n\r\na\tO pisică, un câine.\tAna\r\nb\tTrei mere\tIon\r\n'
               'c\t"Luna" plină\tAna\r\n', "utf-8"),
+    ("t.csv", 'sep=;\r\nDatei;Satz;Sprecherin\r\nclips/a.wav;O pisică, un câine.;Ana\r\nb;Trei mere;Ion\r\n'
+              'c;"""Luna"" plină";Ana;\r\n', "utf-8-sig"),
     ("t.jsonl", '{"audio_filepath": "clips/a.wav", "text": "O pisică, un câine.", "duration": 1.0, "speaker": "Ana"}\n'
                 '{"audio_filepath": "clips/b.wav", "text": "Trei mere", "duration": 1.0, "speaker": "Ion"}\n'
                 '{"audio_filepath": "clips/c.wav", "text": "\\"Luna\\" plină", "duration": 1.0, "speaker": "Ana"}\n', "utf-8"),
@@ -125,6 +127,20 @@ def test_tables_that_cannot_be_read(recipe, folder, content, said):
         of(recipe, folder)
 
 
+def test_a_setting_of_another_reader(recipe, folder, capsys):
+    assert recipe("data.reader=kaldi", f"data.dir={folder}", "data.columns={path: x}") == 2
+    assert "data.columns: only data.reader=table knows it, and data.reader is kaldi" in capsys.readouterr().err
+
+
+def test_a_recording_of_a_phone(recipe, folder, capsys):
+    for name in "abc":
+        (folder / f"clips/{name}.wav").rename(folder / f"clips/{name}.m4a")
+        (folder / f"clips/{name}.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    write(folder / "t.csv", "path,text\na,unu\nb,doi\nc,trei\n")
+    assert recipe("data.reader=table", f"data.dir={folder}") == 2
+    assert "convert it, e.g. ffmpeg -i FILE -ac 1 FILE.wav" in capsys.readouterr().err
+
+
 def test_json_faults_name_the_line(recipe, folder):
     write(folder / "t.jsonl", '{"path": "a.wav", "text": "x"}\n["b.wav"]\n')
     with pytest.raises(DataError, match=r"t.jsonl:2: found \"\['b.wav'\]\", expected an object a line"):
@@ -164,7 +180,7 @@ def test_offset_and_duration_are_a_segment(recipe, folder):
 def test_ids_and_contents_of_ones_own(recipe, folder):
     write(folder / "t.csv", "path,text,speaker,utt_id,prompt_id\na.wav,unu,s1,s1-x,p 1\nb.wav,doi,s1,y,p 1\nc.wav,trei,s1,z,\n")
     utts = of(recipe, folder).utterances
-    assert [(u.id, u.content) for u in utts] == [("s1-x", "p_1"), ("s1-y", "p_1"), ("s1-z", "s1-z")]
+    assert [(u.id, u.content) for u in utts] == [("s1-x", "p 1"), ("s1-y", "p 1"), ("s1-z", "s1-z")]
 
 
 def test_languages(recipe, folder):

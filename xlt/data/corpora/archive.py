@@ -25,6 +25,7 @@ SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 _ENDS = 1 << 20  # bytes at either end of an archive that tell it from others; to hash 80 GB takes minutes
 _LISTED = 4000  # names that are looked at to recognise a form
+_READ = 100 << 20  # bytes of a tarball that are read for that; the list of a .zip is at hand
 _UTF8 = 0x800  # flag of a zip entry whose name is UTF-8
 
 
@@ -84,7 +85,8 @@ def listing(place: Path) -> list[str]:
         if not is_archive(place):
             return [place.name] if place.is_file() else []
         with place.open("rb") as handle, contextlib.closing(_members(place, handle)) as members:
-            return [name for name, _ in itertools.islice(members, _LISTED)]
+            near = itertools.takewhile(lambda _: handle.tell() < _READ or place.suffix.lower() == ".zip", members)
+            return [name for name, _ in itertools.islice(near, _LISTED)]
     except (OSError, DataError, *_DAMAGE):
         return []
 

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,8 @@ def read_table(path: Path, header: bool = True, delimiter: str | None = None, qu
     start = text.lstrip()[:1]
     if path.suffix.lower() in (".jsonl", ".ndjson", ".json") or start in ("{", "["):
         return _json_table(path, text, start, encoding)
+    if hit := re.match(r"sep=(.)\r?\n", text):  # what Excel reads first
+        delimiter, text = hit[1], "\n" + text[hit.end():]
     delimiter = delimiter or _delimiter(path, text)
     lines, quoting = _split(path, text, delimiter, quoted)
     width = len(lines[0][1])
@@ -71,7 +74,7 @@ def read_table(path: Path, header: bool = True, delimiter: str | None = None, qu
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"{path}:1: two columns are called {twice[0]!r}; rename one")
-    table = Table(path, names, form=f"{_DELIMITERS[delimiter]}, {encoding}{', quoted' if quoting else ''}")
+    table = Table(path, names, form=f"{_DELIMITERS.get(delimiter, delimiter)}, {encoding}{', quoted' if quoting else ''}")
     for number, values in lines:
         if any(value.strip() for value in values[len(names):]):
             table.odd.append(number)

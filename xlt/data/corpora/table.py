@@ -17,7 +17,7 @@ from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, listing
-from xlt.data.corpora.names import SET_OF, clean, names_language, span, speaker_ids, utterance_ids
+from xlt.data.corpora.names import SET_OF, names_language, span, speaker_ids, utterance_ids
 from xlt.data.corpora.rows import Table, read_table
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.data.subsets import KNOWN
@@ -213,7 +213,7 @@ def _row(where: str, values: dict[str, str], role: dict[str, str | None], tags: 
     if times[0] is not None and not of("id"):
         name += f"-{span(*times)}"
     own = {tag: value for tag, column in tags.items() if (value := values[column].strip())}
-    return _Row(where, hits[0], of("text"), of("speaker"), name, clean(of("content")), split, *times, own)
+    return _Row(where, hits[0], of("text"), of("speaker"), name, " ".join(of("content").split()), split, *times, own)
 
 
 def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None] | str:
