@@ -171,9 +171,9 @@ def misfits(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
-    """The worst ``check.drop`` of the training utterances; of those that the model has heard and of the others alike.
+    """The worst ``check.drop`` of the training utterances, as far as they are off by MISFIT at all.
 
-    What ``data.drop`` has left out already counts, so that nothing more goes when the check is made again.
+    Those that the model has heard and the others give their shares apart, since it knows the first by heart. What ``data.drop`` has left out already counts, so that nothing more goes when the check is made again.
     """
     found = fits(sets, cfg).get(cfg.train_set, [])
     gone = sets[cfg.train_set].folder / DROPPED if found else Path()
@@ -182,7 +182,7 @@ def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     worst: list[Fit] = []
     for heard in (False, True):
         part = sorted((one for one in found if one.heard is heard), key=lambda one: (-one.score, one.utt))
-        worst += part[:round(wanted * len(part) / len(found))] if part else []
+        worst += [one for one in part[:round(wanted * len(part) / len(found))] if one.score > MISFIT] if part else []
     return {one.utt: f"{one.model} is off by {one.score:.2f} nats a label and hears: {one.hypothesis}" for one in worst}
 
 
