@@ -173,7 +173,8 @@ def misfits(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     """The worst ``check.drop`` of the training utterances, as far as they are off by MISFIT at all.
 
-    Those that the model has heard and the others give their shares apart, since it knows the first by heart. What ``data.drop`` has left out already counts, so that nothing more goes when the check is made again.
+    Those that the model has heard and the others give their shares apart, since it knows the first by heart. What ``data.drop``
+    has left out already counts, so that nothing more goes when the check is made again.
     """
     found = fits(sets, cfg).get(cfg.train_set, [])
     gone = sets[cfg.train_set].folder / DROPPED if found else Path()
