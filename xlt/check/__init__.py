@@ -33,6 +33,7 @@ FAMILIES = {  # module → its heading on the page
     "alphabet": "Alphabet",
     "ctc": "CTC",
     "speech": "Speech and its text",
+    "resources": "Disk and memory",
     "statistics": "Statistics",
 }
 

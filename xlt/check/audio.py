@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -207,11 +208,11 @@ def repeated_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def speakers_by_folder(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Where each voice has its own folder, a folder of several speaker ids is one voice under several names."""
     for data in sets.values():
-        voices: dict[Path, dict[str, str]] = defaultdict(dict)
+        voices: dict[str, dict[str, str]] = defaultdict(dict)
         speaker = data.table("utt2spk")
         for line in data.lines.get("wav.scp", []):
             if line.key in speaker:
-                voices[Path(line.value).parent].setdefault(speaker[line.key], line.key)
+                voices[os.path.dirname(line.value)].setdefault(speaker[line.key], line.key)
         mixed = {folder: found for folder, found in voices.items() if len(found) > 1}
         if len(voices) >= 4 and 0 < len(mixed) <= len(voices) / 4:
             for folder, found in mixed.items():

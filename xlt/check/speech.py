@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from xlt.check.datadir import DataDir, Fault, Sets
 from xlt.config import Config
@@ -15,15 +16,30 @@ from xlt.registry import ALIGNERS
 from xlt.stage import Context
 from xlt.trained import Trained
 
-if TYPE_CHECKING:
-    from xlt.decode.align import Fit
-
 FEW = 20  # utterances of a language: fewer say nothing of the rest
 ODD = 6.0  # deviations: of a normal distribution 1 in 500 million lies further out
 LEAST = 0.1  # the least deviation of a log duration: recordings of one machine voice hardly vary
 MISFIT = 1.0  # nats a label: the text is e times less likely, at each of its labels, than what the model would write
 SHOWN = 20
 IDS = 10
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One utterance. ``score``: CTC loss of its text less that of the model's own best path, in nats a label of the text.
+
+    0: the model would have written the same; infinite where the text cannot be aligned at all. ``loss`` is that of the text, a
+    label; ``heard``: whether the model was trained on this recording; ``strange``: characters that it cannot write, left out.
+    """
+
+    utt: str
+    score: float
+    loss: float
+    text: str
+    hypothesis: str
+    strange: int
+    heard: bool
+    model: str
 
 
 class Pace(NamedTuple):
@@ -104,8 +120,8 @@ def odd_pace(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 yield Fault(
                     "warning", data.where("text", data.number("text", worst.utt)),
                     f"{len(odd)} texts{f' of {lang}' * bool(lang)} take much less or more time than others of their length "
-                    f"(worst: {worst.utt!r}, {worst.dur_s:.2f} s for {worst.chars} characters, {worst.chars / worst.dur_s:.1f} a second; "
-                    f"expected {worst.expected_s:.2f} s)",
+                    f"(worst: {worst.utt!r}, {worst.dur_s:.2f} s for {worst.chars} characters, {worst.chars / worst.dur_s:.1f} a "
+                    f"second; expected {worst.expected_s:.2f} s)",
                     "listen to them: part of the text may be missing, or the clip may be another's; mend them, or list them in "
                     "the file that data.drop names", tuple(pace.utt for pace in odd[:IDS]))
 
@@ -155,9 +171,10 @@ def misfits(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
-    """The worst ``check.drop`` of the training utterances; of those that the model has heard and of the others alike.
+    """The worst ``check.drop`` of the training utterances, as far as they are off by MISFIT at all.
 
-    What ``data.drop`` has left out already counts, so that nothing more goes when the check is made again.
+    Those that the model has heard and the others give their shares apart, since it knows the first by heart. What ``data.drop``
+    has left out already counts, so that nothing more goes when the check is made again.
     """
     found = fits(sets, cfg).get(cfg.train_set, [])
     gone = sets[cfg.train_set].folder / DROPPED if found else Path()
@@ -166,7 +183,7 @@ def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     worst: list[Fit] = []
     for heard in (False, True):
         part = sorted((one for one in found if one.heard is heard), key=lambda one: (-one.score, one.utt))
-        worst += part[:round(wanted * len(part) / len(found))] if part else []
+        worst += [one for one in part[:round(wanted * len(part) / len(found))] if one.score > MISFIT] if part else []
     return {one.utt: f"{one.model} is off by {one.score:.2f} nats a label and hears: {one.hypothesis}" for one in worst}
 
 

@@ -6,11 +6,11 @@ B batch, T frames, V tokens, U labels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from xlt.check.speech import Fit
 from xlt.decode import kind
 from xlt.decode.recognise import BLANK_ID, Recogniser, best_path
 from xlt.errors import ConfigError
@@ -22,24 +22,6 @@ from xlt.stage import Context, read_json
 from xlt.subsampling import SAMPLE_RATE, upstream_frames
 from xlt.tokens.tokenizer import UNK
 from xlt.trained import Trained
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One utterance. ``score``: CTC loss of its text less that of the model's own best path, in nats a label of the text.
-
-    0: the model would have written the same; infinite where the text cannot be aligned at all. ``loss`` is that of the text, a
-    label; ``heard``: whether the model was trained on this recording; ``strange``: characters that it cannot write, left out.
-    """
-
-    utt: str
-    score: float
-    loss: float
-    text: str
-    hypothesis: str
-    strange: int
-    heard: bool
-    model: str
 
 
 def fit(ctx: Context, models: list[Trained], name: str) -> list[Fit]:

@@ -122,8 +122,8 @@ def _prepare(train: TrainConfig, info: dict, files: Speech, folder: Path, tokeni
             f"infeasible_{folder.name} beside the model, what can be done in data/check/report.md")
         (folder / "infeasible").write_text("\n".join(infeasible) + "\n", encoding="utf-8")
     if not shapes:
-        raise DataError(f"{text}: no utterance is left to learn from; raise data.train_minutes, use tokens.type=bpe, or "
-                        "raise train.frame_rate")
+        raise DataError(f"{text}: no utterance is left to learn from; raise data.train_minutes, use tokens.type=bpe, raise "
+                        "train.frame_rate, or let the encoder shorten less (train.encoder_conf)")
     # the dimension behind the comma is ignored by the length sampler but is part of the format
     (folder / "speech_shape").write_text("".join(f"{u} {t},1\n" for u, t in shapes.items()), encoding="utf-8")
     return {"utterances": len(shapes), "infeasible": len(infeasible)}
