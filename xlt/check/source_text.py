@@ -10,7 +10,7 @@ from typing import NamedTuple
 from xlt.check.characters import name_of, visible
 from xlt.check.datadir import DataDir, Fault, Sets
 from xlt.check.encoding import fault, labels
-from xlt.check.words import Seen, count
+from xlt.check.words import SHOWN, Seen, count
 from xlt.config import Config
 from xlt.data import normalise_utterance
 
@@ -53,6 +53,7 @@ def _changes(data: DataDir, cfg: Config) -> dict[str, Change]:
                 what = " ".join(new) if unicodedata.category(char)[0] in "LM" and new else "out"
                 old = found.setdefault(char, Change(what, Seen(0, list(seen.places)))).seen
                 old.count += seen.count * plain.count(char)
+                old.places = sorted({*old.places, *seen.places})[:SHOWN]
     return found
 
 
