@@ -78,6 +78,15 @@ def test_finetuning_needs_memory_and_checkpoints(hours, monkeypatch):
     assert "features (stage 3)" not in found
 
 
+def test_damaged_tables_are_left_to_their_own_rules(recipe):
+    for content in ("ana-train0 1.0\nana-train0 1.0\n", "ana-train0 long\n", ""):
+        (recipe.dir / "data/train/utt2dur").write_text(content, encoding="utf-8")
+        assert recipe() == 2
+        assert {rule for level, rule, *_ in faults(recipe) if level == "error"} <= {"durations", "sorted_and_unique",
+                                                                                    "same_utterances"}
+        assert faults(recipe, "room") == []
+
+
 def test_more_jobs_than_utterances(recipe):
     assert recipe("nj=2") == 0
     assert [(level, where, what) for level, _, where, what in faults(recipe, "jobs_for_all")] == [

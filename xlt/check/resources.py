@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from xlt.check.datadir import Fault, Sets
 from xlt.config import Config
 from xlt.data.fetch import cache_root
+from xlt.errors import XltError
 from xlt.freeze import resolved
 from xlt.stage import Context
 from xlt.subsampling import upstream_rate
@@ -62,7 +64,9 @@ def upstream_size(name: str, path: str | None) -> Size:
 
 def needs(sets: Sets, cfg: Config) -> list[Need]:
     """Disk and memory of the stages to come, for what they have not made yet."""
-    ctx = resolved(Context(sets.data.parent, cfg))
+    ctx = Context(sets.data.parent, cfg)
+    with contextlib.suppress(XltError, ValueError):  # from tables whose faults other rules report
+        ctx = resolved(ctx)
     cfg, size, rate = ctx.cfg, upstream_size(cfg.features.upstream, cfg.features.path), upstream_rate(cfg.features.upstream)
     seconds = {name: sum(filter(None, map(data.seconds, data.table("utt2dur")))) for name, data in sets.items()}
     found = []
@@ -84,7 +88,7 @@ def needs(sets: Sets, cfg: Config) -> list[Need]:
         if missing and size.parameters:
             jobs = min(cfg.jobs, max(1, clips))
             found.append(Need(f"the upstream, {jobs} times (stage 3)", jobs * (4 * size.parameters + 5e8), None, "lower nj"))
-    if cfg.train.freeze != "upstream":
+    if cfg.train.freeze in ("extractor", "none"):
         found.append(Need("training of the upstream (stage 6)", 16 * size.parameters, None,
                           "set train.freeze=upstream or train.adapter=lora, or take a machine with more memory"))
         found.append(Need("checkpoints (stage 6)", (4 * (cfg.train.average_best + 2) + 24) * size.parameters, ctx.exp,
