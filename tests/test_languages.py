@@ -21,6 +21,7 @@ def test_no_two_letter_code_stands_for_two_languages():
 def test_own_and_generic_normalisers():
     assert languages.get("ron_Latn").normaliser == "ron-v1"
     assert languages.get("spa_Latn").normaliser == "generic-v1"
+    assert [languages.get(code).normaliser for code in ("cmn_Hans", "yue_Hant", "jpn_Jpan")] == ["han-v1", "han-v1", "jpan-v1"]
 
 
 def test_every_normaliser_exists():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import PHRASES, stamp, tone
+from tests.report.documents import document
 from tests.tree import Tree
 from xlt.config import ROOT
 from xlt.trained import NEEDED
@@ -45,11 +46,12 @@ class Place(Tree):
         assert (done.returncode, done.stderr) == (0, ""), f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def swahili(self) -> None:
+    def luganda(self) -> None:
         """What the README's line for a new recipe makes."""
-        if not (self.root / "egs" / "swh").exists():
+        if not (self.root / "egs" / "lug").exists():
             line, = (c for c in commands() if c.startswith("tools/new_recipe.sh"))
-            assert "next: egs/swh/run.sh" in self.good(line)
+            said = self.good(line, HF_HUB_OFFLINE="1")
+            assert "0 errors" in said and said.endswith("next: egs/lug/run.sh\n")
 
     def source(self, folder: str) -> None:
         """A trained experiment as far as a dry run looks at it; the reader has made it by the command before."""
@@ -71,8 +73,8 @@ def lists(place, command):
 
 
 def dry_run(place, command):
-    if command.startswith("egs/swh/"):
-        place.swahili()
+    if command.startswith("egs/lug/"):
+        place.luganda()
     if "train.init=" in command:
         place.source(re.search(r"train\.init=(\S+)", command)[1])
     recipe = place.root / Path(command.split()[0]).parent
@@ -82,13 +84,13 @@ def dry_run(place, command):
 
 
 def check(place, command):
-    place.swahili()
-    assert "0 errors" in place.good(command)
+    place.luganda()
+    assert "data/check is up to date" in place.good(command)
 
 
 def new_recipe(place, command):
-    place.swahili()
-    assert (place.root / "egs" / "swh" / "run.sh").exists()
+    place.luganda()
+    assert (place.root / "egs" / "lug" / "run.sh").exists()
 
 
 def transcribe(place, command):
@@ -118,6 +120,13 @@ def experiment(place, command):
     assert not (place.root / "egs" / "ron" / "exp").exists()
 
 
+def export(place, command):
+    place.good(f"egs/ron/run.sh --stop_stage data data.dir=stamps data.train_minutes=null {SMALL}")
+    place.good(command)
+    assert len(list((place.root / shlex.split(command)[-1]).glob("ron_Latn_*_dev.jsonl.gz"))) == 2
+    shutil.rmtree(place.root / "egs" / "ron" / "data")
+
+
 def phones(place, command):
     """On recipes that have data; the picture and the JSON are written where the reader stands."""
     words = shlex.split(command)
@@ -131,11 +140,36 @@ def phones(place, command):
         shutil.rmtree(place.root / "egs" / name / "data")
 
 
+def report(place, command):
+    """Over recipes one of which has a result."""
+    results = place.root / "egs" / "ron" / "results"
+    results.mkdir()
+    (results / "main.json").write_text(json.dumps(document("main")), encoding="utf-8")
+    place.good(command)
+    assert "Romanian" in (place.root / "egs" / "report" / "report.html").read_text(encoding="utf-8")
+    for folder in (results, place.root / "egs" / "report"):
+        shutil.rmtree(folder)
+
+
+def compare(place, command):
+    """Of two experiments of which the second makes half as many errors."""
+    recipe, words = place.root / "egs" / "ron", shlex.split(command)
+    first = words.index("--compare") + 1
+    for exp, errors in zip(words[first:first + 2], (2, 1), strict=True):
+        (recipe / exp).mkdir(parents=True)
+        scores = {"test": {"cer": {}}, "signature": {"test": {"cer": "CER 9.0 | norm:ron-v1"}},
+                  "counts": {"test": {"ids": "x", "errors": [errors] * 9, "n_ref": [10] * 9}}}
+        (recipe / exp / "score.json").write_text(json.dumps(scores))
+    assert "B is better by 10.0 points" in place.good(command)
+    shutil.rmtree(recipe / "exp")
+
+
 def run_tests(place, command):
     """tools/test.sh itself, on one test that passes."""
     for name in ("ruff", "shellcheck"):
         place.script(f".venv/bin/{name}", f'exec {shlex.quote(str(Path(sys.executable).with_name(name)))} "$@"')
-    place.script("bin/sctk", "exit 0")
+    for name in ("sctk", "chromium"):
+        place.script(f"bin/{name}", "exit 0")
     place.script(".ci/run", "exit 0")
     (place.root / "tests").mkdir()
     (place.root / "tests" / "test_one.py").write_text("def test_one():\n    pass\n")
@@ -145,9 +179,12 @@ def run_tests(place, command):
 
 
 WAYS = {  # the first that matches the whole command proves it
-    r"egs/\w+/run\.sh --list": lists, r"egs/swh/run\.sh --stop_stage check": check, r"egs/\w+/run\.sh( .+)?": dry_run,
+    r"egs/\w+/run\.sh --list": lists, r"egs/lug/run\.sh --stop_stage check": check, r"egs/\w+/run\.sh( .+)?": dry_run,
     r"tools/new_recipe\.sh .+": new_recipe, r"tools/test\.sh": run_tests, r"\.venv/bin/xlt transcribe .+": transcribe,
     r"\.venv/bin/xlt cache .+": cache, r"\.venv/bin/xlt experiment .+": experiment, r"\.venv/bin/xlt phones .+": phones,
+    r"\.venv/bin/xlt report": report,
+    r"\.venv/bin/xlt score .+": compare,
+    r"\.venv/bin/xlt export .+": export,
 }
 
 

@@ -271,11 +271,11 @@ class FeatureReader:
         raise DataError(f"{self.scp}: {what}")
 
 
-def read_wav(path: str | os.PathLike, sample_rate: int = 16000) -> np.ndarray:
+def read_wav(path: str | os.PathLike, sample_rate: int = 16000, channel: int | None = None) -> np.ndarray:
     """A sound file as float32 mono samples (N,) in [-1, 1] at ``sample_rate``; reads wav, flac, ogg, mp3.
 
-    Several channels are averaged; other rates are resampled with soxr (high quality). DataError if it is missing, is
-    not audio, is truncated to nothing, or holds no samples.
+    ``channel`` counts from 0; without it several channels are averaged. Other rates are resampled with soxr (high
+    quality). DataError if the file is missing, is not audio, is truncated to nothing, holds no samples, or lacks the channel.
     """
     import numpy as np
     import soundfile
@@ -289,7 +289,9 @@ def read_wav(path: str | os.PathLike, sample_rate: int = 16000) -> np.ndarray:
         raise DataError(f"{path}: {reason}") from None
     if not len(samples):
         raise DataError(f"{path}: holds no samples")
-    mono = samples.mean(axis=1)
+    if channel is not None and channel >= samples.shape[1]:
+        raise DataError(f"{path}: has {samples.shape[1]} channels, channel {channel} (from 0) is asked for")
+    mono = samples.mean(axis=1) if channel is None else samples[:, channel]
     if rate != sample_rate:
         import soxr
 

@@ -115,13 +115,14 @@ espeak nob=nb por=pt ron=ro rus=ru slk=sk spa=es swe=sv tat=tt
 """
 
 OWN_RULES = {"aze", "cat", "ron", "tur"}  # languages whose normaliser does more than generic-v1
+OF_SCRIPT = {"Hans": "han-v1", "Hant": "han-v1", "Hani": "han-v1", "Jpan": "jpan-v1"}
 GENERIC = "generic-v1"
 MULTIPLE = "mul_Zyyy"  # what ISO 639-2 and 15924 call several languages and undetermined script
 _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 
-def _normaliser(iso: str) -> str:
-    return f"{iso}-v1" if iso in OWN_RULES else GENERIC
+def _normaliser(code: str) -> str:
+    return f"{code[:3]}-v1" if code[:3] in OWN_RULES else OF_SCRIPT.get(code[4:], GENERIC)
 
 
 def _read_g2p(table: str) -> dict[str, str]:
@@ -140,7 +141,7 @@ def _read(table: str) -> dict[str, Language]:
     for line in table.split("\n"):
         if line:
             code, iso1, name, family = line.split()
-            found[code] = Language(code, name.replace("_", " "), family, iso1.strip("-"), _normaliser(code[:3]),
+            found[code] = Language(code, name.replace("_", " "), family, iso1.strip("-"), _normaliser(code),
                                    g2p.get(code[:3], ""))
     return found
 
@@ -167,4 +168,4 @@ def get(code: str | None) -> Language:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigError(f"lang: found {code!r}, expected language and script such as ron_Latn or swh_Latn "
                           f"(ISO 639-3, ISO 15924){hint}")
-    return Language(code, code, "unknown", "", _normaliser(code[:3]))
+    return Language(code, code, "unknown", "", _normaliser(code))

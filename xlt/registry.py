@@ -35,11 +35,13 @@ class Registry:
 
 READERS = Registry("data.reader", {  # in the order in which a corpus is recognised: the most special form first
     "kaldi": "xlt.data.corpora.kaldi:read",
+    "lhotse": "xlt.data.corpora.lhotse:read",
     "commonvoice": "xlt.data.corpora.commonvoice:read",
     "fleurs": "xlt.data.corpora.fleurs:read",
     "elan": "xlt.data.corpora.elan:read",
     "tuxpaint": "xlt.data.corpora.tuxpaint:read",
     "table": "xlt.data.corpora.table:read",
+    "join": "xlt.data.corpora.join:read",
     "recipes": "xlt.data.corpora.recipes:unit",
 })
 
@@ -53,6 +55,10 @@ ENCODERS = Registry("train.encoder", {
     "blstm": "xlt.train.encoders.blstm:BlstmEncoder",
     "deepspeech2": "xlt.train.encoders.deepspeech2:DeepSpeech2Encoder",
     "linear": "xlt.train.encoders.linear:LinearEncoder",
+})
+
+ALIGNERS = Registry("check.align", {
+    "ctc": "xlt.decode.align:fit",
 })
 
 FRONTENDS = Registry("frontend", {

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.data.corpus import PHRASES
-from xlt.data.text import has_digits, names, normalise
+from xlt.data.text import has_digits, names, normalise, put_together
 from xlt.errors import ConfigError
 
 
@@ -34,15 +34,28 @@ from xlt.errors import ConfigError
     ("generic-v1", "  a\t\n b\u00a0c  ", "a b c"),
     ("generic-v1", "?!… — ♥", ""),
     ("generic-v1", "青蛙。", "青蛙"),
+    ("han-v1", "你好，世界！ 「青蛙」", "你好世界青蛙"),
+    ("han-v1", "这 并 不 是 告 别", "这并不是告别"),  # FLEURS writes it so
+    ("han-v1", "二〇二〇年 唱卡拉 ＯＫ hello world 了", "二零二零年唱卡拉ok hello world了"),
+    ("han-v1", "𠮷 𠮟", "𠮷𠮟"),  # beyond the basic plane
+    ("jpan-v1", "これは、ﾃｽﾄ です。ラーメン 人々", "これはテストですラーメン人々"),
+    ("generic-v1", "你好，世界", "你好 世界"),
 ])
 def test_normalise(normaliser, text, expected):
     assert normalise(text, normaliser) == expected
 
 
+@pytest.mark.parametrize(("texts", "expected"), [
+    (["good", "", "day"], "good day"), (["你好", "世界"], "你好世界"), (["ok", "你好"], "ok你好"), ([], ""), (["", "é"], "é"),
+    (["이것은", "말"], "이것은 말")])
+def test_pieces_of_a_recording(texts, expected):
+    assert put_together(texts) == expected
+
+
 @pytest.mark.parametrize("normaliser", names())
 def test_normalising_twice_changes_nothing(normaliser):
     rng = random.Random(0)
-    signs = "ʼaAİIıiΣσς'’-‐·•lL., \t\u200c\u200d\u200b\u00ad\u0301\u0307\u0327ŞţŀéРеक\u094dന1½\u0640ſßẞK\ufb01가ᄀ"
+    signs = "ʼaAİIıiΣσς'’-‐·•lL., \t\u200c\u200d\u200b\u00ad\u0301\u0307\u0327ŞţŀéРеक\u094dന1½\u0640ſßẞK\ufb01가ᄀ你〇，ﾊﾟＯ"
     texts = ["".join(rng.choices(signs, k=rng.randint(1, 9))) for _ in range(4000)] + PHRASES
     again = [(text, once) for text in texts if normalise(once := normalise(text, normaliser), normaliser) != once]
     assert again == []

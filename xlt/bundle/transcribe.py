@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Print ``FILE<tab>TEXT`` for each file. Files that cannot be read are named at the end, with DataError."""
     from xlt.bundle import read_manifest
+    from xlt.data.text import put_together
 
     read_manifest(args.bundle)
     transcriber = Transcriber(args.bundle)
@@ -31,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
             failed += 1
             print(f"xlt transcribe: {err}", file=sys.stderr)
             continue
-        text = " ".join(p["text"] for p in pieces if p["text"])
+        text = put_together([p["text"] for p in pieces])
         if args.json:
             print(json.dumps({"file": name, "text": text, "segments": pieces}, ensure_ascii=False), flush=True)
         elif args.segments:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xlt import languages
 from xlt.config import defaults
+from xlt.data.drop import drop_file
 from xlt.data.groups import SALT
 from xlt.data.text import check_name, normalise
 from xlt.errors import ConfigError, DataError
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from xlt.config import Config
 
 _KEYS = ("data.reader", "data.dir", "data.archive", "data.columns", "data.tier", "data.allow_pipes", "data.train_from",
-         "data.split", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s", "data.min_chars_per_s")
+         "data.split", "data.parts", "data.splits", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s",
+         "data.min_chars_per_s")
 _OF_ONE = {"columns": "table", "tier": "elan", "train_from": "commonvoice"}  # settings that one reader has
 _TABLES = 2  # what data/all has; a new number makes it again
 
@@ -90,8 +92,9 @@ def _built(ctx: Context, everything: Path) -> Unit:
     """data/all of a corpus."""
     cfg = ctx.cfg
     config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg), "split": SALT, "tables": _TABLES}
-    if cfg.data.dir is not None:
-        config["corpus"] = fingerprint(Path(cfg.data.dir))
+    places = [part.get("dir") for part in cfg.data.parts or [] if isinstance(part, dict)] or [cfg.data.dir]
+    if any(places):
+        config["corpus"] = " ".join(fingerprint(Path(place)) for place in places if place)
     inputs = [Path(cfg.data.archive)] if cfg.data.archive else []
 
     def make_all(out: Path) -> dict:
@@ -110,24 +113,26 @@ def run(ctx: Context) -> None:
         raise ConfigError("data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
                           "into recipe.yaml")
     for key, reader in _OF_ONE.items():
-        if getattr(cfg.data, key) != defaults()[f"data.{key}"] and cfg.data.reader != reader:
+        if getattr(cfg.data, key) != defaults()[f"data.{key}"] and cfg.data.reader not in (reader, "join"):
             raise ConfigError(f"data.{key}: only data.reader={reader} knows it, and data.reader is {cfg.data.reader}")
     if cfg.data.sources is not None and cfg.data.reader != "recipes":
         raise ConfigError(f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}")
-    everything = ctx.data / "all"
+    drop, everything = drop_file(ctx), ctx.data / "all"
     run_unit(ctx, READERS.get("recipes")(ctx) if cfg.data.reader == "recipes" else _built(ctx, everything))
     if ctx.dry_run and not everything.exists():
         return
     for name in dict.fromkeys(("train", "dev", "test", cfg.train_set)):
         minutes = cfg.data.train_minutes if name == cfg.train_set else None
 
-        def make_set(out: Path, name: str = name, minutes: float | None = minutes) -> dict:
+        own_drop = drop if name not in ("dev", "test") else None
+
+        def make_set(out: Path, name: str = name, minutes: float | None = minutes, own_drop: Path | None = own_drop) -> dict:
             from xlt.data.subsets import subset
 
-            return subset(everything, out, name, minutes)
+            return subset(everything, out, name, minutes, own_drop)
 
         settings = {} if minutes is None else {"data.train_minutes": minutes}
-        run_unit(ctx, Unit("data", ctx.data / name, settings, [everything], make_set))
+        run_unit(ctx, Unit("data", ctx.data / name, settings, [everything, *filter(None, [own_drop])], make_set))
     if cfg.mixed:
         from xlt.data.mixed import units
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import re
-import signal
 import subprocess
 import tempfile
 import unicodedata
 import wave
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +20,7 @@ import numpy as np
 from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.groups import connect
+from xlt.data.parallel import spread
 from xlt.data.splits import assign
 from xlt.data.subsets import KNOWN
 from xlt.data.text import has_digits, normalise
@@ -76,10 +73,10 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
 
 
 @lru_cache(maxsize=1)
-def _recording(path: Path, command: str | None) -> tuple[np.ndarray, str]:
+def _recording(path: Path, command: str | None, channel: int | None) -> tuple[np.ndarray, str]:
     """Samples (N,) at 16 kHz of a file, or of what ``command``, run in the folder ``path``, writes; and what they were."""
     if command is None:
-        return read_wav(path, SAMPLE_RATE), audio_format(path)
+        return read_wav(path, SAMPLE_RATE, channel), audio_format(path)
     with tempfile.NamedTemporaryFile(prefix="xlt-", suffix=".audio") as output:
         done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=path, stdin=subprocess.DEVNULL, stdout=output,
                               stderr=subprocess.PIPE, check=False)
@@ -87,7 +84,7 @@ def _recording(path: Path, command: str | None) -> tuple[np.ndarray, str]:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
             raise DataError(f"the command {command!r}, run in {path}, ended with status {done.returncode}: {said[-1][:200]}")
         try:
-            return read_wav(output.name, SAMPLE_RATE), audio_format(output.name)
+            return read_wav(output.name, SAMPLE_RATE, channel), audio_format(output.name)
         except DataError as err:
             raise DataError(f"the command {command!r}, run in {path}: its output is not audio: "
                             f"{str(err).removeprefix(output.name + ': ')}") from None
@@ -100,7 +97,7 @@ def decode(job: tuple[Utterance, Path]) -> Clip:
         if wav.exists() and utt.command is None:
             samples, source = np.rint(read_wav(wav) * 32768).astype(np.int16), audio_format(utt.audio)
         else:
-            audio, source = _recording(utt.audio, utt.command)
+            audio, source = _recording(utt.audio, utt.command, utt.channel)
             if utt.start_s is not None:
                 _refuse_beyond(utt, len(audio) / SAMPLE_RATE)
                 audio = audio[round(utt.start_s * SAMPLE_RATE):round(utt.end_s * SAMPLE_RATE)]
@@ -118,25 +115,8 @@ def _refuse_beyond(utt: Utterance, dur_s: float) -> None:
             raise DataError(f"{utt.audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
 
 
-def _quiet_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-
-
 def _decode_all(utts: list[Utterance], folder: Path, jobs: int) -> Iterator[Clip]:
-    work = [(utt, folder / f"{utt.id}.wav") for utt in utts]
-    jobs = min(jobs, len(work))
-    if jobs <= 1:
-        yield from map(decode, work)
-        return
-    context = multiprocessing.get_context("forkserver")  # a fork of a process that has threads may hang
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_quiet_worker)
-    try:
-        yield from pool.map(decode, work, chunksize=8)
-    except BrokenProcessPool:
-        raise DataError("a process that decoded clips was killed, perhaps for want of memory; run the same command "
-                        "again with a smaller nj: it goes on from here") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    yield from spread(decode, [(utt, folder / f"{utt.id}.wav") for utt in utts], jobs, "decoded clips")
 
 
 def _filter_text(corpus: Corpus, normaliser: str, left_out: dict[str, list[str]]) -> dict[str, str]:

@@ -23,6 +23,10 @@ _CYRILLIC_APOSTROPHE = re.compile("(?<=[\u0400-\u052f])ʼ(?=[\u0400-\u052f])")
 _ZWNJ, _ZWJ = "\u200c", "\u200d"  # they shape words of Indic scripts and of Persian
 _TATWEEL = "\u0640"  # stretches an Arabic word, says nothing
 _ZERO_WIDTH_SPACE = "\u200b"  # parts words in Khmer, Lao, Thai
+_HALF_AND_FULL = re.compile("[\uff00-\uffef]+")
+_HAN = ("\u2e80-\u2fff\u3005-\u3007\u3021-\u3029\u3031-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff"
+        "\uf900-\ufaff\U00020000-\U0003ffff")
+_BESIDE_HAN = re.compile(f"(?<=[{_HAN}]) | (?=[{_HAN}])")
 _JOINERS = re.compile(f"[{_ZWNJ}{_ZWJ}]+")
 
 
@@ -41,6 +45,16 @@ def _catalan(text: str) -> str:
     return re.sub("(?<=[lL])[•∙⋅‧・](?=[lL])", "·", text)
 
 
+def _narrow(text: str) -> str:
+    """Latin letters and digits as wide as a Han character, and narrow kana, in their usual form."""
+    return _HALF_AND_FULL.sub(lambda hit: unicodedata.normalize("NFKC", hit[0]), text)
+
+
+def _chinese(text: str) -> str:
+    """The round zero is a word, said like the character that is otherwise written for it, and no digit."""
+    return _narrow(text).replace("〇", "零")
+
+
 def _turkic_lower(text: str) -> str:
     return text.translate(str.maketrans({"I": "ı", "İ": "i"})).lower().replace("i\u0307", "i")
 
@@ -50,12 +64,15 @@ class _Rules:
     spelling: Callable[[str], str] = _same
     lower: Callable[[str], str] = str.lower
     keep: tuple[str, ...] = ()  # a sign between two letters where it is part of the spelling
+    spaced: bool = True  # False: a space beside a Han character or kana says nothing; punctuation and some corpora leave them
 
 
 _RULES = {
     GENERIC: _Rules(),
     "aze-v1": _Rules(lower=_turkic_lower),
     "cat-v1": _Rules(spelling=_catalan, keep=("l·l", "L·L", "L·l", "l·L")),
+    "han-v1": _Rules(spelling=_chinese, spaced=False),
+    "jpan-v1": _Rules(spelling=_narrow, spaced=False),
     "ron-v1": _Rules(spelling=_romanian),
     "tur-v1": _Rules(lower=_turkic_lower),
 }
@@ -117,7 +134,20 @@ def _pass(text: str, rules: _Rules) -> str:
         near = text[max(0, place - 1):place + 2]  # the character between its neighbours
         inside = char in "'-" and len(near) == 3 and _kind(near[0]) in "wj" and _kind(near[2]) == "w"
         kept.append(char if inside or _kind(char) in "wj" or near in rules.keep else " ")
-    return " ".join(unicodedata.normalize("NFC", rules.lower("".join(kept))).split())
+    text = " ".join(unicodedata.normalize("NFC", rules.lower("".join(kept))).split())
+    return text if rules.spaced else _BESIDE_HAN.sub("", text)
+
+
+def put_together(texts: list[str]) -> str:
+    """The texts of parts of a recording as one: with a space between them, but not beside a Han character or kana.
+
+    >>> put_together(["good", "day", "你好", "世界"])
+    'good day你好世界'
+    """
+    whole = ""
+    for text in filter(None, texts):
+        whole += ("" if not whole or _BESIDE_HAN.search(f"{whole[-1]} {text[0]}") else " ") + text
+    return whole
 
 
 def has_digits(text: str) -> bool:

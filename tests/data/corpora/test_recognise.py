@@ -1,45 +1,96 @@
-"""Which form a corpus has: the first reader of the registry that recognises it is the right one."""
+"""Every form is taken for itself, whatever the others think of it: the order of the registry decides."""
 
-import importlib
+import gzip
+import shutil
+from pathlib import Path
 
 import pytest
+from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
 
+from tests.data.corpus import stamp, tone
+from tests.recipes.layouts import common_voice, fleurs
+from xlt.data.corpora.recognise import about, recognise
+from xlt.errors import DataError
 from xlt.registry import READERS
 
-FORMS = {
-    "kaldi": ["train/wav.scp", "train/text", "train/utt2spk", "notes.csv", "a.wav"],
-    "commonvoice": ["cv-corpus-24.0/sw/validated.tsv", "cv-corpus-24.0/sw/clips/common_voice_sw_1.mp3"],
-    "fleurs": ["sw_ke/train.tsv", "sw_ke/dev.tsv", "sw_ke/test.tsv", "sw_ke/audio/train.tar.gz", "sw_ke/audio/dev/1.wav"],
-    "elan": ["session 1/story.eaf", "session 1/story.wav", "metadata.csv"],
-    "tuxpaint": ["animals/frog_desc_ro.ogg", "animals/frog.txt"],
-    "table": ["train.csv", "test.csv", "clips/a.wav"],
-}
+
+def kaldi(folder: Path) -> Path:
+    """With a table of notes beside it, as people keep them."""
+    tone(folder / "a.wav")
+    for name in ("wav.scp", "text", "utt2spk", "notes.csv"):
+        (folder / name).write_text("a a.wav\n", encoding="utf-8")
+    return folder
 
 
-def first(place):
-    readers = [name for name in READERS.entries if name != "recipes"]
-    return next((name for name in readers
-                 if importlib.import_module(READERS.entries[name].partition(":")[0]).recognise(place)), None)
+def lhotse(folder: Path) -> Path:
+    tone(folder / "a.wav")
+    recording = Recording.from_file(folder / "a.wav", recording_id="a")
+    RecordingSet.from_recordings([recording]).to_file(folder / "recordings.jsonl")
+    SupervisionSet.from_segments([SupervisionSegment("a", "a", 0, 1.0, text="un")]).to_file(folder / "supervisions.jsonl")
+    return folder
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_forms(tmp_path, form):
-    for name in FORMS[form]:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert first(tmp_path) == form
+def elan(folder: Path) -> Path:
+    tone(folder / "a.wav")
+    (folder / "a.eaf").write_text('<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT VERSION="3.0"/>\n', "utf-8")
+    return folder
 
 
-def test_what_is_none(tmp_path):
-    (tmp_path / "a.wav").touch()
-    assert first(tmp_path) is None and first(tmp_path / "a.wav") is None and first(tmp_path / "nowhere") is None
+def tuxpaint(folder: Path) -> Path:
+    stamp(folder, "animals/fish", {"ro": "un pește"}, {"ro": 300.0})
+    return folder
 
 
-def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.scandir", lambda *_: (_ for _ in ()).throw(PermissionError("no")))
-    assert first(tmp_path) is None
+def table(folder: Path) -> Path:
+    tone(folder / "a.wav")
+    (folder / "texts.csv").write_text("path,text\na.wav,un\n", encoding="utf-8")
+    return folder
 
 
-def test_every_reader_recognises():
-    assert all(hasattr(importlib.import_module(entry.partition(":")[0]), "recognise")
-               for name, entry in READERS.entries.items() if name != "recipes")
+FORMS = {"kaldi": kaldi, "lhotse": lhotse, "commonvoice": lambda f: common_voice(f, "swh", "sw"),
+         "fleurs": lambda f: fleurs(f, "swh"), "elan": elan, "tuxpaint": tuxpaint, "table": table}
+
+
+def test_every_reader_that_reads_a_corpus_is_tried():
+    assert [name for name in READERS.entries if name not in ("join", "recipes")] == list(FORMS)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_folder(name, tmp_path):
+    assert recognise(FORMS[name](tmp_path / "c")) == name
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_archive(name, tmp_path):
+    """As it was fetched: one folder in a tarball."""
+    FORMS[name](tmp_path / "whole" / "corpus-1.0")
+    archive = shutil.make_archive(str(tmp_path / "corpus"), "gztar", tmp_path / "whole")
+    assert recognise(Path(archive)) == name
+
+
+def test_corpora_side_by_side_are_named(tmp_path):
+    """As lhotse leaves FLEURS: a folder for each language; the sound files lie elsewhere."""
+    for code in ("sw_ke", "tr_tr"):
+        lhotse(tmp_path / "c" / code)
+        for file in (tmp_path / "c" / code).glob("*.jsonl"):
+            (file.parent / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+            file.unlink()
+        (tmp_path / "c" / code / "a.wav").unlink()
+    with pytest.raises(DataError, match=r"is no corpus itself, but holds 2: .*sw_ke \(lhotse\), .*tr_tr \(lhotse\); name"):
+        recognise(tmp_path / "c")
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError, match="nowhere: no such file or folder"):
+        recognise(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no reader knows this form. It has no files"):
+        recognise(tmp_path / "empty")
+    (tmp_path / "notes.docx").touch()
+    with pytest.raises(DataError, match="It has the ending .docx. Looked for"):
+        recognise(tmp_path / "notes.docx")
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_a_reader_reads_is_one_sentence(name):
+    assert 20 < len(about(name)) < 160

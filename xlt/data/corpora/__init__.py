@@ -19,7 +19,8 @@ class Utterance:
     ``content``: the same for all utterances that the corpus knows to say the same, also in other languages; the split
     follows it. ``split``: train, dev or test where the corpus has its own split. ``tags``: what else is known, e.g.
     ``{"accent": "scottish"}``; stage 1 writes it as ``utt2accent``. ``command``: a shell command that writes the audio to its
-    standard output; ``audio`` is then the folder that it is run in.
+    standard output; ``audio`` is then the folder that it is run in. ``channel``: the one that is meant, counted from 0; None =
+    all, averaged.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Utterance:
     split: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     command: str | None = None
+    channel: int | None = None
 
 
 @dataclass

@@ -82,10 +82,10 @@ def _sources(folder: Path, pipes: bool) -> dict[str, _Source]:
     scp, found = folder / "wav.scp", {}
     for number, (key, value) in enumerate(read_table(scp).items(), 1):
         if not value.endswith("|"):
-            found[key] = _Source(_base(folder, value) / value)
+            found[key] = _Source(base(folder, value) / value)
         elif pipes:
             command = value.removesuffix("|").strip()
-            found[key] = _Source(_base(folder, *_words(command, f"{scp}:{number}")), command)
+            found[key] = _Source(base(folder, *_words(command, f"{scp}:{number}")), command)
         else:
             raise DataError(f"{scp}:{number}: {key!r} is a command (it ends in '|'): {value[:200]!r}. Commands can do all that "
                             "you can do, so none is run unasked: read them, then set data.allow_pipes=true; or write their "
@@ -103,7 +103,7 @@ def _words(command: str, where: str) -> list[str]:
         raise DataError(f"{where}: {command!r}: not a command that a shell can read ({err}); mend its quotes") from None
 
 
-def _base(folder: Path, *words: str) -> Path:
+def base(folder: Path, *words: str) -> Path:
     """Where relative paths among ``words`` count from: where Kaldi was run, which is here, the folder, or one above it."""
     for base in (Path("."), folder, *folder.absolute().parents):
         if any((base / word).is_file() for word in words if not os.path.isabs(word)):

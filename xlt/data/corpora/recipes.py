@@ -23,8 +23,8 @@ from xlt.log import say
 from xlt.stage import Context, Unit, read_json, write_json
 
 _JOINED = (*TABLES, "utt2content", "utt2split")
-_THEIRS = ("normaliser", "columns", "tier", "allow_pipes", "train_from", "split", "min_dur_s", "max_dur_s", "max_chars_per_s",
-           "min_chars_per_s")  # settings of a source alone
+_THEIRS = ("normaliser", "columns", "tier", "allow_pipes", "train_from", "split", "parts", "splits", "min_dur_s", "max_dur_s",
+           "max_chars_per_s", "min_chars_per_s")  # settings of a source alone
 _PASSED_ON = ("dir", "archive", "cache")  # where the corpus is: given here, they hold for every source
 
 

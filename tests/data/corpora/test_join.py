@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from tests.data.corpus import PHRASES, tone
+from xlt.data.corpora.join import read
+from xlt.errors import ConfigError, DataError
+from xlt.kaldi_io import read_table, write_table
+
+
+def kaldi(root: Path, speaker: str, start: int, sets=("train", "dev", "test")) -> Path:
+    """A Kaldi folder with a few clips of one speaker in each set; ``start`` chooses the phrases."""
+    for number, name in enumerate(sets):
+        folder = root / (name or "")
+        utts = [f"{speaker}-{name or 'all'}{k}" for k in range(2)]
+        for k, utt in enumerate(utts):
+            tone(folder / f"{utt}.wav", hz=200.0 + 30 * (start + 2 * number + k))
+        write_table(folder / "wav.scp", {utt: f"{utt}.wav" for utt in utts})
+        write_table(folder / "text", {utt: PHRASES[start + 2 * number + k] for k, utt in enumerate(utts)})
+        write_table(folder / "utt2spk", dict.fromkeys(utts, speaker))
+    return root
+
+
+def parts(*places: Path) -> str:
+    listed = ", ".join(f"{{reader: kaldi, dir: {place}}}" for place in places)
+    return f"data.parts=[{listed}]"
+
+
+def test_two_corpora_as_one(recipe, tmp_path):
+    """Ids, texts and splits stay; the tag corpus tells them apart in every set."""
+    one, two = kaldi(tmp_path / "a", "ana", 0), kaldi(tmp_path / "b", "ion", 6)
+    assert recipe("data.reader=join", parts(one, two)) == 0
+    for name in ("train", "dev", "test"):
+        folder = recipe.dir / "data" / name
+        assert read_table(folder / "utt2corpus") == {f"ana-{name}0": "kaldi", f"ana-{name}1": "kaldi", f"ion-{name}0": "kaldi2",
+                                                     f"ion-{name}1": "kaldi2"}
+        assert read_table(folder / "text")[f"ion-{name}1"] == read_table(two / name / "text")[f"ion-{name}1"]
+
+
+def test_a_change_in_any_part_is_seen(recipe, tmp_path, capsys):
+    one, two = kaldi(tmp_path / "a", "ana", 0), kaldi(tmp_path / "b", "ion", 6)
+    recipe("data.reader=join", parts(one, two))
+    capsys.readouterr()
+    recipe("data.reader=join", parts(one, two))
+    assert "makes" not in capsys.readouterr().out
+    (two / "dev" / "text").write_text("ion-dev0 alt text\nion-dev1 luna\n", encoding="utf-8")
+    recipe("data.reader=join", parts(one, two))
+    assert "makes data/all again (corpus:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ("null", "data.parts: found None, expected corpora such as"),
+    ("[a, b]", r"data.parts: found \['.*a', '.*b'\], expected corpora"),
+    ("[{dir: a}]", "expected corpora such as"),
+    ("[{reader: kaldi, dirr: a}]", "data.parts, part 1: data.dirr: unknown key; did you mean data.dir"),
+    ("[{reader: kaldi, dir: 3}]", "data.parts, part 1: data.dir: found 3, expected text or null"),
+    ("[{reader: kaldi, max_dur_s: 3}]", "part 1: max_dur_s: 3 is not for a part; set it in data, or leave it out"),
+    ("[{reader: join, dir: a}]", "part 1: reader: join is not for a part"),
+    ("[{reader: kladi, dir: a}]", "data.parts: kladi: data.reader 'kladi' is not known"),
+])
+def test_parts_that_cannot_be(recipe, given, said):
+    with pytest.raises(ConfigError, match=said):
+        read(recipe.cfg("data.reader=join", f"data.parts={given}"))
+
+
+def test_an_error_names_its_part(recipe, tmp_path):
+    with pytest.raises(DataError, match="data.parts: kaldi2: data.dir: .*nowhere: no such folder"):
+        read(recipe.cfg("data.reader=join", parts(kaldi(tmp_path / "a", "ana", 0), tmp_path / "nowhere")))
+
+
+def test_the_same_corpus_twice(recipe, tmp_path):
+    one = kaldi(tmp_path / "a", "ana", 0)
+    with pytest.raises(DataError, match="'ana-train0' stands in kaldi and in kaldi2; leave one part out"):
+        read(recipe.cfg("data.reader=join", parts(one, one)))
+
+
+def test_one_with_a_split_and_one_without(recipe, tmp_path):
+    one, two = kaldi(tmp_path / "a", "ana", 0), kaldi(tmp_path / "b", "ion", 6, sets=(None,))
+    with pytest.raises(DataError, match="kaldi has train, dev and test of its own, and kaldi2 has not"):
+        read(recipe.cfg("data.reader=join", parts(one, two)))
+
+
+def test_paths_count_from_where_the_user_stands(recipe, tmp_path, monkeypatch):
+    kaldi(tmp_path / "a", "ana", 0)
+    monkeypatch.chdir(tmp_path)
+    assert len(read(recipe.cfg("data.reader=join", "data.parts=[{reader: kaldi, dir: a}]")).utterances) == 6
+    assert recipe.cfg("data.parts=[{reader: kaldi, dir: a}]").data.parts == [{"reader": "kaldi", "dir": str(tmp_path / "a")}]
