@@ -209,18 +209,23 @@ def test_more_processes_than_clips_give_the_same(recipe, stamps):
 def test_ctrl_c_then_the_same_command_goes_on(recipe, stamps, monkeypatch, capsys):
     decoded = []
 
-    def interrupted(path, rate=16000):
+    def interrupted(path, rate=16000, channel=None):
         if len(decoded) == 5:
             raise KeyboardInterrupt
         decoded.append(str(path))
-        return read_wav(path, rate)
+        return read_wav(path, rate, channel)
 
     build._recording.cache_clear()
     monkeypatch.setattr(build, "read_wav", interrupted)
     assert recipe(f"data.dir={stamps}") == 130
     assert not (recipe.dir / "data/all").exists()
     again = []
-    monkeypatch.setattr(build, "read_wav", lambda path, rate=16000: (again.append(str(path)), read_wav(path, rate))[1])
+
+    def seen(path, rate=16000, channel=None):
+        again.append(str(path))
+        return read_wav(path, rate, channel)
+
+    monkeypatch.setattr(build, "read_wav", seen)
     assert recipe(f"data.dir={stamps}") == 0
     assert len(all_of(recipe, "text")) == 12
     assert sum(path.endswith(".ogg") for path in again) == 7  # the first five were there

@@ -113,7 +113,7 @@ def run(ctx: Context) -> None:
         raise ConfigError("data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
                           "into recipe.yaml")
     for key, reader in _OF_ONE.items():
-        if getattr(cfg.data, key) != defaults()[f"data.{key}"] and cfg.data.reader != reader:
+        if getattr(cfg.data, key) != defaults()[f"data.{key}"] and cfg.data.reader not in (reader, "join"):
             raise ConfigError(f"data.{key}: only data.reader={reader} knows it, and data.reader is {cfg.data.reader}")
     if cfg.data.sources is not None and cfg.data.reader != "recipes":
         raise ConfigError(f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}")

@@ -24,14 +24,14 @@ from xlt.languages import Language
 SETS = ("train", "dev", "test")
 _EXPECTED = "FLEURS: a folder such as sw_ke/ with train.tsv, dev.tsv, test.tsv and audio/, or sw_ke.tar.gz"
 _COLUMNS = 7
-_CLIP = re.compile(r"[^/]+/audio/(train|dev|test)/\d+\.wav")
+_CLIP = re.compile(r"(.+/)?[a-z]{2,3}_[^/]+/audio/(train|dev|test)/\d+\.wav")
 
 
 def recognise(place: Path) -> bool:
     """Whether ``place`` has train.tsv, dev.tsv or test.tsv beside audio/train … or audio/train.tar.gz …; or is such a tarball."""
     names = listing(place)
-    if not place.is_dir():
-        return any(_CLIP.fullmatch(name) for name in names)  # the tables may stand behind thousands of clips
+    if any(_CLIP.fullmatch(name) for name in names):  # in a tarball the tables may stand behind thousands of clips
+        return True
     tables = {os.path.splitext(name)[0] for name in names if os.path.basename(name) in {f"{part}.tsv" for part in SETS}}
     audio = {f"{os.path.dirname(table)}/audio/{os.path.basename(table)}".lstrip("/") for table in tables}
     return any(name.removesuffix(".tar.gz") in audio or os.path.dirname(name) in audio for name in names)
