@@ -11,9 +11,12 @@ REQUIRES = [
     "confusable-homoglyphs>=3.3",  # look-alike letters of other scripts
     "epitran>=1.35",  # text to phones
     "espeakng-loader>=0.2.4",  # espeak-ng's library and voices
+    "fonttools>=4.50",  # scripts of characters
     "ipatok>=0.4.2",  # phones of IPA
+    "jinja2>=3.1",  # report.html, which escapes whatever it is given
     "lang2vec>=1.1",  # distances of languages, that the ranking of sources is compared with
     "lhotse>=1.33",  # its manifests, in and out
+    "markdown-it-py>=4.0",  # our own tables in report.html
     "matplotlib>=3.10",  # figures of the data check
     "num2words>=0.5.14",  # number words, for the errors made on them
     "numpy>=2.0",
@@ -22,6 +25,7 @@ REQUIRES = [
     "pillow>=11",  # the heatmap of xlt phones
     "pympi-ling>=1.71",  # ELAN files
     "pyyaml>=6.0",  # settings
+    "regex>=2024.5",  # properties of characters
     "sacrebleu>=2.4",  # chrF
     "sentencepiece>=0.2.1",  # bpe tokens
     "soundfile>=0.13",  # wav, flac, ogg, mp3
@@ -46,6 +50,7 @@ if __name__ == "__main__":
         long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
         long_description_content_type="text/markdown",
         packages=find_packages(include=["xlt", "xlt.*"]),
+        package_data={"xlt.report": ["templates/*"]},
         python_requires=">=3.12,<3.14",  # espnet 202611 needs 3.12 or 3.13
         install_requires=REQUIRES,
         extras_require=EXTRAS,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import PHRASES, stamp, tone
+from tests.report.documents import document
 from tests.tree import Tree
 from xlt.config import ROOT
 from xlt.trained import NEEDED
@@ -139,11 +140,36 @@ def phones(place, command):
         shutil.rmtree(place.root / "egs" / name / "data")
 
 
+def report(place, command):
+    """Over recipes one of which has a result."""
+    results = place.root / "egs" / "ron" / "results"
+    results.mkdir()
+    (results / "main.json").write_text(json.dumps(document("main")), encoding="utf-8")
+    place.good(command)
+    assert "Romanian" in (place.root / "egs" / "report" / "report.html").read_text(encoding="utf-8")
+    for folder in (results, place.root / "egs" / "report"):
+        shutil.rmtree(folder)
+
+
+def compare(place, command):
+    """Of two experiments of which the second makes half as many errors."""
+    recipe, words = place.root / "egs" / "ron", shlex.split(command)
+    first = words.index("--compare") + 1
+    for exp, errors in zip(words[first:first + 2], (2, 1), strict=True):
+        (recipe / exp).mkdir(parents=True)
+        scores = {"test": {"cer": {}}, "signature": {"test": {"cer": "CER 9.0 | norm:ron-v1"}},
+                  "counts": {"test": {"ids": "x", "errors": [errors] * 9, "n_ref": [10] * 9}}}
+        (recipe / exp / "score.json").write_text(json.dumps(scores))
+    assert "B is better by 10.0 points" in place.good(command)
+    shutil.rmtree(recipe / "exp")
+
+
 def run_tests(place, command):
     """tools/test.sh itself, on one test that passes."""
     for name in ("ruff", "shellcheck"):
         place.script(f".venv/bin/{name}", f'exec {shlex.quote(str(Path(sys.executable).with_name(name)))} "$@"')
-    place.script("bin/sctk", "exit 0")
+    for name in ("sctk", "chromium"):
+        place.script(f"bin/{name}", "exit 0")
     place.script(".ci/run", "exit 0")
     (place.root / "tests").mkdir()
     (place.root / "tests" / "test_one.py").write_text("def test_one():\n    pass\n")
@@ -156,6 +182,8 @@ WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh --list": lists, r"egs/lug/run\.sh --stop_stage check": check, r"egs/\w+/run\.sh( .+)?": dry_run,
     r"tools/new_recipe\.sh .+": new_recipe, r"tools/test\.sh": run_tests, r"\.venv/bin/xlt transcribe .+": transcribe,
     r"\.venv/bin/xlt cache .+": cache, r"\.venv/bin/xlt experiment .+": experiment, r"\.venv/bin/xlt phones .+": phones,
+    r"\.venv/bin/xlt report": report,
+    r"\.venv/bin/xlt score .+": compare,
     r"\.venv/bin/xlt export .+": export,
 }
 

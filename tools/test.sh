@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks everything: ruff, shellcheck, pytest. Makes the environment and fetches sclite first, if they are missing.
+# Checks everything: ruff, shellcheck, pytest. Makes the environment and fetches sclite and Chromium first, if they are missing.
 #
 # usage: tools/test.sh [pytest arguments…], e.g. tools/test.sh tests/test_stage.py -k lock
 set -euo pipefail
@@ -10,23 +10,32 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 venv=${XLT_VENV:-$root/.venv}
 [[ $venv == /* ]] || venv=$here/$venv
 
-# sclite, which our error rates must agree with, is in Debian's package sctk and in no Python package.
-need_sclite() {
-  if type -P sctk >/dev/null || type -P sclite >/dev/null; then return; fi
-  local as_root=()
+# by_apt PACKAGE COMMAND…: installs the Debian package unless one of the commands is there; fails if that is not possible.
+by_apt() {
+  local package=$1 command as_root=()
+  shift
+  for command; do
+    if type -P "$command" >/dev/null; then return; fi
+  done
   (( EUID == 0 )) || as_root=(sudo -n)
   if type -P apt-get >/dev/null && { (( EUID == 0 )) || sudo -n true 2>/dev/null; }; then
-    echo "test: installs sctk (sclite) with apt-get"
+    echo "test: installs $package with apt-get"
     local get=(env DEBIAN_FRONTEND=noninteractive apt-get -q)
-    if "${as_root[@]}" "${get[@]}" install -y sctk >/dev/null 2>&1; then return; fi
-    if "${as_root[@]}" "${get[@]}" update >/dev/null && "${as_root[@]}" "${get[@]}" install -y sctk >/dev/null; then
+    if "${as_root[@]}" "${get[@]}" install -y "$package" >/dev/null 2>&1; then return; fi
+    if "${as_root[@]}" "${get[@]}" update >/dev/null && "${as_root[@]}" "${get[@]}" install -y "$package" >/dev/null; then
       return
     fi
   fi
+  return 1
+}
+# sclite, which our error rates must agree with, is in Debian's package sctk and in no Python package.
+if ! by_apt sctk sctk sclite; then
   echo "test: needs sclite: apt-get install sctk (as root), or put sclite on PATH, then run this again" >&2
   exit 2
-}
-need_sclite
+fi
+if ! by_apt chromium chromium chromium-browser google-chrome; then
+  echo "test: no Chromium, and apt-get gives none: report.html is not looked at in a browser"
+fi
 
 cd "$root"
 export PATH=$venv/bin:$PATH PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} OMP_NUM_THREADS=1 XLT_VENV=$venv

@@ -21,7 +21,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "export": ("xlt.data.export", "write a recipe's data in the form of another toolkit: lhotse"),
     "new_recipe": ("xlt.new_recipe", "make the recipe of a new language from a corpus; tools/new_recipe.sh installs first"),
     "phones": ("xlt.phones.command", "compare a language's phones with those of source languages"),
-    "benchmark": ("xlt.report.benchmark", "write the cross-language table egs/README.md"),
+    "report": ("xlt.report.command", "outside a recipe: tables over all languages, report.html, LaTeX, CSV"),
 }
 _SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
 _KIND = "a file stands where a folder belongs, or the other way round: move it away"
@@ -57,21 +57,36 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("settings", nargs="*", metavar="key=value", help="settings that override recipe.yaml")
 
 
+def _is_command(words: list[str]) -> bool:
+    """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command elsewhere."""
+    from xlt.stage import STAGES
+
+    in_recipe = Path("recipe.yaml").exists() or any(word.split("=")[0] == "--recipe" for word in words)
+    return bool(words) and words[0] in COMMANDS and not (in_recipe and words[0] in {s.name for s in STAGES})
+
+
 def _parser(words: list[str]) -> argparse.ArgumentParser:
     """A parser for the stage or command that ``words`` name; only that one's arguments are built."""
     from xlt.stage import STAGES
 
     raw = argparse.RawDescriptionHelpFormatter
     name = words[0] if words else ""
-    if name in {s.name for s in STAGES}:
+    if name in {s.name for s in STAGES} and not _is_command(words):
         stage = next(s for s in STAGES if s.name == name)
         parser = argparse.ArgumentParser(prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False,
                                          description=f"Stage {stage.number}: {stage.does}", epilog=_keys_of(name))
         _add_recipe(parser)
         parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
         parser.add_argument("--dry_run", action="store_true", help="say what would be done, do nothing")
+        if name == "check":
+            parser.add_argument("--fix", type=Path, metavar="NEW_FOLDER", help="write a repaired copy of the data there, and "
+                                "nothing else; what was changed stands in NEW_FOLDER/fix.md")
         parser.add_argument("--nj", type=int, help="parallel processes (the setting nj)")
         parser.add_argument("--ngpu", type=int, help="GPUs (the settings features.ngpu and train.ngpu)")
+        if name == "score":
+            parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="score nothing, say which of two systems is "
+                                "better; each is exp/<tag>, a score.json or results/<tag>.json, seen from the recipe")
+            parser.add_argument("--set", help="compare: the set (default: all that both have)")
     elif name in COMMANDS:
         module, does = COMMANDS[name]
         parser = argparse.ArgumentParser(prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False, description=does)
@@ -80,7 +95,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         parser = argparse.ArgumentParser(prog="xlt", formatter_class=raw, allow_abbrev=False, epilog=_overview(),
                                          description="Recipes for cross-lingual speech transfer.")
         parser.add_argument("--version", action="version", version=f"xlt {__version__}")
-        parser.add_argument("command", choices=[*(s.name for s in STAGES), *COMMANDS], metavar="STAGE|COMMAND")
+        parser.add_argument("command", choices=sorted({*(s.name for s in STAGES), *COMMANDS}), metavar="STAGE|COMMAND")
     return parser
 
 
@@ -93,20 +108,24 @@ def _run(words: list[str]) -> None:
     if not words or words[0] not in {s.name for s in STAGES} | set(COMMANDS):
         parser.parse_args(words or ["--help"])
     args = parser.parse_intermixed_args(words[1:])
-    if words[0] in COMMANDS:
+    if _is_command(words):
         importlib.import_module(COMMANDS[words[0]][0]).main(args)
+        return
+    if words[0] == "score" and (args.compare or args.set):
+        importlib.import_module("xlt.score.compare").main(args)
         return
     from xlt.config import load
 
     settings = args.settings + ([f"nj={args.nj}"] if args.nj is not None else [])
     settings += [f"features.ngpu={args.ngpu}", f"train.ngpu={args.ngpu}"] if args.ngpu is not None else []
     cfg = load(args.recipe, settings)
+    fix = getattr(args, "fix", None) and Path(os.environ.get("XLT_CWD", os.getcwd()), args.fix)
     command = "./run.sh" + "".join(f" {shlex.quote(s)}" for s in args.settings)
     with contextlib.chdir(args.recipe):  # paths in scp files are relative to the recipe, as in Kaldi
         if not args.dry_run:
             log.to_file(Path("log") / cfg.tag / f"{words[0]}.log")
         try:
-            find(words[0]).run(Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command))
+            find(words[0]).run(Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command, fix=fix))
         except MissingInput as err:
             if not args.dry_run:
                 raise

@@ -21,6 +21,7 @@ import yaml
 from xlt.errors import ConfigError
 from xlt.sections import (
     BundleConfig,
+    CheckConfig,
     DataConfig,
     DecodeConfig,
     FeaturesConfig,
@@ -46,6 +47,7 @@ class Config:
     seed: int
     nj: int | None
     data: DataConfig
+    check: CheckConfig
     features: FeaturesConfig
     phones: PhonesConfig
     tokens: TokensConfig
@@ -99,17 +101,18 @@ class Config:
         return picked
 
 
-FREE_FORM = {"data.columns", "data.splits", "train.encoder_conf", "train.decoder_conf", "train.mix"}
+FREE_FORM = {"data.columns", "data.splits", "train.encoder_conf", "train.decoder_conf", "train.mix", "score.words"}
 _POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "features.mix_minutes",
              "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
              "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
-             "train.upstream_lr", "train.layer_decay", "train.adapter_dim", "score.bootstrap"}
+             "train.upstream_lr", "train.layer_decay", "train.adapter_dim", "score.bootstrap", "score.long_chars"}
 _COUNTS = {"train.freeze_updates"}
-_PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "data.parts", "features.path", "features.mix_from",
-          "phones.table", "train.init", "tokens.union"}
-_NEIGHBOURS = {"data.sources", "features.mix_from", "train.init", "tokens.union"}  # of _PATHS: other recipes, mostly
+_PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "data.parts", "data.drop", "check.align_model",
+          "features.path", "features.mix_from", "phones.table", "train.init", "tokens.union", "score.words", "score.word_tags"}
+# of _PATHS: other recipes, mostly
+_NEIGHBOURS = {"data.sources", "data.drop", "check.align_model", "features.mix_from", "train.init", "tokens.union"}
 _SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask", "train.balance", "train.layer_decay",
-          "train.upstream_dropout"}
+          "train.upstream_dropout", "check.drop"}
 
 
 def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
@@ -240,16 +243,17 @@ def parse_overrides(words: list[str]) -> dict[str, tuple[Any, str]]:
         except yaml.YAMLError:
             raise ConfigError(f"{word!r}: the value is not valid YAML; quote it") from None
         if name in _PATHS:
-            found[name] = (_from_here(found[name][0], here), found[name][1])
+            found[name] = (_from_here(found[name][0], here, name), found[name][1])
     return found
 
 
-def _from_here(path: Any, here: str) -> Any:
+def _from_here(path: Any, here: str, name: str = "") -> Any:
     """A path, or each in a list or a mapping, seen from the directory ``here``; anything else is left for the check of types."""
     if isinstance(path, list):
-        return [_from_here(part, here) for part in path]
-    if isinstance(path, dict):  # a part of data.parts
-        return {key: _from_here(value, here) if f"data.{key}" in _PATHS else value for key, value in path.items()}
+        return [_from_here(part, here, name) for part in path]
+    if isinstance(path, dict):  # a part of data.parts has other settings beside its paths
+        return {key: _from_here(value, here) if name != "data.parts" or f"data.{key}" in _PATHS else value
+                for key, value in path.items()}
     return os.path.join(here, os.path.expanduser(path)) if isinstance(path, str) else path
 
 

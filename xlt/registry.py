@@ -57,6 +57,10 @@ ENCODERS = Registry("train.encoder", {
     "linear": "xlt.train.encoders.linear:LinearEncoder",
 })
 
+ALIGNERS = Registry("check.align", {
+    "ctc": "xlt.decode.align:fit",
+})
+
 FRONTENDS = Registry("frontend", {
     "xlt_s3prl": "xlt.train.frontends.s3prl:FrozenS3prl",
     "xlt_upstream": "xlt.train.frontends.upstream:FrozenUpstream",

@@ -26,6 +26,14 @@ class DataConfig:
     max_dur_s: float
     max_chars_per_s: float
     min_chars_per_s: float
+    drop: str | None
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    align: bool
+    align_model: str | list | None
+    drop: float
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,9 @@ class DecodeConfig:
 @dataclass(frozen=True)
 class ScoreConfig:
     bootstrap: int
+    words: dict
+    word_tags: str | None
+    long_chars: int | None
 
 
 @dataclass(frozen=True)

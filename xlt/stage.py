@@ -62,6 +62,7 @@ class Context:
     force: bool = False
     dry_run: bool = False
     command: str = ""
+    fix: Path | None = None  # stage 2: where a repaired copy of the data is to be written
 
     @property
     def data(self) -> Path:

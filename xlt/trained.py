@@ -51,6 +51,14 @@ class Trained:
         return (self.folder / "tokens.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
     @property
+    def characters(self) -> set[str] | None:
+        """The characters that its tokens can write; None if they are phones."""
+        if self.info["tokens"]["type"] == "phone":
+            return None
+        pieces = [token for token in self.tokens if not (len(token) > 2 and token.startswith("<") and token.endswith(">"))]
+        return {" "} | set("".join(pieces).replace("▁", "" if self.info["tokens"]["type"] == "bpe" else "▁"))
+
+    @property
     def mix(self) -> Path | None:
         """The folder with the layer mix that its features were made with, None if there is none."""
         return self.folder if (self.folder / "mix.json").exists() else None

@@ -26,10 +26,11 @@ from xlt.kaldi_io import read_table, read_wav, write_table
 from xlt.languages import get
 from xlt.log import Progress, say
 from xlt.report import benchmark
+from xlt.report.confusions import confusions
 from xlt.report.examples import examples
 from xlt.report.markdown import render
 from xlt.report.results import load as load_results
-from xlt.score.document import score_sets, set_facts
+from xlt.score.document import measure, score_sets, set_facts
 from xlt.score.facts import environment, versions
 from xlt.score.match import match
 from xlt.stage import Context, Unit, atomic_text, git_revision, need, run_unit, write_json
@@ -83,8 +84,10 @@ def run(recipe: Path, args: argparse.Namespace) -> None:
     matched = match(read_table(data / "text"), read_table(decoded / "text"), lambda _, text: normalise(text, normaliser),
                     str(data / "text"), str(decoded / "text"))
     with tempfile.TemporaryDirectory() as work:
-        document = score_sets({SET: matched}, normaliser, cfg.score.bootstrap, SEED, Path(work))
-        shown = examples(Path(work) / f"{SET}.tsv", cfg.report.examples)
+        scores = {SET: measure(matched, cfg.score.bootstrap, SEED)}
+        document = score_sets({SET: matched}, scores, normaliser, cfg.score.bootstrap, SEED, Path(work))
+        table = Path(work) / f"{SET}.tsv"
+        shown, confused = examples(table, cfg.report.examples), confusions(table)
     describe = f"Whisper-base, zero-shot, beam {args.beam_size}, {args.compute_type}"
     document |= {
         "data": {SET: set_facts(data, matched)},
@@ -93,7 +96,7 @@ def run(recipe: Path, args: argparse.Namespace) -> None:
         "config": config, "versions": used, "environment": environment(), "commit": git_revision(),
         "command": f"python tests/bench/peer_whisper.py egs/{recipe.name} --beam_size {args.beam_size} "
                    f"--compute_type {args.compute_type}",
-        "examples": {SET: shown},
+        "examples": {SET: shown}, "confusions": {SET: confused},
     }
     results = Path("results")
     results.mkdir(exist_ok=True)

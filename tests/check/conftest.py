@@ -15,6 +15,12 @@ from xlt.kaldi_io import spk2utt, write_table
 TEXTS = {"train": ["un urs", "o casă", "un cal"], "dev": ["o sursă"], "test": ["un nor"]}
 
 
+def speech(seed: int, dur_s: float = 1.0) -> np.ndarray:
+    """Noise that comes and goes four times a second over a quiet hiss, another for each seed; (N,) at 16 kHz."""
+    rng, time = np.random.default_rng(seed), np.arange(round(dur_s * 16000)) / 16000
+    return 0.1 * rng.normal(size=len(time)) * np.sin(4 * np.pi * time) ** 2 + 0.001 * rng.normal(size=len(time))
+
+
 class Recipe:
     """A recipe with data/train, dev and test; calling it runs ``xlt check`` and returns the exit status."""
 
@@ -28,8 +34,8 @@ class Recipe:
             utts = {f"ana-{name}{i}": text for i, text in enumerate(texts)}
             data = folder / "data" / name
             data.mkdir()
-            for utt in utts:
-                soundfile.write(wavs / f"{utt}.wav", np.zeros(16000), 16000, subtype="PCM_16")
+            for i, utt in enumerate(utts):
+                soundfile.write(wavs / f"{utt}.wav", speech(len(name) + 10 * i), 16000, subtype="PCM_16")
             write_table(data / "text", utts)
             write_table(data / "wav.scp", {utt: f"data/all/wav/{utt}.wav" for utt in utts})
             write_table(data / "utt2spk", dict.fromkeys(utts, "ana"))

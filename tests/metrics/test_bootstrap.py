@@ -88,7 +88,18 @@ def test_paired_mean_counts_each_test_set_alike():
 
 
 def test_paired_against_no_errors():
-    with pytest.raises(ValueError, match="A makes no error"):
-        pair([[0, 1, 5]])
+    found = pair([[0, 1, 5]])
+    assert (found.difference, found.relative, found.relative_ci95) == (20, None, None)
     # half of the resamples of two utterances have both; a quarter has only the one without errors, and no relative change
     assert pair([[0, 0, 5], [4, 2, 5]]).relative_ci95 == (-50, -50)
+
+
+def test_p_is_two_sided_and_never_zero():
+    # certain: no resample is on the other side, so p = 2 · (0 + 1) / (999 + 1)
+    assert pair([[1, 2, 10]] * 20, resamples=999).p == pytest.approx(0.002)
+    assert pair([[2, 1, 10]] * 20, resamples=999).p == pytest.approx(0.002)  # the same the other way round
+    # never any difference: every resample is a tie on both sides
+    assert pair([[1, 1, 10]] * 20).p == 1.0
+    # of three utterances two gain one error and one loses one, each drawn 3 times with chance 1/3: the sum is −3, −1, 1, 3
+    # with chances 1/27, 6/27, 12/27, 8/27; it is below zero in 7/27 of all, twice that is 0.519
+    assert pair([[0, 1, 10], [0, 1, 10], [1, 0, 10]], resamples=20000).p == pytest.approx(14 / 27, abs=0.02)

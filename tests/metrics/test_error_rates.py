@@ -1,9 +1,12 @@
 """Hand-worked rates. RNG and number of resamples do not matter for the values."""
 
+import jiwer
 import numpy as np
 import pytest
+from sacrebleu.metrics import CHRF
 
 from xlt.metrics.cer import cer
+from xlt.metrics.chrf import chrf
 from xlt.metrics.per import per
 from xlt.metrics.ser import ser
 from xlt.metrics.wer import wer
@@ -64,3 +67,27 @@ def test_signature_says_how_the_score_was_made():
     line = run(cer, [("ab cd", "abcd")]).signature("ron-v1", 50, 7, "0.1.0")
     assert line == ("CER 20.0 ±0.0 | norm:ron-v1 | n:1 | tok:char | space:yes | align:sclite | boot:50 | xlt:0.1.0 "
                     "| seed:7")
+
+
+def mean(metric, pairs):
+    return run(metric, pairs).mean(50, np.random.default_rng(0))
+
+
+def test_mean_of_the_utterances_rates():
+    # 1 of 1 and 0 of 3 words: as a sum 25%, as a mean 50%
+    pairs = [("a", "b"), ("a b c", "a b c")]
+    assert run(wer, pairs).value == 25.0 and mean(wer, pairs)["value"] == 50.0
+    assert mean(ser, pairs)["value"] == run(ser, pairs).value == 50.0
+    assert mean(wer, pairs)["ci95"] == [0.0, 100.0]  # of two utterances
+
+
+def test_mean_agrees_with_jiwer():
+    pairs = [("the cat sat", "a cat sat"), ("hello", "hello you"), ("one two", ""), ("x y z", "x z")]
+    theirs = [jiwer.wer(ref, hyp) for ref, hyp in pairs]
+    assert mean(wer, pairs)["value"] == pytest.approx(100 * sum(theirs) / len(theirs), abs=1e-3)
+
+
+def test_mean_of_chrf_is_that_of_sentences():
+    pairs = [("the cat sat", "the cat sit"), ("hello there", "hello")]
+    theirs = [CHRF().sentence_score(hyp, [ref]).score for ref, hyp in pairs]
+    assert mean(chrf, pairs)["value"] == pytest.approx(sum(theirs) / 2, abs=1e-3)

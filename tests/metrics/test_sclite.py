@@ -13,7 +13,7 @@ import pytest
 
 from xlt.data.text import normalise
 from xlt.metrics import cer, wer
-from xlt.metrics.align import count_edits
+from xlt.metrics.align import align, count_edits
 from xlt.score.document import write_trn
 
 NORMALISERS = {"ron": "ron-v1", "bel": "generic-v1", "ell": "generic-v1"}
@@ -72,3 +72,20 @@ def test_made_pairs_with_many_equal_alignments(sclite, tmp_path):
     pairs = {f"s-{k:03d}": (rng.choices("αβв", k=rng.randint(1, 20)), rng.choices("αβв", k=rng.randint(0, 20)))
              for k in range(300)}
     assert {utt: tuple(count_edits(*pair)) for utt, pair in pairs.items()} == counts_by(sclite, tmp_path, pairs)
+
+
+def test_positions_of_made_pairs(sclite, tmp_path):
+    """Not the counts alone: each word stands over the same word as in sclite's own alignment."""
+    rng = random.Random(1)
+    pairs = {f"s-{k:03d}": (rng.choices("abc", k=rng.randint(1, 12)), rng.choices("abc", k=rng.randint(0, 12)))
+             for k in range(200)}
+    write_trn(tmp_path / "ref.trn", list(pairs), [ref for ref, _ in pairs.values()])
+    write_trn(tmp_path / "hyp.trn", list(pairs), [hyp for _, hyp in pairs.values()])
+    words = "-r ref.trn trn -h hyp.trn trn -i spu_id -s -e utf-8 -o pralign stdout"
+    out = subprocess.run([*sclite, *words.split()], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    theirs = dict(re.findall(r"^id: \((\S+)\)\n(?:.*\n)*?(REF:.*\nHYP:.*)$", out, re.MULTILINE))
+    assert len(theirs) == len(pairs)
+    for utt, (ref, hyp) in pairs.items():
+        rows = [line.split()[1:] for line in theirs[utt].lower().split("\n")]
+        path = align(ref, hyp)
+        assert rows == [["*" if i is None else ref[i] for i, _ in path], ["*" if j is None else hyp[j] for _, j in path]], utt

@@ -43,7 +43,7 @@ def test_hypotheses_and_scores_are_of_phones(recipe):
     refs = read_table(recipe / "data" / "tokens" / "phone" / "test.text")
     hyps = read_table(recipe / "exp" / "ph" / "decode_test" / "text")
     score = json.loads((recipe / "exp" / "ph" / "score.json").read_text())
-    assert score["test"].keys() == {"per", "ser"}
+    assert score["test"].keys() == {"per", "fer", "ser"} and score["test"]["fer"]["value"] <= score["test"]["per"]["value"]
     assert score["test"]["per"]["n_ref"] == sum(len(ref.split()) for ref in refs.values())
     assert score["test"]["per"]["value"] < 40 and hyps.keys() == refs.keys()
     assert "PER" in score["signature"]["test"]["per"] and "+espeak:ro" in score["signature"]["test"]["per"]

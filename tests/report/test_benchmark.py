@@ -35,7 +35,7 @@ def egs(results):
     root = folder.parent.parent
     for recipe in ("ron", "cat"):
         (root / recipe / "RESULTS.md").write_text(render(load(root / recipe / "results")), encoding="utf-8")
-    assert main(["benchmark", str(root)]) == 0
+    assert main(["report", str(root)]) == 0
     return root
 
 
@@ -64,7 +64,7 @@ def test_the_projects_readme_holds_the_same_rows(egs):
     page = egs.parent / "README.md"
     page.write_text("# xlt\n<!-- results -->\nold\n<!-- /results -->\nend\n", encoding="utf-8")
     assert stale(egs) == [page]
-    assert main(["benchmark", str(egs)]) == 0
+    assert main(["report", str(egs)]) == 0
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# xlt\n<!-- results -->\n| language |") and text.endswith("|\n<!-- /results -->\nend\n")
     assert cells(text, f"| [Romanian]({egs.name}/ron/RESULTS.md)")[0][5] == "7.7 [6.7, 8.7]"
@@ -104,15 +104,15 @@ def test_an_altered_result_makes_its_pages_stale(egs):
 
 
 def test_no_results_at_all(tmp_path, capsys):
-    assert main(["benchmark", str(tmp_path)]) == 0
+    assert main(["report", str(tmp_path)]) == 0
     assert "None yet" in (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert main(["benchmark", str(tmp_path / "nowhere")]) == 2
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
     assert "nowhere: no such folder" in capsys.readouterr().err
 
 
 def test_a_language_without_a_column_has_a_row_of_dashes(results):
     root = results(document("five", **{"data.train_minutes": 5.0})).parent.parent
-    assert main(["benchmark", str(root)]) == 0
+    assert main(["report", str(root)]) == 0
     assert cells((root / "README.md").read_text(encoding="utf-8"), "| [Romanian]")[0][1:] == ["2 clips, 1.5 min", "–"]
 
 

@@ -98,6 +98,14 @@ def test_a_file_that_is_not_a_result_is_named(tmp_path, text):
         load(tmp_path)
 
 
+def test_confusions_that_are_not_whole_are_named(results):
+    whole = {"unit": "char", "n": {"a": 2}, "pairs": {"a": {"b": 1}}, "left_off": 0}
+    assert load(results(document("a") | {"confusions": {"test": whole}}))
+    for damaged in (whole | {"n": {}}, {k: v for k, v in whole.items() if k != "left_off"}, [1]):
+        with pytest.raises(DataError, match=r"a\.json: not a result of stage 9"):
+            load(results(document("a") | {"confusions": {"test": damaged}}))
+
+
 def test_worst_and_median_utterances(tmp_path):
     head = "id\tchar_n_ref\tchar_sub\tchar_del\tchar_ins\tword_n_ref\tword_sub\tword_del\tword_ins\tref\thyp\n"
     rows = [f"u{k}\t10\t{k}\t0\t0\t1\t0\t0\t0\tr{k}\th\"{k}\n" for k in range(7)]  # CER 0, 10 … 60
@@ -129,7 +137,10 @@ def test_stage_writes_result_and_page_and_is_then_up_to_date(recipe, capsys):
     assert stage("score", recipe) == 0 and stage("report", recipe) == 0
     result = json.loads((recipe / "results/main.json").read_text(encoding="utf-8"))
     scores = json.loads((recipe / "exp/main/score.json").read_text(encoding="utf-8"))
-    assert {k: v for k, v in result.items() if k != "examples"} == scores
+    assert {k: v for k, v in result.items() if k not in ("examples", "confusions", "alphabet")} == scores
+    assert result["confusions"] == {"test": {"unit": "char", "n": {" ": 1, "a": 1, "b": 1, "c": 1, "n": 1, "o": 2, "r": 1, "s": 1,
+                                                                   "u": 2, "ă": 1}, "pairs": {"u": {"": 1}}, "left_off": 0}}
+    assert result["alphabet"] == {"d": 1, "i": 1, "o": 1}  # of data/train: doi
     assert [r["id"] for r in result["examples"]["test"]["worst"]] == ["s-2", "s-1"]
     page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
     assert page == render(load(recipe / "results"))

@@ -104,15 +104,16 @@ def test_results_without_counts_are_shown_but_not_compared(egs, results):
 def test_the_section_stands_on_the_page_and_only_files_with_tables_have_one(egs):
     root = egs()
     (root / "common/experiments/none.yaml").write_text("name: none\nruns: [{recipe: ron, tag: a}]\n")
-    assert main(["benchmark", str(root)]) == 0
+    assert main(["report", str(root)]) == 0
     page = (root / "README.md").read_text(encoding="utf-8")
     assert page.endswith(sections(root)) and page.count("## Transfer\n") == 1 and "## none" not in page
 
 
 def test_transfer_has_no_column_in_the_table_of_languages(results):
-    root = results(document("base", cer=9.0), document("init", cer=5.0, dev=1.0, **{"train.init": "../multi/exp/x"}),
+    start = {"train.init": "multi/exp/x", "train.init_tokens": "new", "train.zero_shot": False, "train.mix": {}}
+    root = results(document("base", cer=9.0), document("init", cer=5.0, dev=1.0, **start),
                    document("zero", cer=5.0, dev=1.0, **{"train.zero_shot": True})).parent.parent
-    main(["benchmark", str(root)])
+    main(["report", str(root)])
     page = (root / "README.md").read_text(encoding="utf-8")
     assert "9.0 [8.0, 10.0]" in page and "5.0 [" not in page
 

@@ -168,7 +168,8 @@ def test_error_counts_of_each_utterance(recipe):
     score(recipe)
     counts = document(recipe)["counts"]
     # printf 's-1\ns-2\ns-3' | sha256sum; the errors are those of test_scores_of_each_set
-    assert counts["test"] == {"ids": "dc8616eb42aba3695f0d", "errors": [1, 4, 0], "n_ref": [9, 12, 9]}
+    assert counts["test"] == {"ids": "dc8616eb42aba3695f0d", "errors": [1, 4, 0], "n_ref": [9, 12, 9],
+                              "wer": {"errors": [1, 1, 0], "n_ref": [2, 3, 1]}}
     assert counts["dev"]["errors"] == [0, 1] and counts["dev"]["n_ref"] == [9, 10]
     assert "languages" not in document(recipe)  # there is one
 
@@ -188,6 +189,7 @@ def joined(recipe):
         write_table(recipe / "data" / name / "utt2dur", dict.fromkeys(refs, "30.0"))
         write_table(recipe / "data" / name / "utt2lang", {u: {"c": "cat_Latn", "r": "ron_Latn"}[u[0]] for u in refs})
         write_table(recipe / "exp/main" / f"decode_{name}" / "text", hyps)
+    write_table(recipe / "data/train/utt2lang", dict.fromkeys(("s-9", "s-8"), "ron_Latn"))
     return recipe
 
 

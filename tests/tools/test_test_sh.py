@@ -14,8 +14,9 @@ def place(checkout, root):
         (checkout.root / folder).mkdir()
     for name in ("tools/test.sh", ".ci/run"):
         shutil.copy(root / name, checkout.root / name)
-    for name in ("sctk", "sclite", "apt-get"):
+    for name in ("sctk", "sclite", "chromium-browser", "google-chrome", "apt-get"):
         (checkout.bin / name).unlink(missing_ok=True)
+    checkout.script(checkout.bin / "chromium", "exit 0\n")
     checkout.script(checkout.root / "tools" / "install.sh",
                     f"echo \"install $* venv=${{XLT_VENV:-}}\" >>{shlex.quote(str(checkout.log))}\n")
     checkout.script(checkout.bin / "sudo", "shift; exec \"$@\"\n")  # sudo -n COMMAND…
@@ -67,6 +68,15 @@ def test_without_sclite_it_says_how_to_get_it(place, apt):
     done = place.run("tools/test.sh")
     assert done.returncode == 2 and "apt-get install sctk" in done.stderr
     assert not any(c.startswith("python") for c in place.calls())
+
+
+def test_without_a_browser_it_says_so_and_goes_on(place):
+    (place.bin / "chromium").unlink()
+    place.tool("sctk", folder=place.bin)
+    place.tool("apt-get", "exit 100", folder=place.bin)
+    done = place.run("tools/test.sh")
+    assert done.returncode == 0 and "no Chromium, and apt-get gives none" in done.stdout
+    assert any(c.endswith("install -y chromium") for c in place.calls())
 
 
 def test_ci_shares_one_environment_a_set_of_pins(place):

@@ -87,6 +87,18 @@ def test_utterances_too_short_for_ctc_are_counted_and_listed(finished, tmp_path,
     assert f"train: 1 of 60 utterances have fewer frames than CTC needs for their text and are left out: {utt}" in out
     stamp = json.loads((recipe / "exp/main/stage.json").read_text())
     assert stamp["train"] == {"utterances": 59, "infeasible": 1}
+    assert (recipe / "exp/main/infeasible_train").read_text(encoding="utf-8") == f"{utt}\n"
+
+
+def test_an_encoder_that_leaves_too_few_frames_is_refused(finished, tmp_path, capsys):
+    """Five frames a letter, of which conv2d8 leaves less than one: ESPnet would set such losses to zero and go on."""
+    recipe = tmp_path / "recipe"
+    shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
+    conf = "train.encoder_conf={input_layer: conv2d8, output_size: 32, attention_heads: 2, linear_units: 32, num_blocks: 1}"
+    assert main(["train", "--recipe", str(recipe), "train.encoder=transformer", conf, "train.projection=0"]) == 2
+    got = capsys.readouterr()
+    assert "train: 60 of 60 utterances have fewer frames than CTC needs" in got.out
+    assert "no utterance is left to learn from" in got.err and "let the encoder shorten less" in got.err
 
 
 @pytest.mark.parametrize("settings, message", [

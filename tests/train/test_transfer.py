@@ -132,6 +132,29 @@ def test_zero_shot_is_the_source_itself(at_target, capsys):
     assert read_table(exp / "decode_test/text") == read_table(source / "decode_test/text")
 
 
+def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path, capsys):
+    two = tmp_path / "egs"
+    shutil.copytree(at_target, two, ignore=shutil.ignore_patterns("exp"))
+    shutil.copytree(at_target / "source/exp/main", two / "source/exp/main")
+    tokens = two / "target/data/tokens/char/tokens.txt"
+    tokens.write_text(tokens.read_text().replace("e\n", "").replace("r\n", "ρ\n"))
+    assert run(two, "train", INIT, "train.zero_shot=true", "train.init_tokens=match", "tag=own") == 0
+    exp, source = two / "target/exp/own", two / "source/exp/main"
+    ours = tokens.read_text().split()
+    theirs = (source / "tokens.txt").read_text().split()
+    kept = (exp / "tokens.txt").read_text().split()
+    assert kept == [t for t in theirs if t not in "er"]
+    assert f"only tokens of this recipe: {len(kept)} of its {len(theirs)}" in capsys.readouterr().out
+    before, after = (torch.load(f / "model.pth", weights_only=True) for f in (source, exp))
+    for key, value in after.items():
+        expected = torch.stack([before[key][theirs.index(t)] for t in kept]) if key.startswith("ctc.") else before[key]
+        assert torch.equal(value, expected), key
+    settings = (INIT, "train.zero_shot=true", "train.init_tokens=match", "tag=own", "decode.sets=[test]")
+    assert run(two, "decode", *settings) == 0
+    written = set("".join(read_table(exp / "decode_test/text").values()).replace("<unk>", ""))
+    assert written <= set(ours) | {" "}
+
+
 @pytest.mark.parametrize("stage", ["features", "train"])
 @pytest.mark.parametrize("settings, message", [
     (["train.init=../source/exp/none"], "no such folder; name a trained experiment or a bundle, or make it: ../source/run.sh "),

@@ -1,7 +1,8 @@
 """Stage 2: every data fault found now, not at epoch 3. Errors stop the run, warnings and notes do not; all are reported.
 
 Each family of checks is a module with ``CHECKS``, functions ``(sets, cfg) -> faults``; one that has facts to show as well has
-``section(sets, cfg, out) -> Markdown``, which may write figures into ``out``.
+``section(sets, cfg, out) -> Markdown``, which may write figures into ``out``; ``droppable(sets, cfg)`` says which training
+utterances ``drop.txt`` proposes for data.drop, and why.
 """
 
 from __future__ import annotations
@@ -10,34 +11,54 @@ import dataclasses
 import hashlib
 import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlt.errors import DataError
+from xlt.kaldi_io import write_table
 from xlt.log import say
 from xlt.stage import Context, Unit, atomic_text, need, read_stamp, run_unit, write_json
 from xlt.trained import HEARD, origin
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from xlt.check.datadir import Sets
+    from xlt.config import Config
+
 SHOWN = 10  # faults printed; the report has all
 FAMILIES = {  # module → its heading on the page
     "kaldi": "Directories",
+    "audio": "Sound",
     "leaks": "Leakage between sets",
     "alphabet": "Alphabet",
     "ctc": "CTC",
+    "speech": "Speech and its text",
+    "resources": "Disk and memory",
+    "statistics": "Statistics",
 }
+
+_KEYS = ("data.normaliser", "data.train_minutes", "data.min_dur_s", "data.max_dur_s", "features.upstream", "features.speed",
+         "features.on_the_fly", "tokens", "train.encoder", "train.encoder_conf", "train.frame_rate", "train.init",
+         "train.init_tokens", "train.zero_shot", "check")
 
 
 def _audio_state(folders: list[Path]) -> str:
-    """Changes when a file that wav.scp names appears, goes, or changes its size."""
+    """Changes when a file that wav.scp names appears, goes, or is written again."""
     sha = hashlib.sha256()
     for folder in folders:
         scp = folder / "wav.scp"
         for line in scp.read_bytes().split(b"\n") if scp.exists() else []:
             path = Path(line.partition(b" ")[2].decode("utf-8", "replace").strip())
-            sha.update(f"{path} {path.stat().st_size if path.is_file() else -1}\n".encode())
+            info = path.stat() if path.is_file() else None
+            sha.update(f"{path} {info and (info.st_size, info.st_mtime_ns)}\n".encode())
     return sha.hexdigest()[:20]
 
 
 def run(ctx: Context) -> None:
     """Check the training set, dev and test; DataError if there are errors."""
+    if ctx.fix:
+        _fix(ctx, ctx.fix)
+        return
     names = list(dict.fromkeys((ctx.cfg.train_set, "dev", "test")))
     folders = [ctx.data / name for name in names]
     if ctx.dry_run and not all(folder.exists() for folder in folders):
@@ -48,7 +69,7 @@ def run(ctx: Context) -> None:
     if ctx.cfg.tokens.type == "phone":  # a language without a converter would stop stage 4, behind the features
         from xlt.phones.corpus import choices
 
-        phones = {"tokens.type": "phone", "g2p": choices(ctx)}
+        phones = {"g2p": choices(ctx)}
     out = ctx.data / "check"
     if (read_stamp(out) or {}).get("errors"):  # what was wrong may lie outside the inputs
         ctx = dataclasses.replace(ctx, force=True)
@@ -56,16 +77,49 @@ def run(ctx: Context) -> None:
     def make(partial: Path) -> dict:
         return _check(ctx, partial, dict(zip(names, folders, strict=True)))
 
-    config = {**ctx.cfg.section("data.normaliser", "data.train_minutes", "train.frame_rate", "train.init"),
-              "lang": ctx.cfg.lang, **phones, "audio files": _audio_state(folders)}
+    config = {**ctx.cfg.section(*_KEYS), "lang": ctx.cfg.lang, **phones, "audio files": _audio_state(folders)}
     source = origin(ctx.cfg)
     heard = [source.folder / HEARD] if source else []
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
-    run_unit(ctx, Unit("check", out, config, folders + heard, make))
+    heard += [ctx.data / "all" / "report.json"]
+    from xlt.check.speech import model_folders
+
+    heard += [folder / name for folder in model_folders(ctx.cfg, ctx.exp) for name in ("model.pth", "xlt.json")]
+    # characters are known from the texts, other tokens once stage 4 has made them
+    tokens = [ctx.tokens] if ctx.cfg.tokens.type != "char" and ctx.tokens.exists() else []
+    run_unit(ctx, Unit("check", out, config, folders + heard + tokens, make))
     facts = read_stamp(out) or {}
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])
         raise DataError(f"{facts['errors']} errors in the data; all are in {ctx.shown(out)}/report.md. First:\n{first}")
+
+
+def _fix(ctx: Context, out: Path) -> None:
+    """Write a repaired copy of the whole train, of dev and of test."""
+    from xlt.check.datadir import Sets
+    from xlt.check.fix import fix
+
+    cfg = dataclasses.replace(ctx.cfg, data=dataclasses.replace(ctx.cfg.data, train_minutes=None))
+    folders = {name: ctx.data / name for name in ("train", "dev", "test")}
+    need(ctx, *folders.values(), stage="data")
+    if ctx.dry_run:
+        say(f"check: would write a repaired copy of {', '.join(map(ctx.shown, folders.values()))} to {out}")
+        return
+    left = fix(Sets(ctx.data, folders), cfg, out)
+    say(f"check: a repaired copy is in {out}; {out / 'fix.md'} has each change and what is left to do ({left} faults); use it: "
+        f"data.reader=kaldi data.dir={out}")
+
+
+def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path) -> None:
+    """Write ``drop.txt`` if there is something to leave out; the first reason stands."""
+    found: dict[str, str] = {}
+    for family in families.values():
+        if hasattr(family, "droppable"):
+            found = family.droppable(sets, cfg) | found
+    if found:
+        write_table(out / "drop.txt", found)
+        say(f"  drop.txt there proposes {len(found)} training utterances to leave out: look at them, copy it beside recipe.yaml "
+            "and give data.drop=drop.txt")
 
 
 def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
@@ -77,6 +131,7 @@ def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
     families = {name: importlib.import_module(f"xlt.check.{name}") for name in FAMILIES}
     found = [(name, check.__name__, fault) for name, family in families.items() for check in family.CHECKS
              for fault in check(sets, ctx.cfg)]
+    _propose(sets, ctx.cfg, families, out)
     sections = {name: family.section(sets, ctx.cfg, out) for name, family in families.items() if hasattr(family, "section")}
     by_level = {level: [fault for *_, fault in found if fault.level == level] for level in ("error", "warning", "note")}
     for level in ("warning", "note"):

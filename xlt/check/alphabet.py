@@ -1,13 +1,19 @@
-"""The characters of the texts: what the normaliser would change, what cannot be recognised."""
+"""The alphabet audit: each character of the texts, where it comes from, and whether it can be learned and recognised."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
+from xlt.check import encoding, letters, source_text
+from xlt.check.characters import audit, named, page, visible
 from xlt.check.datadir import Fault, Sets
+from xlt.check.words import Seen, count
 from xlt.config import Config
 from xlt.data import normalise_utterance, normaliser_of
+from xlt.trained import origin
+
+RARE = 5  # characters that train has less often than this are hardly learned
 
 
 def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -15,10 +21,24 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
     name = normaliser_of(cfg)
     for data in sets.values():
         of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
-        odd = [line for line in data.lines.get("text", []) if of(line.key, line.value) != line.value]
+        known: dict[str, dict[str, bool]] = {}  # of each language: no rule looks beyond white space, so words are enough
+        odd = []
+        for line in data.lines.get("text", ()):
+            right = known.setdefault(data.table("utt2lang").get(line.key, ""), {})
+            words = line.value.split()
+            for word in words:
+                if word not in right:
+                    right[word] = of(line.key, word) == word
+            if not all(map(right.__getitem__, words)) or " ".join(words) != line.value:
+                odd.append(line)
         if odd:
             yield Fault("warning", data.where("text", odd[0].number), f"{len(odd)} texts are not normalised by {name} "
-                        f"(here: {odd[0].value[:60]!r})", "make the data with stage 1, or set data.normaliser")
+                        f"(here: {odd[0].value[:60]!r})", "make the data with stage 1, or set data.normaliser",
+                        tuple(line.key for line in odd[:3]))
+
+
+def _floor(times: int, texts: dict[str, str]) -> str:
+    return f"CER is at least {100 * times / max(1, sum(map(len, texts.values()))):.3g}%"
 
 
 def unseen_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -26,16 +46,55 @@ def unseen_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
     train = sets.get(cfg.train_set)
     if train is None or cfg.tokens.type == "phone":
         return
-    known = set("".join(train.table("text").values()))
+    known = train.characters
     for data in sets.values():
-        count: dict[str, int] = defaultdict(int)
-        for text in data.table("text").values():
-            for char in set(text) - known:
-                count[char] += 1
-        if count:
-            shown = ", ".join(f"{char} (U+{ord(char):04X}) in {n}" for char, n in sorted(count.items())[:10])
-            yield Fault("warning", data.where("text"), f"{len(count)} characters that {train.name} never has: {shown}",
-                        "expect errors on them, or train on more text")
+        new = {char: seen for char, seen in data.characters.items() if char not in known}
+        if new:
+            yield _grouped("warning", data.where, new, f"{len(new)} characters that {train.name} never has, {count(new)} times, "
+                           f"so {_floor(count(new), data.table('text'))}: {named(new)}", "train on text that has them")
 
 
-CHECKS = (normalised, unseen_characters)
+def rare_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Characters that train has a few times only."""
+    train = sets.get(cfg.train_set)
+    if train is None or cfg.tokens.type == "phone":
+        return
+    rare = {char: seen for char, seen in train.characters.items() if seen.count < RARE}
+    if rare:
+        yield _grouped("note", train.where, rare, f"{len(rare)} characters stand here fewer than {RARE} times: "
+                       + ", ".join(f"{visible(char)} {rare[char].count}" for char in sorted(rare)),
+                       "they will hardly be learned; misspellings among them are worth mending")
+
+
+def unknown_to_the_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Characters that the model of train.init has no row for."""
+    source = origin(cfg)
+    theirs = source.characters if source and cfg.tokens.type != "phone" else None
+    if theirs is None or (cfg.train.init_tokens == "new" and not cfg.train.zero_shot):
+        return
+    for data in sets.values() if cfg.train.zero_shot else [sets[cfg.train_set]]:
+        new = {char: seen for char, seen in data.characters.items() if char not in theirs}
+        if new and cfg.train.zero_shot:
+            yield _grouped("warning", data.where, new, f"{len(new)} characters that {source.folder} cannot write, {count(new)} "
+                           f"times, so {_floor(count(new), data.table('text'))}: {named(new)}", "train on this language, without "
+                           "train.zero_shot")
+        elif new:
+            yield _grouped("note", data.where, new, f"{len(new)} characters have no row in {source.folder}: {named(new)}",
+                           "their rows are new and learn from this recipe's speech alone")
+
+
+def _grouped(level: str, where, chars: dict[str, Seen], what: str, remedy: str) -> Fault:
+    number, _ = min(seen.places[0] for seen in chars.values())
+    ids = sorted({place for seen in chars.values() for place in seen.places})[:3]
+    return Fault(level, where("text", number), what, remedy, tuple(utt for _, utt in ids))
+
+
+def section(sets: Sets, cfg: Config, out: Path) -> str:
+    """The table of all characters; ``alphabet.json`` has it too, whole."""
+    source = origin(cfg)
+    model = source.characters if source else None
+    return page(audit(sets, model), list(sets), model is not None, out / "alphabet.json") + source_text.section(sets, cfg)
+
+
+CHECKS = (normalised, *encoding.CHECKS, *letters.CHECKS, unseen_characters, rare_characters, unknown_to_the_model,
+          *source_text.CHECKS)

@@ -1,29 +1,135 @@
-"""Whether CTC can learn an utterance at all."""
+"""Whether CTC can learn an utterance at all: a frame a label is needed, and one more between two equal ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
-from xlt.check.datadir import Fault, Sets
+from xlt.check.datadir import DataDir, Fault, Sets
 from xlt.config import Config
+from xlt.stage import Context, read_json
+from xlt.subsampling import ctc_frames, ctc_steps, input_layer, stacked, upstream_frames, upstream_rate
+
+LISTED = 200  # rows on the page
+IDS = 10
+
+
+class Tight(NamedTuple):
+    """An utterance with the frames that reach CTC, those that its labels need, and its length."""
+
+    utt: str
+    frames: int
+    steps: int
+    dur_s: float
+
+
+def _context(sets: Sets, cfg: Config) -> Context:
+    return Context(sets.data.parent, cfg)
+
+
+def _rate(sets: Sets, data: DataDir, cfg: Config) -> float:
+    """Frames a second of the upstream: as stage 3 found, else as its kind has."""
+    facts = _context(sets, cfg).dump / data.name / "feats.json"
+    return float(read_json(facts, "features")["frame_rate"]) if facts.exists() else upstream_rate(cfg.features.upstream)
+
+
+def _labels(sets: Sets, data: DataDir, cfg: Config) -> tuple[dict[str, str], Callable[[str], list[str]], str]:
+    """Texts by utterance, what makes labels of one, and their name; no texts where the labels are not known yet.
+
+    Characters stand for pieces that are not learned yet: there are never more pieces, but for one at the start.
+    """
+    ctx = _context(sets, cfg)
+    if cfg.tokens.type == "phone":
+        path = ctx.text(data.name)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return {utt: text for utt, _, text in (line.partition(" ") for line in lines)}, str.split, "phones"
+    texts = data.table("text")
+    model = ctx.tokens / "bpe.model"
+    if cfg.tokens.type == "bpe" and model.exists():
+        import sentencepiece
+
+        pieces = sentencepiece.SentencePieceProcessor(model_file=str(model))
+        return texts, lambda text: pieces.encode(text, out_type=str), "bpe pieces"
+    return texts, list, "characters" + (", of which pieces will be fewer: stage 4 has not learned them yet,"
+                                        if cfg.tokens.type == "bpe" else "")
+
+
+def measured(sets: Sets, data: DataDir, cfg: Config) -> list[Tight]:
+    """Frames and steps of each utterance whose length is known; of training speech at its highest speed."""
+    return sets.once(f"ctc {data.name}", lambda: list(_measure(sets, data, cfg)))
+
+
+def _measure(sets: Sets, data: DataDir, cfg: Config) -> Iterator[Tight]:
+    texts, labels, _ = _labels(sets, data, cfg)
+    rate = _rate(sets, data, cfg)
+    speed = max(cfg.features.speed) if data.name == cfg.train_set and not cfg.features.on_the_fly else 1.0
+    for utt, text in texts.items():
+        dur_s = data.seconds(utt)
+        if dur_s is not None:
+            yield Tight(utt, ctc_frames(cfg.train, upstream_frames(dur_s / speed, rate), rate), ctc_steps(labels(text)), dur_s)
+
+
+def _infeasible(sets: Sets, data: DataDir, cfg: Config) -> tuple[list[Tight], int]:
+    """Those with fewer frames than steps, the worst first, and how many were counted."""
+    found = measured(sets, data, cfg)
+    return sorted((t for t in found if t.frames < t.steps), key=lambda t: (t.frames - t.steps, t.utt)), len(found)
+
+
+def _choices(sets: Sets, data: DataDir, cfg: Config, bad: list[Tight]) -> str:
+    """What can be done, with how many utterances each of the settings would save."""
+    rate, found = _rate(sets, data, cfg), []
+    if stacked(cfg.train, rate) > 1:
+        saved = sum(upstream_frames(t.dur_s, rate) >= t.steps for t in bad) if input_layer(cfg.train) is None else None
+        found.append(f"set train.frame_rate={rate:g}" + (f" (saves {saved})" if saved is not None else ""))
+    if layer := input_layer(cfg.train):
+        found.append(f"let the encoder shorten less than {layer}, e.g. train.encoder_conf={{input_layer: linear}}")
+    if cfg.tokens.type == "char":
+        found.append("set tokens.type=bpe (fewer labels)")
+    if data.name == cfg.train_set:
+        found.append("leave them out (data.drop; lower data.max_chars_per_s)")
+    found.append("stage 6 leaves them out of training and of the dev loss")
+    return "; or ".join(found)
 
 
 def too_long_for_ctc(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """CTC needs a frame a character, and one more between two equal ones; shorter clips teach nothing, silently.
+    """Utterances of the training set and of dev with fewer frames than CTC needs: they would teach nothing, silently."""
+    for data in sets.values():
+        bad, count = _infeasible(sets, data, cfg) if data.name in (cfg.train_set, "dev") else ([], 0)
+        if bad:
+            kind = _labels(sets, data, cfg)[2]
+            number = data.number("text", bad[0].utt) if bad[0].utt in data.table("text") else None
+            yield Fault("error" if len(bad) == count else "warning", data.where("text", number),
+                        f"{len(bad)} of {count} utterances have fewer frames than CTC needs for their {kind} "
+                        f"(worst: {bad[0].utt!r}, {bad[0].frames} frames for {bad[0].steps} steps)",
+                        _choices(sets, data, cfg, bad), tuple(t.utt for t in bad[:IDS]))
 
-    Phones are fewer, without spaces and silent letters: stage 6 counts those that are too many once it has them.
-    """
-    train = sets.get(cfg.train_set) if cfg.tokens.type != "phone" else None
-    for line in train.lines.get("text", []) if train else []:
-        try:
-            frames = float(train.table("utt2dur").get(line.key, "inf")) * cfg.train.frame_rate
-        except ValueError:
+
+def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
+    """Training utterances that stand in the proposal for data.drop, with the reason."""
+    train = sets.get(cfg.train_set)
+    bad = _infeasible(sets, train, cfg)[0] if train else []
+    return {t.utt: f"CTC needs {t.steps} frames and has {t.frames}" for t in bad}
+
+
+def section(sets: Sets, cfg: Config, out: Path) -> str:
+    """Frames a label in each set, and every utterance that CTC cannot learn."""
+    lines, rows = [], []
+    for data in sets.values():
+        found = measured(sets, data, cfg)
+        if not found:
             continue
-        needed = len(line.value) + sum(a == b for a, b in zip(line.value, line.value[1:], strict=False))
-        if frames < needed:
-            yield Fault("warning", train.where("text", line.number),
-                        f"{line.key!r} has {frames:.0f} frames for {needed} steps of CTC",
-                        "it teaches nothing: lower data.max_chars_per_s or raise train.frame_rate")
+        shares = sorted(t.frames / t.steps for t in found)
+        middle, few = shares[len(shares) // 2], shares[len(shares) // 20]
+        lines.append(f"- {data.name}: {middle:.1f} frames a step in the middle, {few:.1f} where they are fewer than in 95% "
+                     f"of all ({_labels(sets, data, cfg)[2].partition(',')[0]})")
+        rows += [f"| {data.name} | {t.utt} | {t.dur_s:.2f} | {t.frames} | {t.steps} |" for t in _infeasible(sets, data, cfg)[0]]
+    if rows:
+        lines += ["", "Cannot be learned:", "", "| set | utterance | seconds | frames | steps that CTC needs |",
+                  "| --- | --- | --- | --- | --- |", *rows[:LISTED]]
+    if len(rows) > LISTED:
+        lines.append(f"\nand {len(rows) - LISTED} more.")
+    return "\n".join(lines)
 
 
 CHECKS = (too_long_for_ctc,)

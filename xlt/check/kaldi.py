@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import wave
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
-from xlt.check.datadir import REQUIRED, Fault, Sets
+from xlt.check.datadir import REQUIRED, DataDir, Fault, Line, Sets
 from xlt.config import Config
 from xlt.kaldi_io import spk2utt
 
 _AGAIN = "run stage 1 (data) again with --force, or mend the file"
-_RESERVED = ("<s>", "</s>", "#0")
-_BY_UTT = ("wav.scp", "text", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
-           "utt2num_frames", "feats.scp")
+RESERVED = ("<s>", "</s>", "#0")
+_BY_UTT = ("wav.scp", "text", "text_raw", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
+           "utt2num_frames", "feats.scp", "utt2format")
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_EMPTY = re.compile(r"\n[^\S\n]+\n")
 
 
 def files_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -33,6 +38,8 @@ def clean_bytes(sets: Sets, cfg: Config) -> Iterator[Fault]:
             if raw and not raw.endswith(b"\n"):
                 yield Fault("error", data.where(table, raw.count(b"\n") + 1), "the last line is not ended",
                             "the file may be cut short: " + _AGAIN)
+            if _is_clean(raw):
+                continue
             for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n") if raw else [], 1):
                 where = data.where(table, number)
                 try:
@@ -50,10 +57,22 @@ def clean_bytes(sets: Sets, cfg: Config) -> Iterator[Fault]:
                     yield Fault("error", where, f"control character U+{ord(bad[0]):04X}", "remove it")
 
 
+def _is_clean(raw: bytes) -> bool:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    text = f"\n{text}"
+    return "\n\n" not in text and not _CONTROL.search(text) and not _EMPTY.search(text)
+
+
 def sorted_and_unique(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Keys in C order, each once."""
     for data in sets.values():
         for table, lines in data.lines.items():
+            keys = data.table(table).keys()
+            if len(keys) == data.raw[table].count(b"\n") and all(a < b for a, b in pairwise(keys)):
+                continue  # code points sort as the bytes of UTF-8 do
             seen: dict[str, int] = {}
             before = ""
             for line in lines:
@@ -61,7 +80,7 @@ def sorted_and_unique(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 if line.key in seen:
                     yield Fault("error", where, f"{line.key!r} stands twice, first in line {seen[line.key]}",
                                 "keep one")
-                elif line.key.encode() < before.encode():
+                elif line.key < before:
                     yield Fault("error", where, f"{line.key!r} after {before!r}: not in C order",
                                 f"sort it: LC_ALL=C sort -o {data.where(table)} {data.where(table)}")
                 seen.setdefault(line.key, line.number)
@@ -72,6 +91,9 @@ def values_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Every key has a value: no empty text, no utterance without a speaker or a file."""
     for data in sets.values():
         for table, lines in data.lines.items():
+            rows = data.table(table)
+            if len(rows) == data.raw[table].count(b"\n") and all(rows.values()):
+                continue
             for line in lines:
                 if not line.value:
                     yield Fault("error", data.where(table, line.number), f"{line.key!r} has nothing behind it",
@@ -84,6 +106,8 @@ def same_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
         known = data.table("utt2spk")
         for table in _BY_UTT:
             if table not in data.raw or table == "utt2spk" or (table == "wav.scp" and "segments" in data.raw):
+                continue
+            if data.table(table).keys() == known.keys():
                 continue
             for line in data.lines[table]:
                 if line.key not in known:
@@ -104,7 +128,7 @@ def speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
             if len(line.value.split()) > 1:
                 yield Fault("error", data.where("utt2spk", line.number), f"found {line.value!r}, expected one speaker",
                             "a speaker's id has no spaces")
-            elif line.value.encode() < before.encode():
+            elif line.value < before:
                 yield Fault("error", data.where("utt2spk", line.number),
                             f"speaker {line.value!r} after {before!r}: not sorted by speaker",
                             "begin each utterance id with its speaker id, in all files")
@@ -126,9 +150,9 @@ def speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def reserved_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """No <s>, </s> or #0 in text: language models use them."""
     for data in sets.values():
-        for line in data.lines.get("text", []):
-            for word in _RESERVED:
-                if word in line.value.split():
+        if data.words.keys() & set(RESERVED):
+            for line in data.lines["text"]:
+                for word in set(RESERVED) & set(line.value.split()):
                     yield Fault("error", data.where("text", line.number), f"the reserved word {word}", "remove it")
 
 
@@ -168,18 +192,22 @@ def audio_files(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """The files of wav.scp exist, are not empty, and a wav is as long as its header and utt2dur say."""
     for data in sets.values():
         for line in data.lines.get("wav.scp", []):
-            where, path = data.where("wav.scp", line.number), Path(line.value)
-            if not line.value:
-                continue
-            if line.value.endswith("|"):
-                yield Fault("error", where, f"{line.key!r} is a command (ends in '|')",
-                            "commands are not run: write its output to a file and name that")
-            elif not path.is_file():
-                yield Fault("error", where, f"{line.value}: no such file", _AGAIN)
-            elif path.stat().st_size == 0:
-                yield Fault("error", where, f"{line.value}: an empty file", _AGAIN)
-            elif path.suffix == ".wav" and (found := _wav_fault(path, data.table("utt2dur").get(line.key))):
-                yield Fault("error", where, f"{line.value}: {found}", _AGAIN)
+            if line.value and (found := file_fault(line, data)):
+                yield Fault("error", data.where("wav.scp", line.number), *found)
+
+
+def file_fault(line: Line, data: DataDir) -> tuple[str, str] | None:
+    """What is wrong with the file of a line of wav.scp, as far as its header shows it, and the remedy; None if nothing is."""
+    path = Path(line.value)
+    if line.value.endswith("|"):
+        return f"{line.key!r} is a command (ends in '|')", "commands are not run: write its output to a file and name that"
+    if not path.is_file():
+        return f"{line.value}: no such file", _AGAIN
+    if path.stat().st_size == 0:
+        return f"{line.value}: an empty file", _AGAIN
+    said = None if "segments" in data.raw else data.table("utt2dur").get(line.key)
+    found = _wav_fault(path, said) if path.suffix == ".wav" else None
+    return (f"{line.value}: {found}", _AGAIN) if found else None
 
 
 def _wav_fault(path: Path, dur_s: str | None) -> str | None:

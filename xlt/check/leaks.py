@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from xlt.check.datadir import DataDir, Fault, Sets
+from xlt.check.datadir import DataDir, Fault, Line, Sets
 from xlt.config import Config
 from xlt.trained import origin, what_is_heard
-
-
-def _shared(sets: Sets, table: str) -> Iterator[tuple[DataDir, int, str, str]]:
-    """(directory, line, utterance, where else) of each value of ``table`` that an earlier set has, too, in its language."""
-    first: dict[tuple[str, str | None], tuple[str, str]] = {}
-    for data in sets.values():
-        own = {}
-        for line in data.lines.get(table, []):
-            # the same word in two languages is not the same text, but a recording is one in any language
-            value = line.value, data.table("utt2lang").get(line.key) if table == "text" else None
-            if value in first:
-                other = first[value]
-                yield data, line.number, line.key, f"{other[1]} of {other[0]}"
-            own.setdefault(value, (data.name, line.key))
-        first = {**own, **first}
 
 
 def no_shared_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -37,9 +23,15 @@ def no_shared_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 def no_shared_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """No recording in two sets, whatever it is called."""
-    for data, number, utt, other in _shared(sets, "utt2audio"):
-        yield Fault("error", data.where("utt2audio", number), f"{utt!r} is the same recording as {other}",
-                    "remove one of them: a model must not have heard what it is tested on")
+    first: dict[str, str] = {}
+    for data in sets.values():
+        own = {}
+        for line in data.lines.get("utt2audio", ()):
+            if line.value in first:
+                yield Fault("error", data.where("utt2audio", line.number), f"{line.key!r} is the same recording as "
+                            f"{first[line.value]}", "remove one of them: a model must not have heard what it is tested on")
+            own.setdefault(line.value, f"{line.key} of {data.name}")
+        first = {**own, **first}
 
 
 def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -63,16 +55,88 @@ def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
                                 f"utterance of {where}", "remove it here, or train without it there")
 
 
+def heard_speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Speakers of dev and test whose utterances the model of train.init has heard: its ids begin with their speakers'."""
+    source = origin(cfg)
+    if source is None or not source.heard:
+        return
+    heard = {utt[:place] for utt in source.heard for place, char in enumerate(utt) if char in "-_"}
+    for data in sets.values():
+        utts = data.table("utt2spk") if data.name != cfg.train_set else {}
+        known = heard & set(utts.values())
+        cases = [line for line in data.lines.get("utt2spk", ()) if line.value in known] if known else []
+        if cases:
+            yield _share(data, "utt2spk", cases, f"utterances are of speakers that {source.folder} has "
+                         f"heard, first {cases[0].value!r}", "scores on them say little about other speakers")
+
+
+def shared_speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Speakers of dev and test whom train has, too; where the whole corpus has one, it cannot be otherwise."""
+    spoken = {name: set(data.table("utt2spk").values()) for name, data in sets.items()}
+    if len(set().union(*spoken.values())) == 1:
+        return  # speakers_told_apart says so
+    for data in sets.values():
+        known = spoken.get(cfg.train_set, set()) if data.name != cfg.train_set else set()
+        cases = [line for line in data.lines.get("utt2spk", ()) if line.value in known]
+        if cases:
+            yield _share(data, "utt2spk", cases, f"utterances are of speakers that "
+                         f"{cfg.train_set} has, too, first {cases[0].value!r}", "scores on them say little about new speakers: "
+                         "give each speaker to one set")
+
+
 def shared_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Texts that two sets share; a corpus with its own split may want them, so this is a warning."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for data, number, _, other in _shared(sets, "text"):
-        found[data.name].append(f"line {number} is the text of {other}")
-    for name, cases in found.items():
-        data = sets[name]
-        share = 100 * len(cases) / len(data.lines["text"])
-        yield Fault("warning", data.where("text"), f"{len(cases)} texts ({share:.0f}%) are in another set, too (first: "
-                    f"{cases[0]})", "scores on them say little about new sentences")
+    for data, cases in _by_text(sets, lambda text: text).items():
+        yield _share(sets[data], "text", [line for line, _ in cases],
+                     f"texts are in another set, too (first: line {cases[0][0].number} is the text of {cases[0][1]})",
+                     "scores on them say little about new sentences")
 
 
-CHECKS = (no_shared_utterances, no_shared_audio, unheard_by_the_source, shared_texts)
+def near_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Texts that differ from one of another set by spaces, signs and capitals only."""
+    same = {name: {line.key for line, _ in cases} for name, cases in _by_text(sets, lambda text: text).items()}
+    known: dict[str, str] = {}
+
+    def letters(text: str) -> str:
+        words = text.split()
+        for word in words:
+            if word not in known:
+                known[word] = core(word)
+        return "".join(map(known.__getitem__, words))
+
+    for name, cases in _by_text(sets, letters).items():
+        new = [(line, other) for line, other in cases if line.key not in same.get(name, ())]
+        if new:
+            yield _share(sets[name], "text", [line for line, _ in new],
+                         f"texts are those of another set but for spaces, signs and capitals (first: line {new[0][0].number} is "
+                         f"nearly the text of {new[0][1]})", "scores on them say little about new sentences")
+
+
+def core(word: str) -> str:
+    """The letters, marks and numbers of a word, in one case and one form."""
+    return "".join(char for char in unicodedata.normalize("NFKC", word.casefold()) if unicodedata.category(char)[0] in "LMN")
+
+
+def _by_text(sets: Sets, of: Callable[[str], str]) -> dict[str, list[tuple[Line, str]]]:
+    """By set, the lines of text that an earlier set has, too, in the same language and as ``of`` sees them, and where."""
+    first: dict[tuple[str, str | None], str] = {}
+    found: dict[str, list[tuple[Line, str]]] = defaultdict(list)
+    for data in sets.values():
+        own, langs = {}, data.table("utt2lang")
+        for line in data.lines.get("text", ()):
+            value = of(line.value), langs.get(line.key)  # the same word in two languages is not the same text
+            if value in first:
+                found[data.name].append((line, first[value]))
+            elif value[0]:
+                own.setdefault(value, f"{line.key} of {data.name}")
+        first |= own
+    return found
+
+
+def _share(data: DataDir, table: str, lines: list[Line], what: str, remedy: str) -> Fault:
+    share = 100 * len(lines) / len(data.table(table))
+    return Fault("warning", data.where(table, lines[0].number), f"{len(lines)} ({share:.3g}%) {what}", remedy,
+                 tuple(line.key for line in lines[:3]))
+
+
+CHECKS = (no_shared_utterances, no_shared_audio, unheard_by_the_source, heard_speakers, shared_speakers, shared_texts, near_texts)

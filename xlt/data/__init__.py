@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xlt import languages
 from xlt.config import defaults
+from xlt.data.drop import drop_file
 from xlt.data.groups import SALT
 from xlt.data.text import check_name, normalise
 from xlt.errors import ConfigError, DataError
@@ -116,20 +117,22 @@ def run(ctx: Context) -> None:
             raise ConfigError(f"data.{key}: only data.reader={reader} knows it, and data.reader is {cfg.data.reader}")
     if cfg.data.sources is not None and cfg.data.reader != "recipes":
         raise ConfigError(f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}")
-    everything = ctx.data / "all"
+    drop, everything = drop_file(ctx), ctx.data / "all"
     run_unit(ctx, READERS.get("recipes")(ctx) if cfg.data.reader == "recipes" else _built(ctx, everything))
     if ctx.dry_run and not everything.exists():
         return
     for name in dict.fromkeys(("train", "dev", "test", cfg.train_set)):
         minutes = cfg.data.train_minutes if name == cfg.train_set else None
 
-        def make_set(out: Path, name: str = name, minutes: float | None = minutes) -> dict:
+        own_drop = drop if name not in ("dev", "test") else None
+
+        def make_set(out: Path, name: str = name, minutes: float | None = minutes, own_drop: Path | None = own_drop) -> dict:
             from xlt.data.subsets import subset
 
-            return subset(everything, out, name, minutes)
+            return subset(everything, out, name, minutes, own_drop)
 
         settings = {} if minutes is None else {"data.train_minutes": minutes}
-        run_unit(ctx, Unit("data", ctx.data / name, settings, [everything], make_set))
+        run_unit(ctx, Unit("data", ctx.data / name, settings, [everything, *filter(None, [own_drop])], make_set))
     if cfg.mixed:
         from xlt.data.mixed import units
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import re
-import signal
 import subprocess
 import tempfile
 import unicodedata
 import wave
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +20,7 @@ import numpy as np
 from xlt.config import Config
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.groups import connect
+from xlt.data.parallel import spread
 from xlt.data.splits import assign
 from xlt.data.subsets import KNOWN
 from xlt.data.text import has_digits, normalise
@@ -118,25 +115,8 @@ def _refuse_beyond(utt: Utterance, dur_s: float) -> None:
             raise DataError(f"{utt.audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
 
 
-def _quiet_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-
-
 def _decode_all(utts: list[Utterance], folder: Path, jobs: int) -> Iterator[Clip]:
-    work = [(utt, folder / f"{utt.id}.wav") for utt in utts]
-    jobs = min(jobs, len(work))
-    if jobs <= 1:
-        yield from map(decode, work)
-        return
-    context = multiprocessing.get_context("forkserver")  # a fork of a process that has threads may hang
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_quiet_worker)
-    try:
-        yield from pool.map(decode, work, chunksize=8)
-    except BrokenProcessPool:
-        raise DataError("a process that decoded clips was killed, perhaps for want of memory; run the same command "
-                        "again with a smaller nj: it goes on from here") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    yield from spread(decode, [(utt, folder / f"{utt.id}.wav") for utt in utts], jobs, "decoded clips")
 
 
 def _filter_text(corpus: Corpus, normaliser: str, left_out: dict[str, list[str]]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from xlt.data.drop import DROPPED, left_out
 from xlt.data.groups import budget
 from xlt.errors import DataError
 from xlt.kaldi_io import read_table, spk2utt, write_table
@@ -26,8 +27,11 @@ def write_tags(tags: Mapping[str, Mapping[str, str]], utts: Iterable[str], out: 
             write_table(out / table, own)
 
 
-def subset(everything: Path, out: Path, name: str, minutes: float | None) -> dict:
-    """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of each language's train. Returns its size."""
+def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: Path | None = None) -> dict:
+    """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of each language's train. Returns its size.
+
+    ``drop``: table of training utterances that are left out; others do not take their place in a budget.
+    """
     tables = {table: read_table(everything / table) for table in (*TABLES, "utt2split")}
     wanted = "train" if minutes is not None else name
     durations = {utt: float(dur) for utt, dur in tables["utt2dur"].items() if tables["utt2split"][utt] == wanted}
@@ -50,10 +54,17 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None) -> dic
                 "folder with train/, dev/ and test/ as they are"))
         parts.append(f"{lang} {sum(own[utt] for utt in chosen) / 60:.2f}")
         utts += chosen
+    dropped = left_out(drop, utts, tables["utt2split"], name) if drop else {}
+    if drop:
+        write_table(out / DROPPED, dropped)
+        utts = [utt for utt in utts if utt not in dropped]
+    if not utts:
+        raise DataError(f"{drop}: no utterance of {name} is left; keep some")
     for table in TABLES:
         write_table(out / table, {utt: tables[table][utt] for utt in utts})
     write_tags({table: read_table(everything / table) for table in tag_tables(everything)}, utts, out)
     write_table(out / "spk2utt", spk2utt({utt: tables["utt2spk"][utt] for utt in utts}))
     total = sum(durations[utt] for utt in utts) / 60
     say(f"  {name}: {len(utts)} utterances, {total:.2f} minutes" + (f" ({', '.join(parts)})" if len(parts) > 1 else ""))
-    return {"utterances": len(utts), "minutes": round(total, 3), "budget_minutes": minutes}
+    return {"utterances": len(utts), "minutes": round(total, 3), "budget_minutes": minutes,
+            **({"dropped": len(dropped)} if drop else {})}

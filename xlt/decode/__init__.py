@@ -61,15 +61,15 @@ _SAME = ("on_the_fly", "dim", "frame_rate", "upstream", "layers", "storage", "mi
 
 def _same_features(ctx: Context, trained: dict, path: Path) -> None:
     """Raise ConfigError if the features at ``path`` are not of the kind that the model was trained on."""
-    used, there = _kind(trained["features"]), _kind(read_json(path, "features"))
+    used, there = kind(trained["features"]), kind(read_json(path, "features"))
     differ = [k for k in used if used[k] != there[k]]
     if differ:
         raise ConfigError(f"{ctx.shown(path)}: has { {k: there[k] for k in differ} }, but {ctx.shown(ctx.exp)} was trained on "
                           f"{ {k: used[k] for k in differ} }; train again with --stage 6, or restore the features.* settings")
 
 
-def _kind(features: dict) -> dict:
-    """What must agree between the features of training and of decoding."""
+def kind(features: dict) -> dict:
+    """What must agree between the features of training and of decoding; ``features``: a feats.json, or that part of xlt.json."""
     mix = features.get("mix") or {}
     return {**{k: features.get(k) for k in _SAME}, "storage": features.get("storage", "f32"), "mix": mix.get("digest")}
 

@@ -69,18 +69,26 @@ class Recogniser:
         return found
 
     @torch.inference_mode()
-    def _greedy(self, feats: list[np.ndarray]) -> list[tuple[str, float]]:
+    def log_probs(self, feats: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Matrices (T, D), or waves (N,), → log probabilities of CTC (B, T, V), and frames (B,); of the method greedy."""
         lengths = torch.tensor([len(m) for m in feats])
         speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(m.copy()) for m in feats], batch_first=True)
         hidden, out_lengths = self.model.encode(speech.to(self.device), lengths.to(self.device))
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-        best, ids = self.model.ctc.log_softmax(hidden).max(dim=-1)  # (B, T, V) → (B, T)
+        return self.model.ctc.log_softmax(hidden).cpu(), out_lengths.cpu()
+
+    def _greedy(self, feats: list[np.ndarray]) -> list[tuple[str, float]]:
+        probs, out_lengths = self.log_probs(feats)
+        best, ids = probs.max(dim=-1)  # (B, T, V) → (B, T)
         found = []
-        for row, logp, length in zip(ids.cpu(), best.cpu(), out_lengths.tolist(), strict=True):
-            merged = torch.unique_consecutive(row[:length]).tolist()
-            text = self.tokenizer.decode([i for i in merged if i != BLANK_ID])
-            found.append((text, float(logp[:length].sum())))
+        for row, logp, length in zip(ids, best, out_lengths.tolist(), strict=True):
+            found.append((self.tokenizer.decode(best_path(row[:length])), float(logp[:length].sum())))
         return found
+
+
+def best_path(ids: torch.Tensor) -> list[int]:
+    """The best token of each frame (T,) → tokens: repeats are merged, blanks dropped."""
+    return [i for i in torch.unique_consecutive(ids).tolist() if i != BLANK_ID]
 
 
 def _espnet_search(args, folder: Path, decode: DecodeConfig, device: str):

@@ -8,7 +8,7 @@ distance; in return what is aligned is what was said. Counts agree exactly with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _SUB_COST, _GAP_COST = 4, 3
@@ -36,7 +36,34 @@ def count_edits(ref: Sequence[str], hyp: Sequence[str]) -> Counts:
     """
     if ref == hyp:
         return Counts(len(ref), 0, 0, 0)
-    return _trace(ref, hyp, _steps(ref, hyp))
+    sub = dels = ins = 0
+    for i, j in _back(ref, hyp):
+        if j is None:
+            dels += 1
+        elif i is None:
+            ins += 1
+        else:
+            sub += ref[i] != hyp[j]
+    return Counts(len(ref), sub, dels, ins)
+
+
+def align(ref: Sequence[str], hyp: Sequence[str]) -> list[tuple[int | None, int | None]]:
+    """The same alignment as positions in (``ref``, ``hyp``), in order: None in ``hyp`` is a deletion, in ``ref`` an insertion.
+
+    >>> align("the cat sat".split(), "a cat sat down".split())
+    [(0, 0), (1, 1), (2, 2), (None, 3)]
+    """
+    return list(_back(ref, hyp))[::-1]
+
+
+def _back(ref: Sequence[str], hyp: Sequence[str]) -> Iterator[tuple[int | None, int | None]]:
+    """The alignment from its last cell to its first."""
+    steps = _steps(ref, hyp)
+    i, j = len(ref), len(hyp)
+    while i or j:
+        step = steps[i][j]
+        i, j = i - (step != _INSERTION), j - (step != _DELETION)
+        yield None if step == _INSERTION else i, None if step == _DELETION else j
 
 
 def _steps(ref: Sequence[str], hyp: Sequence[str]) -> list[bytearray]:
@@ -62,19 +89,3 @@ def _steps(ref: Sequence[str], hyp: Sequence[str]) -> list[bytearray]:
             costs[j] = left = best
         steps.append(row)
     return steps
-
-
-def _trace(ref: Sequence[str], hyp: Sequence[str], steps: list[bytearray]) -> Counts:
-    """Walk back from the last cell and count."""
-    i, j = len(ref), len(hyp)
-    sub = dels = ins = 0
-    while i or j:
-        step = steps[i][j]
-        if step == _DELETION:
-            i, dels = i - 1, dels + 1
-        elif step == _INSERTION:
-            j, ins = j - 1, ins + 1
-        else:
-            i, j = i - 1, j - 1
-            sub += ref[i] != hyp[j]
-    return Counts(len(ref), sub, dels, ins)

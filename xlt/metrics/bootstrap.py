@@ -51,13 +51,19 @@ def _middle(scores: np.ndarray) -> tuple[float, float]:
 @dataclass(frozen=True)
 class Paired:
     """How the error rate of B differs from that of A, in points and in percent of A's; ``above``: share of resamples in
-    which B is worse."""
+    which B is worse. ``relative`` and its interval are None where A makes no error in a whole test set.
+
+    ``p``: chance of a difference as large if there were none, two-sided: twice the share of resamples in which the
+    difference is zero or has the other sign, (count + 1) / (resamples + 1), at most 1 (Davison and Hinkley 1997, "Bootstrap
+    Methods and their Application", section 4.2: one is added so that p is never 0).
+    """
 
     difference: float
     difference_ci95: tuple[float, float]
-    relative: float
-    relative_ci95: tuple[float, float]
+    relative: float | None
+    relative_ci95: tuple[float, float] | None
     above: float
+    p: float
 
 
 def paired(tests: Sequence[np.ndarray], resamples: int, rng: np.random.Generator) -> Paired:
@@ -65,13 +71,9 @@ def paired(tests: Sequence[np.ndarray], resamples: int, rng: np.random.Generator
 
     A resample draws the same utterances for both (Koehn 2004, "Statistical significance tests for machine translation
     evaluation"), from each test set its own. Difference and relative change are means over the test sets, each of which
-    counts alike. A resample in which A makes no error has no relative change and does not count there; ValueError if A
-    makes none in a whole test set.
+    counts alike. A resample in which A makes no error has no relative change and does not count there.
     """
     import numpy as np
-
-    if not all(test[:, 0].any() for test in tests):
-        raise ValueError("A makes no error: there is nothing to relate a change to")
 
     def changes(sums: np.ndarray) -> np.ndarray:  # (R, 3) → (2, R)
         before, after = 100 * sums[:, 0] / sums[:, 2], 100 * sums[:, 1] / sums[:, 2]
@@ -81,5 +83,8 @@ def paired(tests: Sequence[np.ndarray], resamples: int, rng: np.random.Generator
     value = np.mean([changes(test.sum(axis=0, keepdims=True)) for test in tests], axis=0)[:, 0]
     drawn = np.mean([np.concatenate([changes(sums) for sums in _resampled(test, resamples, rng)], axis=1)
                      for test in tests], axis=0)  # (2, R)
-    return Paired(float(value[0]), _middle(drawn[0]), float(value[1]),
-                  _middle(drawn[1][~np.isnan(drawn[1])]), float((drawn[0] > 0).mean()))
+    defined = all(test[:, 0].any() for test in tests)
+    other = min((drawn[0] >= 0).sum(), (drawn[0] <= 0).sum())
+    return Paired(float(value[0]), _middle(drawn[0]), float(value[1]) if defined else None,
+                  _middle(drawn[1][~np.isnan(drawn[1])]) if defined else None, float((drawn[0] > 0).mean()),
+                  min(1.0, 2 * (int(other) + 1) / (resamples + 1)))

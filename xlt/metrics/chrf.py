@@ -43,4 +43,4 @@ def chrf(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator)
     own = dict(word.split(":", 1) for word in str(metric.get_signature()).split("|"))
     options = {"tok": "sacrebleu", **{k: v for k, v in own.items() if k != "version"}, "sacrebleu": own["version"]}
     return Score("chrF2", value, interval(statistics, f_scores, resamples, rng), len(pairs),
-                 sum(len("".join(ref.split())) for ref in refs), options)
+                 sum(len("".join(ref.split())) for ref in refs), options, rates=tuple(f_scores(statistics)))

@@ -35,3 +35,19 @@ def distance(first: np.ndarray, second: np.ndarray) -> float:
 
     weights = np.array(_table().weights)
     return float((np.abs(first - second) * weights).sum() / (2 * weights.sum()))
+
+
+def substitution_costs(phones: Iterable[str]) -> dict[str, dict[str, float]]:
+    """``{phone: {other: distance}}``: 0 of a phone to itself, 1 where panphon does not read both as one segment."""
+    import numpy as np
+
+    names = sorted(set(phones))
+    known = vectors(names)
+    weights = np.array(_table().weights)
+    read = [name for name in names if name in known]
+    table = np.array([known[name] for name in read]).reshape(len(read), len(weights))  # (P, 22)
+    apart = (np.abs(table[:, None] - table[None]) * weights).sum(axis=-1) / (2 * weights.sum())  # (P, P)
+    found = {one: {other: float(one != other) for other in names} for one in names}
+    for one, row in zip(read, apart.tolist(), strict=True):
+        found[one] |= zip(read, row, strict=True)
+    return found

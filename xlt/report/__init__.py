@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context) -> None:
-    """Copy the scores with a few utterances to look at, and write the tables; StageError before stage 8."""
+    """Copy the scores with a few utterances to look at and the confusions of characters, and write the tables.
+
+    StageError before stage 8.
+    """
     from xlt.config import ROOT
+    from xlt.kaldi_io import read_table
     from xlt.report import benchmark
+    from xlt.report.confusions import alphabet, confusions
     from xlt.report.examples import examples
     from xlt.report.markdown import render
     from xlt.report.results import load
@@ -30,6 +35,10 @@ def run(ctx: Context) -> None:
     table = ctx.exp / "score" / f"{shown}.tsv"
     need(ctx, table, stage="score")
     document["examples"] = {shown: examples(table, ctx.cfg.report.examples)}
+    document["confusions"] = {shown: confusions(table)}
+    learned = ctx.text(ctx.cfg.train_set)
+    if learned.exists():
+        document["alphabet"] = alphabet(read_table(learned), document["confusions"][shown]["unit"])
     results = ctx.recipe / "results"
     if ctx.dry_run:
         _write(ctx, results / f"{ctx.cfg.tag}.json", _json(document))

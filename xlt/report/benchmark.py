@@ -1,8 +1,7 @@
-"""`xlt benchmark`: egs/README.md, the table over languages, from every recipe's results/*.json."""
+"""egs/README.md: the table over languages, from every recipe's results/*.json."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from xlt.figure import Bar, bars
@@ -13,6 +12,7 @@ from xlt.report.results import Experiment, cell, experiments, load
 
 _BUDGETS = {10.0: "10 min", None: "all"}
 _TEST = "test"
+TITLES = {"cer": "Character error rate", "wer": "Word error rate"}
 _BEGIN, _END = "<!-- results -->", "<!-- /results -->"
 _INTRODUCTION = """On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of
 the run nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several
@@ -20,29 +20,9 @@ experiments share features and training speech, the one that is best on dev stan
 it."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from xlt.config import ROOT
-
-    parser.add_argument("egs", type=Path, nargs="?", default=ROOT / "egs", help="folder of the recipes (default: egs)")
-
-
-def main(args: argparse.Namespace) -> None:
-    from xlt.errors import DataError
-    from xlt.log import say
-    from xlt.stage import atomic_text
-
-    if not args.egs.is_dir():
-        raise DataError(f"{args.egs}: no such folder; name the one that holds the recipes, such as egs")
-    for path, text in files(args.egs).items():
-        atomic_text(path, text)
-        say(f"benchmark: wrote {path}")
-
-
 def files(egs: Path) -> dict[Path, str]:
     """What the benchmark consists of: ``{path: text}``; with the project's README, if that has a place for the table."""
-    recipes = {folder.parent.name: experiments(load(folder)) for folder in sorted(egs.glob("*/results"))}
-    recipes = {name: found for name, found in recipes.items()
-               if _on_test(found) and found[0].runs[0].experiment["lang"] != MULTIPLE}  # a language a row
+    recipes = one_language(read_all(egs))
     made = {egs / "README.md": render(recipes)} | ({egs / "results.svg": chart(recipes)} if recipes else {})
     readme = egs.parent / "README.md"
     if recipes and readme.exists():
@@ -55,14 +35,27 @@ def files(egs: Path) -> dict[Path, str]:
     return made
 
 
+def read_all(egs: Path) -> dict[str, list[Experiment]]:
+    """``{recipe: experiments}`` of all recipes in ``egs`` that have results."""
+    recipes = {folder.parent.name: experiments(load(folder)) for folder in sorted(egs.glob("*/results"))}
+    return {name: found for name, found in recipes.items() if found}
+
+
+def one_language(recipes: dict[str, list[Experiment]]) -> dict[str, list[Experiment]]:
+    """Those that make a row of the table: of one language, with a CER on test."""
+    return {name: found for name, found in recipes.items()
+            if on_test(found) and found[0].runs[0].experiment["lang"] != MULTIPLE}
+
+
 def _table(recipes: dict[str, list[Experiment]], metric: str, prefix: str = "") -> str:
     """One row a language; ``prefix`` stands before the links to the recipes."""
-    columns = _columns([e for found in recipes.values() for e in _on_test(found)])
+    columns = columns_of([e for found in recipes.values() for e in on_test(found)])
     rows = [_row(name, found, columns, metric, prefix) for name, found in recipes.items()]
     return table(["language", "test", "all training speech", *columns], rows)
 
 
-def _on_test(found: list[Experiment]) -> list[Experiment]:
+def on_test(found: list[Experiment]) -> list[Experiment]:
+    """The experiments with a CER on test."""
     return [e for e in found if e.median(_TEST, "cer") is not None]
 
 
@@ -70,34 +63,34 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     """The page for ``{recipe: experiments}``."""
     if not recipes:
         return f"{HEAD}# Results of all languages\n\nNone yet: each recipe's `run.sh` makes its own.\n"
-    every = [e for found in recipes.values() for e in _on_test(found)]
+    every = [e for found in recipes.values() for e in on_test(found)]
     parts = [f"{HEAD}# Results of all languages", _INTRODUCTION]
     parts.append("![Character error rates of all languages](results.svg)")
-    for metric, title in (("cer", "Character error rate, %"), ("wer", "Word error rate, %")):
-        parts.append(f"## {title}\n\n{_table(recipes, metric)}")
+    for metric, title in TITLES.items():
+        parts.append(f"## {title}, %\n\n{_table(recipes, metric)}")
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
-    several = [f"{name} ({column}, {len(e.runs)})" for name, found in recipes.items() for column in _columns(found)
-               if (e := _chosen(found, column)) and len(e.runs) > 1]
+    several = [f"{name} ({column}, {len(e.runs)})" for name, found in recipes.items() for column in columns_of(found)
+               if (e := best_in(found, column)) and len(e.runs) > 1]
     parts.append("## Notes\n\n"
                  f"- Cells over several seeds: {', '.join(several) or 'none'}; all others are one run.\n"
                  f"- References and hypotheses are normalised alike: {', '.join(normalisers)}.\n"
                  "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
                  "- Signatures, commands, seeds, versions, machine and the utterances with the most errors stand in\n"
                  "  each language's RESULTS.md; licences of the speech in its README.md.\n"
-                 f"- Made at commit {', '.join(commits)}; this page by `xlt benchmark`.")
+                 f"- Made at commit {', '.join(commits)}; this page by `xlt report`.")
     return "\n\n".join(parts) + "\n"
 
 
-def chart(recipes: dict[str, list[Experiment]]) -> str:
-    """The CER table as a bar chart."""
-    columns = _columns([e for found in recipes.values() for e in _on_test(found)])
+def chart(recipes: dict[str, list[Experiment]], metric: str = "cer") -> str:
+    """The table of ``metric`` as a bar chart."""
+    columns = columns_of([e for found in recipes.values() for e in on_test(found)])
     groups = {}
     for name, found in recipes.items():
-        chosen = [(k, e) for k, column in enumerate(columns) if (e := _chosen(found, column))]
-        groups[name] = [Bar(k, e.median(_TEST, "cer"), *e.typical(_TEST, "cer").score(_TEST, "cer")["ci95"])
+        chosen = [(k, e) for k, column in enumerate(columns) if (e := best_in(found, column))]
+        groups[name] = [Bar(k, e.median(_TEST, metric), *e.typical(_TEST, metric).score(_TEST, metric)["ci95"])
                         for k, e in chosen]
-    return bars("Character error rate on test, %, with 95% intervals", columns, groups)
+    return bars(f"{TITLES[metric]} on test, %, with 95% intervals", columns, groups)
 
 
 def _column(e: Experiment) -> tuple | None:
@@ -116,28 +109,29 @@ def _column(e: Experiment) -> tuple | None:
     return list(_BUDGETS).index(budget), upstream == "fbank", f"{upstream}, {_BUDGETS[budget]}"
 
 
-def _columns(every: list[Experiment]) -> list[str]:
+def columns_of(every: list[Experiment]) -> list[str]:
+    """Heads of the table's columns, in order."""
     return [name for *_, name in sorted({_column(e) for e in every} - {None})]
 
 
-def _chosen(found: list[Experiment], column: str) -> Experiment | None:
+def best_in(found: list[Experiment], column: str) -> Experiment | None:
     """The experiment of ``column`` that is best on dev; those without a dev score come last."""
-    same = [e for e in _on_test(found) if (c := _column(e)) and c[-1] == column]
-    return min(same, key=_rank, default=None)
-
-
-def _rank(e: Experiment) -> tuple:
-    dev = e.median("dev", "cer")
-    return dev is None, dev or 0.0, e.name
+    same = [e for e in on_test(found) if (c := _column(e)) and c[-1] == column]
+    return min(same, key=lambda e: e.rank, default=None)
 
 
 def _row(name: str, found: list[Experiment], columns: list[str], metric: str, prefix: str) -> list[str]:
-    tested = _on_test(found)
-    chosen = [_chosen(found, column) for column in columns]
+    tested = on_test(found)
+    chosen = [best_in(found, column) for column in columns]
     data = tested[0].runs[0].document["data"][_TEST]
-    everything = [run.document["training"]["speech_min"] for e in found for run in e.runs
-                  if not run.peer and run.config.get("data.train_minutes") is None]
     language = tested[0].runs[0].experiment["language"]
     return [f"[{language}]({prefix}{name}/RESULTS.md)", f"{data['utterances']} clips, {data['speech_min']:.1f} min",
-            f"{max(everything):.1f} min" if everything and None not in everything else "–",
+            "–" if (minutes := all_minutes(found)) is None else f"{minutes:.1f} min",
             *(cell(e, _TEST, metric) if e else "–" for e in chosen)]
+
+
+def all_minutes(found: list[Experiment]) -> float | None:
+    """Minutes of all the training speech of a recipe; None where no experiment had all of it."""
+    everything = [run.document["training"]["speech_min"] for e in found for run in e.runs
+                  if not run.peer and run.config.get("data.train_minutes") is None]
+    return max(everything) if everything and None not in everything else None

@@ -5,30 +5,33 @@ from __future__ import annotations
 from xlt.report.results import Experiment, Result, cell, describe, experiments
 
 _METRICS = {"cer": {"cer": "CER %", "wer": "WER %", "ser": "SER %", "chrf": "chrF2"},  # by what an experiment is compared by
-            "per": {"per": "PER %", "ser": "SER %"}}
+            "per": {"per": "PER %", "fer": "FER %", "ser": "SER %"}}
 _INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval over utterances, of the run nearest to the
 median. Lower is better, but for chrF2. CER counts the space between words; errors are counted as sclite counts them."""
 _PHONES = "PER counts phones, SER utterances with a wrong phone; the references are what the signatures' g2p makes of the texts."
+_FEATURES = "FER is PER in which writing one phone for another costs the share of panphon's features in which they differ."
 HEAD = """<!-- written by `xlt report` from results/*.json; a test compares: do not edit -->
 """
 
 
 def render(results: list[Result]) -> str:
     """The page; without results it says so."""
+    from xlt.report.finer import finer  # which takes its tables from here
+
     if not results:
         return HEAD + "# Results\n\nNone yet: `./run.sh` makes them.\n"
     found = experiments(results)
     first = results[0].experiment
     sets = sorted({name for result in results for name in result.sets()}, key=lambda name: (name != "test", name))
-    main = _main(found, sets[0])
+    main = main_of(found, sets[0])
     parts = [f"{HEAD}# {first['language']} ({first['lang']}): results",
              _INTRODUCTION]
     parts += [_scores(found, name, metric) for name in sets for metric in _METRICS]
-    parts += [_forgetting(results), _making(found), _environments(found), _examples(main)]
+    parts += [finer(main, sets[0]), _forgetting(results), _making(found), _environments(found), _examples(main)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _main(found: list[Experiment], name: str) -> Experiment:
+def main_of(found: list[Experiment], name: str) -> Experiment:
     """The experiment whose utterances are shown: ``main``, or else the best one of ours on dev (or ``name``)."""
     ours = [e for e in found if not e.runs[0].peer] or found
     named = [e for e in ours if e.name == "main"]
@@ -45,23 +48,26 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def _scores(found: list[Experiment], name: str, metric: str) -> str:
     """The table of a set's experiments that are compared by ``metric``; "" if there are none."""
+    from xlt.report.finer import means
+
     scored = [e for e in found if e.metric == metric and e.median(name, metric) is not None]
     if not scored:
         return ""
     scored.sort(key=lambda e: (e.median(name, metric), e.name))
-    titles = _METRICS[metric]
-    size = "; ".join(sorted({_size(run, name) for e in scored for run in e.runs if name in run.sets()}))
-    rows = [[e.name, describe(e.runs[0]), _speech(e.runs[0]), *(cell(e, name, key) for key in titles),
+    titles = {key: title for key, title in _METRICS[metric].items() if any(e.scored(name, key) for e in scored)}
+    size = "; ".join(sorted({size_of(run, name) for e in scored for run in e.runs if name in run.sets()}))
+    rows = [[e.name, describe(e.runs[0]), speech(e.runs[0]), *(cell(e, name, key) for key in titles),
              " ".join(f"{value:.1f}" for value in e.values(name, metric)) if len(e.runs) > 1 else ""] for e in scored]
     empty = sorted({utt for e in scored for run in e.runs if name in run.sets()
                     for utt in run.document["data"][name]["empty_references"]})
     note = [f"Not scored, as the reference is empty: {', '.join(empty)}."] if empty else []
     note += [_PHONES] if metric == "per" else []
+    note += [_FEATURES] if "fer" in titles else []
     return "\n\n".join([f"## {name}: {size}",
                         table(["experiment", "model", "training speech", *titles.values(),
                                f"{metric.upper()} of each seed"], rows),
-                        *_by_language(scored, name, metric), *note,
-                        "Signatures:\n\n" + "\n".join(f"    {line}" for line in _signatures(scored, name))])
+                        *means(scored, name), *_by_language(scored, name, metric), *note,
+                        "Signatures:\n\n" + "\n".join(f"    {line}" for line in signatures(scored, name))])
 
 
 def _by_language(found: list[Experiment], name: str, metric: str) -> list[str]:
@@ -89,14 +95,14 @@ def _forgetting(results: list[Result]) -> str:
             f"that of a paired bootstrap over utterances.\n\n{table(head, rows)}")
 
 
-def _size(run: Result, name: str) -> str:
+def size_of(run: Result, name: str) -> str:
     data = run.document["data"][name]
     units = {"cer": "characters", "wer": "words", "per": "phones"}
     counted = [f"{run.score(name, key)['n_ref']} {unit}" for key, unit in units.items() if run.has(name, key)]
     return ", ".join([f"{data['utterances']} clips, {data['speech_min']} minutes", *counted])
 
 
-def _signatures(found: list[Experiment], name: str) -> list[str]:
+def signatures(found: list[Experiment], name: str) -> list[str]:
     """The signatures without values, each once, with the seeds put together."""
     seeds: dict[str, set[int]] = {}
     for result in (run for e in found for run in e.runs if name in run.sets()):
@@ -107,7 +113,7 @@ def _signatures(found: list[Experiment], name: str) -> list[str]:
     return [f"{line} | seed:{','.join(map(str, sorted(own)))}" for line, own in sorted(seeds.items())]
 
 
-def _speech(result: Result) -> str:
+def speech(result: Result) -> str:
     """Of this language; a model that is used as it is learned from none."""
     minutes = None if result.config.get("train.zero_shot") else result.document.get("training", {}).get("speech_min")
     return "–" if minutes is None else f"{minutes:.1f} min"

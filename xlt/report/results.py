@@ -69,6 +69,12 @@ class Experiment:
         """The error rate that the experiment is compared by: ``per`` of phones, else ``cer``."""
         return "per" if self.runs[0].config.get("tokens.type") == "phone" else "cer"
 
+    @property
+    def rank(self) -> tuple:
+        """Best on dev first, by CER; those without a dev score last."""
+        dev = self.median("dev", "cer")
+        return dev is None, dev or 0.0, self.name
+
     def values(self, name: str, metric: str, lang: str | None = None) -> list[float]:
         return [run.score(name, metric, lang)["value"] for run in self.scored(name, metric, lang)]
 
@@ -87,7 +93,7 @@ def load(folder: Path) -> list[Result]:
 
     A file with the key ``ranking`` is one of ``xlt phones`` and left out.
     """
-    found = []
+    results = []
     for path in sorted(folder.glob("*.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
@@ -96,13 +102,16 @@ def load(folder: Path) -> list[Result]:
             result = Result(path.stem, document)
             if not all(METRICS <= document[name].keys() or PHONE_METRICS <= document[name].keys() for name in result.sets()):
                 raise KeyError("a metric")
+            for found in document.get("confusions", {}).values():
+                if not found["pairs"].keys() - {""} <= found["n"].keys() or not {"unit", "left_off"} <= found.keys():
+                    raise KeyError("a count of confusions")
             for key in ("config", "versions", "experiment", "data", "environment", "command", "commit"):
                 document[key]
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise DataError(f"{path}: not a result of stage 9 ({err}); delete it and run stage 9 (report) "
                             "again") from None
-        found.append(result)
-    return found
+        results.append(result)
+    return results
 
 
 def experiments(results: list[Result]) -> list[Experiment]:
@@ -126,16 +135,31 @@ def describe(result: Result) -> str:
     config = result.config
     features = config["features.upstream"] + (f" ({config['features.path']})" if config.get("features.path") else "")
     features += _layers(result.document.get("features", _before_the_mix(config)))
-    model = config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
-    tokens = config["tokens.type"] + (str(config["tokens.size"]) if config["tokens.type"] == "bpe" else "")
-    return f"{features}, {model}, {tokens}, {config['decode.method']}{_start(config)}"
+    return f"{features}, {_model(config)}, {_tokens(config)}, {config['decode.method']}{_start(config)}"
+
+
+def family(result: Result) -> str:
+    """What a learning curve is of: the model, not how its features were stored or how much speech it had."""
+    config, features = result.config, result.document.get("features", {})
+    return (f"{config['features.upstream']}{_tuning(features.get('tuning'), '')}, {_model(config)}, {_tokens(config)}"
+            f"{_start(config)}")
+
+
+def _model(config: dict) -> str:
+    return config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
+
+
+def _tokens(config: dict) -> str:
+    return config["tokens.type"] + (str(config["tokens.size"]) if config["tokens.type"] == "bpe" else "")
 
 
 def _start(config: dict) -> str:
     """``, from multi/exp/main``: the model that training started from, "" without one."""
     if not config.get("train.init"):
         return ""
-    how = " as it is" if config["train.zero_shot"] else f" ({config['train.init_tokens']} output layer)"
+    how = f" ({config['train.init_tokens']} output layer)"
+    if config["train.zero_shot"]:
+        how = " as it is" + (", own tokens" if config["train.init_tokens"] == "match" else "")
     mixed = "".join(f", {100 * share:g}% {name}" for name, share in config["train.mix"].items())
     return f", from {config['train.init']}{how}{mixed}"
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 # keys of score.json beside the sets
 RESERVED = {"signature", "config", "versions", "experiment", "data", "training", "stages", "environment", "command",
-            "commit", "examples", "languages", "counts", "forgetting"}
+            "commit", "examples", "languages", "counts", "forgetting", "means", "micro", "slices", "script", "confusions",
+            "alphabet"}
 
 
 def run(ctx: Context) -> None:
@@ -21,6 +22,7 @@ def run(ctx: Context) -> None:
     from xlt.data import normaliser_of
     from xlt.freeze import resolved
     from xlt.score.facts import settings
+    from xlt.score.slices import tag_files
     from xlt.stage import Unit, atomic_text, need, read_json, run_unit
     from xlt.tokens import check_kind
 
@@ -33,15 +35,19 @@ def run(ctx: Context) -> None:
     ctx = resolved(ctx)
     normaliser = normaliser_of(cfg)
     texts = [path for name in sets
-             for path in (ctx.text(name), *(ctx.data / name / table for table in ("utt2dur", "utt2lang")),
+             for path in (ctx.text(name), *tag_files(ctx.data / name), ctx.data / name / "text_raw",
                           ctx.exp / f"decode_{name}" / "text", ctx.exp / f"before_{name}" / "text")]
+    train = ctx.data / cfg.train_set
+    own = [Path(path) for path in (*cfg.score.words.values(), cfg.score.word_tags) if isinstance(path, str)]
+    texts += [train / "text", train / "utt2lang", *own]
 
     def make(out: Path) -> dict:
         from xlt.score.document import write
 
         return write(ctx, normaliser, sets, out)
 
-    run_unit(ctx, Unit("score", ctx.exp / "score", {**found, "normaliser": normaliser}, texts, make))
+    settings_of_score = cfg.section("score.words", "score.word_tags", "score.long_chars")
+    run_unit(ctx, Unit("score", ctx.exp / "score", {**found, **settings_of_score, "normaliser": normaliser}, texts, make))
     made, shown = ctx.exp / "score" / "score.json", ctx.exp / "score.json"
     if not ctx.dry_run and (not shown.exists() or shown.read_bytes() != made.read_bytes()):
         atomic_text(shown, made.read_text(encoding="utf-8"))

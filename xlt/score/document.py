@@ -1,11 +1,26 @@
 """Writes a set's scores and the files behind them. The form of ``score.json`` is stable: others parse it.
 
 ``{set: {metric: {value, ci95: [low, high], n_ref, sub, del, ins}}}`` for the metrics cer, wer, ser (percent) and chrf
-(0 to 100), of a phone experiment per and ser, and beside the sets the keys in :data:`xlt.score.RESERVED`. Two of them are
-scores as well: ``languages``, ``{set: {language: {metric: …}}}`` of sets with several, and ``counts``, ``{set: {ids, errors,
-n_ref}}``: the errors and the reference tokens of each utterance by the set's first metric, in the order of ids, for paired
-tests. ``ids`` is the SHA-256 of the ids, a line each without the last end of line, 20 hex digits: only counts of the same
-utterances can be paired.
+(0 to 100), of a phone experiment per, fer (phones by their features, :mod:`xlt.metrics.fer`) and ser. Rates are over the sum of
+a set's reference tokens, as sclite's; sub, del and ins are null where a metric has none. An utterance whose reference is empty
+after normalisation has no rate: it is in no figure, and listed in ``data``. An empty hypothesis is all deletions.
+
+Beside the sets stand the keys in :data:`xlt.score.RESERVED`. Those that are scores as well:
+
+- ``means``: ``{set: {metric: {value, ci95}}}``, the mean of the utterances' own scores, as in the ML-SUPERB leaderboard.
+- ``languages``: ``{set: {language: {metric: …}}}`` of sets with several.
+- ``counts``: ``{set: {ids, errors, n_ref[, wer: {errors, n_ref}]}}``: the errors and the reference tokens of each utterance by
+  the set's first metric, in the order of ids, for paired tests; and those of words. ``ids`` is the SHA-256 of the ids, a line
+  each without the last end of line, 20 hex digits: only counts of the same utterances can be paired.
+- ``micro``: ``{set: {classes: {class: …}, all, rest, absent: {class: why}}}``: WER over the reference words of a class
+  (:mod:`xlt.score.words`, :mod:`xlt.metrics.micro`), over those of any class (micro-WER) and over the others. Each: value, ci95,
+  n_ref, sub, del, ins, correct, n (utterances with such words), mean ({value, ci95}), and a note where there is one to know; null
+  without such words. Not of phones.
+- ``slices``: ``{set: {tag: {n, slices: {value: {n, few, metric: {…, mean}}}, worst, spread}}}`` (:mod:`xlt.score.slices`): error
+  rates by speaker, duration, lang, and the user's tags; ``few``: too few utterances to say much.
+- ``script``: ``{set: {scripts, references, hypotheses, utterances, offenders}}``: characters outside the language's script
+  (:mod:`xlt.metrics.script`), ``{chars, outside, share}`` in percent a side; or ``{absent: why}``. Not of phones.
+- ``forgetting``: see :mod:`xlt.score.forgetting`.
 """
 
 from __future__ import annotations
@@ -19,24 +34,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xlt import __version__
-from xlt.data import normalise_utterance
+from xlt.data import normalise_utterance, normalisers
 from xlt.kaldi_io import read_table
 from xlt.log import say
 from xlt.metrics import cer, wer
 from xlt.metrics.chrf import chrf
+from xlt.metrics.fer import fer
 from xlt.metrics.per import per
 from xlt.metrics.result import Score
 from xlt.metrics.ser import ser
-from xlt.score import facts
+from xlt.phones.features import substitution_costs
+from xlt.score import facts, further
 from xlt.score.forgetting import compare
 from xlt.score.match import Matched, match
+from xlt.score.words import Words
 from xlt.stage import read_json, write_json
 
 if TYPE_CHECKING:
     from xlt.stage import Context
 
+
+def _fer(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) -> Score:
+    return fer(pairs, substitution_costs, resamples, rng)
+
+
 METRICS: dict[str, Callable[..., Score]] = {"cer": cer.cer, "wer": wer.wer, "ser": ser, "chrf": chrf}
-PHONE_METRICS: dict[str, Callable[..., Score]] = {"per": per, "ser": ser}
+PHONE_METRICS: dict[str, Callable[..., Score]] = {"per": per, "fer": _fer, "ser": ser}
 # what the files of utterances count: metric → unit and how a text is cut
 _UNITS = {"cer": ("char", cer.tokens), "wer": ("word", wer.tokens), "per": ("phone", str.split)}
 
@@ -58,27 +81,38 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
         found = read_json(ctx.tokens / "tokens.json", "tokens")["g2p"]
         normaliser += "".join(f"+{g2p['g2p'].replace(' ', ':')}" for g2p in found.values())
     metrics, resamples, seed = PHONE_METRICS if phones else METRICS, ctx.cfg.score.bootstrap, ctx.cfg.seed
-    document = score_sets(matched, normaliser, resamples, seed, out, metrics)
+    words = None if phones else Words(ctx)
+    scores = {name: measure(m, resamples, seed, metrics) for name, m in matched.items()}
+    document = score_sets(matched, scores, normaliser, resamples, seed, out)
     document |= score_languages(matched, languages, resamples, seed, metrics)
     before = {name: matching(name, f"before_{name}") for name in sets if (ctx.exp / f"before_{name}" / "text").exists()}
     if before:
         document["forgetting"] = {name: compare(*(_first(m[name], resamples, seed, metrics) for m in (before, matched)),
                                                 resamples, seed) for name in before}
+    document["slices"] = {name: further.slices_of(name, ctx.data / name, m, scores[name], resamples, seed)
+                          for name, m in matched.items()}
+    if words:
+        document["micro"] = {name: further.micro_of(name, m, words, languages[name], resamples, seed)
+                             for name, m in matched.items()}
+        document["script"] = {name: further.script_of(name, m, {languages[name].get(utt, ctx.cfg.lang) for utt in m.ids},
+                                                      lambda: set(normalisers(ctx.cfg))) for name, m in matched.items()}
     document["data"] = {name: set_facts(ctx.data / name, matched[name]) for name in sets}
     document |= facts.of_experiment(ctx, normaliser)
     write_json(out / "score.json", document)
     return {"utterances": {name: len(m.ids) for name, m in matched.items()}}
 
 
-def score_sets(matched: dict[str, Matched], normaliser: str, resamples: int, seed: int, out: Path,
-               metrics: dict[str, Callable[..., Score]] = METRICS) -> dict:
-    """``{set: {metric: …}, "signature": {set: {metric: …}}, "counts": …}``; says each score; a set's files go into ``out``."""
+def score_sets(matched: dict[str, Matched], measured: dict[str, dict[str, Score]], normaliser: str, resamples: int, seed: int,
+               out: Path) -> dict:
+    """The sets with ``signature``, ``means`` and ``counts``; says each score; a set's files go into ``out``."""
     document: dict = {}
     signatures: dict = {}
     counts: dict = {}
+    means: dict = {}
     for name, m in matched.items():
-        scores = measure(m, resamples, seed, metrics)
-        counts[name] = error_counts(m, next(iter(scores.values())))
+        scores = measured[name]
+        counts[name] = error_counts(m, scores)
+        means[name] = further.means(scores, resamples, seed)
         document[name] = {key: score.as_dict() for key, score in scores.items()}
         signatures[name] = {key: s.signature(normaliser, resamples, seed, __version__) for key, s in scores.items()}
         for line in signatures[name].values():
@@ -90,7 +124,7 @@ def score_sets(matched: dict[str, Matched], normaliser: str, resamples: int, see
         for unit, tokens in units:
             write_trn(out / f"{name}.{unit}.ref.trn", m.ids, [tokens(ref) for ref, _ in m.pairs])
             write_trn(out / f"{name}.{unit}.hyp.trn", m.ids, [tokens(hyp) for _, hyp in m.pairs])
-    return {**document, "signature": signatures, "counts": counts}
+    return {**document, "signature": signatures, "means": means, "counts": counts}
 
 
 def measure(m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..., Score]] = METRICS) -> dict[str, Score]:
@@ -104,10 +138,12 @@ def _first(m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..
     return measure(m, resamples, seed, {name: metrics[name]})[name]
 
 
-def error_counts(m: Matched, score: Score) -> dict:
+def error_counts(m: Matched, scores: dict[str, Score]) -> dict:
     """What a paired test needs of a set."""
-    return {"ids": hashlib.sha256("\n".join(m.ids).encode()).hexdigest()[:20],
-            "errors": [c.errors for c in score.utterances], "n_ref": [c.n_ref for c in score.utterances]}
+    first = next(iter(scores))
+    of = {key: {"errors": [c.errors for c in score.utterances], "n_ref": [c.n_ref for c in score.utterances]}
+          for key, score in scores.items() if key in (first, "wer")}
+    return {"ids": hashlib.sha256("\n".join(m.ids).encode()).hexdigest()[:20], **of.pop(first), **of}
 
 
 def score_languages(matched: dict[str, Matched], languages: dict[str, dict[str, str]], resamples: int, seed: int,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from xlt.stage import Context
 
 # where, how fast and how shown: no part of an experiment
-_APART = {"tag", "nj", "data.cache", "data.dir", "data.archive", "report.examples", "bundle.with_upstream"}
+_APART = {"tag", "nj", "data.cache", "data.dir", "data.archive", "report.examples", "bundle.with_upstream",
+          "score.words", "score.word_tags", "score.long_chars"}
 # settings that name a place on this machine, and how many parts at its end say what it is
 _PLACES = {"data.dir": 1, "features.path": 1, "features.mix_from": 1, "train.init": 3, "data.sources": 1,
            "tokens.union": 1, "phones.table": 1}
@@ -76,7 +77,7 @@ def features(ctx: Context) -> dict:
 
 
 def portable(command: str) -> str:
-    """The command without where this machine keeps things: caches and archives go, paths keep their last part.
+    """The command without where this machine keeps things: caches, archives and lists go, paths keep their last part.
 
     >>> portable("./run.sh tag=a data.archive=/home/me/x.deb features.path=/models/xls_r")
     './run.sh tag=a features.path=…/xls_r'
@@ -87,7 +88,7 @@ def portable(command: str) -> str:
         if key in _PLACES:
             word = f"{key}={_shown(value, _PLACES[key])}"
             words.append(shlex.quote(word) if "[" in word else word)
-        elif key not in ("nj", "data.cache", "data.archive"):
+        elif key not in ("nj", "data.cache", "data.archive", "score.words", "score.word_tags"):
             words.append(shlex.quote(word))
     return " ".join(words)
 

@@ -26,6 +26,7 @@ from xlt.kaldi_io import FeatureReader, read_table, same_keys
 from xlt.log import say
 from xlt.sections import TrainConfig
 from xlt.stage import Context, read_json, write_json
+from xlt.subsampling import ctc_frames, ctc_steps, stacked
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.train import onfly, transfer, tuning
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
@@ -52,14 +53,14 @@ def fit(ctx: Context, out: Path) -> dict:
             shutil.copyfile(ctx.tokens / name, out / name)
     if info.get("layers") == "mix" and not cfg.features.on_the_fly:
         _copy_mix(ctx, info, out)
-    stack = max(1, round(info["frame_rate"] / cfg.train.frame_rate))
+    stack = stacked(cfg.train, info["frame_rate"])
     work = out / "work"
     work.mkdir(exist_ok=True)
     sets = {"train": speech(ctx, cfg.train_set), "dev": speech(ctx, "dev")}
     if mixed := mixture(ctx, sets["train"], work / "mixture"):
         sets["train"] = mixed.files
     frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
-    facts = {name: _prepare(name, files, work / name, tokenizer, stack, frontend) for name, files in sets.items()}
+    facts = {name: _prepare(cfg.train, info, files, work / name, tokenizer, frontend) for name, files in sets.items()}
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
         frames = write_plan(ctx, info, mixed, work / "train")
         if not transfer.take_statistics(source, info, out):
@@ -76,6 +77,9 @@ def fit(ctx: Context, out: Path) -> dict:
         with _logging(out / "train.log", tokenizer.type), contextlib.redirect_stderr(io.StringIO()):
             XltTask.main(cmd=["--config", str(work / "train.yaml")])
         _keep(ctx, out, info, tokenizer, stack, source)
+    for name in sets:
+        if (work / name / "infeasible").exists():
+            shutil.copyfile(work / name / "infeasible", out / f"infeasible_{name}")
     for pattern in ("*epoch.pth", "valid.*.pth", "checkpoint*.pth", "latest.pth"):
         for path in out.glob(pattern):
             path.unlink(missing_ok=True)
@@ -91,11 +95,12 @@ def _write_yaml(path: Path, arguments: dict) -> None:
     path.write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
 
 
-def _prepare(name: str, files: Speech, folder: Path, tokenizer: Tokenizer, stack: int,
+def _prepare(train: TrainConfig, info: dict, files: Speech, folder: Path, tokenizer: Tokenizer,
              frontend: torch.nn.Module | None) -> dict:
-    """Write ``speech_shape`` of the utterances of a set that CTC can learn: ceil(T/S) ≥ U + repeats.
+    """Write ``speech_shape`` of the utterances of a set that CTC can learn: frames behind the encoder ≥ U + repeats.
 
-    It counts frames on the fly as well: batches are then the same as with the cached features.
+    The others are listed in ``infeasible``. Frames are counted on the fly as well: batches are then the same
+    as with the cached features.
     """
     folder.mkdir(exist_ok=True)
     text, texts, frames = files.text, read_table(files.text), read_table(files.lengths)
@@ -107,19 +112,18 @@ def _prepare(name: str, files: Speech, folder: Path, tokenizer: Tokenizer, stack
         frames = {utt: str(frontend.num_frames(int(samples))) for utt, samples in frames.items()}
     shapes, infeasible = {}, []
     for utt, line in texts.items():
-        ids = tokenizer.encode(line)
-        repeats = sum(a == b for a, b in zip(ids, ids[1:], strict=False))
-        if -(-int(frames[utt]) // stack) < max(1, len(ids) + repeats):
+        if ctc_frames(train, int(frames[utt]), info["frame_rate"]) < ctc_steps(tokenizer.encode(line)):
             infeasible.append(utt)
         else:
             shapes[utt] = frames[utt]
     if infeasible:
-        say(f"  {name}: {len(infeasible)} of {len(texts)} utterances have fewer frames than CTC needs for their text "
-            f"and are left out: {' '.join(infeasible[:5])}{' …' if len(infeasible) > 5 else ''}")
+        say(f"  {folder.name}: {len(infeasible)} of {len(texts)} utterances have fewer frames than CTC needs for their text "
+            f"and are left out: {' '.join(infeasible[:5])}{' …' if len(infeasible) > 5 else ''}; all stand in "
+            f"infeasible_{folder.name} beside the model, what can be done in data/check/report.md")
         (folder / "infeasible").write_text("\n".join(infeasible) + "\n", encoding="utf-8")
     if not shapes:
-        raise DataError(f"{text}: no utterance is left to learn from; raise data.train_minutes, use tokens.type=bpe, or "
-                        "raise train.frame_rate")
+        raise DataError(f"{text}: no utterance is left to learn from; raise data.train_minutes, use tokens.type=bpe, raise "
+                        "train.frame_rate, or let the encoder shorten less (train.encoder_conf)")
     # the dimension behind the comma is ignored by the length sampler but is part of the format
     (folder / "speech_shape").write_text("".join(f"{u} {t},1\n" for u, t in shapes.items()), encoding="utf-8")
     return {"utterances": len(shapes), "infeasible": len(infeasible)}

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+import yaml
 
 from xlt.config import Config
 from xlt.data import normaliser_of
@@ -88,9 +89,8 @@ def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str],
         said = next(iter(str(err).splitlines()), type(err).__name__)
         raise DataError(f"train.init: {path}: cannot be loaded ({said[:120]}); train it again with --stage 6 --force") from None
     old = source.tokens
-    if cfg.init_tokens == "match" and not (set(old) & set(new)).difference(SPECIAL):
-        raise ConfigError(f"train.init_tokens=match: {source.folder} and this recipe share no token (theirs: "
-                          f"{' '.join(old[2:12])} …, ours: {' '.join(new[2:12])} …); use train.init_tokens=new")
+    if cfg.init_tokens == "match":
+        _need_shared(source, old, new)
     state, report = transplant(fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", str(cfg.init))
     if _WEIGHTS in state and _WEIGHTS not in old_state and source.mix:  # those of stored features: softmax undone
         state[_WEIGHTS] = torch.log(torch.from_numpy(Mix.load(source.mix).weights).clamp(min=1e-6)).to(state[_WEIGHTS])
@@ -160,7 +160,11 @@ def _parts(keys: list[str]) -> str:
 
 
 def take_over(ctx: Context, source: Trained, out: Path) -> dict:
-    """Zero-shot: the source's model as it is, under this recipe's language; returns facts as :func:`xlt.train.fit.fit`."""
+    """Zero-shot: the source's model as it is, under this recipe's language; returns facts as :func:`xlt.train.fit.fit`.
+
+    With ``train.init_tokens=match`` it can write nothing but the tokens of this recipe, whose alphabet, or phones, is then all
+    that is known of the language. ConfigError as in :func:`start`, and for bpe, whose pieces are not an alphabet.
+    """
     for name in FILES:
         if (source.folder / name).exists():
             (out / name).write_bytes((source.folder / name).read_bytes())
@@ -170,11 +174,37 @@ def take_over(ctx: Context, source: Trained, out: Path) -> dict:
     (out / "config.yaml").write_text(config, encoding="utf-8")
     write_json(out / "history.json", [])
     say(f"  {source.folder} as it is, nothing is trained")
+    if ctx.cfg.train.init_tokens == "match":
+        _cut(out, source, Tokenizer(ctx.tokens))
     report_unseen(ctx, Tokenizer(out))
     write_json(out / "xlt.json", {**source.info, "lang": ctx.cfg.lang, "zero_shot": True, "init": origin_facts(source),
                                   "normaliser": normaliser_of(ctx.cfg), "decode": ctx.cfg.section("decode")})
     model = torch.load(out / "model.pth", map_location="cpu", weights_only=True)
     return {"epochs": 0, "parameters": sum(p.numel() for p in model.values())}
+
+
+def _cut(out: Path, source: Trained, own: Tokenizer) -> None:
+    """Leave only the rows (V, H) of ``own`` tokens in the copy ``out`` of the model ``source``."""
+    if own.type == "bpe":
+        raise ConfigError("train.zero_shot: the pieces of tokens.type=bpe are not an alphabet to keep to; leave "
+                          "train.init_tokens=match out, or start from a model of characters")
+    old = source.tokens
+    rows = [row for row, token in enumerate(old) if token in own.ids or token in SPECIAL]
+    _need_shared(source, old, own.tokens)
+    state = torch.load(out / "model.pth", map_location="cpu", weights_only=True)
+    torch.save({key: value[rows].clone() if _BY_TOKEN.match(key) else value for key, value in state.items()}, out / "model.pth")
+    config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    config["token_list"] = kept = [old[row] for row in rows]
+    (out / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (out / "tokens.txt").write_text("".join(f"{token}\n" for token in kept), encoding="utf-8")
+    say(f"  it writes only tokens of this recipe: {len(kept)} of its {len(old)}")
+
+
+def _need_shared(source: Trained, old: list[str], new: list[str]) -> None:
+    """ConfigError if no token but the special ones is in both lists."""
+    if not (set(old) & set(new)).difference(SPECIAL):
+        raise ConfigError(f"train.init_tokens=match: {source.folder} and this recipe share no token (theirs: "
+                          f"{' '.join(old[2:12])} …, ours: {' '.join(new[2:12])} …); use train.init_tokens=new")
 
 
 def origin_facts(source: Trained) -> dict:

@@ -1,0 +1,107 @@
+"""How well texts fit their speech, by a trained model: for stage 2, which finds this through the registry.
+
+B batch, T frames, V tokens, U labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from xlt.check.speech import Fit
+from xlt.decode import kind
+from xlt.decode.recognise import BLANK_ID, Recogniser, best_path
+from xlt.errors import ConfigError
+from xlt.features import load_trained
+from xlt.kaldi_io import FeatureReader, read_table, read_wav
+from xlt.log import Progress
+from xlt.sections import DecodeConfig
+from xlt.stage import Context, read_json
+from xlt.subsampling import SAMPLE_RATE, upstream_frames
+from xlt.tokens.tokenizer import UNK
+from xlt.trained import Trained
+
+
+def fit(ctx: Context, models: list[Trained], name: str) -> list[Fit]:
+    """Every utterance of set ``name``, by the first of ``models`` that has not heard it, or by the first of all.
+
+    Features that stage 3 has stored of the same kind are read, others are made. ConfigError for a model whose tokens are not
+    of this recipe's kind.
+    """
+    data = ctx.data / name
+    for model in models:
+        if (model.info["tokens"]["type"] == "phone") != (ctx.cfg.tokens.type == "phone"):
+            raise ConfigError(f"check.align_model: {model.folder} writes {model.info['tokens']['type']} tokens, this recipe has "
+                              f"tokens.type={ctx.cfg.tokens.type}; name a model that fits")
+    texts = read_table(ctx.text(name))
+    audio = read_table(data / "utt2audio") if (data / "utt2audio").exists() else {}
+    chosen: dict[int, list[str]] = {}
+    heard = [_heard(model, texts, audio) for model in models]
+    for utt in texts:
+        number = next((i for i, known in enumerate(heard) if utt not in known), 0)
+        chosen.setdefault(number, []).append(utt)
+    found: dict[str, Fit] = {}
+    with Progress(f"fit of text and speech, {name}", len(texts), "utterances") as bar:
+        for number, utts in chosen.items():
+            for part in _fits(ctx, models[number], name, {utt: texts[utt] for utt in utts}, heard[number]):
+                found |= {one.utt: one for one in part}
+                bar.add(len(part))
+    return [found[utt] for utt in texts]
+
+
+def _heard(model: Trained, texts: dict[str, str], audio: dict[str, str]) -> set[str]:
+    """Which utterances it was trained on; all, if it does not say."""
+    known = model.heard
+    if known is None:
+        return set(texts)
+    hashes = {values[0] for values in known.values()}
+    return {utt for utt in texts if audio.get(utt) in hashes or (utt in known and utt not in audio)}
+
+
+def _fits(ctx: Context, model: Trained, name: str, texts: dict[str, str], heard: set[str]) -> Iterator[list[Fit]]:
+    recogniser = Recogniser(model.folder, DecodeConfig("greedy", 1, 1.0, []))
+    encode, stored, paths = None, _stored(ctx, model, name), read_table(ctx.data / name / "wav.scp")
+    there = set(stored)
+    rate = model.info["features"]["frame_rate"]
+    frames = {utt: upstream_frames(float(dur_s), rate) for utt, dur_s in read_table(ctx.data / name / "utt2dur").items()
+              if utt in texts}
+    for batch in recogniser.batches(sorted(texts, key=lambda utt: (frames[utt], utt)), frames):
+        missing = [utt for utt in batch if utt not in there]
+        if missing and encode is None:
+            encode = load_trained(model.info["features"], model.folder)
+        made = dict(zip(missing, encode([read_wav(paths[utt], SAMPLE_RATE) for utt in missing]), strict=True)) if missing else {}
+        feats = [made[utt] if utt in made else stored[utt] for utt in batch]
+        yield _compare(recogniser, feats, [(utt, texts[utt], utt in heard) for utt in batch], str(model.folder))
+
+
+def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
+    """What stage 3 has made of this set, if it is of the model's kind and of these recordings; else nothing."""
+    dump, audio = ctx.dump / name, ctx.data / name / "utt2audio"
+    same = (dump / "feats.scp").exists() and (dump / "utt2audio").exists() and audio.exists() and (
+        kind(read_json(dump / "feats.json", "features")) == kind(model.info["features"])
+        and read_table(dump / "utt2audio").items() >= read_table(audio).items())
+    return FeatureReader(dump / "feats.scp") if same else {}
+
+
+def _compare(recogniser: Recogniser, feats: list[np.ndarray], wanted: list[tuple[str, str, bool]], model: str) -> list[Fit]:
+    probs, lengths = recogniser.log_probs(feats)  # (B, T, V), (B,)
+    tokenizer, found = recogniser.tokenizer, []
+    for row, length, (utt, text, heard) in zip(probs, lengths.tolist(), wanted, strict=True):
+        row = row[:length]
+        labels = tokenizer.encode(text)
+        known = [i for i in labels if i != tokenizer.ids[UNK]]
+        own = best_path(row.argmax(dim=-1))
+        loss, least = ctc_loss(row, known), ctc_loss(row, own)
+        count = max(1, len(known))
+        found.append(Fit(utt, (loss - least) / count if known else float("inf"), loss / count, text, tokenizer.decode(own),
+                         len(labels) - len(known), heard, model))
+    return found
+
+
+def ctc_loss(log_probs: torch.Tensor, labels: list[int]) -> float:
+    """(T, V), U labels → minus the log probability of all their alignments (Graves et al. 2006); infinite if there is none."""
+    return float(torch.nn.functional.ctc_loss(
+        log_probs[:, None].float(), torch.tensor([labels], dtype=torch.long), torch.tensor([len(log_probs)]),
+        torch.tensor([len(labels)]), blank=BLANK_ID, reduction="sum"))

@@ -1,0 +1,49 @@
+"""Which character was taken for which: counts of an experiment's alignments, and of the texts it learned from.
+
+``{"unit": "char" | "phone", "n": {c: times in the references}, "pairs": {c: {d: times}}, "left_off": errors}``. ``c`` was said
+and ``d`` recognised; "" for ``c`` is an insertion, "" for ``d`` a deletion. Pairs of equals are not in it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from xlt.metrics import cer
+from xlt.metrics.align import align
+
+_PAIRS = 300  # kept; thousands of Chinese characters have more, each of them once
+
+
+def confusions(table: Path) -> dict:
+    """The counts from the scoring's table of utterances; of pairs the most frequent ones, ``left_off`` counts the others."""
+    with table.open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+    unit = "phone" if rows and "phone_n_ref" in rows[0] else "char"
+    cut = tokens(unit)
+    said: Counter[str] = Counter()
+    wrong: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        ref, hyp = cut(row["ref"]), cut(row["hyp"])
+        said.update(ref)
+        for i, j in align(ref, hyp) if ref != hyp else ():
+            wrong["" if i is None else ref[i], "" if j is None else hyp[j]] += 1
+    kept = sorted((pair for pair in wrong if pair[0] != pair[1]), key=lambda pair: (-wrong[pair], pair))
+    pairs: dict[str, dict[str, int]] = {}
+    for ref, hyp in sorted(kept[:_PAIRS]):
+        pairs.setdefault(ref, {})[hyp] = wrong[ref, hyp]
+    return {"unit": unit, "n": dict(sorted(said.items())), "pairs": pairs,
+            "left_off": sum(wrong[pair] for pair in kept[_PAIRS:])}
+
+
+def tokens(unit: str) -> Callable[[str], list[str]]:
+    """How a text is cut; a space between words is a character, as in CER."""
+    return str.split if unit == "phone" else lambda text: [" " if c == cer.SPACE else c for c in cer.tokens(text)]
+
+
+def alphabet(text: dict[str, str], unit: str) -> dict[str, int]:
+    """``{c: times}`` of the texts of a Kaldi table."""
+    cut = tokens(unit)
+    return dict(sorted(Counter(c for line in text.values() for c in cut(line)).items()))

@@ -1,0 +1,101 @@
+"""Scores of parts of a set: by speaker, by duration, by language, and by any tag file ``data/<set>/utt2<tag>`` of the user's.
+
+A tag file is a Kaldi table, ``utterance value``: utt2accent, utt2noise, utt2domain, utt2gender … Utterances that it lacks
+are a slice of their own, :data:`UNTAGGED`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from xlt.errors import DataError
+from xlt.kaldi_io import read_table
+from xlt.metrics.error_rate import of_counts
+from xlt.metrics.result import Score
+
+# what stage 1, Kaldi and ESPnet write and nobody slices by; of speaker, duration and language see below
+_TABLES = {"utt2spk", "utt2dur", "utt2lang", "utt2audio", "utt2category", "utt2content", "utt2crc", "utt2group", "utt2num_frames",
+           "utt2num_samples", "utt2sid", "utt2split", "utt2uniq"}
+_BOUNDS_S = (2.0, 5.0, 10.0, 20.0)  # durations are cut here, the upper end outside
+UNTAGGED = "(no tag)"
+FEW = 10  # a slice with fewer utterances says little: it is flagged, and is never the worst
+_KEPT = 50  # slices of a tag that are listed; of more, those with the most utterances
+
+
+def tag_files(folder: Path) -> list[Path]:
+    """The tables of a set that slices come from."""
+    known = [folder / name for name in ("utt2spk", "utt2dur", "utt2lang")]
+    return [p for p in known if p.exists()] + sorted(p for p in folder.glob("utt2?*") if p.is_file() and p.name not in _TABLES)
+
+
+def tags(folder: Path, ids: Sequence[str]) -> dict[str, list[str]]:
+    """``{tag: value of each utterance}``; a tag with one value for all is none. DataError for a table that cannot be read."""
+    found = {}
+    for path in tag_files(folder):
+        table = read_table(path)
+        if path.name == "utt2dur":
+            table = {utt: _bin(path, utt, value) for utt, value in table.items()}
+        name = {"utt2spk": "speaker", "utt2dur": "duration"}.get(path.name, path.name.removeprefix("utt2"))
+        values = [table.get(utt, "") or UNTAGGED for utt in ids]
+        if len(set(values)) > 1:
+            found[name] = values
+    return found
+
+
+def _bin(path: Path, utt: str, dur_s: str) -> str:
+    """``7.3`` → ``5 to 10 s``."""
+    try:
+        value = float(dur_s)
+    except ValueError:
+        raise DataError(f"{path}: utterance {utt!r} has the duration {dur_s!r}, expected seconds; run stage 1 again") from None
+    below = [bound for bound in _BOUNDS_S if bound <= value]
+    above = [bound for bound in _BOUNDS_S if bound > value]
+    if not above:
+        return f"{below[-1]:g} s and more"
+    return f"{below[-1] if below else 0:g} to {above[0]:g} s"
+
+
+def _order(value: str) -> tuple:
+    """By the number that a value begins with, then by its letters; untagged utterances last."""
+    number = re.match(r"\d+(\.\d+)?", value)
+    return value == UNTAGGED, float(number[0]) if number else math.inf, value
+
+
+def slices(values: Sequence[str], scores: dict[str, Score], resamples: int, seed: int) -> dict:
+    """``{"n", "slices": {value: {"n", "few", metric: {…, "mean"}}}, "worst", "spread"}`` of a tag.
+
+    ``values``: of each utterance, in the order of the scores' utterances. ``n``: slices that there are. ``worst`` is the slice
+    with the highest rate by the first metric, and ``spread`` the lowest, mean and highest rate and their standard deviation,
+    over slices that are not flagged; None with fewer than two of those.
+    """
+    places: dict[str, list[int]] = {}
+    for k, value in enumerate(values):
+        places.setdefault(value, []).append(k)
+    first = next(iter(scores.values()))
+    rates = {value: 100 * sum(first.utterances[k].errors for k in own) / sum(first.utterances[k].n_ref for k in own)
+             for value, own in places.items() if len(own) >= FEW and value != UNTAGGED}
+    worst = max(rates, key=lambda value: (rates[value], value), default=None)
+    kept = sorted(sorted(places, key=lambda value: (-len(places[value]), value))[:_KEPT], key=_order)
+    if worst is not None and worst not in kept:
+        kept.append(worst)
+    found = {value: _slice(places[value], scores, resamples, seed) for value in kept}
+    spread = None
+    if len(rates) > 1:
+        spread = {"low": min(rates.values()), "mean": fmean(rates.values()), "high": max(rates.values()),
+                  "deviation": stdev(rates.values()), "over": len(rates)}
+        spread = {k: round(v, 3) for k, v in spread.items()}
+    return {"n": len(places), "slices": found, "worst": worst if spread else None, "spread": spread}
+
+
+def _slice(places: list[int], scores: dict[str, Score], resamples: int, seed: int) -> dict:
+    import numpy as np
+
+    found: dict = {"n": len(places), "few": len(places) < FEW}
+    for key, score in scores.items():
+        of = of_counts(score.name, [score.utterances[k] for k in places], score.options, resamples, np.random.default_rng(seed))
+        found[key] = of.as_dict() | {"mean": of.mean(resamples, np.random.default_rng(seed))}
+    return found
