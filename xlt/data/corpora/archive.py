@@ -159,7 +159,7 @@ def _tarred(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
             if member.islnk() or member.issym():
                 raise DataError(f"{archive}: has a link, {member.name!r}; pack it again with the files themselves (tar -h)")
             if member.isfile():
-                yield member.name, tar.extractfile(member)
+                yield member.name.removeprefix("./"), tar.extractfile(member)  # tar -C FOLDER . begins names so
 
 
 def _zipped(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
