@@ -7,7 +7,7 @@ import pytest
 
 ORDER = ["data", "phones", "check", "features", "tokens", "lm", "train", "decode", "score", "report", "bundle"]
 LEAVES = {"config", "errors", "figure", "freeze", "kaldi_io", "kaldi_matrix", "languages", "log", "metrics", "plan", "registry",
-          "sections", "stage", "subsampling", "trained"}
+          "scripts", "sections", "stage", "subsampling", "trained"}
 TOP = {"cli", "experiment", "new_recipe"}  # the command line, and what runs commands: may name anything
 SPEECH_TOOLKITS = {"espnet2", "s3prl", "espnet", "espnet3"}
 MAY_USE_TOOLKITS = ["xlt/train/", "xlt/decode/", "xlt/features/upstreams/"]

@@ -1,14 +1,6 @@
 import pytest
 
-from xlt.metrics.script import describe, shares, unicode_scripts
-
-
-@pytest.mark.parametrize("code, found", [
-    ("Latn", ("Latn",)), ("Jpan", ("Hani", "Hira", "Kana")), ("Hans", ("Hani",)), ("Kore", ("Hang", "Hani")), ("Ethi", ("Ethi",)),
-    ("Aran", ("Arab",)), ("Zyyy", ()), ("Qaax", ()),
-])
-def test_scripts_of_a_code(code, found):
-    assert unicode_scripts(code) == found
+from xlt.metrics.script import describe, shares
 
 
 @pytest.mark.parametrize("text, scripts, chars, outside", [

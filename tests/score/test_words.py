@@ -56,12 +56,12 @@ def test_words_of_a_language_that_training_never_heard(recipe):
 
 
 def test_a_script_without_spaces_has_no_words(recipe):
-    (recipe / "recipe.yaml").write_text("lang: cmn_Hans\nscore: {bootstrap: 20}\ndecode: {sets: [test]}\n")
-    for place, sign in (("data/test", "青蛙王子"), ("exp/main/decode_test", "青蛙王于")):
+    (recipe / "recipe.yaml").write_text("lang: tha_Thai\nscore: {bootstrap: 20}\ndecode: {sets: [test]}\n")
+    for place, sign in (("data/test", "กบเจ้าชาย"), ("exp/main/decode_test", "กบเจ้าชาง")):
         write_table(recipe / place / "text", dict.fromkeys(("s-1", "s-2", "s-3"), sign))
     score(recipe)
     assert micro(recipe)["absent"] == {"words": "the references have no spaces between words"}
-    write_table(recipe / "data/test/text", dict.fromkeys(("s-1", "s-2", "s-3"), "青蛙 王子"))  # somebody has parted them
+    write_table(recipe / "data/test/text", dict.fromkeys(("s-1", "s-2", "s-3"), "กบ เจ้าชาย"))  # somebody has parted them
     score(recipe)
     assert micro(recipe)["classes"]["unseen"]["n_ref"] == 6
 

@@ -1,4 +1,4 @@
-"""Scripts of characters (Unicode), those that a language is written in (ISO 15924), and letters that look alike across them."""
+"""Letters in the scripts of a language and in others, and those that look alike across scripts."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ import unicodedata
 from collections.abc import Collection
 from functools import cache
 
-_PARTS = {  # codes of ISO 15924 that stand for several of Unicode's scripts, or for a variant of one
-    "Jpan": "Hani Hira Kana", "Hrkt": "Hira Kana", "Kore": "Hang Hani", "Jamo": "Hang", "Hans": "Hani", "Hant": "Hani",
-    "Hanb": "Bopo Hani", "Aran": "Arab", "Latf": "Latn", "Latg": "Latn", "Cyrs": "Cyrl", "Geok": "Geor", "Syre": "Syrc",
-    "Syrj": "Syrc", "Syrn": "Syrc",
-}
-_ANY = {"Zyyy", "Zinh", "Zzzz", "Zxxx"}  # common, inherited, unknown, unwritten
-_TOGETHER = [frozenset(_PARTS[code].split()) for code in ("Jpan", "Kore", "Hanb")]
+from xlt.scripts import COMMON, TOGETHER, UNDETERMINED, parts, script
 
 
 def written_in(codes: Collection[str]) -> frozenset[str] | None:
     """Unicode's scripts of languages such as ``jpn_Jpan``; None if any may stand there."""
     names = {code.partition("_")[2] for code in codes}
-    if names & _ANY:
+    if names & UNDETERMINED:
         return None
-    return frozenset(part for name in names for part in _PARTS.get(name, name).split())
+    return frozenset(part for name in names for part in parts(name) or (name,))
 
 
 @cache
@@ -28,10 +22,10 @@ def script_of(char: str) -> str:
     """The ISO 15924 code of a letter's or a mark's script, ``Zyyy`` of what many scripts share."""
     from fontTools import unicodedata as scripts
 
-    found = scripts.script(char)
-    if found in _ANY and unicodedata.category(char)[0] == "L" and "Latn" not in (wider := scripts.script_extension(char)):
-        return min(wider - _ANY, default="Zyyy")  # such as the long vowel of kana; what Latin has borrowed is anyone's
-    return "Zyyy" if found in _ANY else found
+    found = script(char)
+    if found in UNDETERMINED and unicodedata.category(char)[0] == "L" and "Latn" not in (wider := scripts.script_extension(char)):
+        return min(wider - UNDETERMINED, default=COMMON)  # such as the long vowel of kana; what Latin has borrowed is anyone's
+    return COMMON if found in UNDETERMINED else found
 
 
 def script_name(code: str) -> str:
@@ -43,7 +37,7 @@ def script_name(code: str) -> str:
 
 def scripts_of(word: str) -> set[str]:
     """The scripts of a word's letters and marks."""
-    return {code for char in word if unicodedata.category(char)[0] in "LM" and (code := script_of(char)) != "Zyyy"}
+    return {code for char in word if unicodedata.category(char)[0] in "LM" and (code := script_of(char)) != COMMON}
 
 
 def foreign(word: str, own: frozenset[str] | None) -> list[str]:
@@ -51,11 +45,11 @@ def foreign(word: str, own: frozenset[str] | None) -> list[str]:
     never written together, without its most frequent script."""
     found = scripts_of(word)
     if own is None:
-        if len(found) < 2 or any(found <= group for group in _TOGETHER):
+        if len(found) < 2 or any(found <= group for group in TOGETHER):
             return []
         most = max(sorted(found), key=lambda code: sum(script_of(char) == code for char in word))
         own = frozenset({most})
-    return [char for char in word if unicodedata.category(char)[0] in "LM" and script_of(char) not in own | {"Zyyy"}] \
+    return [char for char in word if unicodedata.category(char)[0] in "LM" and script_of(char) not in own | {COMMON}] \
         if found - own else []
 
 

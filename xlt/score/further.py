@@ -14,6 +14,7 @@ from xlt.metrics.micro import micro, word_errors
 from xlt.metrics.result import Score
 from xlt.score.slices import slices, tags
 from xlt.score.words import TOGETHER, Words
+from xlt.scripts import parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,11 +74,11 @@ def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[s
     ``{"absent": why}`` where the script is not determined.
     """
     codes = {get(lang).code[4:] for lang in (of_all() if MULTIPLE in langs else langs)}
-    lacking = sorted(code for code in codes if not script.unicode_scripts(code))
+    lacking = sorted(code for code in codes if not parts(code))
     if lacking:
         say(f"  {name}: characters of other scripts are not counted: {', '.join(lacking)} is no script of Unicode's")
         return {"absent": f"{', '.join(lacking)} is no script of Unicode's"}
-    scripts = sorted({one for code in codes for one in script.unicode_scripts(code)})
+    scripts = sorted({one for code in codes for one in parts(code)})
     sides = {"references": [ref for ref, _ in m.pairs], "hypotheses": [hyp for _, hyp in m.pairs]}
     found: dict = {"scripts": scripts}
     for side, texts in sides.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from xlt.data.text import has_digits
 from xlt.languages import Language
-from xlt.metrics.script import is_of, unicode_scripts
+from xlt.scripts import parts, script
 
 # where num2words does not use the two letters that xlt/languages.py has, or that table lacks the language
 _NAMES = {"amh": "am", "che": "ce", "kan": "kn", "kaz": "kz", "nno": "no", "nob": "no", "tet": "tet", "tgk": "tg"}
@@ -55,9 +55,9 @@ def number_words(language: Language, normalise: Callable[[str], str]) -> NumberW
     if name not in num2words.CONVERTER_CLASSES:
         return f"num2words does not know {language.name}"
     cardinals = {n: forms for n in _CARDINALS if (forms := _forms(n, name, "cardinal", normalise))}
-    scripts = unicode_scripts(language.code[4:])
-    if scripts and not any(is_of(char, s) for forms in cardinals.values() for words in forms for w in words for char in w
-                           for s in scripts):
+    scripts = parts(language.code[4:])
+    written = {char for forms in cardinals.values() for words in forms for word in words for char in word}
+    if scripts and not any(script(char) in scripts for char in written):
         return f"num2words writes {language.name} in another script"
     every = [words for forms in cardinals.values() for words in forms]
     ends = {words[k] for words in every for k in (0, -1)}

@@ -1,0 +1,34 @@
+"""Scripts: of characters, by Unicode's property Script (UAX 24), and of languages, by ISO 15924."""
+
+from __future__ import annotations
+
+from functools import cache
+
+_PARTS = {  # codes of ISO 15924 that stand for several of Unicode's scripts, or for a variant of one
+    "Jpan": "Hani Hira Kana", "Hrkt": "Hira Kana", "Kore": "Hang Hani", "Jamo": "Hang", "Hans": "Hani", "Hant": "Hani",
+    "Hanb": "Bopo Hani", "Aran": "Arab", "Latf": "Latn", "Latg": "Latn", "Cyrs": "Cyrl", "Geok": "Geor", "Syre": "Syrc",
+    "Syrj": "Syrc", "Syrn": "Syrc",
+}
+TOGETHER = tuple(frozenset(_PARTS[code].split()) for code in ("Jpan", "Kore", "Hanb"))  # written in one word
+COMMON, INHERITED, UNKNOWN = "Zyyy", "Zinh", "Zzzz"  # of several scripts; of the neighbour's; such as private use
+UNDETERMINED = {COMMON, INHERITED, UNKNOWN, "Zxxx"}
+
+
+@cache
+def script(char: str) -> str:
+    """The ISO 15924 code of a character, e.g. ``Cyrl``, ``Zyyy`` of a digit, ``Zinh`` of most combining marks."""
+    from fontTools import unicodedata
+
+    return unicodedata.script(char)
+
+
+def parts(code: str) -> tuple[str, ...]:
+    """The Unicode scripts of an ISO 15924 code; none if it is undetermined or Unicode has none.
+
+    >>> parts("Jpan")
+    ('Hani', 'Hira', 'Kana')
+    """
+    from fontTools.unicodedata import Scripts
+
+    names = [] if code in UNDETERMINED else _PARTS.get(code, code).split()
+    return tuple(name for name in names if name in Scripts.NAMES)
