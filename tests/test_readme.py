@@ -143,6 +143,7 @@ def phones(place, command):
 def report(place, command):
     """Over recipes one of which has a result."""
     results = place.root / "egs" / "ron" / "results"
+    shutil.rmtree(results, ignore_errors=True)  # of what an earlier command has made
     results.mkdir()
     (results / "main.json").write_text(json.dumps(document("main")), encoding="utf-8")
     place.good(command)

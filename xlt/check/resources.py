@@ -138,12 +138,8 @@ def jobs_for_all(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:
     """A table of the estimates."""
-    rows = []
-    for need in needs(sets, cfg):
-        free = free_memory() if need.place is None else free_disk(need.place)
-        rows.append(f"| {need.what} | {'memory' if need.place is None else 'disk'} | {need.size / GB:.2f} | "
-                    f"{'?' if free is None else f'{free / GB:.1f}'} |")
-    head = ["Estimates of what the stages to come need.", "", "| for | of | GB | GB free |", "| --- | --- | --- | --- |"]
+    rows = [f"| {need.what} | {'memory' if need.place is None else 'disk'} | {need.size / GB:.2f} |" for need in needs(sets, cfg)]
+    head = ["Estimates of what the stages to come need.", "", "| for | of | GB |", "| --- | --- | --- |"]
     return "\n".join(head + rows) if rows else ""
 
 

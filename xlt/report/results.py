@@ -157,9 +157,10 @@ def _start(config: dict) -> str:
     """``, from multi/exp/main``: the model that training started from, "" without one."""
     if not config.get("train.init"):
         return ""
-    how = f" ({config['train.init_tokens']} output layer)"
+    tokens = config.get("train.init_tokens", "new")
+    how = f" ({tokens} output layer)"
     if config["train.zero_shot"]:
-        how = " as it is" + (", own tokens" if config["train.init_tokens"] == "match" else "")
+        how = " as it is" + (", own tokens" if tokens == "match" else "")
     mixed = "".join(f", {100 * share:g}% {name}" for name, share in config["train.mix"].items())
     return f", from {config['train.init']}{how}{mixed}"
 
