@@ -79,7 +79,7 @@ class Recipe:
                       and path.name[0] != "."):
                     found[shown] = path.read_bytes()
                 if path.name == "report.md":  # what later stages still need hangs on what they have made
-                    found[shown] = re.sub(rb"## Disk and memory\n.*?(?=\n## |\Z)", b"", found[shown], flags=re.DOTALL)
+                    found[shown] = re.sub(rb"\n## Disk and memory\n.*?(?=\n## |\Z)", b"", found[shown], flags=re.DOTALL)
         return found
 
 
