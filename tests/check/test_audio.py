@@ -172,8 +172,8 @@ def people(recipe, speaker_of, count: int = 20, folder_of=lambda i: "") -> None:
     (data / "utt2audio").unlink()
 
 
-@pytest.mark.parametrize(("speaker_of", "words"), [(lambda i: "ana", ["all utterances have one speaker"]),
-                                                   (lambda i: f"s{i:02d}", ["every utterance is its own speaker"]),
+@pytest.mark.parametrize(("speaker_of", "words"), [(lambda i: "ana", ["all utterances have one speaker (train)"]),
+                                                   (lambda i: f"s{i:02d}", ["every utterance is its own speaker (train)"]),
                                                    (lambda i: f"s{i // 2:02d}", [])])
 def test_speakers_told_apart(recipe, speaker_of, words):
     people(recipe, speaker_of)

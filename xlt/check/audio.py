@@ -164,11 +164,13 @@ def several_channels(sets: Sets, cfg: Config) -> Iterator[Fault]:
     remedy = "if each has its own speaker, write one file a channel"
     yield from _worst(sets, cfg, "warning", "have two channels that differ, and are averaged", remedy, lambda s: (
         (s.apart, f"{100 * s.apart:.0f}% of its power is in the difference") if s.apart >= TWO_SOURCES else None))
-    for data in sets.values():
-        several = [line.key for line in data.lines.get("utt2format", []) if line.value.split()[1:2] not in ([], ["1"])]
-        if several:
-            yield Fault("note", data.where("utt2format", data.number("utt2format", several[0])),
-                        f"{len(several)} recordings had several channels, which stage 1 averaged", remedy, tuple(several[:IDS]))
+    several = [(data, line.key) for data in sets.values() for line in data.lines.get("utt2format", [])
+               if line.value.split()[1:2] not in ([], ["1"])]
+    if several:
+        data, first = several[0]
+        yield Fault("note", data.where("utt2format", data.number("utt2format", first)),
+                    f"{len(several)} recordings had several channels, which stage 1 averaged", remedy,
+                    tuple(utt for _, utt in several[:IDS]))
 
 
 def narrow_band(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -224,13 +226,15 @@ def speakers_by_folder(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 def speakers_told_apart(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """One id for all, or one for each utterance: nobody has said who speaks."""
+    found: dict[str, list[DataDir]] = defaultdict(list)
     for data in sets.values():
         lines = data.lines.get("utt2spk", [])
         count = len({line.value for line in lines})
         if len(lines) >= FEW and count in (1, len(lines)):
-            what = "all utterances have one speaker" if count == 1 else "every utterance is its own speaker"
-            yield Fault("note", data.where("utt2spk"), what, "if that is not so, nothing can tell whether train and test share "
-                        "voices, and scores by speaker say nothing")
+            found["all utterances have one speaker" if count == 1 else "every utterance is its own speaker"].append(data)
+    for what, where in found.items():
+        yield Fault("note", where[0].where("utt2spk"), f"{what} ({', '.join(data.name for data in where)})", "if that is not so, "
+                    "nothing can tell whether train and test share voices, and scores by speaker say nothing")
 
 
 def segments_of_recordings(sets: Sets, cfg: Config) -> Iterator[Fault]:
