@@ -227,11 +227,11 @@ def speakers_by_folder(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def speakers_told_apart(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """One id for all, or one for each utterance: nobody has said who speaks."""
     found: dict[str, list[DataDir]] = defaultdict(list)
+    alone = len({line.value for data in sets.values() for line in data.lines.get("utt2spk", [])}) == 1
     for data in sets.values():
         lines = data.lines.get("utt2spk", [])
-        count = len({line.value for line in lines})
-        if len(lines) >= FEW and count in (1, len(lines)):
-            found["all utterances have one speaker" if count == 1 else "every utterance is its own speaker"].append(data)
+        if len(lines) >= FEW and (alone or len({line.value for line in lines}) == len(lines)):
+            found["all utterances have one speaker" if alone else "every utterance is its own speaker"].append(data)
     for what, where in found.items():
         yield Fault("note", where[0].where("utt2spk"), f"{what} ({', '.join(data.name for data in where)})", "if that is not so, "
                     "nothing can tell whether train and test share voices, and scores by speaker say nothing")
