@@ -18,7 +18,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "transcribe": ("xlt.bundle.transcribe", "write the text of sound files, with a bundle"),
     "cache": ("xlt.features.cache_command", "list, clean up or check the features that recipes share"),
     "experiment": ("xlt.experiment", "run a grid of experiments from a YAML file"),
-    "export": ("xlt.data.export", "write a recipe's data in the form of another toolkit: lhotse"),
+    "export": ("xlt.data.export", "write a recipe's data in another form: lhotse, table"),
     "new_recipe": ("xlt.new_recipe", "make the recipe of a new language from a corpus; tools/new_recipe.sh installs first"),
     "phones": ("xlt.phones.command", "compare a language's phones with those of source languages"),
     "report": ("xlt.report.command", "outside a recipe: tables over all languages, report.html, LaTeX, CSV"),

@@ -51,6 +51,20 @@ def test_our_reader_makes_the_same_of_it(exported, recipe, tmp_path):
         assert read_table(other.dir / "data" / "all" / table) == read_table(recipe.dir / "data" / "all" / table), table
 
 
+def test_a_table_brings_the_same_sets_back(exported, recipe, tmp_path, capsys):
+    raw = recipe.dir / "data" / "train" / "text_raw"
+    first, *rest = raw.read_text(encoding="utf-8").splitlines()
+    raw.write_text("\n".join([first.split(" ")[0] + ' "Un" urs', *rest]) + "\n", encoding="utf-8")  # quotes survive
+    assert main(["export", "table", "--recipe", str(recipe.dir), str(tmp_path / "table")]) == 0
+    other = Recipe(tmp_path / "other")
+    assert other("data.reader=table", f"data.dir={tmp_path / 'table'}") == 0
+    for name in ("train", "dev", "test"):
+        for table in ("text_raw", "utt2spk", "utt2dur", "utt2audio", "utt2content"):
+            assert read_table(other.dir / "data" / name / table) == read_table(recipe.dir / "data" / name / table), (name, table)
+    assert main(["export", "table", "--recipe", str(recipe.dir), str(tmp_path / "table")]) == 2
+    assert "exists and is not empty" in capsys.readouterr().err
+
+
 def test_before_stage_1(recipe, tmp_path, capsys):
     assert main(["export", "lhotse", "--recipe", str(recipe.dir), str(tmp_path / "out")]) == 2
     assert "train: no such folder; stage 1 makes it" in capsys.readouterr().err
