@@ -18,7 +18,7 @@ RESERVED = ("<s>", "</s>", "#0")
 _BY_UTT = ("wav.scp", "text", "text_raw", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
            "utt2num_frames", "feats.scp", "utt2format")
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _EMPTY = re.compile(r"\n[^\S\n]+\n")
 
 
@@ -63,7 +63,7 @@ def _is_clean(raw: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     text = f"\n{text}"
-    return "\n\n" not in text and not _CONTROL.search(text) and not _EMPTY.search(text)
+    return "\n\n" not in text and not CONTROL.search(text) and not _EMPTY.search(text)
 
 
 def sorted_and_unique(sets: Sets, cfg: Config) -> Iterator[Fault]:

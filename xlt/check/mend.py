@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable
 
 from xlt.check.encoding import ODD_SPACES, lone_marks_in, unseen_in
-from xlt.check.kaldi import RESERVED
+from xlt.check.kaldi import CONTROL, RESERVED
 from xlt.check.letters import sigma
 from xlt.check.scripts import repaired
-
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
 def mended(text: str, own: frozenset[str] | None, counts: dict[str, int]) -> tuple[str, list[str]]:
@@ -33,7 +30,7 @@ def _repairs(own: frozenset[str] | None, counts: dict[str, int]) -> list[tuple[s
         return " ".join(_drop(word, find) for word in text.split())
 
     return [
-        ("control characters out", lambda text: _CONTROL.sub("", text)),
+        ("control characters out", lambda text: CONTROL.sub("", text)),
         ("one plain space between words", lambda text: " ".join(text.split()) if ODD_SPACES.search(text) else text),
         ("composed form (NFC)", lambda text: unicodedata.normalize("NFC", text)),
         ("invisible characters out", lambda text: without(text, unseen_in)),

@@ -12,7 +12,8 @@ from xlt.kaldi_io import read_table, spk2utt, write_table
 from xlt.log import say
 
 TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio", "utt2format")
-KNOWN = {*TABLES, "utt2split", "utt2num_frames", "utt2crc"}  # any other utt2… is a tag
+# of ours, of Kaldi and of ESPnet; any other utt2… is a tag
+KNOWN = {*TABLES, "utt2split", "utt2num_frames", "utt2crc", "utt2category", "utt2num_samples", "utt2sid", "utt2uniq"}
 
 
 def tag_tables(folder: Path) -> list[str]:

@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
+from xlt.data.subsets import tag_tables
 from xlt.errors import DataError
 from xlt.kaldi_io import read_table
 from xlt.metrics.error_rate import of_counts
 from xlt.metrics.result import Score
 
-# what stage 1, Kaldi and ESPnet write and nobody slices by; of speaker, duration and language see below
-_TABLES = {"utt2spk", "utt2dur", "utt2lang", "utt2audio", "utt2category", "utt2content", "utt2crc", "utt2group", "utt2num_frames",
-           "utt2num_samples", "utt2sid", "utt2split", "utt2uniq"}
 _BOUNDS_S = (2.0, 5.0, 10.0, 20.0)  # durations are cut here, the upper end outside
 UNTAGGED = "(no tag)"
 FEW = 10  # a slice with fewer utterances says little: it is flagged, and is never the worst
@@ -29,7 +27,7 @@ _KEPT = 50  # slices of a tag that are listed; of more, those with the most utte
 def tag_files(folder: Path) -> list[Path]:
     """The tables of a set that slices come from."""
     known = [folder / name for name in ("utt2spk", "utt2dur", "utt2lang")]
-    return [p for p in known if p.exists()] + sorted(p for p in folder.glob("utt2?*") if p.is_file() and p.name not in _TABLES)
+    return [path for path in known if path.exists()] + [folder / table for table in tag_tables(folder)]
 
 
 def tags(folder: Path, ids: Sequence[str]) -> dict[str, list[str]]:
