@@ -138,7 +138,8 @@ def test_a_neighbour_is_named_alike_on_the_command_line_and_in_recipe_yaml(tmp_p
 def test_section_picks_keys_for_a_stamp(recipe):
     cfg = load(recipe("data: {train_minutes: 10}\n"))
     assert cfg.section("tokens", "data.train_minutes") == {
-        "tokens.type": "char", "tokens.size": 150, "tokens.union": [], "data.train_minutes": 10.0}
+        "tokens.type": "char", "tokens.size": 150, "tokens.union": [], "tokens.language_tag": False,
+        "data.train_minutes": 10.0}
     assert "train.encoder_conf" in cfg.section("train")
     with pytest.raises(KeyError):
         cfg.section("nosuch")

@@ -60,6 +60,7 @@ class TokensConfig:
     type: Literal["char", "bpe", "phone"]
     size: int
     union: list
+    language_tag: bool
 
 
 @dataclass(frozen=True)

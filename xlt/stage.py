@@ -79,11 +79,12 @@ class Context:
 
     @property
     def tokens(self) -> Path:
-        """Token list of this token type; a budget has its own, since its texts differ, and so has a union with other recipes."""
+        """Token list of this token type; a budget has its own, since its texts differ, a union with other recipes, languages."""
         name = self.cfg.tokens.type + (str(self.cfg.tokens.size) if self.cfg.tokens.type == "bpe" else "")
         budget = self.cfg.train_set.removeprefix("train")
         others = "".join(f"+{Path(recipe).name}" for recipe in self.cfg.written_too)
-        return self.data / "tokens" / (name + budget + others)
+        tags = "+languages" if self.cfg.tokens.language_tag else ""
+        return self.data / "tokens" / (name + budget + others + tags)
 
     def text(self, name: str) -> Path:
         """What is learned and scored of set ``name``: its text, or with ``tokens.type=phone`` the phones of it."""

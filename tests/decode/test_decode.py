@@ -41,10 +41,10 @@ def test_greedy_result_does_not_depend_on_the_batch(recipe, monkeypatch):
     reader = FeatureReader(recipe / "dump/whisper_base/test/feats.scp")
     feats = [reader[u] for u in reader]
     together = recogniser(feats)
-    for matrix, (text, score) in zip(feats, together, strict=True):
-        alone_text, alone_score = recogniser([matrix])[0]
-        assert alone_text == text
-        assert alone_score == pytest.approx(score, abs=1e-3)
+    for matrix, hypothesis in zip(feats, together, strict=True):
+        alone = recogniser([matrix])[0]
+        assert alone.text == hypothesis.text and alone.lang is None
+        assert alone.score == pytest.approx(hypothesis.score, abs=1e-3)
 
 
 def test_prefix_beam_is_at_least_as_likely_as_greedy_and_agrees_on_clear_speech(recipe):

@@ -45,7 +45,8 @@ def main(args: argparse.Namespace) -> None:
 
 
 class Transcriber:
-    """A loaded bundle. Call it with a sound file's path: pieces with ``start_s``, ``end_s``, ``text``, ``score``."""
+    """A loaded bundle. Call it with a sound file's path: pieces with ``start_s``, ``end_s``, ``text``, ``score``, and with
+    ``tokens.language_tag`` the ``lang`` that the model told."""
 
     def __init__(self, bundle: Path):
         from xlt.decode.recognise import Recogniser
@@ -68,6 +69,7 @@ class Transcriber:
         feats = self.encode([samples[a:b] for a, b in ranges])
         pieces = []
         for (start, end), matrix in zip(ranges, feats, strict=True):
-            text, score = self.recogniser([matrix])[0]
-            pieces.append({"start_s": start / rate, "end_s": end / rate, "text": text, "score": round(score, 4)})
+            found = self.recogniser([matrix])[0]
+            pieces.append({"start_s": start / rate, "end_s": end / rate, "text": found.text, "score": round(found.score, 4),
+                           **({"lang": found.lang} if self.recogniser.tokenizer.tags else {})})
         return pieces

@@ -67,7 +67,8 @@ def _measure(sets: Sets, data: DataDir, cfg: Config) -> Iterator[Tight]:
     for utt, text in texts.items():
         dur_s = data.seconds(utt)
         if dur_s is not None:
-            yield Tight(utt, ctc_frames(cfg.train, upstream_frames(dur_s / speed, rate), rate), ctc_steps(labels(text)), dur_s)
+            steps = ctc_steps(labels(text)) + cfg.tokens.language_tag
+            yield Tight(utt, ctc_frames(cfg.train, upstream_frames(dur_s / speed, rate), rate), steps, dur_s)
 
 
 def _infeasible(sets: Sets, data: DataDir, cfg: Config) -> tuple[list[Tight], int]:

@@ -24,6 +24,8 @@ SAMPLE_RATE = 16000
 def run(ctx: Context) -> None:
     """Decode each set into ``exp/<tag>/decode_<set>/{text,score,decode.json}``; resumes by utterance.
 
+    With ``tokens.language_tag`` the language that the model told stands in ``lang``, ``-`` where it told none.
+
     The test sets of mixed recipes are decoded as well, also by the model that training started from (``before_<set>``).
     """
     need(ctx, ctx.exp / "model.pth", ctx.exp / "xlt.json", stage="train")
@@ -102,9 +104,9 @@ def _decode(recogniser, name: str, files: Speech, out: Path) -> dict:
             Progress(f"decode {name}", len(todo), "utterances") as progress:
         for batch in recogniser.batches(todo, frames):
             found = recogniser([reader[u] for u in batch])
-            for utt, (text, score) in zip(batch, found, strict=True):
-                done[utt] = (text, score)
-                file.write(json.dumps([utt, text, score], ensure_ascii=False) + "\n")
+            for utt, hypothesis in zip(batch, found, strict=True):
+                done[utt] = hypothesis
+                file.write(json.dumps([utt, *hypothesis], ensure_ascii=False) + "\n")
             file.flush()
             progress.add(len(batch))
     wall = time.monotonic() - start
@@ -113,6 +115,8 @@ def _decode(recogniser, name: str, files: Speech, out: Path) -> dict:
         raise DataError(f"{files.scp}: {len(missing)} utterances were not decoded, first {min(missing)!r}")
     write_table(out / "text", {u: done[u][0] for u in reader})
     write_table(out / "score", {u: f"{done[u][1]:.4f}" for u in reader})
+    if recogniser.tokenizer.tags:
+        write_table(out / "lang", {u: done[u][2] or "-" for u in reader})
     audio_s = sum(frames[u] for u in todo) / rate
     facts = {"method": recogniser.method, "utterances": len(done), "audio_s": round(audio_s, 1),
              "wall_s": round(wall, 2), "real_time_factor": round(wall / audio_s, 4) if audio_s else None}
@@ -121,19 +125,19 @@ def _decode(recogniser, name: str, files: Speech, out: Path) -> dict:
     return {"decode": facts}
 
 
-def _earlier(path: Path) -> dict[str, tuple[str, float]]:
+def _earlier(path: Path) -> dict[str, tuple[str, float, str | None]]:
     """Hypotheses that an interrupted run left; a torn last line is dropped from the file."""
     if not path.exists():
         return {}
     rows, whole = {}, []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            utt, text, score = json.loads(line)
+            utt, text, score, lang = json.loads(line)
         except ValueError:
             break
         if not line.endswith("\n"):
             break
-        rows[utt] = (text, score)
+        rows[utt] = (text, score, lang)
         whole.append(line)
     path.write_text("".join(whole), encoding="utf-8")
     return rows

@@ -90,9 +90,9 @@ def _compare(recogniser: Recogniser, feats: list[np.ndarray], wanted: list[tuple
     tokenizer, found = recogniser.tokenizer, []
     for row, length, (utt, text, heard) in zip(probs, lengths.tolist(), wanted, strict=True):
         row = row[:length]
-        labels = tokenizer.encode(text)
-        known = [i for i in labels if i != tokenizer.ids[UNK]]
         own = best_path(row.argmax(dim=-1))
+        labels = [*(i for i in own[:1] if i in tokenizer.tags), *tokenizer.encode(text)]  # of the text, not of the language
+        known = [i for i in labels if i != tokenizer.ids[UNK]]
         loss, least = ctc_loss(row, known), ctc_loss(row, own)
         count = max(1, len(known))
         found.append(Fit(utt, (loss - least) / count if known else float("inf"), loss / count, text, tokenizer.decode(own),

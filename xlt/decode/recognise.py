@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,14 @@ from xlt.train.espnet_task import load_arguments, load_model, quiet
 
 BATCH_FRAMES = 12000
 BLANK_ID = 0
+
+
+class Hypothesis(NamedTuple):
+    """A text with its log probability, and the language that the model told; None if it tells none."""
+
+    text: str
+    score: float
+    lang: str | None = None
 
 
 class Recogniser:
@@ -58,15 +67,18 @@ class Recogniser:
         if batch:
             yield batch
 
-    def __call__(self, feats: list[np.ndarray]) -> list[tuple[str, float]]:
-        """Matrices (T, D), or waves (N,), → text and log probability of each."""
+    def __call__(self, feats: list[np.ndarray]) -> list[Hypothesis]:
+        """Matrices (T, D), or waves (N,), → the hypothesis of each."""
         if self.search is None:
             return self._greedy(feats)
         found = []
         for matrix in feats:
             _, _, ids, hypothesis = self.search(torch.from_numpy(matrix.copy()))[0]
-            found.append((self.tokenizer.decode(list(ids)), float(hypothesis.score)))
+            found.append(self._hypothesis(list(ids), float(hypothesis.score)))
         return found
+
+    def _hypothesis(self, ids: list[int], score: float) -> Hypothesis:
+        return Hypothesis(self.tokenizer.decode(ids), score, self.tokenizer.language(ids))
 
     @torch.inference_mode()
     def log_probs(self, feats: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,12 +89,12 @@ class Recogniser:
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         return self.model.ctc.log_softmax(hidden).cpu(), out_lengths.cpu()
 
-    def _greedy(self, feats: list[np.ndarray]) -> list[tuple[str, float]]:
+    def _greedy(self, feats: list[np.ndarray]) -> list[Hypothesis]:
         probs, out_lengths = self.log_probs(feats)
         best, ids = probs.max(dim=-1)  # (B, T, V) → (B, T)
         found = []
         for row, logp, length in zip(ids, best, out_lengths.tolist(), strict=True):
-            found.append((self.tokenizer.decode(best_path(row[:length])), float(logp[:length].sum())))
+            found.append(self._hypothesis(best_path(row[:length]), float(logp[:length].sum())))
         return found
 
 

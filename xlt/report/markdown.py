@@ -27,7 +27,8 @@ def render(results: list[Result]) -> str:
     parts = [f"{HEAD}# {first['language']} ({first['lang']}): results",
              _INTRODUCTION]
     parts += [_scores(found, name, metric) for name in sets for metric in _METRICS]
-    parts += [finer(main, sets[0]), _forgetting(results), _making(found), _environments(found), _examples(main)]
+    parts += [finer(main, sets[0]), _languages_told(results), _forgetting(results), _making(found),
+              _environments(found), _examples(main)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -77,6 +78,21 @@ def _by_language(found: list[Experiment], name: str, metric: str) -> list[str]:
     return [f"### {name} by language: {_METRICS[metric][rate]}\n\n" + table(
         ["experiment", *languages], [[e.name, *(cell(e, name, rate, lang) for lang in languages)] for e in rows])
         for rate in ((metric,) if metric == "per" else ("cer", "wer")) if rows]
+
+
+def _languages_told(results: list[Result]) -> str:
+    """How often models with ``tokens.language_tag`` told the right language, and their most frequent errors; "" without any."""
+    rows = []
+    for run in results:
+        for name, found in run.document.get("language_told", {}).items():
+            mixed_up = sorted(((count, lang, told) for lang, own in found["told"].items() for told, count in own.items()
+                               if told != lang), reverse=True)
+            rows.append([run.tag, name, found["n"], "{:.1f} [{:.1f}, {:.1f}]".format(found["value"], *found["ci95"]),
+                         ", ".join(f"{lang} as {told} {count}" for count, lang, told in mixed_up[:3]) or "–"])
+    if not rows:
+        return ""
+    head = ["experiment", "set", "utterances", "accuracy, %", "most frequent errors"]
+    return f"## Language told by the model\n\nIts first label of each utterance.\n\n{table(head, rows)}"
 
 
 def _forgetting(results: list[Result]) -> str:

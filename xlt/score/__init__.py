@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 # keys of score.json beside the sets
 RESERVED = {"signature", "config", "versions", "experiment", "data", "training", "stages", "environment", "command",
-            "commit", "examples", "languages", "counts", "forgetting", "means", "micro", "slices", "script", "confusions",
-            "alphabet"}
+            "commit", "examples", "languages", "language_told", "counts", "forgetting", "means", "micro", "slices", "script",
+            "confusions", "alphabet"}
 
 
 def run(ctx: Context) -> None:
@@ -36,7 +36,8 @@ def run(ctx: Context) -> None:
     normaliser = normaliser_of(cfg)
     texts = [path for name in sets
              for path in (ctx.text(name), *tag_files(ctx.data / name), ctx.data / name / "text_raw",
-                          ctx.exp / f"decode_{name}" / "text", ctx.exp / f"before_{name}" / "text")]
+                          ctx.exp / f"decode_{name}" / "text", ctx.exp / f"decode_{name}" / "lang",
+                          ctx.exp / f"before_{name}" / "text")]
     train = ctx.data / cfg.train_set
     own = [Path(path) for path in (*cfg.score.words.values(), cfg.score.word_tags) if isinstance(path, str)]
     texts += [train / "text", train / "utt2lang", *own]

@@ -9,6 +9,8 @@ Beside the sets stand the keys in :data:`xlt.score.RESERVED`. Those that are sco
 
 - ``means``: ``{set: {metric: {value, ci95}}}``, the mean of the utterances' own scores, as in the ML-SUPERB leaderboard.
 - ``languages``: ``{set: {language: {metric: …}}}`` of sets with several.
+- ``language_told``: ``{set: {value, ci95, n, told: {language: {told: utterances}}}}`` of models that tell the language
+  (``tokens.language_tag``): their accuracy in percent, :mod:`xlt.score.language`.
 - ``counts``: ``{set: {ids, errors, n_ref[, wer: {errors, n_ref}]}}``: the errors and the reference tokens of each utterance by
   the set's first metric, in the order of ids, for paired tests; and those of words. ``ids`` is the SHA-256 of the ids, a line
   each without the last end of line, 20 hex digits: only counts of the same utterances can be paired.
@@ -44,7 +46,7 @@ from xlt.metrics.per import per
 from xlt.metrics.result import Score
 from xlt.metrics.ser import ser
 from xlt.phones.features import substitution_costs
-from xlt.score import facts, further
+from xlt.score import facts, further, language
 from xlt.score.forgetting import compare
 from xlt.score.match import Matched, match
 from xlt.score.words import Words
@@ -85,6 +87,11 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     scores = {name: measure(m, resamples, seed, metrics) for name, m in matched.items()}
     document = score_sets(matched, scores, normaliser, resamples, seed, out)
     document |= score_languages(matched, languages, resamples, seed, metrics)
+    tagged = [name for name in sets if (ctx.exp / f"decode_{name}" / "lang").exists()]
+    if tagged:
+        document["language_told"] = {name: language.told(
+            name, matched[name].ids, {utt: languages[name].get(utt, ctx.cfg.lang) for utt in matched[name].ids},
+            read_table(ctx.exp / f"decode_{name}" / "lang"), resamples, seed) for name in tagged}
     before = {name: matching(name, f"before_{name}") for name in sets if (ctx.exp / f"before_{name}" / "text").exists()}
     if before:
         document["forgetting"] = {name: compare(*(_first(m[name], resamples, seed, metrics) for m in (before, matched)),

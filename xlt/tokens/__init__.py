@@ -28,7 +28,10 @@ def run(ctx: Context) -> None:
 
     others = _others(ctx)
     inputs += others
-    mixed = [train for train, _ in ctx.cfg.mixed.values()] if kind == "phone" else []
+    learned_from = [ctx.cfg.train_set, *(train for train, _ in ctx.cfg.mixed.values())]
+    mixed = learned_from[1:] if kind == "phone" else []
+    if ctx.cfg.tokens.language_tag:
+        inputs += [ctx.data / name / "utt2lang" for name in learned_from]
 
     def make(out: Path) -> dict:
         path, g2p = text, {}
@@ -42,7 +45,9 @@ def run(ctx: Context) -> None:
             raise DataError(f"{path}: holds no utterances; there is nothing to learn from")
         files = (path, *(out / f"{name}.text" for name in mixed), *others)
         learned = [line for file in files for line in read_table(file).values()]
-        facts = train_tokenizer(learned, kind, ctx.cfg.tokens.size, out, where=str(path), **g2p)
+        tagged = learned_from if ctx.cfg.tokens.language_tag else []
+        languages = {lang for name in tagged for lang in corpus.languages_of(ctx, name).values()}
+        facts = train_tokenizer(learned, kind, ctx.cfg.tokens.size, out, str(path), languages, **g2p)
         tokenizer = Tokenizer(out)
         prove_round_trip(tokenizer, texts, path)
         say(f"  {facts['count']} tokens ({facts['type']}); {len(texts)} training texts come back unchanged")

@@ -6,6 +6,8 @@ What the tokens are stands beside the list: in ``tokens.json`` of stage 4, in ``
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,17 @@ from xlt.stage import write_json
 
 BLANK, UNK, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
 TYPES = ("char", "bpe", "phone")
+_TAG = re.compile(r"<([a-z]{3}_[A-Z][a-z]{3})>")
+
+
+def tag_of(lang: str) -> str:
+    """The token that says in which language an utterance is: ``ron_Latn`` → ``<ron_Latn>``."""
+    return f"<{lang}>"
+
+
+def is_tag(token: str) -> bool:
+    """Whether it is the token of a language."""
+    return _TAG.fullmatch(token) is not None
 
 
 def _type_in(folder: Path) -> str:
@@ -47,11 +60,13 @@ class Tokenizer:
         self.ids = {token: i for i, token in enumerate(self.tokens)}
         if UNK not in self.ids:
             raise DataError(f"{path}: damaged, it has no {UNK}; make it again with --stage 4 --force")
+        self.tags = {i: token for i, token in enumerate(self.tokens) if is_tag(token)}
         self.bpe_model = folder / "bpe.model"
         self.type = _type_in(folder)
         self._bpe = None
 
-    def _pieces(self, text: str) -> list[str]:
+    def pieces(self, text: str) -> list[str]:
+        """The tokens of a text as they are written, also those that the list does not have."""
         if self.type == "char":
             return [SPACE if c == " " else c for c in text]
         if self.type == "phone":
@@ -65,11 +80,11 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Token ids; what the list does not have becomes ``<unk>``."""
         unk = self.ids[UNK]
-        return [self.ids.get(piece, unk) for piece in self._pieces(text)]
+        return [self.ids.get(piece, unk) for piece in self.pieces(text)]
 
     def decode(self, ids: list[int]) -> str:
-        """The text of token ids; ``<blank>`` and ``<sos/eos>`` are left out, ``<unk>`` is shown as it is."""
-        pieces = [self.tokens[i] for i in ids]
+        """The text of token ids; ``<blank>``, ``<sos/eos>`` and languages are left out, ``<unk>`` is shown as it is."""
+        pieces = [self.tokens[i] for i in ids if i not in self.tags]
         pieces = [p for p in pieces if p not in (BLANK, SOS_EOS)]
         if self.type == "char":
             return "".join(" " if p == SPACE else p for p in pieces)
@@ -77,9 +92,13 @@ class Tokenizer:
             return " ".join(pieces)
         return "".join(pieces).replace("▁", " ").removeprefix(" ")
 
+    def language(self, ids: list[int]) -> str | None:
+        """The language that token ids say first, e.g. ``ron_Latn``; None if they say none."""
+        return next((self.tags[i][1:-1] for i in ids if i in self.tags), None)
+
     def symbols(self) -> set[str]:
         """The characters, or phones, that the tokens can write."""
-        special = {BLANK, UNK, SOS_EOS}
+        special = {BLANK, UNK, SOS_EOS, *self.tags.values()}
         if self.type == "char":
             return {" " if t == SPACE else t for t in self.tokens if t not in special}
         if self.type == "phone":
@@ -87,11 +106,12 @@ class Tokenizer:
         return {c for t in self.tokens if t not in special for c in t.replace("▁", " ")}
 
 
-def train_tokenizer(texts: list[str], kind: str, size: int, out: Path, where: str, **facts: Any) -> dict:
+def train_tokenizer(texts: list[str], kind: str, size: int, out: Path, where: str, languages: Iterable[str] = (),
+                    **facts: Any) -> dict:
     """Write ``tokens.txt``, ``tokens.json`` (and ``bpe.model``) learned from ``texts`` into ``out``; returns tokens.json.
 
-    ``facts`` go into tokens.json as well. ``size`` counts bpe pieces. Raises ConfigError if that many pieces cannot be
-    learned from these texts; ``where`` names the text in the message.
+    ``facts`` go into tokens.json as well. ``size`` counts bpe pieces; ``languages`` get a token each beside them. Raises
+    ConfigError if that many pieces cannot be learned from these texts; ``where`` names the text in the message.
     """
     if kind == "char":
         chars = sorted({c for text in texts for c in text})
@@ -100,6 +120,7 @@ def train_tokenizer(texts: list[str], kind: str, size: int, out: Path, where: st
         listed = sorted({phone for text in texts for phone in text.split()} - {UNK})
     else:
         listed = _train_bpe(texts, size, out, where)
+    listed = [*map(tag_of, sorted(languages)), *listed]
     (out / "tokens.txt").write_text("".join(f"{t}\n" for t in [BLANK, UNK, *listed, SOS_EOS]), encoding="utf-8",
                                     newline="\n")
     found = {"type": kind, "count": len(listed) + 3, "texts": len(texts), **facts}

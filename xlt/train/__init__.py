@@ -40,6 +40,8 @@ def run(ctx: Context) -> None:
     if cfg.train.balance is not None:
         need(ctx, ctx.data / cfg.train_set / "utt2lang", stage="data")
         inputs.append(ctx.data / cfg.train_set / "utt2lang")
+    if cfg.tokens.language_tag:
+        inputs += [ctx.data / name / "utt2lang" for name in dict.fromkeys((cfg.train_set, "dev", *mixed))]
     settings = cfg.section("train", "features.upstream", "features.path", "features.on_the_fly", "tokens", "seed",
                            "data.train_minutes")  # what else there is to the features stands in feats.json
 

@@ -23,7 +23,7 @@ from xlt.errors import ConfigError, DataError, StageError
 from xlt.kaldi_io import FeatureReader, read_table
 from xlt.log import say
 from xlt.registry import ENCODERS, FRONTENDS
-from xlt.train import tuning
+from xlt.train import tags, tuning
 from xlt.train.average import average_nbest_models
 from xlt.train.speech import FEATS
 
@@ -66,6 +66,12 @@ class XltTrainer(espnet_trainer.Trainer):
 
 class XltTask(ASRTask):
     trainer = XltTrainer
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> torch.nn.Module:
+        model = super().build_model(args)
+        tags.leave_out_of_rates(model)
+        return model
 
     @classmethod
     def build_sequence_iter_factory(cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str) -> AbsIterFactory:

@@ -28,7 +28,7 @@ from xlt.sections import TrainConfig
 from xlt.stage import Context, read_json, write_json
 from xlt.subsampling import ctc_frames, ctc_steps, stacked
 from xlt.tokens.tokenizer import Tokenizer
-from xlt.train import onfly, transfer, tuning
+from xlt.train import onfly, tags, transfer, tuning
 from xlt.train.espnet_task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
 from xlt.train.mixing import mixture, write_plan
 from xlt.train.speech import Speech, check_archives, speech
@@ -67,7 +67,8 @@ def fit(ctx: Context, out: Path) -> dict:
             _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
         frontend = None  # ESPnet builds its own
         epochs = _epochs(cfg.train, frames, info["frame_rate"])
-        arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, sets)
+        labels = tags.tagged(ctx, sets, tokenizer, info.get("speed", [1.0]), work) if tokenizer.tags else sets
+        arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, labels)
         _write_yaml(work / "train.yaml", arguments)
         if source is not None:
             start = transfer.start(ctx, source, fresh_model(work / "train.yaml"), tokenizer.tokens, out)
@@ -112,7 +113,7 @@ def _prepare(train: TrainConfig, info: dict, files: Speech, folder: Path, tokeni
         frames = {utt: str(frontend.num_frames(int(samples))) for utt, samples in frames.items()}
     shapes, infeasible = {}, []
     for utt, line in texts.items():
-        if ctc_frames(train, int(frames[utt]), info["frame_rate"]) < ctc_steps(tokenizer.encode(line)):
+        if ctc_frames(train, int(frames[utt]), info["frame_rate"]) < ctc_steps(tokenizer.encode(line)) + bool(tokenizer.tags):
             infeasible.append(utt)
         else:
             shapes[utt] = frames[utt]
@@ -172,7 +173,7 @@ def _arguments(ctx: Context, info: dict, tokenizer: Tokenizer, stack: int, epoch
         "valid_shape_file": [str(work / "dev" / "speech_shape")],
         "batch_type": "length", "batch_bins": round(train.batch_s * rate), "sort_in_batch": "descending",
         "sort_batch": "ascending",
-        "use_preprocessor": True, "token_type": "word" if tokenizer.type == "phone" else tokenizer.type,
+        "use_preprocessor": True, "token_type": "word" if tokenizer.type == "phone" or tokenizer.tags else tokenizer.type,
         "token_list": str(out / "tokens.txt"),
         "bpemodel": str(out / "bpe.model") if tokenizer.type == "bpe" else None, "cleaner": None, "g2p": None,
         **source, "specaug": None,

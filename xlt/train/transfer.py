@@ -23,7 +23,7 @@ from xlt.kaldi_io import write_table
 from xlt.log import say
 from xlt.stage import Context, write_json
 from xlt.tokens import report_unseen
-from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, UNK, Tokenizer
+from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, UNK, Tokenizer, is_tag
 from xlt.train import tuning
 from xlt.trained import FILES, HEARD, Trained, what_is_heard
 
@@ -202,7 +202,7 @@ def _cut(out: Path, source: Trained, own: Tokenizer) -> None:
 
 def _need_shared(source: Trained, old: list[str], new: list[str]) -> None:
     """ConfigError if no token but the special ones is in both lists."""
-    if not (set(old) & set(new)).difference(SPECIAL):
+    if all(token in SPECIAL or is_tag(token) for token in set(old) & set(new)):
         raise ConfigError(f"train.init_tokens=match: {source.folder} and this recipe share no token (theirs: "
                           f"{' '.join(old[2:12])} …, ours: {' '.join(new[2:12])} …); use train.init_tokens=new")
 
