@@ -70,6 +70,11 @@ class Config:
         return {name: (f"train_{name}", f"test_{name}") for name in self.train.mix}
 
     @property
+    def learned_sets(self) -> list[str]:
+        """The sets whose speech is in the batches: the training set, and those of recipes with a share in ``train.mix``."""
+        return [self.train_set, *(train for name, (train, _) in self.mixed.items() if self.train.mix[name] > 0)]
+
+    @property
     def sets(self) -> list[str]:
         """All sets that have features: training, dev, test, and those of mixed recipes."""
         return list(dict.fromkeys([self.train_set, "dev", "test", *(name for pair in self.mixed.values() for name in pair)]))

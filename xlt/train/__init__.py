@@ -27,8 +27,7 @@ def run(ctx: Context) -> None:
     if cfg.train.forget_limit is not None and not (source and cfg.mixed):
         raise ConfigError(f"train.forget_limit={cfg.train.forget_limit}: needs a model that could forget, train.init, and a "
                           "language to watch, train.mix={spa: 0.1} (a share of 0 only watches)")
-    mixed = [train for name, (train, _) in cfg.mixed.items() if cfg.train.mix[name] > 0]
-    sets = [(name, speech(ctx, name)) for name in (cfg.train_set, "dev", *mixed)]
+    sets = [(name, speech(ctx, name)) for name in (*cfg.learned_sets, "dev")]
     for _, files in sets:
         files.need(ctx)
     need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
@@ -41,7 +40,7 @@ def run(ctx: Context) -> None:
         need(ctx, ctx.data / cfg.train_set / "utt2lang", stage="data")
         inputs.append(ctx.data / cfg.train_set / "utt2lang")
     if cfg.tokens.language_tag:
-        inputs += [ctx.data / name / "utt2lang" for name in dict.fromkeys((cfg.train_set, "dev", *mixed))]
+        inputs += [ctx.data / name / "utt2lang" for name, _ in sets]
     settings = cfg.section("train", "features.upstream", "features.path", "features.on_the_fly", "tokens", "seed",
                            "data.train_minutes")  # what else there is to the features stands in feats.json
 

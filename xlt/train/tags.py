@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 def tagged(ctx: Context, sets: dict[str, Speech], tokenizer: Tokenizer, speeds: list[float], folder: Path) -> dict[str, Speech]:
     """``sets`` with their labels, written into ``folder``, in place of their texts; a language that has no tag gets none."""
-    names = [ctx.cfg.train_set, "dev", *(train for train, _ in ctx.cfg.mixed.values())]
-    known = {speed_name(utt, speed): lang for name in names for utt, lang in languages_of(ctx, name).items()
-             for speed in {1.0, *speeds}}
+    of = [item for name in (*ctx.cfg.learned_sets, "dev") for item in languages_of(ctx, name).items()]
+    known = {speed_name(utt, speed): lang for utt, lang in of for speed in {1.0, *speeds}}
     found = {}
     for name, files in sets.items():
         labels = {}

@@ -225,7 +225,6 @@ def write_heard(ctx: Context, source: Trained | None, out: Path) -> None:
     if source and source.heard is None:
         return  # a list that is not whole would pass for one
     rows = {utt: " ".join(values) for utt, values in source.heard.items()} if source else {}
-    mixed = [train for name, (train, _) in ctx.cfg.mixed.items() if ctx.cfg.train.mix[name] > 0]
-    for name in (ctx.cfg.train_set, *mixed):
+    for name in ctx.cfg.learned_sets:
         rows |= what_is_heard(ctx.data / name)
     write_table(out / HEARD, rows)
