@@ -116,8 +116,8 @@ _PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "data.parts"
           "features.path", "features.mix_from", "phones.table", "train.init", "tokens.union", "score.words", "score.word_tags"}
 # of _PATHS: other recipes, mostly
 _NEIGHBOURS = {"data.sources", "data.drop", "check.align_model", "features.mix_from", "train.init", "tokens.union"}
-_SHARE = {"train.ctc_weight", "decode.ctc_weight", "train.feature_mask", "train.balance", "train.layer_decay",
-          "train.upstream_dropout", "check.drop"}
+_SHARE = {"train.ctc_weight", "train.average_source", "decode.ctc_weight", "train.feature_mask", "train.balance",
+          "train.layer_decay", "train.upstream_dropout", "check.drop"}
 
 
 def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:

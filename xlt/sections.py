@@ -80,6 +80,7 @@ class TrainConfig:
     init_tokens: Literal["new", "match"]
     zero_shot: bool
     mix: dict
+    average_source: float
     forget_limit: str | float | None
     encoder: str
     encoder_conf: dict

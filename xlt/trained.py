@@ -87,6 +87,9 @@ class Trained:
 
 def origin(cfg: Config) -> Trained | None:
     """The model of ``train.init``, checked as far as settings go; None without one."""
+    if cfg.train.average_source and (cfg.train.init is None or cfg.train.zero_shot):
+        raise ConfigError(f"train.average_source={cfg.train.average_source:g}: needs a model that training starts from: "
+                          "train.init=../multi/exp/main, without train.zero_shot")
     if cfg.train.init is None:
         if cfg.train.zero_shot:
             raise ConfigError("train.zero_shot: needs the model that is to be used as it is: train.init=../multi/exp/main")

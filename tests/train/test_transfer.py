@@ -11,7 +11,7 @@ from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.errors import ConfigError
 from xlt.kaldi_io import read_table
-from xlt.train.transfer import transplant
+from xlt.train.transfer import average, transplant
 from xlt.trained import what_is_heard
 
 OLD = ["<blank>", "<unk>", "<space>", "a", "b", "<sos/eos>"]
@@ -60,6 +60,17 @@ def test_another_network_is_refused_by_name():
         transplant({"encoder.v": torch.zeros(3)}, {"encoder.w": torch.zeros(3)}, OLD, NEW, False, "there")
 
 
+def test_an_average_with_the_source_is_taken_by_token():
+    source = {"encoder.w": torch.ones(3), "steps": torch.tensor(7), "ctc.ctc_lo.weight": rows(0, 1, 2, 3, 4, 5), "gone": rows(1)}
+    state = {"encoder.w": torch.zeros(3), "steps": torch.tensor(9), "ctc.ctc_lo.weight": rows(10, 11, 12, 14, 94, 15),
+             "adapter.w": torch.zeros(2)}
+    found = average(state, source, 0.25, OLD, NEW)
+    assert found["encoder.w"].tolist() == [0.25] * 3 and found["steps"] == 9 and found["adapter.w"].tolist() == [0, 0]
+    assert found["ctc.ctc_lo.weight"][:, 0].tolist() == [7.5, 8.5, 9.5, 11.5, 94, 12.5]  # b is row 4 of the source, ž is new
+    assert state["ctc.ctc_lo.weight"][0, 0] == 10 and found.keys() == state.keys()
+    assert torch.equal(average(state, source, 0.25, OLD, None)["ctc.ctc_lo.weight"], state["ctc.ctc_lo.weight"])
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """Toy recipes ``source``, trained, and ``target``, which has tokens."""
@@ -103,6 +114,20 @@ def test_matched_rows_start_where_the_source_ended(at_target, capsys):
     assert first < 0.75 * scratch  # the same language: what was learned is there
     heard = read_table(exp / "heard")
     assert heard["spk-train000"] == "hash-of-spk-train000 -"
+
+
+def test_a_final_model_may_have_any_share_of_its_source(at_target, capsys):
+    two, states = at_target, {}
+    for share in (0, 0.5, 1):
+        words = [INIT, "train.init_tokens=match", f"tag=share{share}", "train.max_epochs=1", f"train.average_source={share}"]
+        assert run(two, "train", *words) == 0
+        states[share] = torch.load(two / "target/exp" / f"share{share}/model.pth", weights_only=True)
+    assert "the final model: 50% of ../source/exp/main in it" in capsys.readouterr().out
+    source = torch.load(two / "source/exp/main/model.pth", weights_only=True)
+    assert all(torch.equal(states[1][key], source[key]) for key in source)  # both write the same letters
+    assert any(not torch.equal(states[0][key], source[key]) for key in source)
+    for key in source:
+        assert torch.allclose(states[0.5][key].float(), ((states[0][key] + source[key]) / 2).float(), atol=1e-6)
 
 
 def test_a_changed_source_is_noticed(at_target, capsys):
@@ -164,6 +189,8 @@ def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path
     ([INIT, "tokens.type=bpe", "train.init_tokens=match"], "writes char tokens, this recipe has tokens.type=bpe"),
     ([INIT, "tokens.type=bpe", "train.zero_shot=true"], "writes char tokens, this recipe has tokens.type=bpe"),
     (["train.zero_shot=true"], "train.zero_shot: needs the model"),
+    (["train.average_source=0.2"], "train.average_source=0.2: needs a model that training starts from"),
+    ([INIT, "train.zero_shot=true", "train.average_source=0.2"], "without train.zero_shot"),
 ])
 def test_sources_that_cannot_be_used_are_refused_before_long_work(at_target, capsys, stage, settings, message):
     two = at_target

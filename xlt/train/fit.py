@@ -264,6 +264,8 @@ def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int,
     if not averaged:
         raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")
     shutil.copyfile(averaged[0].resolve(), out / "model.pth")
+    if ctx.cfg.train.average_source:
+        transfer.average_in(ctx.cfg, source, tokenizer.tokens, out / "model.pth")
     write_json(out / "history.json", _history(out / NEWEST))
     config = (out / "config.yaml").read_text(encoding="utf-8").replace(ctx.shown(out), ctx.shown(ctx.exp))
     (out / "config.yaml").write_text(config, encoding="utf-8")

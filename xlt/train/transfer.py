@@ -82,13 +82,7 @@ def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str],
     if rows are to be matched and no token but the special ones is shared.
     """
     cfg = ctx.cfg.train
-    path = source.folder / "model.pth"
-    try:
-        old_state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as err:  # a damaged file fails in many ways: zip, pickle, EOF
-        said = next(iter(str(err).splitlines()), type(err).__name__)
-        raise DataError(f"train.init: {path}: cannot be loaded ({said[:120]}); train it again with --stage 6 --force") from None
-    old = source.tokens
+    old, old_state = source.tokens, _state(source)
     if cfg.init_tokens == "match":
         _need_shared(source, old, new)
     state, report = transplant(fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", str(cfg.init))
@@ -98,6 +92,23 @@ def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str],
     write_json(out / "transfer.json", asdict(report))
     torch.save(state, out / "work" / "init.pth")
     return out / "work" / "init.pth"
+
+
+def _state(source: Trained) -> dict[str, torch.Tensor]:
+    path = source.folder / "model.pth"
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as err:  # a damaged file fails in many ways: zip, pickle, EOF
+        said = next(iter(str(err).splitlines()), type(err).__name__)
+        raise DataError(f"train.init: {path}: cannot be loaded ({said[:120]}); train it again with --stage 6 --force") from None
+
+
+def average_in(cfg: Config, source: Trained, new: list[str], path: Path) -> None:
+    """Average the parameters in the file ``path``, whose tokens are ``new``, with the source's (``train.average_source``)."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    matched = new if cfg.train.init_tokens == "match" else None
+    torch.save(average(state, _state(source), cfg.train.average_source, source.tokens, matched), path)
+    say(f"  the final model: {100 * cfg.train.average_source:g}% of {cfg.train.init} in it (train.average_source)")
 
 
 def transplant(fresh: Mapping[str, torch.Tensor], source: Mapping[str, torch.Tensor], old: list[str], new: list[str],
@@ -134,6 +145,30 @@ def transplant(fresh: Mapping[str, torch.Tensor], source: Mapping[str, torch.Ten
     report.new_tokens = [t for t in new if not match or t not in places]
     report.dropped_tokens = [t for t in old if not match or t not in new]
     return state, report
+
+
+def average(state: Mapping[str, torch.Tensor], source: Mapping[str, torch.Tensor], share: float, old: list[str],
+            new: list[str] | None) -> dict[str, torch.Tensor]:
+    """Trained parameters with a ``share`` of those that they started from, where both have them in one shape.
+
+    A model between the two forgets less (Vander Eeckt and Van hamme 2023, "Weight averaging: a simple yet effective method to
+    overcome catastrophic forgetting in automatic speech recognition"). Rows (V, H) are averaged by token, ``old`` the source's
+    and ``new`` these; None where they did not start from the source's.
+    """
+    found, places = {}, {token: row for row, token in enumerate(old)}
+    for key, value in state.items():
+        theirs = source.get(key)
+        found[key] = value
+        if theirs is None or not value.is_floating_point() or key == _UPDATES:
+            continue
+        if not _BY_TOKEN.match(key):
+            found[key] = torch.lerp(value, theirs.to(value), share) if theirs.shape == value.shape else value
+        elif new is not None:
+            rows = [(row, places[token]) for row, token in enumerate(new) if token in places]
+            own, others = (list(numbers) for numbers in zip(*rows, strict=True))
+            found[key] = value.clone()
+            found[key][own] = torch.lerp(value[own], theirs[others].to(value), share)
+    return found
 
 
 def _differs(name: str, key: str, theirs: torch.Tensor, ours: torch.Tensor) -> ConfigError:
