@@ -202,6 +202,12 @@ def test_forgetting_shows_the_run_with_the_middle_difference(results):
         ["ron", "10", "9.5 [8.5, 10.5] (1 of 3)", "–", "–", "–", "–", "–"]]
 
 
+def test_forgetting_over_two_seeds_is_not_that_of_the_better_one(results):
+    root = results(forgotten("mix0_s0", 0, 24.0), forgotten("mix0_s1", 1, 30.0)).parent.parent
+    write_plan(root, CURVE.replace("[0, 10], seed: [0, 1, 2]", "[0], seed: [0, 1]"))
+    assert rows(sections(root), "ron")[0][4:] == ["20.0", "27.0", "+7.0 [+6.0, +8.0]", "+35%"]
+
+
 @pytest.mark.parametrize(("old", "new", "part"), [
     ("rows: [target, minutes]", "rows: [target, minuts]", "t.yaml:17: rows: no run has the variable 'minuts'; there are"),
     ("of: new head, against: scratch, when: {minutes: 5}, reach: -15, on: 1", "of: newhead, against: scratch",

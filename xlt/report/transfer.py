@@ -223,18 +223,19 @@ def _ranking(path: Path, key: str) -> dict[str, float]:
 
 
 def _curve(wanted: tables.Curve, cells: Cells) -> str:
-    """Rows of targets and shares of source speech; of each source set the run with the middle difference."""
+    """Rows of targets and shares of source speech; medians over seeds, of the interval's ends, too."""
     rows = []
     for key, runs in cells.groups(wanted.rows, wanted.column, {}).items():
         target = _cell(cells.scores(runs, wanted.set, wanted.metric), len(runs))
         forgotten = [cells.there[run.name].document.get("forgetting", {}) for run in runs if run.name in cells.there]
         sets = sorted({name for one in forgotten for name in one})
         for name in sets:
-            ordered = sorted((one[name] for one in forgotten if name in one), key=lambda f: f["difference"]["value"])
-            middle = ordered[(len(ordered) - 1) // 2]
-            rows.append([*key, target, name, *(f"{middle[part]['value']:.1f}" for part in ("before", "after")),
-                         _points(middle["difference"]["value"], middle["difference"]["ci95"]),
-                         _percent(middle["relative"]) if middle.get("relative") is not None else "–"])
+            runs_of = [one[name] for one in forgotten if name in one]
+            before, after, rise = (median(one[part]["value"] for one in runs_of)
+                                   for part in ("before", "after", "difference"))
+            ends = [median(one["difference"]["ci95"][end] for one in runs_of) for end in (0, 1)]
+            rows.append([*key, target, name, f"{before:.1f}", f"{after:.1f}", _points(rise, ends),
+                         _percent(100 * rise / before) if before else "–"])
         rows += [] if sets else [[*key, target, *["–"] * 5]]
     return table([*wanted.rows, f"{wanted.metric.upper()} on the target", "source set", "before", "after", "difference",
                   "relative"], rows)
