@@ -106,10 +106,12 @@ def test_an_encoder_that_leaves_too_few_frames_is_refused(finished, tmp_path, ca
     (["train.encoder_conf={hiden: 3}"], "blstm has no argument 'hiden'"),
     (["train.warmup_steps=9"], "only train.schedule=plateau has a warm-up"),
     (["train.ngpu=3"], "train.ngpu=3: this machine has"),
+    (["data.normaliser=none-v9"], "none-v9"),
 ])
 def test_settings_that_do_not_fit_are_refused_before_training(finished, capsys, settings, message):
     assert main(["train", "--recipe", str(finished), "tag=bad", *settings]) == 2
     assert message in capsys.readouterr().err
+    assert not (finished / "exp/.bad.partial/train.log").exists()
     assert not (finished / "exp" / "bad").exists()
 
 

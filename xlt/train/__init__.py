@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
+from xlt.data import normaliser_of
 from xlt.errors import ConfigError
 from xlt.freeze import resolved, tell
 from xlt.stage import Context, Unit, need, run_unit
@@ -23,6 +24,7 @@ def run(ctx: Context) -> None:
         raise ConfigError(f"train.warmup_steps={cfg.train.warmup_steps}: only train.schedule=plateau has a warm-up")
     if cfg.train.balance is not None and any(cfg.train.mix.values()):
         raise ConfigError("train.balance and train.mix: both say what the batches are made of; keep one")
+    normaliser_of(cfg)  # which the model is stored with: what it refuses is refused before hours of training
     source = origin(cfg)
     if cfg.train.forget_limit is not None and not (source and cfg.mixed):
         raise ConfigError(f"train.forget_limit={cfg.train.forget_limit}: needs a model that could forget, train.init, and a "
