@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from xlt import stage
 from xlt.config import ROOT, load
 from xlt.errors import ConfigError, MissingInput, StageError
 from xlt.stage import STAGES, Context, Unit, atomic_text, digest, find, lock, need, read_stamp, run_unit
@@ -240,3 +241,20 @@ def test_two_processes_may_write_one_file_at_once(tmp_path):
     assert [writer.wait() for writer in writers] == [0, 0]
     assert path.read_text() in ("a" * 5000, "b" * 5000)
     assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_a_revision_is_altered_by_code_and_not_by_results(tmp_path, monkeypatch):
+    files = ["egs/ron/results/main.json", "egs/ron/RESULTS.md", "egs/README.md", "tests/bench/results/a.json", "xlt/code.py"]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("one")
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "all"]):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    monkeypatch.setattr(stage, "ROOT", tmp_path)
+    clean = stage.git_revision()
+    assert len(clean) == 12
+    for name in files[:-1]:
+        (tmp_path / name).write_text("two")
+    assert stage.git_revision() == clean
+    (tmp_path / files[-1]).write_text("two")
+    assert stage.git_revision() == clean + "+"

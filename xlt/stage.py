@@ -147,7 +147,7 @@ def git_revision() -> str:
         call = ["git", "-C", str(ROOT), *words]
         return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
 
-    generated = [":!egs/*/results", ":!egs/*/RESULTS.md", ":!egs/README.md", ":!egs/results.svg", ":!README.md",
+    generated = [":!egs/*/results/*", ":!egs/*/RESULTS.md", ":!egs/README.md", ":!egs/results.svg", ":!README.md",
                  ":!tests/bench/results", ":!tests/bench/RESULTS.md", ":!tests/bench/features.svg"]
     try:
         altered = git("status", "--porcelain", "-uno", "--", ":/", *generated)
