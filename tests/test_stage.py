@@ -45,7 +45,8 @@ def test_output_stands_with_its_stamp(work):
     assert work.run("seed=7", versions={"tool": "1.2"})
     assert (work.out / "text").read_text() == "ABC"
     stamp = json.loads((work.out / "stage.json").read_text())
-    assert stamp["stage"] == "tokens" and stamp["config"] == {"tokens.type": "char", "tokens.size": 150, "tokens.union": []}
+    assert stamp["stage"] == "tokens" and stamp["config"] == {
+        "tokens.type": "char", "tokens.size": 150, "tokens.union": [], "tokens.language_tag": False}
     assert stamp["inputs"] == {"in.txt": digest(work.source)}
     assert stamp["versions"]["tool"] == "1.2" and "xlt" in stamp["versions"]
     assert (stamp["seed"], stamp["lines"], stamp["command"]) == (7, 1, "./run.sh")
