@@ -68,6 +68,19 @@ def test_long_file_is_cut_at_silences_and_nothing_is_lost(bundle, tmp_path, caps
     assert len(capsys.readouterr().out.splitlines()) == len(pieces)
 
 
+def test_the_language_that_a_model_tells_is_in_json_and_in_no_text(bundle, tmp_path, capsys):
+    for stage in ("tokens", "train", "bundle"):
+        assert main([stage, "--recipe", str(bundle.parents[2]), "tag=telling", "tokens.language_tag=true"]) == 0
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, sound("aei oae", np.random.default_rng(1)), RATE)
+    capsys.readouterr()
+    for folder, told in ((bundle, {}), (bundle.parents[1] / "telling/bundle", {"lang": "eng_Latn"})):
+        assert main(["transcribe", str(folder), str(path), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["text"].replace(" ", "") == "aeioae"
+        assert {key: value for key, value in found["segments"][0].items() if key == "lang"} == told
+
+
 def test_a_bad_file_is_named_and_the_others_are_done(bundle, tmp_path, capsys):
     good, bad = tmp_path / "good.wav", tmp_path / "bad.wav"
     soundfile.write(good, sound("aei", np.random.default_rng(3)), RATE)

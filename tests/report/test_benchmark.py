@@ -54,6 +54,13 @@ def test_a_row_a_language(egs):
     assert cells(page, "| [Catalan](cat/RESULTS.md)")[0][3:] == ["22.0 [21.0, 23.0]", "–", "–", "–"]
 
 
+def test_cells_of_different_encoders_are_told_apart(results, egs):
+    assert "Encoders of" not in files(egs)[egs / "README.md"]
+    results(document("deep", cer=15.0, dev=1.0, **{"features.upstream": "fbank", "train.encoder": "deepspeech2"}))
+    results(document("log_mel", cer=20.0, lang=("cat_Latn", "Catalan"), **{"features.upstream": "fbank"}), recipe="cat")
+    assert "- Encoders of fbank, 10 min: blstm cat; deepspeech2 ron.\n" in files(egs)[egs / "README.md"]
+
+
 def test_a_recipe_of_several_languages_is_no_row(results, egs):
     pages = files(egs)
     results(document("main", lang=("mul_Zyyy", "Multiple languages")), recipe="multi")

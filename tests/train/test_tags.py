@@ -42,10 +42,22 @@ def trained(recipe, kind):
     return recipe / "exp" / kind
 
 
-@pytest.mark.parametrize("kind", ["char", "bpe"])
-def test_the_language_is_told_and_no_text_has_it(both, kind, capsys):
-    exp = trained(both, kind)
+def test_the_language_is_told_with_phones_and_by_beam_search(both, capsys):
+    exp = trained(both, "phone")
     assert "language accuracy" in capsys.readouterr().out
+    score = json.loads((exp / "score.json").read_text())
+    assert score["language_told"]["test"]["value"] > 80 and score["test"]["per"]["value"] < 20
+    assert not any("<" in text for text in read_table(exp / "decode_test/text").values())
+    greedy = read_table(trained(both, "char") / "decode_test/lang")
+    words = ["--recipe", str(both), TAG, "tag=char", "decode.method=beam", "decode.beam_size=3"]
+    assert main(["decode", *words]) == 0
+    assert read_table(both / "exp/char/decode_test/lang") == greedy
+    assert not any("<" in text for text in read_table(both / "exp/char/decode_test/text").values())
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe"])
+def test_the_language_is_told_and_no_text_has_it(both, kind):
+    exp = trained(both, kind)
     assert {"<ron_Latn>", "<spa_Latn>"} <= set((exp / "tokens.txt").read_text().split("\n"))
     told, right = read_table(exp / "decode_test/lang"), read_table(both / "data/test/utt2lang")
     score = json.loads((exp / "score.json").read_text())
@@ -73,7 +85,7 @@ def test_the_fit_of_a_text_does_not_pay_for_its_language(both, monkeypatch):
     assert max(fit.score for fit in fits if texts[fit.utt]) < 1e-3  # its own text is the best
 
 
-def test_a_target_takes_the_rows_of_letters_and_not_of_languages(both, tmp_path, capsys):
+def test_a_target_takes_the_rows_of_letters_and_not_of_languages(both, tmp_path):
     (tmp_path / "target").mkdir()
     make_toy_recipe(tmp_path / "target")
     words = ["--recipe", str(tmp_path / "target"), f"train.init={trained(both, 'char')}", "train.init_tokens=match",
@@ -86,7 +98,6 @@ def test_a_target_takes_the_rows_of_letters_and_not_of_languages(both, tmp_path,
     assert main(["train", *words, TAG, "tag=tagged"]) == 0
     facts = json.loads((tmp_path / "target/exp/tagged/transfer.json").read_text())
     assert facts["dropped_tokens"] == ["<spa_Latn>"] and "<ron_Latn>" in facts["copied_tokens"]
-    capsys.readouterr()
 
 
 def test_a_shared_language_alone_is_no_alphabet_to_match(both, tmp_path, capsys):

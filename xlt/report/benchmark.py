@@ -73,6 +73,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     several = [f"{name} ({column}, {len(e.runs)})" for name, found in recipes.items() for column in columns_of(found)
                if (e := best_in(found, column)) and len(e.runs) > 1]
     parts.append("## Notes\n\n"
+                 f"{_encoders(recipes)}"
                  f"- Cells over several seeds: {', '.join(several) or 'none'}; all others are one run.\n"
                  f"- References and hypotheses are normalised alike: {', '.join(normalisers)}.\n"
                  "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
@@ -80,6 +81,20 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
                  "  each language's RESULTS.md; licences of the speech in its README.md.\n"
                  f"- Made at commit {', '.join(commits)}; this page by `xlt report`.")
     return "\n\n".join(parts) + "\n"
+
+
+def _encoders(recipes: dict[str, list[Experiment]]) -> str:
+    """A line on each column whose cells come from different encoders, so that nobody compares them as one system."""
+    lines = []
+    for column in columns_of([e for found in recipes.values() for e in on_test(found)]):
+        of: dict[str, list[str]] = {}
+        for name, found in recipes.items():
+            if (e := best_in(found, column)) and not e.runs[0].peer:
+                of.setdefault(e.runs[0].config["train.encoder"], []).append(name)
+        if len(of) > 1:
+            lines.append(f"- Encoders of {column}: " + "; ".join(f"{encoder} {', '.join(of[encoder])}" for encoder in sorted(of))
+                         + ".\n")
+    return "".join(lines)
 
 
 def chart(recipes: dict[str, list[Experiment]], metric: str = "cer") -> str:

@@ -28,10 +28,9 @@ def run(ctx: Context) -> None:
 
     others = _others(ctx)
     inputs += others
-    learned_from = [ctx.cfg.train_set, *(train for train, _ in ctx.cfg.mixed.values())]
-    mixed = learned_from[1:] if kind == "phone" else []
-    if ctx.cfg.tokens.language_tag:
-        inputs += [ctx.data / name / "utt2lang" for name in learned_from]
+    mixed = [train for train, _ in ctx.cfg.mixed.values()]
+    tagged = [ctx.cfg.train_set, *mixed] if ctx.cfg.tokens.language_tag else []
+    inputs += [ctx.data / name / "utt2lang" for name in tagged]
 
     def make(out: Path) -> dict:
         path, g2p = text, {}
@@ -43,9 +42,8 @@ def run(ctx: Context) -> None:
         texts = read_table(path)
         if not texts:
             raise DataError(f"{path}: holds no utterances; there is nothing to learn from")
-        files = (path, *(out / f"{name}.text" for name in mixed), *others)
+        files = (path, *(out / f"{name}.text" for name in mixed if kind == "phone"), *others)
         learned = [line for file in files for line in read_table(file).values()]
-        tagged = learned_from if ctx.cfg.tokens.language_tag else []
         languages = {lang for name in tagged for lang in corpus.languages_of(ctx, name).values()}
         facts = train_tokenizer(learned, kind, ctx.cfg.tokens.size, out, str(path), languages, **g2p)
         tokenizer = Tokenizer(out)
