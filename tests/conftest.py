@@ -1,6 +1,7 @@
 """Fixtures for all tests. Nothing heavy is imported here: each xdist worker and each single test pays for it."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
 os.environ.pop("XLT_CWD", None)  # run.sh sets it; paths in tests count from the current directory
+signal.signal(signal.SIGINT, signal.default_int_handler)  # `pytest &` in a script ignores it, and so would all that tests start
 
 
 @pytest.fixture

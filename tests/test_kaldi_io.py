@@ -2,7 +2,6 @@ import itertools
 import resource
 import subprocess
 import sys
-import time
 import zlib
 
 import numpy as np
@@ -226,20 +225,19 @@ def million(tmp_path_factory):
 
 
 def test_a_million_lines_open_at_once_and_take_no_memory(million):
-    code = ("import sys, time, tracemalloc; from pathlib import Path; import numpy; from xlt.kaldi_io import FeatureReader; "
-            "tracemalloc.start(); start = time.process_time(); reader = FeatureReader(Path(sys.argv[1])); "
-            "opened = time.process_time() - start; "
+    code = ("import sys, tracemalloc; from pathlib import Path; import numpy; from xlt.kaldi_io import FeatureReader; "
+            "count = lambda: int(Path('/proc/self/io').read_text().split()[1]); "  # rchar: bytes read so far
+            "tracemalloc.start(); start = count(); reader = FeatureReader(Path(sys.argv[1])); read = count() - start; "
             "shapes = {reader[f'speaker{n // 100:05}-utterance{n:07}'].shape for n in range(0, 1000000, 999)}; "
-            "print(opened, tracemalloc.get_traced_memory()[1], shapes)")
+            "print(read, tracemalloc.get_traced_memory()[1], shapes)")
     done = subprocess.run([sys.executable, "-c", code, str(million / "feats.scp")], cwd=ROOT, capture_output=True, text=True)
-    opened, memory, shapes = done.stdout.split(maxsplit=2)
-    assert float(opened) < 0.1 and int(memory) < 1e6 and shapes == "{(3, 4)}\n"  # its lines alone take 87 MB
+    read, memory, shapes = done.stdout.split(maxsplit=2)
+    assert int(read) < 1e5 and int(memory) < 1e6 and shapes == "{(3, 4)}\n"  # its lines alone take 87 MB
 
 
-def test_a_table_of_a_million_lines_is_read_in_two_seconds(million):
-    start = time.process_time()
+def test_a_table_without_faults_is_never_read_line_by_line(million, monkeypatch):
+    monkeypatch.delattr(kaldi_io, "_read_lines")
     assert len(read_table(million / "feats.scp")) == 1_000_000
-    assert time.process_time() - start < 2.5  # alone 1.0; with pytest's own objects collecting garbage takes longer
 
 
 @pytest.mark.parametrize("order", [1, -1])
