@@ -14,6 +14,7 @@ REQUIRES = [
     "fonttools>=4.50",  # scripts of characters
     "ipatok>=0.4.2",  # phones of IPA
     "jinja2>=3.1",  # report.html, which escapes whatever it is given
+    "langcodes>=3.5",  # codes of a language: fao and fo, azj and aze
     "lang2vec>=1.1",  # distances of languages, that the ranking of sources is compared with
     "lhotse>=1.33",  # its manifests, in and out
     "markdown-it-py>=4.0",  # our own tables in report.html

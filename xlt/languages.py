@@ -6,8 +6,9 @@ is a new version.
 
 from __future__ import annotations
 
+import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xlt.errors import ConfigError
 
@@ -28,6 +29,11 @@ class Language:
     def iso(self) -> str:
         """ISO 639-3 code: the first three letters."""
         return self.code[:3]
+
+    @property
+    def listed(self) -> bool:
+        """Whether the table below has it."""
+        return self.family != _UNLISTED
 
 
 _TABLE = """
@@ -105,7 +111,7 @@ yor_Latn yo Yoruba                Niger-Congo
 # letters (enfants → ɑ̃fɑ̃ts) and has no liaison. ron: epitran has no final ʲ, no kʲ and no glides (ochi → oki). rus: epitran has no
 # vowel reduction and spells (учиться → utɕitʲsʲa). spa: epitran has neither β ð ɣ nor glides (huevo → uebo), which espeak
 # gives to its neighbours. Where spelling is close to sound, epitran. arb, heb, pes, urd (unwritten vowels), jpn (kanji) and ast
-# have none that is good enough.
+# have none that is good enough; phones.g2p=espeak or phones.g2p=epitran takes what there is.
 _G2P = """
 epitran aze-Latn ben-Beng ces-Latn deu-Latn epo-Latn est-Latn fin-Latn glg-Latn hin-Deva hrv-Latn hun-Latn ind-Latn ita-Latn
 epitran kat-Geor kaz-Cyrl kir-Cyrl lav-Latn lit-Latn mal-Mlym mar-Deva mlt-Latn nld-Latn oci-Latn pol-Latn quy-Latn slv-Latn
@@ -117,6 +123,7 @@ espeak nob=nb por=pt ron=ro rus=ru slk=sk spa=es swe=sv tat=tt
 OWN_RULES = {"aze", "cat", "ron", "tur"}  # languages whose normaliser does more than generic-v1
 OF_SCRIPT = {"Hans": "han-v1", "Hant": "han-v1", "Hani": "han-v1", "Jpan": "jpan-v1"}
 GENERIC = "generic-v1"
+_UNLISTED = "unknown"  # family
 MULTIPLE = "mul_Zyyy"  # what ISO 639-2 and 15924 call several languages and undetermined script
 _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
@@ -158,7 +165,8 @@ def get(code: str | None) -> Language:
     """The language ``code``, e.g. ``ron_Latn``.
 
     A well-formed code that is not in the table gets a plain entry with the generic normaliser, so that a new language
-    needs no code. A malformed code raises ConfigError.
+    needs no code; ``azj_Latn`` (North Azerbaijani) gets that of ``aze_Latn``, as :func:`tag` calls both ``az``. A malformed
+    code raises ConfigError.
     """
     if code in LANGUAGES:
         return LANGUAGES[code]
@@ -168,4 +176,23 @@ def get(code: str | None) -> Language:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigError(f"lang: found {code!r}, expected language and script such as ron_Latn or swh_Latn "
                           f"(ISO 639-3, ISO 15924){hint}")
-    return Language(code, code, "unknown", "", _normaliser(code))
+    own = tag(code[:3])
+    same = next((lang for known, lang in LANGUAGES.items() if known[3:] == code[3:] and tag(known[:3]) == own), None)
+    return replace(same, code=code) if same else Language(code, code, _UNLISTED, own if len(own) == 2 else "", _normaliser(code))
+
+
+@functools.cache
+def tag(iso: str) -> str:
+    """The shortest code of a language (BCP 47): ``fo`` for ``fao``; for ``azj``, the usual member of a macrolanguage, that of the
+    macrolanguage, ``az``, as Unicode's CLDR has it. ``iso`` itself where there is no shorter one."""
+    from langcodes.data_dicts import LANGUAGE_ALPHA3, NORMALIZED_MACROLANGUAGES
+
+    short = {long: code for code, long in LANGUAGE_ALPHA3.items() if len(code) == 2}
+    return NORMALIZED_MACROLANGUAGES.get(iso) or short.get(iso, iso)
+
+
+def names_of(iso: str) -> list[str]:
+    """ISO 639-3 codes under which others file a language: its own, then its macrolanguage's: ``["azj", "aze"]``."""
+    from langcodes.data_dicts import LANGUAGE_ALPHA3
+
+    return list(dict.fromkeys([iso, LANGUAGE_ALPHA3.get(tag(iso), iso)]))

@@ -23,6 +23,10 @@ WORDS = {
     "spa_Latn": {"perro": "p e r o", "pero": "p e ɾ o", "zapato": "θ a p a t o", "niño": "n i ɲ o", "huevo": "w e β o"},
     "ron_Latn": {"pisică": "p i s i k ə", "ochi": "o kʲ", "pomi": "p o mʲ", "câine": "k ɨ j n e", "gheață": "ɡ e̯ a t͡s ə"},
     "rus_Cyrl": {"вода": "v ɐ d a", "жить": "ʐ ɨ tʲ", "сыр": "s ɨ r", "лук": "ɫ u k", "чай": "t͡ɕ a j"},
+    # without tones, which espeak writes as digits, the third as a vowel
+    "cmn_Hans": {"吃": "ʈ͡ʂʰ ɻ̩", "资": "t͡s ɹ̩", "次": "t͡sʰ ɹ̩", "是": "ʂ ɻ̩", "好": "x ɑ w", "东": "t ʊ ŋ", "马": "m ɑ", "五": "w u"},
+    "yue_Hant": {"生": "s aː ŋ", "史": "s i"},
+    "sin_Sinh": {"මනුෂ්\u200dය": "m a n u s j a"},  # the joiner has no sound
     "bul_Cyrl": {"къща": "k ə ʃ t ɐ", "ябълка": "j a b ə ɫ k ɐ", "куче": "k u t͡ʃ e", "барабани": "b ɐ r a b a n i"},
 }
 
@@ -61,9 +65,26 @@ def test_the_choice_can_be_overridden():
     assert str(choose("hau_Latn", AUTO)) == "epitran hau-Latn"  # not in languages.py
 
 
+@pytest.mark.parametrize(("code", "name"), [
+    ("grn_Latn", "espeak gn"), ("gug_Latn", "espeak gn"),  # two-letter codes, of macrolanguages, too
+    ("azj_Latn", "epitran aze-Latn"), ("zsm_Latn", "epitran msa-Latn"), ("als_Latn", "epitran sqi-Latn"),
+    ("ekk_Latn", "epitran est-Latn"), ("swa_Latn", "epitran swa-Latn")])
+def test_languages_have_several_codes(code, name):
+    assert str(choose(code, AUTO)) == name
+
+
+def test_a_script_that_a_voice_spells_is_refused(tmp_path):
+    path = tmp_path / "text"
+    with pytest.raises(DataError, match="pan_Arab: espeak pa gives .* phones a letter: it does not read the script Arab.*g2p.tsv"):
+        phones_of({path: {"u1": "ساریاں بندیاں"}}, {path: {"u1": "pan_Arab"}}, AUTO)
+
+
 @pytest.mark.parametrize(("code", "settings", "words"), [
     ("xyz_Latn", AUTO, "no way is known to turn text of xyz_Latn into phones.*g2p.tsv.*phones.table=g2p.tsv"),
-    ("jpn_Jpan", AUTO, "no way is known"), ("bel_Cyrl", PhonesConfig("epitran", None), "phones.g2p=epitran: has nothing for bel"),
+    ("jpn_Jpan", AUTO, "no way is good enough.*or try phones.g2p=espeak .ja."),
+    ("ara_Arab", AUTO, r"no way is good enough.*try phones.g2p=epitran .ara-Arab. or phones.g2p=espeak .ar."),
+    ("fao_Latn", AUTO, "no way is known"),  # espeak's voice has no dictionary
+    ("bel_Cyrl", PhonesConfig("epitran", None), "phones.g2p=epitran: has nothing for bel"),
     ("ron_Latn", PhonesConfig("tsv", None), "phones.g2p=tsv: no table"),
     ("ron_Latn", PhonesConfig("auto", "none.tsv"), "none.tsv: no such file or folder"),
 ])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from xlt.errors import ConfigError
 if TYPE_CHECKING:
     from xlt.sections import PhonesConfig
 
-_TABLE = ("write a table g2p.tsv, a line each of letters (or a whole word), a tab, and IPA, e.g. `sh<tab>ʃ`, and set "
+TABLE = ("write a table g2p.tsv, a line each of letters (or a whole word), a tab, and IPA, e.g. `sh<tab>ʃ`, and set "
           "phones.table=g2p.tsv")
 
 
@@ -33,28 +35,34 @@ def choose(code: str, settings: PhonesConfig) -> Choice:
     """The converter of language ``code``; imports none of them.
 
     ``phones.g2p=auto`` takes the user's table if there is one for the language, else what ``languages.py`` says, else
-    epitran's mapping or espeak's voice of that code. ConfigError if there is none, or if the one asked for is missing.
+    epitran's mapping or espeak's voice of that code, or of its macrolanguage. ConfigError if there is none, or if the one
+    asked for is missing.
     """
     table = _table(code, settings.table)
     if settings.g2p == "tsv" and table is None:
-        raise ConfigError(f"phones.g2p=tsv: no table for {code}; {_TABLE}, or a folder that has {code}.tsv")
+        raise ConfigError(f"phones.g2p=tsv: no table for {code}; {TABLE}, or a folder that has {code}.tsv")
     if settings.g2p in ("auto", "tsv") and table is not None:
         return Choice(code, "tsv", str(table))
-    own = languages.get(code).g2p.split()
+    language = languages.get(code)
+    own = language.g2p.split()
     if own and settings.g2p in ("auto", own[0]):
         return Choice(code, *own)
     ways = {"epitran": epitran_mapping(code), "espeak": espeak_voice(code)}
     if settings.g2p != "auto":
         name = ways[settings.g2p]
         if name is None:
-            raise ConfigError(f"phones.g2p={settings.g2p}: has nothing for {code}; use phones.g2p=auto, or {_TABLE}")
+            raise ConfigError(f"phones.g2p={settings.g2p}: has nothing for {code}; use phones.g2p=auto, or {TABLE}")
         return Choice(code, settings.g2p, name)
-    if code not in languages.LANGUAGES:  # of a listed language languages.py knows best, also that nothing is good enough
+    if not language.listed:  # of a listed language languages.py knows best, also that nothing is good enough
         for engine, name in ways.items():
             if name is not None:
                 return Choice(code, engine, name)
+    there = " or ".join(f"phones.g2p={engine} ({name})" for engine, name in ways.items() if name is not None)
+    if there:
+        raise ConfigError(f"no way is good enough to turn text of {code} into phones by itself, as xlt/languages.py says; "
+                          f"{TABLE}, or try {there}")
     raise ConfigError(f"no way is known to turn text of {code} into phones: neither languages.py nor epitran nor espeak has "
-                      f"it; {_TABLE}")
+                      f"it; {TABLE}")
 
 
 def _table(code: str, path: str | None) -> Path | None:
@@ -62,7 +70,7 @@ def _table(code: str, path: str | None) -> Path | None:
     if path is None:
         return None
     if not Path(path).exists():
-        raise ConfigError(f"phones.table: {path}: no such file or folder; {_TABLE}")
+        raise ConfigError(f"phones.table: {path}: no such file or folder; {TABLE}")
     if Path(path).is_dir():
         found = Path(path) / f"{code}.tsv"
         return found if found.exists() else None
@@ -74,13 +82,28 @@ def _installed(package: str) -> Path:
 
 
 def epitran_mapping(code: str) -> str | None:
-    """``tur-Latn`` for ``tur_Latn`` if epitran has a mapping of that name."""
-    name = code.replace("_", "-")
-    return name if (_installed("epitran") / "data" / "map" / f"{name}.csv").exists() else None
+    """``tur-Latn`` for ``tur_Latn``, ``aze-Latn`` for ``azj_Latn``, if epitran has a mapping of that name."""
+    folder = _installed("epitran") / "data" / "map"
+    names = (f"{iso}-{code[4:]}" for iso in languages.names_of(code[:3]))
+    return next((name for name in names if (folder / f"{name}.csv").exists()), None)
 
 
 def espeak_voice(code: str) -> str | None:
-    """espeak's voice that is called by the language's two-letter or three-letter code."""
+    """espeak's voice that is called by the language's two-letter or three-letter code, or its macrolanguage's."""
     language = languages.get(code)
-    there = {p.name for p in (_installed("espeakng_loader") / "espeak-ng-data" / "lang").rglob("*") if p.is_file()}
-    return next((name for name in (language.iso1, language.iso) if name in there), None)
+    return next((name for name in (language.iso1, *languages.names_of(language.iso)) if name in _espeak_voices()), None)
+
+
+@functools.cache
+def _espeak_voices() -> frozenset[str]:
+    """The languages that espeak's files say they are, of those whose pronunciation dictionary is there; without it (Faroese) a
+    voice is silent."""
+    data = _installed("espeakng_loader") / "espeak-ng-data"
+    found = set()
+    for path in (data / "lang").rglob("*"):
+        if path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            says = {key: re.findall(rf"^{key}\s+(\S+)", text, re.MULTILINE) for key in ("language", "dictionary")}
+            dictionary = (says["dictionary"] or [path.name.split("-")[0]])[0]
+            found |= set(says["language"]) if (data / f"{dictionary}_dict").exists() else set()
+    return frozenset(found)

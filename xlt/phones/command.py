@@ -78,7 +78,7 @@ def with_data(settings: list[str]) -> list[Path]:
             with contextlib.chdir(folder):
                 choose(cfg.lang, cfg.phones)
         except ConfigError as err:
-            say(f"  {folder.name} is left out: {err}")
+            say(f"  {folder.name} is left out: {str(err).partition(';')[0]}")
         else:
             found.append(folder)
     return found

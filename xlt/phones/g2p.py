@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.errors import DataError
+from xlt.languages import OF_SCRIPT
 from xlt.log import say
 from xlt.phones import engines
-from xlt.phones.choice import choose
+from xlt.phones.choice import TABLE, choose
 from xlt.phones.segments import segment
 
 if TYPE_CHECKING:
     from xlt.sections import PhonesConfig
+
+_SPELLED = 3.5  # phones a letter; alphabets and syllabaries have up to 2, spelled ones 5
 
 
 class G2p:
@@ -23,6 +26,7 @@ class G2p:
         self.choice = choose(code, settings)
         self._engine = engines.make(self.choice)
         self._graphemes = 0
+        self._letters: list[tuple[int, int]] = []  # espeak: phones and letters of each text without digits
         self._phones: Counter = Counter()
 
     def __call__(self, texts: list[str]) -> list[list[str]]:
@@ -30,7 +34,18 @@ class G2p:
         self._graphemes += sum(engines.is_grapheme(c) for text in texts for c in text)
         found = [segment(ipa, self.choice) for ipa in self._engine(texts)]
         self._phones.update(phone for phones in found for phone in phones)
+        if self.choice.engine == "espeak":
+            self._letters += [(len(phones), sum(map(engines.is_grapheme, text)))
+                              for phones, text in zip(found, texts, strict=True) if not any(c.isdigit() for c in text)]
         return found
+
+    def check(self) -> None:
+        """DataError if espeak did not read what it met but called the letters by their names, as it does in a script that
+        the voice does not know: ``arabic alif …`` for Punjabi in Arabic script."""
+        phones, letters = (sum(column) for column in zip(*self._letters, strict=True)) if self._letters else (0, 0)
+        if self.choice.code[4:] not in OF_SCRIPT and phones > _SPELLED * letters:
+            raise DataError(f"{self.choice.code}: {self.choice} gives {phones / letters:.1f} phones a letter: it does not read "
+                            f"the script {self.choice.code[4:]} but spells it; {TABLE}")
 
     def facts(self) -> dict:
         """What was met so far: ``unmapped`` graphemes and phones with ``no_features`` in panphon, with counts."""
@@ -80,6 +95,7 @@ def phones_of(tables: dict[Path, dict[str, str]], langs: dict[Path, dict[str, st
                     raise DataError(f"{path}: {utt}: {texts[utt]!r} has no phones by {g2p.choice}; give its letters IPA with "
                                     "phones.table=g2p.tsv, or remove the utterance")
                 made[path][utt] = " ".join(phones)
+        g2p.check()
         facts[code] = g2p.facts()
         report(code, facts[code])
     return {path: {utt: made[path][utt] for utt in texts} for path, texts in tables.items()}, facts

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xlt.errors import DataError
-from xlt.languages import LANGUAGES, Language
+from xlt.languages import LANGUAGES, Language, names_of
 from xlt.log import say
 
 _SETS = {"train": "train training trn tr entrenamiento entraînement entrainement treino addestramento eğitim обучение",
@@ -69,7 +69,7 @@ def names_language(word: str, lang: Language) -> bool:
     """Whether ``word`` names ``lang``: its code, ISO code or English name, also with a region: ``swh``, ``sw``, ``sw-KE``."""
     word = word.strip().casefold().replace("_", "-")
     first, *rest = word.split("-")
-    if first not in {lang.iso, lang.iso1} - {""}:
+    if first not in {*names_of(lang.iso), lang.iso1} - {""}:
         return word == lang.name.casefold()
     scripts = [part for part in rest if re.fullmatch("[a-z]{4}", part)]
     return not scripts or scripts[0] == lang.code[4:].casefold()
