@@ -36,8 +36,10 @@ def test_an_unknown_language_needs_no_code():
 
 
 @pytest.mark.parametrize(("code", "iso1", "normaliser", "name"), [
-    ("fao_Latn", "fo", "generic-v1", "fao_Latn"), ("azj_Latn", "az", "aze-v1", "Azerbaijani"), ("azb_Arab", "", "generic-v1", "azb_Arab"),
-    ("ara_Arab", "ar", "generic-v1", "Arabic"), ("zho_Hant", "zh", "han-v1", "zho_Hant"), ("tgl_Latn", "tl", "generic-v1", "tgl_Latn")])
+    ("fao_Latn", "fo", "generic-v1", "fao_Latn"), ("azj_Latn", "az", "aze-v1", "Azerbaijani"),
+    ("azb_Arab", "", "generic-v1", "azb_Arab"),
+    ("ara_Arab", "ar", "generic-v1", "Arabic"), ("zho_Hant", "zh", "han-v1", "zho_Hant"),
+    ("tgl_Latn", "tl", "generic-v1", "tgl_Latn")])
 def test_other_codes_of_a_language(code, iso1, normaliser, name):
     lang = languages.get(code)
     assert (lang.code, lang.iso1, lang.normaliser, lang.name) == (code, iso1, normaliser, name)

@@ -37,16 +37,16 @@ def no_shared_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Of what the model that training starts from has heard, and those before it, and of what is mixed in, nothing in dev and
     test: no recording, no content that the corpus knows to be the same."""
-    source, heard = origin(cfg), {}
+    source, heard = origin(cfg), []
     if source and source.heard is None:
         yield Fault("warning", str(source.folder), "does not say what it was trained on",
                     "make sure that it has not heard dev and test, or train it again with this version")
     elif source:
-        heard = {utt: (*values, str(source.folder)) for utt, values in source.heard.items()}
+        heard = [(utt, *values, str(source.folder)) for utt, values in source.heard.items()]
     for recipe, (train, _) in cfg.mixed.items():
-        heard |= {utt: (*line.split(" ", 1), f"../{recipe}") for utt, line in what_is_heard(sets.data / train).items()}
-    for table, place, what in (("utt2audio", 0, "recording"), ("utt2content", 1, "content")):
-        known = {values[place]: (utt, values[2]) for utt, values in heard.items() if values[place] not in ("-", utt)}
+        heard += [(utt, *line.split(" ", 1), f"../{recipe}") for utt, line in what_is_heard(sets.data / train).items()]
+    for table, place, what in (("utt2audio", 1, "recording"), ("utt2content", 2, "content")):
+        known = {values[place]: (values[0], values[3]) for values in heard if values[place] not in ("-", values[0])}
         for data in sets.values():
             for line in data.lines.get(table, []) if data.name != cfg.train_set else []:
                 if line.value in known:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xlt.data.corpora.recipes import bring_up_to_date, settings_of
-from xlt.data.subsets import TABLES, tag_tables, write_tags
+from xlt.data.subsets import TABLES, in_front, tag_tables, write_tags
 from xlt.errors import ConfigError
 from xlt.kaldi_io import read_table, spk2utt, write_table
 from xlt.log import say
@@ -17,7 +17,8 @@ from xlt.stage import Context, Unit
 def units(ctx: Context) -> Iterator[Unit]:
     """``data/train_spa`` and ``data/test_spa`` for each ``spa``; where that recipe has no data yet, its stage 1 makes it.
 
-    Its training set is the one that its own recipe.yaml asks for.
+    Its training set is the one that its own recipe.yaml asks for. Its ids get its language in front if this recipe, or another
+    that is mixed in, has one of them, too.
     """
     for name, (train, test) in ctx.cfg.mixed.items():
         recipe = f"../{name}"
@@ -30,15 +31,24 @@ def units(ctx: Context) -> Iterator[Unit]:
         for ours, theirs in ((train, own.train_set), (test, "test")):
             folder = Path(recipe) / "data" / theirs
             yield Unit("data", ctx.data / ours, {"from": recipe}, [folder],
-                       lambda out, folder=folder, ours=ours, recipe=recipe: _take(folder, recipe, ours, out))
+                       lambda out, folder=folder, ours=ours, recipe=recipe, lang=own.lang: _take(ctx, folder, recipe, lang, ours,
+                                                                                                 out))
 
 
-def _take(folder: Path, recipe: str, name: str, out: Path) -> dict:
-    tables = {table: read_table(folder / table) for table in TABLES}
+def _ids(folder: Path) -> set[str]:
+    return set(read_table(folder / "text")) if (folder / "text").exists() else set()
+
+
+def _take(ctx: Context, folder: Path, recipe: str, lang: str, name: str, out: Path) -> dict:
+    tables = {table: read_table(folder / table) for table in (*TABLES, *tag_tables(folder))}
     tables["wav.scp"] = {utt: os.path.normpath(os.path.join(recipe, wav)) for utt, wav in tables["wav.scp"].items()}
-    for table, rows in tables.items():
-        write_table(out / table, rows)
-    write_tags({table: read_table(folder / table) for table in tag_tables(folder)}, tables["text"], out)
+    others = [ctx.data / "all", *(Path(f"../{mixed}/data/all") for mixed in ctx.cfg.mixed if f"../{mixed}" != recipe)]
+    own = _ids(Path(recipe) / "data" / "all")
+    if any(own & _ids(other) for other in others):
+        tables = in_front(tables, f"{lang}_")
+    for table in TABLES:
+        write_table(out / table, tables[table])
+    write_tags({table: rows for table, rows in tables.items() if table not in TABLES}, tables["text"], out)
     write_table(out / "spk2utt", spk2utt(tables["utt2spk"]))
     minutes = sum(map(float, tables["utt2dur"].values())) / 60
     say(f"  {name}: {len(tables['text'])} utterances, {minutes:.2f} minutes of {recipe}")

@@ -28,6 +28,15 @@ def write_tags(tags: Mapping[str, Mapping[str, str]], utts: Iterable[str], out: 
             write_table(out / table, own)
 
 
+def in_front(tables: Mapping[str, Mapping[str, str]], prefix: str) -> dict[str, dict[str, str]]:
+    """The tables of one corpus with ``prefix`` before all ids of utterances and speakers, also where a value is such an id."""
+    ids = {utt for rows in tables.values() for utt in rows}
+    speakers = set(tables["utt2spk"].values())
+    known = {"utt2spk": speakers, "utt2group": ids | speakers, "utt2content": ids}
+    return {table: {prefix + utt: prefix + value if value in known.get(table, ()) else value for utt, value in rows.items()}
+            for table, rows in tables.items()}
+
+
 def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: Path | None = None) -> dict:
     """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of each language's train. Returns its size.
 

@@ -50,7 +50,7 @@ def mixture(ctx: Context, own: Speech, folder: Path) -> Mixture | None:
             rows |= read_table(getattr(files, table))
         category |= dict.fromkeys(read_table(files.scp), name)
     if len(category) < sum(len(read_table(files.scp)) for files in parts.values()):
-        raise DataError("train.mix: utterance ids stand in two recipes; begin the speaker ids of one corpus with its language")
+        raise DataError("train.mix: utterance ids stand in two recipes; run stage 1 (data) again with --force")
     for table, rows in tables.items():
         write_table(folder / table, rows)
     say("  batches: " + ", ".join(f"{100 * s:g}% {name}" for name, s in {OWN: rest, **shares}.items()))

@@ -256,10 +256,14 @@ def take_statistics(source: Trained | None, info: dict, out: Path) -> bool:
 
 
 def write_heard(ctx: Context, source: Trained | None, out: Path) -> None:
-    """``out/heard``: utterance → audio hash and content, of all that this model and those before it were trained on."""
+    """``out/heard``: utterance → audio hash and content, of all that this model and those before it were trained on.
+
+    An id that stands for two utterances, of two corpora, gets the second one's audio hash behind it.
+    """
     if source and source.heard is None:
         return  # a list that is not whole would pass for one
     rows = {utt: " ".join(values) for utt, values in source.heard.items()} if source else {}
     for name in ctx.cfg.learned_sets:
-        rows |= what_is_heard(ctx.data / name)
+        for utt, values in what_is_heard(ctx.data / name).items():
+            rows[utt if rows.get(utt, values) == values else f"{utt}-{values[:8]}"] = values
     write_table(out / HEARD, rows)

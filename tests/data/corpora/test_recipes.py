@@ -224,11 +224,25 @@ def test_a_source_without_a_language(egs, capsys):
 
 def test_the_same_utterance_id_in_two_sources(egs, capsys):
     kaldi(egs, "spa", "spa_Latn", ("s-a", "s-b", "s-c"), 300.0)
-    kaldi(egs, "cat", "cat_Latn", ("t-a", "t-b", "s-c"), 1300.0)
-    assert run(egs / "multi", sources(egs, "spa", "cat"), "data.train_minutes=null") == 2
-    said = capsys.readouterr().err
-    assert "../cat/data/all/text: 1 utterance ids stand in ../spa, too, first 's-c'" in said
-    assert not (egs / "multi/data/all").exists()
+    kaldi(egs, "cat", "cat_Latn", ("t-a", "s-c", "s-b"), 1300.0)  # test in one, dev in the other
+    assert run(egs / "multi", sources(egs, "spa", "cat"), "data.train_minutes=null") == 0
+    said = capsys.readouterr().out
+    assert "2 utterance ids stand in several sources, first 's-b': each id gets its language in front, such as spa_Latn_s" in said
+    assert table(egs, "multi", "dev/text") == {"cat_Latn_s-c": "text c cat", "spa_Latn_s-b": "text b spa"}
+    assert table(egs, "multi", "all/utt2spk") == {f"{lang}_{utt}": f"{lang}_{utt[0]}" for lang, utts in (
+        ("cat_Latn", ("s-b", "s-c", "t-a")), ("spa_Latn", ("s-a", "s-b", "s-c"))) for utt in utts}
+    assert all(content == utt for utt, content in table(egs, "multi", "all/utt2content").items())
+    assert main(["check", "--recipe", str(egs / "multi"), sources(egs, "spa", "cat"), "data.train_minutes=null"]) == 0
+
+
+def test_the_same_utterance_id_in_what_is_mixed_in(egs):
+    kaldi(egs, "spa", "spa_Latn", ("s-a", "s-b", "s-c"), 300.0)
+    kaldi(egs, "cat", "cat_Latn", ("t-a", "s-c", "s-b"), 1300.0)
+    kaldi(egs, "por", "por_Latn", ("u-a", "u-b", "u-c"), 2300.0)
+    assert run(egs / "cat", "train.mix={spa: 0.1, por: 0.1}") == 0
+    assert table(egs, "cat", "test_spa/utt2spk") == {"spa_Latn_s-c": "spa_Latn_s"}
+    assert table(egs, "cat", "train_spa/text") == {"spa_Latn_s-a": "text a spa"}
+    assert table(egs, "cat", "train_por/text") == {"u-a": "text a por"} and table(egs, "cat", "dev/text") == {"s-c": "text c cat"}
 
 
 def test_what_is_test_speech_in_one_language_is_training_speech_in_none(egs, capsys):

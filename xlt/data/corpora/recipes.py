@@ -1,7 +1,8 @@
 """Several recipes as one: their finished data/all put together; no clip is decoded or copied again.
 
-Utterance ids, speakers, texts, split and content stay those of the sources, and each source keeps its own settings. Where
-its data/all is missing or out of date, its stage 1 is run there first.
+Utterance ids, speakers, texts, split and content stay those of the sources, and each source keeps its own settings. Only where
+an utterance id stands in two sources does every id get its language in front. Where a source's data/all is missing or out of
+date, its stage 1 is run there first.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from xlt import data, languages
 from xlt.config import CONF_DIR, Config, load, read_yaml
-from xlt.data.subsets import TABLES, tag_tables, write_tags
+from xlt.data.subsets import TABLES, in_front, tag_tables, write_tags
 from xlt.errors import ConfigError, DataError, XltError
 from xlt.kaldi_io import read_table, spk2utt, write_table
 from xlt.log import say
@@ -25,7 +26,7 @@ from xlt.stage import Context, Unit, read_json, write_json
 _JOINED = (*TABLES, "utt2content", "utt2split")
 _THEIRS = ("normaliser", "columns", "tier", "allow_pipes", "train_from", "split", "parts", "splits", "min_dur_s", "max_dur_s",
            "max_chars_per_s", "min_chars_per_s")  # settings of a source alone
-_PASSED_ON = ("dir", "archive", "cache")  # where the corpus is: given here, they hold for every source
+_PASSED_ON = ("dir", "archive", "cache")  # where the corpus is: given with data.reader=recipes, they hold for every source
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ def sources(cfg: Config) -> list[Source]:
 
 
 def settings_of(name: str, cfg: Config, setting: str = "data.sources") -> Config:
-    """The settings of the recipe in ``name``, which ``setting`` asks for, with what ``cfg`` says of where corpora are."""
+    """The settings of the recipe in ``name``, which ``setting`` asks for, with what ``cfg`` says of where corpora are.
+
+    A recipe that has a corpus itself says that of a source only which is read alike and does not say where its own is.
+    """
     if not (Path(name) / "recipe.yaml").is_file():
         raise ConfigError(f"{setting}: {name}: no recipe there (no recipe.yaml); expected a directory such as ../fra, "
                           "relative to this recipe")
@@ -74,6 +78,8 @@ def settings_of(name: str, cfg: Config, setting: str = "data.sources") -> Config
     if own.data.reader == "recipes":
         raise ConfigError(f"{setting}: {name}: joins other recipes itself; name those instead: {own.data.sources}")
     given = {key: os.path.abspath(value) for key in _PASSED_ON if (value := getattr(cfg.data, key))}
+    if cfg.data.reader not in ("recipes", own.data.reader) or (cfg.data.reader != "recipes" and (own.data.dir or own.data.archive)):
+        given = {key: given[key] for key in given if key == "cache"}
     return dataclasses.replace(own, nj=cfg.nj or own.nj, data=dataclasses.replace(own.data, **given))
 
 
@@ -108,25 +114,24 @@ def unit(ctx: Context) -> Unit:
 def join(cfg: Config, found: list[Source], out: Path) -> dict:
     """Write the tables and the report of all ``found`` into ``out``; returns counts.
 
-    DataError if an utterance id stands in two sources, or a content is in different sets: a model would be tested on
-    what it has heard in another language.
+    DataError if a content is in different sets: a model would be tested on what it has heard in another language.
     """
     tables: dict[str, dict[str, str]] = {table: {} for table in _JOINED}
     owner: dict[str, str] = {}
     tags: dict[str, dict[str, str]] = {}
-    for source in found:
-        own = {table: read_table(source.everything / table) for table in _JOINED}
-        twice = sorted(own["text"].keys() & owner.keys())
+    parts = [_tables(source) for source in found]
+    count = Counter(utt for own in parts for utt in own["text"])
+    twice = sorted(utt for utt, times in count.items() if times > 1)
+    if twice:
+        first = next(source for source, own in zip(found, parts, strict=True) if twice[0] in own["text"])
+        say(f"  {len(twice)} utterance ids stand in several sources, first {twice[0]!r}: each id gets its language in front, "
+            f"such as {first.cfg.lang}_{twice[0]}")
+    for source, own in zip(found, parts, strict=True):
         if twice:
-            raise DataError(f"{source.everything / 'text'}: {len(twice)} utterance ids stand in {owner[twice[0]]}, too, "
-                            f"first {twice[0]!r}; begin the speaker ids of one corpus with its language")
+            own = in_front(own, f"{source.cfg.lang}_")
         owner |= dict.fromkeys(own["text"], source.name)
-        # paths count from the recipe, as in Kaldi; an absolute one stays as it is
-        own["wav.scp"] = {u: os.path.normpath(os.path.join(source.name, wav)) for u, wav in own["wav.scp"].items()}
-        for table in _JOINED:
-            tables[table] |= own[table]
-        for table in tag_tables(source.everything):
-            tags.setdefault(table, {}).update(read_table(source.everything / table))
+        for table, rows in own.items():
+            (tables if table in _JOINED else tags).setdefault(table, {}).update(rows)
     _refuse_leaks(tables, owner)
     for table, rows in tables.items():
         write_table(out / table, rows)
@@ -136,6 +141,13 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
     write_json(out / "report.json", report)
     say(f"  {len(found)} languages: {report['kept']} utterances, {report['minutes']['all']:.1f} minutes")
     return {"utterances": report["kept"], "minutes": report["minutes"]["all"]}
+
+
+def _tables(source: Source) -> dict[str, dict[str, str]]:
+    """All tables of a source's data/all, tags too; paths count from the recipe that joins, absolute ones stay as they are."""
+    own = {table: read_table(source.everything / table) for table in (*_JOINED, *tag_tables(source.everything))}
+    own["wav.scp"] = {utt: os.path.normpath(os.path.join(source.name, wav)) for utt, wav in own["wav.scp"].items()}
+    return own
 
 
 def _refuse_leaks(tables: dict[str, dict[str, str]], owner: dict[str, str]) -> None:
