@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,15 @@ def test_table_takes_whole_words_then_the_longest_letters(table):
     assert [" ".join(p) for p in g2p(["shasa has", "ng'anee", "quai", "sa-xsha"])] == [
         "ʃ a s a h a s", "ŋ a n eː", "k eː", "s a ʃ a"]
     assert g2p.facts()["unmapped"] == {}
+
+
+def test_tones_are_no_unmapped_letters(capsys):
+    path = Path("text")
+    made, facts = phones_of({path: {"u1": "ẹ̀kọ́ ènìyàn ж"}}, {path: {"u1": "yor_Latn"}}, AUTO)
+    assert made == {path: {"u1": "ɛ k ɔ e n i j a n ж"}}
+    assert facts["yor_Latn"]["unmapped"] == {"ж": 1}
+    assert facts["yor_Latn"]["tones"] == {"à": 1, "è": 1, "ì": 1, "\u0300": 1, "\u0301": 1}
+    assert "read as tones, which are not kept: à:1" in capsys.readouterr().out
 
 
 def test_unmapped_letters_are_counted_and_stay(table, capsys):

@@ -15,10 +15,12 @@ from xlt.phones.choice import Choice
 
 class Engine(Protocol):
     """Call it with texts: the IPA of each, words parted by spaces. ``unmapped``: letters that it has no rule for, counted;
-    ``guess``: what became of them. ``foreign``: texts with words that it read as another language."""
+    ``guess``: what became of them. ``tones``: marks, alone or on a letter, that came out as IPA's marks of tone, counted.
+    ``foreign``: texts with words that it read as another language."""
 
     guess: str
     unmapped: Counter
+    tones: Counter
     foreign: int
 
     def __call__(self, texts: list[str]) -> list[str]: ...
@@ -36,6 +38,8 @@ def is_grapheme(char: str) -> bool:
 
 _SCRIPTS = {"Latn": "LATIN", "Cyrl": "CYRILLIC", "Grek": "GREEK", "Armn": "ARMENIAN", "Geor": "GEORGIAN", "Hebr": "HEBREW",
             "Arab": "ARABIC", "Hans": "CJK", "Hang": "HANGUL"}
+
+_TONES = "\u0300\u0301\u0302\u0304\u030b\u030c\u030f"  # grave, acute, circumflex, macron, double acute, caron, double grave
 
 
 class Espeak:
@@ -60,6 +64,7 @@ class Espeak:
                                       words_mismatch="ignore", logger=quiet)
         self._script = _SCRIPTS.get(choice.code[4:])
         self.unmapped: Counter = Counter()
+        self.tones: Counter = Counter()
         self.foreign = 0
 
     def __call__(self, texts: list[str]) -> list[str]:
@@ -87,6 +92,7 @@ class Epitran:
         self._known = set(letters + unicodedata.normalize("NFD", letters))
         self._words: dict[str, str] = {}
         self.unmapped: Counter = Counter()
+        self.tones: Counter = Counter()
         self.foreign = 0
 
     def __call__(self, texts: list[str]) -> list[str]:
@@ -95,9 +101,16 @@ class Epitran:
     def _word(self, word: str) -> str:
         if word not in self._words:
             self._words[word] = self._epitran.transliterate(word)
-        # a letter that no rule has, and that came out as it went in
-        self.unmapped.update(c for c in word if is_grapheme(c) and c not in self._known and c in self._words[word])
+        for c in word:  # a letter that no rule has, and that came out as it went in
+            if is_grapheme(c) and c not in self._known and c in self._words[word]:
+                (self.tones if self._is_tone(c) else self.unmapped)[c] += 1
         return self._words[word]
+
+    def _is_tone(self, char: str) -> bool:
+        """``à`` where ``a`` is known: tone, in the orthographies that epitran maps and in IPA."""
+        marks = unicodedata.normalize("NFD", char)
+        plain = "".join(c for c in marks if c not in _TONES)
+        return plain != marks and all(c in self._known for c in plain)
 
 
 class Table:
@@ -109,6 +122,7 @@ class Table:
         self.rows = read_tsv(Path(choice.name))
         self._longest = max(map(len, self.rows))
         self.unmapped: Counter = Counter()
+        self.tones: Counter = Counter()
         self.foreign = 0
 
     def __call__(self, texts: list[str]) -> list[str]:

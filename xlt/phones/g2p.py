@@ -53,7 +53,7 @@ class G2p:
 
         known = vectors(self._phones)
         return {"g2p": str(self.choice), "graphemes": self._graphemes, "foreign_texts": self._engine.foreign,
-                "unmapped": _counts(self._engine.unmapped), "guess": self._engine.guess,
+                "unmapped": _counts(self._engine.unmapped), "tones": _counts(self._engine.tones), "guess": self._engine.guess,
                 "no_features": _counts({p: n for p, n in self._phones.items() if p not in known})}
 
 
@@ -68,6 +68,8 @@ def report(code: str, facts: dict) -> None:
     say(f"  {code}: phones by {facts['g2p']}; {share:.2f}% of {facts['graphemes']} graphemes are mapped")
     if unmapped:
         say(f"    unmapped, {facts['guess']}: {_listed(unmapped)}; give them IPA with phones.table=g2p.tsv")
+    if facts["tones"]:
+        say(f"    read as tones, which are not kept: {_listed(facts['tones'])}; a letter among them needs its IPA, too")
     if facts["foreign_texts"]:
         say(f"    {facts['foreign_texts']} texts have words that are read as another language")
     if facts["no_features"]:

@@ -77,9 +77,8 @@ def settings_of(name: str, cfg: Config, setting: str = "data.sources") -> Config
         languages.get(own.lang)
     if own.data.reader == "recipes":
         raise ConfigError(f"{setting}: {name}: joins other recipes itself; name those instead: {own.data.sources}")
-    given = {key: os.path.abspath(value) for key in _PASSED_ON if (value := getattr(cfg.data, key))}
-    if cfg.data.reader not in ("recipes", own.data.reader) or (cfg.data.reader != "recipes" and (own.data.dir or own.data.archive)):
-        given = {key: given[key] for key in given if key == "cache"}
+    alike = cfg.data.reader == "recipes" or (cfg.data.reader == own.data.reader and not (own.data.dir or own.data.archive))
+    given = {key: os.path.abspath(value) for key in (_PASSED_ON if alike else ("cache",)) if (value := getattr(cfg.data, key))}
     return dataclasses.replace(own, nj=cfg.nj or own.nj, data=dataclasses.replace(own.data, **given))
 
 
