@@ -161,6 +161,11 @@ def iso(code: str) -> str:
     return get(code).iso
 
 
+def is_code(word: str) -> bool:
+    """Whether ``word`` has the form of a language's code, ``ron_Latn``."""
+    return _CODE.fullmatch(word) is not None
+
+
 def get(code: str | None) -> Language:
     """The language ``code``, e.g. ``ron_Latn``.
 
@@ -170,7 +175,7 @@ def get(code: str | None) -> Language:
     """
     if code in LANGUAGES:
         return LANGUAGES[code]
-    if not isinstance(code, str) or not _CODE.fullmatch(code):
+    if not isinstance(code, str) or not is_code(code):
         word = str(code).replace("-", "_").split("_")[0].lower()
         near = [c for c, lang in LANGUAGES.items() if word and word in (c[:3], lang.iso1, lang.name.lower())]
         hint = f"; did you mean {near[0]}?" if near else ""

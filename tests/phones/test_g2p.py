@@ -35,12 +35,12 @@ WORDS = {
 @pytest.mark.parametrize(("code", "words"), WORDS.items(), ids=str)
 def test_words(code, words):
     if code == "fra_Latn":  # liaison shows that whole texts are read
-        assert G2p(code, AUTO)(["les enfants"]) == [words["les enfants"].split()]
-    assert {w: " ".join(p) for w, p in zip(words, G2p(code, AUTO)(list(words)), strict=True)} == words
+        assert G2p(choose(code, AUTO))(["les enfants"]) == [words["les enfants"].split()]
+    assert {w: " ".join(p) for w, p in zip(words, G2p(choose(code, AUTO))(list(words)), strict=True)} == words
 
 
 def test_epitran_where_spelling_is_close_to_sound():
-    g2p = G2p("swh_Latn", AUTO)
+    g2p = G2p(choose("swh_Latn", AUTO))
     assert str(g2p.choice) == "epitran swa-Latn"
     assert [" ".join(p) for p in g2p(["shule", "kichwa"])] == ["ʃ u l e", "k i t͡ʃ w a"]
 
@@ -102,11 +102,23 @@ def table(tmp_path):
 
 
 def test_table_takes_whole_words_then_the_longest_letters(table):
-    g2p = G2p("xyz_Latn", PhonesConfig("auto", str(table)))
+    g2p = G2p(choose("xyz_Latn", PhonesConfig("auto", str(table))))
     # x is silent; the hyphen has no sound
     assert [" ".join(p) for p in g2p(["shasa has", "ng'anee", "quai", "sa-xsha"])] == [
         "ʃ a s a h a s", "ŋ a n eː", "k eː", "s a ʃ a"]
     assert g2p.facts()["unmapped"] == {}
+
+
+def test_a_table_is_of_one_language(table):
+    texts, langs = {Path("text"): {"u1": "shasa", "u2": "casa"}}, {Path("text"): {"u1": "xyz_Latn", "u2": "spa_Latn"}}
+    with pytest.raises(ConfigError, match="g2p.tsv: one table, but there are spa_Latn, xyz_Latn; .* e.g. spa_Latn.tsv"):
+        phones_of(texts, langs, PhonesConfig("auto", str(table)))
+    own = table.rename(table.with_name("xyz_Latn.tsv"))
+    for place in (own, table.parent):
+        made, _ = phones_of(texts, langs, PhonesConfig("auto", str(place)))
+        assert made == {Path("text"): {"u1": "ʃ a s a", "u2": "k a s a"}}
+    with pytest.raises(ConfigError, match="no way is known to turn text of xzy_Latn"):
+        choose("xzy_Latn", PhonesConfig("auto", str(own)))
 
 
 def test_tones_are_no_unmapped_letters(capsys):
@@ -130,14 +142,14 @@ def test_unmapped_letters_are_counted_and_stay(table, capsys):
 
 
 def test_letters_of_another_script_are_counted_for_espeak():
-    g2p = G2p("rus_Cyrl", AUTO)
+    g2p = G2p(choose("rus_Cyrl", AUTO))
     g2p(["пингвин linux"])
     facts = g2p.facts()
     assert facts["unmapped"] == dict.fromkeys("ilnux", 1) and facts["foreign_texts"] == 1
 
 
 def test_epitran_counts_letters_without_a_rule():
-    g2p = G2p("swh_Latn", AUTO)
+    g2p = G2p(choose("swh_Latn", AUTO))
     g2p(["shule ж"])
     assert g2p.facts()["unmapped"] == {"ж": 1}
 

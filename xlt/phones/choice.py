@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +67,8 @@ def choose(code: str, settings: PhonesConfig) -> Choice:
 
 
 def _table(code: str, path: str | None) -> Path | None:
-    """The user's table for ``code``: the file, or ``<code>.tsv`` in the folder ``path``."""
+    """The user's table for ``code``: the file ``path`` unless it is called like another language, or ``<code>.tsv`` in that
+    folder."""
     if path is None:
         return None
     if not Path(path).exists():
@@ -74,7 +76,17 @@ def _table(code: str, path: str | None) -> Path | None:
     if Path(path).is_dir():
         found = Path(path) / f"{code}.tsv"
         return found if found.exists() else None
-    return Path(path)
+    return None if languages.is_code(Path(path).stem) and Path(path).stem != code else Path(path)
+
+
+def choose_all(codes: Iterable[str], settings: PhonesConfig) -> dict[str, Choice]:
+    """``{code: converter}``; ConfigError for a code without one, or if one table would speak for several languages."""
+    found = {code: choose(code, settings) for code in sorted(codes)}
+    of_table = [code for code, choice in found.items() if choice.engine == "tsv"]
+    if len(of_table) > 1 and not Path(settings.table).is_dir():
+        raise ConfigError(f"phones.table: {settings.table}: one table, but there are {', '.join(of_table)}; call it by its "
+                          f"language, e.g. {of_table[0]}.tsv, or name a folder with the tables of all that need one")
+    return found
 
 
 def _installed(package: str) -> Path:

@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 from xlt.kaldi_io import read_table, same_keys
-from xlt.phones.choice import choose
+from xlt.phones.choice import choose_all
 from xlt.stage import Context
 
 
@@ -41,4 +41,4 @@ def versions() -> dict[str, str]:
 def choices(ctx: Context) -> dict[str, str]:
     """``{language: converter}`` of all sets; ConfigError for a language without one."""
     codes = {lang for name in sets(ctx) for lang in languages_of(ctx, name).values()}
-    return {code: str(choose(code, ctx.cfg.phones)) for code in sorted(codes)}
+    return {code: str(choice) for code, choice in choose_all(codes, ctx.cfg.phones).items()}

@@ -10,7 +10,7 @@ from xlt.errors import DataError
 from xlt.languages import OF_SCRIPT
 from xlt.log import say
 from xlt.phones import engines
-from xlt.phones.choice import TABLE, choose
+from xlt.phones.choice import TABLE, Choice, choose_all
 from xlt.phones.segments import segment
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ _SPELLED = 3.5  # phones a letter; alphabets and syllabaries have up to 2, spell
 
 
 class G2p:
-    """The converter of language ``code``; ConfigError if it has none. It counts what it meets."""
+    """The converter that ``choice`` names. It counts what it meets."""
 
-    def __init__(self, code: str, settings: PhonesConfig):
-        self.choice = choose(code, settings)
+    def __init__(self, choice: Choice):
+        self.choice = choice
         self._engine = engines.make(self.choice)
         self._graphemes = 0
         self._letters: list[tuple[int, int]] = []  # espeak: phones and letters of each text without digits
@@ -88,8 +88,8 @@ def phones_of(tables: dict[Path, dict[str, str]], langs: dict[Path, dict[str, st
     """
     made: dict[Path, dict[str, str]] = {path: {} for path in tables}
     facts = {}
-    for code in sorted({lang for of in langs.values() for lang in of.values()}):
-        g2p = G2p(code, settings)
+    for choice in choose_all({lang for of in langs.values() for lang in of.values()}, settings).values():
+        code, g2p = choice.code, G2p(choice)
         for path, texts in tables.items():
             own = [utt for utt in texts if langs[path][utt] == code]
             for utt, phones in zip(own, g2p([texts[utt] for utt in own]) if own else [], strict=True):
