@@ -85,6 +85,16 @@ def test_command_ranks_and_writes_json_and_a_picture(egs, tmp_path, capsys):
         assert image.format == "PNG" and len(image.getcolors(100000)) > 5
 
 
+def test_a_table_of_the_target_is_not_used_for_the_sources(egs, tmp_path, capsys):
+    table = tmp_path / "g2p.tsv"
+    table.write_text("c\tk\na\ta\ns\tθ\n", encoding="utf-8")
+    assert main(["phones", "cat", "--sources", "spa", f"phones.table={table}"]) == 2
+    assert "g2p.tsv: one table, but there are cat_Latn, ron_Latn, spa_Latn; call it by its language" in capsys.readouterr().err
+    table.rename(tmp_path / "cat_Latn.tsv")
+    assert main(["phones", "cat", "--sources", "spa", f"phones.table={tmp_path / 'cat_Latn.tsv'}"]) == 0
+    assert "θ 1× → s" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("words", "part"), [
     (["nosuch", "--sources", "spa"], "nosuch: no recipe"), (["cat", "--sources", "cat"], "no recipe but the target itself"),
     (["cat", "--sources", "spa", "phones.g2p=tsv"], "phones.g2p=tsv: no table for"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,11 +84,20 @@ def _table(code: str, path: str | None) -> Path | None:
 def choose_all(codes: Iterable[str], settings: PhonesConfig) -> dict[str, Choice]:
     """``{code: converter}``; ConfigError for a code without one, or if one table would speak for several languages."""
     found = {code: choose(code, settings) for code in sorted(codes)}
-    of_table = [code for code, choice in found.items() if choice.engine == "tsv"]
-    if len(of_table) > 1 and not Path(settings.table).is_dir():
-        raise ConfigError(f"phones.table: {settings.table}: one table, but there are {', '.join(of_table)}; call it by its "
-                          f"language, e.g. {of_table[0]}.tsv, or name a folder with the tables of all that need one")
+    refuse_shared_tables(found.values())
     return found
+
+
+def refuse_shared_tables(choices: Iterable[Choice]) -> None:
+    """ConfigError if one table would speak for several languages."""
+    codes = defaultdict(set)
+    for choice in choices:
+        if choice.engine == "tsv":
+            codes[os.path.abspath(choice.name)].add(choice.code)
+    for path, own in codes.items():
+        if len(own) > 1:
+            raise ConfigError(f"phones.table: {path}: one table, but there are {', '.join(sorted(own))}; call it by its "
+                              f"language, e.g. {min(own)}.tsv, or name a folder with the tables of all that need one")
 
 
 def _installed(package: str) -> Path:

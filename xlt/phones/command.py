@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from xlt.errors import ConfigError, DataError
 from xlt.log import say
 
 if TYPE_CHECKING:
+    from xlt.phones.choice import Choice
     from xlt.phones.compare import Overlap
 
 SHOWN = 10  # missing phones in a row of the table; the JSON has all
@@ -29,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Print tables; ConfigError or DataError for a recipe that is missing, has no data, or no way to phones."""
+    from xlt.phones.choice import refuse_shared_tables
     from xlt.phones.compare import NEAR, RARE, as_dict, common, inventory, rank
     from xlt.stage import write_json
 
@@ -37,7 +41,9 @@ def main(args: argparse.Namespace) -> None:
     folders = {folder.resolve().name: folder for folder in map(find_recipe, words)}
     target = find_recipe(args.target).resolve().name
     texts, isos = {}, {}
-    for name, folder in ({f.name: f for f in with_data(args.settings)} | folders).items():
+    used = {f.name: f for f in with_data(args.settings)} | folders
+    refuse_shared_tables(filter(None, (choice_of(folder, args.settings) for folder in used.values())))
+    for name, folder in used.items():
         texts[name], isos[name] = phone_texts(folder, args.settings)
     found = rank(texts[target], {name: texts[name] for name in folders if name != target}, within)
     if not found:
@@ -67,7 +73,6 @@ def find_recipe(word: str) -> Path:
 def with_data(settings: list[str]) -> list[Path]:
     """The recipes in egs/ of one language each whose stage 1 has run; says which have no way to phones."""
     from xlt.config import ROOT, load
-    from xlt.phones.choice import choose
 
     found = []
     for folder in sorted(path.parent for path in (ROOT / "egs").glob("*/recipe.yaml")):
@@ -75,13 +80,26 @@ def with_data(settings: list[str]) -> list[Path]:
         if folder.name == "TEMPLATE" or cfg.lang.startswith("mul_") or not (folder / "data" / cfg.train_set / "text").exists():
             continue
         try:
-            with contextlib.chdir(folder):
-                choose(cfg.lang, cfg.phones)
+            choice_of(folder, settings)
         except ConfigError as err:
             say(f"  {folder.name} is left out: {str(err).partition(';')[0]}")
         else:
             found.append(folder)
     return found
+
+
+def choice_of(recipe: Path, settings: list[str]) -> Choice | None:
+    """The converter of a recipe's language, a table by its whole path; None if it has several. ConfigError if there is none."""
+    from xlt.config import load
+    from xlt.languages import MULTIPLE
+    from xlt.phones.choice import choose
+
+    cfg = load(recipe, settings)
+    if cfg.lang == MULTIPLE:
+        return None
+    with contextlib.chdir(recipe):  # as the stages do: phones.table is relative to the recipe
+        choice = choose(cfg.lang, cfg.phones)
+        return replace(choice, name=os.path.abspath(choice.name)) if choice.engine == "tsv" else choice
 
 
 def phone_texts(recipe: Path, settings: list[str]) -> tuple[list[str], str]:
@@ -96,7 +114,7 @@ def phone_texts(recipe: Path, settings: list[str]) -> tuple[list[str], str]:
     text = recipe / "data" / cfg.train_set / "text"
     if not text.exists():
         raise DataError(f"{text}: not there; stage 1 (data) makes it: xlt data --recipe {recipe}")
-    with contextlib.chdir(recipe):  # as the stages do: phones.table is relative to the recipe
+    with contextlib.chdir(recipe):
         ctx = Context(Path("."), cfg)
         path = ctx.data / cfg.train_set / "text"
         made, _ = phones_of({path: read_table(path)}, {path: languages_of(ctx, cfg.train_set)}, cfg.phones)
