@@ -30,7 +30,8 @@ class Trained:
     def load(cls, folder: str | Path, setting: str = "train.init") -> Trained:
         """The finished experiment or bundle in ``folder``; DataError, which names ``setting``, if it is not one."""
         folder = Path(folder)
-        recipe, tag = folder.parent.parent, folder.name
+        made = folder.parent if folder.name == "bundle" else folder
+        recipe, tag = made.parent.parent, made.name
         command = f"{os.path.join(recipe, 'run.sh')} tag={tag}"
         if not folder.is_dir():
             if (folder.parent / f".{tag}.partial").is_dir():

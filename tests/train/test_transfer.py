@@ -174,8 +174,8 @@ def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path
     for key, value in after.items():
         expected = torch.stack([before[key][theirs.index(t)] for t in kept]) if key.startswith("ctc.") else before[key]
         assert torch.equal(value, expected), key
-    settings = (INIT, "train.zero_shot=true", "train.init_tokens=match", "tag=own", "decode.sets=[test]")
-    assert run(two, "decode", *settings) == 0
+    gone = "train.init=../source/exp/gone"  # what is trained needs its source no more
+    assert run(two, "decode", gone, "train.zero_shot=true", "train.init_tokens=match", "tag=own", "decode.sets=[test]") == 0
     written = set("".join(read_table(exp / "decode_test/text").values()).replace("<unk>", ""))
     assert written <= set(ours) | {" "}
 
@@ -183,6 +183,7 @@ def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path
 @pytest.mark.parametrize("stage", ["features", "train"])
 @pytest.mark.parametrize("settings, message", [
     (["train.init=../source/exp/none"], "no such folder; name a trained experiment or a bundle, or make it: ../source/run.sh "),
+    (["train.init=../source/exp/none/bundle"], "or make it: ../source/run.sh tag=none"),
     (["train.init=../source/exp/half"], "is half trained; the same command as before goes on: ../source/run.sh tag=half"),
     (["train.init=../source/exp/empty"], "has no model.pth, so it is no finished experiment"),
     ([INIT, "features.upstream=fbank"], "was trained on the upstream whisper_base, this recipe has fbank"),
@@ -274,6 +275,21 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
         ("error", f"{second!r} has the content of 'other-2', a training utterance of ../source/exp/main")]
     heard.unlink()
     assert [f.level for f in leaks.unheard_by_the_source(sets, cfg)] == ["warning"]
+
+
+def test_what_was_heard_keeps_both_utterances_of_one_id(tmp_path):
+    from types import SimpleNamespace
+
+    from xlt.train.transfer import write_heard
+
+    train = tmp_path / "data/train"
+    train.mkdir(parents=True)
+    for table, rows in (("wav.scp", ("s-1 a.wav", "s-2 b.wav")), ("utt2audio", ("s-1 " + 16 * "a", "s-2 " + 16 * "b"))):
+        (train / table).write_text("\n".join(rows) + "\n")
+    ctx = SimpleNamespace(data=tmp_path / "data", cfg=SimpleNamespace(learned_sets=["train"]))
+    source = SimpleNamespace(heard={"s-1": [16 * "0", "-"], "s-2": [16 * "b", "-"]})
+    write_heard(ctx, source, tmp_path)
+    assert read_table(tmp_path / "heard") == {"s-1": 16 * "0" + " -", "s-1-aaaaaaaa": 16 * "a" + " -", "s-2": 16 * "b" + " -"}
 
 
 def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_path):

@@ -39,7 +39,7 @@ def run(ctx: Context) -> None:
         files.need(ctx)
         _same_features(ctx, trained, files.info)
         run_unit(ctx, _unit(ctx, ctx.exp, f"decode_{name}", name, files, recogniser))
-    if source := origin(ctx.cfg):  # what it could do before, for stage 8 to compare
+    if ctx.cfg.mixed and (source := origin(ctx.cfg)):  # what it could do before, for stage 8 to compare
         for _, name in ctx.cfg.mixed.values():
             run_unit(ctx, _unit(ctx, source.folder, f"before_{name}", name, speech(ctx, name),
                                 lambda: _recogniser(source.folder, ctx)))
