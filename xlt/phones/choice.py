@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xlt.sections import PhonesConfig
 
 TABLE = ("write a table g2p.tsv, a line each of letters (or a whole word), a tab, and IPA, e.g. `sh<tab>ʃ`, and set "
-          "phones.table=g2p.tsv")
+         "phones.table=g2p.tsv")
 
 
 @dataclass(frozen=True)
