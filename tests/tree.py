@@ -17,7 +17,7 @@ class Tree:
 
     def __init__(self, root: Path):
         self.root = root
-        ignore = shutil.ignore_patterns("__pycache__", "data", "dump", "exp", "log", "results", "RESULTS.md", ".*")
+        ignore = shutil.ignore_patterns("__pycache__", "data", "dump", "exp", "log", "results", "report", "RESULTS.md", ".*")
         for name in ("egs", "tools"):
             shutil.copytree(ROOT / name, root / name, ignore=ignore)
         shutil.copytree(ROOT / "xlt", root / "xlt", ignore=shutil.ignore_patterns("__pycache__"))
