@@ -208,8 +208,8 @@ def _correlation(wanted: tables.Correlation, cells: Cells, egs: Path) -> list[st
     mean = f"{_minus(f'{fmean(rhos):.2f}')} over {len(rhos)} targets" if rhos else "–"
     note = f"The ranking is {wanted.key} in {wanted.ranking}" + (f", not there yet for {', '.join(lacking)}" if lacking else "")
     return [f"Gain in {wanted.metric.upper()} over {wanted.against}, by the one source (below 0: it became worse), and "
-            f"Spearman's rho of these gains with the ranking; n sources. {note}.", table([wanted.target, *sources, "rho", "n"], rows),
-            f"Mean rho: {mean}."]
+            f"Spearman's rho of these gains with the ranking; n sources. {note}.",
+            table([wanted.target, *sources, "rho", "n"], rows), f"Mean rho: {mean}."]
 
 
 def _ranking(path: Path, key: str) -> dict[str, float]:
