@@ -78,6 +78,8 @@ def test_a_script_that_a_voice_spells_is_refused(tmp_path):
     path = tmp_path / "text"
     with pytest.raises(DataError, match="pan_Arab: espeak pa gives .* phones a letter: it does not read the script Arab"):
         phones_of({path: {"u1": "ساریاں بندیاں"}}, {path: {"u1": "pan_Arab"}}, AUTO)
+    made, _ = phones_of({path: {"u1": "%", "u2": "1999"}}, {path: dict.fromkeys(("u1", "u2"), "spa_Latn")}, AUTO)
+    assert len(made[path]["u1"].split()) > 3 and len(made[path]["u2"].split()) > 20  # signs and numbers have no letters
 
 
 @pytest.mark.parametrize(("code", "settings", "words"), [

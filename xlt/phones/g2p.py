@@ -26,7 +26,7 @@ class G2p:
         self.choice = choice
         self._engine = engines.make(self.choice)
         self._graphemes = 0
-        self._letters: list[tuple[int, int]] = []  # espeak: phones and letters of each text without digits
+        self._letters = self._sounds = 0  # espeak: letters, and their phones, of texts without digits
         self._phones: Counter = Counter()
 
     def __call__(self, texts: list[str]) -> list[list[str]]:
@@ -35,17 +35,19 @@ class G2p:
         found = [segment(ipa, self.choice) for ipa in self._engine(texts)]
         self._phones.update(phone for phones in found for phone in phones)
         if self.choice.engine == "espeak":
-            self._letters += [(len(phones), sum(map(engines.is_grapheme, text)))
-                              for phones, text in zip(found, texts, strict=True) if not any(c.isdigit() for c in text)]
+            for phones, text in zip(found, texts, strict=True):
+                letters = sum(map(engines.is_grapheme, text))
+                if letters and not any(c.isdigit() for c in text):
+                    self._letters, self._sounds = self._letters + letters, self._sounds + len(phones)
         return found
 
     def check(self) -> None:
         """DataError if espeak did not read what it met but called the letters by their names, as it does in a script that
         the voice does not know: ``arabic alif …`` for Punjabi in Arabic script."""
-        phones, letters = (sum(column) for column in zip(*self._letters, strict=True)) if self._letters else (0, 0)
-        if self.choice.code[4:] not in OF_SCRIPT and phones > _SPELLED * letters:
-            raise DataError(f"{self.choice.code}: {self.choice} gives {phones / letters:.1f} phones a letter: it does not read "
-                            f"the script {self.choice.code[4:]} but spells it; {TABLE}")
+        script = self.choice.code[4:]
+        if script not in OF_SCRIPT and self._sounds > _SPELLED * self._letters:
+            raise DataError(f"{self.choice.code}: {self.choice} gives {self._sounds / self._letters:.1f} phones a letter: "
+                            f"it does not read the script {script} but spells it; {TABLE}")
 
     def facts(self) -> dict:
         """What was met so far: ``unmapped`` graphemes and phones with ``no_features`` in panphon, with counts."""
