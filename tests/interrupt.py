@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xlt.train.espnet_task import XltTrainer
+from xlt.models.espnet.task import XltTrainer
 
 
 def interrupt_after(monkeypatch, epoch: int) -> None:

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from xlt import cli
-from xlt.errors import DataError
-from xlt.stage import STAGES, Stage
+from xlt.core.context import STAGES, Stage
+from xlt.core.errors import DataError
 
 HEAVY = ["torch", "torchaudio", "numpy", "espnet2", "s3prl", "transformers", "matplotlib", "scipy", "sacrebleu",
          "soundfile", "sentencepiece", "omniio"]
@@ -118,7 +118,7 @@ def test_defects_are_not_hidden(monkeypatch, recipe):
 
 
 def test_stage_runs_in_the_recipe_with_its_log(monkeypatch, recipe, tmp_path_factory):
-    from xlt.log import say
+    from xlt.core.log import say
 
     seen = []
 

@@ -13,8 +13,8 @@ import pytest
 from tests.data.corpus import PHRASES, stamp, tone
 from tests.report.documents import document
 from tests.tree import Tree
-from xlt.config import ROOT
-from xlt.trained import NEEDED
+from xlt.core.config import ROOT
+from xlt.formats.model_folder import NEEDED
 
 SMALL = "features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from xlt import languages
-from xlt.config import load, read_yaml, schema
-from xlt.registry import READERS
+from xlt.core.config import load, read_yaml, schema
+from xlt.core.registry import READERS
+from xlt.text import languages
 
 ROOT = Path(__file__).resolve().parent.parent
 EGS = ROOT / "egs"

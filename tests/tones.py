@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from xlt.kaldi_io import write_table
+from xlt.formats.tables import write_table
 
 RATE = 16000
 TONES = {"a": 300, "e": 700, "i": 1500, "o": 2500}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xlt.kaldi_io import ArkWriter, write_table
+from xlt.formats.archives import ArkWriter
+from xlt.formats.tables import write_table
 
 WORDS = ["ana", "are", "mere", "și", "pere", "casa"]
 DIM = 64

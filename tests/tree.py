@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from xlt.config import ROOT
+from xlt.core.config import ROOT
 
 
 class Tree:

@@ -15,13 +15,14 @@ from pathlib import Path
 from xlt import __version__
 
 COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what it does)
-    "transcribe": ("xlt.bundle.transcribe", "write the text of sound files, with a bundle"),
-    "cache": ("xlt.features.cache_command", "list, clean up or check the features that recipes share"),
-    "experiment": ("xlt.experiment", "run a grid of experiments from a YAML file"),
-    "export": ("xlt.data.export", "write a recipe's data in another form: lhotse, table"),
-    "new_recipe": ("xlt.new_recipe", "make the recipe of a new language from a corpus; tools/new_recipe.sh installs first"),
-    "phones": ("xlt.phones.command", "compare a language's phones with those of source languages"),
-    "report": ("xlt.report.command", "outside a recipe: tables over all languages, report.html, LaTeX, CSV"),
+    "transcribe": ("xlt.commands.transcribe", "write the text of sound files, with a bundle"),
+    "cache": ("xlt.commands.cache", "list, clean up or check the features that recipes share"),
+    "experiment": ("xlt.commands.experiment", "run a grid of experiments from a YAML file"),
+    "export": ("xlt.commands.export", "write a recipe's data in another form: lhotse, table"),
+    "new_recipe": ("xlt.commands.new_recipe",
+                   "make the recipe of a new language from a corpus; tools/new_recipe.sh installs first"),
+    "phones": ("xlt.commands.phones", "compare a language's phones with those of source languages"),
+    "report": ("xlt.commands.report", "outside a recipe: tables over all languages, report.html, LaTeX, CSV"),
 }
 _SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
 _KIND = "a file stands where a folder belongs, or the other way round: move it away"
@@ -34,7 +35,7 @@ REMEDIES = {  # errors of the operating system that the user can mend; all other
 
 def _keys_of(stage: str) -> str:
     """The settings that a stage's section has, with their comments, from base.yaml; stage 4 makes the phones, too."""
-    from xlt.config import documented_keys
+    from xlt.core.config import documented_keys
 
     reads = ["phones"] if stage == "tokens" else []
     own = {k: v for k, v in documented_keys().items() if "." not in k or k.split(".")[0] in (stage, *reads)}
@@ -43,7 +44,7 @@ def _keys_of(stage: str) -> str:
 
 
 def _overview() -> str:
-    from xlt.stage import STAGES
+    from xlt.core.context import STAGES
 
     lines = [f"  {s.number:2} {s.name:10} {s.does}" for s in STAGES]
     lines += [f"     {name:10} {does}" for name, (_, does) in COMMANDS.items()]
@@ -59,7 +60,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
 
 def _is_command(words: list[str]) -> bool:
     """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command elsewhere."""
-    from xlt.stage import STAGES
+    from xlt.core.context import STAGES
 
     in_recipe = Path("recipe.yaml").exists() or any(word.split("=")[0] == "--recipe" for word in words)
     return bool(words) and words[0] in COMMANDS and not (in_recipe and words[0] in {s.name for s in STAGES})
@@ -67,7 +68,7 @@ def _is_command(words: list[str]) -> bool:
 
 def _parser(words: list[str]) -> argparse.ArgumentParser:
     """A parser for the stage or command that ``words`` name; only that one's arguments are built."""
-    from xlt.stage import STAGES
+    from xlt.core.context import STAGES
 
     raw = argparse.RawDescriptionHelpFormatter
     name = words[0] if words else ""
@@ -100,9 +101,9 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
 
 
 def _run(words: list[str]) -> None:
-    from xlt import log
-    from xlt.errors import MissingInput
-    from xlt.stage import STAGES, Context, find
+    from xlt.core import log
+    from xlt.core.context import STAGES, Context, find
+    from xlt.core.errors import MissingInput
 
     parser = _parser(words)
     if not words or words[0] not in {s.name for s in STAGES} | set(COMMANDS):
@@ -112,9 +113,9 @@ def _run(words: list[str]) -> None:
         importlib.import_module(COMMANDS[words[0]][0]).main(args)
         return
     if words[0] == "score" and (args.compare or args.set):
-        importlib.import_module("xlt.score.compare").main(args)
+        importlib.import_module("xlt.commands.compare").main(args)
         return
-    from xlt.config import load
+    from xlt.core.config import load
 
     settings = args.settings + ([f"nj={args.nj}"] if args.nj is not None else [])
     settings += [f"features.ngpu={args.ngpu}", f"train.ngpu={args.ngpu}"] if args.ngpu is not None else []
@@ -136,7 +137,7 @@ def _run(words: list[str]) -> None:
 
 def main(words: list[str] | None = None) -> int:
     """Entry point; returns the exit status: 0, 2 for an error that the user can mend, 130 after Ctrl-C."""
-    from xlt.errors import XltError
+    from xlt.core.errors import XltError
 
     words = sys.argv[1:] if words is None else words
     what = words[0] if words else ""

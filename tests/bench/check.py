@@ -20,8 +20,8 @@ import numpy as np
 
 from xlt.check import FAMILIES
 from xlt.check.datadir import Sets
-from xlt.config import load
-from xlt.kaldi_io import spk2utt, write_table
+from xlt.core.config import load
+from xlt.formats.tables import spk2utt, write_table
 
 LISTENING = {"audio"}  # families that open sound files
 HEADERS = {"audio_files"}  # rules that do

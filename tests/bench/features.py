@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.feature_bench.common import Bench  # noqa: E402
 from tests.bench.feature_bench.render import PARTS, write  # noqa: E402
-from xlt.config import ROOT  # noqa: E402
-from xlt.data.fetch import cache_root  # noqa: E402
-from xlt.errors import XltError  # noqa: E402
+from xlt.core.config import ROOT  # noqa: E402
+from xlt.core.errors import XltError  # noqa: E402
+from xlt.fetch.files import cache_root  # noqa: E402
 
 _APART = {"out", "work", "force", "part", "lane"}  # where and how, not what
 

@@ -16,15 +16,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from xlt.config import ROOT, load
+from xlt.audio.files import read_wav
+from xlt.core.config import ROOT, load
+from xlt.core.context import Context, need
+from xlt.core.errors import ConfigError, UpstreamError, XltError
+from xlt.core.log import Progress, say
+from xlt.core.stage import Unit, atomic_text, git_revision, run_unit, write_json
 from xlt.data import normaliser_of
-from xlt.data.fetch import cache_root, only_one
-from xlt.data.text import normalise
-from xlt.errors import ConfigError, UpstreamError, XltError
-from xlt.features.upstreams.whisper_weights import MODEL_BIN_SHA256, fetch_model_bin
-from xlt.kaldi_io import read_table, read_wav, write_table
-from xlt.languages import get
-from xlt.log import Progress, say
+from xlt.fetch.files import cache_root, only_one
+from xlt.formats.tables import read_table, write_table
 from xlt.report import benchmark
 from xlt.report.confusions import confusions
 from xlt.report.examples import examples
@@ -33,7 +33,9 @@ from xlt.report.results import load as load_results
 from xlt.score.document import measure, score_sets, set_facts
 from xlt.score.facts import environment, versions
 from xlt.score.match import match
-from xlt.stage import Context, Unit, atomic_text, git_revision, need, run_unit, write_json
+from xlt.text.languages import get
+from xlt.text.normalise import normalise
+from xlt.upstreams.whisper_weights import MODEL_BIN_SHA256, fetch_model_bin
 
 TAG = "peer_whisper_base_zeroshot"
 SET = "test"

@@ -7,7 +7,8 @@ import pytest
 
 from tests.bench import features
 from tests.bench.feature_bench import clips, common, epochs, growth, quality, render, resume, throughput
-from xlt.kaldi_io import ArkWriter, read_table, write_table
+from xlt.formats.archives import ArkWriter
+from xlt.formats.tables import read_table, write_table
 
 MADE = {"command": "python tests/bench/features.py --part {part}", "commit": "0123456789ab",
         "environment": {"processor": "some processor", "cores": 2, "memory_gib": 24, "system": "Linux x86_64"},
@@ -200,7 +201,7 @@ def test_layers_are_counted_and_timed_whichever_form_is_called(tmp_path):
     numpy = pytest.importorskip("numpy")
     from tests.tiny import make_tiny_wav2vec2
     from xlt.features.extract import Setup, encode_waves, load
-    from xlt.features.upstreams.base import Source
+    from xlt.upstreams.base import Source
 
     source = Source("hf_wav2vec2_custom", str(make_tiny_wav2vec2(tmp_path / "tiny")), {})
     upstream = load(Setup(source, "last", "float32", 80.0))
@@ -247,8 +248,8 @@ def test_clips_are_those_of_the_recipe_joined_or_not(tmp_path):
 
 def test_corpus_of_repeated_speech_holds_no_clip_twice(tmp_path):
     numpy = pytest.importorskip("numpy")
+    from xlt.audio.files import read_wav
     from xlt.features.extract import audio_hash
-    from xlt.kaldi_io import read_wav
 
     speech = numpy.random.default_rng(0).integers(-20000, 20000, 40000).astype(numpy.int16)
     assert growth.make_corpus(tmp_path, speech, hours=10 / 3600, clip_s=1.0) == 10

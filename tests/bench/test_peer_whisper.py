@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.bench import peer_whisper
-from xlt.kaldi_io import write_table
+from xlt.formats.tables import write_table
 from xlt.report.markdown import render
 from xlt.report.results import load
 

@@ -9,9 +9,11 @@ import soundfile
 import soxr
 
 from tests.tones import RATE, make_corpus, sound
+from xlt.audio.files import read_wav
 from xlt.cli import main
 from xlt.features import load_trained
-from xlt.kaldi_io import FeatureReader, read_table, read_wav
+from xlt.formats.archives import FeatureReader
+from xlt.formats.tables import read_table
 
 
 @pytest.fixture(scope="module")

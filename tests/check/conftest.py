@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from xlt.cli import main
-from xlt.config import load
-from xlt.kaldi_io import spk2utt, write_table
+from xlt.core.config import load
+from xlt.formats.tables import spk2utt, write_table
 
 TEXTS = {"train": ["un urs", "o casă", "un cal"], "dev": ["o sursă"], "test": ["un nor"]}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from xlt.kaldi_io import spk2utt, write_table
+from xlt.formats.tables import spk2utt, write_table
 
 RATE = 16000
 WORDS = ("casa mare pisica neagră doarme câinele aleargă prin grădină copilul citește o carte veche luna răsare peste deal "

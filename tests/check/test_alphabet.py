@@ -11,8 +11,8 @@ from xlt.check.letters import sigma
 from xlt.check.scripts import foreign, own_form, repaired, script_name, scripts_of, written_in
 from xlt.check.source_text import reread
 from xlt.check.words import characters_of, words_of
-from xlt.config import load
-from xlt.kaldi_io import write_table
+from xlt.core.config import load
+from xlt.formats.tables import write_table
 
 RIGHT = {  # sentences as their language writes them, after normalisation
     "amh_Ethi": "ሰላም ለዓለም ሁሉ",

@@ -11,7 +11,7 @@ import soxr
 from tests.check.conftest import speech
 from tests.check.faults import faults
 from xlt.check.sound import CACHE, measure
-from xlt.kaldi_io import read_table, spk2utt, write_table
+from xlt.formats.tables import read_table, spk2utt, write_table
 
 RATE = 16000
 SOUND = ("unreadable_audio", "as_long_as_said", "silent_audio", "only_noise", "low_level", "mostly_silence", "clipped_audio",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xlt.check import FAMILIES
-from xlt.kaldi_io import read_table, write_table
+from xlt.formats.tables import read_table, write_table
 
 
 def faults(recipe, level: str = "error") -> list[tuple[str, str, str]]:

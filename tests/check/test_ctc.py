@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.check.faults import faults
-from xlt.config import load
-from xlt.kaldi_io import read_table, write_table
-from xlt.stage import Context
+from xlt.core.config import load
+from xlt.core.context import Context
+from xlt.formats.tables import read_table, write_table
 from xlt.tokens.tokenizer import train_tokenizer
 
 TEXTS = {"ana-train0": "un urs", "ana-train1": "o" * 26, "ana-train2": "casă l" + "o" * 10}

@@ -10,7 +10,7 @@ import pytest
 from tests.check import corpus
 from xlt.check.mend import mended
 from xlt.cli import main
-from xlt.kaldi_io import read_table, write_table
+from xlt.formats.tables import read_table, write_table
 
 LATIN = frozenset({"Latn"})
 

@@ -18,11 +18,12 @@ import soundfile
 
 from tests.check import corpus
 from xlt.check import FAMILIES
-from xlt.check.datadir import Fault, Sets
+from xlt.check.datadir import Sets
+from xlt.check.faults import Fault
 from xlt.cli import main
-from xlt.config import load
-from xlt.kaldi_io import read_table, spk2utt, write_table
-from xlt.trained import NEEDED
+from xlt.core.config import load
+from xlt.formats.model_folder import NEEDED
+from xlt.formats.tables import read_table, spk2utt, write_table
 
 SETS = ("train", "dev", "test")
 Plant = Callable[[Path], None]

@@ -8,7 +8,7 @@ from tests.check.faults import faults
 from xlt.check import resources
 from xlt.check.datadir import Sets
 from xlt.check.resources import Size, needs, upstream_size
-from xlt.kaldi_io import read_table, write_table
+from xlt.formats.tables import read_table, write_table
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.check.faults import faults
 from tests.toy import make_toy_recipe
 from xlt.check.speech import line_through
 from xlt.cli import main
-from xlt.kaldi_io import read_table, spk2utt, write_table
+from xlt.formats.tables import read_table, spk2utt, write_table
 
 WORDS = ["un urs", "un cal alb", "o casă de lemn", "o casă de lemn și un cal", "doi urși mari lângă o casă de lemn"]
 
@@ -108,7 +108,7 @@ def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     monkeypatch.chdir(trained)
     from xlt.check.datadir import Sets
     from xlt.check.speech import droppable, misfits, section
-    from xlt.config import load
+    from xlt.core.config import load
 
     texts = read_table(trained / "data/train/text")
     wrong = "spk-train040"

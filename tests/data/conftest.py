@@ -8,7 +8,7 @@ import pytest
 
 from tests.data.corpus import PHRASES, stamp
 from xlt.cli import main
-from xlt.config import load
+from xlt.core.config import load
 
 
 @pytest.fixture

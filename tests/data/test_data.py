@@ -11,9 +11,10 @@ import pytest
 import soundfile
 
 from tests.data.corpus import PHRASES, stamp, tone
+from xlt.audio.files import read_wav
 from xlt.data import build
 from xlt.data.build import REASONS
-from xlt.kaldi_io import read_table, read_wav
+from xlt.formats.tables import read_table
 
 TABLES = {"wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "utt2lang", "utt2group", "utt2content",
           "utt2audio", "utt2format", "text_raw"}
@@ -281,7 +282,7 @@ def test_no_network_and_no_corpus(recipe, monkeypatch, tmp_path, capsys):
 
 
 def test_a_local_archive_is_unpacked_once_into_the_cache(recipe, stamps, tmp_path, capsys):
-    from tests.data.test_deb import make_deb
+    from tests.fetch.test_deb import make_deb
 
     files = {f"usr/share/tuxpaint/stamps/{p.relative_to(stamps)}": p.read_bytes()
              for p in stamps.rglob("*") if p.is_file()}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from xlt.kaldi_io import read_table, write_table
-from xlt.stage import read_stamp
+from xlt.core.stage import read_stamp
+from xlt.formats.tables import read_table, write_table
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from tests.data.corpus import PHRASES, tone
+from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora import Utterance
 from xlt.data.groups import split_speakers
 from xlt.data.splits import assign
-from xlt.errors import ConfigError, DataError
-from xlt.kaldi_io import read_table
+from xlt.formats.tables import read_table
 
 
 def utterances(speakers: dict[str, int], splits: dict[str, str] | None = None) -> dict[str, Utterance]:

@@ -5,8 +5,9 @@ import pytest
 
 from tests.toy import make_toy_recipe
 from xlt.cli import main
-from xlt.kaldi_io import FeatureReader, read_table
-from xlt.sections import DecodeConfig
+from xlt.core.settings import DecodeConfig
+from xlt.formats.archives import FeatureReader
+from xlt.formats.tables import read_table
 
 
 @pytest.fixture(scope="module")

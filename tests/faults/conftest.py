@@ -19,8 +19,8 @@ import pytest
 from tests.data.corpus import PHRASES, stamp
 from tests.faults.hold.sitecustomize import is_write
 from xlt.cli import main
-from xlt.config import ROOT
-from xlt.kaldi_io import FeatureReader
+from xlt.core.config import ROOT
+from xlt.formats.archives import FeatureReader
 
 SETTINGS = ["features.upstream=fbank", "train.max_epochs=3", "train.min_updates=0", "train.batch_s=4", "nj=1",
             "train.encoder_conf={hidden_size: 16}", "score.bootstrap=20"]

@@ -10,8 +10,10 @@ import soundfile
 
 from tests.data.corpus import PHRASES, tone
 from tests.faults.conftest import Recipe
+from xlt.audio.files import read_wav
 from xlt.cli import main
-from xlt.kaldi_io import FeatureReader, read_table, read_wav
+from xlt.formats.archives import FeatureReader
+from xlt.formats.tables import read_table
 
 HALF, TORN, EMPTY, GONE = "cut in half", b'{"torn', b"", None
 

@@ -58,7 +58,7 @@ def test_full_disk_when_all_the_work_is_done(finished, recipe, hook, monkeypatch
     stamp = f".stage.json.{os.getpid()}.partial"
     assert hook.run(1, OSError(errno.ENOSPC, "x"), lambda: recipe(stage), stamp) == (2, True)
     for work in ("xlt.data.build.write_wav", "xlt.decode.recognise.Recogniser.__call__",
-                 "xlt.train.espnet_task.XltTask.main", "xlt.features.store.Store._encode"):
+                 "xlt.models.espnet.task.XltTask.main", "xlt.features.store.Store._encode"):
         monkeypatch.setattr(work, None)
     if stage in ("features", "decode"):  # of the first set the work is done, of the others not
         done = finished.dir / OUTPUTS[stage][0] / ("train" if stage == "features" else "")

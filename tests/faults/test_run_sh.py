@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.conftest import left_over, make_stamps, wait_for
 from tests.tree import Tree
-from xlt.config import ROOT
+from xlt.core.config import ROOT
 
 HOLD = str(ROOT / "tests" / "faults" / "hold")
 WORDS = ["features.upstream=fbank", "data.train_minutes=null"]

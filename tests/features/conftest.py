@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from xlt.config import load
+from xlt.core.config import load
+from xlt.core.context import Context
 from xlt.features.extract import audio_hash
-from xlt.kaldi_io import write_table
-from xlt.stage import Context
+from xlt.formats.tables import write_table
 
 
 class Recipe:
@@ -71,8 +71,8 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
 @pytest.fixture(scope="session")
 def real_waves(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
     """Eight real Romanian clips of 1 to 5 s, 16 kHz, from the Tux Paint corpus (fetched into the user's cache)."""
+    from xlt.audio.files import read_wav
     from xlt.data.corpora.tuxpaint import source
-    from xlt.kaldi_io import read_wav
 
     folder = tmp_path_factory.mktemp("real")
     (folder / "recipe.yaml").write_text("lang: ron_Latn\ndata: {reader: tuxpaint}\n", encoding="utf-8")

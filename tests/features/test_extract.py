@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from xlt.config import load
-from xlt.errors import ConfigError, DataError, UpstreamError
+from xlt.core.config import load
+from xlt.core.errors import ConfigError, DataError, UpstreamError
+from xlt.core.settings import FeaturesConfig
 from xlt.features import extract
-from xlt.features.upstreams.base import Source, Upstream, check_layers
-from xlt.sections import FeaturesConfig
+from xlt.upstreams.base import Source, Upstream, check_layers
 
 
 def settings(recipe, **changes) -> FeaturesConfig:

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from tests.tiny import make_tiny_wav2vec2
-from xlt.errors import ConfigError, DataError, MissingInput, UpstreamError
+from xlt.audio.files import read_wav
+from xlt.core.errors import ConfigError, DataError, MissingInput, UpstreamError
+from xlt.core.registry import UPSTREAMS
 from xlt.features import extract, layer_mix, probe
-from xlt.features.layer_mix import Mix
-from xlt.features.upstreams.base import Source, Upstream
-from xlt.kaldi_io import read_table, read_wav, write_table
-from xlt.registry import UPSTREAMS
+from xlt.features.mix import Mix
+from xlt.formats.tables import read_table, write_table
+from xlt.upstreams.base import Source, Upstream
 
 STRIDE = 320
 

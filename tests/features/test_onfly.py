@@ -6,9 +6,9 @@ import struct
 import pytest
 import soundfile
 
-from xlt.errors import ConfigError, DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.features import run
-from xlt.kaldi_io import read_table
+from xlt.formats.tables import read_table
 
 ON = "features.on_the_fly=true"
 

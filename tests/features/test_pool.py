@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from xlt.errors import ConfigError, DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.features import pool as pool_module
 from xlt.features.extract import Setup
 from xlt.features.pool import Pool
-from xlt.features.upstreams import base
-from xlt.features.upstreams.base import Source
+from xlt.upstreams import base
+from xlt.upstreams.base import Source
 
 
 def setup(upstream: str = "whisper_base") -> Setup:

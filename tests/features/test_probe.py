@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xlt.errors import DataError, UpstreamError
+from xlt.core.errors import DataError, UpstreamError
 from xlt.features.probe import Moments, Settings, _network, learn, one_thread
 
 LAYERS, DIM, INFORMATIVE = 4, 12, 2

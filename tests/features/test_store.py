@@ -13,12 +13,13 @@ import pytest
 import soundfile
 
 from tests.features.conftest import Recipe
-from xlt import kaldi_io
-from xlt.errors import ConfigError, DataError, StageError, UpstreamError
+from xlt.core.errors import ConfigError, DataError, StageError, UpstreamError
 from xlt.features import extract, run
 from xlt.features.store import Row, batches
-from xlt.kaldi_io import FeatureReader, read_table, write_table
-from xlt.kaldi_matrix import round_trip
+from xlt.formats import archives
+from xlt.formats.archives import FeatureReader
+from xlt.formats.matrix import round_trip
+from xlt.formats.tables import read_table, write_table
 
 SETS = ("train", "dev", "test")
 
@@ -48,7 +49,7 @@ def test_a_set_holds_what_the_later_stages_read(recipe):
 def test_archives_read_with_kaldi_io_match_direct_encoding(recipe):
     run(recipe.context())
     upstream = extract.load(recipe.context().cfg.features, recipe.dir)
-    expected, = extract.encode_waves(upstream, [kaldi_io.read_wav("data/all/wav/s-c.wav")])
+    expected, = extract.encode_waves(upstream, [archives.read_wav("data/all/wav/s-c.wav")])
     assert np.array_equal(FeatureReader(recipe.dump("train") / "feats.scp")["s-c"], expected)
 
 

@@ -15,11 +15,12 @@ import pytest
 
 from tests.features.conftest import Recipe
 from tests.tiny import make_tiny_wav2vec2
-from xlt.config import ROOT
-from xlt.errors import UpstreamError
+from xlt.core.config import ROOT
+from xlt.core.errors import UpstreamError
 from xlt.features import extract, run
-from xlt.features.upstreams.fbank import Fbank
-from xlt.kaldi_io import FeatureReader, read_index, read_table
+from xlt.formats.archives import FeatureReader, read_index
+from xlt.formats.tables import read_table
+from xlt.upstreams.fbank import Fbank
 
 SETS = ("train", "dev", "test")
 
@@ -173,15 +174,15 @@ def test_other_weights_under_the_same_path_are_encoded_again(tiny, tmp_path, cap
 
 def test_another_revision_in_a_cache_is_noticed(tmp_path, recipe, monkeypatch, capsys):
     """Weights that are found without features.path: as the hub's cache holds them, by revision."""
-    from xlt.features.upstreams import s3prl_weights
-    from xlt.features.upstreams.hub import cached
+    from xlt.fetch.hub import cached
+    from xlt.upstreams import s3prl_weights
 
     hub = tmp_path / "hub" / "models--some--model"
     make_tiny_wav2vec2(hub / "snapshots" / "aaa")
     (hub / "refs").mkdir()
     (hub / "refs" / "main").write_text("aaa")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("xlt.features.upstreams.s3prl.S3prlUpstream.find", lambda name, path, cache:
+    monkeypatch.setattr("xlt.upstreams.s3prl.S3prlUpstream.find", lambda name, path, cache:
                         s3prl_weights._from_path(name, cached("some/model", "model.safetensors")))
     features = "{upstream: wav2vec2_base_960, layers: last, storage: f32}"
     (recipe.dir / "recipe.yaml").write_text(f"lang: ron_Latn\nfeatures: {features}\nnj: 1\n")

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xlt.data.text import normalise
 from xlt.metrics import cer, wer
 from xlt.metrics.align import align, count_edits
 from xlt.score.document import write_trn
+from xlt.text.normalise import normalise
 
 NORMALISERS = {"ron": "ron-v1", "bel": "generic-v1", "ell": "generic-v1"}
 

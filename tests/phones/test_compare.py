@@ -4,8 +4,8 @@ import math
 import pytest
 
 from xlt.cli import main
-from xlt.errors import DataError
-from xlt.kaldi_io import write_table
+from xlt.core.errors import DataError
+from xlt.formats.tables import write_table
 from xlt.phones.compare import common, inventory, overlap, rank
 from xlt.phones.features import distance, vectors
 from xlt.phones.uriel import distances, spearman
@@ -58,7 +58,7 @@ def test_uriel_knows_its_languages():
 @pytest.fixture
 def egs(tmp_path, monkeypatch):
     """Three recipes as stage 1 leaves them, in an egs/ of their own."""
-    from xlt import config
+    from xlt.core import config
 
     for name, code, text in (("cat", "cat_Latn", "casa"), ("spa", "spa_Latn", "casa"), ("ron", "ron_Latn", "casă")):
         data = tmp_path / "egs" / name / "data" / "train"

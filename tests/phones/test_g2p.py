@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from xlt.errors import ConfigError, DataError
-from xlt.languages import LANGUAGES
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.settings import PhonesConfig
 from xlt.phones.choice import Choice, choose, epitran_mapping
 from xlt.phones.engines import read_tsv
 from xlt.phones.g2p import G2p, phones_of
 from xlt.phones.segments import segment
-from xlt.sections import PhonesConfig
+from xlt.text.languages import LANGUAGES
 
 AUTO = PhonesConfig("auto", None)
 
@@ -200,7 +200,7 @@ def test_segments_keep_diacritics_length_and_ties_of_consonants(ipa, phones):
 
 def test_no_stage_imports_a_converter_before_it_is_asked_for(root):
     code = ("import xlt.tokens, xlt.check, xlt.train, xlt.decode, xlt.score, xlt.report, xlt.bundle, sys\n"
-            "from xlt.phones.choice import choose\nfrom xlt.config import PhonesConfig\n"
+            "from xlt.phones.choice import choose\nfrom xlt.core.config import PhonesConfig\n"
             "choose('ron_Latn', PhonesConfig('auto', None)); choose('hau_Latn', PhonesConfig('auto', None))\n"
             "names = ('phonemizer', 'epitran', 'panphon', 'ipatok', 'espeakng_loader', 'lang2vec')\n"
             "print([m for m in names if m in sys.modules])")

@@ -9,12 +9,13 @@ import torch
 from tests.interrupt import interrupt_after
 from tests.tiny import make_tiny_wav2vec2, make_tiny_whisper
 from tests.tones import make_corpus
-from xlt import freeze
+from xlt.audio.files import read_wav
 from xlt.cli import main
-from xlt.kaldi_io import read_table, read_wav
-from xlt.train.espnet_task import BEFORE, NEWEST, load_model
-from xlt.train.frontends import find_weights
-from xlt.train.frontends.net import Net, pieces_of
+from xlt.formats.tables import read_table
+from xlt.models.espnet.frontends import find_weights
+from xlt.models.espnet.task import BEFORE, NEWEST, load_model
+from xlt.upstreams import freeze
+from xlt.upstreams.tunable import Net, pieces_of
 
 UPSTREAMS = {"wav2vec2": "hf_wav2vec2_custom", "whisper": "whisper_base"}
 PRESETS = {"tuned": "finetune_ssl", "adapted": "adapter_ssl"}

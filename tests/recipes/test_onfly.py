@@ -10,10 +10,10 @@ from tests.interrupt import interrupt_after
 from tests.tiny import make_tiny_wav2vec2
 from tests.tones import make_corpus
 from xlt.cli import main
-from xlt.kaldi_io import read_table, write_table
-from xlt.stage import STAGES
-from xlt.train import onfly
-from xlt.train.espnet_task import BEFORE, NEWEST
+from xlt.core.context import STAGES
+from xlt.formats.tables import read_table, write_table
+from xlt.models.espnet import onfly
+from xlt.models.espnet.task import BEFORE, NEWEST
 
 OVERHEAD = 60_000  # bytes of a checkpoint beside its tensors
 

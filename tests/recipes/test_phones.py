@@ -7,8 +7,8 @@ import pytest
 
 from tests.tones import make_corpus
 from xlt.cli import main
-from xlt.kaldi_io import read_table
-from xlt.stage import STAGES
+from xlt.core.context import STAGES
+from xlt.formats.tables import read_table
 
 SETTINGS = ["tokens.type=phone", "tag=ph"]
 
@@ -76,9 +76,9 @@ def test_a_list_of_other_tokens_beside_the_model_is_refused(recipe, tmp_path, ca
     shutil.copytree(recipe / "exp" / "ph" / "bundle", bundle)
     lines = (bundle / "tokens.txt").read_text().splitlines()
     (bundle / "tokens.txt").write_text("\n".join([*lines[:2], "ʒ", *lines[2:]]) + "\n")
+    from xlt.core.errors import DataError
+    from xlt.core.settings import DecodeConfig
     from xlt.decode.recognise import Recogniser
-    from xlt.errors import DataError
-    from xlt.sections import DecodeConfig
 
     with pytest.raises(DataError, match="which are not the .* that the model beside it was trained on"):
         Recogniser(bundle, DecodeConfig("greedy", 1, 1.0, []))

@@ -8,11 +8,11 @@ import pytest
 
 from tests.recipes.layouts import SETS, WORDS, common_voice, fleurs, sentences
 from xlt.cli import main
-from xlt.config import ROOT, load
-from xlt.data.text import normalise
-from xlt.kaldi_io import read_table
-from xlt.languages import get
-from xlt.stage import STAGES
+from xlt.core.config import ROOT, load
+from xlt.core.context import STAGES
+from xlt.formats.tables import read_table
+from xlt.text.languages import get
+from xlt.text.normalise import normalise
 
 PUBLIC = sorted(p.parent.name for p in (ROOT / "egs").glob("*/recipe.yaml")
                 if load(p.parent).data.reader in ("commonvoice", "fleurs", "join"))

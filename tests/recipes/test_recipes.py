@@ -8,11 +8,11 @@ import pytest
 
 from tests.tiny import make_tiny_wav2vec2
 from xlt.cli import main
-from xlt.config import ROOT, load
+from xlt.core.config import ROOT, load
+from xlt.core.context import STAGES
 from xlt.data.corpora.tuxpaint import source, stamp_clips
-from xlt.kaldi_io import read_table
-from xlt.languages import get
-from xlt.stage import STAGES
+from xlt.formats.tables import read_table
+from xlt.text.languages import get
 
 RECIPES = sorted(p.parent.name for p in (ROOT / "egs").glob("*/recipe.yaml")
                  if load(p.parent).data.reader in ("tuxpaint", "recipes"))  # others: test_public_corpora.py

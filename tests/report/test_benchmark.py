@@ -6,7 +6,7 @@ import pytest
 
 from tests.report.documents import document, phone_document
 from xlt.cli import main
-from xlt.config import ROOT
+from xlt.core.config import ROOT
 from xlt.report.benchmark import files
 from xlt.report.markdown import render
 from xlt.report.results import experiments, load

@@ -6,7 +6,7 @@ import pytest
 
 from tests.report import browser
 from tests.report.documents import document
-from xlt.config import ROOT
+from xlt.core.config import ROOT
 from xlt.report import page
 
 QUIET = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}

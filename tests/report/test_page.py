@@ -7,7 +7,7 @@ import pytest
 
 from tests.report.documents import document, phone_document
 from xlt.cli import main
-from xlt.config import ROOT
+from xlt.core.config import ROOT
 from xlt.report import page
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)">'

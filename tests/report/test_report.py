@@ -6,8 +6,8 @@ import pytest
 
 from tests.report.documents import document, entry, phone_document
 from xlt.cli import main
-from xlt.errors import DataError
-from xlt.kaldi_io import write_table
+from xlt.core.errors import DataError
+from xlt.formats.tables import write_table
 from xlt.report.examples import examples
 from xlt.report.markdown import render
 from xlt.report.results import Result, describe, experiments, load

@@ -6,9 +6,9 @@ import pytest
 
 from tests.report.documents import document, entry
 from xlt.cli import main
-from xlt.config import ROOT
-from xlt.errors import ConfigError, DataError
-from xlt.plan import read
+from xlt.core.config import ROOT
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.plan import read
 from xlt.report import tables
 from xlt.report.results import Result, load
 from xlt.report.transfer import Cells, sections

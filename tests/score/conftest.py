@@ -1,7 +1,7 @@
 import pytest
 
-from xlt.kaldi_io import write_table
-from xlt.stage import write_json
+from xlt.core.stage import write_json
+from xlt.formats.tables import write_table
 
 TEXTS = {  # set → utterance → (reference, hypothesis); raw spelling, which the normaliser mends on both sides
     "dev": {"s-1": ("O broască.", "o broască"), "s-2": ("Un papagal", "un papaga")},

@@ -2,9 +2,9 @@
 
 import pytest
 
-from xlt.data.text import normalise
-from xlt.languages import get
 from xlt.score.numbers import NumberWords, number_words
+from xlt.text.languages import get
+from xlt.text.normalise import normalise
 
 
 def words_of(code):

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from xlt.cli import main
-from xlt.errors import DataError
-from xlt.kaldi_io import write_table
+from xlt.core.errors import DataError
+from xlt.core.stage import write_json
+from xlt.formats.tables import write_table
 from xlt.score.match import match
-from xlt.stage import write_json
 
 
 def score(recipe, *words):

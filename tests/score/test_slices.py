@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.score.test_score import document, score
-from xlt.kaldi_io import write_table
+from xlt.formats.tables import write_table
 from xlt.metrics.align import Counts
 from xlt.metrics.error_rate import of_counts
 from xlt.score.slices import FEW, slices

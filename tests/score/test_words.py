@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.score.test_score import document, score
-from xlt.data.text import normalise
-from xlt.kaldi_io import write_table
+from xlt.formats.tables import write_table
 from xlt.score.names import Names
+from xlt.text.normalise import normalise
 
 
 def micro(recipe, name="test"):

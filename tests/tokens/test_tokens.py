@@ -2,7 +2,7 @@ import pytest
 
 from tests.toy import make_toy_recipe
 from xlt.cli import main
-from xlt.errors import ConfigError, DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.tokens import prove_round_trip
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from xlt.stage import STAGES
+from xlt.core.context import STAGES
 
 NAMES = [s.name for s in STAGES]
 DEFAULT = [n for n in NAMES if n != "lm"]  # lm is off

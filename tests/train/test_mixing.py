@@ -6,9 +6,9 @@ import pytest
 
 from tests.toy import make_toy_recipe
 from xlt.cli import main
-from xlt.kaldi_io import read_table, write_table
-from xlt.train.balance import Plan, PlanSampler
-from xlt.train.mixing import OWN
+from xlt.formats.tables import read_table, write_table
+from xlt.models.espnet.balance import Plan, PlanSampler
+from xlt.models.espnet.mixing import OWN
 
 
 def renamed(source, target, recipe):

@@ -6,10 +6,11 @@ import pytest
 
 from tests.toy import make_toy_recipe
 from xlt.cli import main
+from xlt.core.settings import DecodeConfig
 from xlt.decode.align import _compare
 from xlt.decode.recognise import Recogniser
-from xlt.kaldi_io import FeatureReader, read_table, write_table
-from xlt.sections import DecodeConfig
+from xlt.formats.archives import FeatureReader
+from xlt.formats.tables import read_table, write_table
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
 TAG = "tokens.language_tag=true"

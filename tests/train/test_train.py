@@ -8,11 +8,11 @@ import torch
 from tests.interrupt import interrupt_after
 from tests.toy import make_toy_recipe
 from xlt.cli import main
-from xlt.config import load
-from xlt.features.layer_mix import Mix
-from xlt.kaldi_io import read_table
-from xlt.train.espnet_task import BEFORE, NEWEST
-from xlt.train.fit import _epochs
+from xlt.core.config import load
+from xlt.features.mix import Mix
+from xlt.formats.tables import read_table
+from xlt.models.espnet.fit import _epochs
+from xlt.models.espnet.task import BEFORE, NEWEST
 
 
 @pytest.fixture(scope="module")

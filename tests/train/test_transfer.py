@@ -9,10 +9,10 @@ import torch
 
 from tests.toy import make_toy_recipe
 from xlt.cli import main
-from xlt.errors import ConfigError
-from xlt.kaldi_io import read_table
-from xlt.train.transfer import average, transplant
-from xlt.trained import what_is_heard
+from xlt.core.errors import ConfigError
+from xlt.formats.model_folder import what_is_heard
+from xlt.formats.tables import read_table
+from xlt.models.espnet.transfer import average, transplant
 
 OLD = ["<blank>", "<unk>", "<space>", "a", "b", "<sos/eos>"]
 NEW = ["<blank>", "<unk>", "<space>", "b", "ž", "<sos/eos>"]
@@ -250,7 +250,7 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
     """By audio, and by content, the same for what a corpus knows to be parallel."""
     from xlt.check import leaks
     from xlt.check.datadir import Sets
-    from xlt.config import load
+    from xlt.core.config import load
 
     egs = tmp_path / "egs"
     shutil.copytree(at_target, egs, ignore=shutil.ignore_patterns("exp"))
@@ -280,7 +280,7 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
 def test_what_was_heard_keeps_both_utterances_of_one_id(tmp_path):
     from types import SimpleNamespace
 
-    from xlt.train.transfer import write_heard
+    from xlt.models.espnet.transfer import write_heard
 
     train = tmp_path / "data/train"
     train.mkdir(parents=True)
@@ -296,11 +296,12 @@ def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_pat
     """softmax(log w) = w; and a training that tunes its upstream counts its own updates."""
     from types import SimpleNamespace
 
-    from xlt.config import load
-    from xlt.features.layer_mix import Mix
-    from xlt.stage import Context, write_json
-    from xlt.train import transfer
-    from xlt.trained import Trained
+    from xlt.core.config import load
+    from xlt.core.context import Context
+    from xlt.core.stage import write_json
+    from xlt.features.mix import Mix
+    from xlt.formats.model_folder import Trained
+    from xlt.models.espnet import transfer
 
     mix = Mix([0, 1, 2], np.array([0.2, 0.3, 0.5], np.float32), "none")
     write_json(tmp_path / "mix.json", {"layers": mix.layers, "norm": mix.norm, "digest": mix.digest})
@@ -324,9 +325,9 @@ def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_pat
     ({"on_the_fly": True}, {}, "set features.on_the_fly=true"),
 ])
 def test_what_a_source_learned_of_its_upstream_has_no_place_in_stored_features(tmp_path, theirs, ours, message):
-    from xlt.config import load
-    from xlt.train.transfer import check_features
-    from xlt.trained import Trained
+    from xlt.core.config import load
+    from xlt.formats.model_folder import Trained
+    from xlt.models.espnet.transfer import check_features
 
     (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\ntrain: {freeze: upstream}\n")
     with pytest.raises(ConfigError, match=message):

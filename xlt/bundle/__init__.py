@@ -10,10 +10,11 @@ import shutil
 from pathlib import Path
 
 from xlt import __version__
-from xlt.errors import DataError
-from xlt.log import say
-from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
-from xlt.trained import FILES, NEEDED
+from xlt.core.context import Context, need
+from xlt.core.errors import DataError
+from xlt.core.log import say
+from xlt.core.stage import Unit, read_json, run_unit, write_json
+from xlt.formats.model_folder import FILES, NEEDED
 
 
 def run(ctx: Context) -> None:

@@ -13,17 +13,18 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.errors import DataError
-from xlt.kaldi_io import write_table
-from xlt.log import say
-from xlt.stage import Context, Unit, atomic_text, need, read_stamp, run_unit, write_json
-from xlt.trained import HEARD, origin
+from xlt.core.context import Context, need
+from xlt.core.errors import DataError
+from xlt.core.log import say
+from xlt.core.stage import Unit, atomic_text, read_stamp, run_unit, write_json
+from xlt.formats.model_folder import HEARD, origin
+from xlt.formats.tables import write_table
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from xlt.check.datadir import Sets
-    from xlt.config import Config
+    from xlt.core.config import Config
 
 SHOWN = 10  # faults printed; the report has all
 FAMILIES = {  # module → its heading on the page

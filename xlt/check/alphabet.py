@@ -7,11 +7,12 @@ from pathlib import Path
 
 from xlt.check import encoding, letters, source_text
 from xlt.check.characters import audit, named, page, visible
-from xlt.check.datadir import Fault, Sets
+from xlt.check.datadir import Sets
+from xlt.check.faults import Fault
 from xlt.check.words import Seen, count
-from xlt.config import Config
+from xlt.core.config import Config
 from xlt.data import normalise_utterance, normaliser_of
-from xlt.trained import origin
+from xlt.formats.model_folder import origin
 
 RARE = 5  # characters that train has less often than this are hardly learned
 

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from xlt.check.datadir import DataDir, Fault, Sets
+from xlt.audio.files import SAMPLE_RATE
+from xlt.check.datadir import DataDir, Sets
+from xlt.check.faults import Fault
 from xlt.check.kaldi import file_fault
 from xlt.check.sound import Sound, heard, sounds
-from xlt.config import Config
+from xlt.core.config import Config
 
 NOISE_DB = 6.0  # loud and quiet blocks of speech are 10 to 40 dB apart
 QUIET_DB = -45.0
@@ -19,7 +21,6 @@ SOUND_SHARE = 0.25
 CLIPPED_SHARE = 0.001
 OFFSET = 0.02
 NARROW = 0.8  # of half the rate
-SAMPLE_RATE = 16000  # Hz, what every upstream hears
 TWO_SOURCES = 0.1
 FEW = 20  # utterances: in fewer, speakers say nothing
 IDS = 10

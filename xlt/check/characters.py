@@ -8,7 +8,7 @@ from pathlib import Path
 from xlt.check.datadir import Sets
 from xlt.check.scripts import script_of
 from xlt.check.words import Seen
-from xlt.stage import write_json
+from xlt.core.stage import write_json
 
 ON_PAGE = 400  # characters; a script of thousands is shown by its rarest, the file beside the page has all
 

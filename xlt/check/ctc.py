@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from xlt.check.datadir import DataDir, Fault, Sets
-from xlt.config import Config
-from xlt.stage import Context, read_json
-from xlt.subsampling import ctc_frames, ctc_steps, input_layer, stacked, upstream_frames, upstream_rate
+from xlt.check.datadir import DataDir, Sets
+from xlt.check.faults import Fault
+from xlt.core.config import Config
+from xlt.core.context import Context
+from xlt.core.stage import read_json
+from xlt.nets.lengths import ctc_frames, ctc_steps, input_layer, stacked, upstream_frames, upstream_rate
 
 LISTED = 200  # rows on the page
 IDS = 10

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from xlt.check.faults import Line
 from xlt.check.words import Seen, characters_of, words_of
 
 TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content",
           "utt2audio", "utt2num_frames", "feats.scp", "utt2format")
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt")
-
-
-class Line(NamedTuple):
-    """A line of a table: its number (from 1), the key, and the rest without outer white space."""
-
-    number: int
-    key: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One breach. ``level`` is error (the stage stops), warning, or note (a fact to know); ``where`` is file:line, or a file;
-    ``ids``: utterances that show it, where the line does not."""
-
-    level: str
-    where: str
-    what: str
-    remedy: str
-    ids: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.remedy}"
 
 
 class Lines:

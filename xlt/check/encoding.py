@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from xlt.check.characters import label
-from xlt.check.datadir import DataDir, Fault, Sets
+from xlt.check.datadir import DataDir, Sets
+from xlt.check.faults import Fault
 from xlt.check.scripts import script_of
 from xlt.check.words import Seen, count
-from xlt.config import Config
+from xlt.core.config import Config
 
 FIX = "`xlt check --fix NEW_FOLDER` writes a copy where this is mended"
 ODD_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\t]|  ")

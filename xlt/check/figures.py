@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from xlt.check.statistics import Facts
+    from xlt.check.facts import Facts
 
 
 def draw(facts: dict[str, Facts], growth: list[tuple[int, int]], out: Path) -> list[str]:

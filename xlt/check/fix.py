@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xlt.check.datadir import DataDir, Fault, Sets
+from xlt.check.datadir import DataDir, Sets
+from xlt.check.faults import Fault
 from xlt.check.kaldi import file_fault
 from xlt.check.letters import own_scripts
 from xlt.check.mend import mended
-from xlt.config import Config
-from xlt.errors import DataError
-from xlt.kaldi_io import spk2utt, write_table
-from xlt.stage import atomic_text
+from xlt.core.config import Config
+from xlt.core.errors import DataError
+from xlt.core.stage import atomic_text
+from xlt.formats.tables import spk2utt, write_table
 
 REPORT = "fix.md"
 _OPTIONAL = ("segments", "text_raw", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio", "utt2format")

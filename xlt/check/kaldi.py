@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from xlt.check.datadir import REQUIRED, DataDir, Fault, Line, Sets
-from xlt.config import Config
-from xlt.kaldi_io import spk2utt
+from xlt.check.datadir import REQUIRED, DataDir, Sets
+from xlt.check.faults import Fault, Line
+from xlt.core.config import Config
+from xlt.formats.tables import spk2utt
 
 _AGAIN = "run stage 1 (data) again with --force, or mend the file"
 RESERVED = ("<s>", "</s>", "#0")

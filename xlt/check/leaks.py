@@ -6,9 +6,10 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from xlt.check.datadir import DataDir, Fault, Line, Sets
-from xlt.config import Config
-from xlt.trained import origin, what_is_heard
+from xlt.check.datadir import DataDir, Sets
+from xlt.check.faults import Fault, Line
+from xlt.core.config import Config
+from xlt.formats.model_folder import origin, what_is_heard
 
 
 def no_shared_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from xlt.check.characters import label
-from xlt.check.datadir import DataDir, Fault, Sets
+from xlt.check.datadir import DataDir, Sets
 from xlt.check.encoding import fault, invisible, labels, words_with
+from xlt.check.faults import Fault
 from xlt.check.scripts import foreign, repaired, script_name, script_of, written_in
 from xlt.check.words import Seen, characters_of, count
-from xlt.config import Config
+from xlt.core.config import Config
 from xlt.data import normalise_utterance, normalisers
-from xlt.data.text import normalise
+from xlt.text.normalise import normalise
 
 
 def own_scripts(data: DataDir, cfg: Config) -> frozenset[str] | None:

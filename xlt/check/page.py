@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xlt.check import FAMILIES
-from xlt.check.datadir import Fault
+from xlt.check.faults import Fault
 
 _LEVELS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 

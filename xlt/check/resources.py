@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlt.check.datadir import Fault, Sets
-from xlt.config import Config
-from xlt.data.fetch import cache_root
-from xlt.errors import XltError
-from xlt.freeze import resolved
-from xlt.stage import Context
-from xlt.subsampling import upstream_rate
+from xlt.check.datadir import Sets
+from xlt.check.faults import Fault
+from xlt.core.config import Config
+from xlt.core.context import Context
+from xlt.core.errors import XltError
+from xlt.fetch.files import cache_root
+from xlt.nets.lengths import upstream_rate
+from xlt.upstreams.freeze import resolved
 
 BYTES = {"f32": 4, "cm2": 2, "cm1": 1}  # a value
 A_CLIP = 200  # bytes of a clip's name, place and header, as tests/bench/RESULTS.md has them

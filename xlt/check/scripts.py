@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Collection
 from functools import cache
 
-from xlt.scripts import COMMON, TOGETHER, UNDETERMINED, parts, script
+from xlt.text.scripts import COMMON, TOGETHER, UNDETERMINED, parts, script
 
 
 def written_in(codes: Collection[str]) -> frozenset[str] | None:

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.data.parallel import spread
-from xlt.log import Progress
-from xlt.stage import atomic_text
+from xlt.core.log import Progress
+from xlt.core.parallel import spread
+from xlt.core.stage import atomic_text
 
 if TYPE_CHECKING:
     import numpy as np
 
     from xlt.check.datadir import DataDir, Sets
-    from xlt.config import Config
+    from xlt.core.config import Config
 
 CACHE = ".sounds.json"
 _VERSION = 1  # of what is measured: older measurements are made again

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from xlt.check.characters import name_of, visible
-from xlt.check.datadir import DataDir, Fault, Sets
+from xlt.check.datadir import DataDir, Sets
 from xlt.check.encoding import fault, labels
+from xlt.check.faults import Fault
 from xlt.check.words import SHOWN, Seen, count
-from xlt.config import Config
+from xlt.core.config import Config
 from xlt.data import normalise_utterance
 
 SAID = frozenset("%‰&@#+=×÷±°№")  # and all signs of currencies

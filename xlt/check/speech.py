@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from xlt.check.datadir import DataDir, Fault, Sets
-from xlt.config import Config
+from xlt.check.datadir import DataDir, Sets
+from xlt.check.faults import Fault
+from xlt.core.config import Config
+from xlt.core.context import Context
 from xlt.data.drop import DROPPED
-from xlt.kaldi_io import read_table
-from xlt.registry import ALIGNERS
-from xlt.stage import Context
-from xlt.trained import Trained
+from xlt.formats.model_folder import Trained
+from xlt.formats.tables import read_table
+
+if TYPE_CHECKING:
+    from xlt.decode.align import Fit
 
 FEW = 20  # utterances of a language: fewer say nothing of the rest
 ODD = 6.0  # deviations: of a normal distribution 1 in 500 million lies further out
@@ -22,24 +24,6 @@ LEAST = 0.1  # the least deviation of a log duration: recordings of one machine 
 MISFIT = 1.0  # nats a label: the text is e times less likely, at each of its labels, than what the model would write
 SHOWN = 20
 IDS = 10
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One utterance. ``score``: CTC loss of its text less that of the model's own best path, in nats a label of the text.
-
-    0: the model would have written the same; infinite where the text cannot be aligned at all. ``loss`` is that of the text, a
-    label; ``heard``: whether the model was trained on this recording; ``strange``: characters that it cannot write, left out.
-    """
-
-    utt: str
-    score: float
-    loss: float
-    text: str
-    hypothesis: str
-    strange: int
-    heard: bool
-    model: str
 
 
 class Pace(NamedTuple):
@@ -139,7 +123,12 @@ def fits(sets: Sets, cfg: Config) -> dict[str, list[Fit]]:
     ctx = Context(sets.data.parent, cfg)
     models = [Trained.load(folder, "check.align_model") for folder in model_folders(cfg, ctx.exp)]
     names = [name for name in (cfg.train_set, "dev") if name in sets] if models else []
-    return sets.once("fits", lambda: {name: ALIGNERS.get("ctc")(ctx, models, name) for name in names})
+    def fits() -> dict[str, list[Fit]]:
+        from xlt.decode.align import fit
+
+        return {name: fit(ctx, models, name) for name in names}
+
+    return sets.once("fits", fits)
 
 
 def has_a_model(sets: Sets, cfg: Config) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xlt.check.datadir import Line
+    from xlt.check.faults import Line
 
 SHOWN = 3  # places that are kept of each
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt import languages
-from xlt.config import defaults
+from xlt.core.config import defaults
+from xlt.core.context import Context
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.registry import READERS
+from xlt.core.stage import Unit, run_unit
 from xlt.data.drop import drop_file
 from xlt.data.groups import SALT
-from xlt.data.text import check_name, normalise
-from xlt.errors import ConfigError, DataError
-from xlt.registry import READERS
-from xlt.stage import Context, Unit, run_unit
+from xlt.text import languages
+from xlt.text.normalise import check_name, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xlt.config import Config
+    from xlt.core.config import Config
 
 _KEYS = ("data.reader", "data.dir", "data.archive", "data.columns", "data.tier", "data.allow_pipes", "data.train_from",
          "data.split", "data.parts", "data.splits", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s",

@@ -17,20 +17,20 @@ from pathlib import Path
 
 import numpy as np
 
-from xlt.config import Config
+from xlt.audio.files import SAMPLE_RATE, audio_format, read_wav
+from xlt.core.config import Config
+from xlt.core.errors import DataError
+from xlt.core.log import Progress, say
+from xlt.core.parallel import spread
+from xlt.core.registry import READERS
+from xlt.core.stage import write_json
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.groups import connect
-from xlt.data.parallel import spread
 from xlt.data.splits import assign
 from xlt.data.subsets import KNOWN
-from xlt.data.text import has_digits, normalise
-from xlt.errors import DataError
-from xlt.kaldi_io import audio_format, read_wav, spk2utt, write_table
-from xlt.log import Progress, say
-from xlt.registry import READERS
-from xlt.stage import write_json
+from xlt.formats.tables import spk2utt, write_table
+from xlt.text.normalise import has_digits, normalise
 
-SAMPLE_RATE = 16000
 MAX_UNREADABLE = 0.2  # a larger share means a damaged corpus, not a few bad clips
 OVERSHOOT_S = 0.5  # a segment may end so much behind its recording, as in Kaldi; more means that the two do not belong together
 

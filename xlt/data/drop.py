@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xlt.errors import ConfigError, DataError
-from xlt.kaldi_io import read_table
-from xlt.log import say
-from xlt.stage import Context
+from xlt.core.context import Context
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.log import say
+from xlt.formats.tables import read_table
 
 DROPPED = "dropped"  # table in a training set: what it would have, and the reason
 

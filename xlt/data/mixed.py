@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from xlt.core.context import Context
+from xlt.core.errors import ConfigError
+from xlt.core.log import say
+from xlt.core.stage import Unit
 from xlt.data.corpora.recipes import bring_up_to_date, settings_of
 from xlt.data.subsets import TABLES, in_front, tag_tables, write_tags
-from xlt.errors import ConfigError
-from xlt.kaldi_io import read_table, spk2utt, write_table
-from xlt.log import say
-from xlt.stage import Context, Unit
+from xlt.formats.tables import read_table, spk2utt, write_table
 
 
 def units(ctx: Context) -> Iterator[Unit]:

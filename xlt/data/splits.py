@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora import Utterance
 from xlt.data.groups import SPLITS, split, split_speakers
-from xlt.errors import ConfigError, DataError
 
 MIN_SPEAKERS = 5  # fewer: one voice would be most of dev or test
 

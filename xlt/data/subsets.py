@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from xlt.core.errors import DataError
+from xlt.core.log import say
 from xlt.data.drop import DROPPED, left_out
 from xlt.data.groups import budget
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table, spk2utt, write_table
-from xlt.log import say
+from xlt.formats.tables import read_table, spk2utt, write_table
 
 TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio", "utt2format")
 # of ours, of Kaldi and of ESPnet; any other utt2… is a tag

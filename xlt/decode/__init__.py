@@ -9,16 +9,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from xlt.errors import ConfigError, DataError
-from xlt.freeze import resolved
-from xlt.kaldi_io import FeatureReader, read_table, read_wav, write_table
-from xlt.log import Progress
-from xlt.stage import Context, Unit, need, read_json, run_unit, write_json
+from xlt.audio.files import SAMPLE_RATE, read_wav
+from xlt.core.context import Context, need
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.log import Progress
+from xlt.core.stage import Unit, read_json, run_unit, write_json
+from xlt.features.speech import Speech, speech
+from xlt.formats.archives import FeatureReader
+from xlt.formats.model_folder import origin
+from xlt.formats.tables import read_table, write_table
 from xlt.tokens import check_kind
-from xlt.train.speech import Speech, speech
-from xlt.trained import origin
-
-SAMPLE_RATE = 16000
+from xlt.upstreams.freeze import resolved
 
 
 def run(ctx: Context) -> None:

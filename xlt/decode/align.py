@@ -1,4 +1,4 @@
-"""How well texts fit their speech, by a trained model: for stage 2, which finds this through the registry.
+"""How well texts fit their speech, by a trained model: for stage 2.
 
 B batch, T frames, V tokens, U labels.
 """
@@ -6,22 +6,43 @@ B batch, T frames, V tokens, U labels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from xlt.check.speech import Fit
+from xlt.audio.files import SAMPLE_RATE, read_wav
+from xlt.core.context import Context
+from xlt.core.errors import ConfigError
+from xlt.core.log import Progress
+from xlt.core.settings import DecodeConfig
+from xlt.core.stage import read_json
 from xlt.decode import kind
 from xlt.decode.recognise import BLANK_ID, Recogniser, best_path
-from xlt.errors import ConfigError
 from xlt.features import load_trained
-from xlt.kaldi_io import FeatureReader, read_table, read_wav
-from xlt.log import Progress
-from xlt.sections import DecodeConfig
-from xlt.stage import Context, read_json
-from xlt.subsampling import SAMPLE_RATE, upstream_frames
+from xlt.formats.archives import FeatureReader
+from xlt.formats.model_folder import Trained
+from xlt.formats.tables import read_table
+from xlt.nets.lengths import upstream_frames
 from xlt.tokens.tokenizer import UNK
-from xlt.trained import Trained
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One utterance. ``score``: CTC loss of its text less that of the model's own best path, in nats a label of the text.
+
+    0: the model would have written the same; infinite where the text cannot be aligned at all. ``loss`` is that of the text, a
+    label; ``heard``: whether the model was trained on this recording; ``strange``: characters that it cannot write, left out.
+    """
+
+    utt: str
+    score: float
+    loss: float
+    text: str
+    hypothesis: str
+    strange: int
+    heard: bool
+    model: str
 
 
 def fit(ctx: Context, models: list[Trained], name: str) -> list[Fit]:

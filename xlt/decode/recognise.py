@@ -14,10 +14,10 @@ import numpy as np
 import torch
 import yaml
 
-from xlt.errors import ConfigError, DataError
-from xlt.sections import DecodeConfig
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.settings import DecodeConfig
+from xlt.models.espnet.task import load_arguments, load_model, quiet
 from xlt.tokens.tokenizer import Tokenizer
-from xlt.train.espnet_task import load_arguments, load_model, quiet
 
 BATCH_FRAMES = 12000
 BLANK_ID = 0

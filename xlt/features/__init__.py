@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xlt.errors import ConfigError
+from xlt.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from xlt.config import Config
-    from xlt.features.upstreams.base import Source
-    from xlt.stage import Context
+    from xlt.core.config import Config
+    from xlt.core.context import Context
+    from xlt.upstreams.base import Source
 
 
 def run(ctx: Context) -> None:
     """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for ``features.on_the_fly``."""
-    from xlt.freeze import resolved, tell
+    from xlt.upstreams.freeze import resolved, tell
 
     given, ctx = ctx, resolved(ctx)
     _layers_of_the_source(ctx.cfg)
@@ -38,7 +38,7 @@ def run(ctx: Context) -> None:
 def _layers_of_the_source(cfg: Config) -> None:
     """ConfigError if the model that training starts from heard other layers, before anything is encoded."""
     from xlt.features.extract import resolve_layers
-    from xlt.trained import origin
+    from xlt.formats.model_folder import origin
 
     source = origin(cfg)
     if source is None:
@@ -51,8 +51,8 @@ def _layers_of_the_source(cfg: Config) -> None:
 
 def find_source(cfg: Config) -> Source:
     """The upstream's weights under this configuration; UpstreamError if they are not to be had."""
-    from xlt.data.fetch import cache_root
     from xlt.features.extract import prepare
+    from xlt.fetch.files import cache_root
 
     return prepare(cfg.features, cache_root(cfg.data.cache)).source
 
@@ -67,10 +67,10 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
     """
     if features.get("on_the_fly"):
         return list
-    from xlt.data.fetch import cache_root
-    from xlt.errors import UpstreamError
+    from xlt.core.errors import UpstreamError
     from xlt.features.extract import Setup, encode_waves, load, load_mix, upstream_class
-    from xlt.kaldi_matrix import round_trip
+    from xlt.fetch.files import cache_root
+    from xlt.formats.matrix import round_trip
 
     settings, name = features["settings"], features["settings"]["features.upstream"]
     packed = folder / "upstream"

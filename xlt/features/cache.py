@@ -1,7 +1,7 @@
 """The shared store of features: ``<cache root>/features/<upstream>-<16 hex>/``, one folder a key, for all recipes.
 
 A key is the hash of everything that determines the numbers (:func:`settings`). Its folder holds ``setup.json``, which
-says that readably, archives with an index each (:class:`xlt.kaldi_io.ArkWriter`), the layer mix if there is one, and
+says that readably, archives with an index each (:class:`xlt.formats.archives.ArkWriter`), the layer mix if there is one, and
 ``uses/``, which names the dump folders whose scp files point here. Matrices are found by the hash of their audio, the
 content key: ``<hash as in utt2audio>``, for speed copies ``<hash>-sp0.9``.
 
@@ -24,10 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.errors import DataError
-from xlt.kaldi_io import Entry, read_index
-from xlt.log import say
-from xlt.stage import write_json
+from xlt.core.errors import DataError
+from xlt.core.log import say
+from xlt.core.stage import write_json
+from xlt.formats.archives import Entry, read_index
 
 if TYPE_CHECKING:
     from xlt.features.extract import Setup

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.errors import ConfigError, DataError, UpstreamError, XltError
-from xlt.features.upstreams.base import SAMPLE_RATE, Source, Upstream, choose_gpus, has_fast_bf16, has_gpu
-from xlt.registry import UPSTREAMS
-from xlt.sections import FeaturesConfig
+from xlt.audio.files import SAMPLE_RATE
+from xlt.core.errors import ConfigError, DataError, UpstreamError, XltError
+from xlt.core.registry import UPSTREAMS
+from xlt.core.settings import FeaturesConfig
+from xlt.upstreams.base import Source, Upstream, choose_gpus, has_fast_bf16, has_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import numpy as np
 
-    from xlt.features.layer_mix import Mix
+    from xlt.features.mix import Mix
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def shape(setup: Setup) -> dict:
 
 def load_mix(setup: Setup) -> Mix | None:
     """The layer mix of a setup, None unless its layers are mixed."""
-    from xlt.features.layer_mix import Mix
+    from xlt.features.mix import Mix
 
     return Mix.load(Path(setup.mix), setup.source.identity) if setup.layers == "mix" else None
 
@@ -179,7 +180,7 @@ class Shard:
     @staticmethod
     def read(message: dict) -> list[np.ndarray]:
         """The waves (N,) of a message, each at its speed; DataError if one is not the audio that stage 1 wrote."""
-        from xlt.features.speed import perturb
+        from xlt.audio.augment.speed import perturb
 
         return [perturb(read_audio(key, path, sha), speed) for key, path, sha, speed in message["utts"]]
 
@@ -192,7 +193,7 @@ class Shard:
         """
         import numpy as np
 
-        from xlt.kaldi_io import ArkWriter
+        from xlt.formats.archives import ArkWriter
 
         if self.upstream is None:
             self.upstream, self.mix = load(self.setup), load_mix(self.setup)
@@ -210,7 +211,7 @@ class Shard:
 
 def read_audio(utt: str, path: str, sha: str | None) -> np.ndarray:
     """The wave (N,), 16 kHz, of utterance ``utt``; DataError if it cannot be read or has not the hash ``sha`` (None: any)."""
-    from xlt.kaldi_io import read_wav
+    from xlt.audio.files import read_wav
 
     try:
         wave = read_wav(path)

@@ -6,12 +6,14 @@ import functools
 import importlib.metadata
 from pathlib import Path
 
-from xlt.errors import ConfigError, DataError
+from xlt.audio.files import SAMPLE_RATE
+from xlt.core.context import Context, need
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.log import Progress
+from xlt.core.stage import Unit, run_unit, write_json
 from xlt.features.extract import Setup, layer_numbers, load, prepare, resolve_dtype, resolve_layers, upstream_class
-from xlt.features.upstreams.base import SAMPLE_RATE, check_layers
-from xlt.kaldi_io import read_table, write_table
-from xlt.log import Progress
-from xlt.stage import Context, Unit, need, run_unit, write_json
+from xlt.formats.tables import read_table, write_table
+from xlt.upstreams.base import check_layers
 
 
 def run(ctx: Context) -> None:
@@ -36,7 +38,7 @@ def run(ctx: Context) -> None:
 
 
 def _setup(ctx: Context) -> Setup:
-    from xlt.data.fetch import cache_root
+    from xlt.fetch.files import cache_root
 
     return prepare(ctx.cfg.features, cache_root(ctx.cfg.data.cache))
 

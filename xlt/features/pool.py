@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
-from xlt import errors
-from xlt.config import ROOT
+from xlt.core import errors
+from xlt.core.config import ROOT
 from xlt.features.extract import Setup, Shard, one_thread, upstream_class
-from xlt.features.upstreams.base import choose_gpus, has_gpu
+from xlt.upstreams.base import choose_gpus, has_gpu
 
 
 class Pool:

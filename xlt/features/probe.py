@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xlt.errors import DataError, UpstreamError
+from xlt.core.errors import DataError, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

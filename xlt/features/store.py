@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from xlt.errors import DataError, UpstreamError
+from xlt.audio.files import SAMPLE_RATE
+from xlt.core.context import Context, need
+from xlt.core.errors import DataError, UpstreamError
+from xlt.core.log import Progress, say
+from xlt.core.stage import Unit, read_stamp, run_unit, write_json
 from xlt.features.cache import Key
 from xlt.features.extract import Setup, load_mix, prepare, resolve_dtype, resolve_layers, shape, upstream_class
-from xlt.features.upstreams.base import SAMPLE_RATE, changed_weights, seen, seen_weights
-from xlt.kaldi_io import Entry, read_table, write_table
-from xlt.log import Progress, say
-from xlt.stage import Context, Unit, need, read_stamp, run_unit, write_json
+from xlt.formats.archives import Entry
+from xlt.formats.tables import read_table, write_table
+from xlt.upstreams.base import changed_weights, seen, seen_weights
 
 ON_DATA = "run stage 1 (data) again with --force"
 
@@ -57,7 +60,7 @@ class Store:
     """Makes the sets of one run; the weights are found, and the workers started, once and only if there is work."""
 
     def __init__(self, ctx: Context, mix: Path | None = None):
-        from xlt.data.fetch import cache_root
+        from xlt.fetch.files import cache_root
 
         self.ctx, self.mix, self.cache = ctx, mix, cache_root(ctx.cfg.data.cache)
         self._setup: Setup | None = None
@@ -301,8 +304,8 @@ def lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
 
 def _hashes(wavs: dict[str, str]) -> dict[str, str]:
     """Hashes of the samples, for a data directory that stage 1 has not made."""
+    from xlt.audio.files import read_wav
     from xlt.features.extract import audio_hash
-    from xlt.kaldi_io import read_wav
 
     say(f"  no utt2audio: reads {len(wavs)} files to know their audio")
     return {utt: audio_hash(read_wav(path)) for utt, path in wavs.items()}

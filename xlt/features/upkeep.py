@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xlt.errors import DataError, UpstreamError
+from xlt.core.errors import DataError, UpstreamError
+from xlt.core.stage import atomic_text
 from xlt.features.cache import Key, partial_of, run_of
-from xlt.kaldi_io import Entry, index_line, read_index, read_table, write_table
-from xlt.kaldi_matrix import read_stored, stored_size
-from xlt.stage import atomic_text
+from xlt.formats.archives import Entry, index_line, read_index
+from xlt.formats.matrix import read_stored, stored_size
+from xlt.formats.tables import read_table, write_table
 
 UNLISTED, UNREADABLE = "not in the index", "lines of the index cannot be read"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xlt.stage import Context
+    from xlt.core.context import Context
 
 
 def run(ctx: Context) -> None:

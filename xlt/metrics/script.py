@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from xlt.scripts import COMMON, INHERITED, script
+from xlt.text.scripts import COMMON, INHERITED, script
 
 
 def shares(texts: Iterable[str], scripts: Collection[str]) -> tuple[int, Counter[str]]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt import languages
-from xlt.errors import ConfigError
+from xlt.core.errors import ConfigError
+from xlt.text import languages
 
 if TYPE_CHECKING:
-    from xlt.sections import PhonesConfig
+    from xlt.core.settings import PhonesConfig
 
 TABLE = ("write a table g2p.tsv, a line each of letters (or a whole word), a tab, and IPA, e.g. `sh<tab>ʃ`, and set "
          "phones.table=g2p.tsv")
@@ -62,7 +62,7 @@ def choose(code: str, settings: PhonesConfig) -> Choice:
                 return Choice(code, engine, name)
     there = " or ".join(f"phones.g2p={engine} ({name})" for engine, name in ways.items() if name is not None)
     if there:
-        raise ConfigError(f"no way is good enough to turn text of {code} into phones by itself, as xlt/languages.py says; "
+        raise ConfigError(f"no way is good enough to turn text of {code} into phones by itself, as xlt/text/languages.py says; "
                           f"{TABLE}, or try {there}")
     raise ConfigError(f"no way is known to turn text of {code} into phones: neither languages.py nor epitran nor espeak has "
                       f"it; {TABLE}")

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from xlt.errors import DataError
+from xlt.core.errors import DataError
 
 NEAR = 0.035  # share of panphon's feature weights: one step of place or of height, or two of voice, strength and the like
 RARE = 0.001  # share of a language's phone tokens; what is rarer stands in loan words and names, and teaches nothing

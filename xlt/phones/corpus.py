@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import metadata
 from pathlib import Path
 
-from xlt.kaldi_io import read_table, same_keys
+from xlt.core.context import Context
+from xlt.formats.tables import read_table, same_keys
 from xlt.phones.choice import choose_all
-from xlt.stage import Context
 
 
 def sets(ctx: Context) -> list[str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Protocol
 
-from xlt.errors import DataError
+from xlt.core.errors import DataError
 from xlt.phones.choice import Choice
 
 

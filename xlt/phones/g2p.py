@@ -6,15 +6,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.errors import DataError
-from xlt.languages import OF_SCRIPT
-from xlt.log import say
+from xlt.core.errors import DataError
+from xlt.core.log import say
 from xlt.phones import engines
 from xlt.phones.choice import TABLE, Choice, choose_all
 from xlt.phones.segments import segment
+from xlt.text.languages import OF_SCRIPT
 
 if TYPE_CHECKING:
-    from xlt.sections import PhonesConfig
+    from xlt.core.settings import PhonesConfig
 
 _SPELLED = 3.5  # phones a letter; alphabets and syllabaries have up to 2, spelled ones 5
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xlt.stage import Context
+    from xlt.core.context import Context
 
 
 def run(ctx: Context) -> None:
@@ -19,14 +19,15 @@ def run(ctx: Context) -> None:
 
     StageError before stage 8.
     """
-    from xlt.config import ROOT
-    from xlt.kaldi_io import read_table
+    from xlt.core.config import ROOT
+    from xlt.core.context import need
+    from xlt.core.stage import read_json
+    from xlt.formats.tables import read_table
     from xlt.report import benchmark
     from xlt.report.confusions import alphabet, confusions
     from xlt.report.examples import examples
     from xlt.report.markdown import render
     from xlt.report.results import load
-    from xlt.stage import need, read_json
 
     source = ctx.exp / "score.json"
     need(ctx, source, stage="score")
@@ -57,8 +58,8 @@ def _json(document: dict) -> str:
 
 
 def _write(ctx: Context, path: Path, text: str) -> None:
-    from xlt.log import say
-    from xlt.stage import atomic_text
+    from xlt.core.log import say
+    from xlt.core.stage import atomic_text
 
     old = path.read_text(encoding="utf-8") if path.exists() else None
     shown = os.path.relpath(path, ctx.recipe)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xlt.figure import Bar, bars
-from xlt.languages import MULTIPLE
+from xlt.formats.svg import Bar, bars
 from xlt.report import transfer
-from xlt.report.markdown import HEAD, table
+from xlt.report.md import HEAD, table
 from xlt.report.results import Experiment, cell, experiments, load
+from xlt.text.languages import MULTIPLE
 
 _BUDGETS = {10.0: "10 min", None: "all"}
 _TEST = "test"

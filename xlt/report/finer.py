@@ -6,7 +6,7 @@ utterances are shown, on one set.
 
 from __future__ import annotations
 
-from xlt.report.markdown import table
+from xlt.report.md import table
 from xlt.report.results import Experiment, Result
 
 _RATES = ("cer", "wer", "per", "fer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xlt import figure
+from xlt.formats import svg as figure
 from xlt.report.results import Experiment, family
 
 _TEST = "test"

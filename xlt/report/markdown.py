@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xlt.report.md import HEAD, table
 from xlt.report.results import Experiment, Result, cell, describe, experiments
 
 _METRICS = {"cer": {"cer": "CER %", "wer": "WER %", "ser": "SER %", "chrf": "chrF2"},  # by what an experiment is compared by
@@ -10,8 +11,6 @@ _INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval ov
 median. Lower is better, but for chrF2. CER counts the space between words; errors are counted as sclite counts them."""
 _PHONES = "PER counts phones, SER utterances with a wrong phone; the references are what the signatures' g2p makes of the texts."
 _FEATURES = "FER is PER in which writing one phone for another costs the share of panphon's features in which they differ."
-HEAD = """<!-- written by `xlt report` from results/*.json; a test compares: do not edit -->
-"""
 
 
 def render(results: list[Result]) -> str:
@@ -39,12 +38,6 @@ def main_of(found: list[Experiment], name: str) -> Experiment:
     ours = [e for e in ours if e.metric == "cer"] or ours  # a rate of phones and one of characters do not compare
     chosen_by = "dev" if all("dev" in e.runs[0].sets() for e in ours) else name
     return named[0] if named else min(ours, key=lambda e: (e.median(chosen_by, e.metric) or 1e9, e.name))
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(word).replace("|", "\\|") for word in line) + " |" for line in lines)
 
 
 def _scores(found: list[Experiment], name: str, metric: str) -> str:

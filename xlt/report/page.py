@@ -15,12 +15,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from xlt import figure, languages
+from xlt.formats import svg as figure
 from xlt.report import benchmark, letters, transfer
 from xlt.report.finer import finer
 from xlt.report.learning import Learning, learning
 from xlt.report.markdown import main_of, signatures, size_of, speech
 from xlt.report.results import Experiment, Result, describe
+from xlt.text import languages
 
 _FILES = Path(__file__).parent / "templates"
 _TITLES = {"cer": "CER, %", "wer": "WER, %", "per": "PER, %", "fer": "FER, %", "ser": "SER, %", "chrf": "chrF2"}

@@ -7,7 +7,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlt.errors import DataError
+from xlt.core.errors import DataError
 
 METRICS, PHONE_METRICS = {"cer", "wer", "ser", "chrf"}, {"per", "ser"}
 

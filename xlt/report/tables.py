@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xlt.plan import Entry, Plan, Run
+from xlt.core.plan import Entry, Plan, Run
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from xlt.errors import ConfigError, DataError
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.plan import Plan, Run, read
 from xlt.metrics.bootstrap import Paired, paired
 from xlt.metrics.spearman import spearman
-from xlt.plan import Plan, Run, read
 from xlt.report import tables
-from xlt.report.markdown import table
+from xlt.report.md import table
 from xlt.report.results import Result, load
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xlt.stage import Context
+    from xlt.core.context import Context
 
 # keys of score.json beside the sets
 RESERVED = {"signature", "config", "versions", "experiment", "data", "training", "stages", "environment", "command",
@@ -19,12 +19,13 @@ RESERVED = {"signature", "config", "versions", "experiment", "data", "training",
 
 def run(ctx: Context) -> None:
     """Score ``cfg.scored_sets``; DataError if hypotheses and references do not match, StageError without either."""
+    from xlt.core.context import need
+    from xlt.core.stage import Unit, atomic_text, read_json, run_unit
     from xlt.data import normaliser_of
-    from xlt.freeze import resolved
     from xlt.score.facts import settings
     from xlt.score.slices import tag_files
-    from xlt.stage import Unit, atomic_text, need, read_json, run_unit
     from xlt.tokens import check_kind
+    from xlt.upstreams.freeze import resolved
 
     cfg = ctx.cfg
     found = settings(ctx)
@@ -59,7 +60,7 @@ def run(ctx: Context) -> None:
 
 
 def _sets(names: list) -> list[str]:
-    from xlt.errors import ConfigError
+    from xlt.core.errors import ConfigError
 
     bad = [n for n in names if not isinstance(n, str) or n in RESERVED or names.count(n) > 1]
     if bad or not names:

@@ -36,9 +36,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xlt import __version__
+from xlt.core.log import say
+from xlt.core.stage import read_json, write_json
 from xlt.data import normalise_utterance, normalisers
-from xlt.kaldi_io import read_table
-from xlt.log import say
+from xlt.formats.tables import read_table
 from xlt.metrics import cer, wer
 from xlt.metrics.chrf import chrf
 from xlt.metrics.fer import fer
@@ -50,10 +51,9 @@ from xlt.score import facts, further, language
 from xlt.score.forgetting import compare
 from xlt.score.match import Matched, match
 from xlt.score.words import Words
-from xlt.stage import read_json, write_json
 
 if TYPE_CHECKING:
-    from xlt.stage import Context
+    from xlt.core.context import Context
 
 
 def _fer(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) -> Score:

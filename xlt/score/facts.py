@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import __version__
-from xlt.config import FREE_FORM, flatten, schema
-from xlt.stage import git_revision, read_json, read_stamp
+from xlt.core.config import FREE_FORM, flatten, schema
+from xlt.core.stage import git_revision, read_json, read_stamp
 
 if TYPE_CHECKING:
-    from xlt.stage import Context
+    from xlt.core.context import Context
 
 # where, how fast and how shown: no part of an experiment
 _APART = {"tag", "nj", "data.cache", "data.dir", "data.archive", "report.examples", "bundle.with_upstream",
@@ -46,7 +46,7 @@ def settings(ctx: Context) -> dict:
 
 def of_experiment(ctx: Context, normaliser: str) -> dict:
     """Everything in score.json beside the scores themselves."""
-    from xlt.languages import get
+    from xlt.text.languages import get
 
     config = settings(ctx)
     stamp = read_stamp(ctx.exp) or {}
@@ -114,7 +114,7 @@ def base_name(tag: str) -> str:
 
 def minutes(folder: Path) -> float | None:
     """Minutes of speech in a Kaldi directory by its utt2dur (seconds), or None without one."""
-    from xlt.kaldi_io import read_table
+    from xlt.formats.tables import read_table
 
     path = folder / "utt2dur"
     return round(sum(map(float, read_table(path).values())) / 60, 2) if path.exists() else None

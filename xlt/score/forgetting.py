@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xlt.config import share_of
-from xlt.errors import StageError
-from xlt.log import say
+from xlt.core.config import share_of
+from xlt.core.errors import StageError
+from xlt.core.log import say
 from xlt.metrics.bootstrap import paired
 
 if TYPE_CHECKING:
-    from xlt.config import Config
+    from xlt.core.config import Config
     from xlt.metrics.result import Score
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xlt.languages import MULTIPLE, get
-from xlt.log import say
+from xlt.core.log import say
 from xlt.metrics import script
 from xlt.metrics.micro import micro, word_errors
 from xlt.metrics.result import Score
 from xlt.score.slices import slices, tags
 from xlt.score.words import TOGETHER, Words
-from xlt.scripts import parts
+from xlt.text.languages import MULTIPLE, get
+from xlt.text.scripts import parts
 
 if TYPE_CHECKING:
     from pathlib import Path

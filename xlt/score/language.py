@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from xlt.log import say
+from xlt.core.log import say
 from xlt.metrics.ser import ser
 
 NONE = "-"  # where the model told no language

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from xlt.errors import DataError
+from xlt.core.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xlt.data.text import has_digits
-from xlt.languages import Language
-from xlt.scripts import parts, script
+from xlt.text.languages import Language
+from xlt.text.normalise import has_digits
+from xlt.text.scripts import parts, script
 
-# where num2words does not use the two letters that xlt/languages.py has, or that table lacks the language
+# where num2words does not use the two letters that xlt/text/languages.py has, or that table lacks the language
 _NAMES = {"amh": "am", "che": "ce", "kan": "kn", "kaz": "kz", "nno": "no", "nob": "no", "tet": "tet", "tgk": "tg"}
 _POWERS = (100, 1000, 1_000_000)
 # through 2100: years, and languages that write a number as one word

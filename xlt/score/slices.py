@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
+from xlt.core.errors import DataError
 from xlt.data.subsets import tag_tables
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table
+from xlt.formats.tables import read_table
 from xlt.metrics.error_rate import of_counts
 from xlt.metrics.result import Score
 

@@ -13,16 +13,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.core.errors import ConfigError, DataError
 from xlt.data import normalise_utterance
-from xlt.errors import ConfigError, DataError
-from xlt.kaldi_io import read_table
-from xlt.languages import get
+from xlt.formats.tables import read_table
 from xlt.score.names import Names
 from xlt.score.numbers import number_words
+from xlt.text.languages import get
 
 if TYPE_CHECKING:
+    from xlt.core.context import Context
     from xlt.score.match import Matched
-    from xlt.stage import Context
 
 Places = list[set[int]]  # of each utterance, in the order of ids: positions of reference words
 NO_TAG = "-"

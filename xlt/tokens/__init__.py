@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xlt.config import load
-from xlt.errors import ConfigError, DataError, MissingInput
-from xlt.kaldi_io import read_table
-from xlt.log import say
+from xlt.core.config import load
+from xlt.core.context import Context, need
+from xlt.core.errors import ConfigError, DataError, MissingInput
+from xlt.core.log import say
+from xlt.core.stage import Unit, run_unit
+from xlt.formats.tables import read_table
 from xlt.phones import corpus
-from xlt.stage import Context, Unit, need, run_unit
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table, write_table
+from xlt.core.context import Context
+from xlt.core.errors import DataError
+from xlt.formats.tables import read_table, write_table
 from xlt.phones.corpus import languages_of, sets
-from xlt.stage import Context
 
 
 def write_phone_texts(ctx: Context, out: Path) -> dict:

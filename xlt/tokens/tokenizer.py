@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from xlt.errors import ConfigError, DataError
-from xlt.stage import write_json
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.stage import write_json
 
 BLANK, UNK, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
 TYPES = ("char", "bpe", "phone")

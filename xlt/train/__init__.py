@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
+from xlt.core.context import Context, need
+from xlt.core.errors import ConfigError
+from xlt.core.stage import Unit, run_unit
 from xlt.data import normaliser_of
-from xlt.errors import ConfigError
-from xlt.freeze import resolved, tell
-from xlt.stage import Context, Unit, need, run_unit
-from xlt.train.speech import speech
-from xlt.trained import origin
+from xlt.features.speech import speech
+from xlt.formats.model_folder import origin
+from xlt.upstreams.freeze import resolved, tell
 
 
 def run(ctx: Context) -> None:
@@ -47,7 +48,7 @@ def run(ctx: Context) -> None:
                            "data.train_minutes")  # what else there is to the features stands in feats.json
 
     def make(out: Path) -> dict:
-        from xlt.train.fit import fit
+        from xlt.models.espnet.fit import fit
 
         tell(given)
         return fit(ctx, out)

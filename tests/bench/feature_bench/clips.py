@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench.feature_bench.common import SAMPLE_RATE, SEED
-from xlt.kaldi_io import read_table, read_wav, write_table
+from xlt.audio.files import read_wav
+from xlt.formats.tables import read_table, write_table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xlt.cli import main as xlt
-from xlt.config import ROOT, load
-from xlt.data.fetch import cache_root
-from xlt.errors import StageError
-from xlt.log import say
+from xlt.core.config import ROOT, load
+from xlt.core.errors import StageError
+from xlt.core.log import say
+from xlt.core.settings import FeaturesConfig
+from xlt.core.stage import git_revision, write_json
+from xlt.fetch.files import cache_root
 from xlt.score.facts import environment, versions
-from xlt.sections import FeaturesConfig
-from xlt.stage import git_revision, write_json
 
 SEED = 0
 SAMPLE_RATE = 16000

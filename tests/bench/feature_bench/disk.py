@@ -22,9 +22,9 @@ from tests.bench.feature_bench.common import (
     upstream_settings,
     xlt_apart,
 )
-from xlt.data.fetch import cache_root
-from xlt.kaldi_io import read_table
-from xlt.report.markdown import table
+from xlt.fetch.files import cache_root
+from xlt.formats.tables import read_table
+from xlt.report.md import table
 
 UNIT, LOGARITHMIC = "GB (10⁹ bytes) for an hour of speech in long clips", True
 LIMIT_GB = 0.2  # target: XLS-R-300M, mixed, one byte a value

@@ -23,8 +23,8 @@ from tests.bench.feature_bench.common import (
     upstream_settings,
     xlt_apart,
 )
-from xlt.report.markdown import table
-from xlt.stage import read_stamp
+from xlt.core.stage import read_stamp
+from xlt.report.md import table
 
 UNIT, LOGARITHMIC = "seconds", True
 UPSTREAMS = {"whisper_base": 5.0, "xls_r_size": 1.5, "tiny": 5.0}  # → minutes of training speech

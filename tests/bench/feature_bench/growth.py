@@ -25,7 +25,8 @@ from tests.bench.feature_bench.common import (
     upstream_settings,
     xlt_apart,
 )
-from xlt.kaldi_io import read_table, read_wav, write_table
+from xlt.audio.files import read_wav
+from xlt.formats.tables import read_table, write_table
 
 UNIT, LOGARITHMIC = "peak memory of the stage and its two workers, MiB", False
 UPSTREAM = "least"
@@ -113,7 +114,7 @@ def make_corpus(recipe: Path, speech, hours: float, clip_s: float) -> int:
 _OPEN = """import json, random, sys, time
 from pathlib import Path
 import numpy
-from xlt.kaldi_io import FeatureReader
+from xlt.formats.archives import FeatureReader
 def bytes_read():
     return int(next(line for line in open("/proc/self/io") if line.startswith("rchar")).split()[1])
 def timed(work):
@@ -152,7 +153,7 @@ def _reader(bench: Bench, utterances: int) -> dict:
     """Open a scp with its checksums as a corpus of 1,000 hours has them; it points into one small archive over and over."""
     import numpy as np
 
-    from xlt.kaldi_io import ArkWriter
+    from xlt.formats.archives import ArkWriter
 
     folder = bench.scratch("reader") / "dump" / "least" / "train"
     folder.mkdir(parents=True)
@@ -221,7 +222,7 @@ def targets(entries: list[dict]) -> list[Target]:
 
 
 def page(entries: list[dict]) -> list[str]:
-    from xlt.report.markdown import table
+    from xlt.report.md import table
 
     rows = [[f"{e['key']['hours']:g}", f"{e['figures']['clips']:,}", f"{e['figures']['wall_s']:.1f}",
              f"{e['figures']['cpu_s']:.1f}", e["figures"]["stage_mib"], e["figures"]["worker_mib"],

@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.feature_bench.common import Bench, Target, features_config, stages
-from xlt.log import say
-from xlt.report.markdown import table
+from xlt.core.log import say
+from xlt.report.md import table
 
 UNIT, LOGARITHMIC = "CER on test, %, mean over languages and seeds", False
 PART = "quality"
@@ -94,7 +94,7 @@ def _train(recipe: Path, tag: str, words: list[str]) -> dict:
 @contextlib.contextmanager
 def encoded_once() -> Iterator[None]:
     """The on-the-fly frontend encodes a wave when it first sees it, and has it in memory after that."""
-    from xlt.train.frontends import upstream as frontend
+    from xlt.models.espnet.frontends import upstream as frontend
 
     true, kept = frontend.encode_waves, {}
 

@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 
 from tests.bench.feature_bench.common import Target, read_entries
-from xlt.report.markdown import table
-from xlt.stage import atomic_text
+from xlt.core.stage import atomic_text
+from xlt.report.md import table
 
 PARTS = {  # in the order of the issue
     "epochs": "Time of training: on the fly against cached",

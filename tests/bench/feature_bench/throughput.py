@@ -23,8 +23,8 @@ from tests.bench.feature_bench.common import (
     stages,
     upstream_settings,
 )
-from xlt.data.fetch import cache_root
-from xlt.report.markdown import table
+from xlt.fetch.files import cache_root
+from xlt.report.md import table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +109,7 @@ class Ours:
         import numpy as np
 
         from xlt.features.extract import load
-        from xlt.features.layer_mix import Mix
+        from xlt.features.mix import Mix
 
         self.setup, self.upstream = setup, load(setup)
         count, dim = self.upstream.num_layers, self.upstream.dim

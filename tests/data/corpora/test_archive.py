@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
+from xlt.core.errors import DataError
 from xlt.data.corpora.archive import corpus_place, listing, unpacked
-from xlt.errors import DataError
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import tarfile
 import pytest
 
 from tests.data.corpus import tone
+from xlt.core.errors import DataError
 from xlt.data.corpora.commonvoice import read, recognise
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table
+from xlt.formats.tables import read_table
 
 COLUMNS = ["client_id", "path", "sentence_id", "sentence", "sentence_domain", "up_votes", "down_votes", "age", "gender",
            "accents", "variant", "locale", "segment"]

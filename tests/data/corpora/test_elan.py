@@ -4,9 +4,9 @@ import pytest
 from pympi import Eaf
 
 from tests.data.corpus import tone
+from xlt.core.errors import DataError
 from xlt.data.corpora.elan import read, recognise
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table
+from xlt.formats.tables import read_table
 
 
 def of(recipe, place, *settings):

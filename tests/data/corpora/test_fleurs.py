@@ -6,9 +6,9 @@ import tarfile
 import pytest
 
 from tests.data.corpus import tone
+from xlt.core.errors import DataError
 from xlt.data.corpora.fleurs import read, recognise
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table
+from xlt.formats.tables import read_table
 
 ROWS = {"train": (1, '"Un urs", zise el.', "FEMALE"), "dev": (7, "O pisică neagră", "MALE"),
         "test": (9, "Trei mere roșii", "FEMALE")}

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import PHRASES, tone
+from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.join import read
-from xlt.errors import ConfigError, DataError
-from xlt.kaldi_io import read_table, write_table
+from xlt.formats.tables import read_table, write_table
 
 
 def kaldi(root: Path, speaker: str, start: int, sets=("train", "dev", "test")) -> Path:

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import tone
+from xlt.core.errors import DataError
 from xlt.data.build import decode
 from xlt.data.corpora.kaldi import read, recognise
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table
+from xlt.formats.tables import read_table
 
 
 def write(folder: Path, **tables: str) -> Path:

@@ -11,9 +11,9 @@ from lhotse import CutSet, MonoCut, Recording, RecordingSet, SupervisionSegment,
 from lhotse.cut import PaddingCut
 
 from tests.data.corpus import tone
+from xlt.core.errors import ConfigError, DataError
 from xlt.data.build import decode
 from xlt.data.corpora.lhotse import read, recognise
-from xlt.errors import ConfigError, DataError
 
 
 def recording(path: Path, name: str, dur_s: float = 3.0) -> Recording:

@@ -7,9 +7,9 @@ import pytest
 
 from tests.data.corpus import PHRASES, stamp, tone
 from xlt.cli import main
+from xlt.core.errors import DataError
 from xlt.data import normalise_utterance, normaliser_of
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table, write_table
+from xlt.formats.tables import read_table, write_table
 
 FRENCH = ["un ours", "un chat", "un grand chien", "trois pommes rouges", "une maison", "un vieux train", "la pleine lune",
           "deux fleurs", "un arbre", "la mer noire", "une grenouille", "un éléphant"]
@@ -145,7 +145,7 @@ def test_the_check_finds_no_fault_in_it(egs, capsys):
 
 
 def test_each_language_has_its_normaliser(egs, monkeypatch):
-    from xlt.config import load
+    from xlt.core.config import load
 
     monkeypatch.chdir(egs / "multi")
     cfg = load(egs / "multi")
@@ -265,7 +265,7 @@ def test_a_language_whose_first_utterance_is_longer_than_the_budget(egs, capsys)
 
 
 def test_a_source_that_is_being_made_elsewhere(egs, capsys):
-    from xlt.stage import lock
+    from xlt.core.stage import lock
 
     with lock(egs / "fra/data/all"):
         assert run(egs / "multi") == 2

@@ -10,9 +10,9 @@ from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
 
 from tests.data.corpus import stamp, tone
 from tests.recipes.layouts import common_voice, fleurs
+from xlt.core.errors import DataError
+from xlt.core.registry import READERS
 from xlt.data.corpora.recognise import about, recognise
-from xlt.errors import DataError
-from xlt.registry import READERS
 
 
 def kaldi(folder: Path) -> Path:

@@ -6,9 +6,9 @@ import unicodedata
 import pytest
 
 from tests.data.corpus import tone
+from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.table import read, recognise, seconds
-from xlt.errors import ConfigError, DataError
-from xlt.kaldi_io import read_table
+from xlt.formats.tables import read_table
 
 TEXTS = ["O pisică, un câine.", "Trei mere", "\"Luna\" plină"]
 

@@ -1,9 +1,9 @@
 import pytest
 
 from tests.data.corpus import stamp
+from xlt.core.errors import DataError
 from xlt.data.corpora.tuxpaint import contents, read, stamp_clips, stamp_texts
 from xlt.data.groups import split
-from xlt.errors import DataError
 
 
 def of(recipe, root, *settings):

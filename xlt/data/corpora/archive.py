@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from xlt.config import Config
-from xlt.data.fetch import cache_root, only_one
-from xlt.errors import DataError
-from xlt.log import Progress, say
+from xlt.core.config import Config
+from xlt.core.errors import DataError
+from xlt.core.log import Progress, say
+from xlt.fetch.files import cache_root, only_one
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)

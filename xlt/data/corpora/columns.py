@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 
-from xlt.errors import ConfigError, DataError
+from xlt.core.errors import ConfigError, DataError
 
 _WORDS = {
     "path": """path file audio wav filename filepath audiofile audiopath audiofilepath audiofilename wavfile

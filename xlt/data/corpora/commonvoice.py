@@ -13,16 +13,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlt import languages
-from xlt.config import Config
-from xlt.data import text
+from xlt.core.config import Config
+from xlt.core.errors import DataError
+from xlt.core.log import say
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing, nearest
 from xlt.data.corpora.names import clean, folder_of
 from xlt.data.corpora.rows import read_table
-from xlt.errors import DataError
-from xlt.languages import Language
-from xlt.log import say
+from xlt.text import languages
+from xlt.text import normalise as text
+from xlt.text.languages import Language
 
 SETS = ("train", "dev", "test")
 _EXPECTED = "a tarball of Common Voice, or its unpacked folder (LOCALE/ with validated.tsv and clips/)"

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from xlt import languages
-from xlt.config import Config
+from xlt.core.config import Config
+from xlt.core.errors import DataError
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
 from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.sounds import Sounds
-from xlt.errors import DataError
+from xlt.text import languages
 
 if TYPE_CHECKING:
     from pympi import Eaf

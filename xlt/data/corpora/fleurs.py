@@ -11,15 +11,15 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from xlt import languages
-from xlt.config import Config
+from xlt.core.config import Config
+from xlt.core.errors import DataError
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, is_archive, listing, nearest, unpacked
 from xlt.data.corpora.names import clean, folder_of
 from xlt.data.corpora.rows import decoded
 from xlt.data.corpora.sounds import Sounds
-from xlt.errors import DataError
-from xlt.languages import Language
+from xlt.text import languages
+from xlt.text.languages import Language
 
 SETS = ("train", "dev", "test")
 _EXPECTED = "FLEURS: a folder such as sw_ke/ with train.tsv, dev.tsv, test.tsv and audio/, or sw_ke.tar.gz"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 
-from xlt.config import Config, check_setting
+from xlt.core.config import Config, check_setting
+from xlt.core.errors import ConfigError, DataError, XltError
+from xlt.core.registry import READERS
 from xlt.data.corpora import Corpus, Utterance
-from xlt.errors import ConfigError, DataError, XltError
-from xlt.registry import READERS
 
 # settings of the whole recipe, which a part cannot have for itself
 _WHOLE = ("cache", "normaliser", "train_minutes", "min_dur_s", "max_dur_s", "max_chars_per_s", "min_chars_per_s", "parts",

@@ -10,14 +10,14 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from xlt import languages
-from xlt.config import Config
+from xlt.core.config import Config
+from xlt.core.errors import DataError
+from xlt.core.log import say
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
 from xlt.data.subsets import tag_tables
-from xlt.errors import DataError
-from xlt.kaldi_io import read_table
-from xlt.log import say
+from xlt.formats.tables import read_table
+from xlt.text import languages
 
 SETS = {"train": "train", "dev": "dev", "valid": "dev", "test": "test"}
 _EXPECTED = "a Kaldi data directory (wav.scp, text, utt2spk), or a folder with train/, dev/ and test/ that are ones"

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from xlt import languages
-from xlt.config import Config
+from xlt.core.config import Config
+from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, is_archive, listing
 from xlt.data.corpora.kaldi import base
 from xlt.data.corpora.names import SET_OF, clean, names_language, speaker_ids
-from xlt.errors import ConfigError, DataError
+from xlt.text import languages
 
 _MANIFEST = re.compile(r"(?:(?P<name>.+?)_)?(?P<kind>recordings|supervisions|cuts)(?:[_-](?P<part>.+?))?\.jsonl?(?:\.gz)?")
 _KEYS = re.compile(r'"(sources|recording_id|supervisions|tracks)"')  # one of them is in every entry of a manifest

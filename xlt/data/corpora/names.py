@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from xlt.errors import DataError
-from xlt.languages import LANGUAGES, Language, names_of
-from xlt.log import say
+from xlt.core.errors import DataError
+from xlt.core.log import say
+from xlt.text.languages import LANGUAGES, Language, names_of
 
 _SETS = {"train": "train training trn tr entrenamiento entraînement entrainement treino addestramento eğitim обучение",
          "dev": "dev development devel valid validation val validacion validación validação doğrulama валидация",

@@ -15,13 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlt import data, languages
-from xlt.config import CONF_DIR, Config, load, read_yaml
+from xlt import data
+from xlt.core.config import CONF_DIR, Config, load, read_yaml
+from xlt.core.context import Context
+from xlt.core.errors import ConfigError, DataError, XltError
+from xlt.core.log import say
+from xlt.core.stage import Unit, read_json, write_json
 from xlt.data.subsets import TABLES, in_front, tag_tables, write_tags
-from xlt.errors import ConfigError, DataError, XltError
-from xlt.kaldi_io import read_table, spk2utt, write_table
-from xlt.log import say
-from xlt.stage import Context, Unit, read_json, write_json
+from xlt.formats.tables import read_table, spk2utt, write_table
+from xlt.text import languages
 
 _JOINED = (*TABLES, "utt2content", "utt2split")
 _THEIRS = ("normaliser", "columns", "tier", "allow_pipes", "train_from", "split", "parts", "splits", "min_dur_s", "max_dur_s",

@@ -8,8 +8,8 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from xlt.errors import DataError
-from xlt.registry import READERS
+from xlt.core.errors import DataError
+from xlt.core.registry import READERS
 
 _LOOKED_AT = 10000  # files that the error counts
 

@@ -12,8 +12,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlt import languages
-from xlt.config import Config
+from xlt.core.config import Config
+from xlt.core.errors import DataError
+from xlt.core.log import say
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, listing
@@ -21,8 +22,7 @@ from xlt.data.corpora.names import SET_OF, names_language, span, speaker_ids, ut
 from xlt.data.corpora.rows import Table, read_table
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.data.subsets import KNOWN
-from xlt.errors import DataError
-from xlt.log import say
+from xlt.text import languages
 
 FORMS = (".tsv", ".csv", ".jsonl", ".ndjson")
 _MAYBE = (".xlsx", ".xls", ".ods", ".txt", ".json")

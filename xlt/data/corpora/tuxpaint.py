@@ -11,16 +11,17 @@ import shutil
 from collections import defaultdict
 from pathlib import Path
 
-from xlt import languages
-from xlt.config import Config
+from xlt.core.config import Config
+from xlt.core.errors import DataError
+from xlt.core.log import say
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import listing
-from xlt.data.deb import unpack
-from xlt.data.fetch import apt_download, cache_root, only_one, sha256
 from xlt.data.groups import connect
-from xlt.data.text import normalise
-from xlt.errors import DataError
-from xlt.log import say
+from xlt.fetch.deb import unpack
+from xlt.fetch.files import cache_root, only_one, sha256
+from xlt.fetch.packages import apt_download
+from xlt.text import languages
+from xlt.text.normalise import normalise
 
 PACKAGE = "tuxpaint-stamps-default"
 # The clip of a letter's stamp often says the letter alone, and the sentences about the sign language differ in one

@@ -1,0 +1,149 @@
+import os
+
+import pytest
+import yaml
+
+from xlt.core import config
+from xlt.core.config import CONF_DIR, flatten, load, parse_overrides, presets, read_yaml, schema
+from xlt.core.errors import ConfigError
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Function that writes recipe.yaml and returns its directory."""
+
+    def write(text="lang: ron_Latn\n"):
+        (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def test_base_holds_every_key_of_the_dataclasses_and_no_other():
+    assert set(read_yaml(CONF_DIR / "base.yaml")) == set(schema())
+
+
+def test_every_key_of_base_has_a_comment():
+    docs = config.documented_keys()
+    assert set(docs) == set(schema())
+    assert [key for key, text in docs.items() if "#" not in text] == []
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_loads(recipe, preset):
+    assert load(recipe(f"preset: {preset}\n")).preset == preset
+
+
+def test_order_is_base_preset_recipe_command_line(recipe):
+    base = yaml.safe_load((CONF_DIR / "base.yaml").read_text(encoding="utf-8"))
+    preset = yaml.safe_load((CONF_DIR / "ctc_linear.yaml").read_text(encoding="utf-8"))
+    assert base["train"]["encoder"] != preset["train"]["encoder"] == "linear"
+    path = recipe("preset: ctc_linear\n")
+    assert load(path).train.encoder == "linear"  # preset over base
+    recipe("preset: ctc_linear\ntrain: {encoder: transformer, lr: 0.5}\n")
+    assert load(path).train.encoder == "transformer"  # recipe over preset
+    assert load(path).train.lr == 0.5  # recipe over base
+    cfg = load(path, ["train.encoder=blstm"])
+    assert (cfg.train.encoder, cfg.train.lr) == ("blstm", 0.5)  # command line over recipe, and only there
+
+
+def test_preset_on_the_command_line_takes_the_place_of_the_recipe_s(recipe):
+    cfg = load(recipe("preset: ctc_linear\n"), ["preset=hybrid_ssl"])
+    assert (cfg.preset, cfg.decode.method) == ("hybrid_ssl", "joint")
+
+
+def test_whole_numbers_become_floats_where_a_number_is_wanted(recipe):
+    minutes = load(recipe("data: {train_minutes: 10}\n")).data.train_minutes
+    assert isinstance(minutes, float) and minutes == 10
+
+
+def test_train_set_carries_its_budget(recipe):
+    path = recipe()
+    assert load(path).train_set == "train"
+    assert load(path, ["data.train_minutes=10"]).train_set == "train_10min"
+    assert load(path, ["data.train_minutes=2.5"]).train_set == "train_2.5min"
+
+
+@pytest.mark.parametrize(("text", "parts"), [
+    ("train:\n  lrr: 1\n", ["recipe.yaml:2", "train.lrr: unknown key", "did you mean train.lr?"]),
+    ("features:\n  upstrem: fbank\n", ["recipe.yaml:2", "did you mean features.upstream?"]),
+    ("lr: 1\n", ["recipe.yaml:1", "did you mean train.lr?"]),
+    ("lang: ron_Latn\nseed: one\n", ["recipe.yaml:2", "seed", "'one'", "a whole number"]),
+    ("seed: 1.5\n", ["seed", "1.5", "a whole number"]),
+    ("seed: true\n", ["seed", "True", "a whole number"]),
+    ("train: {lr: fast}\n", ["train.lr", "'fast'", "a number"]),
+    ("train: {lr: 0}\n", ["train.lr", "above 0"]),
+    ("train: {ctc_weight: 1.5}\n", ["train.ctc_weight", "between 0 and 1"]),
+    ("tokens: {type: word}\n", ["tokens.type", "'word'", "char, bpe"]),
+    ("nj: -1\n", ["nj", "above 0"]),
+    ("decode: {sets: test}\n", ["decode.sets", "a list"]),
+    ("preset: ctc_sll\n", ["recipe.yaml:1", "no preset 'ctc_sll'", "did you mean ctc_ssl?"]),
+    ("tag: a/b\n", ["tag", "'a/b'"]),
+    ("lang: ron_Latn\nlang: cat_Latn\n", ["recipe.yaml:2", "stands twice", "recipe.yaml:1"]),
+    ("lang: [ron\n", ["recipe.yaml:2", "not valid YAML"]),
+    ("- lang\n", ["recipe.yaml:1", "key: value"]),
+])
+def test_faults_in_a_recipe_are_named(recipe, text, parts):
+    with pytest.raises(ConfigError) as err:
+        load(recipe(text))
+    for part in parts:
+        assert part in str(err.value)
+
+
+def test_recipe_that_is_not_there_or_not_text(tmp_path):
+    with pytest.raises(ConfigError, match="recipe.yaml: no such file.*egs/ron"):
+        load(tmp_path)
+    (tmp_path / "recipe.yaml").write_bytes(b"lang: \xff\xfe\n")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("word", "part"), [
+    ("train.lr", "expected key=value"), ("train.lr=[1", "not valid YAML"), ("train.lrr=1", "did you mean train.lr?"),
+    ("train.lr=fast", "command line 'train.lr=fast'"),
+])
+def test_faults_on_the_command_line_are_named(recipe, word, part):
+    with pytest.raises(ConfigError) as err:
+        load(recipe(), [word])
+    assert part in str(err.value)
+
+
+def test_values_on_the_command_line_are_yaml():
+    found = parse_overrides(["data.train_minutes=null", "decode.sets=[test]", "train.encoder_conf={hidden_size: 8}"])
+    assert [value for value, _ in found.values()] == [None, ["test"], {"hidden_size": 8}]
+
+
+def test_paths_on_the_command_line_count_from_where_the_user_stood(monkeypatch, tmp_path):
+    monkeypatch.setenv("XLT_CWD", str(tmp_path))
+    found = parse_overrides(["data.dir=corpus", "features.path=/models/w2v", "data.archive=null", "tag=corpus"])
+    assert [v for v, _ in found.values()] == [os.path.join(tmp_path, "corpus"), "/models/w2v", None, "corpus"]
+
+
+def test_free_form_mappings_are_replaced_not_merged(recipe):
+    cfg = load(recipe("train: {encoder_conf: {hidden_size: 8}}\n"))
+    assert cfg.train.encoder_conf == {"hidden_size": 8}
+
+
+def test_a_neighbour_is_named_alike_on_the_command_line_and_in_recipe_yaml(tmp_path, monkeypatch):
+    """Else the same experiment would be trained again, and a stamp would hold this machine's folders."""
+    recipe = tmp_path / "egs" / "cat"
+    recipe.mkdir(parents=True)
+    (recipe / "recipe.yaml").write_text("lang: cat_Latn\n")
+    monkeypatch.setenv("XLT_CWD", str(tmp_path))
+    cfg = load(recipe, ["train.init=egs/multi/exp/main", "tokens.union=[egs/spa]", "features.mix_from=elsewhere"])
+    assert (cfg.train.init, cfg.tokens.union) == ("../multi/exp/main", ["../spa"])
+    assert cfg.features.mix_from == str(tmp_path / "elsewhere")
+
+
+def test_section_picks_keys_for_a_stamp(recipe):
+    cfg = load(recipe("data: {train_minutes: 10}\n"))
+    assert cfg.section("tokens", "data.train_minutes") == {
+        "tokens.type": "char", "tokens.size": 150, "tokens.union": [], "tokens.language_tag": False,
+        "data.train_minutes": 10.0}
+    assert "train.encoder_conf" in cfg.section("train")
+    with pytest.raises(KeyError):
+        cfg.section("nosuch")
+
+
+def test_flatten_keeps_what_it_is_told_to():
+    assert flatten({"a": {"b": 1, "c": {"d": 2}}}, keep={"a.c"}) == {"a.b": 1, "a.c": {"d": 2}}

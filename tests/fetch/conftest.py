@@ -1,0 +1,3 @@
+from tests.data.conftest import recipe, stamps
+
+__all__ = ["recipe", "stamps"]

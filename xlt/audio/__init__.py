@@ -1,0 +1,1 @@
+"""Sound files, where long ones are cut, and altered copies of speech."""

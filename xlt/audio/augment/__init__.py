@@ -1,0 +1,1 @@
+"""Altered copies of speech, one kind a file."""

@@ -1,0 +1,237 @@
+"""`xlt experiment FILE.yaml`: the runs of an experiment file, one after another in this process.
+
+ESPnet is imported once, and what is up to date is skipped, so the command can be stopped and given again. Started twice,
+the two share the work: each takes the next run that is free and whose needs are finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from xlt import cli
+from xlt.core.config import ROOT
+from xlt.core.errors import StageError
+from xlt.core.log import say
+from xlt.core.plan import Plan, Run, check, read, stages_before_training
+from xlt.core.stage import write_json
+
+_POLL_S = 5.0  # between looks at whether another process has finished a run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = __doc__.replace("`", "")
+    parser.add_argument("file", type=Path, metavar="FILE.yaml", help="the runs, e.g. egs/common/experiments/languages.yaml")
+    parser.add_argument("--only", default="", metavar="TEXT", help="runs with TEXT in recipe/tag, and those that they need")
+    parser.add_argument("--list", action="store_true", help="each run and whether it is done")
+    parser.add_argument("--dry_run", action="store_true", help="say what the stages would do, do nothing")
+    parser.add_argument("--egs", type=Path, default=ROOT / "egs", metavar="DIR", help="folder of the recipes (default: egs)")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run what there is to run; StageError with a list if runs failed, after all others are done."""
+    plan = read(args.file)
+    check(plan, args.egs)
+    runs = _selected(plan, args.only)
+    board = Board(args.egs)
+    if args.list:
+        for run in runs:
+            say(f"{board.state(run):16} {run.name}" + (f"  ({run.column})" if run.column else ""))
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
+    with _paths_from_the_recipe():
+        failed = _dry_run(runs, args.egs) if args.dry_run else Lane(plan, runs, board).go()
+    if failed:
+        lines = "".join(f"\n  {name}: {why}" for name, why in failed.items())
+        raise StageError(f"{len(failed)} of {len(runs)} runs failed; the same command tries them again:{lines}")
+    if not args.dry_run:
+        say(f"experiment: {plan.name}: all {len(runs)} runs are done")
+
+
+@contextlib.contextmanager
+def _paths_from_the_recipe() -> Iterator[None]:
+    """Paths in settings are relative to the recipe, as in recipe.yaml, not to where the user stands."""
+    before = os.environ.get("XLT_CWD")
+    os.environ["XLT_CWD"] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("XLT_CWD")
+        else:
+            os.environ["XLT_CWD"] = before
+
+
+def _selected(plan: Plan, text: str) -> list[Run]:
+    """The runs with ``text`` in their name and what they need, in the order in which they are run."""
+    wanted = [run for run in plan.runs if text in run.name]
+    if not wanted:
+        raise StageError(f"--only {text}: no run has that in recipe/tag; --list shows them all")
+    names: set[str] = set()
+    while wanted:
+        run = wanted.pop()
+        if run.name not in names:
+            names.add(run.name)
+            wanted += plan.needs(run)
+    return [run for run in plan.ordered() if run.name in names]
+
+
+def _dry_run(runs: list[Run], egs: Path) -> dict[str, str]:
+    failed = {}
+    for number, run in enumerate(runs, 1):
+        say(f"experiment: run {number} of {len(runs)}: {run.name}")
+        for stage in run.stages:
+            if _stage(run, stage, egs, "--dry_run"):
+                failed[run.name] = f"stage {stage}, see its error above"
+                break
+    return failed
+
+
+def _stage(run: Run, stage: str, egs: Path, *flags: str) -> int:
+    """Exit status of one stage; KeyboardInterrupt if it was interrupted."""
+    status = cli.main([*run.words(stage, egs), *flags])
+    if status in (130, 141):
+        raise KeyboardInterrupt
+    return status
+
+
+class Board:
+    """What processes tell each other about runs: locks that end with their process, and a note for each ended run."""
+
+    def __init__(self, egs: Path):
+        self.egs = egs
+        self.folder = egs / ".experiment"
+
+    def _path(self, run: Run, suffix: str) -> Path:
+        return self.folder / f"{run.recipe}.{run.tag}.{suffix}"
+
+    @contextlib.contextmanager
+    def claim(self, run: Run) -> Iterator[bool]:
+        """The right to work on ``run``; False if another process has it."""
+        with self._locked(self._path(run, "lock"), fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+            yield got
+
+    @contextlib.contextmanager
+    def preparing(self) -> Iterator[None]:
+        """The right to write what runs share: data, features, tokens. Another process that has it is waited for."""
+        path = self.folder / "prepare.lock"
+        with self._locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+            if got:
+                yield
+                return
+        say("experiment: another process makes data, features or tokens; waits for it")
+        with self._locked(path, fcntl.LOCK_EX):
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, path: Path, how: int) -> Iterator[bool]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as handle:
+            try:
+                fcntl.flock(handle, how)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def note(self, run: Run, why: str | None) -> None:
+        """Leave that ``run`` ended now; ``why`` it failed, or None."""
+        write_json(self._path(run, "json"), {"settings": run.settings, "stages": run.stages, "failed": why,
+                                             "at": datetime.datetime.now().astimezone().isoformat()})
+
+    def _noted(self, run: Run) -> dict | None:
+        try:
+            return json.loads(self._path(run, "json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def failed_since(self, run: Run, start: datetime.datetime) -> str | None:
+        """Why ``run`` failed in any process after ``start``, or None."""
+        note = self._noted(run)
+        return note["failed"] if note and datetime.datetime.fromisoformat(note["at"]) >= start else None
+
+    def state(self, run: Run) -> str:
+        """``running``, ``done``, ``failed``, ``settings changed`` or ``open``."""
+        with self.claim(run) as free:
+            if not free:
+                return "running"
+        note = self._noted(run)
+        trained = "train" not in run.stages or (self.egs / run.recipe / "exp" / run.tag).is_dir()
+        if note is None or not (note["failed"] or trained):
+            return "open"
+        if note["failed"]:
+            return "failed"
+        same = (note["settings"], note["stages"]) == (list(run.settings), list(run.stages))
+        return "done" if same else "settings changed"
+
+
+class Lane:
+    """One process's share of the work."""
+
+    def __init__(self, plan: Plan, runs: list[Run], board: Board):
+        self.plan, self.runs, self.board = plan, runs, board
+        self.start, self.clock = datetime.datetime.now().astimezone(), time.monotonic()
+        self.finished: set[str] = set()
+        self.failed: dict[str, str] = {}
+
+    def go(self) -> dict[str, str]:
+        """Work until every run is finished or failed; ``{name: why}`` of those that failed here or elsewhere."""
+        waiting = False
+        while left := [run for run in self.runs if run.name not in self.finished | self.failed.keys()]:
+            if any(self._take(run) for run in left):  # one, then from the top again: the first may be ready by now
+                waiting = False
+                continue
+            if not waiting:
+                say(f"experiment: {len(left)} runs are at work in another process or need one that is; waits for it")
+            waiting = True
+            time.sleep(_POLL_S)
+        return self.failed
+
+    def _take(self, run: Run) -> bool:
+        """Do ``run`` now if that can be done; True if it ended, well or not."""
+        needed = self.plan.needs(run)
+        broken = [other.name for other in needed if other.name in self.failed]
+        if broken:
+            self.failed[run.name] = f"needs {broken[0]}, which failed"
+            return True
+        if any(other.name not in self.finished for other in needed):
+            return False
+        with self.board.claim(run) as mine:
+            if not mine:
+                return False
+            why = self.board.failed_since(run, self.start) or self._do(run)
+        if why:
+            self.failed[run.name] = why
+        else:
+            self.finished.add(run.name)
+        return True
+
+    def _do(self, run: Run) -> str | None:
+        """All stages of ``run``; why it failed, or None."""
+        number = len(self.finished) + len(self.failed) + 1
+        minutes = (time.monotonic() - self.clock) / 60
+        say(f"experiment: run {number} of {len(self.runs)}: {run.name} ({minutes:.0f} min so far)")
+        shared, own = stages_before_training(run)
+        try:
+            with self.board.preparing():
+                why = self._stages(run, shared)
+            why = why or self._stages(run, own)
+        except Exception as err:  # a defect ends this run only; the list at the end has it
+            traceback.print_exc()
+            why = f"{type(err).__name__}: {err}"
+        self.board.note(run, why)
+        return why
+
+    def _stages(self, run: Run, stages: list[str]) -> str | None:
+        for stage in stages:
+            if _stage(run, stage, self.board.egs):
+                return f"stage {stage}, see its error above"
+        return None

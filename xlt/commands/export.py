@@ -1,0 +1,114 @@
+"""`xlt export`: the sets of a recipe as Lhotse manifests, which lhotse, icefall and many others read, or as audio and a table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_EXPLAINED = """lhotse: for train, dev, test and a training budget OUT/LANG_recordings_SET.jsonl.gz and
+OUT/LANG_supervisions_SET.jsonl.gz, for lhotse.load_manifest and data.reader=lhotse. The audio stays where it is, in data/all/wav
+of the recipe.
+table: OUT/corpus.tsv, a row for each utterance of train, dev and test, and its audio in OUT/audio, for a spreadsheet and
+data.reader=table."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EXPLAINED
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("form", choices=["lhotse", "table"], metavar="lhotse|table", help="the form that is written")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for it; it is made")
+    parser.add_argument("--recipe", type=Path, default=Path("."), metavar="DIR", help="recipe directory (default: here)")
+
+
+def main(args: argparse.Namespace) -> None:
+    from xlt.core.config import load
+    from xlt.core.log import say
+
+    cfg = load(args.recipe)
+    if args.form == "table":
+        say(f"export: {export_table(args.recipe, args.out)} utterances → {args.out}")
+        return
+    budget = [cfg.train_set] if (args.recipe / "data" / cfg.train_set).is_dir() else []
+    for name in dict.fromkeys(("train", "dev", "test", *budget)):
+        count, seconds = export_set(args.recipe, name, args.out, cfg.lang)
+        say(f"export: {name}: {count} utterances, {seconds / 60:.2f} minutes → {args.out}")
+
+
+def export_table(recipe: Path, out: Path) -> int:
+    """Write ``out/corpus.tsv`` and ``out/audio``; how many utterances. The texts are those before normalisation.
+
+    DataError if stage 1 has not made the sets, or if something stands at ``out``.
+    """
+    import csv
+    import shutil
+
+    from xlt.core.errors import DataError
+    from xlt.data.subsets import tag_tables
+    from xlt.formats.tables import read_table
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: exists and is not empty; name a new folder")
+    folders = {name: _set(recipe, name) for name in ("train", "dev", "test")}
+    tags = sorted({table for folder in folders.values() for table in tag_tables(folder)})
+    (out / "audio").mkdir(parents=True, exist_ok=True)
+    count = 0
+    with (out / "corpus.tsv").open("w", encoding="utf-8", newline="") as handle:
+        rows = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        rows.writerow(["path", "text", "speaker", "split", "id", "content", *(tag.removeprefix("utt2") for tag in tags)])
+        for name, folder in folders.items():
+            text, wavs, speakers, content = (read_table(folder / t) for t in ("text_raw", "wav.scp", "utt2spk", "utt2content"))
+            own = [read_table(folder / tag) if (folder / tag).exists() else {} for tag in tags]
+            for utt, words in text.items():
+                shutil.copyfile(_wav(recipe, folder, wavs[utt]), out / "audio" / f"{utt}.wav")
+                rows.writerow([f"audio/{utt}.wav", words, speakers[utt], name, utt, content[utt], *(t.get(utt, "") for t in own)])
+                count += 1
+    return count
+
+
+def _set(recipe: Path, name: str) -> Path:
+    """The folder of a set; DataError if stage 1 has not made it."""
+    from xlt.core.errors import DataError
+
+    folder = recipe / "data" / name
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; stage 1 makes it: {recipe / 'run.sh'} --stop_stage data")
+    return folder
+
+
+def _wav(recipe: Path, folder: Path, value: str) -> Path:
+    """The clip that wav.scp names; DataError if it is gone."""
+    from xlt.core.errors import DataError
+
+    wav = (recipe / value).absolute()
+    if not wav.is_file():
+        raise DataError(f"{folder / 'wav.scp'}: {wav}: no such file; run stage 1 (data) again")
+    return wav
+
+
+def export_set(recipe: Path, name: str, out: Path, lang: str) -> tuple[int, float]:
+    """Write the two manifests of set ``name``; its utterances and their seconds. DataError if stage 1 has not made it.
+
+    A supervision has the text as it is trained on, and what else is known of the utterance (``utt2accent`` …, the
+    un-normalised text) in its custom fields.
+    """
+    from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
+
+    from xlt.data.subsets import tag_tables
+    from xlt.formats.tables import read_table
+
+    folder = _set(recipe, name)
+    text, wavs, speakers, langs = (read_table(folder / table) for table in ("text", "wav.scp", "utt2spk", "utt2lang"))
+    custom = {table.removeprefix("utt2"): read_table(folder / table) for table in tag_tables(folder)}
+    custom["text_raw"] = read_table(folder / "text_raw")
+    stem, seconds = out / lang, 0.0
+    out.mkdir(parents=True, exist_ok=True)
+    with (RecordingSet.open_writer(f"{stem}_recordings_{name}.jsonl.gz") as recordings,
+          SupervisionSet.open_writer(f"{stem}_supervisions_{name}.jsonl.gz") as supervisions):
+        for utt, words in text.items():
+            recording = Recording.from_file(_wav(recipe, folder, wavs[utt]), recording_id=utt)
+            seconds += recording.duration
+            recordings.write(recording)
+            supervisions.write(SupervisionSegment(
+                utt, utt, 0.0, recording.duration, 0, words, langs[utt], speakers[utt],
+                custom={key: table[utt] for key, table in custom.items() if utt in table} or None))
+    return len(text), seconds

@@ -1,0 +1,1 @@
+"""What every part of xlt builds on: settings, stages, registries, errors, the log."""

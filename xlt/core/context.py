@@ -1,0 +1,99 @@
+"""What a stage gets."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from xlt.core.config import Config
+from xlt.core.errors import ConfigError, MissingInput
+
+
+@dataclass(frozen=True)
+class Stage:
+    number: int
+    name: str
+    does: str
+
+    def run(self, ctx: Context) -> None:
+        """Import the stage's package and run it."""
+        importlib.import_module(f"xlt.{self.name}").run(ctx)
+
+
+STAGES = [
+    Stage(1, "data", "corpus → data/{train,dev,test}, Kaldi directories"),
+    Stage(2, "check", "every data fault found now → data/check/report.{json,md}"),
+    Stage(3, "features", "features, once → dump/<upstream>/<set>/feats.scp"),
+    Stage(4, "tokens", "token list, round trip proven → data/tokens/<type>/"),
+    Stage(5, "lm", "language model → exp/lm/<tag>/ (off unless lm.type is set)"),
+    Stage(6, "train", "CTC and attention heads → exp/<tag>/"),
+    Stage(7, "decode", "hypotheses with scores → exp/<tag>/decode_<set>/"),
+    Stage(8, "score", "CER, WER, chrF with intervals → exp/<tag>/score.json"),
+    Stage(9, "report", "tables → RESULTS.md, ../README.md"),
+    Stage(10, "bundle", "one folder that transcribes anywhere → exp/<tag>/bundle/"),
+]
+
+
+def need(ctx: Context, *paths: Path, stage: str) -> None:
+    """Raise MissingInput unless all ``paths`` exist; ``stage`` is the one that makes them."""
+    missing = [p for p in paths if not p.exists()]
+    if missing:
+        number = find(stage).number
+        raise MissingInput(f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
+                           f"run with --stage {number}, or from the start", stage)
+
+
+def find(word: str) -> Stage:
+    """The stage called by number or name; raises ConfigError."""
+    for stage in STAGES:
+        if word in (str(stage.number), stage.name):
+            return stage
+    raise ConfigError(f"no stage {word!r}; there are " + ", ".join(f"{s.number} {s.name}" for s in STAGES))
+
+
+@dataclass
+class Context:
+    """What a stage gets: the recipe directory, its configuration, and how it was called."""
+
+    recipe: Path
+    cfg: Config
+    force: bool = False
+    dry_run: bool = False
+    command: str = ""
+    fix: Path | None = None  # stage 2: where a repaired copy of the data is to be written
+
+    @property
+    def data(self) -> Path:
+        return self.recipe / "data"
+
+    @property
+    def dump(self) -> Path:
+        """Features of this recipe's upstream; without features (``features.on_the_fly``) the lengths only."""
+        return self.recipe / "dump" / (self.cfg.features.upstream + ("_onfly" if self.cfg.features.on_the_fly else ""))
+
+    @property
+    def exp(self) -> Path:
+        return self.recipe / "exp" / self.cfg.tag
+
+    @property
+    def tokens(self) -> Path:
+        """Token list of this token type; a budget has its own, since its texts differ, a union with other recipes, languages."""
+        name = self.cfg.tokens.type + (str(self.cfg.tokens.size) if self.cfg.tokens.type == "bpe" else "")
+        budget = self.cfg.train_set.removeprefix("train")
+        others = "".join(f"+{Path(recipe).name}" for recipe in self.cfg.written_too)
+        tags = "+languages" if self.cfg.tokens.language_tag else ""
+        return self.data / "tokens" / (name + budget + others + tags)
+
+    def text(self, name: str) -> Path:
+        """What is learned and scored of set ``name``: its text, or with ``tokens.type=phone`` the phones of it."""
+        return self.tokens / f"{name}.text" if self.cfg.tokens.type == "phone" else self.data / name / "text"
+
+    def need_texts(self, *names: str) -> None:
+        """MissingInput unless :meth:`text` of these sets is there."""
+        need(self, *map(self.text, names), stage="tokens" if self.cfg.tokens.type == "phone" else "data")
+
+    def shown(self, path: Path) -> str:
+        """``path`` as the user knows it: relative to the recipe where it lies inside."""
+        path = Path(path)
+        return str(path.relative_to(self.recipe)) if path.is_relative_to(self.recipe) else str(path)

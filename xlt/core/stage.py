@@ -1,0 +1,219 @@
+"""The stage contract: what a stage reads and writes, when it is up to date, how it is resumed.
+
+A stage writes into a hidden sibling of its output, ``.NAME.partial``, and renames it at the end, so a killed stage
+leaves nothing that looks finished. Beside the output stands ``stage.json``: the settings it read, a digest of each
+input, versions, git revision, seed and wall time. The same settings and inputs → ``up to date``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xlt import __version__
+from xlt.core.config import ROOT, defaults
+from xlt.core.context import Context, find
+from xlt.core.errors import DataError, StageError
+from xlt.core.log import say
+
+
+@dataclass
+class Unit:
+    """One piece of a stage's work with one output directory.
+
+    ``config``: the settings it reads (:meth:`Config.section`); ``inputs``: files or directories it reads; ``make``:
+    writes everything below the directory it is given and may return facts for ``stage.json``. With ``resume`` an
+    interrupted ``make`` finds its own earlier files there, if settings and inputs are still the same. ``stale`` says what
+    else is no longer as a finished output needs it, e.g. a file elsewhere that it points to, or None.
+    """
+
+    stage: str
+    out: Path
+    config: dict[str, Any]
+    inputs: list[Path]
+    make: Callable[[Path], dict | None]
+    resume: bool = False
+    versions: dict[str, str] = field(default_factory=dict)
+    stale: Callable[[], str | None] | None = None
+
+
+_BIG = 64 << 20
+_OWN = ("stage.json", "request.json")  # no part of what a stage makes
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content; of a file over 64 MB, of its size and time; of a directory, of its files."""
+    sha = hashlib.sha256()
+    if path.is_dir():
+        for child in sorted(path.iterdir()):
+            if child.is_file() and child.name not in _OWN and not child.name.startswith("."):
+                sha.update(f"{child.name}\0{digest(child)}\n".encode())
+    else:
+        info = path.stat()
+        if info.st_size > _BIG:
+            sha.update(f"{info.st_size} {info.st_mtime_ns}".encode())
+        else:
+            sha.update(path.read_bytes())
+    return sha.hexdigest()[:20]
+
+
+def git_revision() -> str:
+    """Commit of this checkout, with ``+`` if files other than results differ from it; ``unknown`` outside git."""
+
+    def git(*words: str) -> str:
+        call = ["git", "-C", str(ROOT), *words]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
+
+    generated = [":!egs/*/results/*", ":!egs/*/RESULTS.md", ":!egs/README.md", ":!egs/results.svg", ":!README.md",
+                 ":!tests/bench/results", ":!tests/bench/RESULTS.md", ":!tests/bench/features.svg"]
+    try:
+        altered = git("status", "--porcelain", "-uno", "--", ":/", *generated)
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if altered else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def read_stamp(out: Path) -> dict | None:
+    """The ``stage.json`` of a finished output, or None."""
+    try:
+        stamp = json.loads((out / "stage.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stamp if isinstance(stamp, dict) else None
+
+
+def read_json(path: Path, stage: str) -> dict:
+    """The mapping in a JSON file that ``stage`` made; DataError if it is damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: damaged; make it again with --stage {find(stage).number} --force")
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the whole new one."""
+    atomic_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def atomic_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old file or the whole new one; two writers do not disturb each other."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _changes(old: dict, request: dict, out: Path) -> list[str]:
+    changed = []
+    for part in ("config", "inputs", "versions"):
+        before, now = old.get(part, {}), request[part]
+        for key in sorted(set(before) | set(now)):
+            if key not in now:
+                changed.append(f"{key} is no longer used")
+            elif key not in before:
+                if part != "config" or key not in defaults() or defaults()[key] != now[key]:  # a setting that came with an update
+                    changed.append(f"{key} is new")
+            elif before[key] != now[key]:
+                changed.append(f"{key}: {before[key]} → {now[key]}" if part != "inputs" else f"{key} changed")
+    for name, size in old.get("outputs", {}).items():
+        path = out / name
+        if not path.exists():
+            changed.append(f"{name} is missing")
+        elif path.is_file() and path.stat().st_size != size:
+            changed.append(f"{name} was altered")
+    return changed
+
+
+@contextlib.contextmanager
+def lock(out: Path) -> Iterator[None]:
+    """Hold the right to write ``out``; StageError if another process holds it."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (out.parent / f".{out.name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(f"{out}: another process is writing it; wait for it to end") from None
+        yield
+
+
+def run_unit(ctx: Context, unit: Unit) -> bool:
+    """Make the unit's output unless it is up to date; True if it was made."""
+    inputs = {ctx.shown(p): digest(p) for p in unit.inputs if p.exists()}
+    request = json.loads(json.dumps({"config": unit.config, "inputs": inputs,
+                                     "versions": {"xlt": __version__, **unit.versions}}))
+    out, shown = unit.out, ctx.shown(unit.out)
+    old = read_stamp(out)
+    changed = _changes(old, request, out) if old else []
+    if old and not changed and unit.stale and (reason := unit.stale()):
+        changed = [reason]
+    if old and not changed and not ctx.force:
+        say(f"{unit.stage}: {shown} is up to date")
+        return False
+    if not old and out.is_dir() and any(out.iterdir()) and not ctx.force:
+        raise StageError(f"{shown}: exists and was not made by this stage (it has no stage.json); to keep and use it, "
+                         f"start at a later stage; to replace it, add --force")
+    why = f" again ({'; '.join(changed[:3])})" if changed else ""
+    if ctx.dry_run:
+        say(f"{unit.stage}: would make {shown}{why}")
+        return False
+    with lock(out):
+        say(f"{unit.stage}: makes {shown}{why}")
+        partial = out.parent / f".{out.name}.partial"
+        if partial.exists():
+            before = partial / "request.json"
+            same = unit.resume and before.exists() and _read_request(before) == request
+            if not same:
+                shutil.rmtree(partial)
+            else:
+                say(f"{unit.stage}: goes on where an earlier run stopped")
+        partial.mkdir(parents=True, exist_ok=True)
+        write_json(partial / "request.json", request)
+        start = time.monotonic()
+        facts = unit.make(partial) or {}
+        stamp = {"stage": unit.stage, **request, "seed": ctx.cfg.seed, "git": git_revision(), "command": ctx.command,
+                 "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                 "wall_s": round(time.monotonic() - start, 1), **facts,
+                 "outputs": {p.name: p.stat().st_size if p.is_file() else 0
+                             for p in sorted(partial.iterdir()) if not p.name.startswith(".") and p.name not in _OWN}}
+        write_json(partial / "stage.json", stamp)
+        replace_dir(partial, out)
+        (out / "request.json").unlink()  # last: until the new output stands, a next run must find its work
+    return True
+
+
+def _read_request(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+def replace_dir(new: Path, out: Path) -> None:
+    """Put directory ``new`` in the place of ``out``, whatever stands there."""
+    aside = out.parent / f".{out.name}.old"
+    shutil.rmtree(aside, ignore_errors=True)
+    if out.exists():
+        out.rename(aside)
+    new.rename(out)
+    shutil.rmtree(aside, ignore_errors=True)
+
+

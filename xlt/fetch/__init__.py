@@ -1,0 +1,1 @@
+"""Files from package registries and the model hub."""

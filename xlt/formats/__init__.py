@@ -1,0 +1,1 @@
+"""What is on disk: Kaldi tables, archives and matrices, model folders, figures."""

@@ -1,0 +1,79 @@
+"""Kaldi's tables: a line an utterance, its id and a value, sorted in C order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.core.errors import DataError
+
+if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads nothing else
+    import numpy as np
+
+    Matrix = np.ndarray  # (T, D) float32
+
+
+def read_table(path: Path) -> dict[str, str]:
+    """A Kaldi table (``text``, ``utt2spk``, ``wav.scp`` …): ``{key: rest of the line}`` in the file's order.
+
+    Raises DataError with file and line if the file is missing, not UTF-8, has an empty line or a key twice.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    if b"\t" not in raw and b"\r" not in raw and b"  " not in raw and b" \n" not in raw and raw.endswith(b"\n"):
+        with contextlib.suppress(UnicodeDecodeError, ValueError):  # the faults are told from each other below
+            lines = raw.decode("utf-8").split("\n")
+            lines.pop()
+            table = dict(line.split(" ", 1) for line in lines)
+            if len(table) == len(lines) and "" not in table:
+                return table
+    return _read_lines(path, raw)
+
+
+def _read_lines(path: Path, raw: bytes) -> dict[str, str]:
+    """The same for tables with tabs, other line ends, keys without a value, or faults."""
+    table: dict[str, str] = {}
+    lines = raw.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, 1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as err:
+            raise DataError(f"{path}:{number}: not UTF-8 (byte {err.start + 1}); save the file as UTF-8") from None
+        key, _, value = text.partition(" ")
+        if "\t" in key:
+            key, _, value = text.partition("\t")
+        if not key.strip():
+            raise DataError(f"{path}:{number}: no key at the start of the line; remove empty lines and leading spaces")
+        if key in table:
+            raise DataError(f"{path}:{number}: {key!r} stands twice; ids must be unique")
+        table[key] = value.strip(" \t\r")
+    return table
+
+
+def write_table(path: Path, table: dict[str, str]) -> None:
+    """Write a Kaldi table sorted in C order (bytes of the UTF-8 key)."""
+    lines = (f"{key} {table[key]}".rstrip(" ") + "\n" for key in sorted(table, key=lambda k: k.encode()))
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def spk2utt(utt2spk: dict[str, str]) -> dict[str, str]:
+    """``{speaker: "utt1 utt2 …"}`` in C order."""
+    lists: dict[str, list[str]] = {}
+    for utt in sorted(utt2spk, key=str.encode):
+        lists.setdefault(utt2spk[utt], []).append(utt)
+    return {spk: " ".join(utts) for spk, utts in lists.items()}
+
+
+def same_keys(first: Path, second: Path, keys: Iterable[str], others: Iterable[str]) -> None:
+    """Raise DataError unless two tables have the same ids."""
+    missing, extra = sorted(set(keys) - set(others)), sorted(set(others) - set(keys))
+    if missing:
+        raise DataError(f"{second}: {len(missing)} ids of {first} are missing, first {missing[0]!r}")
+    if extra:
+        raise DataError(f"{second}: {len(extra)} ids are not in {first}, first {extra[0]!r}")

@@ -1,0 +1,310 @@
+"""One training: ESPnet's files, ESPnet's task in this process, the averaged model.
+
+T frames of features, S stacked frames, U tokens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import math
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from xlt.core.config import Config
+from xlt.core.context import Context
+from xlt.core.errors import DataError, StageError
+from xlt.core.log import say
+from xlt.core.settings import TrainConfig
+from xlt.core.stage import read_json, write_json
+from xlt.data import normaliser_of
+from xlt.features.speech import Speech, check_archives, speech
+from xlt.formats.archives import FeatureReader
+from xlt.formats.model_folder import Trained, origin
+from xlt.formats.tables import read_table, same_keys
+from xlt.models.espnet import onfly, tags, transfer, tuning
+from xlt.models.espnet.mixing import mixture, write_plan
+from xlt.models.espnet.task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
+from xlt.nets.lengths import ctc_frames, ctc_steps, stacked
+from xlt.tokens.tokenizer import Tokenizer
+
+
+def fit(ctx: Context, out: Path) -> dict:
+    """Train in ``out`` (resuming what is there) and leave model, configuration, tokens, statistics and history."""
+    cfg = ctx.cfg
+    check_arguments("encoder", cfg.train.encoder, cfg.train.encoder_conf)
+    if cfg.train.decoder != "none":
+        check_arguments("decoder", cfg.train.decoder, cfg.train.decoder_conf)
+    info = read_json(ctx.dump / cfg.train_set / "feats.json", "features")
+    source = origin(cfg)
+    if source is not None:
+        transfer.check_features(source, cfg, info, ctx.dump / cfg.train_set)
+        if cfg.train.zero_shot:
+            return transfer.take_over(ctx, source, out)
+    tokenizer = Tokenizer(ctx.tokens)
+    for name in ("tokens.txt", "bpe.model"):
+        if (ctx.tokens / name).exists():
+            shutil.copyfile(ctx.tokens / name, out / name)
+    if info.get("layers") == "mix" and not cfg.features.on_the_fly:
+        _copy_mix(ctx, info, out)
+    stack = stacked(cfg.train, info["frame_rate"])
+    work = out / "work"
+    work.mkdir(exist_ok=True)
+    sets = {"train": speech(ctx, cfg.train_set), "dev": speech(ctx, "dev")}
+    if mixed := mixture(ctx, sets["train"], work / "mixture"):
+        sets["train"] = mixed.files
+    frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
+    facts = {name: _prepare(cfg.train, info, files, work / name, tokenizer, frontend) for name, files in sets.items()}
+    if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
+        frames = write_plan(ctx, info, mixed, work / "train")
+        if not transfer.take_statistics(source, info, out):
+            _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
+        frontend = None  # ESPnet builds its own
+        epochs = _epochs(cfg.train, frames, info["frame_rate"])
+        labels = tags.tagged(ctx, sets, tokenizer, info.get("speed", [1.0]), work) if tokenizer.tags else sets
+        arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, labels)
+        _write_yaml(work / "train.yaml", arguments)
+        if source is not None:
+            start = transfer.start(ctx, source, fresh_model(work / "train.yaml"), tokenizer.tokens, out)
+            _write_yaml(work / "train.yaml", arguments | {"init_param": [str(start)]})
+        restore_checkpoint(out)
+        # ESPnet prints its command line
+        with _logging(out / "train.log", tokenizer.type), contextlib.redirect_stderr(io.StringIO()):
+            XltTask.main(cmd=["--config", str(work / "train.yaml")])
+        _keep(ctx, out, info, tokenizer, stack, source)
+    for name in sets:
+        if (work / name / "infeasible").exists():
+            shutil.copyfile(work / name / "infeasible", out / f"infeasible_{name}")
+    for pattern in ("*epoch.pth", "valid.*.pth", "checkpoint*.pth", "latest.pth"):
+        for path in out.glob(pattern):
+            path.unlink(missing_ok=True)
+    shutil.rmtree(work)
+    history = json.loads((out / "history.json").read_text(encoding="utf-8"))
+    parameters = sum(p.numel() for p in torch.load(out / "model.pth", weights_only=True).values())
+    say(f"  {len(history)} epochs, mean of the {min(len(history), cfg.train.average_best)} best, "
+        f"{parameters / 1e6:.1f} M parameters")
+    return facts | {"epochs": len(history), "parameters": parameters}
+
+
+def _write_yaml(path: Path, arguments: dict) -> None:
+    path.write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
+
+
+def _prepare(train: TrainConfig, info: dict, files: Speech, folder: Path, tokenizer: Tokenizer,
+             frontend: torch.nn.Module | None) -> dict:
+    """Write ``speech_shape`` of the utterances of a set that CTC can learn: frames behind the encoder ≥ U + repeats.
+
+    The others are listed in ``infeasible``. Frames are counted on the fly as well: batches are then the same
+    as with the cached features.
+    """
+    folder.mkdir(exist_ok=True)
+    text, texts, frames = files.text, read_table(files.text), read_table(files.lengths)
+    same_keys(text, files.scp, texts, read_table(files.scp))
+    same_keys(text, files.lengths, texts, frames)
+    if frontend is None:
+        check_archives(files.scp)
+    else:
+        frames = {utt: str(frontend.num_frames(int(samples))) for utt, samples in frames.items()}
+    shapes, infeasible = {}, []
+    for utt, line in texts.items():
+        if ctc_frames(train, int(frames[utt]), info["frame_rate"]) < ctc_steps(tokenizer.encode(line)) + bool(tokenizer.tags):
+            infeasible.append(utt)
+        else:
+            shapes[utt] = frames[utt]
+    if infeasible:
+        say(f"  {folder.name}: {len(infeasible)} of {len(texts)} utterances have fewer frames than CTC needs for their text "
+            f"and are left out: {' '.join(infeasible[:5])}{' …' if len(infeasible) > 5 else ''}; all stand in "
+            f"infeasible_{folder.name} beside the model, what can be done in data/check/report.md")
+        (folder / "infeasible").write_text("\n".join(infeasible) + "\n", encoding="utf-8")
+    if not shapes:
+        raise DataError(f"{text}: no utterance is left to learn from; raise data.train_minutes, use tokens.type=bpe, raise "
+                        "train.frame_rate, or let the encoder shorten less (train.encoder_conf)")
+    # the dimension behind the comma is ignored by the length sampler but is part of the format
+    (folder / "speech_shape").write_text("".join(f"{u} {t},1\n" for u, t in shapes.items()), encoding="utf-8")
+    return {"utterances": len(shapes), "infeasible": len(infeasible)}
+
+
+def _statistics(cfg: Config, files: Speech, shape: Path, frontend: torch.nn.Module | None, out: Path) -> None:
+    """``feats_stats.npz``: ESPnet's count (), sum (D,), sum_square (D,) over all training frames, or the frontend's own."""
+    utts = read_table(shape)
+    if frontend is not None:
+        if not out.exists():  # it takes a pass over the speech, and appears whole
+            samples = read_table(files.lengths)
+            onfly.take_statistics(frontend, cfg, files.scp, {u: int(samples[u]) for u in utts}, out)
+        return
+    reader, count, total, square = FeatureReader(files.scp), 0, 0.0, 0.0
+    for utt in utts:
+        feats = reader[utt].astype(np.float64)  # (T, D)
+        count, total, square = count + len(feats), total + feats.sum(0), square + (feats**2).sum(0)
+    np.savez(out, count=np.float64(count), sum=np.float32(total), sum_square=np.float32(square))
+
+
+def _arguments(ctx: Context, info: dict, tokenizer: Tokenizer, stack: int, epochs: int, out: Path,
+               sets: dict[str, Speech]) -> dict:
+    """The options of ``espnet2.bin.asr_train`` for this experiment."""
+    cfg, work, stats = ctx.cfg, out / "work", out / "feats_stats.npz"
+    train, rate = cfg.train, info["frame_rate"]
+
+    def data(files: Speech) -> list[list[str]]:
+        return [[ctx.shown(files.scp), "speech", files.kind], [ctx.shown(files.text), "text", "text"]]
+
+    if cfg.features.on_the_fly:
+        source = {"input_size": None, "normalize": None, **onfly.frontend_options(cfg, info, stats)}
+    else:
+        source = {"input_size": info["dim"], "normalize": "global_mvn", "normalize_conf": {"stats_file": str(stats)}}
+    # with a decoder, ESPnet's accuracy of the decoder is the criterion; without one there is only CTC
+    criterion = ["valid", "cer_ctc", "min"] if train.decoder == "none" else ["valid", "acc", "max"]
+    ngpu = torch.cuda.device_count() if train.ngpu is None else train.ngpu
+    if ngpu > torch.cuda.device_count():
+        raise StageError(f"train.ngpu={ngpu}: this machine has {torch.cuda.device_count()} GPUs that torch can use")
+    return {
+        "output_dir": str(out), "log_level": "INFO", "seed": cfg.seed, "ngpu": ngpu,
+        "multiprocessing_distributed": ngpu > 1, "dist_master_port": None, "num_workers": 0 if ngpu == 0 else 2,
+        "resume": True, "use_tensorboard": False, "use_matplotlib": False, "num_att_plot": 0,
+        "train_data_path_and_name_and_type": data(sets["train"]),
+        "valid_data_path_and_name_and_type": data(sets["dev"]),
+        "train_shape_file": [str(work / "train" / "speech_shape")],
+        "valid_shape_file": [str(work / "dev" / "speech_shape")],
+        "batch_type": "length", "batch_bins": round(train.batch_s * rate), "sort_in_batch": "descending",
+        "sort_batch": "ascending",
+        "use_preprocessor": True, "token_type": "word" if tokenizer.type == "phone" or tokenizer.tags else tokenizer.type,
+        "token_list": str(out / "tokens.txt"),
+        "bpemodel": str(out / "bpe.model") if tokenizer.type == "bpe" else None, "cleaner": None, "g2p": None,
+        **source, "specaug": None,
+        "preencoder": "stem",
+        "preencoder_conf": {"input_size": info["dim"], "stack": stack, "projection": train.projection,
+                            "time_mask": round(train.time_mask_s * rate / stack), "feature_mask": train.feature_mask,
+                            "num_masks": train.num_masks},
+        "encoder": train.encoder, "encoder_conf": train.encoder_conf,
+        "decoder": None if train.decoder == "none" else train.decoder, "decoder_conf": train.decoder_conf,
+        "model_conf": {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False},
+        "optim": train.optim, "optim_conf": {"lr": train.lr},
+        **_schedule(train, epochs), "val_scheduler_criterion": ["valid", "loss"],
+        "early_stopping_criterion": criterion,
+        "best_model_criterion": [criterion], "keep_nbest_models": train.average_best,
+        "max_epoch": epochs, "patience": train.patience, "grad_clip": train.grad_clip,
+    }
+
+
+def _epochs(train: TrainConfig, frames: float, frame_rate: float) -> int:
+    """``train.max_epochs``, or as many more as ``train.min_updates`` gradient steps take; a batch is one step.
+
+    ``frames``: of an epoch.
+    """
+    batches = math.ceil(frames / (train.batch_s * frame_rate))
+    epochs = max(train.max_epochs, math.ceil(train.min_updates / batches))
+    if epochs > train.max_epochs:
+        say(f"  {epochs} epochs, so that there are {train.min_updates} updates of some {batches} batches an epoch")
+    return epochs
+
+
+def _schedule(train: TrainConfig, epochs: int) -> dict:
+    """ESPnet's scheduler options. Plateau follows the loss: CER stands still while only blanks come out at first."""
+    if train.schedule == "cosine":
+        return {"scheduler": "cosineannealinglr", "scheduler_conf": {"T_max": epochs}}
+    plateau = {"mode": "min", "factor": 0.5, "patience": 2}
+    if train.warmup_steps:
+        return {"scheduler": "warmupreducelronplateau", "scheduler_conf": {**plateau, "warmup_steps": train.warmup_steps}}
+    return {"scheduler": "reducelronplateau", "scheduler_conf": plateau}
+
+
+class _EpochLines(logging.Handler):
+    """Shows the user one short line for each of ESPnet's epoch results. Of phones ESPnet counts the letters of the IPA."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.rate = "CER of the IPA" if kind == "phone" else "CER"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = re.match(r"(\d+)epoch results: \[train\](.*)\[valid\](.*)", record.getMessage(), re.S)
+        if found:
+            epoch, train, valid = found.groups()
+            parts = [f"train loss {_number(train, 'loss')}", f"dev loss {_number(valid, 'loss')}"]
+            cer, acc = _number(valid, "cer_ctc"), _number(valid, "acc")
+            parts += [f"dev {self.rate} {100 * float(cer):.1f}"] if cer not in ("?", "nan") else []
+            parts += [f"dev accuracy {100 * float(acc):.1f}"] if acc not in ("?", "nan") else []
+            say(f"  epoch {epoch}: " + ", ".join(parts))
+
+
+def _number(text: str, key: str) -> str:
+    found = re.search(rf"(?:^|[\s,]){key}=([^,\s]+)", text)
+    return found.group(1) if found else "?"
+
+
+@contextlib.contextmanager
+def _logging(path: Path, kind: str) -> Iterator[None]:
+    """ESPnet's log goes to ``path`` and one line an epoch to the user; the console stays readable."""
+    root, level = logging.getLogger(), logging.getLogger().level
+    to_file = logging.FileHandler(path, encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handlers = [to_file, _EpochLines(kind)]
+    before = root.handlers[:]
+    root.handlers[:] = handlers  # ESPnet calls basicConfig, which adds none where there are some
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = before
+        root.setLevel(level)
+        to_file.close()
+
+
+def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int, source: Trained | None) -> None:
+    """Write the averaged model, the history and, last, ``xlt.json``."""
+    transfer.write_heard(ctx, source, out)
+    averaged = sorted(out.glob("valid.*.ave.pth"))
+    if not averaged:
+        raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")
+    shutil.copyfile(averaged[0].resolve(), out / "model.pth")
+    if ctx.cfg.train.average_source:
+        transfer.average_in(ctx.cfg, source, tokenizer.tokens, out / "model.pth")
+    write_json(out / "history.json", _history(out / NEWEST))
+    config = (out / "config.yaml").read_text(encoding="utf-8").replace(ctx.shown(out), ctx.shown(ctx.exp))
+    (out / "config.yaml").write_text(config, encoding="utf-8")
+    info = dict(info)
+    if info.get("layers") == "mix" and ctx.cfg.features.on_the_fly:
+        info["mix"] = onfly.learned_mix(out / "model.pth", info["mix_norm"])
+        say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in info["mix"]["weights"]))
+    if tuning.tunes(ctx.cfg):
+        info["tuning"] = tuning.settings(ctx.cfg)
+        tuning.keep_architecture(ctx, out)
+    write_json(out / "xlt.json", {
+        "lang": ctx.cfg.lang, "normaliser": normaliser_of(ctx.cfg),
+        "features": {**info, "settings": ctx.cfg.section("features")},
+        "tokens": {"type": tokenizer.type, "count": len(tokenizer.tokens)},
+        "frame_rate": info["frame_rate"] / stack, "decode": ctx.cfg.section("decode"),
+        **({"init": transfer.origin_facts(source)} if source else {})})
+
+
+def _copy_mix(ctx: Context, info: dict, out: Path) -> None:
+    """Keep the layer mix that the features were made with: ``xlt transcribe`` needs it."""
+    from xlt.features.mix import Mix
+
+    folder = ctx.dump / "mix"
+    if Mix.load(folder).digest != info["mix"]["digest"]:
+        raise DataError(f"{ctx.shown(folder)}: is not the layer mix that {ctx.shown(ctx.dump)} was made with; make them "
+                        "again with --stage 3")
+    for name in ("mix.json", "mix.npz"):
+        shutil.copyfile(folder / name, out / name)
+
+
+def _history(checkpoint: Path) -> list[dict]:
+    """``[{"epoch": 1, "train_loss": …, "loss": …, "cer_ctc": …}, …]`` from ESPnet's reporter; loss and CER on dev."""
+    stats = torch.load(checkpoint, map_location="cpu", weights_only=False)["reporter"]["stats"]
+    rows = []
+    for epoch in sorted(stats):
+        valid, train = stats[epoch].get("valid", {}), stats[epoch].get("train", {})
+        row = {"epoch": epoch, "train_loss": train.get("loss")}
+        row |= {k: valid[k] for k in ("loss", "cer_ctc", "acc") if k in valid and valid[k] == valid[k]}
+        rows.append({k: round(float(v), 5) if k != "epoch" else v for k, v in row.items() if v is not None})
+    return rows

@@ -1,0 +1,80 @@
+"""ESPnet frontends that encode speech during training, one a kind of upstream; what both share stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from xlt.audio.files import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    import torch
+
+    from xlt.upstreams.base import Source
+
+S3PRL, OWN = "xlt_s3prl", "xlt_upstream"  # their names in ESPnet's list
+
+
+def kind(upstream: str) -> str:
+    """Name in ESPnet's list of the frontend that encodes with ``upstream``."""
+    from xlt.core.registry import UPSTREAMS
+
+    return OWN if upstream in UPSTREAMS.entries and upstream != "s3prl" else S3PRL
+
+
+def find_weights(upstream: str, path: str | None, cache: str | None, identity: dict | None) -> Source:
+    """The upstream's weights; UpstreamError unless they are those of ``identity`` (None: any)."""
+    from xlt.core.errors import UpstreamError
+    from xlt.features.extract import upstream_class
+    from xlt.fetch.files import cache_root
+
+    source = upstream_class(upstream).find(upstream, path, cache_root(cache))
+    if identity is not None and source.identity != identity:
+        raise UpstreamError(f"the features were to come from {identity}, but the upstream found is {source.identity}; give "
+                            "the weights of the training, e.g. a bundle that holds them, or run from stage 3 (features)")
+    return source
+
+
+def numbers_of(layers: str | int | list, count: int, name: str) -> list[int]:
+    """The numbers of ``layers`` of an upstream with ``count`` hidden states; ConfigError if one is not there."""
+    from types import SimpleNamespace
+
+    from xlt.features.extract import layer_numbers
+    from xlt.upstreams.base import check_layers
+
+    upstream = SimpleNamespace(num_layers=count, name=name)
+    numbers = layer_numbers(upstream, layers)
+    check_layers(upstream, numbers)
+    return numbers
+
+
+def statistics(frontend: torch.nn.Module, read: Callable[[str], object], samples: dict[str, int], batch_s: float,
+               device: str = "cpu") -> Iterator[tuple[int, dict]]:
+    """Encode the utterances of ``samples`` ({id: N}) and yield ``(samples done, statistics so far)`` a batch.
+
+    The statistics are what :class:`~xlt.nets.featurizer.Featurizer` reads: count (), sum (L, D) and products
+    (L, L, D), or (L, D) where layers are not mixed, float64. ``read``: id → wave (N,) float32.
+    """
+    import torch
+
+    total: dict = {}
+    for utts in _batches(samples, batch_s):
+        waves = [torch.from_numpy(read(utt)) for utt in utts]
+        lengths = torch.tensor([len(w) for w in waves])
+        speech = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(device)
+        states, frames = frontend.hidden(speech, lengths.to(device))
+        for name, value in frontend.featurizer.moments(states, frames).items():
+            total[name] = total.get(name, 0.0) + value
+        yield int(lengths.sum()), total
+
+
+def _batches(samples: dict[str, int], batch_s: float) -> Iterator[list[str]]:
+    """Utterances of like length in batches of at most ``batch_s`` padded seconds."""
+    batch: list[str] = []
+    for utt in sorted(samples, key=lambda u: (samples[u], u)):
+        if batch and (len(batch) + 1) * samples[utt] > batch_s * SAMPLE_RATE:
+            yield batch
+            batch = []
+        batch.append(utt)
+    if batch:
+        yield batch

@@ -1,0 +1,43 @@
+"""The language of an utterance as its first label (``tokens.language_tag``), as OWSM-CTC has it (Peng et al. 2024).
+
+ESPnet then reads the labels as they are, with spaces between them, since its tokenizers know no such token.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.features.speech import Speech
+from xlt.features.store import speed_name
+from xlt.formats.tables import read_table, write_table
+from xlt.phones.corpus import languages_of
+from xlt.tokens.tokenizer import Tokenizer, is_tag, tag_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from xlt.core.context import Context
+
+
+def tagged(ctx: Context, sets: dict[str, Speech], tokenizer: Tokenizer, speeds: list[float], folder: Path) -> dict[str, Speech]:
+    """``sets`` with their labels, written into ``folder``, in place of their texts; a language that has no tag gets none."""
+    of = [item for name in (*ctx.cfg.learned_sets, "dev") for item in languages_of(ctx, name).items()]
+    known = {speed_name(utt, speed): lang for utt, lang in of for speed in {1.0, *speeds}}
+    found = {}
+    for name, files in sets.items():
+        labels = {}
+        for utt, text in read_table(files.text).items():
+            tag = tag_of(known[utt])
+            labels[utt] = " ".join([*([tag] if tag in tokenizer.ids else []), *tokenizer.pieces(text)])
+        write_table(folder / f"{name}.labels", labels)
+        found[name] = dataclasses.replace(files, text=folder / f"{name}.labels")
+    return found
+
+
+def leave_out_of_rates(model: torch.nn.Module) -> None:
+    """ESPnet's CER and WER of an epoch count the letters of its tokens; a language has none."""
+    rates = getattr(model, "error_calculator", None)
+    if rates is not None:
+        rates.char_list = ["" if is_tag(token) else token for token in rates.char_list]

@@ -1,0 +1,1 @@
+"""Parts of networks, and what they make of lengths."""

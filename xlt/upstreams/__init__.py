@@ -1,0 +1,1 @@
+"""Pretrained encoders: one interface, their weights, what of them is trained."""

@@ -1,0 +1,164 @@
+"""What every upstream offers: 16 kHz waveforms → layer outputs and their frame rate.
+
+Letters: B clips of a batch, T frames, D feature dimensions, N samples.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.audio.files import SAMPLE_RATE
+from xlt.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an upstream's weights are, found once before any work and handed to every process.
+
+    ``path``: a directory or file, None if there are no weights; ``identity``: what determines the features (name,
+    SHA-256 of the weights …), kept in ``feats.json``; ``files``: what a bundle must copy so that ``features.path`` on
+    the copy gives the same upstream.
+    """
+
+    upstream: str
+    path: str | None
+    identity: dict
+    files: list[str] = field(default_factory=list)
+
+
+class Upstream(ABC):
+    """A loaded upstream. Its outputs never depend on the other clips of a batch (beyond rounding)."""
+
+    bf16_pays = False  # whether features.dtype=auto may choose bfloat16: set where it was measured faster and as good
+    default_layers: str | int | list = "mix"  # features.layers=auto
+    packages: tuple[str, ...] = ("torch",)  # whose versions stand in the stamp
+    max_samples: int | None = None  # longer clips are cut into windows of this length
+    padding: str = "none"  # how clips are padded, in words: part of the store's key
+    packs = False  # clips of any lengths share a batch, each padded to its own batch_key only
+    best_batch_s: float | None = None  # batches of more seconds are slower, whatever features.batch_s allows
+    has_int8 = False  # whether features.dtype=int8 can be had
+    uses_gpu = True  # whether a GPU makes it faster
+
+    name: str
+    frame_rate: float  # Hz
+    num_layers: int  # hidden states: layers + 1
+    dim: int
+
+    @staticmethod
+    @abstractmethod
+    def find(name: str, path: str | None, cache: Path) -> Source:
+        """Find (or fetch, or convert) the weights without importing torch where that can be; UpstreamError."""
+
+    @classmethod
+    def can_tune(cls, name: str) -> bool:
+        """Whether the upstream ``name`` can be trained (:mod:`xlt.upstreams.tunable`); known without loading it."""
+        return False
+
+    @abstractmethod
+    def batch_key(self, num_samples: int) -> int:
+        """Length in samples to which a clip is padded; clips of equal key may share a batch (all may with ``packs``)."""
+
+    def padded_samples(self, lengths: list[int]) -> int:
+        """Samples that are encoded for a batch of clips of these lengths."""
+        return sum(map(self.batch_key, lengths))
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames that a clip of ``num_samples`` gives, known without encoding it; windows are counted apart."""
+        step = self.max_samples or max(1, num_samples)
+        windows = [min(step, num_samples - start) for start in range(0, max(1, num_samples), step)]
+        return sum(self._window_frames(max(1, n)) for n in windows)
+
+    def _window_frames(self, num_samples: int) -> int:
+        return -(-num_samples // round(SAMPLE_RATE / self.frame_rate))
+
+    @abstractmethod
+    def encode(self, waves: list[np.ndarray], layers: list[int]) -> tuple[list[torch.Tensor], list[int]]:
+        """Outputs of the given layers, each (B, T, D) float32, and the number of valid frames of each clip.
+
+        ``waves``: float32 (N,) in [-1, 1] with one batch_key.
+        """
+
+
+def seen(path: Path) -> list[int] | None:
+    """Size and time of a file, by which a change is noticed without reading it; None if it is gone."""
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return [info.st_size, info.st_mtime_ns]
+
+
+def seen_weights(source: Source) -> dict[str, list[int] | None]:
+    """:func:`seen` of an upstream's files, and of what says which revision of the hub's cache is the newest; for a stamp."""
+    files = [Path(f).absolute() for f in source.files]
+    hub = {f.parents[2] / "refs" / "main" for f in files if len(f.parents) > 2 and f.parents[1].name == "snapshots"}
+    return {os.fspath(f): seen(f) for f in sorted({*files, *hub})}
+
+
+def changed_weights(stamp: dict) -> str | None:
+    """Which of the files in a stamp's ``weights`` has changed since."""
+    return next((f"{path} changed" for path, was in stamp.get("weights", {}).items() if seen(Path(path)) != was), None)
+
+
+def check_layers(upstream: Upstream, layers: list[int]) -> None:
+    """ConfigError unless every layer exists."""
+    wrong = [n for n in layers if not 0 <= n < upstream.num_layers]
+    if wrong:
+        raise ConfigError(f"features.layers: {upstream.name} has the layers 0 to {upstream.num_layers - 1}, "
+                          f"found {wrong[0]}")
+
+
+def has_fast_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices faster than float32 ones: with AMX.
+
+    avx512_bf16 alone does not pay: XLS-R-300M took 0.55 processor seconds a second of audio against 0.34 in float32.
+    """
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "amx_bf16" in flags
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU for this process."""
+    return bool(visible_gpus())
+
+
+def visible_gpus() -> list[str]:
+    """NVIDIA GPUs for this process, as CUDA_VISIBLE_DEVICES names them; cheap, imports nothing.
+
+    Without that variable: ``0`` … as many as the driver has; with it, its entries up to the first that is not there.
+    """
+    driver = Path("/proc/driver/nvidia/gpus")
+    count = len(list(driver.iterdir())) if driver.is_dir() else 0
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return [str(n) for n in range(count)]
+    there = []
+    for name in filter(None, (n.strip() for n in named.split(","))):
+        if count == 0 or (name.lstrip("-").isdigit() and not 0 <= int(name) < count):
+            break
+        there.append(name)
+    return there
+
+
+def choose_gpus(ngpu: int | None) -> list[str]:
+    """The GPUs for ``features.ngpu``: null = all there are; ConfigError if there are not so many."""
+    there = visible_gpus()
+    if ngpu is None:
+        return there
+    if not 0 <= ngpu <= len(there):
+        hidden = ", as CUDA_VISIBLE_DEVICES has it" if "CUDA_VISIBLE_DEVICES" in os.environ else ""
+        raise ConfigError(f"features.ngpu: found {ngpu}, but this machine shows {len(there)} NVIDIA GPUs{hidden}; give "
+                          f"{'a number up to ' + str(len(there)) if there else '0'}, or null for all there are")
+    return there[:ngpu]

@@ -1,0 +1,1 @@
+"""Transformers without padding, for feature extraction."""

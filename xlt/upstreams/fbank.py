@@ -1,0 +1,45 @@
+"""Log-mel filter banks as Kaldi's ``compute-fbank-feats --num-mel-bins=80 --dither=0`` makes them: the baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xlt.audio.files import SAMPLE_RATE
+from xlt.upstreams.base import Source, Upstream, check_layers
+
+MELS, SHIFT_MS, WINDOW_MS = 80, 10, 25
+WINDOW = SAMPLE_RATE * WINDOW_MS // 1000
+
+
+class Fbank(Upstream):
+    """One layer; 100 frames a second. A clip shorter than one window is padded with silence to one frame."""
+
+    default_layers = "last"
+    packages = ("torch", "torchaudio")
+    uses_gpu = False
+
+    @staticmethod
+    def find(name: str, path: str | None, cache: Path) -> Source:
+        return Source(name, None, {"upstream": name, "mels": MELS, "shift_ms": SHIFT_MS, "window_ms": WINDOW_MS})
+
+    def __init__(self, source: Source, dtype: str, device: str):
+        self.name, self.frame_rate, self.num_layers, self.dim = source.upstream, 1000 / SHIFT_MS, 1, MELS
+
+    def batch_key(self, num_samples: int) -> int:
+        return num_samples
+
+    def _window_frames(self, num_samples: int) -> int:
+        return 1 + max(0, num_samples - WINDOW) // (SAMPLE_RATE * SHIFT_MS // 1000)
+
+    def encode(self, waves, layers):
+        import torch
+        from torchaudio.compliance.kaldi import fbank
+
+        check_layers(self, layers)
+        rows = []
+        for wave in waves:
+            samples = torch.from_numpy(wave)[None] * 32768  # Kaldi's scale of samples
+            samples = torch.nn.functional.pad(samples, (0, max(0, WINDOW - samples.shape[1])))
+            rows.append(fbank(samples, num_mel_bins=MELS, frame_shift=SHIFT_MS, frame_length=WINDOW_MS, dither=0.0,
+                              sample_frequency=SAMPLE_RATE))  # (T, D)
+        return [torch.stack(rows)] * len(layers), [len(r) for r in rows]

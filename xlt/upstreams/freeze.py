@@ -1,0 +1,75 @@
+"""How much of the upstream is trained: ``train.freeze=auto`` decided by the amount of training speech.
+
+Stages 3, 6, 7 and 8 call :func:`resolved` first, so that all of them know whether features are stored or made as it goes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from xlt.core.context import Context, need
+from xlt.core.errors import ConfigError
+from xlt.core.log import say
+from xlt.core.registry import UPSTREAMS
+from xlt.formats.tables import read_table
+
+TUNE_FROM_MIN = 30.0  # under so many minutes of training speech the upstream stays frozen
+ALL_FROM_MIN = 600.0  # from so many on even the convolutions are trained
+
+
+def resolved(ctx: Context) -> Context:
+    """``ctx`` with ``train.freeze`` decided; an upstream that is trained, or has adapters, encodes on the fly.
+
+    ConfigError if the settings ask for what this upstream cannot do.
+    """
+    cfg, (freeze, _) = ctx.cfg, choice(ctx)
+    on_the_fly = cfg.features.on_the_fly or freeze != "upstream" or cfg.train.adapter != "none"
+    return dataclasses.replace(ctx, cfg=dataclasses.replace(
+        cfg, train=dataclasses.replace(cfg.train, freeze=freeze),
+        features=dataclasses.replace(cfg.features, on_the_fly=on_the_fly)))
+
+
+def tell(ctx: Context) -> None:
+    """Print what was chosen, and why; ``ctx`` with the settings as the user gave them."""
+    say("  train.freeze: {} ({})".format(*choice(ctx)))
+
+
+def choice(ctx: Context) -> tuple[str, str]:
+    """``upstream``, ``extractor`` or ``none``, and why; errors as in :func:`resolved`."""
+    freeze, adapter, upstream = ctx.cfg.train.freeze, ctx.cfg.train.adapter, ctx.cfg.features.upstream
+    if adapter != "none":
+        if freeze not in ("auto", "upstream"):
+            raise ConfigError(f"train.adapter={adapter} and train.freeze={freeze} do not fit: adapters stand in a frozen "
+                              "upstream; give train.adapter=none or train.freeze=upstream")
+        _check_tunable(upstream, f"train.adapter={adapter}")
+        return "upstream", f"with {adapter} adapters that are trained"
+    if freeze == "auto":
+        return _by_amount(ctx)
+    if freeze != "upstream":
+        _check_tunable(upstream, f"train.freeze={freeze}")
+    return freeze, "as it was set"
+
+
+def _by_amount(ctx: Context) -> tuple[str, str]:
+    """What is chosen for the training set, and why."""
+    name, path = ctx.cfg.features.upstream, ctx.data / ctx.cfg.train_set / "utt2dur"
+    minutes = sum(map(float, read_table(path).values())) / 60 if path.exists() else TUNE_FROM_MIN
+    has = f"auto: {ctx.shown(path.parent)} has {minutes:.1f} minutes of speech"
+    if minutes < TUNE_FROM_MIN:
+        return "upstream", f"{has}, under {TUNE_FROM_MIN:g}"
+    if not _tunable(name):  # costs a look through s3prl's sources
+        return "upstream", f"auto: {name} cannot be trained"
+    need(ctx, path, stage="data")
+    if minutes < ALL_FROM_MIN:
+        return "extractor", f"{has}, {TUNE_FROM_MIN:g} or more; train.freeze=upstream keeps all of {name} frozen"
+    return "none", f"{has}, {ALL_FROM_MIN:g} or more"
+
+
+def _tunable(name: str) -> bool:
+    return UPSTREAMS.get(name if name in UPSTREAMS.entries else "s3prl").can_tune(name)
+
+
+def _check_tunable(name: str, setting: str) -> None:
+    if not _tunable(name):
+        raise ConfigError(f"{setting}: features.upstream={name} has nothing that can be trained; only whisper_base, wav2vec 2.0 "
+                          "and HuBERT can: give train.freeze=upstream and train.adapter=none")

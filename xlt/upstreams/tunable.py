@@ -1,0 +1,209 @@
+"""An upstream that can be trained: the pieces of Whisper's encoder, wav2vec 2.0 or HuBERT as one network with gradients.
+
+Clips stand one behind the other, as in :mod:`xlt.upstreams.fast.packed`: no frame is padding and each clip gets what it
+gets alone. There is no dropout, layer drop or masking but ours.
+N rows (frames of all clips), T frames of one clip, C channels, D dimensions, H heads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from xlt.core.errors import UpstreamError
+from xlt.upstreams.base import Source
+from xlt.upstreams.fast.packed import Parts, row_spans
+
+
+class WaveFront(nn.Module):
+    """Samples (N,) → hidden state 0 (T, D) of wav2vec 2.0 or HuBERT: convolutions, projection, positions."""
+
+    max_samples = None
+
+    def __init__(self, parts: Parts):
+        super().__init__()
+        self.convs = nn.ModuleList(conv for conv, _ in parts.convs)
+        self.norms = nn.ModuleList(norm if norm is not None else nn.Identity() for _, norm in parts.convs)
+        self.wave_norm, self.norm, self.projection, self.position = parts.wave_norm, parts.norm, parts.projection, parts.position
+        self.last_norm = None if parts.norm_first else parts.encoder_norm
+
+    def forward(self, wave: Tensor) -> Tensor:
+        from xlt.upstreams.s3prl import MIN_SAMPLES
+
+        wave = functional.pad(wave, (0, max(0, MIN_SAMPLES - len(wave))))
+        if self.wave_norm is not None:
+            wave = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + self.wave_norm)
+        x = wave[None, None]  # (1, C, T)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = conv(x)
+            x = norm(x.transpose(1, 2)).transpose(1, 2) if isinstance(norm, nn.LayerNorm) else norm(x)
+            x = functional.gelu(x)
+        x = self.norm(x[0].T)
+        x = x if self.projection is None else self.projection(x)
+        x = x + functional.gelu(self.position(x.T[None])[0].T[:len(x)])
+        return x if self.last_norm is None else self.last_norm(x)
+
+
+class MelFront(nn.Module):
+    """Samples (N,) → hidden state 0 (T, D) of Whisper's encoder, with the silence behind them that extraction adds."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
+
+        from xlt.upstreams.whisper import WhisperEncoder
+
+        self.conv1, self.conv2, self.max_samples = encoder.conv1, encoder.conv2, WhisperEncoder.max_samples
+        self.register_buffer("positions", encoder.embed_positions.weight.detach())
+        self.log_mel = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        from xlt.upstreams.whisper import log_mels
+
+        with torch.no_grad():
+            mels = log_mels(self.log_mel, [wave.cpu().numpy()], wave.device.type).to(wave.device)
+        x = functional.gelu(self.conv2(functional.gelu(self.conv1(mels))))[0].T
+        return x + self.positions[:len(x)]
+
+
+class Block(nn.Module):
+    """A transformer layer, of ``modules`` q, k, v, out, fc1, fc2, norm1, norm2."""
+
+    def __init__(self, modules: dict[str, nn.Module], heads: int, norm_first: bool, dropout: float):
+        super().__init__()
+        for name, module in modules.items():
+            self.add_module(name, module)
+        self.heads, self.norm_first, self.dropout = heads, norm_first, dropout
+
+    def forward(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
+        """(N, D) → (N, D); the rows of each span see each other only."""
+        if self.norm_first:
+            x = x + self._attention(self.norm1(x), spans, adapter)
+            return x + self._feed_forward(self.norm2(x), adapter)
+        x = self.norm1(x + self._attention(x, spans, adapter))
+        return self.norm2(x + self._feed_forward(x, adapter))
+
+    def _attention(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
+        q, k, v = (self._linear(name, x, adapter).view(len(x), self.heads, -1).transpose(0, 1) for name in "qkv")  # (H, N, D/H)
+        y = torch.cat([functional.scaled_dot_product_attention(q[None, :, a:b], k[None, :, a:b], v[None, :, a:b])[0]
+                       for a, b in spans], dim=1)
+        y = self._linear("out", y.transpose(0, 1).reshape(len(x), -1), adapter)
+        return self._behind("attention", y, adapter)
+
+    def _feed_forward(self, x: Tensor, adapter: nn.Module | None) -> Tensor:
+        return self._behind("feed_forward", self.fc2(functional.gelu(self.fc1(x))), adapter)
+
+    def _linear(self, name: str, x: Tensor, adapter: nn.Module | None) -> Tensor:
+        y = getattr(self, name)(x)
+        return y if adapter is None else adapter.linear(name, x, y)
+
+    def _behind(self, name: str, x: Tensor, adapter: nn.Module | None) -> Tensor:
+        x = functional.dropout(x, self.dropout, self.training)
+        return x if adapter is None else adapter.behind(name, x)
+
+
+@dataclass
+class Pieces:
+    """What a network is made of; ``final_norm``: behind the last layer, None where each layer ends in a norm."""
+
+    front: nn.Module
+    layers: list[dict[str, nn.Module]]
+    heads: int
+    norm_first: bool
+    final_norm: nn.Module | None
+
+
+class Net(nn.Module):
+    """The upstream up to hidden state ``last``; the layers above are left out."""
+
+    def __init__(self, pieces: Pieces, last: int, dropout: float):
+        super().__init__()
+        self.front, self.last = pieces.front, last
+        self.layers = nn.ModuleList(Block(modules, pieces.heads, pieces.norm_first, dropout) for modules in pieces.layers[:last])
+        self.final_norm = pieces.final_norm if last == len(pieces.layers) else None
+        self.dim = pieces.layers[0]["out"].out_features
+
+    def forward(self, waves: list[Tensor], adapters: nn.ModuleList | None = None,
+                recompute: bool = False) -> tuple[list[Tensor], list[tuple[int, int]]]:
+        """Waves (samples,) → hidden states 0 … ``last``, each (N, D), and the rows of each wave.
+
+        ``recompute``: gradient checkpointing, a layer at a time.
+        """
+        tuned = any(p.requires_grad for p in self.front.parameters())
+        with contextlib.nullcontext() if tuned else torch.no_grad():
+            fronts = [self.front(wave) for wave in waves]
+        spans = row_spans(fronts)
+        hidden = [torch.cat(fronts)]
+        for number, layer in enumerate(self.layers):
+            adapter = None if adapters is None else adapters[number]
+            if recompute and torch.is_grad_enabled():
+                hidden.append(checkpoint(layer, hidden[-1], spans, adapter, use_reentrant=False))
+            else:
+                hidden.append(layer(hidden[-1], spans, adapter))
+        if self.final_norm is not None:
+            hidden[-1] = self.final_norm(hidden[-1])
+        return hidden, spans
+
+
+def pieces_of(source: Source) -> Pieces:
+    """The upstream with its pretrained weights; UpstreamError if it is built in a way that cannot be trained here."""
+    if source.upstream == "whisper_base":
+        from xlt.upstreams.whisper import load_encoder
+
+        return _whisper(load_encoder(Path(source.path)))
+    from xlt.upstreams.s3prl import load_expert, same, trial_waves
+
+    expert = load_expert(source).eval()
+    pieces = _wav2vec2(expert, source.upstream)
+    net = Net(pieces, len(pieces.layers), 0.0).eval()
+    with torch.no_grad():
+        for wave in map(torch.from_numpy, trial_waves()):
+            ours, theirs = net([wave])[0], expert([wave])["hidden_states"]
+            if len(ours) != len(theirs) or not all(same(a, b[0]) for a, b in zip(ours, theirs, strict=True)):
+                raise _unknown(source.upstream)
+    return pieces
+
+
+def bare_pieces(name: str, folder: Path) -> Pieces:
+    """The same build with random weights, from the config.json in ``folder``; a trained model brings its own."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if name == "whisper_base":
+        from xlt.upstreams.whisper import new_encoder
+
+        return _whisper(new_encoder(config))
+    from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model
+
+    kinds: dict[str, tuple[type, Callable]] = {"wav2vec2": (Wav2Vec2Config, Wav2Vec2Model), "hubert": (HubertConfig, HubertModel)}
+    make_config, make = kinds[config["model_type"]]
+    prepared = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+    extracter = SimpleNamespace(do_normalize=prepared.get("do_normalize", True))
+    return _wav2vec2(SimpleNamespace(model=make(make_config.from_dict(config)).eval(), extracter=extracter), name)
+
+
+def _whisper(encoder) -> Pieces:
+    layers = [{**{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
+               "norm1": layer.self_attn_layer_norm, "norm2": layer.final_layer_norm, "fc1": layer.fc1, "fc2": layer.fc2}
+              for layer in encoder.layers]
+    return Pieces(MelFront(encoder), layers, encoder.layers[0].self_attn.num_heads, True, encoder.layer_norm)
+
+
+def _wav2vec2(expert, name: str) -> Pieces:
+    parts = Parts.find(expert)
+    if parts is None:
+        raise _unknown(name)
+    return Pieces(WaveFront(parts), parts.layers, parts.heads, parts.norm_first,
+                  parts.encoder_norm if parts.norm_first else None)
+
+
+def _unknown(name: str) -> UpstreamError:
+    return UpstreamError(f"{name}: is built in a way that cannot be trained here, it is no plain wav2vec 2.0 or HuBERT; give "
+                         "train.freeze=upstream and train.adapter=none")

@@ -1,0 +1,153 @@
+"""Whisper's encoder through transformers, on inputs shorter than the 30 s that transformers insists on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.audio.files import SAMPLE_RATE
+from xlt.core.errors import ConfigError, UpstreamError
+from xlt.upstreams.base import Source, Upstream, check_layers
+
+GRID = 5 * SAMPLE_RATE  # clips are padded to a multiple of this: Whisper was trained with silence behind the speech
+HOP = 320  # samples a frame
+BATCH_S = 20.0  # of padded clips on a processor: larger batches leave its caches
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
+
+
+class WhisperEncoder(Upstream):
+    """Hidden state 0 is the convolutions' output with positions, the last one stands behind the final layer norm."""
+
+    has_int8 = True
+    packages = ("torch", "transformers")
+    max_samples = 30 * SAMPLE_RATE
+    padding = f"whisper: silence to a multiple of {GRID / SAMPLE_RATE:g} s, windows of {max_samples / SAMPLE_RATE:g} s"
+
+    @staticmethod
+    def find(name: str, path: str | None, cache: Path) -> Source:
+        from xlt.upstreams import whisper_weights
+
+        return whisper_weights.find(name, path, cache)
+
+    @classmethod
+    def can_tune(cls, name: str) -> bool:
+        return True
+
+    def __init__(self, source: Source, dtype: str, device: str):
+        import torch
+        from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
+
+        from xlt.upstreams.fast import dense
+        from xlt.upstreams.fast.packed import PackedWhisper
+
+        self.encoder = load_encoder(Path(source.path)).requires_grad_(False)
+        config = self.encoder.config
+        self.device, self.packed = device, None
+        self.log_mel = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
+        self.name, self.frame_rate = source.upstream, SAMPLE_RATE / HOP
+        self.num_layers, self.dim = config.encoder_layers + 1, config.d_model
+        if device == "cpu" and dense.usable():
+            self.packed, self.encoder = PackedWhisper(self.encoder, dtype), None
+            self.packs, self.best_batch_s = True, BATCH_S
+        elif dtype == "int8":
+            raise ConfigError(f"features.dtype=int8: {self.name} has it on x86 processors only; use float32")
+        else:
+            self.dtype = getattr(torch, dtype)
+            self.encoder.to(device=device, dtype=self.dtype)
+
+    def batch_key(self, num_samples: int) -> int:
+        return grid_samples(num_samples)
+
+    def encode(self, waves, layers):
+        import torch
+
+        check_layers(self, layers)
+        lengths = [-(-len(w) // HOP) for w in waves]
+        with torch.inference_mode():
+            if self.packed is None:
+                hidden = self._forward(log_mels(self.log_mel, waves, self.device).to(device=self.device, dtype=self.dtype),
+                                       max(layers))
+                return [hidden[n].float() for n in layers], lengths
+            hidden, spans = self.packed([log_mels(self.log_mel, [wave], self.device)[0].T for wave in waves], max(layers))
+            index = torch.arange(max(lengths))  # (T,)
+            index = torch.stack([begin + index.clamp(max=end - begin - 1) for begin, end in spans])  # (B, T)
+            return [hidden[n][index].float() for n in layers], lengths
+
+    def _forward(self, mels, last: int) -> list:
+        """Hidden states 0 … ``last``, each (B, T, D): the steps of transformers' own forward, with fewer positions."""
+        from torch.nn.functional import gelu
+
+        net = self.encoder
+        x = gelu(net.conv2(gelu(net.conv1(mels)))).transpose(1, 2)  # (B, T, D)
+        x = x + net.embed_positions.weight[:x.shape[1]]
+        hidden = [x]
+        for layer in net.layers[:last]:
+            x = layer(x, None)
+            hidden.append(x)
+        if last == len(net.layers):
+            hidden[-1] = net.layer_norm(x)
+        return hidden
+
+
+def grid_samples(num_samples: int) -> int:
+    """Length to which a clip, or a window of it, is padded."""
+    return min(WhisperEncoder.max_samples, -(-num_samples // GRID) * GRID)
+
+
+def log_mels(log_mel: WhisperFeatureExtractor, waves: list[np.ndarray], device: str) -> torch.Tensor:
+    """Log-mels (B, mels, N / 160) of clips padded with silence to the longest one's :func:`grid_samples`."""
+    import numpy as np
+
+    padded = np.zeros((len(waves), grid_samples(max(map(len, waves)))), np.float32)  # (B, N)
+    for row, wave in zip(padded, waves, strict=True):
+        row[:len(wave)] = wave
+    return log_mel(list(padded), sampling_rate=SAMPLE_RATE, padding="longest", truncation=False,
+                   return_tensors="pt", device=device).input_features
+
+
+def new_encoder(config: dict) -> HfEncoder:
+    """transformers' encoder as ``config`` (config.json) has it, with random weights."""
+    from transformers.models.whisper.configuration_whisper import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
+
+    return HfEncoder(WhisperConfig.from_dict(config)).eval()
+
+
+def load_encoder(folder: Path) -> HfEncoder:
+    """transformers' encoder with the weights in ``folder``; UpstreamError if they are damaged or do not fit."""
+    encoder = new_encoder(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    try:
+        encoder.load_state_dict(_encoder_tensors(folder))
+    except RuntimeError as err:
+        raise UpstreamError(f"{folder}: the weights do not fit config.json ({str(err).splitlines()[-1].strip()}); "
+                            "give a whole Whisper directory in features.path") from None
+    return encoder
+
+
+def _encoder_tensors(folder: Path) -> dict:
+    """The encoder's tensors by their names inside it; UpstreamError if the file is damaged."""
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    tensors = {}
+    file = folder / "model.safetensors"
+    try:
+        if file.exists():
+            with safe_open(file, "pt") as handle:
+                for key in handle.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
+                    if "encoder." in key and not key.removeprefix("model.").startswith("decoder."):
+                        tensors[key.partition("encoder.")[2]] = handle.get_tensor(key)
+        else:
+            file = folder / "pytorch_model.bin"
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            tensors = {k.partition("encoder.")[2]: v for k, v in state.items()
+                       if k.removeprefix("model.").startswith("encoder.")}
+    except (SafetensorError, OSError, RuntimeError, EOFError) as err:
+        raise UpstreamError(f"{file}: not readable ({err}); fetch it again") from None
+    return {k: v.float() for k, v in tensors.items()}
