@@ -1,4 +1,6 @@
-"""Fixtures for all tests. Nothing heavy is imported here: each xdist worker and each single test pays for it."""
+"""Fixtures for all tests. Nothing heavy is imported here: each xdist worker and each single test pays
+for it.
+"""
 
 import os
 import signal
@@ -12,7 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
 os.environ.pop("XLT_CWD", None)  # run.sh sets it; paths in tests count from the current directory
-signal.signal(signal.SIGINT, signal.default_int_handler)  # `pytest &` in a script ignores it, and so would all that tests start
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # `pytest &` in a script ignores it, and so would all that tests start
 
 
 @pytest.fixture
@@ -27,7 +31,12 @@ def xlt(tmp_path):
 
     def run(*words: str, cwd: Path = tmp_path, **env: str) -> subprocess.CompletedProcess:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        return subprocess.run([sys.executable, "-m", "xlt.cli", *words], cwd=cwd, capture_output=True, text=True,
-                              env={**os.environ, "PYTHONPATH": path, **env})
+        return subprocess.run(
+            [sys.executable, "-m", "xlt.cli", *words],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, **env},
+        )
 
     return run

@@ -10,8 +10,20 @@ from xlt import cli
 from xlt.core.context import STAGES, Stage
 from xlt.core.errors import DataError
 
-HEAVY = ["torch", "torchaudio", "numpy", "espnet2", "s3prl", "transformers", "matplotlib", "scipy", "sacrebleu",
-         "soundfile", "sentencepiece", "omniio"]
+HEAVY = [
+    "torch",
+    "torchaudio",
+    "numpy",
+    "espnet2",
+    "s3prl",
+    "transformers",
+    "matplotlib",
+    "scipy",
+    "sacrebleu",
+    "soundfile",
+    "sentencepiece",
+    "omniio",
+]
 NAMES = [s.name for s in STAGES]
 
 
@@ -24,15 +36,22 @@ def recipe(tmp_path):
 def imported(root, code):
     """Which of HEAVY a fresh process imports when it runs ``code``."""
     code += f"\nimport sys\nprint('HEAVY', *[m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(root)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1].split()[1:]
 
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in NAMES)], ids=" ".join)
 def test_help_imports_nothing_heavy(root, words):
-    assert imported(root, f"from xlt.cli import main\ntry:\n    main({words})\nexcept SystemExit:\n    pass") == []
+    assert (
+        imported(root, f"from xlt.cli import main\ntry:\n    main({words})\nexcept SystemExit:\n    pass")
+        == []
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,19 +70,29 @@ def test_help_lists_stages_and_settings(xlt):
     assert "train.lr" in text and "--force" in text and "decode.method" not in text
 
 
-@pytest.mark.parametrize(("words", "part"), [
-    ([], "STAGE"), (["--version"], "xlt 0."),
-])
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ([], "STAGE"),
+        (["--version"], "xlt 0."),
+    ],
+)
 def test_without_a_stage(xlt, words, part):
     done = xlt(*words)
     assert done.returncode == 0 and part in done.stdout
 
 
-@pytest.mark.parametrize(("words", "part"), [
-    (["trian"], "trian"), (["train", "--nosuch"], "--nosuch"), (["data", "--nj", "many"], "--nj"),
-    (["data", "train.lrr=1"], "did you mean train.lr?"), (["data", "--nj", "0"], "above 0"),
-    (["data", "data.reader=nosuch"], "tuxpaint"),
-])
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["trian"], "trian"),
+        (["train", "--nosuch"], "--nosuch"),
+        (["data", "--nj", "many"], "--nj"),
+        (["data", "train.lrr=1"], "did you mean train.lr?"),
+        (["data", "--nj", "0"], "above 0"),
+        (["data", "data.reader=nosuch"], "tuxpaint"),
+    ],
+)
 def test_user_errors_end_with_2_and_one_message(xlt, recipe, words, part):
     done = xlt(*words, cwd=recipe)
     assert done.returncode == 2
@@ -72,11 +101,15 @@ def test_user_errors_end_with_2_and_one_message(xlt, recipe, words, part):
 
 def test_outside_a_recipe(xlt, tmp_path):
     done = xlt("train", cwd=tmp_path)
-    assert done.returncode == 2 and "recipe.yaml: no such file" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 2 and "recipe.yaml: no such file" in done.stderr and "Traceback" not in done.stderr
+    )
 
 
-@pytest.mark.parametrize(("stage", "number"), [("check", 1), ("features", 1), ("tokens", 1), ("train", 1),
-                                               ("decode", 6), ("report", 8), ("bundle", 6)])
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [("check", 1), ("features", 1), ("tokens", 1), ("train", 1), ("decode", 6), ("report", 8), ("bundle", 6)],
+)
 def test_stage_with_nothing_before_it_names_the_one_that_is_missing(xlt, recipe, stage, number):
     done = xlt(stage, "features.upstream=fbank", cwd=recipe)
     assert done.returncode == 2 and "Traceback" not in done.stderr
@@ -91,11 +124,14 @@ def test_dry_run_of_a_stage_with_nothing_before_it_goes_on(xlt, recipe, stage):
     assert sorted(p.name for p in recipe.iterdir()) == ["recipe.yaml"]
 
 
-@pytest.mark.parametrize(("error", "status", "part"), [
-    (DataError("text:3: bad"), 2, "xlt data: text:3: bad"),
-    (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here"),
-    (OSError(errno.ENOSPC, "x", "data/all"), 2, "No space left on device (data/all); free some space"),
-])
+@pytest.mark.parametrize(
+    ("error", "status", "part"),
+    [
+        (DataError("text:3: bad"), 2, "xlt data: text:3: bad"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here"),
+        (OSError(errno.ENOSPC, "x", "data/all"), 2, "No space left on device (data/all); free some space"),
+    ],
+)
 def test_exit_status_of_a_stage_s_errors(monkeypatch, recipe, capsys, error, status, part):
     def run(self, ctx):
         raise error
@@ -123,24 +159,48 @@ def test_stage_runs_in_the_recipe_with_its_log(monkeypatch, recipe, tmp_path_fac
     seen = []
 
     def run(self, ctx):
-        seen.append((os.getcwd(), ctx.cfg.nj, ctx.cfg.features.ngpu, ctx.cfg.train.ngpu, ctx.force, ctx.command))
+        seen.append(
+            (os.getcwd(), ctx.cfg.nj, ctx.cfg.features.ngpu, ctx.cfg.train.ngpu, ctx.force, ctx.command)
+        )
         say("hello")
 
     monkeypatch.setattr(Stage, "run", run)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
-    assert cli.main(["data", "--recipe", str(recipe), "--nj", "3", "--ngpu", "0", "--force", "tag=a", "data.dir=my dir"]) == 0
+    assert (
+        cli.main([
+            "data",
+            "--recipe",
+            str(recipe),
+            "--nj",
+            "3",
+            "--ngpu",
+            "0",
+            "--force",
+            "tag=a",
+            "data.dir=my dir",
+        ])
+        == 0
+    )
     assert seen == [(str(recipe), 3, 0, 0, True, "./run.sh tag=a 'data.dir=my dir'")]
     assert os.getcwd() == str(elsewhere)
     assert (recipe / "log" / "a" / "data.log").read_text().endswith(" hello\n")
 
 
 def test_ctrl_c_ends_with_130(root, recipe):
-    code = ("import sys, time\nfrom xlt import cli, stage\n"
-            "def run(self, ctx):\n    print('ready', flush=True)\n    while True:\n        time.sleep(0.01)\n"
-            "stage.Stage.run = run\nsys.exit(cli.main(['data']))")
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=recipe, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             text=True, env={**os.environ, "PYTHONPATH": str(root)})
+    code = (
+        "import sys, time\nfrom xlt import cli, stage\n"
+        "def run(self, ctx):\n    print('ready', flush=True)\n    while True:\n        time.sleep(0.01)\n"
+        "stage.Stage.run = run\nsys.exit(cli.main(['data']))"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=recipe,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGINT)
     _, said = child.communicate()

@@ -5,9 +5,30 @@ from pathlib import Path
 
 import pytest
 
-ORDER = ["core", "formats", "text", "phones", "audio", "fetch", "nets", "upstreams", "metrics",  # ground floor
-         "data", "features", "tokens", "lm", "models", "train", "decode", "check", "score", "report", "bundle",  # stages
-         "cli", "commands"]  # roof; cli finds commands by name, they call its main
+ORDER = [
+    "core",
+    "formats",
+    "text",
+    "phones",
+    "audio",
+    "fetch",
+    "nets",
+    "upstreams",
+    "metrics",  # ground floor
+    "data",
+    "features",
+    "tokens",
+    "lm",
+    "models",
+    "train",
+    "decode",
+    "check",
+    "score",
+    "report",
+    "bundle",  # stages
+    "cli",
+    "commands",
+]  # roof; cli finds commands by name, they call its main
 SPEECH_TOOLKITS = {"espnet2", "s3prl", "espnet", "espnet3"}
 MAY_USE_TOOLKITS = ["xlt/models/espnet/", "xlt/nets/encoders/", "xlt/decode/", "xlt/upstreams/"]
 
@@ -16,7 +37,9 @@ FILES = sorted((ROOT / "xlt").rglob("*.py"))
 
 
 def imports(source: str, module: str, is_package: bool) -> set[str]:
-    """Absolute dotted names that ``source``, the text of ``module``, imports anywhere, also inside functions."""
+    """Absolute dotted names that ``source``, the text of ``module``, imports anywhere, also inside
+    functions.
+    """
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -24,8 +47,8 @@ def imports(source: str, module: str, is_package: bool) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                parts = module.split(".")[:None if is_package else -1]
-                parts = parts[:len(parts) - node.level + 1]
+                parts = module.split(".")[: None if is_package else -1]
+                parts = parts[: len(parts) - node.level + 1]
                 base = ".".join(parts + ([base] if base else []))
             found |= {f"{base}.{alias.name}" for alias in node.names}
     return found
@@ -40,7 +63,7 @@ def breaches(path: str, source: str) -> list[str]:
     if layer == "__init__":
         allowed = set()
     elif layer in ORDER:
-        allowed = set(ORDER[:ORDER.index(layer) + 1])
+        allowed = set(ORDER[: ORDER.index(layer) + 1])
     else:
         return [f"{path}: {layer} has no place in ORDER of tests/test_layers.py; give it one"]
     found = []
@@ -55,33 +78,41 @@ def breaches(path: str, source: str) -> list[str]:
 
 
 def test_imports_go_down_only():
-    assert [b for file in FILES for b in breaches(file.relative_to(ROOT).as_posix(), file.read_text("utf-8"))] == []
+    assert [
+        b for file in FILES for b in breaches(file.relative_to(ROOT).as_posix(), file.read_text("utf-8"))
+    ] == []
 
 
-@pytest.mark.parametrize(("path", "source", "good"), [
-    ("xlt/text/normalise.py", "from xlt.text.languages import get", True),
-    ("xlt/text/normalise.py", "from xlt.text import languages", True),
-    ("xlt/data/build.py", "from xlt import train", False),
-    ("xlt/data/build.py", "def f():\n    import xlt.models.espnet.fit", False),
-    ("xlt/train/fit.py", "from ..data import build", True),
-    ("xlt/data/build.py", "from ..train import fit", False),
-    ("xlt/data/__init__.py", "from .build import build", True),
-    ("xlt/data/__init__.py", "from ..train import fit", False),
-    ("xlt/text/languages.py", "from xlt.data.build import build", False),
-    ("xlt/metrics/cer.py", "from xlt.score import pairs", False),
-    ("xlt/models/espnet/fit.py", "import espnet2.tasks.asr", True),
-    ("xlt/upstreams/s3prl.py", "from s3prl.nn import S3PRLUpstream", True),
-    ("xlt/features/extract.py", "from s3prl.nn import S3PRLUpstream", False),
-    ("xlt/tokens/__init__.py", "from espnet2.text import x", False),
-    ("xlt/newthing/a.py", "", False),
-])
+@pytest.mark.parametrize(
+    ("path", "source", "good"),
+    [
+        ("xlt/text/normalise.py", "from xlt.text.languages import get", True),
+        ("xlt/text/normalise.py", "from xlt.text import languages", True),
+        ("xlt/data/build.py", "from xlt import train", False),
+        ("xlt/data/build.py", "def f():\n    import xlt.models.espnet.fit", False),
+        ("xlt/train/fit.py", "from ..data import build", True),
+        ("xlt/data/build.py", "from ..train import fit", False),
+        ("xlt/data/__init__.py", "from .build import build", True),
+        ("xlt/data/__init__.py", "from ..train import fit", False),
+        ("xlt/text/languages.py", "from xlt.data.build import build", False),
+        ("xlt/metrics/cer.py", "from xlt.score import pairs", False),
+        ("xlt/models/espnet/fit.py", "import espnet2.tasks.asr", True),
+        ("xlt/upstreams/s3prl.py", "from s3prl.nn import S3PRLUpstream", True),
+        ("xlt/features/extract.py", "from s3prl.nn import S3PRLUpstream", False),
+        ("xlt/tokens/__init__.py", "from espnet2.text import x", False),
+        ("xlt/newthing/a.py", "", False),
+    ],
+)
 def test_breaches_are_seen(path, source, good):
     assert (breaches(path, source) == []) is good
 
 
 def test_only_archives_knows_the_archive_libraries():
-    users = [f.relative_to(ROOT).as_posix() for f in FILES
-             if {n.split(".")[0] for n in imports(f.read_text("utf-8"), "xlt.x", False)} & {"omniio", "kaldiio"}]
+    users = [
+        f.relative_to(ROOT).as_posix()
+        for f in FILES
+        if {n.split(".")[0] for n in imports(f.read_text("utf-8"), "xlt.x", False)} & {"omniio", "kaldiio"}
+    ]
     assert users == ["xlt/formats/archives.py"]
 
 

@@ -1,4 +1,6 @@
-"""Every command in the README's blocks is run in a copy of the tree: long work as a dry run, or on a corpus of tones."""
+"""Every command in the README's blocks is run in a copy of the tree: long work as a dry run, or on a corpus
+of tones.
+"""
 
 import json
 import os
@@ -49,12 +51,14 @@ class Place(Tree):
     def luganda(self) -> None:
         """What the README's line for a new recipe makes."""
         if not (self.root / "egs" / "lug").exists():
-            line, = (c for c in commands() if c.startswith("tools/new_recipe.sh"))
+            (line,) = (c for c in commands() if c.startswith("tools/new_recipe.sh"))
             said = self.good(line, HF_HUB_OFFLINE="1")
             assert "0 errors" in said and said.endswith("next: egs/lug/run.sh\n")
 
     def source(self, folder: str) -> None:
-        """A trained experiment as far as a dry run looks at it; the reader has made it by the command before."""
+        """A trained experiment as far as a dry run looks at it; the reader has made it by the command
+        before.
+        """
         exp = self.root / folder
         exp.mkdir(parents=True, exist_ok=True)
         for name in NEEDED:
@@ -107,7 +111,9 @@ def cache(place, command):
     """Each action of the cache, in the README's order, on a store that a recipe has filled."""
     store = {"XLT_CACHE": str(place.root / "store")}
     shutil.rmtree(place.root / "egs" / "ron" / "dump", ignore_errors=True)
-    place.good(f"egs/ron/run.sh --stop_stage features data.dir=stamps data.train_minutes=null {SMALL}", **store)
+    place.good(
+        f"egs/ron/run.sh --stop_stage features data.dir=stamps data.train_minutes=null {SMALL}", **store
+    )
     out = place.good(command, **store)
     expected = {"ls": "egs/ron/dump/fbank/train", "gc": "would free 0.0 MB", "verify": "all checksums agree"}
     assert expected[command.split()[2]] in out
@@ -136,7 +142,11 @@ def phones(place, command):
         text.parent.mkdir(parents=True, exist_ok=True)
         text.write_text("u-1 a\n", encoding="utf-8")
     out = place.good(command)
-    assert "Spearman's correlation" in out and (place.root / "phones.json").exists() and (place.root / "phones.png").exists()
+    assert (
+        "Spearman's correlation" in out
+        and (place.root / "phones.json").exists()
+        and (place.root / "phones.png").exists()
+    )
     for name in [words[2], *words[4].split(",")]:
         shutil.rmtree(place.root / "egs" / name / "data")
 
@@ -157,10 +167,13 @@ def compare(place, command):
     """Of two experiments of which the second makes half as many errors."""
     recipe, words = place.root / "egs" / "ron", shlex.split(command)
     first = words.index("--compare") + 1
-    for exp, errors in zip(words[first:first + 2], (2, 1), strict=True):
+    for exp, errors in zip(words[first : first + 2], (2, 1), strict=True):
         (recipe / exp).mkdir(parents=True)
-        scores = {"test": {"cer": {}}, "signature": {"test": {"cer": "CER 9.0 | norm:ron-v1"}},
-                  "counts": {"test": {"ids": "x", "errors": [errors] * 9, "n_ref": [10] * 9}}}
+        scores = {
+            "test": {"cer": {}},
+            "signature": {"test": {"cer": "CER 9.0 | norm:ron-v1"}},
+            "counts": {"test": {"ids": "x", "errors": [errors] * 9, "n_ref": [10] * 9}},
+        }
         (recipe / exp / "score.json").write_text(json.dumps(scores))
     assert "B is better by 10.0 points" in place.good(command)
     shutil.rmtree(recipe / "exp")
@@ -169,21 +182,31 @@ def compare(place, command):
 def run_tests(place, command):
     """tools/test.sh itself, on one test that passes."""
     for name in ("ruff", "shellcheck"):
-        place.script(f".venv/bin/{name}", f'exec {shlex.quote(str(Path(sys.executable).with_name(name)))} "$@"')
+        place.script(
+            f".venv/bin/{name}", f'exec {shlex.quote(str(Path(sys.executable).with_name(name)))} "$@"'
+        )
     for name in ("sctk", "chromium"):
         place.script(f"bin/{name}", "exit 0")
     place.script(".ci/run", "exit 0")
     (place.root / "tests").mkdir()
     (place.root / "tests" / "test_one.py").write_text("def test_one():\n    pass\n")
-    out = place.good(f"env -u PYTEST_ADDOPTS -u PYTEST_XDIST_WORKER {command}",
-                     PATH=f"{place.root / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    out = place.good(
+        f"env -u PYTEST_ADDOPTS -u PYTEST_XDIST_WORKER {command}",
+        PATH=f"{place.root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    )
     assert "1 passed" in out and out.endswith("test: all passed\n")
 
 
 WAYS = {  # the first that matches the whole command proves it
-    r"egs/\w+/run\.sh --list": lists, r"egs/lug/run\.sh --stop_stage check": check, r"egs/\w+/run\.sh( .+)?": dry_run,
-    r"tools/new_recipe\.sh .+": new_recipe, r"tools/test\.sh": run_tests, r"\.venv/bin/xlt transcribe .+": transcribe,
-    r"\.venv/bin/xlt cache .+": cache, r"\.venv/bin/xlt experiment .+": experiment, r"\.venv/bin/xlt phones .+": phones,
+    r"egs/\w+/run\.sh --list": lists,
+    r"egs/lug/run\.sh --stop_stage check": check,
+    r"egs/\w+/run\.sh( .+)?": dry_run,
+    r"tools/new_recipe\.sh .+": new_recipe,
+    r"tools/test\.sh": run_tests,
+    r"\.venv/bin/xlt transcribe .+": transcribe,
+    r"\.venv/bin/xlt cache .+": cache,
+    r"\.venv/bin/xlt experiment .+": experiment,
+    r"\.venv/bin/xlt phones .+": phones,
     r"\.venv/bin/xlt report": report,
     r"\.venv/bin/xlt score .+": compare,
     r"\.venv/bin/xlt export .+": export,
@@ -202,6 +225,8 @@ def test_every_way_is_needed():
     assert used == set(WAYS)
 
 
-@pytest.mark.parametrize("words", ["--stop_stage chekc", "features.upstrem=fbank", "preset=hybrid_sl", "--frce"])
+@pytest.mark.parametrize(
+    "words", ["--stop_stage chekc", "features.upstrem=fbank", "preset=hybrid_sl", "--frce"]
+)
 def test_a_wrong_word_would_be_seen(place, words):
     assert place.run(f"egs/ron/run.sh --dry_run {words}").returncode == 2

@@ -1,4 +1,6 @@
-"""Random upstreams small enough for tests, a wav2vec2 of XLS-R's type and a Whisper: Hugging Face directories."""
+"""Random upstreams small enough for tests, a wav2vec2 of XLS-R's type and a Whisper: Hugging Face
+directories.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +10,34 @@ from pathlib import Path
 def make_tiny_wav2vec2(folder: Path, layers: int = 2, dim: int = 32, seed: int = 0) -> Path:
     """Write config.json, preprocessor_config.json and model.safetensors into ``folder``; 50 frames a second.
 
-    Like XLS-R it has stable layer norm, layer norm in the feature encoder, conv biases and normalised input; dropout,
-    layer drop and masking are on, as in the published checkpoints, so that a test sees whether they are off in use.
+    Like XLS-R it has stable layer norm, layer norm in the feature encoder, conv biases and normalised input;
+    dropout, layer drop and masking are on, as in the published checkpoints, so that a test sees whether they
+    are off in use.
     """
     return save_wav2vec2(
-        folder, seed, hidden_size=dim, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=2 * dim,
+        folder,
+        seed,
+        hidden_size=dim,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=2 * dim,
         conv_dim=[dim] * 7,
-        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, mask_time_prob=0.5, layerdrop=0.1,
-        hidden_dropout=0.1, attention_dropout=0.1, feat_proj_dropout=0.1, codevector_dim=dim, proj_codevector_dim=dim)
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        mask_time_prob=0.5,
+        layerdrop=0.1,
+        hidden_dropout=0.1,
+        attention_dropout=0.1,
+        feat_proj_dropout=0.1,
+        codevector_dim=dim,
+        proj_codevector_dim=dim,
+    )
 
 
 def save_wav2vec2(folder: Path, seed: int, **config) -> Path:
-    """Save a wav2vec2 of XLS-R's type with random weights; ``config``: sizes, as Wav2Vec2Config names them."""
+    """Save a wav2vec2 of XLS-R's type with random weights; ``config``: sizes, as Wav2Vec2Config names
+    them.
+    """
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
@@ -34,15 +52,31 @@ def save_wav2vec2(folder: Path, seed: int, **config) -> Path:
 
 
 def make_tiny_whisper(folder: Path, layers: int = 2, dim: int = 32, seed: int = 0) -> Path:
-    """Write config.json and model.safetensors of a random Whisper into ``folder``: what features.upstream=whisper_base takes."""
+    """Write config.json and model.safetensors of a random Whisper into ``folder``: what
+    features.upstream=whisper_base takes.
+    """
     import torch
     from transformers import WhisperConfig, WhisperModel
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = WhisperModel(WhisperConfig(
-            d_model=dim, encoder_layers=layers, decoder_layers=1, encoder_attention_heads=4, decoder_attention_heads=4,
-            encoder_ffn_dim=2 * dim, decoder_ffn_dim=2 * dim, vocab_size=60, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-            decoder_start_token_id=1, dropout=0.1, encoder_layerdrop=0.1))
+        model = WhisperModel(
+            WhisperConfig(
+                d_model=dim,
+                encoder_layers=layers,
+                decoder_layers=1,
+                encoder_attention_heads=4,
+                decoder_attention_heads=4,
+                encoder_ffn_dim=2 * dim,
+                decoder_ffn_dim=2 * dim,
+                vocab_size=60,
+                pad_token_id=0,
+                bos_token_id=1,
+                eos_token_id=2,
+                decoder_start_token_id=1,
+                dropout=0.1,
+                encoder_layerdrop=0.1,
+            )
+        )
     model.save_pretrained(folder)
     return folder

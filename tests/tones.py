@@ -1,4 +1,6 @@
-"""A made-up language whose letters are tones: a corpus in Kaldi's form that a head learns from log-mels in seconds."""
+"""A made-up language whose letters are tones: a corpus in Kaldi's form that a head learns from log-mels in
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def make_corpus(root: Path, train: int = 60, held_out: int = 6) -> Path:
         text, wavs = {}, {}
         for i in range(count):
             utt = f"spk-{name}{i:03d}"
-            text[utt] = " ".join("".join(rng.choice(list(TONES), size=3, replace=False)) for _ in range(2 + i % 2))
+            text[utt] = " ".join(
+                "".join(rng.choice(list(TONES), size=3, replace=False)) for _ in range(2 + i % 2)
+            )
             wavs[utt] = str(folder / f"{utt}.wav")
             rate = RATE if i % 2 else 8000  # which has nothing above 4 kHz
             soundfile.write(wavs[utt], soxr.resample(sound(text[utt], rng), RATE, rate), rate)

@@ -1,4 +1,6 @@
-"""A recipe directory with made-up features that a head learns in seconds: each letter is a vector, held for 5 frames."""
+"""A recipe directory with made-up features that a head learns in seconds: each letter is a vector, held for 5
+frames.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,11 @@ def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
     """Write data/ and dump/whisper_base/ of a toy language below ``recipe``; seeded, so always the same."""
     rng = np.random.default_rng(0)
     vectors = {c: rng.normal(size=DIM) for c in sorted(set("".join(WORDS)) | {" "})}
-    settings = ["lang: ron_Latn", "features: {upstream: whisper_base}",
-                "train: {max_epochs: 4, min_updates: 0, projection: 32, encoder_conf: {hidden_size: 32}}"]
+    settings = [
+        "lang: ron_Latn",
+        "features: {upstream: whisper_base}",
+        "train: {max_epochs: 4, min_updates: 0, projection: 32, encoder_conf: {hidden_size: 32}}",
+    ]
     (recipe / "recipe.yaml").write_text("\n".join(settings) + "\n")
     for name, count in (("train", train), ("dev", held_out), ("test", held_out)):
         data, dump = recipe / "data" / name, recipe / "dump" / "whisper_base" / name
@@ -34,10 +39,14 @@ def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
                 writer.write(utt, clean + rng.normal(size=clean.shape) * 0.3)
                 frames[utt] = str(len(clean))
         ark = dump.relative_to(recipe) / "feats.1.ark"
-        write_table(dump / "feats.scp", {utt: f"{ark}:{entry.offset}" for utt, entry in writer.entries.items()})
+        write_table(
+            dump / "feats.scp", {utt: f"{ark}:{entry.offset}" for utt, entry in writer.entries.items()}
+        )
         write_table(data / "text", texts)
         write_table(data / "utt2dur", {utt: f"{int(n) / 50:.4f}" for utt, n in frames.items()})
         write_table(data / "utt2audio", {utt: f"hash-of-{utt}" for utt in texts})
         write_table(dump / "utt2num_frames", frames)
-        (dump / "feats.json").write_text(json.dumps({"dim": DIM, "frame_rate": 50.0, "upstream": {"name": "toy"}}))
+        (dump / "feats.json").write_text(
+            json.dumps({"dim": DIM, "frame_rate": 50.0, "upstream": {"name": "toy"}})
+        )
     return recipe

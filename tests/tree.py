@@ -1,4 +1,6 @@
-"""A working copy of the checkout in which nothing is installed: its environment is the one that runs the tests."""
+"""A working copy of the checkout in which nothing is installed: its environment is the one that runs the
+tests.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,15 @@ from xlt.core.config import ROOT
 
 
 class Tree:
-    """The scripts, the package and the recipes' settings below ``root``; ``start`` runs a script as a terminal does."""
+    """The scripts, the package and the recipes' settings below ``root``; ``start`` runs a script as a
+    terminal does.
+    """
 
     def __init__(self, root: Path):
         self.root = root
-        ignore = shutil.ignore_patterns("__pycache__", "data", "dump", "exp", "log", "results", "report", "RESULTS.md", ".*")
+        ignore = shutil.ignore_patterns(
+            "__pycache__", "data", "dump", "exp", "log", "results", "report", "RESULTS.md", ".*"
+        )
         for name in ("egs", "tools"):
             shutil.copytree(ROOT / name, root / name, ignore=ignore)
         shutil.copytree(ROOT / "xlt", root / "xlt", ignore=shutil.ignore_patterns("__pycache__"))
@@ -37,14 +43,28 @@ class Tree:
         return path
 
     def environment(self, **more: str) -> dict[str, str]:
-        own = {k: v for k, v in os.environ.items() if k not in ("XLT_VENV", "XLT_CWD", "XLT_CONF", "PYTHONPATH")}
+        own = {
+            k: v for k, v in os.environ.items() if k not in ("XLT_VENV", "XLT_CWD", "XLT_CONF", "PYTHONPATH")
+        }
         return {**own, "OMP_NUM_THREADS": "1", **more}
 
     def run(self, command: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess:
         """A line of shell, run at the root of the copy unless ``cwd`` is given."""
-        return subprocess.run(["bash", "-c", command], cwd=cwd or self.root, env=self.environment(**env), text=True,
-                              capture_output=True)
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=cwd or self.root,
+            env=self.environment(**env),
+            text=True,
+            capture_output=True,
+        )
 
     def start(self, *words: str, cwd: Path | None = None, **env: str) -> subprocess.Popen:
-        return subprocess.Popen(words, cwd=cwd or self.root, env=self.environment(**env), text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        return subprocess.Popen(
+            words,
+            cwd=cwd or self.root,
+            env=self.environment(**env),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )

@@ -19,22 +19,32 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "cache": ("xlt.commands.cache", "list, clean up or check the features that recipes share"),
     "experiment": ("xlt.commands.experiment", "run a grid of experiments from a YAML file"),
     "export": ("xlt.commands.export", "write a recipe's data in another form: lhotse, table"),
-    "new_recipe": ("xlt.commands.new_recipe",
-                   "make the recipe of a new language from a corpus; tools/new_recipe.sh installs first"),
+    "new_recipe": (
+        "xlt.commands.new_recipe",
+        "make the recipe of a new language from a corpus; tools/new_recipe.sh installs first",
+    ),
     "phones": ("xlt.commands.phones", "compare a language's phones with those of source languages"),
     "report": ("xlt.commands.report", "outside a recipe: tables over all languages, report.html, LaTeX, CSV"),
 }
 _SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
 _KIND = "a file stands where a folder belongs, or the other way round: move it away"
 REMEDIES = {  # errors of the operating system that the user can mend; all others are shown as defects of xlt
-    errno.ENOSPC: _SPACE, errno.EDQUOT: _SPACE, errno.EFBIG: _SPACE,
-    errno.EROFS: _RIGHTS, errno.EACCES: _RIGHTS, errno.EPERM: _RIGHTS,
-    errno.EISDIR: _KIND, errno.ENOTDIR: _KIND, errno.EEXIST: _KIND,
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EFBIG: _SPACE,
+    errno.EROFS: _RIGHTS,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EISDIR: _KIND,
+    errno.ENOTDIR: _KIND,
+    errno.EEXIST: _KIND,
 }
 
 
 def _keys_of(stage: str) -> str:
-    """The settings that a stage's section has, with their comments, from base.yaml; stage 4 makes the phones, too."""
+    """The settings that a stage's section has, with their comments, from base.yaml; stage 4 makes the phones,
+    too.
+    """
     from xlt.core.config import documented_keys
 
     reads = ["phones"] if stage == "tokens" else []
@@ -48,18 +58,24 @@ def _overview() -> str:
 
     lines = [f"  {s.number:2} {s.name:10} {s.does}" for s in STAGES]
     lines += [f"     {name:10} {does}" for name, (_, does) in COMMANDS.items()]
-    return ("stages, run in a recipe directory such as egs/ron (egs/ron/run.sh runs them all), and commands:\n"
-            + "\n".join(lines) + "\n\n`xlt STAGE --help` lists the settings of a stage.")
+    return (
+        "stages, run in a recipe directory such as egs/ron (egs/ron/run.sh runs them all), and commands:\n"
+        + "\n".join(lines)
+        + "\n\n`xlt STAGE --help` lists the settings of a stage."
+    )
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", type=Path, default=Path("."), metavar="DIR",
-                        help="recipe directory (default: here)")
+    parser.add_argument(
+        "--recipe", type=Path, default=Path("."), metavar="DIR", help="recipe directory (default: here)"
+    )
     parser.add_argument("settings", nargs="*", metavar="key=value", help="settings that override recipe.yaml")
 
 
 def _is_command(words: list[str]) -> bool:
-    """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command elsewhere."""
+    """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command
+    elsewhere.
+    """
     from xlt.core.context import STAGES
 
     in_recipe = Path("recipe.yaml").exists() or any(word.split("=")[0] == "--recipe" for word in words)
@@ -74,29 +90,57 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     name = words[0] if words else ""
     if name in {s.name for s in STAGES} and not _is_command(words):
         stage = next(s for s in STAGES if s.name == name)
-        parser = argparse.ArgumentParser(prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False,
-                                         description=f"Stage {stage.number}: {stage.does}", epilog=_keys_of(name))
+        parser = argparse.ArgumentParser(
+            prog=f"xlt {name}",
+            formatter_class=raw,
+            allow_abbrev=False,
+            description=f"Stage {stage.number}: {stage.does}",
+            epilog=_keys_of(name),
+        )
         _add_recipe(parser)
         parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
         parser.add_argument("--dry_run", action="store_true", help="say what would be done, do nothing")
         if name == "check":
-            parser.add_argument("--fix", type=Path, metavar="NEW_FOLDER", help="write a repaired copy of the data there, and "
-                                "nothing else; what was changed stands in NEW_FOLDER/fix.md")
+            parser.add_argument(
+                "--fix",
+                type=Path,
+                metavar="NEW_FOLDER",
+                help=(
+                    "write a repaired copy of the data there, and "
+                    "nothing else; what was changed stands in NEW_FOLDER/fix.md"
+                ),
+            )
         parser.add_argument("--nj", type=int, help="parallel processes (the setting nj)")
         parser.add_argument("--ngpu", type=int, help="GPUs (the settings features.ngpu and train.ngpu)")
         if name == "score":
-            parser.add_argument("--compare", nargs=2, metavar=("A", "B"), help="score nothing, say which of two systems is "
-                                "better; each is exp/<tag>, a score.json or results/<tag>.json, seen from the recipe")
+            parser.add_argument(
+                "--compare",
+                nargs=2,
+                metavar=("A", "B"),
+                help=(
+                    "score nothing, say which of two systems is "
+                    "better; each is exp/<tag>, a score.json or results/<tag>.json, seen from the recipe"
+                ),
+            )
             parser.add_argument("--set", help="compare: the set (default: all that both have)")
     elif name in COMMANDS:
         module, does = COMMANDS[name]
-        parser = argparse.ArgumentParser(prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False, description=does)
+        parser = argparse.ArgumentParser(
+            prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False, description=does
+        )
         importlib.import_module(module).add_arguments(parser)
     else:
-        parser = argparse.ArgumentParser(prog="xlt", formatter_class=raw, allow_abbrev=False, epilog=_overview(),
-                                         description="Recipes for cross-lingual speech transfer.")
+        parser = argparse.ArgumentParser(
+            prog="xlt",
+            formatter_class=raw,
+            allow_abbrev=False,
+            epilog=_overview(),
+            description="Recipes for cross-lingual speech transfer.",
+        )
         parser.add_argument("--version", action="version", version=f"xlt {__version__}")
-        parser.add_argument("command", choices=sorted({*(s.name for s in STAGES), *COMMANDS}), metavar="STAGE|COMMAND")
+        parser.add_argument(
+            "command", choices=sorted({*(s.name for s in STAGES), *COMMANDS}), metavar="STAGE|COMMAND"
+        )
     return parser
 
 
@@ -126,11 +170,16 @@ def _run(words: list[str]) -> None:
         if not args.dry_run:
             log.to_file(Path("log") / cfg.tag / f"{words[0]}.log")
         try:
-            find(words[0]).run(Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command, fix=fix))
+            find(words[0]).run(
+                Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command, fix=fix)
+            )
         except MissingInput as err:
             if not args.dry_run:
                 raise
-            log.say(f"{words[0]}: would run after stage {find(err.stage).number} ({err.stage}), whose output it needs")
+            log.say(
+                f"{words[0]}: would run after stage {find(err.stage).number} ({err.stage}), whose output it"
+                " needs"
+            )
         finally:
             log.to_file(None)
 
@@ -157,8 +206,11 @@ def main(words: list[str] | None = None) -> int:
         if err.errno not in REMEDIES:
             raise
         where = f" ({err.filename2 or err.filename})" if err.filename else ""
-        print(f"xlt {what}: {os.strerror(err.errno)}{where}; {REMEDIES[err.errno]}, then run the same command: it goes "
-              "on from here", file=sys.stderr)
+        print(
+            f"xlt {what}: {os.strerror(err.errno)}{where}; {REMEDIES[err.errno]}, then run the same command:"
+            " it goes on from here",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

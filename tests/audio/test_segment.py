@@ -13,7 +13,7 @@ def test_short_recordings_stay_whole():
 def test_long_recordings_are_cut_in_the_pause():
     samples = np.ones(30 * RATE)
     samples[13 * RATE : 14 * RATE] = 0.001
-    ((start, first), (second, end)) = cut_at_silences(samples, RATE)
+    (start, first), (second, end) = cut_at_silences(samples, RATE)
     assert start == 0 and first == second and end == 30 * RATE
     assert 13 * RATE <= first <= 14 * RATE
 

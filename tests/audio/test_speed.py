@@ -18,8 +18,10 @@ def test_tempo_and_pitch_go_with_the_speed(speed, hertz):
     assert np.abs(heard - tone(hertz, len(heard)))[middle].max() < 0.01
 
 
-@pytest.mark.parametrize("samples, speed, expected", [
-    (16000, 1.1, 14545), (16000, 0.9, 17778), (101, 0.9, 112), (7, 1.1, 6), (1, 2.0, 1)])
+@pytest.mark.parametrize(
+    "samples, speed, expected",
+    [(16000, 1.1, 14545), (16000, 0.9, 17778), (101, 0.9, 112), (7, 1.1, 6), (1, 2.0, 1)],
+)
 def test_lengths(samples, speed, expected):
     """round(N / speed): 14545.45, 17777.8, 112.2, 6.4, at least one."""
     assert len(perturb(np.ones(samples, np.float32), speed)) == expected

@@ -47,17 +47,27 @@ def make(recipe: Path, utterances: int) -> None:
         speaker = {utt: utt.partition("-")[0] for utt in utts}
         hashes = {utt: f"{first + i:020x}" for utt, i in utts.items()}
         durs = {utt: f"{rng.uniform(3, 9):.4f}" for utt in utts}
-        tables = {"text": texts, "text_raw": raw, "utt2spk": speaker, "spk2utt": spk2utt(speaker), "utt2audio": hashes,
-                  "utt2dur": durs, "wav.scp": {utt: f"data/all/wav/{utt}.wav" for utt in utts},
-                  "utt2lang": dict.fromkeys(utts, "ron_Latn"), "utt2content": {utt: utt for utt in utts},
-                  "utt2group": {utt: utt for utt in utts}}
+        tables = {
+            "text": texts,
+            "text_raw": raw,
+            "utt2spk": speaker,
+            "spk2utt": spk2utt(speaker),
+            "utt2audio": hashes,
+            "utt2dur": durs,
+            "wav.scp": {utt: f"data/all/wav/{utt}.wav" for utt in utts},
+            "utt2lang": dict.fromkeys(utts, "ron_Latn"),
+            "utt2content": {utt: utt for utt in utts},
+            "utt2group": {utt: utt for utt in utts},
+        }
         for table, rows in tables.items():
             write_table(folder / table, rows)
         first += count
 
 
 def measure(recipe: Path) -> None:
-    """Run the checks on ``recipe`` and print what each takes, seconds of the processor: other work does not count."""
+    """Run the checks on ``recipe`` and print what each takes, seconds of the processor: other work does not
+    count.
+    """
     os.chdir(recipe)
     cfg = load(Path("."))
     whole, before = time.perf_counter(), time.process_time()
@@ -67,10 +77,15 @@ def measure(recipe: Path) -> None:
         if family in LISTENING:
             continue
         module = importlib.import_module(f"xlt.check.{family}")
-        steps = {rule.__name__: (lambda rule=rule: len(list(rule(sets, cfg)))) for rule in module.CHECKS
-                 if rule.__name__ not in HEADERS}
+        steps = {
+            rule.__name__: lambda rule=rule: len(list(rule(sets, cfg)))
+            for rule in module.CHECKS
+            if rule.__name__ not in HEADERS
+        }
         if hasattr(module, "section"):
-            steps[f"section of {family}"] = lambda module=module: len(module.section(sets, cfg, Path("."))) * 0
+            steps[f"section of {family}"] = (
+                lambda module=module: len(module.section(sets, cfg, Path("."))) * 0
+            )
         for name, step in steps.items():
             start = time.process_time()
             found += step()
@@ -79,8 +94,10 @@ def measure(recipe: Path) -> None:
         print(f"  {seconds:6.2f} s  {name}")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     utterances = sum(len(data.table("text")) for data in sets.values())
-    print(f"{utterances} utterances: {time.perf_counter() - whole:.1f} s ({sum(took.values()):.1f} s of one processor), "
-          f"peak {memory:.0f} MB, {found} faults")
+    print(
+        f"{utterances} utterances: {time.perf_counter() - whole:.1f} s ({sum(took.values()):.1f} s of one"
+        f" processor), peak {memory:.0f} MB, {found} faults"
+    )
 
 
 def main(words: list[str]) -> None:
@@ -89,7 +106,9 @@ def main(words: list[str]) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), int(words[0]) if words else 100_000)
-        subprocess.run([sys.executable, __file__, "--measure", folder], check=True)  # alone: its peak is the checks'
+        subprocess.run(
+            [sys.executable, __file__, "--measure", folder], check=True
+        )  # alone: its peak is the checks'
 
 
 if __name__ == "__main__":

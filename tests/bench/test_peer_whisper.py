@@ -17,8 +17,12 @@ def recipe(tmp_path, monkeypatch):
     root = tmp_path / "ron"
     (root / "data/test").mkdir(parents=True)
     (root / "recipe.yaml").write_text("lang: ron_Latn\nscore: {bootstrap: 20}\n")
-    for name, values in {"text": ("o broască", "unu"), "wav.scp": ("1.wav", "2.wav"), "utt2audio": ("aa", "bb"),
-                         "utt2dur": ("3", "3")}.items():
+    for name, values in {
+        "text": ("o broască", "unu"),
+        "wav.scp": ("1.wav", "2.wav"),
+        "utt2audio": ("aa", "bb"),
+        "utt2dur": ("3", "3"),
+    }.items():
         write_table(root / "data/test" / name, dict(zip(("s-1", "s-2"), values, strict=True)))
     calls = []
 
@@ -34,9 +38,14 @@ def recipe(tmp_path, monkeypatch):
 def test_result_has_the_form_of_ours(recipe):
     root, calls = recipe
     assert peer_whisper.main() == 0
-    result, = load(root / "results")
+    (result,) = load(root / "results")
     # 12 characters, one lost; capitals and full stops are normalised away
-    assert result.score("test", "cer") == {**result.score("test", "cer"), "value": 8.333, "n_ref": 12, "del": 1}
+    assert result.score("test", "cer") == {
+        **result.score("test", "cer"),
+        "value": 8.333,
+        "n_ref": 12,
+        "del": 1,
+    }
     assert result.peer and "norm:ron-v1" in result.document["signature"]["test"]["cer"]
     assert (root / "RESULTS.md").read_text(encoding="utf-8") == render(load(root / "results"))
     assert calls == ["ro"]

@@ -24,16 +24,19 @@ def bundle(tmp_path_factory):
     recipe = root / "recipe"
     recipe.mkdir()
     (recipe / "recipe.yaml").write_text(
-        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nfeatures: {{upstream: fbank, storage: cm1}}\nnj: 1\n"
-        "train: {max_epochs: 25, min_updates: 0, num_masks: 0, lr: 0.005, projection: 48,\n"
-        "        encoder_conf: {hidden_size: 48, num_layers: 1, dropout: 0.0}}\n")
+        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nfeatures: {{upstream: fbank,"
+        " storage: cm1}\nnj: 1\ntrain: {max_epochs: 25, min_updates: 0, num_masks: 0, lr: 0.005,"
+        " projection: 48,\n        encoder_conf: {hidden_size: 48, num_layers: 1, dropout: 0.0}}\n"
+    )
     for stage in ("data", "check", "features", "tokens", "train", "bundle"):
         assert main([stage, "--recipe", str(recipe)]) == 0
     return recipe / "exp" / "main" / "bundle"
 
 
-@pytest.mark.parametrize("ending, rate, channels", [
-    ("wav", 16000, 1), ("wav", 8000, 2), ("flac", 44100, 1), ("ogg", 48000, 2), ("mp3", 22050, 1)])
+@pytest.mark.parametrize(
+    "ending, rate, channels",
+    [("wav", 16000, 1), ("wav", 8000, 2), ("flac", 44100, 1), ("ogg", 48000, 2), ("mp3", 22050, 1)],
+)
 def test_any_format_rate_and_channels(bundle, tmp_path, capsys, ending, rate, channels):
     samples = soxr.resample(sound("aei oae", np.random.default_rng(1)), RATE, rate)
     path = tmp_path / f"clip.{ending}"
@@ -72,7 +75,9 @@ def test_long_file_is_cut_at_silences_and_nothing_is_lost(bundle, tmp_path, caps
 
 def test_the_language_that_a_model_tells_is_in_json_and_in_no_text(bundle, tmp_path, capsys):
     for stage in ("tokens", "train", "bundle"):
-        assert main([stage, "--recipe", str(bundle.parents[2]), "tag=telling", "tokens.language_tag=true"]) == 0
+        assert (
+            main([stage, "--recipe", str(bundle.parents[2]), "tag=telling", "tokens.language_tag=true"]) == 0
+        )
     path = tmp_path / "clip.wav"
     soundfile.write(path, sound("aei oae", np.random.default_rng(1)), RATE)
     capsys.readouterr()

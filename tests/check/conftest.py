@@ -16,9 +16,13 @@ TEXTS = {"train": ["un urs", "o casă", "un cal"], "dev": ["o sursă"], "test": 
 
 
 def speech(seed: int, dur_s: float = 1.0) -> np.ndarray:
-    """Noise that comes and goes four times a second over a quiet hiss, another for each seed; (N,) at 16 kHz."""
+    """Noise that comes and goes four times a second over a quiet hiss, another for each seed; (N,) at
+    16 kHz.
+    """
     rng, time = np.random.default_rng(seed), np.arange(round(dur_s * 16000)) / 16000
-    return 0.1 * rng.normal(size=len(time)) * np.sin(4 * np.pi * time) ** 2 + 0.001 * rng.normal(size=len(time))
+    return 0.1 * rng.normal(size=len(time)) * np.sin(4 * np.pi * time) ** 2 + 0.001 * rng.normal(
+        size=len(time)
+    )
 
 
 class Recipe:

@@ -1,4 +1,6 @@
-"""Rules of the alphabet on texts in many scripts: what is right raises nothing; what looks right and is not is found."""
+"""Rules of the alphabet on texts in many scripts: what is right raises nothing; what looks right and is not
+is found.
+"""
 
 import json
 from pathlib import Path
@@ -46,7 +48,13 @@ RIGHT = {  # sentences as their language writes them, after normalisation
 }
 
 
-def data(folder: Path, lang: str, train: dict[str, str], test: dict[str, str] | None = None, **tables: dict[str, str]):
+def data(
+    folder: Path,
+    lang: str,
+    train: dict[str, str],
+    test: dict[str, str] | None = None,
+    **tables: dict[str, str],
+):
     """(sets, cfg) of a recipe with these texts; ``tables`` are of train."""
     folder.mkdir(exist_ok=True)
     (folder / "recipe.yaml").write_text(f"lang: {lang}\n", encoding="utf-8")
@@ -56,11 +64,18 @@ def data(folder: Path, lang: str, train: dict[str, str], test: dict[str, str] | 
         write_table(folder / "data" / name / "utt2spk", {utt: utt.partition("-")[0] for utt in texts})
     for table, rows in tables.items():
         write_table(folder / "data/train" / table, rows)
-    return Sets(folder / "data", {name: folder / "data" / name for name in ("train", "dev", "test")}), load(folder)
+    return Sets(folder / "data", {name: folder / "data" / name for name in ("train", "dev", "test")}), load(
+        folder
+    )
 
 
 def told(sets, cfg, module=alphabet) -> list[tuple[str, str]]:
-    return [(rule.__name__, fault.what) for rule in module.CHECKS for fault in rule(sets, cfg) if fault.level != "note"]
+    return [
+        (rule.__name__, fault.what)
+        for rule in module.CHECKS
+        for fault in rule(sets, cfg)
+        if fault.level != "note"
+    ]
 
 
 @pytest.mark.parametrize("lang", RIGHT)
@@ -71,22 +86,34 @@ def test_what_is_right_in_a_language_raises_nothing(tmp_path, lang):
 def test_each_language_of_joined_recipes_has_its_own_script(tmp_path):
     rows = {"a-1": "un urs", "b-1": "медведь"}
     sets, cfg = data(tmp_path / "r", "mul_Zyyy", rows, utt2lang={"a-1": "ron_Latn", "b-1": "rus_Cyrl"})
-    assert list(alphabet.letters.stray_scripts(sets, cfg)) == list(alphabet.letters.look_alikes(sets, cfg)) == []
+    assert (
+        list(alphabet.letters.stray_scripts(sets, cfg)) == list(alphabet.letters.look_alikes(sets, cfg)) == []
+    )
     (tmp_path / "r/data/train/utt2lang").write_text("a-1 ron_Latn\nb-1 ron_Latn\n")
     sets = Sets(sets.data, {name: one.folder for name, one in sets.items()})
     assert [fault.what for fault in alphabet.letters.stray_scripts(sets, cfg)] == [
-        "1 words (33.3%) in the script Cyrillic: 'медведь'"]
+        "1 words (33.3%) in the script Cyrillic: 'медведь'"
+    ]
 
 
 def test_codes_of_scripts():
-    assert written_in(["jpn_Jpan"]) == {"Hani", "Hira", "Kana"} and written_in(["kor_Kore"]) == {"Hang", "Hani"}
-    assert written_in(["cmn_Hant"]) == {"Hani"} and written_in(["mul_Zyyy"]) is None and written_in(["urd_Aran"]) == {"Arab"}
+    assert written_in(["jpn_Jpan"]) == {"Hani", "Hira", "Kana"} and written_in(["kor_Kore"]) == {
+        "Hang",
+        "Hani",
+    }
+    assert (
+        written_in(["cmn_Hant"]) == {"Hani"}
+        and written_in(["mul_Zyyy"]) is None
+        and written_in(["urd_Aran"]) == {"Arab"}
+    )
     assert scripts_of("タワー漢") == {"Kana", "Hani"} or scripts_of("タワー漢") == {"Kana", "Hani", "Hira"}
     assert scripts_of("ʼa\u0301") == {"Latn"} and script_name("Ethi") == "Ethiopic"
 
 
 def test_strangers_where_any_script_may_stand():
-    assert foreign("дoм", None) == ["o"] and foreign("東京タワー", None) == [] and foreign("house", None) == []
+    assert (
+        foreign("дoм", None) == ["o"] and foreign("東京タワー", None) == [] and foreign("house", None) == []
+    )
 
 
 def test_look_alikes():
@@ -105,7 +132,13 @@ def test_words_and_characters_remember_where_they_stood_first():
 
 
 def test_sigma():
-    assert [sigma(word) for word in ("λόγοσ", "ςτο", "σ", "σοφός", "σ-")] == ["λόγος", "στο", "σ", "σοφός", "σ-"]
+    assert [sigma(word) for word in ("λόγοσ", "ςτο", "σ", "σοφός", "σ-")] == [
+        "λόγος",
+        "στο",
+        "σ",
+        "σοφός",
+        "σ-",
+    ]
 
 
 def test_misread_utf8():
@@ -114,8 +147,12 @@ def test_misread_utf8():
 
 
 def test_what_the_normaliser_takes_out_stands_on_the_page(tmp_path):
-    sets, cfg = data(tmp_path / "r", "ron_Latn", {"a-1": "ștefan are", "a-2": "ren"},
-                     text_raw={"a-1": "Ştefan are 5%!", "a-2": "ren%"})
+    sets, cfg = data(
+        tmp_path / "r",
+        "ron_Latn",
+        {"a-1": "ștefan are", "a-2": "ren"},
+        text_raw={"a-1": "Ştefan are 5%!", "a-2": "ren%"},
+    )
     page = alphabet.section(sets, cfg, tmp_path)
     assert "| Ş | U+015E | LATIN CAPITAL LETTER S WITH CEDILLA | ș | 1 | a-1 |" in page
     assert "| % | U+0025 | PERCENT SIGN | out | 2 | a-1 a-2 |" in page
@@ -145,34 +182,64 @@ def test_near_texts_are_told_apart_from_equal_ones(tmp_path):
     sets, cfg = data(tmp_path / "r", "ron_Latn", {"a-1": "un cal", "a-2": "o casă"}, test)
     found = {rule: what for rule, what in told(sets, cfg, leaks)}
     assert set(found) == {"shared_texts", "near_texts"}
-    assert found["near_texts"] == ("1 (33.3%) texts are those of another set but for spaces, signs and capitals (first: line 2 "
-                                   "is nearly the text of a-2 of train)")
+    assert (
+        found["near_texts"]
+        == "1 (33.3%) texts are those of another set but for spaces, signs and capitals (first: line 2 "
+        "is nearly the text of a-2 of train)"
+    )
 
 
 def test_statistics(tmp_path):
     durs = {"a-1": "2.0", "a-2": "4.0"}
-    sets, cfg = data(tmp_path / "r", "ron_Latn", {"a-1": "un cal un", "a-2": "un nor"}, {"b-1": "un lup alb cal"}, utt2dur=durs)
+    sets, cfg = data(
+        tmp_path / "r",
+        "ron_Latn",
+        {"a-1": "un cal un", "a-2": "un nor"},
+        {"b-1": "un lup alb cal"},
+        utt2dur=durs,
+    )
     (tmp_path / "r/data/all").mkdir()
-    (tmp_path / "r/data/all/report.json").write_text(json.dumps(
-        {"seen": 5, "left_out": {"digits": ["x-1", "x-2"]}, "reasons": {"digits": "the text has digits"}}))
+    (tmp_path / "r/data/all/report.json").write_text(
+        json.dumps(
+            {"seen": 5, "left_out": {"digits": ["x-1", "x-2"]}, "reasons": {"digits": "the text has digits"}}
+        )
+    )
     page = statistics.section(sets, cfg, tmp_path)
     rows = {row["set"]: row for row in json.loads((tmp_path / "statistics.json").read_text())["sets"]}
-    assert rows["train"] == {"set": "train", "utterances": 2, "minutes": 0.1, "speakers": 1, "words": 5, "different words": 3,
-                             "words not in train, %": None, "median s": 3.0, "longest s": 4.0,
-                             "median characters/s": 3.0}  # 9 in 2 s, 6 in 4 s
+    assert rows["train"] == {
+        "set": "train",
+        "utterances": 2,
+        "minutes": 0.1,
+        "speakers": 1,
+        "words": 5,
+        "different words": 3,
+        "words not in train, %": None,
+        "median s": 3.0,
+        "longest s": 4.0,
+        "median characters/s": 3.0,
+    }  # 9 in 2 s, 6 in 4 s
     assert rows["test"]["words not in train, %"] == 50.0  # lup, alb of 4
     assert statistics.growth(sets["train"]) == [(0, 0), (3, 2), (5, 3)]
-    assert "Stage 1 left out 2 of 5 items" in page and "| digits | 2 | the text has digits | x-1 x-2 |" in page
+    assert (
+        "Stage 1 left out 2 of 5 items" in page and "| digits | 2 | the text has digits | x-1 x-2 |" in page
+    )
     assert (tmp_path / "statistics.png").read_bytes().startswith(b"\x89PNG") and "(statistics.png)" in page
 
 
 def test_difficulty_rests_on_what_was_measured(tmp_path, monkeypatch):
-    def run(recipe: str, name: str, lang: str, minutes: float, cer: float, upstream: str = "xls_r_300m") -> None:
+    def run(
+        recipe: str, name: str, lang: str, minutes: float, cer: float, upstream: str = "xls_r_300m"
+    ) -> None:
         folder = tmp_path / "egs" / recipe / "results"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").write_text(json.dumps({
-            "config": {"features.upstream": upstream, "tokens.type": "char"}, "training": {"speech_min": minutes},
-            "dev": {"cer": {"value": cer}}, "experiment": {"lang": lang}}))
+        (folder / f"{name}.json").write_text(
+            json.dumps({
+                "config": {"features.upstream": upstream, "tokens.type": "char"},
+                "training": {"speech_min": minutes},
+                "dev": {"cer": {"value": cer}},
+                "experiment": {"lang": lang},
+            })
+        )
 
     run("cat", "near", "cat_Latn", 0.2, 31.0)
     run("cat", "far", "cat_Latn", 10.0, 11.0)

@@ -38,31 +38,74 @@ SPOILED = [
     ("text", "T0 un urs\nT1 o\x07casă\nT2 un cal\n", "clean_bytes", "text:2", "control character U+0007"),
     ("text", "T0 un urs\r\nT1 o casă\nT2 un cal\n", "clean_bytes", "text:1", "ends as on Windows"),
     ("text", "T0 un urs\nT1 o casă\nT2 un cal", "clean_bytes", "text:3", "not ended"),
-    ("text", "T1 o casă\nT0 un urs\nT2 un cal\n", "sorted_and_unique", "text:2",
-     "'ana-train0' after 'ana-train1': not in C order"),
-    ("text", "T0 un urs\nT1 o casă\nT1 x\nT2 un cal\n", "sorted_and_unique", "text:3",
-     "'ana-train1' stands twice, first in line 2"),
+    (
+        "text",
+        "T1 o casă\nT0 un urs\nT2 un cal\n",
+        "sorted_and_unique",
+        "text:2",
+        "'ana-train0' after 'ana-train1': not in C order",
+    ),
+    (
+        "text",
+        "T0 un urs\nT1 o casă\nT1 x\nT2 un cal\n",
+        "sorted_and_unique",
+        "text:3",
+        "'ana-train1' stands twice, first in line 2",
+    ),
     ("text", "T0 un urs\nT1\nT2 un cal\n", "values_there", "text:2", "nothing behind it"),
     ("text", "T0 un urs\nT2 un cal\n", "same_utterances", "utt2spk:2", "'ana-train1' is not in text"),
-    ("text", "T0 un urs\nT1 o casă\nT2 un cal\nana-x y\n", "same_utterances", "text:4", "'ana-x' is not in utt2spk"),
+    (
+        "text",
+        "T0 un urs\nT1 o casă\nT2 un cal\nana-x y\n",
+        "same_utterances",
+        "text:4",
+        "'ana-x' is not in utt2spk",
+    ),
     ("text", "T0 un <s> urs\nT1 o casă\nT2 un cal\n", "reserved_words", "text:1", "the reserved word <s>"),
-    ("utt2spk", "T0 ion\nT1 ana\nT2 ana\n", "speakers", "utt2spk:2",
-     "speaker 'ana' after 'ion': not sorted by speaker"),
+    (
+        "utt2spk",
+        "T0 ion\nT1 ana\nT2 ana\n",
+        "speakers",
+        "utt2spk:2",
+        "speaker 'ana' after 'ion': not sorted by speaker",
+    ),
     ("utt2spk", "T0 ana\nT1 ana ion\nT2 ana\n", "speakers", "utt2spk:2", "expected one speaker"),
     ("spk2utt", "ana T0 T2\n", "speakers", "spk2utt:1", "utterances of 'ana' are not those of utt2spk"),
     ("spk2utt", "ana T0 T1 T2\nion T0\n", "speakers", "spk2utt:2", "speaker 'ion' is not in utt2spk"),
     ("spk2utt", "", "files_there", "spk2utt", "is empty"),
     ("utt2dur", "T0 1.0\nT1 0\nT2 1.0\n", "durations", "utt2dur:2", "found '0'"),
     ("utt2dur", "T0 1.0\nT1 nan\nT2 1.0\n", "durations", "utt2dur:2", "found 'nan'"),
-    ("utt2dur", "T0 1.0\nT1 2.0\nT2 1.0\n", "audio_files", "wav.scp:2", "1.00 s long, but utt2dur says 2.00 s"),
+    (
+        "utt2dur",
+        "T0 1.0\nT1 2.0\nT2 1.0\n",
+        "audio_files",
+        "wav.scp:2",
+        "1.00 s long, but utt2dur says 2.00 s",
+    ),
     ("utt2num_frames", "T0 50\nT1 5.5\nT2 50\n", "durations", "utt2num_frames:2", "found '5.5'"),
     ("segments", "T0 rec 2 1\nT1 rec 0 1\nT2 rec 0\n", "segments", "segments:1", "found 'rec 2 1'"),
     ("segments", "T0 rec 0 1\nT1 rec 0 1\nT2 rec 0\n", "segments", "segments:3", "found 'rec 0'"),
-    ("segments", "T0 rec 0 1\nT1 rec 0 1\nT2 rec 1 2\n", "segments", "segments:1", "recording 'rec' is not in wav.scp"),
-    ("wav.scp", "T0 sox x |\nT1 data/all/wav/T1.wav\nT2 data/all/wav/T2.wav\n", "audio_files", "wav.scp:1",
-     "is a command"),
-    ("wav.scp", "T0 no.wav\nT1 data/all/wav/T1.wav\nT2 data/all/wav/T2.wav\n", "audio_files", "wav.scp:1",
-     "no.wav: no such file"),
+    (
+        "segments",
+        "T0 rec 0 1\nT1 rec 0 1\nT2 rec 1 2\n",
+        "segments",
+        "segments:1",
+        "recording 'rec' is not in wav.scp",
+    ),
+    (
+        "wav.scp",
+        "T0 sox x |\nT1 data/all/wav/T1.wav\nT2 data/all/wav/T2.wav\n",
+        "audio_files",
+        "wav.scp:1",
+        "is a command",
+    ),
+    (
+        "wav.scp",
+        "T0 no.wav\nT1 data/all/wav/T1.wav\nT2 data/all/wav/T2.wav\n",
+        "audio_files",
+        "wav.scp:1",
+        "no.wav: no such file",
+    ),
 ]
 
 
@@ -79,8 +122,10 @@ def test_each_breach_is_an_error_at_its_line(recipe, capsys, table, content, rul
     assert all(f"{place}: {what}" in markdown for _, place, what in faults(recipe))
 
 
-@pytest.mark.parametrize(("size", "words"), [(0, "an empty file"), (20, "cut short in its header"),
-                                             (9000, "cut short: 9000 bytes")])
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "an empty file"), (20, "cut short in its header"), (9000, "cut short: 9000 bytes")],
+)
 def test_damaged_audio(recipe, size, words):
     os.truncate(recipe.dir / "data/all/wav/ana-test0.wav", size)
     assert recipe() == 2
@@ -108,9 +153,12 @@ def test_leaks(recipe):
     put(recipe, "utt2audio", "ana-test0 hash-of-ana-train1\n", "test")
     put(recipe, "text", "ana-test0 o casă\n", "test")
     assert recipe() == 2
-    assert faults(recipe) == [("no_shared_audio", "data/test/utt2audio:1",
-                               "'ana-test0' is the same recording as ana-train1 of train")]
-    (rule, where, what), = faults(recipe, "warning")
+    assert faults(recipe) == [(
+        "no_shared_audio",
+        "data/test/utt2audio:1",
+        "'ana-test0' is the same recording as ana-train1 of train",
+    )]
+    ((rule, where, what),) = faults(recipe, "warning")
     assert (rule, where) == ("shared_texts", "data/test/text:1")
     assert what == "1 (100%) texts are in another set, too (first: line 1 is the text of ana-train1 of train)"
 
@@ -136,7 +184,9 @@ def test_warnings_do_not_stop(recipe, capsys):
     assert found["normalised"].startswith("1 texts are not normalised by ron-v1 (here: 'Un zorz.')")
     assert found["unseen_characters"].startswith(
         # 4 of the 8 characters of "Un zorz."
-        "3 characters that train never has, 4 times, so CER is at least 50%: . (U+002E FULL STOP) 1 times, U (U+0055 LATIN")
+        "3 characters that train never has, 4 times, so CER is at least 50%: . (U+002E FULL STOP) 1 times, U"
+        " (U+0055 LATIN"
+    )
     assert "warning: data/test/text:1: 1 texts" in capsys.readouterr().out
 
 
@@ -147,7 +197,9 @@ def test_the_budget_is_what_is_checked(recipe, capsys):
 
 def test_every_rule_is_tested():
     source = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-    rules = [rule.__name__ for family in FAMILIES for rule in importlib.import_module(f"xlt.check.{family}").CHECKS]
+    rules = [
+        rule.__name__ for family in FAMILIES for rule in importlib.import_module(f"xlt.check.{family}").CHECKS
+    ]
     assert len(rules) == len(set(rules))
     assert [rule for rule in rules if f'"{rule}"' not in source] == []
 

@@ -21,20 +21,37 @@ def texts(recipe):
 
 def report(recipe) -> tuple[dict, str]:
     folder = recipe.dir / "data/check"
-    found = [f for f in json.loads((folder / "report.json").read_text("utf-8"))["faults"] if f["rule"] == "too_long_for_ctc"]
+    found = [
+        f
+        for f in json.loads((folder / "report.json").read_text("utf-8"))["faults"]
+        if f["rule"] == "too_long_for_ctc"
+    ]
     return (found[0] if found else {}), (folder / "report.md").read_text("utf-8")
 
 
 def test_too_few_frames_are_counted_and_listed(texts):
     assert texts("features.upstream=whisper_base") == 0
     fault, page = report(texts)
-    assert (fault["rule"], fault["level"], fault["where"]) == ("too_long_for_ctc", "warning", "data/train/text:2")
-    assert fault["what"] == ("1 of 3 utterances have fewer frames than CTC needs for their characters (worst: 'ana-train1', "
-                             "50 frames for 51 steps)")
+    assert (fault["rule"], fault["level"], fault["where"]) == (
+        "too_long_for_ctc",
+        "warning",
+        "data/train/text:2",
+    )
+    assert (
+        fault["what"]
+        == "1 of 3 utterances have fewer frames than CTC needs for their characters (worst: 'ana-train1', "
+        "50 frames for 51 steps)"
+    )
     assert fault["ids"] == ["ana-train1"]
-    assert "tokens.type=bpe" in fault["remedy"] and "data.drop" in fault["remedy"] and "frame_rate" not in fault["remedy"]
+    assert (
+        "tokens.type=bpe" in fault["remedy"]
+        and "data.drop" in fault["remedy"]
+        and "frame_rate" not in fault["remedy"]
+    )
     assert "| train | ana-train1 | 1.00 | 50 | 51 |" in page
-    assert "ana-train1 CTC needs 51 frames and has 50" in (texts.dir / "data/check/drop.txt").read_text("utf-8")
+    assert "ana-train1 CTC needs 51 frames and has 50" in (texts.dir / "data/check/drop.txt").read_text(
+        "utf-8"
+    )
 
 
 def test_log_mels_have_frames_that_are_stacked(texts):
@@ -50,7 +67,9 @@ def test_dev_is_looked_at_and_test_is_not(recipe):
     write_table(recipe.dir / "data/dev/text", {"ana-dev0": "o" * 26})
     assert recipe() == 2  # the only one of dev: stage 6 would have nothing to choose a model by
     fault, _ = report(recipe)
-    assert (fault["level"], fault["where"]) == ("error", "data/dev/text:1") and "data.drop" not in fault["remedy"]
+    assert (fault["level"], fault["where"]) == ("error", "data/dev/text:1") and "data.drop" not in fault[
+        "remedy"
+    ]
 
 
 def test_an_encoder_that_shortens_by_itself(recipe):
@@ -64,7 +83,9 @@ def test_an_encoder_that_shortens_by_itself(recipe):
 
 
 def test_the_fastest_copy_counts(recipe):
-    write_table(recipe.dir / "data/train/text", TEXTS | {"ana-train1": "ab" * 23})  # 46 of 50 frames, of 1.1 times as fast 46
+    write_table(
+        recipe.dir / "data/train/text", TEXTS | {"ana-train1": "ab" * 23}
+    )  # 46 of 50 frames, of 1.1 times as fast 46
     assert recipe("features.speed=[0.9, 1.1]") == 0 and report(recipe)[0] == {}
     assert recipe("features.speed=[1.0, 1.2]") == 0
     assert "42 frames for 46 steps" in report(recipe)[0]["what"]  # 13333 samples
@@ -73,7 +94,10 @@ def test_the_fastest_copy_counts(recipe):
 def test_pieces_are_counted_as_characters_until_they_are_learned(texts, capsys):
     settings = ("tokens.type=bpe", "tokens.size=20")
     assert texts(*settings) == 0
-    assert "for their characters, of which pieces will be fewer: stage 4 has not learned them yet," in report(texts)[0]["what"]
+    assert (
+        "for their characters, of which pieces will be fewer: stage 4 has not learned them yet,"
+        in report(texts)[0]["what"]
+    )
     folder = Context(texts.dir, load(texts.dir, list(settings))).tokens
     folder.mkdir(parents=True)
     train_tokenizer(list(read_table(texts.dir / "data/train/text").values()) * 20, "bpe", 20, folder, "text")
@@ -86,7 +110,9 @@ def test_phones_are_counted_once_stage_4_has_made_them(texts):
     assert texts("tokens.type=phone") == 0 and report(texts)[0] == {}
     folder = texts.dir / "data/tokens/phone"
     folder.mkdir(parents=True)
-    write_table(folder / "train.text", {"ana-train0": "u n", "ana-train1": " ".join("o" * 26), "ana-train2": "k a"})
+    write_table(
+        folder / "train.text", {"ana-train0": "u n", "ana-train1": " ".join("o" * 26), "ana-train2": "k a"}
+    )
     assert texts("tokens.type=phone") == 0
     assert "for their phones (worst: 'ana-train1', 50 frames for 51 steps)" in report(texts)[0]["what"]
 

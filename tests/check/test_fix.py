@@ -44,12 +44,15 @@ def test_a_spoiled_corpus_is_repaired_in_a_copy_that_passes_and_can_be_read(reci
     (train / "text").write_bytes(raw.replace(b"fane-3 ", b"fane-3 \xe3"))
     (train / "spk2utt").unlink()
     os.truncate(recipe / "data/all/wav/bob-5.wav", 0)
-    (test / "utt2audio").write_text((test / "utt2audio").read_text().replace("hash-of-ion-1", "hash-of-cris-4"))
+    (test / "utt2audio").write_text(
+        (test / "utt2audio").read_text().replace("hash-of-ion-1", "hash-of-cris-4")
+    )
     before = {path: path.read_bytes() for path in sorted(recipe.rglob("*")) if path.is_file()}
     assert main(["check", "--recipe", str(recipe)]) == 2
     assert fixed(recipe) == 0
     assert {path: path.read_bytes() for path in before if path.exists() and "check" not in path.parts} == {
-        path: raw for path, raw in before.items() if "check" not in path.parts}  # nothing is mended in place
+        path: raw for path, raw in before.items() if "check" not in path.parts
+    }  # nothing is mended in place
     copy = recipe.parent / "copy"
     now = read_table(copy / "train/text")
     assert now["ana-1"] == "câinele aleargă prin grădină"
@@ -58,15 +61,27 @@ def test_a_spoiled_corpus_is_repaired_in_a_copy_that_passes_and_can_be_read(reci
     assert set(texts) - set(now) == {"bob-5", "cris-4", "fane-3"}
     assert read_table(copy / "train/spk2utt")["bob"] == "bob-0 bob-1 bob-2 bob-3 bob-4"
     page = (copy / "fix.md").read_text(encoding="utf-8")
-    for said in ("33 utterances kept, 3 left out", "- bob-5: data/all/wav/bob-5.wav: an empty file", "- cris-4: test has it, too",
-                 "is not UTF-8", "-ana-2 cаsa ma\u200bre\n+ana-2 casa mare", "spk2utt: made again from utt2spk",
-                 "@@ text:3 invisible characters out, look-alikes to the word's own script", "text: sorted in C order",
-                 "@@ text:5 an empty line", "text: line ends of Windows", "text: the byte order mark", "@@ text:11 stands twice"):
+    for said in (
+        "33 utterances kept, 3 left out",
+        "- bob-5: data/all/wav/bob-5.wav: an empty file",
+        "- cris-4: test has it, too",
+        "is not UTF-8",
+        "-ana-2 cаsa ma\u200bre\n+ana-2 casa mare",
+        "spk2utt: made again from utt2spk",
+        "@@ text:3 invisible characters out, look-alikes to the word's own script",
+        "text: sorted in C order",
+        "@@ text:5 an empty line",
+        "text: line ends of Windows",
+        "text: the byte order mark",
+        "@@ text:11 stands twice",
+    ):
         assert said in page, said
     assert "## Left to do" not in page
     again = recipe.parent / "again"
     again.mkdir()
-    (again / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: fbank}\ndata: {reader: kaldi, dir: ../copy}\n")
+    (again / "recipe.yaml").write_text(
+        "lang: ron_Latn\nfeatures: {upstream: fbank}\ndata: {reader: kaldi, dir: ../copy}\n"
+    )
     capsys.readouterr()
     assert main(["data", "--recipe", str(again), "nj=1"]) == 0
     assert main(["check", "--recipe", str(again)]) == 0
@@ -117,18 +132,26 @@ def test_dry_run_writes_nothing(recipe, capsys):
     assert not (recipe.parent / "copy").exists()
 
 
-@pytest.mark.parametrize(("text", "own", "right", "done"), [
-    ("un cal", LATIN, "un cal", []),
-    ("un\tcal", LATIN, "un cal", ["one plain space between words"]),
-    ("Кemal", LATIN, "Kemal", ["look-alikes to the word's own script"]),
-    ("oικόσιτο", frozenset({"Grek"}), "οικόσιτο", ["look-alikes to the word's own script"]),  # as in Tux Paint's Greek
-    ("мiр", frozenset({"Cyrl"}), "мір", ["look-alikes to the word's own script"]),
-    ("привет", LATIN, "привет", []),  # a whole word of another script is no look-alike
-    ("а", LATIN, "а", []),  # nor is a lone letter: it may be Russian
-    ("क\u200dष", frozenset({"Deva"}), "क\u200dष", []),  # a joiner that shapes its word
-    ("a\u200db", LATIN, "ab", ["invisible characters out"]),
-    ("\u0301a e\u0301\u0301", LATIN, "a é", ["composed form (NFC)", "marks without a letter out"]),
-    ("λόγοσ του ςτο σ", frozenset({"Grek"}), "λόγος του στο σ", ["final sigma"]),
-])
+@pytest.mark.parametrize(
+    ("text", "own", "right", "done"),
+    [
+        ("un cal", LATIN, "un cal", []),
+        ("un\tcal", LATIN, "un cal", ["one plain space between words"]),
+        ("Кemal", LATIN, "Kemal", ["look-alikes to the word's own script"]),
+        (
+            "oικόσιτο",
+            frozenset({"Grek"}),
+            "οικόσιτο",
+            ["look-alikes to the word's own script"],
+        ),  # as in Tux Paint's Greek
+        ("мiр", frozenset({"Cyrl"}), "мір", ["look-alikes to the word's own script"]),
+        ("привет", LATIN, "привет", []),  # a whole word of another script is no look-alike
+        ("а", LATIN, "а", []),  # nor is a lone letter: it may be Russian
+        ("क\u200dष", frozenset({"Deva"}), "क\u200dष", []),  # a joiner that shapes its word
+        ("a\u200db", LATIN, "ab", ["invisible characters out"]),
+        ("\u0301a e\u0301\u0301", LATIN, "a é", ["composed form (NFC)", "marks without a letter out"]),
+        ("λόγοσ του ςτο σ", frozenset({"Grek"}), "λόγος του στο σ", ["final sigma"]),
+    ],
+)
 def test_repairs_of_one_text(text, own, right, done):
     assert mended(text, own, {}) == (right, done)

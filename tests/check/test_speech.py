@@ -12,19 +12,37 @@ from xlt.check.speech import line_through
 from xlt.cli import main
 from xlt.formats.tables import read_table, spk2utt, write_table
 
-WORDS = ["un urs", "un cal alb", "o casă de lemn", "o casă de lemn și un cal", "doi urși mari lângă o casă de lemn"]
+WORDS = [
+    "un urs",
+    "un cal alb",
+    "o casă de lemn",
+    "o casă de lemn și un cal",
+    "doi urși mari lângă o casă de lemn",
+]
 
 
-def many(recipe, count: int = 60, pause_s: float = 0.4, each_s: float = 0.07, **other: tuple[str, float]) -> None:
-    """Train of ``count`` texts that take a pause and ``each_s`` a character, give or take 10%; ``other``: text and seconds."""
+def many(
+    recipe, count: int = 60, pause_s: float = 0.4, each_s: float = 0.07, **other: tuple[str, float]
+) -> None:
+    """Train of ``count`` texts that take a pause and ``each_s`` a character, give or take 10%; ``other``:
+    text and seconds.
+    """
     rng = np.random.default_rng(0)
     rows = {f"ana-{i:03d}": (WORDS[i % 5], 0.0) for i in range(count)}
-    rows = {utt: (text, (pause_s + each_s * len(text)) * float(np.exp(0.1 * rng.normal()))) for utt, (text, _) in rows.items()}
+    rows = {
+        utt: (text, (pause_s + each_s * len(text)) * float(np.exp(0.1 * rng.normal())))
+        for utt, (text, _) in rows.items()
+    }
     rows |= {f"ana-{name}": row for name, row in other.items()}
     data = recipe.dir / "data/train"
-    for table, value in (("text", lambda row: row[0]), ("utt2dur", lambda row: f"{row[1]:.4f}"), ("utt2spk", lambda row: "ana"),
-                         ("utt2lang", lambda row: "ron_Latn"), ("utt2audio", lambda row: f"{id(row)}"),
-                         ("wav.scp", lambda row: "data/all/wav/ana-train0.wav")):
+    for table, value in (
+        ("text", lambda row: row[0]),
+        ("utt2dur", lambda row: f"{row[1]:.4f}"),
+        ("utt2spk", lambda row: "ana"),
+        ("utt2lang", lambda row: "ron_Latn"),
+        ("utt2audio", lambda row: f"{id(row)}"),
+        ("wav.scp", lambda row: "data/all/wav/ana-train0.wav"),
+    ):
         write_table(data / table, {utt: value(row) for utt, row in rows.items()})
     write_table(data / "spk2utt", spk2utt(dict.fromkeys(rows, "ana")))
 
@@ -46,15 +64,20 @@ def test_a_line_through_medians_is_not_moved_by_outliers():
 def test_usual_speech_passes_at_any_pace(recipe):
     for each_s in (0.07, 0.4):  # letters, or the characters of a script in which one is a syllable or a word
         many(recipe, each_s=each_s)
-        assert [fault for fault in odd(recipe) if "data/train" in fault["where"]] == []  # dev and test are of the pace 0.1
+        assert [
+            fault for fault in odd(recipe) if "data/train" in fault["where"]
+        ] == []  # dev and test are of the pace 0.1
 
 
 def test_texts_that_are_not_said_stand_out(recipe):
     long = WORDS[4]  # 35 characters: 0.4 + 35 * 0.07 = 2.8 s
     many(recipe, short=(long, 0.7), slow=(WORDS[0], 9.0), usual=(long, 2.6))
-    fault, = odd(recipe)
+    (fault,) = odd(recipe)
     assert fault["level"] == "warning" and set(fault["ids"]) == {"ana-short", "ana-slow"}
-    assert fault["where"] == "data/train/text:62" and "'ana-slow', 9.00 s for 6 characters, 0.7 a second" in fault["what"]
+    assert (
+        fault["where"] == "data/train/text:62"
+        and "'ana-slow', 9.00 s for 6 characters, 0.7 a second" in fault["what"]
+    )
     expected = float(fault["what"].split("expected ")[1].split(" s")[0])
     assert abs(expected - (0.4 + 6 * 0.07)) < 0.15
     page = (recipe.dir / "data/check/report.md").read_text(encoding="utf-8")
@@ -63,7 +86,9 @@ def test_texts_that_are_not_said_stand_out(recipe):
 
 
 def test_short_clips_may_be_slow(recipe):
-    many(recipe, pause_s=1.0, each_s=0.05, word=("un", 1.2))  # 1.7 characters a second, where the others have 8
+    many(
+        recipe, pause_s=1.0, each_s=0.05, word=("un", 1.2)
+    )  # 1.7 characters a second, where the others have 8
     assert odd(recipe) == []
 
 
@@ -74,7 +99,9 @@ def test_few_utterances_say_nothing(recipe):
 
 def test_no_model_yet_is_a_note(recipe, capsys):
     assert recipe("check.align=true") == 0
-    assert faults(recipe, "has_a_model") == [("note", "has_a_model", "exp/main", "check.align has no model to ask yet")]
+    assert faults(recipe, "has_a_model") == [
+        ("note", "has_a_model", "exp/main", "check.align has no model to ask yet")
+    ]
     assert recipe("check.align=true", "check.align_model=nowhere") == 2
     assert "check.align_model: " in capsys.readouterr().err
 
@@ -90,7 +117,14 @@ def trained(tmp_path_factory):
         write_table(data / "spk2utt", spk2utt(dict.fromkeys(utts, "spk")))
         write_table(data / "wav.scp", {utt: f"wav/{utt}.wav" for utt in utts})
         shutil.copy(data / "utt2audio", recipe / "dump/whisper_base" / name / "utt2audio")
-    base = ["--recipe", str(recipe), "train.max_epochs=30", "train.lr=0.01", "train.batch_s=6", "train.num_masks=0"]
+    base = [
+        "--recipe",
+        str(recipe),
+        "train.max_epochs=30",
+        "train.lr=0.01",
+        "train.batch_s=6",
+        "train.num_masks=0",
+    ]
     assert main(["tokens", *base]) == 0 and main(["train", *base]) == 0
     shutil.copytree(recipe / "exp/main", recipe / "exp/half")
     heard = read_table(recipe / "exp/main/heard")
@@ -99,7 +133,10 @@ def trained(tmp_path_factory):
 
 
 def scores(recipe) -> dict[str, dict[str, str]]:
-    head, *rows = [line.split("\t") for line in (recipe / "data/check/alignment.tsv").read_text(encoding="utf-8").splitlines()]
+    head, *rows = [
+        line.split("\t")
+        for line in (recipe / "data/check/alignment.tsv").read_text(encoding="utf-8").splitlines()
+    ]
     return {row[1]: dict(zip(head, row, strict=True)) for row in rows}
 
 
@@ -127,13 +164,20 @@ def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     assert next(iter(table)) == wrong and float(table[wrong]["score"]) > 1
     assert table[wrong]["text"] == "și pere și casa și" and table[wrong]["hypothesis"] != table[wrong]["text"]
     assert [table[f"spk-train0{n}"]["heard"] for n in ("05", "45")] == ["yes", "no"]
-    assert table["spk-train005"]["model"].endswith("half") and "30 of 60 utterances were in the model's training" in page
+    assert (
+        table["spk-train005"]["model"].endswith("half")
+        and "30 of 60 utterances were in the model's training" in page
+    )
     fault = next(misfits(found, cfg))
     assert fault.level == "warning" and fault.ids[0] == wrong
-    # five percent of 60 are three; each half of train gives its share, rounded to even: 1.5 of each; what fits stays
+    # five percent of 60 are three; each half of train gives its share, rounded to even: 1.5 of each; what
+    # fits stays
     proposed = droppable(found, cfg)
     assert wrong in proposed and all(float(table[utt]["score"]) > 1 for utt in proposed)
-    assert sum(utt < "spk-train030" for utt in proposed) <= 2 and sum(utt >= "spk-train030" for utt in proposed) <= 2
+    assert (
+        sum(utt < "spk-train030" for utt in proposed) <= 2
+        and sum(utt >= "spk-train030" for utt in proposed) <= 2
+    )
     write_table(trained / "data/train/dropped", dict.fromkeys(("a", "b", "c"), "x"))
     assert droppable(sets(), cfg) == {}  # what is gone already counts
     (trained / "data/train/dropped").unlink()

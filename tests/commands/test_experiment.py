@@ -65,18 +65,37 @@ def lane(egs):
 def test_every_run_in_order_the_needed_one_first(egs, stages, capsys):
     done, _ = stages
     assert run(egs) == 0
-    assert done == ["fra/body train"] + [f"{r}/a_s{s} {stage}" for r in ("ron", "cat") for s in (0, 1)
-                                         for stage in ("features", "train", "score")]
+    assert done == ["fra/body train"] + [
+        f"{r}/a_s{s} {stage}"
+        for r in ("ron", "cat")
+        for s in (0, 1)
+        for stage in ("features", "train", "score")
+    ]
     out = capsys.readouterr().out
-    assert "run 1 of 5: fra/body (0 min so far)" in out and "run 5 of 5: cat/a_s1" in out and "all 5 runs are done" in out
+    assert (
+        "run 1 of 5: fra/body (0 min so far)" in out
+        and "run 5 of 5: cat/a_s1" in out
+        and "all 5 runs are done" in out
+    )
 
 
 def test_words_and_where_paths_count_from(egs, stages):
     seen = []
     stages[1]["ron/a_s1 train"] = lambda words: seen.append((words, os.environ["XLT_CWD"])) or 0
     assert run(egs) == 0
-    assert seen == [(["train", "--recipe", str(egs / "ron"), "--nj", "1", "tag=a_s1", "seed=1",
-                      "features.path=../fra/exp/body"], "")]
+    assert seen == [(
+        [
+            "train",
+            "--recipe",
+            str(egs / "ron"),
+            "--nj",
+            "1",
+            "tag=a_s1",
+            "seed=1",
+            "features.path=../fra/exp/body",
+        ],
+        "",
+    )]
     assert "XLT_CWD" not in os.environ
 
 
@@ -132,8 +151,12 @@ def test_the_list_says_what_is_done_failed_changed_and_at_work(egs, stages, caps
     with experiment.Board(egs).claim(named(egs, "ron/a_s1")):
         assert run(egs, "--list") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "settings changed ron/a_s0", "running          ron/a_s1", "failed           cat/a_s0", "settings changed cat/a_s1",
-        "open             fra/new"]
+        "settings changed ron/a_s0",
+        "running          ron/a_s1",
+        "failed           cat/a_s0",
+        "settings changed cat/a_s1",
+        "open             fra/new",
+    ]
     (egs / "e.yaml").write_text(FILE)
     run(egs, "--list")
     assert "done             ron/a_s0\n" in capsys.readouterr().out

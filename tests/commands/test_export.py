@@ -22,8 +22,19 @@ def exported(recipe, tmp_path):
         name = f"ana-{number:02}"
         tone(tmp_path / f"{name}.wav", hz=200.0 + 20 * number)
         recordings.append(Recording.from_file(tmp_path / f"{name}.wav", recording_id=name))
-        supervisions.append(SupervisionSegment(name, name, 0.0, recordings[-1].duration, 0, f"{phrase.capitalize()}!", "ro",
-                                               "ana", custom={"accent": "Moldova", "age": 3}))
+        supervisions.append(
+            SupervisionSegment(
+                name,
+                name,
+                0.0,
+                recordings[-1].duration,
+                0,
+                f"{phrase.capitalize()}!",
+                "ro",
+                "ana",
+                custom={"accent": "Moldova", "age": 3},
+            )
+        )
     RecordingSet.from_recordings(recordings).to_file(tmp_path / "recordings.jsonl.gz")
     SupervisionSet.from_segments(supervisions).to_file(tmp_path / "supervisions.jsonl.gz")
     assert recipe("data.reader=lhotse", f"data.dir={tmp_path / 'recordings.jsonl.gz'}") == 0
@@ -33,14 +44,20 @@ def exported(recipe, tmp_path):
 
 def test_lhotse_reads_it(exported, recipe):
     for name in ("train", "dev", "test"):
-        recordings, supervisions = (load_manifest(exported / f"ron_Latn_{kind}_{name}.jsonl.gz")
-                                    for kind in ("recordings", "supervisions"))
+        recordings, supervisions = (
+            load_manifest(exported / f"ron_Latn_{kind}_{name}.jsonl.gz")
+            for kind in ("recordings", "supervisions")
+        )
         validate_recordings_and_supervisions(recordings, supervisions, read_data=True)
-        tables = {table: read_table(recipe.dir / "data" / name / table) for table in TABLES if table != "utt2split"}
+        tables = {
+            table: read_table(recipe.dir / "data" / name / table) for table in TABLES if table != "utt2split"
+        }
         assert {s.id: s.text for s in supervisions} == tables["text"]
         assert {s.id: s.custom["text_raw"] for s in supervisions} == tables["text_raw"]
         assert {s.id: f"{s.duration:.4f}" for s in supervisions} == tables["utt2dur"]
-        assert {(s.speaker, s.language, s.custom["accent"]) for s in supervisions} == {("ana", "ron_Latn", "Moldova")}
+        assert {(s.speaker, s.language, s.custom["accent"]) for s in supervisions} == {
+            ("ana", "ron_Latn", "Moldova")
+        }
         assert {r.id: r.sampling_rate for r in recordings} == dict.fromkeys(tables["text"], 16000)
 
 
@@ -48,19 +65,25 @@ def test_our_reader_makes_the_same_of_it(exported, recipe, tmp_path):
     other = Recipe(tmp_path / "other")
     assert other("data.reader=lhotse", f"data.dir={exported}") == 0
     for table in TABLES:
-        assert read_table(other.dir / "data" / "all" / table) == read_table(recipe.dir / "data" / "all" / table), table
+        assert read_table(other.dir / "data" / "all" / table) == read_table(
+            recipe.dir / "data" / "all" / table
+        ), table
 
 
 def test_a_table_brings_the_same_sets_back(exported, recipe, tmp_path, capsys):
     raw = recipe.dir / "data" / "train" / "text_raw"
     first, *rest = raw.read_text(encoding="utf-8").splitlines()
-    raw.write_text("\n".join([first.split(" ")[0] + ' "Un" urs', *rest]) + "\n", encoding="utf-8")  # quotes survive
+    raw.write_text(
+        "\n".join([first.split(" ")[0] + ' "Un" urs', *rest]) + "\n", encoding="utf-8"
+    )  # quotes survive
     assert main(["export", "table", "--recipe", str(recipe.dir), str(tmp_path / "table")]) == 0
     other = Recipe(tmp_path / "other")
     assert other("data.reader=table", f"data.dir={tmp_path / 'table'}") == 0
     for name in ("train", "dev", "test"):
         for table in ("text_raw", "utt2spk", "utt2dur", "utt2audio", "utt2content"):
-            assert read_table(other.dir / "data" / name / table) == read_table(recipe.dir / "data" / name / table), (name, table)
+            assert read_table(other.dir / "data" / name / table) == read_table(
+                recipe.dir / "data" / name / table
+            ), (name, table)
     assert main(["export", "table", "--recipe", str(recipe.dir), str(tmp_path / "table")]) == 2
     assert "exists and is not empty" in capsys.readouterr().err
 

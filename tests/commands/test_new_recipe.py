@@ -15,7 +15,9 @@ from xlt.formats.tables import write_table
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
-    """A Kaldi directory of Chinese with more characters than are shown, and a checkout that has the template alone."""
+    """A Kaldi directory of Chinese with more characters than are shown, and a checkout that has the template
+    alone.
+    """
     (tmp_path / "checkout" / "egs").mkdir(parents=True)
     shutil.copytree(ROOT / "egs" / "TEMPLATE", tmp_path / "checkout" / "egs" / "TEMPLATE")
     monkeypatch.setattr(new_recipe, "ROOT", tmp_path / "checkout")
@@ -25,7 +27,10 @@ def corpus(tmp_path, monkeypatch):
     for k, utt in enumerate(utts):
         tone(folder / f"{utt}.wav", hz=200.0 + 20 * k)
     write_table(folder / "wav.scp", {utt: f"{utt}.wav" for utt in utts})
-    write_table(folder / "text", {utt: "的" + "".join(chr(0x4E00 + 4 * k + i) for i in range(4)) for k, utt in enumerate(utts)})
+    write_table(
+        folder / "text",
+        {utt: "的" + "".join(chr(0x4E00 + 4 * k + i) for i in range(4)) for k, utt in enumerate(utts)},
+    )
     write_table(folder / "utt2spk", dict.fromkeys(utts, "ana"))
     return folder
 
@@ -36,7 +41,7 @@ def make(corpus):
 
 def test_a_long_alphabet_is_cut_and_counted(corpus, capsys):
     make(corpus)
-    line, = (line for line in capsys.readouterr().out.splitlines() if "alphabet: " in line)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "alphabet: " in line)
     assert line.startswith("  alphabet: 97 characters: 的 24  ") and line.endswith("  and 17 more")
     assert line.count("  ") == 1 + 80  # what stands before, between 80 characters, and before the rest
 
@@ -46,7 +51,9 @@ def test_errors_of_stage_2_are_told_beside_what_is_there(corpus, capsys, monkeyp
         raise DataError("3 errors in the data; all are in data/check/report.md")
 
     monkeypatch.setattr(check, "run", faulty)
-    with pytest.raises(DataError, match="egs/cmn is made, and its data are not good yet.*go on with: egs/cmn/run.sh"):
+    with pytest.raises(
+        DataError, match="egs/cmn is made, and its data are not good yet.*go on with: egs/cmn/run.sh"
+    ):
         make(corpus)
     said = capsys.readouterr()
     assert "xlt check: 3 errors in the data" in said.err
@@ -55,10 +62,14 @@ def test_errors_of_stage_2_are_told_beside_what_is_there(corpus, capsys, monkeyp
 
 def test_the_same_command_again_says_how_to_go_on(corpus):
     make(corpus)
-    with pytest.raises(ConfigError, match="egs/cmn is there already, with this corpus; go on with: egs/cmn/run.sh$"):
+    with pytest.raises(
+        ConfigError, match="egs/cmn is there already, with this corpus; go on with: egs/cmn/run.sh$"
+    ):
         make(corpus)
     shutil.copytree(corpus, corpus.parent / "an other")
-    with pytest.raises(ConfigError, match="egs/cmn/run.sh data.reader=kaldi data.dir='.*/an other' tag=mine; or edit"):
+    with pytest.raises(
+        ConfigError, match="egs/cmn/run.sh data.reader=kaldi data.dir='.*/an other' tag=mine; or edit"
+    ):
         make(corpus.parent / "an other")
 
 
@@ -69,4 +80,6 @@ def test_ctrl_c_in_a_stage_keeps_the_recipe(corpus, capsys, monkeypatch):
     monkeypatch.setattr(check, "run", stopped)
     with pytest.raises(SystemExit) as end:
         make(corpus)
-    assert end.value.code == 130 and "go on with: egs/cmn/run.sh --stop_stage check" in capsys.readouterr().out
+    assert (
+        end.value.code == 130 and "go on with: egs/cmn/run.sh --stop_stage check" in capsys.readouterr().out
+    )

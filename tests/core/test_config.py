@@ -64,25 +64,28 @@ def test_train_set_carries_its_budget(recipe):
     assert load(path, ["data.train_minutes=2.5"]).train_set == "train_2.5min"
 
 
-@pytest.mark.parametrize(("text", "parts"), [
-    ("train:\n  lrr: 1\n", ["recipe.yaml:2", "train.lrr: unknown key", "did you mean train.lr?"]),
-    ("features:\n  upstrem: fbank\n", ["recipe.yaml:2", "did you mean features.upstream?"]),
-    ("lr: 1\n", ["recipe.yaml:1", "did you mean train.lr?"]),
-    ("lang: ron_Latn\nseed: one\n", ["recipe.yaml:2", "seed", "'one'", "a whole number"]),
-    ("seed: 1.5\n", ["seed", "1.5", "a whole number"]),
-    ("seed: true\n", ["seed", "True", "a whole number"]),
-    ("train: {lr: fast}\n", ["train.lr", "'fast'", "a number"]),
-    ("train: {lr: 0}\n", ["train.lr", "above 0"]),
-    ("train: {ctc_weight: 1.5}\n", ["train.ctc_weight", "between 0 and 1"]),
-    ("tokens: {type: word}\n", ["tokens.type", "'word'", "char, bpe"]),
-    ("nj: -1\n", ["nj", "above 0"]),
-    ("decode: {sets: test}\n", ["decode.sets", "a list"]),
-    ("preset: ctc_sll\n", ["recipe.yaml:1", "no preset 'ctc_sll'", "did you mean ctc_ssl?"]),
-    ("tag: a/b\n", ["tag", "'a/b'"]),
-    ("lang: ron_Latn\nlang: cat_Latn\n", ["recipe.yaml:2", "stands twice", "recipe.yaml:1"]),
-    ("lang: [ron\n", ["recipe.yaml:2", "not valid YAML"]),
-    ("- lang\n", ["recipe.yaml:1", "key: value"]),
-])
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("train:\n  lrr: 1\n", ["recipe.yaml:2", "train.lrr: unknown key", "did you mean train.lr?"]),
+        ("features:\n  upstrem: fbank\n", ["recipe.yaml:2", "did you mean features.upstream?"]),
+        ("lr: 1\n", ["recipe.yaml:1", "did you mean train.lr?"]),
+        ("lang: ron_Latn\nseed: one\n", ["recipe.yaml:2", "seed", "'one'", "a whole number"]),
+        ("seed: 1.5\n", ["seed", "1.5", "a whole number"]),
+        ("seed: true\n", ["seed", "True", "a whole number"]),
+        ("train: {lr: fast}\n", ["train.lr", "'fast'", "a number"]),
+        ("train: {lr: 0}\n", ["train.lr", "above 0"]),
+        ("train: {ctc_weight: 1.5}\n", ["train.ctc_weight", "between 0 and 1"]),
+        ("tokens: {type: word}\n", ["tokens.type", "'word'", "char, bpe"]),
+        ("nj: -1\n", ["nj", "above 0"]),
+        ("decode: {sets: test}\n", ["decode.sets", "a list"]),
+        ("preset: ctc_sll\n", ["recipe.yaml:1", "no preset 'ctc_sll'", "did you mean ctc_ssl?"]),
+        ("tag: a/b\n", ["tag", "'a/b'"]),
+        ("lang: ron_Latn\nlang: cat_Latn\n", ["recipe.yaml:2", "stands twice", "recipe.yaml:1"]),
+        ("lang: [ron\n", ["recipe.yaml:2", "not valid YAML"]),
+        ("- lang\n", ["recipe.yaml:1", "key: value"]),
+    ],
+)
 def test_faults_in_a_recipe_are_named(recipe, text, parts):
     with pytest.raises(ConfigError) as err:
         load(recipe(text))
@@ -98,10 +101,15 @@ def test_recipe_that_is_not_there_or_not_text(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize(("word", "part"), [
-    ("train.lr", "expected key=value"), ("train.lr=[1", "not valid YAML"), ("train.lrr=1", "did you mean train.lr?"),
-    ("train.lr=fast", "command line 'train.lr=fast'"),
-])
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [
+        ("train.lr", "expected key=value"),
+        ("train.lr=[1", "not valid YAML"),
+        ("train.lrr=1", "did you mean train.lr?"),
+        ("train.lr=fast", "command line 'train.lr=fast'"),
+    ],
+)
 def test_faults_on_the_command_line_are_named(recipe, word, part):
     with pytest.raises(ConfigError) as err:
         load(recipe(), [word])
@@ -109,13 +117,17 @@ def test_faults_on_the_command_line_are_named(recipe, word, part):
 
 
 def test_values_on_the_command_line_are_yaml():
-    found = parse_overrides(["data.train_minutes=null", "decode.sets=[test]", "train.encoder_conf={hidden_size: 8}"])
+    found = parse_overrides(
+        ["data.train_minutes=null", "decode.sets=[test]", "train.encoder_conf={hidden_size: 8}"]
+    )
     assert [value for value, _ in found.values()] == [None, ["test"], {"hidden_size": 8}]
 
 
 def test_paths_on_the_command_line_count_from_where_the_user_stood(monkeypatch, tmp_path):
     monkeypatch.setenv("XLT_CWD", str(tmp_path))
-    found = parse_overrides(["data.dir=corpus", "features.path=/models/w2v", "data.archive=null", "tag=corpus"])
+    found = parse_overrides(
+        ["data.dir=corpus", "features.path=/models/w2v", "data.archive=null", "tag=corpus"]
+    )
     assert [v for v, _ in found.values()] == [os.path.join(tmp_path, "corpus"), "/models/w2v", None, "corpus"]
 
 
@@ -130,7 +142,9 @@ def test_a_neighbour_is_named_alike_on_the_command_line_and_in_recipe_yaml(tmp_p
     recipe.mkdir(parents=True)
     (recipe / "recipe.yaml").write_text("lang: cat_Latn\n")
     monkeypatch.setenv("XLT_CWD", str(tmp_path))
-    cfg = load(recipe, ["train.init=egs/multi/exp/main", "tokens.union=[egs/spa]", "features.mix_from=elsewhere"])
+    cfg = load(
+        recipe, ["train.init=egs/multi/exp/main", "tokens.union=[egs/spa]", "features.mix_from=elsewhere"]
+    )
     assert (cfg.train.init, cfg.tokens.union) == ("../multi/exp/main", ["../spa"])
     assert cfg.features.mix_from == str(tmp_path / "elsewhere")
 
@@ -138,8 +152,12 @@ def test_a_neighbour_is_named_alike_on_the_command_line_and_in_recipe_yaml(tmp_p
 def test_section_picks_keys_for_a_stamp(recipe):
     cfg = load(recipe("data: {train_minutes: 10}\n"))
     assert cfg.section("tokens", "data.train_minutes") == {
-        "tokens.type": "char", "tokens.size": 150, "tokens.union": [], "tokens.language_tag": False,
-        "data.train_minutes": 10.0}
+        "tokens.type": "char",
+        "tokens.size": 150,
+        "tokens.union": [],
+        "tokens.language_tag": False,
+        "data.train_minutes": 10.0,
+    }
     assert "train.encoder_conf" in cfg.section("train")
     with pytest.raises(KeyError):
         cfg.section("nosuch")

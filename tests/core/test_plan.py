@@ -25,15 +25,31 @@ def plan(tmp_path):
         path = tmp_path / "e.yaml"
         path.write_text(text, encoding="utf-8")
         return read(path)
+
     return make
 
 
 def test_a_grid_is_every_combination_but_the_exceptions(plan):
     runs = plan(GRID).runs
-    assert [run.name for run in runs] == ["cat/x5_s0", "cat/x5_s1", "cat/xnull_s0", "cat/xnull_s1",
-                                          "dan/xnull_s0", "dan/xnull_s1", "multi/x"]
-    assert runs[0].settings == ("data.train_minutes=5", "features.path=../multi/exp/x", "train.encoder_conf={hidden_size: 8}")
-    assert runs[0].column == "log-mels, 5" and runs[0].labels == {"target": "cat", "minutes": "5", "seed": "0"}
+    assert [run.name for run in runs] == [
+        "cat/x5_s0",
+        "cat/x5_s1",
+        "cat/xnull_s0",
+        "cat/xnull_s1",
+        "dan/xnull_s0",
+        "dan/xnull_s1",
+        "multi/x",
+    ]
+    assert runs[0].settings == (
+        "data.train_minutes=5",
+        "features.path=../multi/exp/x",
+        "train.encoder_conf={hidden_size: 8}",
+    )
+    assert runs[0].column == "log-mels, 5" and runs[0].labels == {
+        "target": "cat",
+        "minutes": "5",
+        "seed": "0",
+    }
     assert runs[0].stages[0] == "data" and runs[0].stages[-1] == "report" and "bundle" not in runs[0].stages
     assert runs[-1].stages == ("data", "train") and runs[-1].column is None
 
@@ -51,27 +67,51 @@ def test_words_of_a_stage_and_which_stages_share_their_output(plan, tmp_path):
     assert stages_before_training(run) == (["data"], ["train"])
 
 
-@pytest.mark.parametrize(("text", "part"), [
-    ("", "e.yaml: is empty"),
-    ("name: a\n", "e.yaml:1: runs: is missing here"),
-    ("name: a\nrun: []\nruns: []\n", "e.yaml:2: run: unknown key; did you mean runs?"),
-    ("name: a\nname: b\nruns: []\n", "e.yaml:2: name: stands twice"),
-    ("name: a\nruns: {}\n", "e.yaml:2: runs: expected a list"),
-    ("name: a\nruns: [\n", "not valid YAML"),
-    ("name: a\nruns:\n  - {recipe: ron}\n", "e.yaml:3: runs: tag: is missing"),
-    ("name: a\nruns:\n  - {recipe: ron, tag: a}\n  - {recipe: ron, tag: a}\n",
-     "e.yaml:4: runs: ron/a: this run stands already at"),
-    ("name: a\nruns:\n  - recipe: ron\n    tag: '{seed}'\n", "e.yaml:4: tag: {seed}: no such variable; `for` has none"),
-    ("name: a\nruns:\n  - recipe: ron\n    tag: a\n    setting: []\n", "e.yaml:5: setting: unknown key; did you mean settings?"),
-    ("name: a\nruns:\n  - {recipe: ron, tag: a, settings: [seed]}\n", "settings: found 'seed', expected key=value"),
-    ("name: a\nruns:\n  - {recipe: ron, tag: a, settings: [tag=b]}\n", "the tag has its own key"),
-    ("name: a\nruns:\n  - {recipe: ron, tag: a, settings: [{seed: 1}]}\n", "settings: expected one value"),
-    ("name: a\nruns:\n  - {recipe: ron, tag: a, stages: [trian]}\n", "no stage 'trian'"),
-    ("name: a\nruns:\n  - for: {t: [ron]}\n    except: [{t: cat}]\n    recipe: '{t}'\n    tag: a\n",
-     "e.yaml:4: except: t: 'cat' is not among ron"),
-    ("name: a\nruns:\n  - {recipe: a, tag: x, settings: [features.path=../b/exp/y]}\n"
-     "  - {recipe: b, tag: y, settings: [features.path=../a/exp/x]}\n", "b/y → a/x → b/y: these runs wait for each other"),
-])
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "e.yaml: is empty"),
+        ("name: a\n", "e.yaml:1: runs: is missing here"),
+        ("name: a\nrun: []\nruns: []\n", "e.yaml:2: run: unknown key; did you mean runs?"),
+        ("name: a\nname: b\nruns: []\n", "e.yaml:2: name: stands twice"),
+        ("name: a\nruns: {}\n", "e.yaml:2: runs: expected a list"),
+        ("name: a\nruns: [\n", "not valid YAML"),
+        ("name: a\nruns:\n  - {recipe: ron}\n", "e.yaml:3: runs: tag: is missing"),
+        (
+            "name: a\nruns:\n  - {recipe: ron, tag: a}\n  - {recipe: ron, tag: a}\n",
+            "e.yaml:4: runs: ron/a: this run stands already at",
+        ),
+        (
+            "name: a\nruns:\n  - recipe: ron\n    tag: '{seed}'\n",
+            "e.yaml:4: tag: {seed}: no such variable; `for` has none",
+        ),
+        (
+            "name: a\nruns:\n  - recipe: ron\n    tag: a\n    setting: []\n",
+            "e.yaml:5: setting: unknown key; did you mean settings?",
+        ),
+        (
+            "name: a\nruns:\n  - {recipe: ron, tag: a, settings: [seed]}\n",
+            "settings: found 'seed', expected key=value",
+        ),
+        ("name: a\nruns:\n  - {recipe: ron, tag: a, settings: [tag=b]}\n", "the tag has its own key"),
+        (
+            "name: a\nruns:\n  - {recipe: ron, tag: a, settings: [{seed: 1}]}\n",
+            "settings: expected one value",
+        ),
+        ("name: a\nruns:\n  - {recipe: ron, tag: a, stages: [trian]}\n", "no stage 'trian'"),
+        (
+            "name: a\nruns:\n  - for: {t: [ron]}\n    except: [{t: cat}]\n    recipe: '{t}'\n    tag: a\n",
+            "e.yaml:4: except: t: 'cat' is not among ron",
+        ),
+        (
+            (
+                "name: a\nruns:\n  - {recipe: a, tag: x, settings: [features.path=../b/exp/y]}\n"
+                "  - {recipe: b, tag: y, settings: [features.path=../a/exp/x]}\n"
+            ),
+            "b/y → a/x → b/y: these runs wait for each other",
+        ),
+    ],
+)
 def test_faults_name_file_line_and_key(plan, text, part):
     with pytest.raises(ConfigError) as err:
         plan(text)
@@ -92,7 +132,9 @@ def test_recipes_and_settings_are_checked_before_any_work(plan, tmp_path):
         check(plan("name: a\nruns:\n  - {recipe: swh, tag: a}\n"), tmp_path)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "egs" / "common" / "experiments").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "egs" / "common" / "experiments").glob("*.yaml")), ids=lambda p: p.stem
+)
 def test_the_experiments_of_the_project_fit_its_recipes(path):
     found = read(path)
     check(found, ROOT / "egs")

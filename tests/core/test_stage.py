@@ -13,7 +13,9 @@ from xlt.core.stage import Unit, atomic_text, digest, lock, read_stamp, run_unit
 
 
 class Work:
-    """A unit that upper-cases ``in.txt`` into ``out/text``; counts its runs and can be made to fail half-way."""
+    """A unit that upper-cases ``in.txt`` into ``out/text``; counts its runs and can be made to fail
+    half-way.
+    """
 
     def __init__(self, recipe):
         (recipe / "recipe.yaml").write_text("lang: ron_Latn\n")
@@ -33,8 +35,19 @@ class Work:
 
     def run(self, *settings, resume=False, versions=None, stale=None, **flags):
         ctx = Context(self.recipe, load(self.recipe, list(settings)), command="./run.sh", **flags)
-        return run_unit(ctx, Unit("tokens", self.out, ctx.cfg.section("tokens"), [self.source], self.make,
-                                  resume=resume, versions=versions or {}, stale=stale))
+        return run_unit(
+            ctx,
+            Unit(
+                "tokens",
+                self.out,
+                ctx.cfg.section("tokens"),
+                [self.source],
+                self.make,
+                resume=resume,
+                versions=versions or {},
+                stale=stale,
+            ),
+        )
 
 
 @pytest.fixture
@@ -47,7 +60,11 @@ def test_output_stands_with_its_stamp(work):
     assert (work.out / "text").read_text() == "ABC"
     stamp = json.loads((work.out / "stage.json").read_text())
     assert stamp["stage"] == "tokens" and stamp["config"] == {
-        "tokens.type": "char", "tokens.size": 150, "tokens.union": [], "tokens.language_tag": False}
+        "tokens.type": "char",
+        "tokens.size": 150,
+        "tokens.union": [],
+        "tokens.language_tag": False,
+    }
     assert stamp["inputs"] == {"in.txt": digest(work.source)}
     assert stamp["versions"]["tool"] == "1.2" and "xlt" in stamp["versions"]
     assert (stamp["seed"], stamp["lines"], stamp["command"]) == (7, 1, "./run.sh")
@@ -77,13 +94,16 @@ def test_settings_that_the_unit_does_not_read_do_not_count(work):
     assert not work.run("train.lr=0.5", "seed=3")
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    (lambda w: w.run("tokens.size=99"), "tokens.size: 150 → 99"),
-    (lambda w: (w.source.write_text("xyz"), w.run()), "in.txt changed"),
-    (lambda w: w.run(versions={"tool": "2"}), "tool is new"),
-    (lambda w: ((w.out / "text").unlink(), w.run()), "text is missing"),
-    (lambda w: ((w.out / "text").write_text("AB"), w.run()), "text was altered"),
-])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda w: w.run("tokens.size=99"), "tokens.size: 150 → 99"),
+        (lambda w: (w.source.write_text("xyz"), w.run()), "in.txt changed"),
+        (lambda w: w.run(versions={"tool": "2"}), "tool is new"),
+        (lambda w: ((w.out / "text").unlink(), w.run()), "text is missing"),
+        (lambda w: ((w.out / "text").write_text("AB"), w.run()), "text was altered"),
+    ],
+)
 def test_what_changed_is_named_and_the_unit_runs_again(work, capsys, change, said):
     work.run()
     capsys.readouterr()
@@ -107,7 +127,9 @@ def test_dry_run_says_and_does_nothing(work, capsys):
     assert "would make out again (tokens.size: 150 → 99)" in capsys.readouterr().out and work.runs == 1
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device"), ValueError("defect")])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), OSError(28, "No space left on device"), ValueError("defect")]
+)
 def test_interrupted_work_leaves_nothing_that_looks_finished(work, error):
     work.fail = error
     with pytest.raises(type(error)):
@@ -139,11 +161,14 @@ def test_resume_finds_its_earlier_files(work, capsys):
     assert "goes on where an earlier run stopped" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("change", [
-    lambda w: w.run("tokens.size=99", resume=True),
-    lambda w: (w.source.write_text("other"), w.run(resume=True)),
-    lambda w: ((w.recipe / ".out.partial" / "request.json").write_text("{torn"), w.run(resume=True)),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: w.run("tokens.size=99", resume=True),
+        lambda w: (w.source.write_text("other"), w.run(resume=True)),
+        lambda w: ((w.recipe / ".out.partial" / "request.json").write_text("{torn"), w.run(resume=True)),
+    ],
+)
 def test_resume_starts_anew_if_settings_or_inputs_differ(work, change):
     work.fail = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
@@ -177,10 +202,15 @@ def test_two_processes_do_not_write_one_output(work):
 
 
 def test_lock_is_free_after_its_holder_died(root, tmp_path):
-    code = "import sys, time\nfrom pathlib import Path\nfrom xlt.core.stage import lock\n" \
-           "with lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"
-    child = subprocess.Popen([sys.executable, "-c", code, tmp_path / "out"], stdout=subprocess.PIPE,
-                             env={**os.environ, "PYTHONPATH": str(root)})
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom xlt.core.stage import lock\n"
+        "with lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "out"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
     child.stdout.readline()
     with pytest.raises(StageError, match="another process"), lock(tmp_path / "out"):
         pass
@@ -207,7 +237,9 @@ def test_digest_sees_content_and_names(tmp_path):
 def test_need_names_the_stage_that_makes_it(work):
     ctx = Context(work.recipe, load(work.recipe))
     need(ctx, work.source, stage="data")
-    with pytest.raises(MissingInput, match=r"data/train/text: not there; stage 1 \(data\) makes it.*--stage 1"):
+    with pytest.raises(
+        MissingInput, match=r"data/train/text: not there; stage 1 \(data\) makes it.*--stage 1"
+    ):
         need(ctx, work.source, ctx.data / "train" / "text", stage="data")
 
 
@@ -227,7 +259,9 @@ def test_stages_are_found_by_number_and_name():
 
 def test_tokens_of_a_budget_have_their_own_place(work):
     def tokens(*settings):
-        return Context(work.recipe, load(work.recipe, list(settings))).tokens.relative_to(work.recipe).as_posix()
+        return (
+            Context(work.recipe, load(work.recipe, list(settings))).tokens.relative_to(work.recipe).as_posix()
+        )
 
     assert tokens() == "data/tokens/char"
     assert tokens("tokens.type=bpe") == "data/tokens/bpe150"
@@ -235,22 +269,38 @@ def test_tokens_of_a_budget_have_their_own_place(work):
 
 
 def test_two_processes_may_write_one_file_at_once(tmp_path):
-    code = ("import sys; from pathlib import Path; from xlt.core.stage import atomic_text\n"
-            "for _ in range(300): atomic_text(Path(sys.argv[1]), sys.argv[2] * 5000)")
+    code = (
+        "import sys; from pathlib import Path; from xlt.core.stage import atomic_text\n"
+        "for _ in range(300): atomic_text(Path(sys.argv[1]), sys.argv[2] * 5000)"
+    )
     path = tmp_path / "README.md"
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), letter], env={**os.environ, "PYTHONPATH": str(ROOT)})
-               for letter in "ab"]
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path), letter], env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        for letter in "ab"
+    ]
     assert [writer.wait() for writer in writers] == [0, 0]
     assert path.read_text() in ("a" * 5000, "b" * 5000)
     assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
 
 
 def test_a_revision_is_altered_by_code_and_not_by_results(tmp_path, monkeypatch):
-    files = ["egs/ron/results/main.json", "egs/ron/RESULTS.md", "egs/README.md", "tests/bench/results/a.json", "xlt/code.py"]
+    files = [
+        "egs/ron/results/main.json",
+        "egs/ron/RESULTS.md",
+        "egs/README.md",
+        "tests/bench/results/a.json",
+        "xlt/code.py",
+    ]
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
-    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "all"]):
+    for words in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "all"],
+    ):
         subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
     monkeypatch.setattr(stage, "ROOT", tmp_path)
     clean = stage.git_revision()

@@ -26,7 +26,9 @@ class Recipe:
     def __init__(self, folder: Path):
         self.dir = folder
         folder.mkdir()
-        (folder / "recipe.yaml").write_text("lang: ron_Latn\ndata: {reader: tuxpaint}\nnj: 1\n", encoding="utf-8")
+        (folder / "recipe.yaml").write_text(
+            "lang: ron_Latn\ndata: {reader: tuxpaint}\nnj: 1\n", encoding="utf-8"
+        )
 
     def __call__(self, *settings: str) -> int:
         return main(["data", "--recipe", str(self.dir), *settings])

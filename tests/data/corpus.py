@@ -7,8 +7,20 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-PHRASES = ["un urs", "o pisică", "un câine mare", "trei mere roșii", "o casă", "un tren vechi", "luna plină",
-           "două flori", "un copac", "marea neagră", "o broască", "un elefant"]
+PHRASES = [
+    "un urs",
+    "o pisică",
+    "un câine mare",
+    "trei mere roșii",
+    "o casă",
+    "un tren vechi",
+    "luna plină",
+    "două flori",
+    "un copac",
+    "marea neagră",
+    "o broască",
+    "un elefant",
+]
 
 
 def tone(path: Path, dur_s: float = 1.0, rate: int = 16000, hz: float = 220.0, channels: int = 1) -> Path:
@@ -19,7 +31,9 @@ def tone(path: Path, dur_s: float = 1.0, rate: int = 16000, hz: float = 220.0, c
     return path
 
 
-def stamp(root: Path, name: str, texts: dict[str, str], clips: dict[str, float] | None = None, **sound) -> None:
+def stamp(
+    root: Path, name: str, texts: dict[str, str], clips: dict[str, float] | None = None, **sound
+) -> None:
     """Write a stamp: ``texts`` and ``clips`` (pitch of the tone) by two-letter code."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,19 @@ from xlt.data import build
 from xlt.data.build import REASONS
 from xlt.formats.tables import read_table
 
-TABLES = {"wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "utt2lang", "utt2group", "utt2content",
-          "utt2audio", "utt2format", "text_raw"}
+TABLES = {
+    "wav.scp",
+    "text",
+    "utt2spk",
+    "spk2utt",
+    "utt2dur",
+    "utt2lang",
+    "utt2group",
+    "utt2content",
+    "utt2audio",
+    "utt2format",
+    "text_raw",
+}
 
 
 def report(recipe) -> dict:
@@ -39,11 +50,15 @@ def test_kaldi_directories(recipe, stamps):
         assert read_table(folder / "spk2utt") == {"tuxpaint_ron": " ".join(utts)}
     assert sum(len(read_table(folder / "text")) for folder in sets) == len(PHRASES)
     assert all_of(recipe, "text")["tuxpaint_ron-animals_s03"] == "trei mere roșii"
-    assert all_of(recipe, "wav.scp")["tuxpaint_ron-animals_s03"] == "data/all/wav/tuxpaint_ron-animals_s03.wav"
+    assert (
+        all_of(recipe, "wav.scp")["tuxpaint_ron-animals_s03"] == "data/all/wav/tuxpaint_ron-animals_s03.wav"
+    )
     assert set(all_of(recipe, "utt2lang").values()) == {"ron_Latn"}
 
 
-@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (11025, 2), (16000, 1), (22050, 1), (44100, 2), (48000, 1)])
+@pytest.mark.parametrize(
+    ("rate", "channels"), [(8000, 1), (11025, 2), (16000, 1), (22050, 1), (44100, 2), (48000, 1)]
+)
 def test_audio_becomes_16_khz_mono_and_keeps_its_level(recipe, stamps, rate, channels):
     tone(stamps / "animals/s00_desc_ro.ogg", dur_s=2.0, rate=rate, channels=channels, hz=400.0)
     assert recipe(f"data.dir={stamps}") == 0
@@ -64,7 +79,9 @@ def test_16_khz_pcm_is_written_as_it_is(recipe, tmp_path):
     for i in range(3):
         soundfile.write(corpus / f"{i}.wav", samples[i:], 16000, subtype="PCM_16")
     for table, value in (("wav.scp", "{i}.wav"), ("text", "phrase number{c}"), ("utt2spk", "a")):
-        (corpus / table).write_text("".join(f"a-{i} " + value.format(i=i, c="abc"[i]) + "\n" for i in range(3)))
+        (corpus / table).write_text(
+            "".join(f"a-{i} " + value.format(i=i, c="abc"[i]) + "\n" for i in range(3))
+        )
     assert recipe("data.reader=kaldi", f"data.dir={corpus}") == 0
     written, _ = soundfile.read(recipe.dir / "data/all/wav/a-0.wav", dtype="int16")
     assert np.array_equal(written, samples)
@@ -86,10 +103,19 @@ def test_everything_left_out_is_counted_by_reason_and_named(recipe, stamps):
     stamp(stamps, "x/broken", {"ro": "Un zgomot."})
     (stamps / "x/broken_desc_ro.ogg").write_bytes(b"not audio at all")
     assert recipe(f"data.dir={stamps}") == 0
-    wanted = {"digits": ["digits"], "empty text": ["empty"], "too short": ["short"], "too long": ["long"],
-              "too fast": ["fast"], "too slow": ["slow"], "duplicate": ["twin"], "text without audio": ["mute"],
-              "audio without text": ["untold"], "unreadable": ["broken"],
-              "one clip, several texts": ["other1", "other2"]}
+    wanted = {
+        "digits": ["digits"],
+        "empty text": ["empty"],
+        "too short": ["short"],
+        "too long": ["long"],
+        "too fast": ["fast"],
+        "too slow": ["slow"],
+        "duplicate": ["twin"],
+        "text without audio": ["mute"],
+        "audio without text": ["untold"],
+        "unreadable": ["broken"],
+        "one clip, several texts": ["other1", "other2"],
+    }
     wanted = {reason: [f"tuxpaint_ron-x_{name}" for name in names] for reason, names in wanted.items()}
     assert report(recipe)["left_out"] == wanted | {"alphabet": ["tuxpaint_ron-symbols_alphabets_A"]}
     assert set(report(recipe)["left_out"]) == set(REASONS)
@@ -98,8 +124,10 @@ def test_everything_left_out_is_counted_by_reason_and_named(recipe, stamps):
     assert {p.stem for p in (recipe.dir / "data/all/wav").iterdir()} == set(all_of(recipe, "text"))
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"", "not readable"), (b"OggS" + bytes(50), "not readable"),
-                                               (b"<html></html>", "not readable")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "not readable"), (b"OggS" + bytes(50), "not readable"), (b"<html></html>", "not readable")],
+)
 def test_a_few_bad_clips_are_listed_with_their_fault(recipe, stamps, capsys, content, said):
     (stamps / "animals/s05_desc_ro.ogg").write_bytes(content)
     assert recipe(f"data.dir={stamps}") == 0
@@ -129,8 +157,18 @@ def test_nothing_left_is_an_error_that_says_why(recipe, stamps, capsys):
 
 def test_groups_keep_texts_together(recipe, stamps):
     for i in range(40):
-        stamp(stamps, f"twins/a{i}", {"ro": f"Textul {chr(97 + i % 20)}{chr(97 + i // 20)}."}, {"ro": 1000.0 + 5 * i})
-        stamp(stamps, f"twins/z{i}", {"ro": f"textul {chr(97 + i % 20)}{chr(97 + i // 20)}"}, {"ro": 2000.0 + 5 * i})
+        stamp(
+            stamps,
+            f"twins/a{i}",
+            {"ro": f"Textul {chr(97 + i % 20)}{chr(97 + i // 20)}."},
+            {"ro": 1000.0 + 5 * i},
+        )
+        stamp(
+            stamps,
+            f"twins/z{i}",
+            {"ro": f"textul {chr(97 + i % 20)}{chr(97 + i // 20)}"},
+            {"ro": 2000.0 + 5 * i},
+        )
     assert recipe(f"data.dir={stamps}") == 0
     where: dict[str, set[str]] = {}
     for name in ("train", "dev", "test"):
@@ -153,7 +191,9 @@ def test_budgets_are_nested(recipe, stamps):
 def test_a_corpus_smaller_than_the_budget_is_used_whole_and_said(recipe, stamps, capsys):
     assert recipe(f"data.dir={stamps}", "data.train_minutes=10") == 0
     train = read_table(recipe.dir / "data/train/text")
-    assert f"train has only {len(train) / 60:.2f} of the 10 minutes" in capsys.readouterr().out  # clips of one second
+    assert (
+        f"train has only {len(train) / 60:.2f} of the 10 minutes" in capsys.readouterr().out
+    )  # clips of one second
     assert read_table(recipe.dir / "data/train_10min/text") == train
 
 
@@ -187,7 +227,9 @@ def test_segments_are_cut_out(recipe, tmp_path):
     (corpus / "utt2spk").write_text("a-1 a\na-2 a\na-3 a\n")
     assert recipe("data.reader=kaldi", f"data.dir={corpus}") == 0
     for i, level in enumerate((0.1, 0.2, 0.3), 1):
-        assert read_wav(recipe.dir / f"data/all/wav/a-{i}.wav") == pytest.approx(np.full(16000, level), abs=1e-4)
+        assert read_wav(recipe.dir / f"data/all/wav/a-{i}.wav") == pytest.approx(
+            np.full(16000, level), abs=1e-4
+        )
 
 
 def test_second_run_is_up_to_date_and_a_changed_corpus_is_seen(recipe, stamps, capsys):
@@ -256,21 +298,26 @@ def test_dry_run_does_nothing(recipe, stamps, capsys):
     assert not (recipe.dir / "data").exists()
 
 
-@pytest.mark.parametrize(("settings", "said"), [
-    (["data.reader=null"], "data.reader: not set"),
-    (["data.reader=tuxpant"], "did you mean tuxpaint"),
-    (["lang=romanian"], "did you mean ron_Latn"),
-    (["lang=lit_Latn"], "it has ron_Latn"),
-    (["data.normaliser=ron-v7"], "there is no normaliser 'ron-v7'"),
-    (["data.dir=null", "data.archive=nowhere.deb"], "nowhere.deb: no such file"),
-])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["data.reader=null"], "data.reader: not set"),
+        (["data.reader=tuxpant"], "did you mean tuxpaint"),
+        (["lang=romanian"], "did you mean ron_Latn"),
+        (["lang=lit_Latn"], "it has ron_Latn"),
+        (["data.normaliser=ron-v7"], "there is no normaliser 'ron-v7'"),
+        (["data.dir=null", "data.archive=nowhere.deb"], "nowhere.deb: no such file"),
+    ],
+)
 def test_wrong_settings_are_one_message(recipe, stamps, capsys, settings, said):
     assert recipe(f"data.dir={stamps}", *settings) == 2
     assert said in capsys.readouterr().err
 
 
 def test_no_network_and_no_corpus(recipe, monkeypatch, tmp_path, capsys):
-    (tmp_path / "apt-get").write_text("#!/bin/sh\necho 'E: Failed to fetch: Could not resolve mirror'; exit 100\n")
+    (tmp_path / "apt-get").write_text(
+        "#!/bin/sh\necho 'E: Failed to fetch: Could not resolve mirror'; exit 100\n"
+    )
     (tmp_path / "apt-cache").write_text("#!/bin/sh\nexit 100\n")
     for name in ("apt-get", "apt-cache"):
         (tmp_path / name).chmod(0o755)
@@ -284,8 +331,11 @@ def test_no_network_and_no_corpus(recipe, monkeypatch, tmp_path, capsys):
 def test_a_local_archive_is_unpacked_once_into_the_cache(recipe, stamps, tmp_path, capsys):
     from tests.fetch.test_deb import make_deb
 
-    files = {f"usr/share/tuxpaint/stamps/{p.relative_to(stamps)}": p.read_bytes()
-             for p in stamps.rglob("*") if p.is_file()}
+    files = {
+        f"usr/share/tuxpaint/stamps/{p.relative_to(stamps)}": p.read_bytes()
+        for p in stamps.rglob("*")
+        if p.is_file()
+    }
     deb = make_deb(tmp_path / "own.deb", files)
     assert recipe(f"data.archive={deb}") == 0
     assert len(all_of(recipe, "text")) == 12
@@ -300,9 +350,20 @@ def test_real_recordings_become_a_romanian_corpus(recipe, real_stamps):
     assert recipe(f"data.dir={real_stamps}", "data.train_minutes=10", "nj=2") == 0
     found = report(recipe)
     assert found["minutes"]["all"] == pytest.approx(19.8, abs=0.3)
-    assert set(found["left_out"]) >= {"alphabet", "digits", "duplicate", "text without audio", "audio without text"}
-    sets = {name: {table: read_table(recipe.dir / "data" / name / table) for table in ("text", "utt2audio", "utt2dur")}
-            for name in ("train", "dev", "test", "train_10min")}
+    assert set(found["left_out"]) >= {
+        "alphabet",
+        "digits",
+        "duplicate",
+        "text without audio",
+        "audio without text",
+    }
+    sets = {
+        name: {
+            table: read_table(recipe.dir / "data" / name / table)
+            for table in ("text", "utt2audio", "utt2dur")
+        }
+        for name in ("train", "dev", "test", "train_10min")
+    }
     for table in ("text", "utt2audio"):
         train, dev, test = (set(sets[name][table].values()) for name in ("train", "dev", "test"))
         assert not train & dev and not train & test and not dev & test
@@ -313,4 +374,6 @@ def test_real_recordings_become_a_romanian_corpus(recipe, real_stamps):
     original, rate = soundfile.read(clip, always_2d=True)
     written = read_wav(recipe.dir / "data/all/wav/tuxpaint_ron-animals_birds_duck.wav")
     assert len(written) / 16000 == pytest.approx(len(original) / rate, abs=0.001)
-    assert np.sqrt(np.mean(written**2)) == pytest.approx(np.sqrt(np.mean(original.mean(axis=1)**2)), rel=0.05)
+    assert np.sqrt(np.mean(written**2)) == pytest.approx(
+        np.sqrt(np.mean(original.mean(axis=1) ** 2)), rel=0.05
+    )

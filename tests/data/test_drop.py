@@ -28,12 +28,18 @@ def test_what_the_table_names_is_left_out_of_train_alone(made, capsys):
     assert made(f"data.drop={made.dir / 'drop.txt'}") == 0
     said = capsys.readouterr().out
     assert f"train: 1 of {len(before['train'])} utterances are left out" in said and "first 'nobody'" in said
-    assert "data/all is up to date" in said and "data/dev is up to date" in said and "data/test is up to date" in said
+    assert (
+        "data/all is up to date" in said
+        and "data/dev is up to date" in said
+        and "data/test is up to date" in said
+    )
     assert ids(made, "train") == [utt for utt in before["train"] if utt != gone]
     assert gone not in (made.dir / "data/train/spk2utt").read_text(encoding="utf-8").split()
     assert read_table(made.dir / "data/train/dropped") == {gone: "says something else"}
     assert read_stamp(made.dir / "data/train")["dropped"] == 1
-    assert {name: ids(made, name) for name in ("dev", "test")} == {name: before[name] for name in ("dev", "test")}
+    assert {name: ids(made, name) for name in ("dev", "test")} == {
+        name: before[name] for name in ("dev", "test")
+    }
     assert made(f"data.drop={made.dir / 'drop.txt'}") == 0
     assert capsys.readouterr().out.count("is up to date") == 4
     write_table(made.dir / "drop.txt", {before["train"][0]: "another"})  # the table is an input
@@ -56,7 +62,10 @@ def test_held_out_speech_stays(made, capsys, name):
     utt = ids(made, name)[0]
     (made.dir / "drop.txt").write_text(f"{utt} too hard\n", encoding="utf-8")
     assert made(f"data.drop={made.dir / 'drop.txt'}") == 2
-    assert f"drop.txt:1: {utt!r} is in {name}; only training utterances can be left out" in capsys.readouterr().err
+    assert (
+        f"drop.txt:1: {utt!r} is in {name}; only training utterances can be left out"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_table_must_be_there_and_outside_data(made, capsys):

@@ -5,7 +5,13 @@ from xlt.data.groups import SPLITS, budget, connect, position, split
 
 def test_links_that_share_a_name_are_one_group():
     names = ["a", "b", "c", "d", "e"]
-    assert connect(names, [["c", "b"], ["e", "d"], ["b", "a"]]) == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "d"}
+    assert connect(names, [["c", "b"], ["e", "d"], ["b", "a"]]) == {
+        "a": "a",
+        "b": "a",
+        "c": "a",
+        "d": "d",
+        "e": "d",
+    }
 
 
 def test_groups_do_not_hang_on_the_order_of_links():
@@ -43,8 +49,8 @@ def test_budgets_are_nested_and_not_exceeded():
     sets = {minutes: budget(durations, keys, minutes) for minutes in (1, 2, 5, 10)}
     for minutes, taken in sets.items():
         assert minutes * 60 - 7 <= sum(durations[u] for u in taken) <= minutes * 60
-    assert sets[10][:len(sets[5])] == sets[5]
-    assert sets[5][:len(sets[2])] == sets[2]
+    assert sets[10][: len(sets[5])] == sets[5]
+    assert sets[5][: len(sets[2])] == sets[2]
 
 
 def test_a_budget_larger_than_the_set_takes_it_whole():

@@ -1,4 +1,6 @@
-"""The split of a corpus: its own, by speaker, by text; and what the tables say of tags, raw text and source audio."""
+"""The split of a corpus: its own, by speaker, by text; and what the tables say of tags, raw text and source
+audio.
+"""
 
 import json
 
@@ -15,7 +17,10 @@ from xlt.formats.tables import read_table
 def utterances(speakers: dict[str, int], splits: dict[str, str] | None = None) -> dict[str, Utterance]:
     """So many utterances of each speaker, all of other texts."""
     ids = [(speaker, f"{speaker}-{i:03}") for speaker, count in speakers.items() for i in range(count)]
-    return {utt: Utterance(utt, speaker, "ron_Latn", utt, None, utt, split=(splits or {}).get(utt)) for speaker, utt in ids}
+    return {
+        utt: Utterance(utt, speaker, "ron_Latn", utt, None, utt, split=(splits or {}).get(utt))
+        for speaker, utt in ids
+    }
 
 
 def done(utts, how="auto", dur_s=1.0):
@@ -28,7 +33,11 @@ def test_five_speakers_are_not_parted():
     where = {speaker: {found[u] for u in utts if u[0] == speaker} for speaker in "abcde"}
     assert all(len(sets) == 1 for sets in where.values())
     assert sorted(list(found.values()).count(part) for part in ("train", "dev", "test")) == [10, 10, 30]
-    assert facts == {"by": "speaker", "why": "5 speakers; no voice is in two sets", "speakers": {"train": 3, "dev": 1, "test": 1}}
+    assert facts == {
+        "by": "speaker",
+        "why": "5 speakers; no voice is in two sets",
+        "speakers": {"train": 3, "dev": 1, "test": 1},
+    }
 
 
 def test_four_speakers_are_split_by_text():
@@ -38,25 +47,36 @@ def test_four_speakers_are_split_by_text():
 
 def test_the_setting_decides():
     assert done(utterances(dict.fromkeys("abcde", 10)), "text")[1]["by"] == "text"
-    assert done(utterances(dict.fromkeys("abc", 10)), "speaker")[1]["speakers"] == {"train": 1, "dev": 1, "test": 1}
-    with pytest.raises(ConfigError, match="data.split: speaker needs at least three speakers, the corpus has 1 speaker; set"):
+    assert done(utterances(dict.fromkeys("abc", 10)), "speaker")[1]["speakers"] == {
+        "train": 1,
+        "dev": 1,
+        "test": 1,
+    }
+    with pytest.raises(
+        ConfigError, match="data.split: speaker needs at least three speakers, the corpus has 1 speaker; set"
+    ):
         done(utterances({"a": 10}), "speaker")
 
 
-@pytest.mark.parametrize("speech", [
-    {"huge": 3000.0, **{f"s{i}": 40.0 for i in range(4)}},
-    {"huge": 3000.0, **{f"s{i}": 1.0 for i in range(40)}},
-    {"huge": 500.0, "large": 300.0, "mid": 100.0, "s": 60.0, "t": 40.0},
-    {f"s{i}": 100.0 for i in range(5)},
-    {f"s{i}": 100.0 for i in range(9)},
-    {f"s{i}": 10.0 + i for i in range(300)},
-])
+@pytest.mark.parametrize(
+    "speech",
+    [
+        {"huge": 3000.0, **{f"s{i}": 40.0 for i in range(4)}},
+        {"huge": 3000.0, **{f"s{i}": 1.0 for i in range(40)}},
+        {"huge": 500.0, "large": 300.0, "mid": 100.0, "s": 60.0, "t": 40.0},
+        {f"s{i}": 100.0 for i in range(5)},
+        {f"s{i}": 100.0 for i in range(9)},
+        {f"s{i}": 10.0 + i for i in range(300)},
+    ],
+)
 def test_shares_of_speech_are_reasonable(speech):
     for salt in range(30):  # other names, other hashes
         named = {f"{salt}{speaker}": s for speaker, s in speech.items()}
         found = split_speakers(named)
-        share = {part: sum(s for speaker, s in named.items() if found[speaker] == part) / sum(named.values())
-                 for part in ("train", "dev", "test")}
+        share = {
+            part: sum(s for speaker, s in named.items() if found[speaker] == part) / sum(named.values())
+            for part in ("train", "dev", "test")
+        }
         assert 0 < share["dev"] <= 0.2 and 0 < share["test"] <= 0.2 and share["train"] >= 0.6, share
         assert all(found[speaker] == "train" for speaker, s in named.items() if s > 0.2 * sum(named.values()))
         assert split_speakers(dict(reversed(named.items()))) == found
@@ -69,7 +89,9 @@ def test_a_further_speaker_of_many_moves_no_other():
 
 
 def test_a_split_without_dev_gets_it_from_train():
-    utts = utterances({"a": 40, "b": 5}, {f"a-{i:03}": "train" for i in range(40)} | {f"b-{i:03}": "test" for i in range(5)})
+    utts = utterances(
+        {"a": 40, "b": 5}, {f"a-{i:03}": "train" for i in range(40)} | {f"b-{i:03}": "test" for i in range(5)}
+    )
     found, facts = done(utts)
     assert {u for u in found if found[u] == "test"} == {f"b-{i:03}" for i in range(5)}
     assert 1 <= list(found.values()).count("dev") <= 10
@@ -88,7 +110,11 @@ def corpus(folder, speakers):
     for number, phrase in enumerate(PHRASES):
         speaker = f"spk{number % speakers}"
         tone(folder / f"{number}.flac", hz=200.0 + 20 * number, rate=22050, channels=2)
-        for table, value in (("wav.scp", f"{number}.flac"), ("text", phrase.title() + " !"), ("utt2spk", speaker)):
+        for table, value in (
+            ("wav.scp", f"{number}.flac"),
+            ("text", phrase.title() + " !"),
+            ("utt2spk", speaker),
+        ):
             rows[table] += f"{speaker}-{number:02} {value}\n"
     for table, text in rows.items():
         (folder / table).write_text(text, encoding="utf-8")
@@ -123,8 +149,12 @@ def test_raw_text_and_source_audio_are_kept(recipe, tmp_path):
 def test_a_segment_behind_its_recording_is_not_cut_short(recipe, tmp_path):
     folder = corpus(tmp_path / "kaldi", 1)
     scp = (folder / "wav.scp").read_text()
-    (folder / "segments").write_text("".join(f"{utt} {utt} 0.0 {2.6 if utt.endswith('05') else 1.3}\n"
-                                             for utt in read_table(folder / "wav.scp")))  # the files are 1 s long
+    (folder / "segments").write_text(
+        "".join(
+            f"{utt} {utt} 0.0 {2.6 if utt.endswith('05') else 1.3}\n"
+            for utt in read_table(folder / "wav.scp")
+        )
+    )  # the files are 1 s long
     (folder / "wav.scp").write_text(scp)
     assert recipe("data.reader=kaldi", f"data.dir={folder}") == 0
     report = json.loads((recipe.dir / "data/all/report.json").read_text(encoding="utf-8"))

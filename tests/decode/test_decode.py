@@ -13,12 +13,28 @@ from xlt.formats.tables import read_table
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     recipe = make_toy_recipe(tmp_path_factory.mktemp("toy"))
-    base = ["--recipe", str(recipe), "train.max_epochs=30", "train.lr=0.01", "train.batch_s=6",
-            "train.num_masks=0"]
+    base = [
+        "--recipe",
+        str(recipe),
+        "train.max_epochs=30",
+        "train.lr=0.01",
+        "train.batch_s=6",
+        "train.num_masks=0",
+    ]
     assert main(["tokens", *base]) == 0
     assert main(["train", *base]) == 0
-    assert main(["train", *base, "tag=hybrid", "train.decoder=transformer", "train.ctc_weight=0.5",
-                 "train.decoder_conf={attention_heads: 2, linear_units: 32, num_blocks: 1}", "train.max_epochs=2"]) == 0
+    assert (
+        main([
+            "train",
+            *base,
+            "tag=hybrid",
+            "train.decoder=transformer",
+            "train.ctc_weight=0.5",
+            "train.decoder_conf={attention_heads: 2, linear_units: 32, num_blocks: 1}",
+            "train.max_epochs=2",
+        ])
+        == 0
+    )
     return recipe
 
 
@@ -51,15 +67,35 @@ def test_greedy_result_does_not_depend_on_the_batch(recipe, monkeypatch):
 def test_prefix_beam_is_at_least_as_likely_as_greedy_and_agrees_on_clear_speech(recipe):
     assert main(["decode", "--recipe", str(recipe), "decode.sets=[dev]"]) == 0
     greedy = read_table(recipe / "exp/main/decode_dev/text")
-    assert main(["decode", "--recipe", str(recipe), "decode.sets=[dev]", "decode.method=beam", "decode.beam_size=5"]) == 0
+    assert (
+        main([
+            "decode",
+            "--recipe",
+            str(recipe),
+            "decode.sets=[dev]",
+            "decode.method=beam",
+            "decode.beam_size=5",
+        ])
+        == 0
+    )
     beam = read_table(recipe / "exp/main/decode_dev/text")
     assert json.loads((recipe / "exp/main/decode_dev/decode.json").read_text())["method"] == "beam"
     assert np.mean([greedy[u] == beam[u] for u in greedy]) >= 0.5
 
 
 def test_joint_decoding_of_a_hybrid_model(recipe):
-    assert main(["decode", "--recipe", str(recipe), "tag=hybrid", "decode.method=joint", "decode.beam_size=2",
-                 "decode.sets=[dev]"]) == 0
+    assert (
+        main([
+            "decode",
+            "--recipe",
+            str(recipe),
+            "tag=hybrid",
+            "decode.method=joint",
+            "decode.beam_size=2",
+            "decode.sets=[dev]",
+        ])
+        == 0
+    )
     assert len(read_table(recipe / "exp/hybrid/decode_dev/text")) == 12
 
 
@@ -89,7 +125,9 @@ def test_decoding_goes_on_after_the_utterances_that_are_done(recipe, monkeypatch
     assert len(partial.read_text().splitlines()) == 2
     partial.write_text(partial.read_text() + '["torn')
     counted = []
-    monkeypatch.setattr(Recogniser, "__call__", lambda self, feats: counted.append(len(feats)) or original(self, feats))
+    monkeypatch.setattr(
+        Recogniser, "__call__", lambda self, feats: counted.append(len(feats)) or original(self, feats)
+    )
     assert main(settings) == 0
     assert sum(counted) == 10
     assert len(read_table(recipe / "exp/main/decode_test/text")) == 12

@@ -22,21 +22,40 @@ from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.formats.archives import FeatureReader
 
-SETTINGS = ["features.upstream=fbank", "train.max_epochs=3", "train.min_updates=0", "train.batch_s=4", "nj=1",
-            "train.encoder_conf={hidden_size: 16}", "score.bootstrap=20"]
+SETTINGS = [
+    "features.upstream=fbank",
+    "train.max_epochs=3",
+    "train.min_updates=0",
+    "train.batch_s=4",
+    "nj=1",
+    "train.encoder_conf={hidden_size: 16}",
+    "score.bootstrap=20",
+]
 OUTPUTS = {
-    "data": ["data/all", "data/train", "data/dev", "data/test"], "check": ["data/check"],
+    "data": ["data/all", "data/train", "data/dev", "data/test"],
+    "check": ["data/check"],
     "features": ["dump/fbank", "cache/features"],  # the store lies in the recipe, so that a copy has its own
-    "tokens": ["data/tokens"], "lm": [], "train": ["exp/main"], "decode": ["exp/main/decode_dev", "exp/main/decode_test"],
-    "score": ["exp/main/score", "exp/main/score.json"], "report": ["results", "RESULTS.md"],
+    "tokens": ["data/tokens"],
+    "lm": [],
+    "train": ["exp/main"],
+    "decode": ["exp/main/decode_dev", "exp/main/decode_test"],
+    "score": ["exp/main/score", "exp/main/score.json"],
+    "report": ["results", "RESULTS.md"],
     "bundle": ["exp/main/bundle"],
 }
 STAGES = list(OUTPUTS)
-VOLATILE = {"stage.json", "decode.json", "feats.scp", "train.log"}  # times, and the order in which archives are filled
+VOLATILE = {
+    "stage.json",
+    "decode.json",
+    "feats.scp",
+    "train.log",
+}  # times, and the order in which archives are filled
 
 
 class Recipe:
-    """A recipe of twelve made-up clips in ``dir``; calling it runs a stage in this process and returns the status."""
+    """A recipe of twelve made-up clips in ``dir``; calling it runs a stage in this process and returns the
+    status.
+    """
 
     def __init__(self, folder: Path):
         self.dir = folder
@@ -48,12 +67,22 @@ class Recipe:
         return [sys.executable, "-m", "xlt.cli", stage, *SETTINGS, *settings]
 
     def start(self, stage: str, *settings: str, hold: int | None = None, **options) -> subprocess.Popen:
-        """Run a stage in a process group of its own, as a terminal does; with ``hold``, until it stands at that write."""
+        """Run a stage in a process group of its own, as a terminal does; with ``hold``, until it stands at
+        that write.
+        """
         flag = self.dir.parent / "held"
         path = [os.fspath(ROOT)] if hold is None else [os.fspath(ROOT / "tests/faults/hold"), os.fspath(ROOT)]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "XLT_HOLD": f"{stage} {hold} {flag}"}
-        process = subprocess.Popen(self.command(stage, *settings), cwd=self.dir, env=env, text=True, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, start_new_session=True, **options)
+        process = subprocess.Popen(
+            self.command(stage, *settings),
+            cwd=self.dir,
+            env=env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            **options,
+        )
         if hold is not None:
             wait_for(flag, process)
         return process
@@ -75,11 +104,17 @@ class Recipe:
                     reader = FeatureReader(path)
                     os.chdir(self.dir)
                     found[shown] = {utt: np.asarray(reader[utt]).tobytes() for utt in reader}
-                elif (path.is_file() and "cache" not in path.parts and path.name not in VOLATILE
-                      and path.name[0] != "."):
+                elif (
+                    path.is_file()
+                    and "cache" not in path.parts
+                    and path.name not in VOLATILE
+                    and path.name[0] != "."
+                ):
                     found[shown] = path.read_bytes()
                 if path.name == "report.md":  # what later stages still need hangs on what they have made
-                    found[shown] = re.sub(rb"\n## Disk and memory\n.*?(?=\n## |\Z)", b"", found[shown], flags=re.DOTALL)
+                    found[shown] = re.sub(
+                        rb"\n## Disk and memory\n.*?(?=\n## |\Z)", b"", found[shown], flags=re.DOTALL
+                    )
         return found
 
 
@@ -117,7 +152,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     folder = tmp_path_factory.mktemp("finished")
     stamps = make_stamps(folder / "stamps")
     (folder / "recipe").mkdir()
-    (folder / "recipe" / "recipe.yaml").write_text(f"lang: ron_Latn\ndata: {{reader: tuxpaint, dir: {stamps}}}\n")
+    (folder / "recipe" / "recipe.yaml").write_text(
+        f"lang: ron_Latn\ndata: {{reader: tuxpaint, dir: {stamps}}}\n"
+    )
     made = Recipe(folder / "recipe")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XLT_CACHE", str(made.dir / "cache"))
@@ -132,7 +169,11 @@ def recipe(finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     copy = tmp_path / "recipe"
     shutil.copytree(finished.dir, copy, symlinks=True)
     old, new = os.fspath(finished.dir), os.fspath(copy)
-    for path in [*copy.glob("dump/*/*/feats.scp"), *copy.glob("dump/*/*/stage.json"), *copy.glob("cache/features/*/uses/*")]:
+    for path in [
+        *copy.glob("dump/*/*/feats.scp"),
+        *copy.glob("dump/*/*/stage.json"),
+        *copy.glob("cache/features/*/uses/*"),
+    ]:
         path.write_text(path.read_text().replace(old, new))
     for path in copy.glob("dump/*/*/stage.json"):
         stamp = json.loads(path.read_text())
@@ -144,7 +185,9 @@ def recipe(finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 class Hook:
-    """An audit hook (they cannot be removed) that raises ``error`` just before the ``left``-th write of a file."""
+    """An audit hook (they cannot be removed) that raises ``error`` just before the ``left``-th write of a
+    file.
+    """
 
     def __init__(self):
         self.left, self.ending, self.error = 0, "", None
@@ -156,8 +199,12 @@ class Hook:
             if not self.left:
                 raise self.error
 
-    def run(self, at: int, error: BaseException, call: Callable[[], int], ending: str = "") -> tuple[int, bool]:
-        """The status of ``call`` and whether it came to the ``at``-th write of files whose names have this ``ending``."""
+    def run(
+        self, at: int, error: BaseException, call: Callable[[], int], ending: str = ""
+    ) -> tuple[int, bool]:
+        """The status of ``call`` and whether it came to the ``at``-th write of files whose names have this
+        ``ending``.
+        """
         self.left, self.ending, self.error = at, ending, error
         try:
             status = call()

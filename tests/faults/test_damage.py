@@ -1,4 +1,6 @@
-"""Damaged files between the stages, and odd corpora: each is one message that names the file and the remedy, or works."""
+"""Damaged files between the stages, and odd corpora: each is one message that names the file and the remedy,
+or works.
+"""
 
 import errno
 import os
@@ -27,19 +29,31 @@ def spoil(path, how) -> None:
         path.write_bytes(how)
 
 
-@pytest.mark.parametrize(("stage", "name", "how", "remedy"), [
-    ("decode", "exp/main/model.pth", HALF, "train"), ("decode", "exp/main/model.pth", EMPTY, "train"),
-    ("decode", "exp/main/config.yaml", TORN, "train"), ("decode", "exp/main/config.yaml", EMPTY, "train"),
-    ("decode", "exp/main/xlt.json", TORN, "train"), ("bundle", "exp/main/xlt.json", b"[]", "train"),
-    ("decode", "exp/main/feats_stats.npz", EMPTY, "train"), ("decode", "exp/main/feats_stats.npz", GONE, "train"),
-    ("decode", "exp/main/feats_stats.npz", HALF, "train"),
-    ("train", "archive of train", GONE, "features"), ("train", "archive of train", HALF, "features"),
-    ("decode", "archive of dev", GONE, "features"), ("decode", "archive of dev", HALF, "features"),
-    ("train", "dump/fbank/train/feats.json", TORN, "features"),
-    ("train", "data/tokens/char/tokens.txt", EMPTY, "tokens"), ("report", "exp/main/score.json", TORN, "score"),
-    ("report", "results/main.json", TORN, None), ("features", "data/train/wav.scp", EMPTY, "data"),
-    ("tokens", "data/train/text", EMPTY, "data"), ("train", "data/train/text", EMPTY, "data"),
-])
+@pytest.mark.parametrize(
+    ("stage", "name", "how", "remedy"),
+    [
+        ("decode", "exp/main/model.pth", HALF, "train"),
+        ("decode", "exp/main/model.pth", EMPTY, "train"),
+        ("decode", "exp/main/config.yaml", TORN, "train"),
+        ("decode", "exp/main/config.yaml", EMPTY, "train"),
+        ("decode", "exp/main/xlt.json", TORN, "train"),
+        ("bundle", "exp/main/xlt.json", b"[]", "train"),
+        ("decode", "exp/main/feats_stats.npz", EMPTY, "train"),
+        ("decode", "exp/main/feats_stats.npz", GONE, "train"),
+        ("decode", "exp/main/feats_stats.npz", HALF, "train"),
+        ("train", "archive of train", GONE, "features"),
+        ("train", "archive of train", HALF, "features"),
+        ("decode", "archive of dev", GONE, "features"),
+        ("decode", "archive of dev", HALF, "features"),
+        ("train", "dump/fbank/train/feats.json", TORN, "features"),
+        ("train", "data/tokens/char/tokens.txt", EMPTY, "tokens"),
+        ("report", "exp/main/score.json", TORN, "score"),
+        ("report", "results/main.json", TORN, None),
+        ("features", "data/train/wav.scp", EMPTY, "data"),
+        ("tokens", "data/train/text", EMPTY, "data"),
+        ("train", "data/train/text", EMPTY, "data"),
+    ],
+)
 def test_damaged_file_is_named_and_made_again(recipe, capsys, stage, name, how, remedy):
     if stage in ("train", "decode"):
         recipe.without(stage)  # what is up to date may need no look at the file
@@ -83,7 +97,9 @@ def test_flipped_byte_is_noticed_and_mended(finished, recipe, capsys, stage, par
     capsys.readouterr()
     assert recipe(stage) == 2
     said = capsys.readouterr().err
-    assert f"{utt}: checksum differs" in said and "xlt cache verify --repair" in said and said.count("\n") == 1
+    assert (
+        f"{utt}: checksum differs" in said and "xlt cache verify --repair" in said and said.count("\n") == 1
+    )
     assert main(["cache", "verify", "--repair"]) == 0
     assert all((FeatureReader(scp)[u] == m).all() for u, m in before.items())
     assert recipe(stage) == 0
@@ -99,10 +115,15 @@ def test_stamp_that_is_no_stamp(recipe, capsys):
         capsys.readouterr()
 
 
-@pytest.mark.parametrize(("content", "part"), [
-    (b"", "lang: found None"), (b"lang: ron_Latn # \xff\n", "not UTF-8"), (b"- lang\n", "recipe.yaml:1: expected `key: value`"),
-    (b"lang: [\n", "not valid YAML"),
-])
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "lang: found None"),
+        (b"lang: ron_Latn # \xff\n", "not UTF-8"),
+        (b"- lang\n", "recipe.yaml:1: expected `key: value`"),
+        (b"lang: [\n", "not valid YAML"),
+    ],
+)
 def test_recipe_yaml_that_is_no_recipe(recipe, capsys, content, part):
     (recipe.dir / "recipe.yaml").write_bytes(content)
     assert recipe("data") == 2
@@ -136,7 +157,9 @@ def kaldi(folder, texts, dur_s=1.0):
     rows = {"wav.scp": [], "text": [], "utt2spk": []}
     for number, (utt, text) in enumerate(texts.items()):
         name = f"înregistrări mele/clip {number} ș.wav"
-        tone(folder / name, dur_s={"ana-long": 40.0, "ana-short": 0.05}.get(utt, dur_s), hz=200.0 + 20 * number)
+        tone(
+            folder / name, dur_s={"ana-long": 40.0, "ana-short": 0.05}.get(utt, dur_s), hz=200.0 + 20 * number
+        )
         for table, value in (("wav.scp", name), ("text", text), ("utt2spk", "ana")):
             rows[table].append(f"{utt} {value}\r\n")
     for table, lines in rows.items():
@@ -149,13 +172,19 @@ def empty(tmp_path, monkeypatch):
     """A recipe that reads ``my corpus ü/`` beside it."""
     monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
     (tmp_path / "recipe").mkdir()
-    (tmp_path / "recipe" / "recipe.yaml").write_text("lang: ron_Latn\ndata: {reader: kaldi, dir: ../my corpus ü}\n")
+    (tmp_path / "recipe" / "recipe.yaml").write_text(
+        "lang: ron_Latn\ndata: {reader: kaldi, dir: ../my corpus ü}\n"
+    )
     return Recipe(tmp_path / "recipe")
 
 
 def test_odd_kaldi_directory(empty, tmp_path, capsys):
     texts = {f"ana-{n:02}": phrase for n, phrase in enumerate(PHRASES)}
-    texts |= {"ana-long": "un text lung " * 5, "ana-short": "a", "ana-00": "un \u0301 s\u0326i"}  # a mark without its letter
+    texts |= {
+        "ana-long": "un text lung " * 5,
+        "ana-short": "a",
+        "ana-00": "un \u0301 s\u0326i",
+    }  # a mark without its letter
     kaldi(tmp_path / "my corpus ü", texts)
     for stage in ("data", "check", "features", "tokens"):
         assert empty(stage) == 0, capsys.readouterr().err

@@ -1,4 +1,6 @@
-"""Ctrl-C, a full disk or a kill at any moment: one message, its status, and the same command goes on without loss."""
+"""Ctrl-C, a full disk or a kill at any moment: one message, its status, and the same command goes on without
+loss.
+"""
 
 import errno
 import os
@@ -31,7 +33,9 @@ def test_ctrl_c_in_every_stage(finished, recipe, stage):
         assert recipe.made(stage) == finished.made(stage)
 
 
-@pytest.mark.parametrize(("stage", "nj"), [("data", 1), ("data", 2), ("features", 1), ("features", 2), ("train", 1)])
+@pytest.mark.parametrize(
+    ("stage", "nj"), [("data", 1), ("data", 2), ("features", 1), ("features", 2), ("train", 1)]
+)
 def test_kill_loses_nothing_that_was_done(finished, recipe, capsys, stage, nj):
     recipe.without(stage)
     settings = ["train.batch_s=1"] if stage == "train" else [f"nj={nj}"]
@@ -57,8 +61,12 @@ def test_full_disk_when_all_the_work_is_done(finished, recipe, hook, monkeypatch
     recipe.without(stage)
     stamp = f".stage.json.{os.getpid()}.partial"
     assert hook.run(1, OSError(errno.ENOSPC, "x"), lambda: recipe(stage), stamp) == (2, True)
-    for work in ("xlt.data.build.write_wav", "xlt.decode.recognise.Recogniser.__call__",
-                 "xlt.models.espnet.task.XltTask.main", "xlt.features.store.Store._encode"):
+    for work in (
+        "xlt.data.build.write_wav",
+        "xlt.decode.recognise.Recogniser.__call__",
+        "xlt.models.espnet.task.XltTask.main",
+        "xlt.features.store.Store._encode",
+    ):
         monkeypatch.setattr(work, None)
     if stage in ("features", "decode"):  # of the first set the work is done, of the others not
         done = finished.dir / OUTPUTS[stage][0] / ("train" if stage == "features" else "")
@@ -70,15 +78,19 @@ def test_full_disk_when_all_the_work_is_done(finished, recipe, hook, monkeypatch
         assert recipe(stage) == 0
 
 
-CAUSES = {"Ctrl-C": (KeyboardInterrupt, 130, "interrupted"),
-          "full disk": (lambda: OSError(errno.ENOSPC, "x"), 2, "No space left on device")}
+CAUSES = {
+    "Ctrl-C": (KeyboardInterrupt, 130, "interrupted"),
+    "full disk": (lambda: OSError(errno.ENOSPC, "x"), 2, "No space left on device"),
+}
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 @pytest.mark.parametrize("stage", [s for s in STAGES if s not in ("train", "lm")])
 def test_at_its_writes(finished, recipe, hook, capsys, stage, cause):
     error, expected, part = CAUSES[cause]
-    step = {"data": 5, "features": 3}.get(stage, 1)  # these do the same for each set: the steps meet each kind of write
+    step = {"data": 5, "features": 3}.get(
+        stage, 1
+    )  # these do the same for each set: the steps meet each kind of write
     expect, at, fired = finished.made(stage), 1 - step, True
     while fired:
         at += step
@@ -93,12 +105,23 @@ def test_at_its_writes(finished, recipe, hook, capsys, stage, cause):
     assert at > len(OUTPUTS[stage])
 
 
-@pytest.mark.parametrize(("stage", "nj", "limit"), [("data", 1, 20_000), ("data", 2, 20_000), ("features", 1, 40_000),
-                                                    ("features", 2, 40_000), ("train", 1, 60_000), ("bundle", 1, 60_000)])
+@pytest.mark.parametrize(
+    ("stage", "nj", "limit"),
+    [
+        ("data", 1, 20_000),
+        ("data", 2, 20_000),
+        ("features", 1, 40_000),
+        ("features", 2, 40_000),
+        ("train", 1, 60_000),
+        ("bundle", 1, 60_000),
+    ],
+)
 def test_file_that_cannot_grow_further(finished, recipe, stage, nj, limit):
     """A real failure of the system to write, in workers and in torch's own writer too."""
     recipe.without(stage)
-    child = recipe.start(stage, f"nj={nj}", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    child = recipe.start(
+        stage, f"nj={nj}", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    )
     _, said = child.communicate()
     assert child.returncode == 2, said
     one_message(said, stage, "free some space")

@@ -35,12 +35,20 @@ class RunSh:
     def __init__(self, place):
         self.place, self.flag = place, place.root.parent / "held"
         self.env = {"XLT_CACHE": str(place.root / "egs" / "ron" / "cache")}
-        self.words = ["egs/ron/run.sh", f"data.dir={place.root.parent / 'my stamps'}", *WORDS, "--stop_stage", "tokens"]
+        self.words = [
+            "egs/ron/run.sh",
+            f"data.dir={place.root.parent / 'my stamps'}",
+            *WORDS,
+            "--stop_stage",
+            "tokens",
+        ]
         for flag in (self.flag, self.flag.with_name("held.go")):
             flag.unlink(missing_ok=True)
 
     def start(self, *more: str, hold: str):
-        child = self.place.start(*self.words, *more, PYTHONPATH=HOLD, XLT_HOLD=f"{hold} {self.flag}", **self.env)
+        child = self.place.start(
+            *self.words, *more, PYTHONPATH=HOLD, XLT_HOLD=f"{hold} {self.flag}", **self.env
+        )
         wait_for(self.flag, child)
         return child
 
@@ -75,8 +83,10 @@ def test_ctrl_c_while_python_starts_waits_for_xlt_s_answer(run_sh):
 def test_ctrl_c_while_installing(place, run_sh):
     install = place.root / "tools" / "install.sh"
     before = install.read_text()
-    place.script("tools/install.sh", "trap 'echo \"install: interrupted\" >&2; exit 130' INT\n"
-                                     f"touch '{run_sh.flag}'\nsleep 600")
+    place.script(
+        "tools/install.sh",
+        f"trap 'echo \"install: interrupted\" >&2; exit 130' INT\ntouch '{run_sh.flag}'\nsleep 600",
+    )
     try:
         child = place.start(*run_sh.words)
         wait_for(run_sh.flag, child)
@@ -91,7 +101,10 @@ def test_second_run_of_a_recipe_at_once(place, run_sh):
     first = run_sh.start(hold="data 5")
     second = place.start(*run_sh.words)
     _, said = second.communicate()
-    assert (second.returncode, said) == (2, "xlt data: data/all: another process is writing it; wait for it to end\n")
+    assert (second.returncode, said) == (
+        2,
+        "xlt data: data/all: another process is writing it; wait for it to end\n",
+    )
     os.killpg(first.pid, signal.SIGINT)
     assert first.wait() == 130
     first.communicate()
@@ -117,7 +130,10 @@ def test_misspelt_key_in_a_recipe(place, run_sh):
     recipe.write_text("lang: ron_Latn\ndata: {reader: tuxpaint, train_minuts: 10}\n")
     done = place.run("egs/ron/run.sh")
     assert done.returncode == 2
-    assert done.stderr == ("xlt data: recipe.yaml:2: data.train_minuts: unknown key; did you mean data.train_minutes?\n")
+    assert (
+        done.stderr
+        == "xlt data: recipe.yaml:2: data.train_minuts: unknown key; did you mean data.train_minutes?\n"
+    )
 
 
 def test_paths_count_from_where_the_user_stands(place, run_sh):

@@ -15,7 +15,9 @@ from xlt.formats.tables import write_table
 
 
 class Recipe:
-    """A recipe directory with Kaldi directories of made-up sounds (noise, since nothing is recognised here)."""
+    """A recipe directory with Kaldi directories of made-up sounds (noise, since nothing is recognised
+    here).
+    """
 
     def __init__(self, folder: Path):
         self.dir = folder
@@ -49,7 +51,7 @@ class Recipe:
 
     def key(self) -> Path:
         """The folder of the only key."""
-        folder, = self.store.iterdir()
+        (folder,) = self.store.iterdir()
         return folder
 
     def dump(self, name: str, upstream: str = "fbank") -> Path:
@@ -70,7 +72,9 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
 
 @pytest.fixture(scope="session")
 def real_waves(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
-    """Eight real Romanian clips of 1 to 5 s, 16 kHz, from the Tux Paint corpus (fetched into the user's cache)."""
+    """Eight real Romanian clips of 1 to 5 s, 16 kHz, from the Tux Paint corpus (fetched into the user's
+    cache).
+    """
     from xlt.audio.files import read_wav
     from xlt.data.corpora.tuxpaint import source
 

@@ -1,4 +1,6 @@
-"""`xlt cache` and the shared store: what is listed, removed, found damaged and mended, on made-up sounds with fbank."""
+"""`xlt cache` and the shared store: what is listed, removed, found damaged and mended, on made-up sounds with
+fbank.
+"""
 
 import json
 import os
@@ -56,14 +58,22 @@ def test_ls_says_what_is_stored_and_who_uses_it(recipe, other, capsys):
     size = sum(p.stat().st_size for p in recipe.key().rglob("*") if p.is_file())
     assert float(first.split()[5]) == round(size / 1e6, 1) and total.startswith(f"{size / 1e6:.1f} MB in ")
     users = [first.split()[6], *(line.strip() for line in rest)]
-    assert users == sorted(str(r.dir / "dump/fbank" / n) for r in (recipe, other) for n in ("train", "dev", "test"))
+    assert users == sorted(
+        str(r.dir / "dump/fbank" / n) for r in (recipe, other) for n in ("train", "dev", "test")
+    )
 
 
 def test_hours_count_each_audio_once(recipe, other, capsys):
-    frames = {utt: m.shape[0] for r in (recipe, other) for n in ("train", "dev", "test")
-              for utt, m in matrices(r.dump(n)).items()}  # utterances of one name have one audio
+    frames = {
+        utt: m.shape[0]
+        for r in (recipe, other)
+        for n in ("train", "dev", "test")
+        for utt, m in matrices(r.dump(n)).items()
+    }  # utterances of one name have one audio
     facts = json.loads((recipe.key() / "setup.json").read_text())
-    (recipe.key() / "setup.json").write_text(json.dumps(facts | {"frame_rate": 1.0}))  # a frame a second: more hours
+    (recipe.key() / "setup.json").write_text(
+        json.dumps(facts | {"frame_rate": 1.0})
+    )  # a frame a second: more hours
     capsys.readouterr()
     assert main(["cache", "ls"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[4] == f"{sum(frames.values()) / 3600:.2f}"
@@ -76,7 +86,9 @@ def test_an_empty_store(recipe, tmp_path, capsys):
 
 
 def test_gc_keeps_what_is_used_and_removes_the_rest(recipe, other, capsys):
-    run(other.context("features.layers=0"))  # its sets of the first key are replaced, which leaves two archives unused
+    run(
+        other.context("features.layers=0")
+    )  # its sets of the first key are replaced, which leaves two archives unused
     assert len(keys(recipe.store.parent)) == 2
     old = next(k for k in keys(recipe.store.parent) if k.facts["layers"] == "last")
     before = {name: matrices(recipe.dump(name)) for name in ("train", "dev", "test")}
@@ -182,10 +194,15 @@ def damage_index_line(recipe):
     return [], "lines of the index cannot be read"
 
 
-@pytest.mark.parametrize("damage", [damage_flip, damage_head, damage_cut, damage_gone, damage_index, damage_index_line],
-                         ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "damage",
+    [damage_flip, damage_head, damage_cut, damage_gone, damage_index, damage_index_line],
+    ids=lambda f: f.__name__,
+)
 @pytest.mark.parametrize("storage", ["f32", "cm1"])
-def test_verify_names_what_is_damaged_and_repair_mends_only_that(recipe, monkeypatch, capsys, storage, damage):
+def test_verify_names_what_is_damaged_and_repair_mends_only_that(
+    recipe, monkeypatch, capsys, storage, damage
+):
     run(recipe.context(f"features.storage={storage}"))
     names = ("train", "dev", "test")
     before = {n: matrices(recipe.dump(n)) for n in names}
@@ -196,7 +213,9 @@ def test_verify_names_what_is_damaged_and_repair_mends_only_that(recipe, monkeyp
     assert main(["cache", "verify"]) == 2
     out, err = capsys.readouterr()
     assert what in out and all(f"utterance {u} of {recipe.dir}" in out for u in utts)
-    assert not any(f"utterance {u} of" in out for mats in before.values() for u in mats if u not in utts and utts)
+    assert not any(
+        f"utterance {u} of" in out for mats in before.values() for u in mats if u not in utts and utts
+    )
     assert "mend them with: xlt cache verify --repair" in err and err.count("\n") == 1
 
     from xlt.features.extract import Shard
@@ -224,7 +243,10 @@ def test_repair_says_what_it_cannot_mend(recipe, capsys):
     (recipe.dir / "data/all/wav/s-b.wav").unlink()
     assert main(["cache", "verify", "--repair"]) == 2
     out, err = capsys.readouterr()
-    assert "not mended: s-b: checksum differs, and cannot be encoded again: its audio is no longer in data/" in out
+    assert (
+        "not mended: s-b: checksum differs, and cannot be encoded again: its audio is no longer in data/"
+        in out
+    )
     assert "1 matrices are damaged, or run stage 3" in err
 
 
@@ -251,8 +273,10 @@ def test_stage_3_reads_an_index_that_is_damaged_with_one_message(recipe, capsys)
 
 def test_mixed_layers_are_stored_listed_and_mended(recipe, tmp_path, capsys):
     make_tiny_wav2vec2(tmp_path / "weights")
-    (recipe.dir / "recipe.yaml").write_text(f"lang: ron_Latn\nnj: 1\nfeatures: {{upstream: hf_wav2vec2_custom, path: {tmp_path}/"
-                                            "weights, layers: mix, mix_updates: 3, mix_head: linear, storage: f32}\n")
+    (recipe.dir / "recipe.yaml").write_text(
+        f"lang: ron_Latn\nnj: 1\nfeatures: {{upstream: hf_wav2vec2_custom, path: {tmp_path}/"
+        "weights, layers: mix, mix_updates: 3, mix_head: linear, storage: f32}\n"
+    )
     utts = list(read_table(recipe.dir / "data/train/wav.scp"))
     write_table(recipe.dir / "data/train/text", dict.fromkeys(utts, "ana are"))
     run(recipe.context())
@@ -262,7 +286,7 @@ def test_mixed_layers_are_stored_listed_and_mended(recipe, tmp_path, capsys):
     assert (facts["layers"], facts["mix"]) == ("mix", mix.facts())
     assert {p.name for p in recipe.key().glob("mix.*")} == {"mix.json", "mix.npz", "mix.svg"}
     upstream = extract.load(recipe.context("features.layers=0").cfg.features, recipe.dir)
-    expected, = extract.encode_waves(upstream, [read_wav("data/all/wav/s-b.wav")], mix=mix)
+    (expected,) = extract.encode_waves(upstream, [read_wav("data/all/wav/s-b.wav")], mix=mix)
     before = matrices(dump)
     np.testing.assert_allclose(before["s-b"], expected, atol=1e-4)
     capsys.readouterr()

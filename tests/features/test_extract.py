@@ -22,7 +22,9 @@ def settings(recipe, **changes) -> FeaturesConfig:
 
 
 class Steps(Upstream):
-    """One frame per started 4 samples; layer n of a frame is (10 n + first sample, 10 n + clips in the batch)."""
+    """One frame per started 4 samples; layer n of a frame is (10 n + first sample, 10 n + clips in the
+    batch).
+    """
 
     name, frame_rate, num_layers, dim, max_samples = "steps", 4000.0, 3, 2, 8
 
@@ -42,7 +44,7 @@ class Steps(Upstream):
         frames = [np.pad(w, (0, -len(w) % 4)).reshape(-1, 4)[:, 0] for w in waves]
         out = torch.zeros(len(waves), max(map(len, frames)), 2)
         for row, f in zip(out, frames, strict=True):
-            row[:len(f), 0] = torch.from_numpy(f)
+            row[: len(f), 0] = torch.from_numpy(f)
         out[:, :, 1] = len(waves)
         return [out + 10 * n for n in layers], [len(f) for f in frames]
 
@@ -54,7 +56,11 @@ def wave(size: int, start: float = 0.0) -> np.ndarray:
 def test_order_windows_and_batches():
     upstream = Steps()
     feats = extract.encode_waves(upstream, [wave(3, 100), wave(19), wave(4, 200)], 0, batch_s=1.0)
-    assert [f[:, 0].tolist() for f in feats] == [[100], [0, 4, 8, 12, 16], [200]]  # 19 samples: windows of 8, 8 and 3
+    assert [f[:, 0].tolist() for f in feats] == [
+        [100],
+        [0, 4, 8, 12, 16],
+        [200],
+    ]  # 19 samples: windows of 8, 8 and 3
     assert sorted(map(tuple, upstream.batches)) == [(3, 3, 4), (8, 8)]
 
 
@@ -64,9 +70,11 @@ def test_batches_are_not_larger_than_batch_s():
     assert upstream.batches == [[4, 4], [4, 4], [4]]
 
 
-@pytest.mark.parametrize("layers, expected", [("last", [20]), (0, [0]), ([2, 0], [20, 0]), (["last", 1], [20, 10])])
+@pytest.mark.parametrize(
+    "layers, expected", [("last", [20]), (0, [0]), ([2, 0], [20, 0]), (["last", 1], [20, 10])]
+)
 def test_layers_are_concatenated(layers, expected):
-    feats, = extract.encode_waves(Steps(), [wave(4)], layers)
+    (feats,) = extract.encode_waves(Steps(), [wave(4)], layers)
     assert feats[0, ::2].tolist() == expected and feats.dtype == np.float32
 
 
@@ -125,14 +133,18 @@ class Together(Steps):
 
 def test_packed_clips_share_batches_of_the_best_size():
     upstream = Together()
-    feats, padded_s = extract.encode_raw(upstream, [wave(12), wave(3, 100), wave(8, 50), wave(4, 200)], 0, 80.0, None)
+    feats, padded_s = extract.encode_raw(
+        upstream, [wave(12), wave(3, 100), wave(8, 50), wave(4, 200)], 0, 80.0, None
+    )
     assert upstream.batches == [[3, 4, 8], [12]]  # padded to 4 + 4 + 8 = 16
     assert [f[:, 0].tolist() for f in feats] == [[0, 4, 8], [100], [50, 54], [200]]
     assert padded_s == (4 + 4 + 8 + 12) / 16000
 
 
 def message(folder, *rows, ark="a.ark") -> dict:
-    """A message to a worker with 16 kHz files of the given samples; ``rows``: (content key, samples, speed)."""
+    """A message to a worker with 16 kHz files of the given samples; ``rows``: (content key, samples,
+    speed).
+    """
     import soundfile
 
     utts = []
@@ -157,10 +169,14 @@ def test_an_answer_tells_places_padding_and_what_is_bad(tmp_path, monkeypatch):
     answer = shard.run(message(tmp_path, ("one", quiet, 1.0), ("two", loud, 1.0), ("three", quiet, 1.5)))
     assert answer["bad"] == {"two": "not finite numbers"} and sorted(answer["entries"]) == ["one", "three"]
     assert (answer["dim"], answer["frame_rate"]) == (2, 4000.0)
-    assert answer["audio_s"] == (6 + 3 + 4) / 16000 and answer["padded_s"] == (8 + 4 + 4) / 16000  # 6 / 1.5 = 4 samples
+    assert (
+        answer["audio_s"] == (6 + 3 + 4) / 16000 and answer["padded_s"] == (8 + 4 + 4) / 16000
+    )  # 6 / 1.5 = 4 samples
     data = (tmp_path / "a.ark").read_bytes()
     offset, frames, crc = answer["entries"]["one"]
-    stored = data[offset:offset + 15 + frames * 2 * 4]  # a float matrix of Kaldi: 15 bytes of header, then the values
+    stored = data[
+        offset : offset + 15 + frames * 2 * 4
+    ]  # a float matrix of Kaldi: 15 bytes of header, then the values
     assert frames == 2 and zlib.crc32(stored) == crc
     assert np.frombuffer(stored[15:], "<f4").reshape(2, 2)[:, 0].tolist() == [10.25, 10.25]
     assert answer["entries"]["three"][1] == 1

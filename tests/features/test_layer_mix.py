@@ -1,4 +1,6 @@
-"""The layer mix: what it computes, against s3prl, and how it is made, with an upstream whose layers are simple."""
+"""The layer mix: what it computes, against s3prl, and how it is made, with an upstream whose layers are
+simple.
+"""
 
 import json
 import types
@@ -21,7 +23,9 @@ STRIDE = 320
 
 
 class Toy(Upstream):
-    """Three layers of four dimensions, 50 frames a second: energies of a frame's quarters, their roots, and noise."""
+    """Three layers of four dimensions, 50 frames a second: energies of a frame's quarters, their roots, and
+    noise.
+    """
 
     weights, files = "one", []
 
@@ -37,7 +41,7 @@ class Toy(Upstream):
 
     def encode(self, waves, layers):
         sound = torch.from_numpy(np.stack(waves))
-        whole = sound[:, :sound.shape[1] // STRIDE * STRIDE].reshape(len(waves), -1, 4, STRIDE // 4)
+        whole = sound[:, : sound.shape[1] // STRIDE * STRIDE].reshape(len(waves), -1, 4, STRIDE // 4)
         energy = whole.pow(2).mean(-1)  # (B, T, 4)
         outputs = [energy, energy.sqrt(), whole[..., 0]]
         return [outputs[n] for n in layers], [energy.shape[1]] * len(waves)
@@ -51,8 +55,14 @@ def toys(recipe, monkeypatch):
     return recipe
 
 
-SETTINGS = ("features.upstream=toy", "features.layers=mix", "features.mix_norm=corpus", "features.mix_head=blstm",
-            "features.mix_updates=3", "features.mix_minutes=0.04")
+SETTINGS = (
+    "features.upstream=toy",
+    "features.layers=mix",
+    "features.mix_norm=corpus",
+    "features.mix_head=blstm",
+    "features.mix_updates=3",
+    "features.mix_minutes=0.04",
+)
 
 
 def made(recipe, *more):
@@ -83,16 +93,27 @@ def test_apply_is_what_s3prls_featurizer_computes(normalize):
 
 def test_apply_with_corpus_norm_by_hand():
     first, second = torch.tensor([[[3.0, 10.0]]]), torch.tensor([[[1.0, 2.0]]])
-    mix = Mix([0, 4], np.array([0.25, 0.75]), "corpus", np.array([[1.0, 4.0], [0.0, 1.0]]), np.array([[2.0, 3.0], [1.0, 0.5]]))
+    mix = Mix(
+        [0, 4],
+        np.array([0.25, 0.75]),
+        "corpus",
+        np.array([[1.0, 4.0], [0.0, 1.0]]),
+        np.array([[2.0, 3.0], [1.0, 0.5]]),
+    )
     # 0.25·(3-1)/2 + 0.75·(1-0)/1 = 1; 0.25·(10-4)/3 + 0.75·(2-1)/0.5 = 2
     torch.testing.assert_close(mix.apply([first, second]), torch.tensor([[[1.0, 2.0]]]))
 
 
 def test_the_digest_hangs_on_everything_that_determines_features():
     arrays = [np.array([0.3, 0.7]), np.zeros((2, 3)), np.ones((2, 3))]
-    mixes = [Mix([0, 1], arrays[0], "corpus", *arrays[1:]), Mix([0, 2], arrays[0], "corpus", *arrays[1:]),
-             Mix([0, 1], arrays[0][::-1].copy(), "corpus", *arrays[1:]), Mix([0, 1], arrays[0], "none"),
-             Mix([0, 1], arrays[0], "frame"), Mix([0, 1], arrays[0], "corpus", arrays[2], arrays[2])]
+    mixes = [
+        Mix([0, 1], arrays[0], "corpus", *arrays[1:]),
+        Mix([0, 2], arrays[0], "corpus", *arrays[1:]),
+        Mix([0, 1], arrays[0][::-1].copy(), "corpus", *arrays[1:]),
+        Mix([0, 1], arrays[0], "none"),
+        Mix([0, 1], arrays[0], "frame"),
+        Mix([0, 1], arrays[0], "corpus", arrays[2], arrays[2]),
+    ]
     assert len({m.digest for m in mixes}) == len(mixes)
 
 
@@ -107,14 +128,23 @@ def test_what_is_made_is_the_budgets_first_speech_and_says_so(toys, capsys):
     assert facts["digest"] == mix.digest and facts["from"] is None and facts["lang"] == "ron_Latn"
     assert facts["upstream"] == {"upstream": "toy", "weights": "one"}
     np.testing.assert_allclose(facts["weights"], mix.weights, atol=1e-6)
-    frames = np.concatenate([extract.encode_waves(Toy(Source("toy", None, {}), "float32", "cpu"),
-                                                  [read_wav(f"data/all/wav/s-{u}.wav")], [0, 1, 2])[0] for u in heard])
+    frames = np.concatenate([
+        extract.encode_waves(
+            Toy(Source("toy", None, {}), "float32", "cpu"), [read_wav(f"data/all/wav/s-{u}.wav")], [0, 1, 2]
+        )[0]
+        for u in heard
+    ])
     np.testing.assert_allclose(mix.mean.ravel(), frames.mean(axis=0), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(mix.std.ravel(), frames.std(axis=0), rtol=1e-3, atol=1e-6)
     out = capsys.readouterr().out
-    assert f"learns the weights of 3 layers on {facts['minutes']:g} minutes of train ({len(heard)} utterances)" in out
+    assert (
+        f"learns the weights of 3 layers on {facts['minutes']:g} minutes of train ({len(heard)} utterances)"
+        in out
+    )
     assert "layer weights from 0: 0.3" in out
-    bars = [r for r in ET.parse(folder / "mix.svg").iter("{http://www.w3.org/2000/svg}rect") if r.get("x") == "60"]
+    bars = [
+        r for r in ET.parse(folder / "mix.svg").iter("{http://www.w3.org/2000/svg}rect") if r.get("x") == "60"
+    ]
     widths = np.array([float(b.get("width")) for b in bars])
     np.testing.assert_allclose(widths / widths.max(), mix.weights / mix.weights.max(), atol=2e-3)
 
@@ -140,7 +170,10 @@ def test_up_to_date_until_what_it_heard_changes(toys, monkeypatch, capsys):
     texts = read_table(toys.dir / "data/train/text")
     unheard = next(c for c in "abcde" if c not in heard)
     write_table(toys.dir / "data/train/text", {**texts, f"s-{unheard}": "other"})
-    toys.add("train_1min", {f"s-{c}": d for c, d in zip("abcde", (0.5, 1.0, 0.7, 0.3, 0.9), strict=True) if c in heard})
+    toys.add(
+        "train_1min",
+        {f"s-{c}": d for c, d in zip("abcde", (0.5, 1.0, 0.7, 0.3, 0.9), strict=True) if c in heard},
+    )
     write_table(toys.dir / "data/train_1min/text", {u: t for u, t in texts.items() if u[-1] in heard})
     monkeypatch.setattr(probe, "learn", None)  # learning would fail
     made(toys)
@@ -175,10 +208,12 @@ def test_the_probe_gets_each_utterances_layers_and_text(toys, monkeypatch, norm)
         upstream = Toy(Source("toy", None, {}), "float32", "cpu")
         for utt, states, text in zip(sorted(facts_heard(toys)), hidden, texts, strict=True):
             assert text == f"{utt} text"
-            raw, = extract.encode_waves(upstream, [read_wav(f"data/all/wav/s-{utt}.wav")], [0, 1, 2])
+            (raw,) = extract.encode_waves(upstream, [read_wav(f"data/all/wav/s-{utt}.wav")], [0, 1, 2])
             expected = raw.reshape(len(raw), 3, 4)
             if norm == "frame":
-                expected = (expected - expected.mean(-1, keepdims=True)) / np.sqrt(expected.var(-1, keepdims=True) + 1e-5)
+                expected = (expected - expected.mean(-1, keepdims=True)) / np.sqrt(
+                    expected.var(-1, keepdims=True) + 1e-5
+                )
             np.testing.assert_allclose(states, expected, atol=2e-3)
         assert settings == probe.Settings(norm, "linear", 3, 7)
         return probe.Learned(np.array([0.2, 0.3, 0.5], np.float32), 1.0, [])
@@ -198,7 +233,10 @@ def test_nothing_but_training_speech_is_read(toys):
 
 def test_a_short_training_set_is_taken_whole_and_that_is_said(toys, capsys):
     folder = made(toys, "features.mix_minutes=5")
-    assert "note: train has only 0.06 of the 5 minutes that features.mix_minutes asks for" in capsys.readouterr().out
+    assert (
+        "note: train has only 0.06 of the 5 minutes that features.mix_minutes asks for"
+        in capsys.readouterr().out
+    )
     assert (facts_of(folder)["utterances"], facts_of(folder)["minutes"]) == (5, 0.06)
 
 
@@ -209,27 +247,32 @@ def test_one_layer_needs_no_probe(recipe):
     assert (mix.layers, mix.weights.tolist(), mix.norm) == ([0], [1.0], "none")
     upstream = extract.load(recipe.context().cfg.features, recipe.dir)
     wave = read_wav("data/all/wav/s-c.wav")
-    mixed, = extract.encode_waves(upstream, [wave], "mix", mix=mix)
-    last, = extract.encode_waves(upstream, [wave], "last")
+    (mixed,) = extract.encode_waves(upstream, [wave], "mix", mix=mix)
+    (last,) = extract.encode_waves(upstream, [wave], "last")
     assert np.array_equal(mixed, last)
 
 
 @pytest.mark.parametrize("norm", ["none", "frame", "corpus"])
 def test_learned_on_a_wav2vec2_and_applied_while_encoding(toys, tmp_path, norm):
     folder = make_tiny_wav2vec2(tmp_path / "tiny")
-    settings = [*SETTINGS, "features.upstream=hf_wav2vec2_custom", f"features.path={folder}", f"features.mix_norm={norm}"]
+    settings = [
+        *SETTINGS,
+        "features.upstream=hf_wav2vec2_custom",
+        f"features.path={folder}",
+        f"features.mix_norm={norm}",
+    ]
     context = toys.context(*settings)
     mix = Mix.load(layer_mix.make(context))
     assert mix.layers == [0, 1, 2] and mix.weights.sum() == pytest.approx(1, abs=1e-6)
     upstream = extract.load(context.cfg.features, tmp_path)
     wave = read_wav("data/all/wav/s-c.wav")
-    every, = extract.encode_waves(upstream, [wave], [0, 1, 2])
+    (every,) = extract.encode_waves(upstream, [wave], [0, 1, 2])
     layers = every.reshape(len(every), 3, -1)
     if norm == "frame":
         layers = (layers - layers.mean(-1, keepdims=True)) / np.sqrt(layers.var(-1, keepdims=True) + 1e-5)
     elif norm == "corpus":
         layers = (layers - mix.mean) / mix.std
-    mixed, = extract.encode_waves(upstream, [wave], "mix", mix=mix)
+    (mixed,) = extract.encode_waves(upstream, [wave], "mix", mix=mix)
     np.testing.assert_allclose(mixed, np.einsum("tld,l->td", layers, mix.weights), atol=1e-4)
 
 
@@ -242,7 +285,10 @@ def test_another_recipes_mix_is_taken_with_its_name(toys, tmp_path, monkeypatch,
     third.mkdir()
     (third / "recipe.yaml").write_text("lang: bel_Cyrl\n", encoding="utf-8")
     digest = Mix.load(theirs).digest
-    for folder, source in ((other, toys.dir), (third, other)):  # hand to hand: the language it was learned on stays
+    for folder, source in (
+        (other, toys.dir),
+        (third, other),
+    ):  # hand to hand: the language it was learned on stays
         toys.dir = folder
         monkeypatch.chdir(folder)
         ours = made(toys, f"features.mix_from={source}")
@@ -258,8 +304,11 @@ def test_another_recipes_mix_is_taken_with_its_name(toys, tmp_path, monkeypatch,
 def test_a_mix_that_cannot_be_taken(toys, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="mix_from: is this very recipe"):
         made(toys, f"features.mix_from={toys.dir}")
-    with pytest.raises(DataError, match=r"cat/dump/toy/mix/mix.json: not there; run stage 3 \(features\) with "
-                                        r"features.layers=mix and features.upstream=toy in .*cat first"):
+    with pytest.raises(
+        DataError,
+        match=r"cat/dump/toy/mix/mix.json: not there; run stage 3 \(features\) with "
+        r"features.layers=mix and features.upstream=toy in .*cat first",
+    ):
         made(toys, f"features.mix_from={tmp_path / 'cat'}")
     theirs = made(toys).resolve()
     other = tmp_path / "other"
@@ -268,7 +317,9 @@ def test_a_mix_that_cannot_be_taken(toys, tmp_path, monkeypatch):
     monkeypatch.chdir(other)
     monkeypatch.setattr(Toy, "weights", "two")
     source, toys.dir = toys.dir, other
-    with pytest.raises(UpstreamError, match=r"learned with .*'weights': 'one'.*but the upstream is .*'weights': 'two'"):
+    with pytest.raises(
+        UpstreamError, match=r"learned with .*'weights': 'one'.*but the upstream is .*'weights': 'two'"
+    ):
         made(toys, f"features.mix_from={source}")
     with pytest.raises(UpstreamError, match="learned with .*'one'"):
         Mix.load(theirs, {"upstream": "toy", "weights": "two"})
@@ -284,30 +335,38 @@ def flip(path, at):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [
-    lambda f: flip(f / "mix.npz", 200),
-    lambda f: (f / "mix.npz").write_bytes((f / "mix.npz").read_bytes()[:-30]),
-    lambda f: (f / "mix.npz").write_bytes(b""),
-    lambda f: np.savez(f / "mix.npz", weights=np.ones(2, np.float32)),
-    lambda f: np.savez(f / "mix.npz", **{**np.load(f / "mix.npz"), "weights": np.ones(3, np.float32)}),
-    lambda f: (f / "mix.json").write_text("{"),
-    lambda f: (f / "mix.json").write_text("[1]"),
-    lambda f: (f / "mix.json").write_text((f / "mix.json").read_text().replace('"corpus"', '"frame"')),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda f: flip(f / "mix.npz", 200),
+        lambda f: (f / "mix.npz").write_bytes((f / "mix.npz").read_bytes()[:-30]),
+        lambda f: (f / "mix.npz").write_bytes(b""),
+        lambda f: np.savez(f / "mix.npz", weights=np.ones(2, np.float32)),
+        lambda f: np.savez(f / "mix.npz", **{**np.load(f / "mix.npz"), "weights": np.ones(3, np.float32)}),
+        lambda f: (f / "mix.json").write_text("{"),
+        lambda f: (f / "mix.json").write_text("[1]"),
+        lambda f: (f / "mix.json").write_text((f / "mix.json").read_text().replace('"corpus"', '"frame"')),
+    ],
+)
 def test_damage_is_noticed(toys, damage):
     folder = made(toys)
     damage(folder)
-    with pytest.raises(DataError, match=r"mix: the layer mix is damaged \(.*make it again with --stage 3 --force"):
+    with pytest.raises(
+        DataError, match=r"mix: the layer mix is damaged \(.*make it again with --stage 3 --force"
+    ):
         Mix.load(folder)
 
 
-@pytest.mark.parametrize(("layers", "weights", "mean", "std"), [
-    ([0, 1], np.ones(3), np.zeros((2, 4)), np.ones((2, 4))),
-    ([0, 1], np.ones(2), np.zeros((3, 4)), np.ones((3, 4))),
-    ([0, 1], np.ones(2), np.zeros((2, 4)), np.ones((2, 5))),
-    ([0, 1], np.ones(2), np.zeros((2, 4)), None),
-    ([0, 1], np.ones(2), None, None),
-])
+@pytest.mark.parametrize(
+    ("layers", "weights", "mean", "std"),
+    [
+        ([0, 1], np.ones(3), np.zeros((2, 4)), np.ones((2, 4))),
+        ([0, 1], np.ones(2), np.zeros((3, 4)), np.ones((3, 4))),
+        ([0, 1], np.ones(2), np.zeros((2, 4)), np.ones((2, 5))),
+        ([0, 1], np.ones(2), np.zeros((2, 4)), None),
+        ([0, 1], np.ones(2), None, None),
+    ],
+)
 def test_arrays_that_do_not_fit_each_other(tmp_path, layers, weights, mean, std):
     mix = Mix(layers, weights, "corpus", mean, std)
     arrays = {"weights": weights, "mean": mean, "std": std}
@@ -318,7 +377,9 @@ def test_arrays_that_do_not_fit_each_other(tmp_path, layers, weights, mean, std)
 
 
 def test_missing_files_are_named(toys):
-    with pytest.raises(DataError, match=r"mix.json: no such file; stage 3 \(features\) with features.layers=mix makes it"):
+    with pytest.raises(
+        DataError, match=r"mix.json: no such file; stage 3 \(features\) with features.layers=mix makes it"
+    ):
         Mix.load(toys.dir)
 
 
@@ -328,12 +389,16 @@ def test_speech_that_cannot_be_learned_from(toys):
     texts = read_table(toys.dir / "data/train/text")
     heard = facts_heard(toys)
     write_table(toys.dir / "data/train/text", {u: t for u, t in texts.items() if u[-1] != heard[1]})
-    with pytest.raises(DataError, match=rf"data/train/text: 1 utterances without a text \(first: s-{heard[1]}\)"):
+    with pytest.raises(
+        DataError, match=rf"data/train/text: 1 utterances without a text \(first: s-{heard[1]}\)"
+    ):
         made(toys)
     write_table(toys.dir / "data/train/text", {u: "a long text for so short a sound " * 3 for u in texts})
     with pytest.raises(DataError, match="fewer frames than its text needs"):
         made(toys)
-    write_table(toys.dir / "data/train/text", {**texts, f"s-{heard[0]}": "a long text for so short a sound " * 3})
+    write_table(
+        toys.dir / "data/train/text", {**texts, f"s-{heard[0]}": "a long text for so short a sound " * 3}
+    )
     assert facts_of(made(toys))["left_out"] == 1
     (toys.dir / "data/train/text").unlink()
     with pytest.raises(MissingInput, match="data/train/text: not there; stage 1"):

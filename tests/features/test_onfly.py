@@ -21,11 +21,22 @@ def test_lengths_and_facts_and_nothing_else(recipe, capsys):
     run(recipe.context(ON, "features.layers=mix"))
     folder = recipe.dump("train", "fbank_onfly")
     assert files(folder) == {"utt2num_samples", "feats.json", "stage.json"}
-    assert read_table(folder / "utt2num_samples") == {"s-a": "8000", "s-b": "16000", "s-c": "11200", "s-d": "4800",
-                                                      "s-e": "14400"}
+    assert read_table(folder / "utt2num_samples") == {
+        "s-a": "8000",
+        "s-b": "16000",
+        "s-c": "11200",
+        "s-d": "4800",
+        "s-e": "14400",
+    }
     assert json.loads((folder / "feats.json").read_text()) == {
-        "on_the_fly": True, "dim": 80, "frame_rate": 100.0, "layers": "mix", "mix_norm": "corpus", "dtype": "float32",
-        "upstream": {"upstream": "fbank", "mels": 80, "shift_ms": 10, "window_ms": 25}}
+        "on_the_fly": True,
+        "dim": 80,
+        "frame_rate": 100.0,
+        "layers": "mix",
+        "mix_norm": "corpus",
+        "dtype": "float32",
+        "upstream": {"upstream": "fbank", "mels": 80, "shift_ms": 10, "window_ms": 25},
+    }
     capsys.readouterr()
     run(recipe.context(ON, "features.layers=mix"))
     assert capsys.readouterr().out.count("is up to date") == 3

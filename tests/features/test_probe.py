@@ -11,7 +11,9 @@ LAYERS, DIM, INFORMATIVE = 4, 12, 2
 
 
 def made_up(utterances: int = 24, frames_a_char: int = 4) -> tuple[list[np.ndarray], list[str]]:
-    """Noise in every layer; in one, each character has a vector of its own. Layer 3 is loud, layer 1 has an offset."""
+    """Noise in every layer; in one, each character has a vector of its own. Layer 3 is loud, layer 1 has an
+    offset.
+    """
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(5, DIM))
     hidden, texts = [], []
@@ -73,7 +75,9 @@ def test_the_head_sees_the_standardised_sum_of_the_standardised_layers(norm):
 def test_finds_the_layer_that_carries_the_text(head, norm):
     hidden, texts = made_up()
     if norm == "frame":
-        hidden = [((h - h.mean(-1, keepdims=True)) / h.std(-1, keepdims=True)).astype(np.float16) for h in hidden]
+        hidden = [
+            ((h - h.mean(-1, keepdims=True)) / h.std(-1, keepdims=True)).astype(np.float16) for h in hidden
+        ]
     found = learn(hidden, texts, moments_of(hidden), Settings(norm, head, 150, 0))
     assert found.weights.sum() == pytest.approx(1, abs=1e-6)
     others = np.delete(found.weights, INFORMATIVE)
@@ -108,7 +112,12 @@ def test_utterances_too_short_for_their_text_are_left_out():
     texts[4], hidden[4] = "aba", hidden[4][:3]
     assert learn(hidden, texts, moments_of(hidden), Settings("corpus", "linear", 2, 0)).left_out == [1]
     with pytest.raises(DataError, match="each of the 2 utterances has fewer frames than its text needs"):
-        learn([h[:2] for h in hidden[:2]], ["abc", "abcd"], moments_of(hidden), Settings("corpus", "linear", 2, 0))
+        learn(
+            [h[:2] for h in hidden[:2]],
+            ["abc", "abcd"],
+            moments_of(hidden),
+            Settings("corpus", "linear", 2, 0),
+        )
 
 
 def test_a_loss_that_is_no_number_is_said():

@@ -35,8 +35,14 @@ def test_a_set_holds_what_the_later_stages_read(recipe):
         folder = recipe.dump(name)
         wavs, places = read_table(recipe.dir / "data" / name / "wav.scp"), read_table(folder / "feats.scp")
         assert list(places) == list(wavs)
-        assert {p.name for p in folder.iterdir()} == {"feats.scp", "utt2num_frames", "utt2audio", "utt2crc", "feats.json",
-                                                      "stage.json"}
+        assert {p.name for p in folder.iterdir()} == {
+            "feats.scp",
+            "utt2num_frames",
+            "utt2audio",
+            "utt2crc",
+            "feats.json",
+            "stage.json",
+        }
         frames = read_table(folder / "utt2num_frames")
         reader = FeatureReader(folder / "feats.scp")
         for utt in wavs:
@@ -49,24 +55,31 @@ def test_a_set_holds_what_the_later_stages_read(recipe):
 def test_archives_read_with_kaldi_io_match_direct_encoding(recipe):
     run(recipe.context())
     upstream = extract.load(recipe.context().cfg.features, recipe.dir)
-    expected, = extract.encode_waves(upstream, [archives.read_wav("data/all/wav/s-c.wav")])
+    (expected,) = extract.encode_waves(upstream, [archives.read_wav("data/all/wav/s-c.wav")])
     assert np.array_equal(FeatureReader(recipe.dump("train") / "feats.scp")["s-c"], expected)
 
 
 def test_up_to_date_needs_no_torch(recipe):
     run(recipe.context())
-    code = ("import sys; from xlt.cli import main; status = main(['features']); "
-            "heavy = {'torch', 'transformers', 's3prl', 'numpy', 'soundfile'} & set(sys.modules); print(status, heavy)")
+    code = (
+        "import sys; from xlt.cli import main; status = main(['features']); heavy = {'torch', 'transformers',"
+        " 's3prl', 'numpy', 'soundfile'} & set(sys.modules); print(status, heavy)"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stdout.splitlines() == [f"features: dump/fbank/{name} is up to date" for name in SETS] + ["0 set()"]
+    assert done.stdout.splitlines() == [f"features: dump/fbank/{name} is up to date" for name in SETS] + [
+        "0 set()"
+    ]
 
 
 def test_more_processes_than_utterances(recipe):
     run(recipe.context())
     alone = {u: FeatureReader(recipe.dump("train") / "feats.scp")[u] for u in ("s-a", "s-d")}
     run(recipe.context("nj=7", force=True))
-    store = {Path(place.rpartition(":")[0]).parent for place in read_table(recipe.dump("train") / "feats.scp").values()}
+    store = {
+        Path(place.rpartition(":")[0]).parent
+        for place in read_table(recipe.dump("train") / "feats.scp").values()
+    }
     assert len(store) == 1 and len(list(store.pop().glob("feats.*.ark"))) <= 3 + 5 + 2 + 2
     reader = FeatureReader(recipe.dump("train") / "feats.scp")
     assert all(np.array_equal(reader[u], alone[u]) for u in alone)
@@ -93,7 +106,7 @@ def test_goes_on_by_batch(recipe, monkeypatch, capsys):
     with pytest.raises(KeyboardInterrupt):
         run(recipe.context())
     assert not recipe.dump("train").exists()
-    ark, = recipe.key().glob("feats.*.ark")
+    (ark,) = recipe.key().glob("feats.*.ark")
     ark.write_bytes(ark.read_bytes()[:-100])  # the last of three is cut
     run(recipe.context())
     assert seen[:3] == ["s-a", "s-b", "s-c"] and seen[4:7] == ["s-c", "s-d", "s-e"]
@@ -121,7 +134,7 @@ def test_a_resumed_run_encodes_the_batches_of_the_first_plan(recipe, monkeypatch
     assert len(planned) > 3 and seen == planned[:3]
     first_run = len(seen)
     run(recipe.context("features.batch_s=2", "nj=1"))
-    assert seen[first_run:first_run + len(planned) - 2] == planned[2:]
+    assert seen[first_run : first_run + len(planned) - 2] == planned[2:]
 
 
 def test_equal_audio_is_encoded_once(recipe, monkeypatch, capsys):
@@ -190,12 +203,19 @@ def test_a_kaldi_directory_of_the_users_own_has_its_audio_hashed(recipe, capsys)
 def test_an_archive_that_is_gone_or_short_costs_only_what_is_lost(recipe, capsys):
     run(recipe.context())
     before = {u: m.copy() for u, m in matrices(recipe.dump("train")).items()}
-    arks = {name: Path(next(iter(read_table(recipe.dump(name) / "feats.scp").values())).rpartition(":")[0]) for name in SETS}
+    arks = {
+        name: Path(next(iter(read_table(recipe.dump(name) / "feats.scp").values())).rpartition(":")[0])
+        for name in SETS
+    }
     os.truncate(arks["train"], arks["train"].stat().st_size - 10)
     arks["dev"].unlink()
-    with pytest.raises(DataError, match=r"the archive .*feats.\d+.ark is gone; run stage 3 \(features\) again"):
+    with pytest.raises(
+        DataError, match=r"the archive .*feats.\d+.ark is gone; run stage 3 \(features\) again"
+    ):
         FeatureReader(recipe.dump("dev") / "feats.scp")["s-f"]
-    with pytest.raises(DataError, match=r"ends 10 bytes before the matrix does; run stage 3 \(features\) again"):
+    with pytest.raises(
+        DataError, match=r"ends 10 bytes before the matrix does; run stage 3 \(features\) again"
+    ):
         matrices(recipe.dump("train"))
     capsys.readouterr()
     run(recipe.context())
@@ -256,9 +276,14 @@ def test_speeds_are_further_copies_with_texts_and_speakers(recipe):
     assert list(frames) == [*utts, *(f"sp0.9-{u}" for u in utts)]
     assert int(frames["sp0.9-s-b"]) == (round(16000 / 0.9) - 400) // 160 + 1
     assert read_table(folder / "text")["sp0.9-s-b"] == "text of s-b"
-    assert read_table(folder / "utt2spk")["sp0.9-s-b"] == "sp0.9-s" and read_table(folder / "utt2spk")["s-b"] == "s"
+    assert (
+        read_table(folder / "utt2spk")["sp0.9-s-b"] == "sp0.9-s"
+        and read_table(folder / "utt2spk")["s-b"] == "s"
+    )
     assert read_table(folder / "utt2audio")["sp0.9-s-b"] == read_table(data / "utt2audio")["s-b"] + "-sp0.9"
-    assert not (recipe.dump("dev") / "text").exists() and len(read_table(recipe.dump("dev") / "feats.scp")) == 2
+    assert (
+        not (recipe.dump("dev") / "text").exists() and len(read_table(recipe.dump("dev") / "feats.scp")) == 2
+    )
     assert json.loads((folder / "feats.json").read_text())["speed"] == [0.9, 1.0]
 
 
@@ -275,10 +300,14 @@ def test_missing_and_damaged_audio_is_named(recipe, nj):
     whole = wav.read_bytes()
     context = recipe.context(f"nj={nj}")
     wav.unlink()
-    with pytest.raises(DataError, match=r"wav.scp:3: utterance s-c: data/all/wav/s-c.wav: no such file; run stage 1"):
+    with pytest.raises(
+        DataError, match=r"wav.scp:3: utterance s-c: data/all/wav/s-c.wav: no such file; run stage 1"
+    ):
         run(context)
     wav.write_bytes(whole[:-8000])
-    with pytest.raises(DataError, match=r"wav.scp:3: utterance s-c.*is 0.45 s long, utt2dur says 0.7000: cut short"):
+    with pytest.raises(
+        DataError, match=r"wav.scp:3: utterance s-c.*is 0.45 s long, utt2dur says 0.7000: cut short"
+    ):
         run(context)
     wav.write_bytes(b"not audio")
     with pytest.raises(DataError, match=r"wav.scp:3: utterance s-c.*not readable as audio"):
@@ -296,7 +325,9 @@ def test_commands_and_segments_are_refused(recipe):
     scp = recipe.dir / "data/train/wav.scp"
     before = scp.read_text()
     scp.write_text("s-a sox x.wav -t wav - |\n")
-    with pytest.raises(DataError, match=r"wav.scp:1: utterance s-a: .*is a command; import .* with data.reader=kaldi"):
+    with pytest.raises(
+        DataError, match=r"wav.scp:1: utterance s-a: .*is a command; import .* with data.reader=kaldi"
+    ):
         run(recipe.context())
     scp.write_text(before)
     (recipe.dir / "data/train/segments").write_text("s-a s-a 0 1\n")
@@ -333,7 +364,9 @@ def test_sets_of_different_weights_are_refused(recipe):
     other = text.replace('"mels": 80', '"mels": 40')
     assert other != text and len(other) == len(text)
     meta.write_text(other)
-    with pytest.raises(UpstreamError, match="dump/fbank/test and dump/fbank/train were made with different weights"):
+    with pytest.raises(
+        UpstreamError, match="dump/fbank/test and dump/fbank/train were made with different weights"
+    ):
         run(recipe.context())
 
 
@@ -341,8 +374,14 @@ def test_ctrl_c_ends_the_workers_and_loses_nothing(recipe, tmp_path):
     recipe.add("train", {f"s-{n:03}": 20.0 for n in range(40)})
     path = os.pathsep.join(sys.path)
     command = [sys.executable, "-m", "xlt.cli", "features", "--nj", "2"]
-    stage = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.PIPE, text=True, start_new_session=True)
+    stage = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     while stage.poll() is None and not any(p.stat().st_size for p in recipe.store.glob("*/feats.*.idx")):
         time.sleep(0.01)
     os.killpg(stage.pid, signal.SIGINT)  # as a terminal does: to the stage and its workers

@@ -1,4 +1,6 @@
-"""Faults of stage 3 over the shared store: kills, two recipes at once, other weights, features that are no numbers."""
+"""Faults of stage 3 over the shared store: kills, two recipes at once, other weights, features that are no
+numbers.
+"""
 
 import json
 import os
@@ -34,8 +36,16 @@ def matrices(recipe: Recipe, upstream: str = "fbank") -> dict[str, bytes]:
 def start(recipe: Recipe, *words: str, cache: Path | None = None, **options) -> subprocess.Popen:
     """Stage 3 in a process group of its own."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **({"XLT_CACHE": str(cache)} if cache else {})}
-    return subprocess.Popen([sys.executable, "-m", "xlt.cli", "features", *words], cwd=recipe.dir, env=env, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "xlt.cli", "features", *words],
+        cwd=recipe.dir,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        **options,
+    )
 
 
 def listed(store: Path) -> list[str]:
@@ -48,7 +58,9 @@ def tiny(recipe, tmp_path) -> Recipe:
     """Forty training clips, and a tiny wav2vec2 in place of fbank."""
     make_tiny_wav2vec2(tmp_path / "weights")
     recipe.add("train", {f"s-{n:03}": 0.4 + n / 100 for n in range(40)})
-    features = f"{{upstream: hf_wav2vec2_custom, path: {tmp_path}/weights, layers: last, storage: f32, batch_s: 5}}"
+    features = (
+        f"{{upstream: hf_wav2vec2_custom, path: {tmp_path}/weights, layers: last, storage: f32, batch_s: 5}}"
+    )
     yaml = f"lang: ron_Latn\nfeatures: {features}\nnj: 1\n"
     (recipe.dir / "recipe.yaml").write_text(yaml)
     return recipe
@@ -101,7 +113,11 @@ def test_two_recipes_at_once_encode_shared_audio_once(recipe, tmp_path):
     assert sorted(listed(recipe.store)) == sorted(set(listed(recipe.store)))
     assert len(listed(recipe.store)) == len(shared) + 2
     assert matrices(recipe) == matrices(other)
-    encoded = [json.loads((made.dump(name) / "stage.json").read_text())["encoded"] for made in (recipe, other) for name in SETS]
+    encoded = [
+        json.loads((made.dump(name) / "stage.json").read_text())["encoded"]
+        for made in (recipe, other)
+        for name in SETS
+    ]
     assert sum(encoded) == 62
 
 
@@ -146,8 +162,13 @@ def test_a_killed_run_holds_no_lock(recipe, tmp_path):
 @pytest.mark.parametrize("nj", [1, 2])
 def test_full_disk_is_one_message_and_goes_on(recipe, nj):
     recipe.add("train", {f"s-{n:03}": 0.5 + n / 40 for n in range(60)})
-    child = start(recipe, "--nj", str(nj), "features.batch_s=5",
-                  preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)))
+    child = start(
+        recipe,
+        "--nj",
+        str(nj),
+        "features.batch_s=5",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+    )
     _, said = child.communicate()
     assert child.returncode == 2
     assert said.count("\n") == 1 and "free some space" in said and "goes on from here" in said
@@ -182,8 +203,10 @@ def test_another_revision_in_a_cache_is_noticed(tmp_path, recipe, monkeypatch, c
     (hub / "refs").mkdir()
     (hub / "refs" / "main").write_text("aaa")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("xlt.upstreams.s3prl.S3prlUpstream.find", lambda name, path, cache:
-                        s3prl_weights._from_path(name, cached("some/model", "model.safetensors")))
+    monkeypatch.setattr(
+        "xlt.upstreams.s3prl.S3prlUpstream.find",
+        lambda name, path, cache: s3prl_weights._from_path(name, cached("some/model", "model.safetensors")),
+    )
     features = "{upstream: wav2vec2_base_960, layers: last, storage: f32}"
     (recipe.dir / "recipe.yaml").write_text(f"lang: ron_Latn\nfeatures: {features}\nnj: 1\n")
     run(recipe.context())
@@ -210,8 +233,11 @@ def test_features_that_are_not_numbers_are_named_and_counted(recipe, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(Fbank, "encode", spoils_two)
-        with pytest.raises(UpstreamError, match=r"fbank: the features of 2 of 5 utterances of train are not finite numbers: "
-                                                r"s-b .*, s-e .*; the others are stored"):
+        with pytest.raises(
+            UpstreamError,
+            match=r"fbank: the features of 2 of 5 utterances of train are not finite numbers: "
+            r"s-b .*, s-e .*; the others are stored",
+        ):
             run(recipe.context())
     assert not recipe.dump("train").exists()
     utts = {key: utt for utt, key in read_table(recipe.dir / "data/train/utt2audio").items()}

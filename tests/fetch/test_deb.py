@@ -36,7 +36,10 @@ def with_dpkg(request, monkeypatch):
 def test_unpack_takes_what_is_wanted(tmp_path, with_dpkg):
     deb = make_deb(tmp_path / "x.deb", {"a/1.ogg": b"sound", "a/1.png": b"picture", "a/1.txt": b"text"})
     assert debs.unpack(deb, tmp_path / "out", lambda name: not name.endswith(".png")) == 2
-    assert {p.name: p.read_bytes() for p in (tmp_path / "out/a").iterdir()} == {"1.ogg": b"sound", "1.txt": b"text"}
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out/a").iterdir()} == {
+        "1.ogg": b"sound",
+        "1.txt": b"text",
+    }
 
 
 @pytest.mark.parametrize("left", [0, 4, 30, 100, 300])
@@ -57,17 +60,20 @@ def test_a_damaged_middle_is_seen_when_unpacked(tmp_path, with_dpkg):
     deb = make_deb(tmp_path / "x.deb", {"a/1.ogg": bytes(range(256)) * 400})
     raw = bytearray(deb.read_bytes())
     start = debs.members(deb)["data.tar.xz"][0]
-    raw[start + 40:start + 120] = bytes(80)
+    raw[start + 40 : start + 120] = bytes(80)
     deb.write_bytes(raw)
     with pytest.raises(DataError, match="x.deb: damaged"):
         debs.unpack(deb, tmp_path / "out", lambda name: True)
 
 
-@pytest.mark.parametrize(("make", "said"), [
-    (lambda p: None, "no such file"),
-    (lambda p: p.mkdir(), "a folder, expected a .deb"),
-    (lambda p: p.write_text("<html>404</html>"), "not a Debian package"),
-])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda p: None, "no such file"),
+        (lambda p: p.mkdir(), "a folder, expected a .deb"),
+        (lambda p: p.write_text("<html>404</html>"), "not a Debian package"),
+    ],
+)
 def test_not_a_package(tmp_path, make, said):
     make(tmp_path / "x.deb")
     with pytest.raises(DataError, match=said):

@@ -9,6 +9,7 @@ from xlt.fetch import hub
 @pytest.fixture
 def server():
     """A server on this machine that has /there, and nothing else."""
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self):
             self.send_response(200 if self.path == "/there" else 404)

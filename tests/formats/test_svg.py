@@ -9,29 +9,46 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_bars_are_as_long_as_their_values():
-    root = ET.fromstring(bars("CER < 100", ["ours", "theirs"], {"ron": [Bar(0, 10, 8, 12), Bar(1, 20, 0, 40)]}))
+    root = ET.fromstring(
+        bars("CER < 100", ["ours", "theirs"], {"ron": [Bar(0, 10, 8, 12), Bar(1, 20, 0, 40)]})
+    )
     drawn = [rect for rect in root.iter(f"{SVG}rect") if rect.get("x") == "60"]
     # the highest end of an interval, 40, is 600 pixels from zero
     assert [rect.get("width") for rect in drawn] == ["150.0", "300.0"]
     assert len({rect.get("fill") for rect in drawn}) == 2
-    ends = [(line.get("x1"), line.get("x2")) for line in root.iter(f"{SVG}line") if line.get("stroke") == "black"]
+    ends = [
+        (line.get("x1"), line.get("x2")) for line in root.iter(f"{SVG}line") if line.get("stroke") == "black"
+    ]
     assert ends == [("180.0", "240.0"), ("60.0", "660.0")]
     assert "CER < 100" in [element.text for element in root.iter(f"{SVG}text")]
 
 
 def test_curves_stand_on_a_logarithmic_axis():
-    text = curves("A <b>", {0: [Point(1, 40, 30, 50, "a"), Point(10, 20, 10, 30, "b"), Point(100, 0, 0, 10, "c & d")]},
-                  {1: Point(0, 25, 0, 0, "level")}, (1, 100, 50))
+    text = curves(
+        "A <b>",
+        {0: [Point(1, 40, 30, 50, "a"), Point(10, 20, 10, 30, "b"), Point(100, 0, 0, 10, "c & d")]},
+        {1: Point(0, 25, 0, 0, "level")},
+        (1, 100, 50),
+    )
     root = ET.fromstring(text)
     points = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter(f"{SVG}circle")]
     (x1, y1), (x2, y2), (x3, y3) = points
-    assert abs((x2 - x1) - (x3 - x2)) < 0.2 and abs((y2 - y1) - (y3 - y2)) < 0.2  # equal steps in log minutes, and in CER
+    assert (
+        abs((x2 - x1) - (x3 - x2)) < 0.2 and abs((y2 - y1) - (y3 - y2)) < 0.2
+    )  # equal steps in log minutes, and in CER
     assert y3 == 200.0 and y1 == 64.0  # 170 pixels are 50%
     (level,) = [line for line in root.iter(f"{SVG}line") if line.get("stroke-dasharray")]
     assert float(level.get("y1")) == (y1 + y3) / 2 - 170 * 5 / 50
     assert [t.text for t in root.iter(f"{SVG}title")] == ["level", "a", "b", "c & d"]
     assert root.get("aria-label") == "A <b>"
-    assert [t.text for t in root.iter(f"{SVG}text")][-6:] == ["5", "10", "20", "50", "100", "minutes of training speech"]
+    assert [t.text for t in root.iter(f"{SVG}text")][-6:] == [
+        "5",
+        "10",
+        "20",
+        "50",
+        "100",
+        "minutes of training speech",
+    ]
 
 
 def test_series_differ_in_form_as_well_as_in_colour():
@@ -48,7 +65,7 @@ def test_one_amount_of_speech_stands_in_the_middle():
 @pytest.mark.parametrize("colour", _COLOURS)
 def test_colours_stand_out_against_white(colour):
     """WCAG 2.1, 1.4.11: 3 to 1; relative luminance as defined there."""
-    parts = [int(colour[k:k + 2], 16) / 255 for k in (1, 3, 5)]
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
     assert 1.05 / (luminance + 0.05) >= 3

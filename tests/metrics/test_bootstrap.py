@@ -69,7 +69,8 @@ def test_paired_difference_and_relative_change():
 
 
 def test_paired_resamples_draw_the_same_utterances_for_both():
-    # errors vary widely between utterances, but B always has one more of 10: the difference is certain, each rate is not
+    # errors vary widely between utterances, but B always has one more of 10: the difference is certain, each
+    # rate is not
     found = pair([[k % 10, k % 10 + 1, 10] for k in range(50)])
     assert found.difference == pytest.approx(10) and found.difference_ci95 == pytest.approx((10, 10))
     assert found.above == 1
@@ -90,7 +91,8 @@ def test_paired_mean_counts_each_test_set_alike():
 def test_paired_against_no_errors():
     found = pair([[0, 1, 5]])
     assert (found.difference, found.relative, found.relative_ci95) == (20, None, None)
-    # half of the resamples of two utterances have both; a quarter has only the one without errors, and no relative change
+    # half of the resamples of two utterances have both; a quarter has only the one without errors, and no
+    # relative change
     assert pair([[0, 0, 5], [4, 2, 5]]).relative_ci95 == (-50, -50)
 
 
@@ -100,6 +102,7 @@ def test_p_is_two_sided_and_never_zero():
     assert pair([[2, 1, 10]] * 20, resamples=999).p == pytest.approx(0.002)  # the same the other way round
     # never any difference: every resample is a tie on both sides
     assert pair([[1, 1, 10]] * 20).p == 1.0
-    # of three utterances two gain one error and one loses one, each drawn 3 times with chance 1/3: the sum is −3, −1, 1, 3
+    # of three utterances two gain one error and one loses one, each drawn 3 times with chance 1/3: the sum is
+    # −3, −1, 1, 3
     # with chances 1/27, 6/27, 12/27, 8/27; it is below zero in 7/27 of all, twice that is 0.519
     assert pair([[0, 1, 10], [0, 1, 10], [1, 0, 10]], resamples=20000).p == pytest.approx(14 / 27, abs=0.02)

@@ -22,7 +22,9 @@ def test_vectorised_score_is_sacrebleus_own():
     metric = CHRF()
     hyps, refs = [h for _, h in PAIRS], [r for r, _ in PAIRS]
     for chosen in ([0, 1, 2, 3], [2], [3, 3], [0, 0, 2]):
-        stats = np.array(metric._extract_corpus_statistics([hyps[k] for k in chosen], [[refs[k] for k in chosen]]))
+        stats = np.array(
+            metric._extract_corpus_statistics([hyps[k] for k in chosen], [[refs[k] for k in chosen]])
+        )
         own = metric.corpus_score([hyps[k] for k in chosen], [[refs[k] for k in chosen]]).score
         assert f_scores(stats.sum(axis=0, keepdims=True))[0] == pytest.approx(own)
 

@@ -59,14 +59,24 @@ def test_a_rate_over_nothing_is_refused(metric, pairs):
 
 def test_as_dict_is_the_stable_form():
     score = run(wer, [("the cat sat", "a cat sat down")])
-    assert score.as_dict() == {"value": 66.667, "ci95": [66.667, 66.667], "n_ref": 3, "sub": 1, "del": 0, "ins": 1}
+    assert score.as_dict() == {
+        "value": 66.667,
+        "ci95": [66.667, 66.667],
+        "n_ref": 3,
+        "sub": 1,
+        "del": 0,
+        "ins": 1,
+    }
     assert run(ser, [("a", "a")]).as_dict()["sub"] is None
 
 
 def test_signature_says_how_the_score_was_made():
     line = run(cer, [("ab cd", "abcd")]).signature("ron-v1", 50, 7, "0.1.0")
-    assert line == ("CER 20.0 ±0.0 | norm:ron-v1 | n:1 | tok:char | space:yes | align:sclite | boot:50 | xlt:0.1.0 "
-                    "| seed:7")
+    assert (
+        line
+        == "CER 20.0 ±0.0 | norm:ron-v1 | n:1 | tok:char | space:yes | align:sclite | boot:50 | xlt:0.1.0 "
+        "| seed:7"
+    )
 
 
 def mean(metric, pairs):

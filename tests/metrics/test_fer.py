@@ -11,11 +11,18 @@ from xlt.phones.features import substitution_costs
 COSTS = {a: {b: 0.0 if a == b else 0.25 if {a, b} == {"t", "d"} else 1.0 for b in "tdak"} for a in "tdak"}
 
 
-@pytest.mark.parametrize("ref, hyp, cost", [
-    ("t a k", "t a k", 0), ("t a k", "d a k", 0.25), ("t a k", "a k", 1), ("t a k", "d a k k", 1.25), ("t", "", 1),
-    ("t a", "a d", 2),  # t lost, d written
-    ("t t", "d", 1.25),
-])
+@pytest.mark.parametrize(
+    "ref, hyp, cost",
+    [
+        ("t a k", "t a k", 0),
+        ("t a k", "d a k", 0.25),
+        ("t a k", "a k", 1),
+        ("t a k", "d a k k", 1.25),
+        ("t", "", 1),
+        ("t a", "a d", 2),  # t lost, d written
+        ("t t", "d", 1.25),
+    ],
+)
 def test_cheapest_sums(ref, hyp, cost):
     assert feature_errors(ref.split(), hyp.split(), COSTS) == cost
 
@@ -29,9 +36,12 @@ def test_rate_sums_before_it_divides():
 
 def test_costs_are_panphons():
     costs = substitution_costs(["t", "d", "a", "??"])
-    # t and d differ in voice alone, from − to +: its weight of the sum of all weights (panphon's feature_weights.csv)
+    # t and d differ in voice alone, from − to +: its weight of the sum of all weights (panphon's
+    # feature_weights.csv)
     table = panphon.FeatureTable()
-    weights = dict(zip(table.names, table.weights, strict=False))  # the tones at the end of the names have none
+    weights = dict(
+        zip(table.names, table.weights, strict=False)
+    )  # the tones at the end of the names have none
     assert costs["t"]["d"] == costs["d"]["t"] == pytest.approx(weights["voi"] / sum(weights.values()))
     assert costs["t"]["t"] == 0 and 0 < costs["t"]["d"] < costs["t"]["a"] < 1
     assert (costs["t"]["??"], costs["??"]["t"], costs["??"]["??"]) == (1, 1, 0)  # panphon does not read it
@@ -39,8 +49,10 @@ def test_costs_are_panphons():
 
 def test_never_above_per():
     pairs = [("t a k a", "d a k"), ("k a t", "t a d a"), ("a", "t")]
-    rates = [metric(*more, 10, np.random.default_rng(0)).value
-             for metric, more in ((fer, (pairs, substitution_costs)), (per, (pairs,)))]
+    rates = [
+        metric(*more, 10, np.random.default_rng(0)).value
+        for metric, more in ((fer, (pairs, substitution_costs)), (per, (pairs,)))
+    ]
     assert 0 < rates[0] <= rates[1]
 
 

@@ -29,12 +29,16 @@ def sclite():
     return command
 
 
-def counts_by(sclite: list[str], folder: Path, pairs: dict[str, tuple[list[str], list[str]]]) -> dict[str, tuple]:
+def counts_by(
+    sclite: list[str], folder: Path, pairs: dict[str, tuple[list[str], list[str]]]
+) -> dict[str, tuple]:
     """sclite's (n_ref, sub, del, ins) of each utterance."""
     write_trn(folder / "ref.trn", list(pairs), [ref for ref, _ in pairs.values()])
     write_trn(folder / "hyp.trn", list(pairs), [hyp for _, hyp in pairs.values()])
     words = "-r ref.trn trn -h hyp.trn trn -i spu_id -s -e utf-8 -o pralign stdout"
-    out = subprocess.run([*sclite, *words.split()], cwd=folder, capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [*sclite, *words.split()], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
     found = re.findall(r"^id: \((\S+)\)\nScores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)$", out, re.MULTILINE)
     return {utt: (int(c) + int(s) + int(d), int(s), int(d), int(i)) for utt, c, s, d, i in found}
 
@@ -43,8 +47,10 @@ def counts_by(sclite: list[str], folder: Path, pairs: dict[str, tuple[list[str],
 def real_pairs():
     with (Path(__file__).parent / "whisper_pairs.tsv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return {row["id"]: tuple(normalise(row[side], NORMALISERS[row["id"][:3]]) for side in ("ref", "hyp"))
-            for row in rows}
+    return {
+        row["id"]: tuple(normalise(row[side], NORMALISERS[row["id"][:3]]) for side in ("ref", "hyp"))
+        for row in rows
+    }
 
 
 def test_fixture_is_big_and_hard_enough(real_pairs):
@@ -67,25 +73,38 @@ def test_real_pairs(sclite, tmp_path, real_pairs, metric):
 
 
 def test_made_pairs_with_many_equal_alignments(sclite, tmp_path):
-    """Few different tokens: nearly every pair has several cheapest alignments, and the choice among them shows."""
+    """Few different tokens: nearly every pair has several cheapest alignments, and the choice among them
+    shows.
+    """
     rng = random.Random(0)
-    pairs = {f"s-{k:03d}": (rng.choices("αβв", k=rng.randint(1, 20)), rng.choices("αβв", k=rng.randint(0, 20)))
-             for k in range(300)}
-    assert {utt: tuple(count_edits(*pair)) for utt, pair in pairs.items()} == counts_by(sclite, tmp_path, pairs)
+    pairs = {
+        f"s-{k:03d}": (rng.choices("αβв", k=rng.randint(1, 20)), rng.choices("αβв", k=rng.randint(0, 20)))
+        for k in range(300)
+    }
+    assert {utt: tuple(count_edits(*pair)) for utt, pair in pairs.items()} == counts_by(
+        sclite, tmp_path, pairs
+    )
 
 
 def test_positions_of_made_pairs(sclite, tmp_path):
     """Not the counts alone: each word stands over the same word as in sclite's own alignment."""
     rng = random.Random(1)
-    pairs = {f"s-{k:03d}": (rng.choices("abc", k=rng.randint(1, 12)), rng.choices("abc", k=rng.randint(0, 12)))
-             for k in range(200)}
+    pairs = {
+        f"s-{k:03d}": (rng.choices("abc", k=rng.randint(1, 12)), rng.choices("abc", k=rng.randint(0, 12)))
+        for k in range(200)
+    }
     write_trn(tmp_path / "ref.trn", list(pairs), [ref for ref, _ in pairs.values()])
     write_trn(tmp_path / "hyp.trn", list(pairs), [hyp for _, hyp in pairs.values()])
     words = "-r ref.trn trn -h hyp.trn trn -i spu_id -s -e utf-8 -o pralign stdout"
-    out = subprocess.run([*sclite, *words.split()], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [*sclite, *words.split()], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     theirs = dict(re.findall(r"^id: \((\S+)\)\n(?:.*\n)*?(REF:.*\nHYP:.*)$", out, re.MULTILINE))
     assert len(theirs) == len(pairs)
     for utt, (ref, hyp) in pairs.items():
         rows = [line.split()[1:] for line in theirs[utt].lower().split("\n")]
         path = align(ref, hyp)
-        assert rows == [["*" if i is None else ref[i] for i, _ in path], ["*" if j is None else hyp[j] for _, j in path]], utt
+        assert rows == [
+            ["*" if i is None else ref[i] for i, _ in path],
+            ["*" if j is None else hyp[j] for _, j in path],
+        ], utt

@@ -31,7 +31,9 @@ CRITERIA = [("valid", "loss", "min"), ("valid", "acc", "max")]
 def test_mean_of_the_best(folder, count):
     average_nbest_models(folder, Reporter(), CRITERIA, count)
     ours = torch.load(folder / "valid.loss.ave.pth", weights_only=True)
-    assert (folder / "valid.loss.ave.pth").resolve().name == (f"valid.loss.ave_{count}best.pth" if count > 1 else "2epoch.pth")
+    assert (folder / "valid.loss.ave.pth").resolve().name == (
+        f"valid.loss.ave_{count}best.pth" if count > 1 else "2epoch.pth"
+    )
     assert not list(folder.glob("valid.acc*"))
     assert ours["n"] == 2  # a count is no mean
     states = [torch.load(folder / f"{e}epoch.pth", weights_only=True)["w"] for e in (2, 3, 1)[:count]]

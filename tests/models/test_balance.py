@@ -19,7 +19,9 @@ from xlt.models.espnet.mixing import write_plan
 @pytest.fixture
 def speech():
     """90 utterances of a, 40 of b, 10 of c, ten frames each: 900, 400 and 100 frames."""
-    category = {f"{name}-{k:02}": name for name, count in (("a", 90), ("b", 40), ("c", 10)) for k in range(count)}
+    category = {
+        f"{name}-{k:02}": name for name, count in (("a", 90), ("b", 40), ("c", 10)) for k in range(count)
+    }
     return dict.fromkeys(category, 10), category
 
 
@@ -28,11 +30,14 @@ def shares(sampler, category, epochs):
     return {name: count[name] / sum(count.values()) for name in sorted(count)}
 
 
-@pytest.mark.parametrize(("exponent", "expected"), [
-    (1, {"a": 9 / 14, "b": 4 / 14, "c": 1 / 14}),
-    (0.5, {"a": 1 / 2, "b": 1 / 3, "c": 1 / 6}),  # √900 : √400 : √100 = 30 : 20 : 10
-    (0, {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}),
-])
+@pytest.mark.parametrize(
+    ("exponent", "expected"),
+    [
+        (1, {"a": 9 / 14, "b": 4 / 14, "c": 1 / 14}),
+        (0.5, {"a": 1 / 2, "b": 1 / 3, "c": 1 / 6}),  # √900 : √400 : √100 = 30 : 20 : 10
+        (0, {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}),
+    ],
+)
 def test_shares_follow_the_power_of_the_speech(speech, exponent, expected):
     frames, category = speech
     found = power_shares(frames, category, exponent)
@@ -86,8 +91,15 @@ def test_a_plan_is_read_as_it_was_written(tmp_path, speech):
     assert Plan.read(tmp_path) == made
 
 
-@pytest.mark.parametrize("share", [{"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.4, "c": 0.4}, {"a": 0.8, "b": 0.4, "c": -0.2},
-                                   {"a": 0.5, "b": 0.2, "c": 0.2, "d": 0.1}])
+@pytest.mark.parametrize(
+    "share",
+    [
+        {"a": 0.5, "b": 0.5},
+        {"a": 0.5, "b": 0.4, "c": 0.4},
+        {"a": 0.8, "b": 0.4, "c": -0.2},
+        {"a": 0.5, "b": 0.2, "c": 0.2, "d": 0.1},
+    ],
+)
 def test_shares_that_do_not_fit(speech, share):
     with pytest.raises(DataError, match="do not fit the categories a, b, c"):
         plan(*speech, share)
@@ -116,20 +128,31 @@ def train(recipe, *words):
 
 def test_training_hears_the_languages_in_these_shares(recipe, monkeypatch, capsys):
     heard, read = Counter(), FeatureReader.__getitem__
-    monkeypatch.setattr(FeatureReader, "__getitem__", lambda self, utt: (heard.update([utt]), read(self, utt))[1])
+    monkeypatch.setattr(
+        FeatureReader, "__getitem__", lambda self, utt: (heard.update([utt]), read(self, utt))[1]
+    )
     assert train(recipe, "train.balance=0.5", "train.batch_s=8") == 0
     langs = read_table(recipe / "data/train/utt2lang")
     frames = {u: int(n) for u, n in read_table(recipe / "dump/whisper_base/train/utt2num_frames").items()}
-    roots = {lang: sum(frames[u] for u in langs if langs[u] == lang) ** 0.5 for lang in sorted(set(langs.values()))}
+    roots = {
+        lang: sum(frames[u] for u in langs if langs[u] == lang) ** 0.5 for lang in sorted(set(langs.values()))
+    }
     expected = {lang: root / sum(roots.values()) for lang, root in roots.items()}
     count = Counter()
     for utt, lang in langs.items():
         count[lang] += heard[utt] - 1  # the statistics read each once
     observed = {lang: count[lang] / sum(count.values()) for lang in expected}
     assert observed == pytest.approx(expected, abs=0.01)
-    assert observed["fra_Latn"] < 0.6 < 0.7 < sum(frames[u] for u in frames if langs[u] == "fra_Latn") / sum(frames.values())
+    assert (
+        observed["fra_Latn"]
+        < 0.6
+        < 0.7
+        < sum(frames[u] for u in frames if langs[u] == "fra_Latn") / sum(frames.values())
+    )
     total = sum(frames.values())
-    assert sum(frames[u] * (heard[u] - 1) for u in frames) == pytest.approx(4 * total, rel=0.1)  # four epochs of usual length
+    assert sum(frames[u] * (heard[u] - 1) for u in frames) == pytest.approx(
+        4 * total, rel=0.1
+    )  # four epochs of usual length
     assert "balance 0.5: of " in capsys.readouterr().out
     log = (recipe / "exp/main/train.log").read_text()
     assert "[valid] Batch sampler: LengthBatchSampler" in log and "[train] Batch sampler" not in log
@@ -144,7 +167,9 @@ def test_speed_copies_have_the_language_of_their_utterance(recipe):
     langs = read_table(recipe / "data/train/utt2lang")
     folder = recipe / "shapes"
     folder.mkdir()
-    (folder / "speech_shape").write_text("".join(f"{name}{u} 10,1\n" for u in langs for name in ("", "sp0.9-")))
+    (folder / "speech_shape").write_text(
+        "".join(f"{name}{u} 10,1\n" for u in langs for name in ("", "sp0.9-"))
+    )
     ctx = Context(recipe, load(recipe, ["train.balance=0"]))
     write_plan(ctx, {"speed": [0.9, 1.0]}, None, folder)
     made = Plan.read(folder)

@@ -1,4 +1,6 @@
-"""Frontends that encode during training: the same features as the cache's, whatever mode, batch and checkpoint."""
+"""Frontends that encode during training: the same features as the cache's, whatever mode, batch and
+checkpoint.
+"""
 
 import contextlib
 import io
@@ -27,14 +29,25 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def group_norm(tmp_path_factory):
-    """Like wav2vec2-base: a group norm over time in the convolutions, so a clip feels what it is padded with."""
+    """Like wav2vec2-base: a group norm over time in the convolutions, so a clip feels what it is padded
+    with.
+    """
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
     folder = tmp_path_factory.mktemp("models") / "group"
     torch.manual_seed(0)
-    Wav2Vec2Model(Wav2Vec2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-                                 conv_dim=[16] * 7, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
-                                 feat_extract_norm="group")).save_pretrained(folder)
+    Wav2Vec2Model(
+        Wav2Vec2Config(
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            conv_dim=[16] * 7,
+            num_conv_pos_embeddings=8,
+            num_conv_pos_embedding_groups=2,
+            feat_extract_norm="group",
+        )
+    ).save_pretrained(folder)
     Wav2Vec2FeatureExtractor(return_attention_mask=False).save_pretrained(folder)
     return folder
 
@@ -46,8 +59,17 @@ def waves():
 
 
 def frontend(path, layers="mix", norm="none", identity=None, stats_file=None, upstream=TINY):
-    arguments = dict(upstream=upstream, path=str(path) if path else None, cache=None, identity=identity, layers=layers,
-                     norm=norm, dtype="float32", batch_s=12.0, stats_file=str(stats_file) if stats_file else None)
+    arguments = dict(
+        upstream=upstream,
+        path=str(path) if path else None,
+        cache=None,
+        identity=identity,
+        layers=layers,
+        norm=norm,
+        dtype="float32",
+        batch_s=12.0,
+        stats_file=str(stats_file) if stats_file else None,
+    )
     if upstream != TINY:
         return FrozenUpstream(**arguments)
     from xlt.models.espnet.frontends.s3prl import FrozenS3prl
@@ -71,8 +93,7 @@ def cached(path, waves, layers, upstream=TINY):
 
 def save_statistics(made, waves, file):
     named = {str(n): w for n, w in enumerate(waves)}
-    for _, total in statistics(made, named.get, {k: len(w) for k, w in named.items()}, batch_s=2.0):  # noqa: B007
-        pass
+    *_, (_, total) = statistics(made, named.get, {k: len(w) for k, w in named.items()}, batch_s=2.0)
     np.savez(file, **total)
     return file
 
@@ -81,7 +102,9 @@ def save_statistics(made, waves, file):
 def test_in_train_mode_each_utterance_of_a_batch_gets_its_cached_features(model, waves, request):
     path = request.getfixturevalue(model)
     made = frontend(path, layers=[0, 1]).train()
-    assert (made.raw_frames is None) == (model == "group_norm")  # the second may only batch clips of one length
+    assert (made.raw_frames is None) == (
+        model == "group_norm"
+    )  # the second may only batch clips of one length
     speech, sizes = padded(waves)
     states, lengths = made.hidden(speech, sizes)
     again, _ = made.hidden(speech, sizes)
@@ -107,7 +130,9 @@ def test_model_and_optimiser_know_nothing_of_the_upstream(upstream, tiny, waves,
     made = frontend(tiny if upstream == TINY else None, upstream=upstream)
     assert list(made.state_dict()) == [n for n, _ in made.named_parameters()] == ["featurizer.weights"]
     save_statistics(made, waves, tmp_path / "stats.npz")
-    made = frontend(tiny if upstream == TINY else None, upstream=upstream, stats_file=tmp_path / "stats.npz").train()
+    made = frontend(
+        tiny if upstream == TINY else None, upstream=upstream, stats_file=tmp_path / "stats.npz"
+    ).train()
     out, _ = made(*padded(waves))
     (out * torch.linspace(0, 1, out.shape[-1])).square().sum().backward()
     assert made.featurizer.weights.grad is not None
@@ -168,8 +193,13 @@ def test_mix_is_the_cached_mix_behind_global_mvn_at_equal_weights(norm, tiny, wa
         made.featurizer.weights.copy_(torch.tensor([0.3, -1.0, 0.8]))
     weights = np.exp([0.3, -1.0, 0.8])
     layers = [np.concatenate(cached(tiny, waves, n)) for n in range(3)]
-    mix = Mix([0, 1, 2], weights / weights.sum(), norm, np.stack([x.mean(0) for x in layers]),
-              np.stack([x.std(0) for x in layers]))
+    mix = Mix(
+        [0, 1, 2],
+        weights / weights.sum(),
+        norm,
+        np.stack([x.mean(0) for x in layers]),
+        np.stack([x.std(0) for x in layers]),
+    )
     mixed = mix.apply([torch.from_numpy(x)[None] for x in layers])[0]
     wanted = (mixed - mixed.mean(0)) / mixed.std(0, correction=0)
     out, lengths = made(*padded(waves))
@@ -186,7 +216,10 @@ def test_featurizer_is_s3prls_up_to_mean_and_deviation(norm, tmp_path):
 
     torch.manual_seed(0)
     states = [torch.randn(2, 7, 5) * (n + 1) + n for n in range(3)]
-    theirs = Theirs(SimpleNamespace(hidden_sizes=[5] * 3, downsample_rates=[320] * 3, num_layers=3), normalize=norm == "frame")
+    theirs = Theirs(
+        SimpleNamespace(hidden_sizes=[5] * 3, downsample_rates=[320] * 3, num_layers=3),
+        normalize=norm == "frame",
+    )
     ours = Featurizer([0, 1, 2], True, norm, None)
     np.savez(tmp_path / "s.npz", **ours.moments(states, torch.tensor([7, 7])))
     ours = Featurizer([0, 1, 2], True, norm, str(tmp_path / "s.npz"))
@@ -197,7 +230,9 @@ def test_featurizer_is_s3prls_up_to_mean_and_deviation(norm, tmp_path):
             theirs.weights.copy_(torch.tensor(weights))
         wanted, _ = theirs(states, [torch.tensor([7, 7])] * 3)
         flat = wanted.reshape(-1, 5)
-        torch.testing.assert_close(ours(states), (wanted - flat.mean(0)) / flat.std(0, correction=0), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            ours(states), (wanted - flat.mean(0)) / flat.std(0, correction=0), atol=1e-5, rtol=1e-4
+        )
 
 
 def test_statistics_leave_out_what_stands_behind_an_utterances_end():
@@ -231,7 +266,9 @@ def test_fbank_frames_are_counted_as_they_come(waves):
 
 def test_whisper_pads_and_cuts_in_training_as_in_extraction(tmp_path):
     rng = np.random.default_rng(2)
-    clips = [rng.normal(0, 0.1, n * 1600).astype(np.float32) for n in (20, 70, 311)]  # 5 s, 10 s, 30 s and another window
+    clips = [
+        rng.normal(0, 0.1, n * 1600).astype(np.float32) for n in (20, 70, 311)
+    ]  # 5 s, 10 s, 30 s and another window
     made = frontend(None, upstream="whisper_base", layers=[0, 4]).train()
     states, lengths = made.hidden(*padded(clips))
     for row, matrix in enumerate(cached(None, clips, [0, 4], "whisper_base")):
@@ -249,4 +286,6 @@ def test_bfloat16_is_that_of_the_extraction(tiny, waves):
     states, lengths = made.hidden(*padded(waves))
     assert states[0].dtype == torch.float32 and not torch.equal(states[0], exact)
     for row, matrix in enumerate(matrices):
-        torch.testing.assert_close(states[0][row, : lengths[row]], torch.from_numpy(matrix), atol=0.05, rtol=0.05)
+        torch.testing.assert_close(
+            states[0][row, : lengths[row]], torch.from_numpy(matrix), atol=0.05, rtol=0.05
+        )

@@ -1,4 +1,6 @@
-"""The frontend that trains its upstream: at first the frozen features, then gradients where they belong and nowhere else."""
+"""The frontend that trains its upstream: at first the frozen features, then gradients where they belong and
+nowhere else.
+"""
 
 import contextlib
 import io
@@ -16,8 +18,16 @@ from xlt.models.espnet.tuning import Tuning, parameter_groups
 
 UPSTREAMS = {"wav2vec2": "hf_wav2vec2_custom", "group_norm": "hf_wav2vec2_custom", "whisper": "whisper_base"}
 SIZES = [9000, 500, 23456, 81000]  # below what wav2vec2's convolutions take; above Whisper's grid of 5 s
-TUNING = Tuning(freeze="extractor", freeze_updates=0, upstream_lr=0.1, layer_decay=0.5, upstream_dropout=0.0,
-                checkpointing=False, adapter="none", adapter_dim=4)
+TUNING = Tuning(
+    freeze="extractor",
+    freeze_updates=0,
+    upstream_lr=0.1,
+    layer_decay=0.5,
+    upstream_dropout=0.0,
+    checkpointing=False,
+    adapter="none",
+    adapter_dim=4,
+)
 
 
 def tuning(**changes) -> dict:
@@ -29,12 +39,24 @@ def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-    made = {"wav2vec2": make_tiny_wav2vec2(root / "tiny"), "whisper": make_tiny_whisper(root / "whisper"),
-            "group_norm": root / "group"}  # as wav2vec2-base: group norm, norms behind the sublayers
+    made = {
+        "wav2vec2": make_tiny_wav2vec2(root / "tiny"),
+        "whisper": make_tiny_whisper(root / "whisper"),
+        "group_norm": root / "group",
+    }  # as wav2vec2-base: group norm, norms behind the sublayers
     torch.manual_seed(0)
-    Wav2Vec2Model(Wav2Vec2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-                                 conv_dim=[32] * 7, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
-                                 feat_extract_norm="group")).save_pretrained(made["group_norm"])
+    Wav2Vec2Model(
+        Wav2Vec2Config(
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            conv_dim=[32] * 7,
+            num_conv_pos_embeddings=8,
+            num_conv_pos_embedding_groups=4,
+            feat_extract_norm="group",
+        )
+    ).save_pretrained(made["group_norm"])
     Wav2Vec2FeatureExtractor(return_attention_mask=False).save_pretrained(made["group_norm"])
     return made
 
@@ -54,12 +76,24 @@ def padded(waves):
 
 
 def arguments(folders, model, layers, stats_file=None, **more):
-    return dict(upstream=UPSTREAMS[model], path=str(folders[model]), cache=None, identity=None, layers=layers, norm="corpus",
-                dtype="float32", batch_s=12.0, stats_file=str(stats_file) if stats_file else None, **more)
+    return dict(
+        upstream=UPSTREAMS[model],
+        path=str(folders[model]),
+        cache=None,
+        identity=None,
+        layers=layers,
+        norm="corpus",
+        dtype="float32",
+        batch_s=12.0,
+        stats_file=str(stats_file) if stats_file else None,
+        **more,
+    )
 
 
 def tuned(folders, model, layers="mix", stats_file=None, architecture=None, **changes):
-    return TunedUpstream(**arguments(folders, model, layers, stats_file, tuning=tuning(**changes)), architecture=architecture)
+    return TunedUpstream(
+        **arguments(folders, model, layers, stats_file, tuning=tuning(**changes)), architecture=architecture
+    )
 
 
 def frozen(folders, model, layers, stats_file=None):
@@ -75,8 +109,7 @@ def stats(folders, waves, tmp_path_factory):
     for model in UPSTREAMS:
         named = {str(n): w for n, w in enumerate(waves)}
         made = frozen(folders, model, "mix")
-        for _, total in statistics(made, named.get, {k: len(w) for k, w in named.items()}, batch_s=2.0):  # noqa: B007
-            pass
+        *_, (_, total) = statistics(made, named.get, {k: len(w) for k, w in named.items()}, batch_s=2.0)
         files[model] = tmp_path_factory.mktemp("stats") / f"{model}.npz"
         np.savez(files[model], **total)
     return files
@@ -87,8 +120,15 @@ def loss(frontend, waves):
     return (out * torch.linspace(0.5, 1.5, out.shape[-1])).square().mean()
 
 
-@pytest.mark.parametrize("changes", [{}, {"freeze": "none", "checkpointing": True},
-                                     {"freeze": "upstream", "adapter": "lora"}, {"freeze": "upstream", "adapter": "houlsby"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"freeze": "none", "checkpointing": True},
+        {"freeze": "upstream", "adapter": "lora"},
+        {"freeze": "upstream", "adapter": "houlsby"},
+    ],
+)
 @pytest.mark.parametrize("model", UPSTREAMS)
 def test_before_the_first_update_it_gives_the_frozen_features(folders, waves, stats, model, changes):
     made = tuned(folders, model, stats_file=stats[model], **changes).train()
@@ -97,8 +137,11 @@ def test_before_the_first_update_it_gives_the_frozen_features(folders, waves, st
     assert lengths.tolist() == theirs.tolist() and made.output_size() == wanted.shape[2] == 32
     for row, length in enumerate(lengths):
         torch.testing.assert_close(got[row, :length], wanted[row, :length], atol=2e-4, rtol=2e-4)
-    cached = encode_waves(load(Setup(find_weights(UPSTREAMS[model], str(folders[model]), None, None), [0, 1], "float32", 12.0)),
-                          waves, [0, 1])
+    cached = encode_waves(
+        load(Setup(find_weights(UPSTREAMS[model], str(folders[model]), None, None), [0, 1], "float32", 12.0)),
+        waves,
+        [0, 1],
+    )
     states, _ = tuned(folders, model, [0, 1], **changes).train().hidden(*padded(waves))
     for row, matrix in enumerate(cached):
         both = torch.cat([s[row, : len(matrix)] for s in states], dim=1)
@@ -110,7 +153,7 @@ def test_whisper_is_cut_into_windows_of_30_s_as_in_extraction(folders):
     states, lengths = tuned(folders, "whisper", 2).hidden(*padded([clip]))
     assert lengths.tolist() == [1550]
     source = find_weights("whisper_base", str(folders["whisper"]), None, None)
-    matrix, = encode_waves(load(Setup(source, 2, "float32", 12.0)), [clip], 2)
+    (matrix,) = encode_waves(load(Setup(source, 2, "float32", 12.0)), [clip], 2)
     torch.testing.assert_close(states[0][0], torch.from_numpy(matrix), atol=1e-4, rtol=1e-4)
 
 
@@ -153,10 +196,14 @@ def test_the_head_learns_alone_until_freeze_updates_and_a_resumed_training_knows
 
 @pytest.mark.parametrize("adapter, parts", [("lora", 2 * 4), ("houlsby", 2 * 2 * 2)])
 @pytest.mark.parametrize("model", UPSTREAMS)
-def test_of_an_upstream_with_adapters_only_these_are_trained_and_saved(folders, waves, stats, model, adapter, parts):
+def test_of_an_upstream_with_adapters_only_these_are_trained_and_saved(
+    folders, waves, stats, model, adapter, parts
+):
     made = tuned(folders, model, stats_file=stats[model], freeze="upstream", adapter=adapter).train()
     names = {n for n, _ in made.named_parameters()}
-    assert len(names) == 2 * parts + 1 and all(n.startswith("adapters.") for n in names - {"featurizer.weights"})
+    assert len(names) == 2 * parts + 1 and all(
+        n.startswith("adapters.") for n in names - {"featurizer.weights"}
+    )
     assert set(made.state_dict()) == names | {"updates"}
     optimiser = torch.optim.Adam(made.parameters(), lr=0.01)
     before = loss(made, waves).detach()
@@ -217,9 +264,17 @@ def test_the_learning_rate_falls_from_layer_to_layer_and_the_schedule_scales_all
     model.frontend = tuned(folders, "wav2vec2", stats_file=stats["wav2vec2"], freeze="none")
     model.head = torch.nn.Linear(2, 3)
     groups = parameter_groups(model)
-    assert sum(len(g["params"]) for g in groups) == len({id(p) for g in groups for p in g["params"]}) == \
-        len(list(model.parameters()))
-    assert [g.get("lr") for g in groups] == [None, 0.025, 0.05, 0.1]  # head; extractor, layers 1 and 2: halved each
+    assert (
+        sum(len(g["params"]) for g in groups)
+        == len({id(p) for g in groups for p in g["params"]})
+        == len(list(model.parameters()))
+    )
+    assert [g.get("lr") for g in groups] == [
+        None,
+        0.025,
+        0.05,
+        0.1,
+    ]  # head; extractor, layers 1 and 2: halved each
     assert len(groups[0]["params"]) == 3  # the head, and the layer weights
     assert any(p is model.frontend.net.final_norm.weight for p in groups[3]["params"])
     optimiser = torch.optim.Adam(groups, lr=0.4)
@@ -254,18 +309,37 @@ def test_s3prls_own_files_are_trained_too(tmp_path, waves, monkeypatch):
     from s3prl.upstream.wav2vec2.wav2vec2_model import AudioPretrainingConfig, Wav2Vec2Config, Wav2Vec2Model
 
     config = Wav2Vec2Config(
-        extractor_mode="layer_norm", conv_bias=True, layer_norm_first=True, encoder_layers=2, encoder_embed_dim=32,
-        encoder_ffn_embed_dim=64, encoder_attention_heads=4, final_dim=16, latent_vars=8, encoder_layerdrop=0.3,
-        conv_feature_layers="[(32, 10, 5)] + [(32, 3, 2)] * 4 + [(32, 2, 2)] * 2", conv_pos=16, conv_pos_groups=4)
+        extractor_mode="layer_norm",
+        conv_bias=True,
+        layer_norm_first=True,
+        encoder_layers=2,
+        encoder_embed_dim=32,
+        encoder_ffn_embed_dim=64,
+        encoder_attention_heads=4,
+        final_dim=16,
+        latent_vars=8,
+        encoder_layerdrop=0.3,
+        conv_feature_layers="[(32, 10, 5)] + [(32, 3, 2)] * 4 + [(32, 2, 2)] * 2",
+        conv_pos=16,
+        conv_pos_groups=4,
+    )
     torch.manual_seed(0)
     file = tmp_path / "tiny.xlsr2_300m.pt"
-    torch.save({"task_cfg": dataclasses.asdict(AudioPretrainingConfig(normalize=True)),
-                "model_cfg": dataclasses.asdict(config), "model_weight": Wav2Vec2Model(config).state_dict()}, file)
+    torch.save(
+        {
+            "task_cfg": dataclasses.asdict(AudioPretrainingConfig(normalize=True)),
+            "model_cfg": dataclasses.asdict(config),
+            "model_weight": Wav2Vec2Model(config).state_dict(),
+        },
+        file,
+    )
     monkeypatch.setitem(UPSTREAMS, "fairseq", "xls_r_300m")
     made = tuned({"fairseq": file}, "fairseq", [0, 1, 2], freeze="none").train()
     states, _ = made.hidden(*padded(waves))
     source = find_weights("xls_r_300m", str(file), None, None)
-    for row, matrix in enumerate(encode_waves(load(Setup(source, [0, 1, 2], "float32", 12.0)), waves, [0, 1, 2])):
+    for row, matrix in enumerate(
+        encode_waves(load(Setup(source, [0, 1, 2], "float32", 12.0)), waves, [0, 1, 2])
+    ):
         got = torch.cat([s[row, : len(matrix)] for s in states], dim=1)
         torch.testing.assert_close(got, torch.from_numpy(matrix), atol=1e-4, rtol=1e-4)
     states[-1].square().sum().backward()
@@ -276,16 +350,29 @@ def test_s3prls_own_files_are_trained_too(tmp_path, waves, monkeypatch):
 
 
 def test_an_upstream_of_another_build_is_refused(tmp_path):
-    folder = save_wav2vec2(tmp_path / "adapted", 0, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                           intermediate_size=16, conv_dim=[16] * 7, num_conv_pos_embeddings=8, hidden_act="relu",
-                           num_conv_pos_embedding_groups=2)
-    with pytest.raises(UpstreamError, match="built in a way that cannot be trained here.*train.freeze=upstream"):
+    folder = save_wav2vec2(
+        tmp_path / "adapted",
+        0,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=[16] * 7,
+        num_conv_pos_embeddings=8,
+        hidden_act="relu",
+        num_conv_pos_embedding_groups=2,
+    )
+    with pytest.raises(
+        UpstreamError, match="built in a way that cannot be trained here.*train.freeze=upstream"
+    ):
         tuned({"wav2vec2": folder}, "wav2vec2")
 
 
 def test_other_weights_a_missing_layer_and_diverged_features_are_named(folders, waves, tmp_path):
     other = make_tiny_whisper(tmp_path / "other", seed=1)
-    wrong = arguments(folders, "whisper", 1) | {"identity": find_weights("whisper_base", str(other), None, None).identity}
+    wrong = arguments(folders, "whisper", 1) | {
+        "identity": find_weights("whisper_base", str(other), None, None).identity
+    }
     with pytest.raises(UpstreamError, match="the features were to come from"):
         TunedUpstream(**wrong, tuning=tuning())
     with pytest.raises(ConfigError, match="has the layers 0 to 2, found 7"):

@@ -62,7 +62,9 @@ def test_spans_never_leave_the_utterance():
 def test_unknown_encoder_and_argument_are_named():
     with pytest.raises(ConfigError, match="no encoder 'blsmt'"):
         check_arguments("encoder", "blsmt", {})
-    with pytest.raises(ConfigError, match="blstm has no argument 'hiden_size'; it has hidden_size, num_layers, dropout"):
+    with pytest.raises(
+        ConfigError, match="blstm has no argument 'hiden_size'; it has hidden_size, num_layers, dropout"
+    ):
         check_arguments("encoder", "blstm", {"hiden_size": 3})
     check_arguments("encoder", "transformer", {"output_size": 64})
 
@@ -87,7 +89,8 @@ def test_deepspeech2_gives_an_utterance_the_same_result_in_every_batch():
 
 
 def test_deepspeech2_stacked_frames_are_a_stride_over_frames():
-    # the first layer over 2 channels of 6 frames = a layer of kernel 10 and stride 2 over 12 frames in one channel
+    # the first layer over 2 channels of 6 frames = a layer of kernel 10 and stride 2 over 12 frames in one
+    # channel
     conv = deepspeech2().convs[0]
     x = torch.randn(1, 12, 8)
     stacked = conv(x.reshape(1, 6, 2, 8).transpose(1, 2))
@@ -100,7 +103,9 @@ def test_deepspeech2_learns_in_all_its_parts_and_not_from_padding():
     encoder = deepspeech2().train()
     x = torch.randn(2, 6, 16, requires_grad=True)
     out, _, _ = encoder(x, torch.tensor([6, 3]))
-    (out[0].square().sum() + out[1, :3].square().sum()).backward()  # the sum of what is normalised would be constant
+    (
+        out[0].square().sum() + out[1, :3].square().sum()
+    ).backward()  # the sum of what is normalised would be constant
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
     assert (x.grad[1, :3] != 0).any() and (x.grad[1, 3:] == 0).all()
 
@@ -117,7 +122,9 @@ def test_masked_batch_norm_is_torchs_on_speech_without_padding():
     inside = torch.zeros(2, 1, 7, 1, dtype=torch.bool)
     for row, length in enumerate(lengths):
         inside[row, :, :length] = True
-    flat = torch.cat([x[row, :, :n].reshape(3, -1) for row, n in enumerate(lengths)], dim=1).T  # ((7 + 2) · 4, 3)
+    flat = torch.cat(
+        [x[row, :, :n].reshape(3, -1) for row, n in enumerate(lengths)], dim=1
+    ).T  # ((7 + 2) · 4, 3)
     expected = torchs(flat)
     got = ours(x, inside)
     torch.testing.assert_close(got[0].reshape(3, -1).T, expected[:28], atol=1e-5, rtol=1e-5)

@@ -14,7 +14,11 @@ def train(tmp_path):
 
 
 def test_frames_of_clips():
-    assert (upstream_rate("fbank"), upstream_rate("whisper_base"), upstream_rate("xls_r_300m")) == (100.0, 50.0, 50.0)
+    assert (upstream_rate("fbank"), upstream_rate("whisper_base"), upstream_rate("xls_r_300m")) == (
+        100.0,
+        50.0,
+        50.0,
+    )
     assert upstream_frames(1.0, 50.0) == 50
     assert upstream_frames(1.0001, 50.0) == 51  # 16002 samples: the last frame is begun
     assert upstream_frames(0.5, 100.0) == 50
@@ -30,16 +34,30 @@ def test_steps_count_a_blank_between_equal_labels():
     assert [ctc_steps(text) for text in ("", "abc", "aa", "aaa", "abba")] == [1, 3, 3, 5, 5]
 
 
-@pytest.mark.parametrize(("encoder", "conf"), [
-    *[("transformer", {"input_layer": layer}) for layer in ("conv2d", "conv2d1", "conv2d2", "conv2d6", "conv2d8", "linear")],
-    ("transformer", {}), ("e_branchformer", {"input_layer": "conv1d2"}), ("e_branchformer", {"input_layer": "conv1d3"}),
-    ("conformer", {}), ("rnn", {}), ("rnn", {"subsample": [1, 3]}), ("vgg_rnn", {})])
+@pytest.mark.parametrize(
+    ("encoder", "conf"),
+    [
+        *[
+            ("transformer", {"input_layer": layer})
+            for layer in ("conv2d", "conv2d1", "conv2d2", "conv2d6", "conv2d8", "linear")
+        ],
+        ("transformer", {}),
+        ("e_branchformer", {"input_layer": "conv1d2"}),
+        ("e_branchformer", {"input_layer": "conv1d3"}),
+        ("conformer", {}),
+        ("rnn", {}),
+        ("rnn", {"subsample": [1, 3]}),
+        ("vgg_rnn", {}),
+    ],
+)
 def test_encoders_that_shorten_as_espnet_does(train, encoder, conf):
     import torch
 
     from xlt.models.espnet.task import encoder_choices
 
-    made = encoder_choices.classes[encoder](input_size=80, **conf, **({} if "rnn" in encoder else {"num_blocks": 1})).eval()
+    made = encoder_choices.classes[encoder](
+        input_size=80, **conf, **({} if "rnn" in encoder else {"num_blocks": 1})
+    ).eval()
     train = dataclasses.replace(train, encoder=encoder, encoder_conf=conf)
     for frames in (40, 41, 52, 99):
         lengths = made(torch.randn(2, frames, 80), torch.tensor([frames, frames - 5]))[1].tolist()

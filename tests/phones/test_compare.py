@@ -60,7 +60,11 @@ def egs(tmp_path, monkeypatch):
     """Three recipes as stage 1 leaves them, in an egs/ of their own."""
     from xlt.core import config
 
-    for name, code, text in (("cat", "cat_Latn", "casa"), ("spa", "spa_Latn", "casa"), ("ron", "ron_Latn", "casă")):
+    for name, code, text in (
+        ("cat", "cat_Latn", "casa"),
+        ("spa", "spa_Latn", "casa"),
+        ("ron", "ron_Latn", "casă"),
+    ):
         data = tmp_path / "egs" / name / "data" / "train"
         data.mkdir(parents=True)
         (tmp_path / "egs" / name / "recipe.yaml").write_text(f"lang: {code}\n")
@@ -73,12 +77,29 @@ def test_command_ranks_and_writes_json_and_a_picture(egs, tmp_path, capsys):
     from PIL import Image
 
     made, picture = tmp_path / "p.json", tmp_path / "p.png"
-    assert main(["phones", "cat", "--sources", f"spa,{egs / 'ron'}", "--json", str(made), "--heatmap", str(picture)]) == 0
+    assert (
+        main([
+            "phones",
+            "cat",
+            "--sources",
+            f"spa,{egs / 'ron'}",
+            "--json",
+            str(made),
+            "--heatmap",
+            str(picture),
+        ])
+        == 0
+    )
     out = capsys.readouterr().out
     # casa is k a z ə; Spanish k a s a has k a, Romanian k a s ə has k a ə
     document = json.loads(made.read_text())
     assert [(row["name"], row["exact"]) for row in document["ranking"]] == [("ron", 0.75), ("spa", 0.5)]
-    assert document["ranking"][0]["missing"][0] | {"distance": 0} == {"phone": "z", "count": 1, "nearest": "s", "distance": 0}
+    assert document["ranking"][0]["missing"][0] | {"distance": 0} == {
+        "phone": "z",
+        "count": 1,
+        "nearest": "s",
+        "distance": 0,
+    }
     assert "cat: 4 phones" in out and "z 1× → s" in out
     assert document["uriel"]["inventory"]["n"] == 3 and "inventory distances, 3 pairs" in out
     with Image.open(picture) as image:
@@ -89,17 +110,27 @@ def test_a_table_of_the_target_is_not_used_for_the_sources(egs, tmp_path, capsys
     table = tmp_path / "g2p.tsv"
     table.write_text("c\tk\na\ta\ns\tθ\n", encoding="utf-8")
     assert main(["phones", "cat", "--sources", "spa", f"phones.table={table}"]) == 2
-    assert "g2p.tsv: one table, but there are cat_Latn, ron_Latn, spa_Latn; call it by its language" in capsys.readouterr().err
+    assert (
+        "g2p.tsv: one table, but there are cat_Latn, ron_Latn, spa_Latn; call it by its language"
+        in capsys.readouterr().err
+    )
     table.rename(tmp_path / "cat_Latn.tsv")
     assert main(["phones", "cat", "--sources", "spa", f"phones.table={tmp_path / 'cat_Latn.tsv'}"]) == 0
     assert "θ 1× → s" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("words", "part"), [
-    (["nosuch", "--sources", "spa"], "nosuch: no recipe"), (["cat", "--sources", "cat"], "no recipe but the target itself"),
-    (["cat", "--sources", "spa", "phones.g2p=tsv"], "phones.g2p=tsv: no table for"),
-    (["cat", "--sources", "spa", "data.train_minutes=5"], "train_5min/text: not there; stage 1 (data) makes it"),
-])
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["nosuch", "--sources", "spa"], "nosuch: no recipe"),
+        (["cat", "--sources", "cat"], "no recipe but the target itself"),
+        (["cat", "--sources", "spa", "phones.g2p=tsv"], "phones.g2p=tsv: no table for"),
+        (
+            ["cat", "--sources", "spa", "data.train_minutes=5"],
+            "train_5min/text: not there; stage 1 (data) makes it",
+        ),
+    ],
+)
 def test_command_s_errors(egs, words, part, capsys):
     assert main(["phones", *words]) == 2
     assert part in capsys.readouterr().err

@@ -1,4 +1,6 @@
-"""Small corpora in the true layouts of public ones, with tones for speech: what a user has after the download."""
+"""Small corpora in the true layouts of public ones, with tones for speech: what a user has after the
+download.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,20 @@ import numpy as np
 import soundfile
 
 WORDS = {
-    "swh": "nyumba maji mtoto chakula ng'ombe leo", "tur": "ev su ışık İstanbul'da çocuk gözlük",
-    "mar": "घर पाणी मुलगा झाड पक्षी क्षण", "quy": "wasi yaku wawa mikhuna ñan qam",
-    "por": "casa água menino coração pão amanhã", "fin": "talo vesi yö älä lapsi ruokaa",
-    "cmn": "房子 水 孩子 吃饭 图书馆 明天", "eng": "house water child Food don't tomorrow",
+    "swh": "nyumba maji mtoto chakula ng'ombe leo",
+    "tur": "ev su ışık İstanbul'da çocuk gözlük",
+    "mar": "घर पाणी मुलगा झाड पक्षी क्षण",
+    "quy": "wasi yaku wawa mikhuna ñan qam",
+    "por": "casa água menino coração pão amanhã",
+    "fin": "talo vesi yö älä lapsi ruokaa",
+    "cmn": "房子 水 孩子 吃饭 图书馆 明天",
+    "eng": "house water child Food don't tomorrow",
 }
 SETS = {"train": 8, "dev": 3, "test": 4}
-_CV = "client_id path sentence_id sentence sentence_domain up_votes down_votes age gender accents variant locale segment".split()
+_CV = (
+    "client_id path sentence_id sentence sentence_domain up_votes down_votes age gender accents variant"
+    " locale segment".split()
+)
 ACCENTS = ("Scottish English", "India and South Asia (India, Pakistan, Sri Lanka)", "")
 
 
@@ -44,8 +53,21 @@ def common_voice(folder: Path, iso: str, locale: str) -> Path:
             clip = f"common_voice_{locale}_{30000000 + number}.mp3"
             tone(folder / "clips" / clip, number, 32000)
             speaker = f"{'abcdef'['train dev test'.split().index(name) * 2 + number % 2]:0<128}"
-            rows[name].append([speaker, clip, f"{number:064x}", sentence, "", "2", "0", "twenties", "female_feminine",
-                               ACCENTS[number % 3] if iso == "eng" else "", "", locale, ""])
+            rows[name].append([
+                speaker,
+                clip,
+                f"{number:064x}",
+                sentence,
+                "",
+                "2",
+                "0",
+                "twenties",
+                "female_feminine",
+                ACCENTS[number % 3] if iso == "eng" else "",
+                "",
+                locale,
+                "",
+            ])
     for name, own in {**rows, "validated": sum(rows.values(), [])}.items():
         text = "".join("\t".join(row) + "\n" for row in [_CV, *own])
         (folder / f"{name}.tsv").write_text(text, encoding="utf-8")
@@ -53,7 +75,9 @@ def common_voice(folder: Path, iso: str, locale: str) -> Path:
 
 
 def fleurs(folder: Path, iso: str) -> Path:
-    """``LANG_REGION``: tables without a header, wav at 16 kHz in audio/SET; each sentence has a number of the parallel text."""
+    """``LANG_REGION``: tables without a header, wav at 16 kHz in audio/SET; each sentence has a number of the
+    parallel text.
+    """
     told = iter(enumerate(sentences(iso)))
     for name, count in SETS.items():
         lines = []
@@ -63,6 +87,8 @@ def fleurs(folder: Path, iso: str) -> Path:
             samples = tone(folder / "audio" / name / clip, number + 50, 16000)
             plain = "".join(c for c in sentence.lower() if c not in ",.，。")
             spelt = " ".join("|" if c == " " else c for c in plain) + " |"
-            lines.append("\t".join([str(number + 1), clip, sentence, plain, spelt, str(samples), "FEMALE"]) + "\n")
+            lines.append(
+                "\t".join([str(number + 1), clip, sentence, plain, spelt, str(samples), "FEMALE"]) + "\n"
+            )
         (folder / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
     return folder

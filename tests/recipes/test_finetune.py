@@ -32,15 +32,25 @@ def root(tmp_path_factory):
     folder = root / "recipe"
     folder.mkdir()
     (folder / "recipe.yaml").write_text(
-        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\nscore: {{bootstrap: 20}}\n"
-        "train: {max_epochs: 3, min_updates: 0, projection: 16, batch_s: 6, encoder_conf: {hidden_size: 16}}\n")
+        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\nscore: {{bootstrap:"
+        " 20}\ntrain: {max_epochs: 3, min_updates: 0, projection: 16, batch_s: 6, encoder_conf:"
+        " {hidden_size: 16}}\n"
+    )
     assert main(["data", "--recipe", str(folder)]) == main(["tokens", "--recipe", str(folder)]) == 0
     return root
 
 
 def words(folder, name, what, *settings):
-    return ["--recipe", str(folder), f"preset={PRESETS[what]}", f"features.upstream={UPSTREAMS[name]}",
-            f"features.path={folder.parent / name}", f"tag={name}_{what}", AFTER, *settings]
+    return [
+        "--recipe",
+        str(folder),
+        f"preset={PRESETS[what]}",
+        f"features.upstream={UPSTREAMS[name]}",
+        f"features.path={folder.parent / name}",
+        f"tag={name}_{what}",
+        AFTER,
+        *settings,
+    ]
 
 
 def run(root, stages, name, what, *settings):
@@ -64,7 +74,9 @@ def test_model_holds_what_was_trained_and_nothing_else(trained):
     assert {"preencoder", "encoder", "ctc"} <= {key.split(".")[0] for key in state}  # the head is there
     upstream = (root / name / "model.safetensors").stat().st_size / 4
     if what == "tuned":
-        assert (exp / "upstream" / "config.json").exists() and not (exp / "upstream" / "model.safetensors").exists()
+        assert (exp / "upstream" / "config.json").exists() and not (
+            exp / "upstream" / "model.safetensors"
+        ).exists()
     else:
         assert sum(v.numel() for k, v in state.items() if k.startswith("frontend.")) < 0.5 * upstream
     info = json.loads((exp / "xlt.json").read_text())["features"]
@@ -88,8 +100,12 @@ def test_upstream_moved_only_where_it_may(trained):
 def test_loaded_model_gives_the_very_outputs_of_the_trained_one(trained, tmp_path, monkeypatch):
     root, name, what, exp = trained
     monkeypatch.chdir(root / "recipe")
-    wavs = [torch.from_numpy(read_wav(path)) for path in read_table(root / "recipe/data/test/wav.scp").values()]
-    speech, lengths = torch.nn.utils.rnn.pad_sequence(wavs, batch_first=True), torch.tensor([len(w) for w in wavs])
+    wavs = [
+        torch.from_numpy(read_wav(path)) for path in read_table(root / "recipe/data/test/wav.scp").values()
+    ]
+    speech, lengths = torch.nn.utils.rnn.pad_sequence(wavs, batch_first=True), torch.tensor(
+        [len(w) for w in wavs]
+    )
 
     def outputs(folder):
         with torch.no_grad():
@@ -129,7 +145,9 @@ def test_beam_search_loads_it_too(trained):
 
 
 @pytest.mark.parametrize("name, what", [("wav2vec2", "tuned"), ("whisper", "adapted")])
-def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(root, tmp_path, monkeypatch, capsys, name, what):
+def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(
+    root, tmp_path, monkeypatch, capsys, name, what
+):
     folder = tmp_path / "recipe"
     shutil.copytree(root / "recipe", folder, ignore=shutil.ignore_patterns("exp"))
     for model in UPSTREAMS:
@@ -146,7 +164,9 @@ def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(root, tm
     groups = found["optimizers"][0]["param_groups"]
     assert len(groups) == 3  # the head, two layers
     if what == "tuned":
-        assert groups[1]["initial_lr"] == pytest.approx(0.9 * groups[2]["initial_lr"]) == pytest.approx(0.9e-4)
+        assert (
+            groups[1]["initial_lr"] == pytest.approx(0.9 * groups[2]["initial_lr"]) == pytest.approx(0.9e-4)
+        )
         ratio = groups[0]["lr"] / groups[0]["initial_lr"]
         assert ratio < 1 and groups[2]["lr"] / groups[2]["initial_lr"] == pytest.approx(ratio)
     steps = {int(s["step"]) for s in found["optimizers"][0]["state"].values()}
@@ -156,7 +176,10 @@ def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(root, tm
     assert main(["train", *settings]) == 0
     out = capsys.readouterr().out
     assert "goes on where an earlier run stopped" in out and "epoch 3:" in out and "epoch 2:" not in out
-    first, second = (torch.load(folder / "exp" / tag / "model.pth", weights_only=True) for tag in (f"{name}_{what}", "whole"))
+    first, second = (
+        torch.load(folder / "exp" / tag / "model.pth", weights_only=True)
+        for tag in (f"{name}_{what}", "whole")
+    )
     assert first.keys() == second.keys()
     for key in first:
         torch.testing.assert_close(first[key], second[key], atol=1e-5, rtol=1e-4, msg=key)
@@ -164,13 +187,27 @@ def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(root, tm
 
 def test_an_upstream_that_the_head_learns_without_stays_as_it_was(root):
     for tag, updates in (("alone", 10**6), ("both", 0)):
-        run(root, ["train"], "wav2vec2", "tuned", f"tag={tag}", f"train.freeze_updates={updates}", "train.upstream_lr=0.01")
-    alone, both = (json.loads((root / "recipe/exp" / tag / "history.json").read_text()) for tag in ("alone", "both"))
-    assert both[-1]["train_loss"] < both[0]["train_loss"] and both[-1]["train_loss"] != alone[-1]["train_loss"]
+        run(
+            root,
+            ["train"],
+            "wav2vec2",
+            "tuned",
+            f"tag={tag}",
+            f"train.freeze_updates={updates}",
+            "train.upstream_lr=0.01",
+        )
+    alone, both = (
+        json.loads((root / "recipe/exp" / tag / "history.json").read_text()) for tag in ("alone", "both")
+    )
+    assert (
+        both[-1]["train_loss"] < both[0]["train_loss"] and both[-1]["train_loss"] != alone[-1]["train_loss"]
+    )
     source = find_weights(UPSTREAMS["wav2vec2"], str(root / "wav2vec2"), None, None)
     wanted = pieces_of(source).layers[0]["q"].weight
     for tag in ("alone", "both"):
-        found = torch.load(root / "recipe/exp" / tag / "model.pth", weights_only=True)["frontend.net.layers.0.q.weight"]
+        found = torch.load(root / "recipe/exp" / tag / "model.pth", weights_only=True)[
+            "frontend.net.layers.0.q.weight"
+        ]
         assert torch.allclose(found, wanted, atol=1e-6) == (tag == "alone")
 
 
@@ -182,7 +219,15 @@ def test_speed_copies_and_a_borrowed_mix_need_a_frozen_upstream(root, capsys):
 
 def test_what_auto_chose_holds_in_all_stages(root, monkeypatch, capsys):
     monkeypatch.setattr(freeze, "TUNE_FROM_MIN", 0.1)
-    settings = words(root / "recipe", "whisper", "tuned", "preset=ctc_ssl", "tag=auto", "train.max_epochs=1", "decode.sets=[dev]")
+    settings = words(
+        root / "recipe",
+        "whisper",
+        "tuned",
+        "preset=ctc_ssl",
+        "tag=auto",
+        "train.max_epochs=1",
+        "decode.sets=[dev]",
+    )
     for stage in ("features", "train", "decode", "score", "bundle"):
         assert main([stage, *settings]) == 0
     said = "train.freeze: extractor (auto: data/train has 0.4 minutes of speech, 0.1 or more"
@@ -190,4 +235,7 @@ def test_what_auto_chose_holds_in_all_stages(root, monkeypatch, capsys):
     exp = root / "recipe" / "exp" / "auto"
     assert any(k.startswith("frontend.net.") for k in torch.load(exp / "model.pth", weights_only=True))
     score = json.loads((exp / "score.json").read_text())
-    assert score["config"]["train.freeze"] == "extractor" and score["features"]["tuning"]["freeze"] == "extractor"
+    assert (
+        score["config"]["train.freeze"] == "extractor"
+        and score["features"]["tuning"]["freeze"] == "extractor"
+    )

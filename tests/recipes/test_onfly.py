@@ -1,4 +1,6 @@
-"""Preset onfly_ssl, all ten stages, with a tiny wav2vec2 through ESPnet's s3prl frontend; against the cached path."""
+"""Preset onfly_ssl, all ten stages, with a tiny wav2vec2 through ESPnet's s3prl frontend; against the cached
+path.
+"""
 
 import json
 import shutil
@@ -27,9 +29,10 @@ def recipe(tmp_path_factory):
     folder = root / "recipe"
     folder.mkdir()
     (folder / "recipe.yaml").write_text(
-        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\nscore: {{bootstrap: 50}}\n"
-        f"features: {{upstream: hf_wav2vec2_custom, path: {tiny}, storage: f32}}\n"
-        "train: {max_epochs: 3, min_updates: 0, projection: 16, batch_s: 6, encoder_conf: {hidden_size: 16}}\n")
+        f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\nscore: {{bootstrap:"
+        f" 50}}\nfeatures: {{upstream: hf_wav2vec2_custom, path: {tiny}, storage: f32}}\ntrain: {{max_epochs:"
+        " 3, min_updates: 0, projection: 16, batch_s: 6, encoder_conf: {hidden_size: 16}}\n"
+    )
     run(folder, ["data", "check", "tokens"])
     return folder
 
@@ -50,8 +53,12 @@ def test_all_stages_and_a_second_time(finished, capsys):
     trained = json.loads((exp / "xlt.json").read_text())["features"]
     assert trained["on_the_fly"] and trained["layers"] == "mix"
     weights = trained["mix"]["weights"]
-    assert len(weights) == 3 and sum(weights) == pytest.approx(1, abs=1e-4) and weights != [0.33333] * 3  # learned
-    assert not (finished / "dump" / "hf_wav2vec2_custom").exists() and not list(finished.glob("dump/**/*.ark"))
+    assert (
+        len(weights) == 3 and sum(weights) == pytest.approx(1, abs=1e-4) and weights != [0.33333] * 3
+    )  # learned
+    assert not (finished / "dump" / "hf_wav2vec2_custom").exists() and not list(
+        finished.glob("dump/**/*.ark")
+    )
     score = json.loads((exp / "score.json").read_text())
     assert score["test"]["cer"]["n_ref"] == sum(map(len, read_table(finished / "data/test/text").values()))
     capsys.readouterr()
@@ -82,8 +89,18 @@ def test_a_bundle_writes_what_stage_7_wrote_with_the_recipe_gone(finished, tmp_p
 
 
 def test_beam_search_works_on_waves_too(finished):
-    run(finished, ["decode"], "preset=onfly_ssl", "decode.method=beam", "decode.beam_size=2", "decode.sets=[dev]")
-    assert read_table(finished / "exp/main/decode_dev/text").keys() == read_table(finished / "data/dev/text").keys()
+    run(
+        finished,
+        ["decode"],
+        "preset=onfly_ssl",
+        "decode.method=beam",
+        "decode.beam_size=2",
+        "decode.sets=[dev]",
+    )
+    assert (
+        read_table(finished / "exp/main/decode_dev/text").keys()
+        == read_table(finished / "data/dev/text").keys()
+    )
 
 
 def test_weights_changed_since_the_training_are_refused(finished, tmp_path, capsys):
@@ -104,7 +121,9 @@ def test_cached_features_are_no_input_of_a_model_that_encodes(finished, tmp_path
     assert "'on_the_fly': True" in capsys.readouterr().err
 
 
-def test_interrupted_training_resumes_small_checkpoints_and_ends_the_same(finished, tmp_path, monkeypatch, capsys):
+def test_interrupted_training_resumes_small_checkpoints_and_ends_the_same(
+    finished, tmp_path, monkeypatch, capsys
+):
     copy = tmp_path / "recipe"
     shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("exp"))
     with monkeypatch.context() as patch:
@@ -114,13 +133,19 @@ def test_interrupted_training_resumes_small_checkpoints_and_ends_the_same(finish
     found = torch.load(partial / BEFORE, weights_only=False)
     assert not any("upstream" in key for key in found["model"])
     sizes = [len(group["params"]) for group in found["optimizers"][0]["param_groups"]]
-    assert sum(sizes) == len([k for k in found["model"] if "frontend" not in k]) + 1  # the head, and the layer weights
+    assert (
+        sum(sizes) == len([k for k in found["model"] if "frontend" not in k]) + 1
+    )  # the head, and the layer weights
     head = sum(4 * value.numel() for value in found["model"].values())
     upstream = (finished.parent / "tiny" / "model.safetensors").stat().st_size
-    assert (partial / BEFORE).stat().st_size < 3 * head + OVERHEAD and OVERHEAD < upstream / 2  # Adam keeps two moments
+    assert (
+        partial / BEFORE
+    ).stat().st_size < 3 * head + OVERHEAD and OVERHEAD < upstream / 2  # Adam keeps two moments
     (partial / BEFORE).replace(partial / NEWEST)
     capsys.readouterr()
-    monkeypatch.setattr(onfly, "take_statistics", lambda *arguments: pytest.fail("statistics are there already"))
+    monkeypatch.setattr(
+        onfly, "take_statistics", lambda *arguments: pytest.fail("statistics are there already")
+    )
     run(copy, ["train"], "preset=onfly_ssl")
     out = capsys.readouterr().out
     assert "goes on where an earlier run stopped" in out and "epoch 3:" in out and "epoch 2:" not in out
@@ -136,7 +161,9 @@ def test_at_a_fixed_layer_training_is_that_on_cached_features(recipe, tmp_path):
     shutil.copytree(recipe, copy, ignore=shutil.ignore_patterns("exp", "dump"))
     run(copy, ["features", "train"], "features.layers=1", "tag=cached")
     run(copy, ["features", "train"], "preset=onfly_ssl", "features.layers=1", "tag=onfly")
-    cached, fly = (json.loads((copy / "exp" / tag / "history.json").read_text()) for tag in ("cached", "onfly"))
+    cached, fly = (
+        json.loads((copy / "exp" / tag / "history.json").read_text()) for tag in ("cached", "onfly")
+    )
     assert len(cached) == 3
     for theirs, ours in zip(cached, fly, strict=True):  # the same head, batches, dropout and masks
         assert ours == pytest.approx(theirs, abs=2e-3)

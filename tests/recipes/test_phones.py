@@ -22,7 +22,8 @@ def recipe(tmp_path_factory):
     (recipe / "recipe.yaml").write_text(
         f"lang: ron_Latn\ndata: {{reader: kaldi, dir: {corpus}}}\nfeatures: {{upstream: fbank}}\n"
         "train: {max_epochs: 30, min_updates: 0, lr: 0.01, batch_s: 6, num_masks: 0, projection: 32, "
-        "encoder_conf: {hidden_size: 32}}\nscore: {bootstrap: 50}\nnj: 1\n")
+        "encoder_conf: {hidden_size: 32}}\nscore: {bootstrap: 50}\nnj: 1\n"
+    )
     for stage in STAGES:
         assert main([stage.name, "--recipe", str(recipe), *SETTINGS]) == 0, stage.name
     return recipe
@@ -43,7 +44,10 @@ def test_hypotheses_and_scores_are_of_phones(recipe):
     refs = read_table(recipe / "data" / "tokens" / "phone" / "test.text")
     hyps = read_table(recipe / "exp" / "ph" / "decode_test" / "text")
     score = json.loads((recipe / "exp" / "ph" / "score.json").read_text())
-    assert score["test"].keys() == {"per", "fer", "ser"} and score["test"]["fer"]["value"] <= score["test"]["per"]["value"]
+    assert (
+        score["test"].keys() == {"per", "fer", "ser"}
+        and score["test"]["fer"]["value"] <= score["test"]["per"]["value"]
+    )
     assert score["test"]["per"]["n_ref"] == sum(len(ref.split()) for ref in refs.values())
     assert score["test"]["per"]["value"] < 40 and hyps.keys() == refs.keys()
     assert "PER" in score["signature"]["test"]["per"] and "+espeak:ro" in score["signature"]["test"]["per"]
@@ -68,7 +72,10 @@ def test_bundle_writes_phones(recipe, tmp_path, capsys):
 @pytest.mark.parametrize("stage", ["decode", "score"])
 def test_phones_asked_of_a_character_setting_and_the_other_way_round_are_refused(recipe, stage, capsys):
     assert main([stage, "--recipe", str(recipe), "tag=ph"]) == 2
-    assert "tokens.type=char: exp/ph was trained on phone tokens; give tokens.type=phone" in capsys.readouterr().err
+    assert (
+        "tokens.type=char: exp/ph was trained on phone tokens; give tokens.type=phone"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_list_of_other_tokens_beside_the_model_is_refused(recipe, tmp_path, capsys):

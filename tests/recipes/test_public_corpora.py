@@ -1,4 +1,6 @@
-"""Recipes of public corpora, which are not here: run on corpora of tones in the same layout, where their README puts them."""
+"""Recipes of public corpora, which are not here: run on corpora of tones in the same layout, where their
+README puts them.
+"""
 
 import json
 import shutil
@@ -14,8 +16,11 @@ from xlt.formats.tables import read_table
 from xlt.text.languages import get
 from xlt.text.normalise import normalise
 
-PUBLIC = sorted(p.parent.name for p in (ROOT / "egs").glob("*/recipe.yaml")
-                if load(p.parent).data.reader in ("commonvoice", "fleurs", "join"))
+PUBLIC = sorted(
+    p.parent.name
+    for p in (ROOT / "egs").glob("*/recipe.yaml")
+    if load(p.parent).data.reader in ("commonvoice", "fleurs", "join")
+)
 MAKE = {"commonvoice": lambda place, iso: common_voice(place, iso, place.name), "fleurs": fleurs}
 FAST = ["features.upstream=fbank", "train.max_epochs=1", "train.min_updates=0", "nj=1", "score.bootstrap=20"]
 
@@ -67,7 +72,9 @@ def test_english_knows_accents(tmp_path):
     recipe, _ = at_hand("eng", tmp_path)
     run(recipe, "data")
     assert set(read_table(recipe / "data" / "test" / "utt2accent").values()) == {
-        "Scottish English", "India and South Asia (India, Pakistan, Sri Lanka)"}
+        "Scottish English",
+        "India and South Asia (India, Pakistan, Sri Lanka)",
+    }
 
 
 def test_chinese_has_no_spaces(tmp_path):

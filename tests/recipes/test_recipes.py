@@ -1,4 +1,6 @@
-"""Every recipe of Tux Paint, all ten stages, on a dozen real clips: with log-mels and with a tiny random wav2vec2."""
+"""Every recipe of Tux Paint, all ten stages, on a dozen real clips: with log-mels and with a tiny random
+wav2vec2.
+"""
 
 import json
 import shutil
@@ -14,8 +16,11 @@ from xlt.data.corpora.tuxpaint import source, stamp_clips
 from xlt.formats.tables import read_table
 from xlt.text.languages import get
 
-RECIPES = sorted(p.parent.name for p in (ROOT / "egs").glob("*/recipe.yaml")
-                 if load(p.parent).data.reader in ("tuxpaint", "recipes"))  # others: test_public_corpora.py
+RECIPES = sorted(
+    p.parent.name
+    for p in (ROOT / "egs").glob("*/recipe.yaml")
+    if load(p.parent).data.reader in ("tuxpaint", "recipes")
+)  # others: test_public_corpora.py
 CLIPS = 14
 
 
@@ -59,14 +64,25 @@ def test_all_stages(name, upstream, stamps, tiny, tmp_path, capsys):
         shutil.copyfile(ROOT / "egs" / of / "recipe.yaml", tmp_path / "egs" / of / "recipe.yaml")
         if load(tmp_path / "egs" / of).data.reader != "recipes":
             corpus = a_dozen(stamps, load(tmp_path / "egs" / of).lang, tmp_path / "stamps")
-    settings = [f"data.dir={corpus}", "train.max_epochs=1", "train.min_updates=0", "nj=1", "score.bootstrap=50"]
-    settings += ["features.upstream=fbank"] if upstream == "fbank" else [
-        "features.upstream=hf_wav2vec2_custom", f"features.path={tiny}"]
+    settings = [
+        f"data.dir={corpus}",
+        "train.max_epochs=1",
+        "train.min_updates=0",
+        "nj=1",
+        "score.bootstrap=50",
+    ]
+    settings += (
+        ["features.upstream=fbank"]
+        if upstream == "fbank"
+        else ["features.upstream=hf_wav2vec2_custom", f"features.path={tiny}"]
+    )
     run_all(recipe, settings)
     exp = recipe / "exp" / "main"
     score = json.loads((exp / "score.json").read_text())
     for held_out in ("dev", "test"):
-        refs, hyps = read_table(recipe / "data" / held_out / "text"), read_table(exp / f"decode_{held_out}" / "text")
+        refs, hyps = read_table(recipe / "data" / held_out / "text"), read_table(
+            exp / f"decode_{held_out}" / "text"
+        )
         assert refs.keys() == hyps.keys() and len(refs) >= 1
         assert score[held_out]["cer"]["n_ref"] == sum(map(len, refs.values()))
     assert lang in (recipe / "RESULTS.md").read_text()
@@ -76,7 +92,8 @@ def test_all_stages(name, upstream, stamps, tiny, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "makes" not in out and out.count("is up to date") >= 9
 
-    # a bundle hears what the recipe heard: same text, from the file that stage 1 wrote and with the recipe gone
+    # a bundle hears what the recipe heard: same text, from the file that stage 1 wrote and with the recipe
+    # gone
     utt, wav = next(iter(read_table(recipe / "data" / "test" / "wav.scp").items()))
     hyp = read_table(exp / "decode_test" / "text")[utt]
     sound, bundle = tmp_path / "clip.wav", tmp_path / "bundle"

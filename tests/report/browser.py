@@ -1,4 +1,6 @@
-"""A headless Chromium, led over the pipe of the DevTools protocol (https://chromedevtools.github.io/devtools-protocol)."""
+"""A headless Chromium, led over the pipe of the DevTools protocol
+(https://chromedevtools.github.io/devtools-protocol).
+"""
 
 import base64
 import json
@@ -9,21 +11,36 @@ from pathlib import Path
 
 
 class Browser:
-    """One page at a time. ``events``: everything that the browser reported, in order, as (method, parameters)."""
+    """One page at a time. ``events``: everything that the browser reported, in order, as (method,
+    parameters).
+    """
 
     def __init__(self, command: str, folder: Path):
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
         for number in (to_browser, self._out, self._in, from_browser):
             os.set_inheritable(number, True)
-        words = [command, "--headless=new", "--disable-gpu", "--no-first-run", "--disable-extensions", "--disable-dev-shm-usage",
-                 f"--user-data-dir={folder}", "--remote-debugging-pipe", "about:blank"]
+        words = [
+            command,
+            "--headless=new",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-extensions",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={folder}",
+            "--remote-debugging-pipe",
+            "about:blank",
+        ]
         words += ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses to run as root with it
         # the protocol is spoken on file descriptors 3 and 4
         script = 'a=$1 b=$2; shift 2; eval "exec 3<&$a 4>&$b"; exec "$@"'
         with (folder / "chromium.log").open("wb") as log:
-            self._process = subprocess.Popen(["bash", "-c", script, "bash", str(to_browser), str(from_browser), *words],
-                                             pass_fds=(to_browser, from_browser), stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                ["bash", "-c", script, "bash", str(to_browser), str(from_browser), *words],
+                pass_fds=(to_browser, from_browser),
+                stdout=log,
+                stderr=log,
+            )
         os.close(to_browser)
         os.close(from_browser)
         self._number, self._rest, self._session, self.events = 0, b"", None, []
@@ -60,7 +77,13 @@ class Browser:
 
     def open(self, url: str, width: int = 1280, height: int = 900) -> None:
         """Load ``url`` in a window of this size, until its load event."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         self.call("Page.navigate", url=url)
         while not any(method == "Page.loadEventFired" for method, _ in self.events):
             answer = self._read()
@@ -75,9 +98,11 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """A mouse click on the middle of the first such element."""
-        x, y = self.run(f"(e => {{ e.scrollIntoView({{block: 'center', behavior: 'instant'}}); const r = "
-                        "e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })"
-                        f"(document.querySelector({json.dumps(selector)}))")
+        x, y = self.run(
+            "(e => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const r = "
+            "e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })"
+            f"(document.querySelector({json.dumps(selector)}))"
+        )
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
@@ -98,4 +123,11 @@ class Browser:
 
 def find() -> str | None:
     """Chromium's command, or None."""
-    return next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    return next(
+        (
+            found
+            for name in ("chromium", "chromium-browser", "google-chrome")
+            if (found := shutil.which(name))
+        ),
+        None,
+    )

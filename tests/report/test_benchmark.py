@@ -17,7 +17,9 @@ def stale(egs: Path) -> list[Path]:
     pages = {path.parent / "RESULTS.md": render(load(path)) for path in sorted(egs.glob("*/results"))}
     if any(egs.glob("*/results/*.json")):
         pages |= files(egs)
-    return [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    return [
+        path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
 
 
 def test_committed_pages_are_what_the_results_say():
@@ -26,11 +28,14 @@ def test_committed_pages_are_what_the_results_say():
 
 @pytest.fixture
 def egs(results):
-    folder = results(document("base_s0", 0, 9.5), document("base_s1", 1, 9.1),
-                     document("all", cer=7.7, **{"data.train_minutes": None}),
-                     document("log_mel", cer=20.6, **{"features.upstream": "fbank"}),
-                     document("worse_head", cer=5.0, dev=11.0, **{"train.encoder": "linear"}),
-                     document("peer", cer=19.5, peer="Whisper-base, zero-shot"))
+    folder = results(
+        document("base_s0", 0, 9.5),
+        document("base_s1", 1, 9.1),
+        document("all", cer=7.7, **{"data.train_minutes": None}),
+        document("log_mel", cer=20.6, **{"features.upstream": "fbank"}),
+        document("worse_head", cer=5.0, dev=11.0, **{"train.encoder": "linear"}),
+        document("peer", cer=19.5, peer="Whisper-base, zero-shot"),
+    )
     results(document("base_s0", cer=22.0, lang=("cat_Latn", "Catalan")), recipe="cat")
     root = folder.parent.parent
     for recipe in ("ron", "cat"):
@@ -47,17 +52,35 @@ def cells(page, start):
 def test_a_row_a_language(egs):
     page = (egs / "README.md").read_text(encoding="utf-8")
     head = cells(page, "| language")[0]
-    assert head == ["language", "test", "all training speech", "whisper_base, 10 min", "fbank, 10 min",
-                    "whisper_base, all", "Whisper-base, zero-shot"]
+    assert head == [
+        "language",
+        "test",
+        "all training speech",
+        "whisper_base, 10 min",
+        "fbank, 10 min",
+        "whisper_base, all",
+        "Whisper-base, zero-shot",
+    ]
     assert cells(page, "| [Romanian](ron/RESULTS.md)")[0][1:] == [
-        "2 clips, 1.5 min", "9.9 min", "9.3 [8.5, 10.5]", "20.6 [19.6, 21.6]", "7.7 [6.7, 8.7]", "19.5 [18.5, 20.5]"]
+        "2 clips, 1.5 min",
+        "9.9 min",
+        "9.3 [8.5, 10.5]",
+        "20.6 [19.6, 21.6]",
+        "7.7 [6.7, 8.7]",
+        "19.5 [18.5, 20.5]",
+    ]
     assert cells(page, "| [Catalan](cat/RESULTS.md)")[0][3:] == ["22.0 [21.0, 23.0]", "–", "–", "–"]
 
 
 def test_cells_of_different_encoders_are_told_apart(results, egs):
     assert "Encoders of" not in files(egs)[egs / "README.md"]
-    results(document("deep", cer=15.0, dev=1.0, **{"features.upstream": "fbank", "train.encoder": "deepspeech2"}))
-    results(document("log_mel", cer=20.0, lang=("cat_Latn", "Catalan"), **{"features.upstream": "fbank"}), recipe="cat")
+    results(
+        document("deep", cer=15.0, dev=1.0, **{"features.upstream": "fbank", "train.encoder": "deepspeech2"})
+    )
+    results(
+        document("log_mel", cer=20.0, lang=("cat_Latn", "Catalan"), **{"features.upstream": "fbank"}),
+        recipe="cat",
+    )
     assert "- Encoders of fbank, 10 min: blstm cat; deepspeech2 ron.\n" in files(egs)[egs / "README.md"]
 
 
@@ -73,7 +96,9 @@ def test_the_projects_readme_holds_the_same_rows(egs):
     assert stale(egs) == [page]
     assert main(["report", str(egs)]) == 0
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("# xlt\n<!-- results -->\n| language |") and text.endswith("|\n<!-- /results -->\nend\n")
+    assert text.startswith("# xlt\n<!-- results -->\n| language |") and text.endswith(
+        "|\n<!-- /results -->\nend\n"
+    )
     assert cells(text, f"| [Romanian]({egs.name}/ron/RESULTS.md)")[0][5] == "7.7 [6.7, 8.7]"
     assert stale(egs) == []
 
@@ -120,7 +145,10 @@ def test_no_results_at_all(tmp_path, capsys):
 def test_a_language_without_a_column_has_a_row_of_dashes(results):
     root = results(document("five", **{"data.train_minutes": 5.0})).parent.parent
     assert main(["report", str(root)]) == 0
-    assert cells((root / "README.md").read_text(encoding="utf-8"), "| [Romanian]")[0][1:] == ["2 clips, 1.5 min", "–"]
+    assert cells((root / "README.md").read_text(encoding="utf-8"), "| [Romanian]")[0][1:] == [
+        "2 clips, 1.5 min",
+        "–",
+    ]
 
 
 def test_phone_experiments_have_no_column(results):

@@ -1,4 +1,6 @@
-"""report.html in a real browser: it sorts, opens what is asked for, fetches nothing, and hostile texts do nothing."""
+"""report.html in a real browser: it sorts, opens what is asked for, fetches nothing, and hostile texts do
+nothing.
+"""
 
 import shutil
 
@@ -16,7 +18,9 @@ QUIET = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"
 def process(tmp_path_factory):
     command, profile = browser.find(), tmp_path_factory.mktemp("profile")
     if command is None:
-        pytest.skip("chromium is missing, so report.html was not looked at in a browser: apt-get install chromium")
+        pytest.skip(
+            "chromium is missing, so report.html was not looked at in a browser: apt-get install chromium"
+        )
     made = browser.Browser(command, profile)
     yield made
     made.close()
@@ -33,17 +37,22 @@ def chromium(process):
 @pytest.fixture
 def show(chromium, tmp_path):
     """Function that opens report.html of a folder of recipes; its address."""
+
     def opened(egs, width=1280, at=""):
         path = tmp_path / "report.html"
         path.write_text(page.render(egs), encoding="utf-8")
         chromium.open(path.as_uri() + at, width)
         return path.as_uri()
+
     return opened
 
 
 def fetched(chromium):
-    return [params["request"]["url"] for method, params in chromium.events if method == "Network.requestWillBeSent"
-            and not params["request"]["url"].startswith("data:")]
+    return [
+        params["request"]["url"]
+        for method, params in chromium.events
+        if method == "Network.requestWillBeSent" and not params["request"]["url"].startswith("data:")
+    ]
 
 
 def complaints(chromium):
@@ -51,7 +60,9 @@ def complaints(chromium):
 
 
 def column(chromium, number, table="#cer table"):
-    return chromium.run(f"Array.from(document.querySelector('{table}').tBodies[0].rows, r => r.cells[{number}].innerText)")
+    return chromium.run(
+        f"Array.from(document.querySelector('{table}').tBodies[0].rows, r => r.cells[{number}].innerText)"
+    )
 
 
 def test_the_committed_results(chromium, show, tmp_path):
@@ -66,10 +77,17 @@ def test_the_committed_results(chromium, show, tmp_path):
     chromium.click("#cer th:nth-child(4) button")
     chromium.screenshot(tmp_path / "sorted.png")
     rates = [float(text.split()[0]) for text in column(chromium, 3)]
-    assert rates == sorted(rates) and column(chromium, 0) != languages and sorted(column(chromium, 0)) == sorted(languages)
+    assert (
+        rates == sorted(rates)
+        and column(chromium, 0) != languages
+        and sorted(column(chromium, 0)) == sorted(languages)
+    )
     chromium.click("#cer th:nth-child(4) button")
     assert [float(text.split()[0]) for text in column(chromium, 3)] == rates[::-1]
-    assert chromium.run("document.querySelector('#cer th:nth-child(4)').getAttribute('aria-sort')") == "descending"
+    assert (
+        chromium.run("document.querySelector('#cer th:nth-child(4)').getAttribute('aria-sort')")
+        == "descending"
+    )
     chromium.click("#cer th:first-child button")
     assert column(chromium, 0) == sorted(languages)
     assert chromium.run("document.querySelector('#cer th:nth-child(4)').hasAttribute('aria-sort')") is False
@@ -86,17 +104,26 @@ def test_on_a_telephone_only_tables_scroll_sideways(chromium, show, tmp_path):
 
 @pytest.fixture
 def egs(results):
-    root = results(document("base", cer=9.0), document("log_mel", cer=20.0, **{"features.upstream": "fbank"})).parent.parent
+    root = results(
+        document("base", cer=9.0), document("log_mel", cer=20.0, **{"features.upstream": "fbank"})
+    ).parent.parent
     results(document("base", cer=10.5, lang=("cat_Latn", "Catalan")), recipe="cat")
-    results(document("log_mel", cer=101.5, lang=("ell_Grek", "Greek"), **{"features.upstream": "fbank"}), recipe="ell")
+    results(
+        document("log_mel", cer=101.5, lang=("ell_Grek", "Greek"), **{"features.upstream": "fbank"}),
+        recipe="ell",
+    )
     return root
 
 
 def test_numbers_are_sorted_as_numbers_and_what_is_missing_stays_last(chromium, show, egs):
     show(egs)
     assert column(chromium, 0) == ["Catalan", "Greek", "Romanian"]
-    for head, expected in ((4, ["Romanian", "Catalan", "Greek"]), (4, ["Catalan", "Romanian", "Greek"]),
-                           (5, ["Romanian", "Greek", "Catalan"]), (5, ["Greek", "Romanian", "Catalan"])):
+    for head, expected in (
+        (4, ["Romanian", "Catalan", "Greek"]),
+        (4, ["Catalan", "Romanian", "Greek"]),
+        (5, ["Romanian", "Greek", "Catalan"]),
+        (5, ["Greek", "Romanian", "Catalan"]),
+    ):
         chromium.click(f"#cer th:nth-child({head}) button")
         assert column(chromium, 0) == expected
 
@@ -105,7 +132,9 @@ def test_numbers_are_sorted_as_numbers_and_what_is_missing_stays_last(chromium, 
 def test_a_number_opens_what_is_behind_it(chromium, show, egs, script):
     chromium.call("Emulation.setScriptExecutionDisabled", value=not script)
     show(egs, at="#egs/ron/base")
-    seen = chromium.call("Runtime.evaluate", expression="document.getElementById('egs/ron/base').checkVisibility()")
+    seen = chromium.call(
+        "Runtime.evaluate", expression="document.getElementById('egs/ron/base').checkVisibility()"
+    )
     assert seen["result"]["value"] is True
     if script:
         chromium.run("document.querySelector('details[open]').open = false")
@@ -123,7 +152,10 @@ def test_without_scripts_the_tables_stand_as_they_are(chromium, show, egs):
 
 
 def test_a_hypothesis_with_a_script_is_shown_and_not_run(chromium, show, results, tmp_path):
-    evil = '"><script>window.hit = 1</script><img src=x onerror="window.hit = 2"><a href="javascript:window.hit = 3">x</a>'
+    evil = (
+        '"><script>window.hit = 1</script><img src=x onerror="window.hit = 2"><a href="javascript:window.hit'
+        ' = 3">x</a>'
+    )
     found = document("base", lang=("ron_Latn", f"Romanian {evil}"))
     found["examples"]["test"]["worst"] = [{"id": "s-1", "cer": 40.0, "ref": "a", "hyp": evil}]
     found["command"] = evil
@@ -137,7 +169,9 @@ def test_a_hypothesis_with_a_script_is_shown_and_not_run(chromium, show, results
 def test_the_page_refuses_what_it_did_not_bring(chromium, show, egs):
     """Even if something slipped through the escaping: the page's own policy holds."""
     show(egs)
-    chromium.run("document.body.insertAdjacentHTML('beforeend', '<img src=\"https://example.com/x.png\">'); "
-                 "const s = document.createElement('script'); s.text = 'window.hit = 1'; document.body.append(s)")
+    chromium.run(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"https://example.com/x.png\">'); "
+        "const s = document.createElement('script'); s.text = 'window.hit = 1'; document.body.append(s)"
+    )
     assert chromium.run("new Promise(r => setTimeout(() => r(window.hit === undefined), 100))")
     assert len([p for m, p in complaints(chromium) if "Content Security Policy" in str(p)]) >= 2

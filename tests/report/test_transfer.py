@@ -39,41 +39,69 @@ tables:
 
 def made(tag, seed, errors, cer=None, ids="x"):
     """A result whose two test utterances of 10 characters have these errors."""
-    found = document(tag, seed, cer=cer if cer is not None else 5.0 * sum(errors), **{"data.train_minutes": 5.0})
+    found = document(
+        tag, seed, cer=cer if cer is not None else 5.0 * sum(errors), **{"data.train_minutes": 5.0}
+    )
     return found | {"counts": {"test": {"ids": ids, "errors": errors, "n_ref": [10, 10]}}}
 
 
 @pytest.fixture
 def egs(results):
     def make(plan=PLAN):
-        root = results(made("scratch5_s0", 0, [8, 4]), made("scratch5_s1", 1, [6, 2]),
-                       made("new5_s0", 0, [4, 2]), made("new5_s1", 1, [3, 1])).parent.parent
-        results(made("scratch5_s0", 0, [5, 5]), made("scratch5_s1", 1, [5, 5]), made("new5_s0", 0, [5, 5], ids="x"),
-                made("new5_s1", 1, [5, 5]), made("scratch10_s0", 0, [4, 4]), recipe="cat")
+        root = results(
+            made("scratch5_s0", 0, [8, 4]),
+            made("scratch5_s1", 1, [6, 2]),
+            made("new5_s0", 0, [4, 2]),
+            made("new5_s1", 1, [3, 1]),
+        ).parent.parent
+        results(
+            made("scratch5_s0", 0, [5, 5]),
+            made("scratch5_s1", 1, [5, 5]),
+            made("new5_s0", 0, [5, 5], ids="x"),
+            made("new5_s1", 1, [5, 5]),
+            made("scratch10_s0", 0, [4, 4]),
+            recipe="cat",
+        )
         folder = root / "common" / "experiments"
         folder.mkdir(parents=True)
         (folder / "t.yaml").write_text(plan, encoding="utf-8")
         return root
+
     return make
 
 
 def rows(page, start):
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith(f"| {start}")]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith(f"| {start}")
+    ]
 
 
 def test_cells_are_medians_over_seeds_and_what_is_missing_is_a_dash(egs):
     page = sections(egs())
     assert rows(page, "target") == [["target", "minutes", "scratch", "new head"]]
-    assert rows(page, "ron") == [["ron", "5", "50.0 [59.0, 61.0]", "25.0 [29.0, 31.0]"]]  # seeds 60 40 and 30 20
-    assert rows(page, "cat") == [["cat", "5", "50.0 [49.0, 51.0]", "50.0 [49.0, 51.0]"],
-                                 ["cat", "10", "40.0 [39.0, 41.0] (1 of 2)", "–"]]
+    assert rows(page, "ron") == [
+        ["ron", "5", "50.0 [59.0, 61.0]", "25.0 [29.0, 31.0]"]
+    ]  # seeds 60 40 and 30 20
+    assert rows(page, "cat") == [
+        ["cat", "5", "50.0 [49.0, 51.0]", "50.0 [49.0, 51.0]"],
+        ["cat", "10", "40.0 [39.0, 41.0] (1 of 2)", "–"],
+    ]
     assert rows(page, "mean") == [["mean of 2", "5", "50.0", "37.5"]]
     assert "median over 2 seeds" in page
-    assert "3 of 12 runs are missing: cat/scratch10_s1, cat/new10_s0, cat/new10_s1. Made by `xlt experiment " in page
+    assert (
+        "3 of 12 runs are missing: cat/scratch10_s1, cat/new10_s0, cat/new10_s1. Made by `xlt experiment "
+        in page
+    )
 
 
 def test_rows_of_one_budget_stand_together_before_their_mean(egs):
-    lines = [line.split("|")[1:3] for line in sections(egs()).splitlines() if line.startswith(("| cat", "| ron", "| mean"))]
+    lines = [
+        line.split("|")[1:3]
+        for line in sections(egs()).splitlines()
+        if line.startswith(("| cat", "| ron", "| mean"))
+    ]
     assert [" ".join(" ".join(line).split()) for line in lines] == ["cat 5", "ron 5", "mean of 2 5", "cat 10"]
 
 
@@ -110,9 +138,17 @@ def test_the_section_stands_on_the_page_and_only_files_with_tables_have_one(egs)
 
 
 def test_transfer_has_no_column_in_the_table_of_languages(results):
-    start = {"train.init": "multi/exp/x", "train.init_tokens": "new", "train.zero_shot": False, "train.mix": {}}
-    root = results(document("base", cer=9.0), document("init", cer=5.0, dev=1.0, **start),
-                   document("zero", cer=5.0, dev=1.0, **{"train.zero_shot": True})).parent.parent
+    start = {
+        "train.init": "multi/exp/x",
+        "train.init_tokens": "new",
+        "train.zero_shot": False,
+        "train.mix": {},
+    }
+    root = results(
+        document("base", cer=9.0),
+        document("init", cer=5.0, dev=1.0, **start),
+        document("zero", cer=5.0, dev=1.0, **{"train.zero_shot": True}),
+    ).parent.parent
     main(["report", str(root)])
     page = (root / "README.md").read_text(encoding="utf-8")
     assert "9.0 [8.0, 10.0]" in page and "5.0 [" not in page
@@ -132,7 +168,9 @@ correlations:
 
 
 def singles(results, cer):
-    return results(document("base", cer=50.0), *(document(f"from_{s}", cer=v) for s, v in cer.items())).parent.parent
+    return results(
+        document("base", cer=50.0), *(document(f"from_{s}", cer=v) for s, v in cer.items())
+    ).parent.parent
 
 
 def write_plan(root, text):
@@ -150,7 +188,9 @@ def test_rank_correlation_of_gains_with_the_ranking(results):
     ranking = root / "multi" / "results" / "p_ron.json"
     ranking.parent.mkdir(parents=True)
     found = {"spa": 0.9, "fra": 0.7, "rus": 0.5, "bul": 0.1}
-    ranking.write_text(json.dumps({"ranking": [{"name": s, "exact": v, "cost": v} for s, v in found.items()]}))
+    ranking.write_text(
+        json.dumps({"ranking": [{"name": s, "exact": v, "cost": v} for s, v in found.items()]})
+    )
     page = sections(root)
     assert rows(page, "ron")[0][-2:] == ["0.80", "4"] and "Mean rho: 0.80 over 1 targets." in page
     plan = root / "common/experiments/t.yaml"
@@ -188,18 +228,32 @@ curves:
 def forgotten(tag, seed, after):
     def value(x):
         return {"value": x, "ci95": [x - 1, x + 1]}
-    return document(tag, seed, 9.0) | {"forgetting": {"test_spa": {
-        "before": value(20.0), "after": value(after), "difference": value(after - 20), "relative": 5 * (after - 20)}}}
+
+    return document(tag, seed, 9.0) | {
+        "forgetting": {
+            "test_spa": {
+                "before": value(20.0),
+                "after": value(after),
+                "difference": value(after - 20),
+                "relative": 5 * (after - 20),
+            }
+        }
+    }
 
 
 def test_forgetting_shows_the_run_with_the_middle_difference(results):
-    root = results(forgotten("mix0_s0", 0, 24.0), forgotten("mix0_s1", 1, 30.0), forgotten("mix0_s2", 2, 26.0),
-                   document("mix10_s0", 0, 9.5)).parent.parent
+    root = results(
+        forgotten("mix0_s0", 0, 24.0),
+        forgotten("mix0_s1", 1, 30.0),
+        forgotten("mix0_s2", 2, 26.0),
+        document("mix10_s0", 0, 9.5),
+    ).parent.parent
     write_plan(root, CURVE)
     page = sections(root)
     assert rows(page, "ron") == [
         ["ron", "0", "9.0 [8.0, 10.0]", "test_spa", "20.0", "26.0", "+6.0 [+5.0, +7.0]", "+30%"],
-        ["ron", "10", "9.5 [8.5, 10.5] (1 of 3)", "–", "–", "–", "–", "–"]]
+        ["ron", "10", "9.5 [8.5, 10.5] (1 of 3)", "–", "–", "–", "–", "–"],
+    ]
 
 
 def test_forgetting_over_two_seeds_is_not_that_of_the_better_one(results):
@@ -208,15 +262,33 @@ def test_forgetting_over_two_seeds_is_not_that_of_the_better_one(results):
     assert rows(sections(root), "ron")[0][4:] == ["20.0", "27.0", "+7.0 [+6.0, +8.0]", "+35%"]
 
 
-@pytest.mark.parametrize(("old", "new", "part"), [
-    ("rows: [target, minutes]", "rows: [target, minuts]", "t.yaml:17: rows: no run has the variable 'minuts'; there are"),
-    ("of: new head, against: scratch, when: {minutes: 5}, reach: -15, on: 1", "of: newhead, against: scratch",
-     "of: no run has the column 'newhead'; there are scratch, new head"),
-    ("when: {minutes: 10}", "when: {minutes: 20}", "minutes: no run has '20'; there are 5, 10"),
-    ("reach: -30", "reach: much", "reach: found 'much', expected a number"),
-    ("rows: [target, minutes]", "rows: [target, minutes]\n    metric: wer", "metric is wer; only cer and per"),
-    ("rows: [target, minutes]", "rows: [target, minutes]\n    metric: f1", "metric: found 'f1', expected an error rate"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        (
+            "rows: [target, minutes]",
+            "rows: [target, minuts]",
+            "t.yaml:17: rows: no run has the variable 'minuts'; there are",
+        ),
+        (
+            "of: new head, against: scratch, when: {minutes: 5}, reach: -15, on: 1",
+            "of: newhead, against: scratch",
+            "of: no run has the column 'newhead'; there are scratch, new head",
+        ),
+        ("when: {minutes: 10}", "when: {minutes: 20}", "minutes: no run has '20'; there are 5, 10"),
+        ("reach: -30", "reach: much", "reach: found 'much', expected a number"),
+        (
+            "rows: [target, minutes]",
+            "rows: [target, minutes]\n    metric: wer",
+            "metric is wer; only cer and per",
+        ),
+        (
+            "rows: [target, minutes]",
+            "rows: [target, minutes]\n    metric: f1",
+            "metric: found 'f1', expected an error rate",
+        ),
+    ],
+)
 def test_faults_in_tables_name_file_line_and_key(tmp_path, old, new, part):
     (tmp_path / "t.yaml").write_text(PLAN.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ConfigError) as err:
@@ -225,10 +297,16 @@ def test_faults_in_tables_name_file_line_and_key(tmp_path, old, new, part):
 
 
 def test_runs_that_share_a_cell_may_differ_in_the_seed_only(egs):
-    root = egs(PLAN.replace("rows: [target, minutes]", "rows: [target]").replace("when: {minutes: 5}, ", "")
-               .replace("when: {minutes: 10}, ", ""))
-    with pytest.raises(ConfigError, match=r"t\.yaml:5: cat/scratch5_s0 and cat/scratch10_s0 would share a cell of column "
-                                          "'scratch' but differ in minutes"):
+    root = egs(
+        PLAN.replace("rows: [target, minutes]", "rows: [target]")
+        .replace("when: {minutes: 5}, ", "")
+        .replace("when: {minutes: 10}, ", "")
+    )
+    with pytest.raises(
+        ConfigError,
+        match=r"t\.yaml:5: cat/scratch5_s0 and cat/scratch10_s0 would share a cell of column "
+        "'scratch' but differ in minutes",
+    ):
         sections(root)
 
 

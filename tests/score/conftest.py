@@ -5,8 +5,11 @@ from xlt.formats.tables import write_table
 
 TEXTS = {  # set → utterance → (reference, hypothesis); raw spelling, which the normaliser mends on both sides
     "dev": {"s-1": ("O broască.", "o broască"), "s-2": ("Un papagal", "un papaga")},
-    "test": {"s-1": ("O broască!", "o broasca"), "s-2": ("unu doi trei", "unu trei"),
-             "s-3": ("Mulţumesc", "mulțumesc")},
+    "test": {
+        "s-1": ("O broască!", "o broasca"),
+        "s-2": ("unu doi trei", "unu trei"),
+        "s-3": ("Mulţumesc", "mulțumesc"),
+    },
 }
 
 
@@ -27,7 +30,14 @@ def recipe(tmp_path):
     train.mkdir()
     write_table(train / "text", {"s-9": "o broască", "s-8": "un papagal"})
     write_table(train / "utt2dur", {"s-9": "45", "s-8": "45"})
-    stamp = {"config": {"train.lr": 0.004, "made.up": 1}, "seed": 0, "wall_s": 12.3, "git": "abc123", "epochs": 7,
-             "parameters": 1234, "versions": {"torch": "9.9"}}
+    stamp = {
+        "config": {"train.lr": 0.004, "made.up": 1},
+        "seed": 0,
+        "wall_s": 12.3,
+        "git": "abc123",
+        "epochs": 7,
+        "parameters": 1234,
+        "versions": {"torch": "9.9"},
+    }
     write_json(root / "exp" / "main" / "stage.json", stamp)
     return root

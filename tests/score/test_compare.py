@@ -12,9 +12,17 @@ from xlt.cli import main
 def system(errors, other=None, name="test", **changes):
     """A score.json as far as it is compared: utterances of 10 characters and 2 words."""
     n_ref = [10] * len(errors)
-    counts = {"ids": "same", "errors": errors, "n_ref": n_ref, "wer": {"errors": other or errors, "n_ref": [2] * len(errors)}}
-    found = {name: {"cer": {}, "wer": {}}, "counts": {name: counts},
-             "signature": {name: {"cer": "CER 1.0 ±0.1 | norm:ron-v1 | n:2 | tok:char"}}}
+    counts = {
+        "ids": "same",
+        "errors": errors,
+        "n_ref": n_ref,
+        "wer": {"errors": other or errors, "n_ref": [2] * len(errors)},
+    }
+    found = {
+        name: {"cer": {}, "wer": {}},
+        "counts": {name: counts},
+        "signature": {name: {"cer": "CER 1.0 ±0.1 | norm:ron-v1 | n:2 | tok:char"}},
+    }
     return found | changes
 
 
@@ -28,15 +36,24 @@ def compare(tmp_path, monkeypatch, capsys):
         code = main(["score", "--compare", "a.json", "b.json", *words])
         out = capsys.readouterr()
         return code, out.err if code else out.out
+
     return run
 
 
 def test_which_is_better_and_by_how_much(compare):
-    # 2 of 10 and 1 of 10 in each utterance: every resample says the same; p = 2 / 10,001; of 2 words one more is wrong
+    # 2 of 10 and 1 of 10 in each utterance: every resample says the same; p = 2 / 10,001; of 2 words one more
+    # is wrong
     code, text = compare(system([2] * 30), system([1] * 30, [2] * 30))
     assert code == 0
-    assert "test: CER A 20.0, B 10.0, n:30: B is better by 10.0 points [10.0, 10.0], 50.0% [50.0, 50.0] of A's; p 0.0002" in text
-    assert "test: WER A 100.0, B 100.0, n:30: no difference: each utterance has the same number of errors" in text
+    assert (
+        "test: CER A 20.0, B 10.0, n:30: B is better by 10.0 points [10.0, 10.0], 50.0% [50.0, 50.0] of A's;"
+        " p 0.0002"
+        in text
+    )
+    assert (
+        "test: WER A 100.0, B 100.0, n:30: no difference: each utterance has the same number of errors"
+        in text
+    )
     assert "boot:10000 | seed:0" in text
     # the other way round the relative change is of the smaller rate
     text = compare(system([1] * 30), system([2] * 30))[1]
@@ -44,11 +61,16 @@ def test_which_is_better_and_by_how_much(compare):
 
 
 def test_no_clear_difference_and_its_p(compare):
-    # one more error in one utterance of ten, one fewer in two: a resample is positive or zero where it draws at least as
+    # one more error in one utterance of ten, one fewer in two: a resample is positive or zero where it draws
+    # at least as
     # many of the one as of the two; the exact chance, worked out below, is 0.357
     text = compare(system([1] * 10), system([2, 0, 0] + [1] * 7), "--set", "test")[1]
-    chance = sum(comb(10, k) * comb(10 - k, m) * 0.1**k * 0.2**m * 0.7**(10 - k - m)
-                 for k in range(11) for m in range(11 - k) if k >= m)
+    chance = sum(
+        comb(10, k) * comb(10 - k, m) * 0.1**k * 0.2**m * 0.7 ** (10 - k - m)
+        for k in range(11)
+        for m in range(11 - k)
+        if k >= m
+    )
     assert "no clear difference: B is ahead by 1.0 points" in text
     p = float(text.split("; p ")[1].split()[0])
     assert p == pytest.approx(2 * chance, abs=0.02)
@@ -66,17 +88,27 @@ def test_a_system_without_errors(compare):
 PHONES = {"test": {"per": {}}}
 
 
-@pytest.mark.parametrize("other, message", [
-    (system([1] * 3) | {"counts": {"test": {"ids": "else", "errors": [1], "n_ref": [10]}}},
-     "test: a.json and b.json were not scored on the same utterances (3 and 1)"),
-    (system([1] * 3) | {"signature": {"test": {"cer": "CER 1.0 | norm:generic-v1 | n:2"}}},
-     "test: the texts of a.json were normalised by ron-v1, those of b.json by generic-v1"),
-    (system([1] * 3, name="dev"), "no set in common: a.json has test, b.json dev"),
-    (system([1] * 3) | PHONES, "a.json was scored by CER, b.json by PER"),
-    ({"signature": {}}, "b.json: has no counts of each utterance, as an older xlt wrote it; run stage 8 (score) again"),
-    ({"ranking": []}, "b.json: no scores of stage 8"),
-    ([], "b.json: no scores of stage 8"),
-])
+@pytest.mark.parametrize(
+    "other, message",
+    [
+        (
+            system([1] * 3) | {"counts": {"test": {"ids": "else", "errors": [1], "n_ref": [10]}}},
+            "test: a.json and b.json were not scored on the same utterances (3 and 1)",
+        ),
+        (
+            system([1] * 3) | {"signature": {"test": {"cer": "CER 1.0 | norm:generic-v1 | n:2"}}},
+            "test: the texts of a.json were normalised by ron-v1, those of b.json by generic-v1",
+        ),
+        (system([1] * 3, name="dev"), "no set in common: a.json has test, b.json dev"),
+        (system([1] * 3) | PHONES, "a.json was scored by CER, b.json by PER"),
+        (
+            {"signature": {}},
+            "b.json: has no counts of each utterance, as an older xlt wrote it; run stage 8 (score) again",
+        ),
+        ({"ranking": []}, "b.json: no scores of stage 8"),
+        ([], "b.json: no scores of stage 8"),
+    ],
+)
 def test_what_does_not_compare(compare, other, message):
     code, text = compare(system([1] * 3), other)
     assert code == 2 and message in text
@@ -93,13 +125,16 @@ def test_a_set_that_one_lacks(compare):
     assert code == 2 and "--set dev: no scores of it in a.json and b.json; both have test" in text
 
 
-@pytest.mark.parametrize("words, message", [
-    (["--compare", "exp/main", "exp/none"], "exp/none: no such experiment (seen from"),
-    (["--compare", "exp/main", "exp/empty"], "exp/empty: no score.json in it; run stage 8"),
-    (["--compare", "exp/main", "exp/main/score.json"], "are the same scores"),
-    (["--compare", "exp/main", "exp/main", "tag=x"], "takes no settings, found 'tag=x'"),
-    (["--set", "dev"], "--set: only --compare A B has a set"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--compare", "exp/main", "exp/none"], "exp/none: no such experiment (seen from"),
+        (["--compare", "exp/main", "exp/empty"], "exp/empty: no score.json in it; run stage 8"),
+        (["--compare", "exp/main", "exp/main/score.json"], "are the same scores"),
+        (["--compare", "exp/main", "exp/main", "tag=x"], "takes no settings, found 'tag=x'"),
+        (["--set", "dev"], "--set: only --compare A B has a set"),
+    ],
+)
 def test_calls_that_cannot_be(recipe, capsys, words, message):
     score(recipe)
     (recipe / "exp/empty").mkdir()
@@ -118,4 +153,8 @@ def test_experiments_and_results_of_a_recipe(recipe, capsys):
     (recipe / "recipe.yaml").unlink()  # it is not needed
     assert score(recipe, "--compare", "exp/main", "results/other.json") == 0
     out = capsys.readouterr().out
-    assert "A exp/main, B results/other.json" in out and "  dev: CER" in out and "  test: CER A 16.7, B 0.0, n:3" in out
+    assert (
+        "A exp/main, B results/other.json" in out
+        and "  dev: CER" in out
+        and "  test: CER A 16.7, B 0.0, n:3" in out
+    )

@@ -12,21 +12,24 @@ def words_of(code):
     return number_words(language, lambda text: normalise(text, language.normaliser))
 
 
-@pytest.mark.parametrize("code, text, found", [
-    ("eng_Latn", "one of the twenty one cats", "twenty one"),
-    ("eng_Latn", "one hundred and five and a half", "one hundred and five"),
-    ("eng_Latn", "the twenty-first second", "twenty-first second"),  # second is an ordinal, too
-    ("fra_Latn", "un chat et vingt et un chiens", "vingt et un"),
-    ("ron_Latn", "un om și o sută douăzeci și unu de oi", "o sută douăzeci și unu"),
-    ("ron_Latn", "al doilea om", "doilea"),
-    ("cat_Latn", "un gat i vint-i-dos gossos", "vint-i-dos"),
-    ("deu_Latn", "eine Katze kostet eine Million", "eine million"),
-    ("rus_Cyrl", "один раз две тысячи двадцать один", "две тысячи двадцать один"),
-    ("arb_Arab", "عندي خمسة و عشرون كتابا", "خمسة و عشرون"),
-    ("tur_Latn", "yirmibir kedi", "yirmibir"),
-    ("amh_Ethi", "ሁለት ድመት", "ሁለት"),
-    ("spa_Latn", "una casa y dos mil diez", "dos mil diez"),
-])
+@pytest.mark.parametrize(
+    "code, text, found",
+    [
+        ("eng_Latn", "one of the twenty one cats", "twenty one"),
+        ("eng_Latn", "one hundred and five and a half", "one hundred and five"),
+        ("eng_Latn", "the twenty-first second", "twenty-first second"),  # second is an ordinal, too
+        ("fra_Latn", "un chat et vingt et un chiens", "vingt et un"),
+        ("ron_Latn", "un om și o sută douăzeci și unu de oi", "o sută douăzeci și unu"),
+        ("ron_Latn", "al doilea om", "doilea"),
+        ("cat_Latn", "un gat i vint-i-dos gossos", "vint-i-dos"),
+        ("deu_Latn", "eine Katze kostet eine Million", "eine million"),
+        ("rus_Cyrl", "один раз две тысячи двадцать один", "две тысячи двадцать один"),
+        ("arb_Arab", "عندي خمسة و عشرون كتابا", "خمسة و عشرون"),
+        ("tur_Latn", "yirmibir kedi", "yirmibir"),
+        ("amh_Ethi", "ሁለት ድመት", "ሁለት"),
+        ("spa_Latn", "una casa y dos mil diez", "dos mil diez"),
+    ],
+)
 def test_numbers_in_texts(code, text, found):
     number = words_of(code)
     words = normalise(text, get(code).normaliser).split()
@@ -41,10 +44,13 @@ def test_runs():
     assert number.places([]) == set()
 
 
-@pytest.mark.parametrize("code, why", [
-    ("swh_Latn", "num2words does not know Swahili"),
-    ("qaa_Latn", "num2words does not know qaa_Latn"),
-    ("srp_Cyrl", "num2words writes Serbian in another script"),
-])
+@pytest.mark.parametrize(
+    "code, why",
+    [
+        ("swh_Latn", "num2words does not know Swahili"),
+        ("qaa_Latn", "num2words does not know qaa_Latn"),
+        ("srp_Cyrl", "num2words writes Serbian in another script"),
+    ],
+)
 def test_a_language_without_number_words_says_why(code, why):
     assert words_of(code) == why

@@ -24,8 +24,22 @@ def test_scores_of_each_set(recipe):
     assert score(recipe) == 0
     found = document(recipe)
     # dev: "o broască" (9 characters) is right; "un papagal" (10) lacks its last character
-    assert found["dev"]["cer"] == {**found["dev"]["cer"], "value": 5.263, "n_ref": 19, "sub": 0, "del": 1, "ins": 0}
-    assert found["dev"]["wer"] == {**found["dev"]["wer"], "value": 25.0, "n_ref": 4, "sub": 1, "del": 0, "ins": 0}
+    assert found["dev"]["cer"] == {
+        **found["dev"]["cer"],
+        "value": 5.263,
+        "n_ref": 19,
+        "sub": 0,
+        "del": 1,
+        "ins": 0,
+    }
+    assert found["dev"]["wer"] == {
+        **found["dev"]["wer"],
+        "value": 25.0,
+        "n_ref": 4,
+        "sub": 1,
+        "del": 0,
+        "ins": 0,
+    }
     assert found["dev"]["ser"]["value"] == 50.0
     # test: ă → a in 9; " doi" lost of 12; "Mulţumesc" with a cedilla is normalised to the comma: right, 9
     cer, wer = found["test"]["cer"], found["test"]["wer"]
@@ -43,12 +57,33 @@ def test_what_stands_beside_the_scores(recipe):
     found = document(recipe)
     assert found["signature"]["test"]["cer"].startswith("CER 16.7 ±")
     assert " | norm:ron-v1 | n:3 | tok:char | " in found["signature"]["test"]["cer"]
-    assert found["data"]["test"] == {"utterances": 3, "speech_min": 1.5, "empty_references": [], "empty_hypotheses": 0}
-    assert found["training"] == {"set": "train", "speech_min": 1.5, "utterances": 2, "epochs": 7, "parameters": 1234}
+    assert found["data"]["test"] == {
+        "utterances": 3,
+        "speech_min": 1.5,
+        "empty_references": [],
+        "empty_hypotheses": 0,
+    }
+    assert found["training"] == {
+        "set": "train",
+        "speech_min": 1.5,
+        "utterances": 2,
+        "epochs": 7,
+        "parameters": 1234,
+    }
     assert found["config"]["features.upstream"] == "xls_r_300m"
-    assert found["versions"]["torch"] == "9.9" and found["commit"] == "abc123" and found["stages"] == {"train": 12.3}
-    assert found["experiment"] == {"tag": "main", "name": "main", "lang": "ron_Latn", "language": "Romanian",
-                                   "normaliser": "ron-v1", "peer": False}
+    assert (
+        found["versions"]["torch"] == "9.9"
+        and found["commit"] == "abc123"
+        and found["stages"] == {"train": 12.3}
+    )
+    assert found["experiment"] == {
+        "tag": "main",
+        "name": "main",
+        "lang": "ron_Latn",
+        "language": "Romanian",
+        "normaliser": "ron-v1",
+        "peer": False,
+    }
 
 
 def test_settings_are_those_trained_with(recipe):
@@ -59,7 +94,12 @@ def test_settings_are_those_trained_with(recipe):
 
 
 def test_no_path_of_this_machine_is_written(recipe, tmp_path):
-    score(recipe, f"features.path={tmp_path}/model_dir", f"data.archive={tmp_path}/x.deb", f"data.dir={tmp_path}")
+    score(
+        recipe,
+        f"features.path={tmp_path}/model_dir",
+        f"data.archive={tmp_path}/x.deb",
+        f"data.dir={tmp_path}",
+    )
     assert document(recipe)["config"]["features.path"] == "model_dir"
     assert document(recipe)["command"] == "./run.sh features.path=…/model_dir data.dir=…/" + tmp_path.name
     assert str(tmp_path) not in (recipe / "exp/main/score.json").read_text()
@@ -70,7 +110,9 @@ def test_table_of_utterances(recipe):
     with (recipe / "exp/main/score/test.tsv").open(encoding="utf-8", newline="") as handle:
         rows = {row["id"]: row for row in csv.DictReader(handle, delimiter="\t")}
     assert (rows["s-2"]["char_del"], rows["s-2"]["word_del"], rows["s-2"]["hyp"]) == ("4", "1", "unu trei")
-    assert (recipe / "exp/main/score/test.char.ref.trn").read_text().splitlines()[0] == "o <space> b r o a s c ă (s-1)"
+    assert (recipe / "exp/main/score/test.char.ref.trn").read_text().splitlines()[
+        0
+    ] == "o <space> b r o a s c ă (s-1)"
 
 
 def test_second_run_is_up_to_date_and_mends_a_lost_copy(recipe, capsys):
@@ -156,7 +198,13 @@ def test_dry_run_writes_nothing(recipe):
 
 def test_it_is_kept_what_the_features_came_to(recipe):
     mix = {"digest": "ab", "weights": [0.25, 0.75], "from": "cat_Latn"}
-    features = {"layers": "mix", "mix": mix, "storage": "cm1", "dim": 4, "settings": {"features.layers": "auto"}}
+    features = {
+        "layers": "mix",
+        "mix": mix,
+        "storage": "cm1",
+        "dim": 4,
+        "settings": {"features.layers": "auto"},
+    }
     write_json(recipe / "exp/main/xlt.json", {"features": features})
     assert score(recipe, "features.mix_from=/home/me/egs/cat") == 0
     assert document(recipe)["features"] == {"layers": "mix", "mix": mix, "storage": "cm1", "dim": 4}
@@ -168,8 +216,12 @@ def test_error_counts_of_each_utterance(recipe):
     score(recipe)
     counts = document(recipe)["counts"]
     # printf 's-1\ns-2\ns-3' | sha256sum; the errors are those of test_scores_of_each_set
-    assert counts["test"] == {"ids": "dc8616eb42aba3695f0d", "errors": [1, 4, 0], "n_ref": [9, 12, 9],
-                              "wer": {"errors": [1, 1, 0], "n_ref": [2, 3, 1]}}
+    assert counts["test"] == {
+        "ids": "dc8616eb42aba3695f0d",
+        "errors": [1, 4, 0],
+        "n_ref": [9, 12, 9],
+        "wer": {"errors": [1, 1, 0], "n_ref": [2, 3, 1]},
+    }
     assert counts["dev"]["errors"] == [0, 1] and counts["dev"]["n_ref"] == [9, 10]
     assert "languages" not in document(recipe)  # there is one
 
@@ -180,14 +232,17 @@ def joined(recipe):
     for name, lang in (("ron", "ron_Latn"), ("cat", "cat_Latn")):
         (recipe.parent / name).mkdir()
         (recipe.parent / name / "recipe.yaml").write_text(f"lang: {lang}\n")
-    (recipe / "recipe.yaml").write_text("lang: mul_Zyyy\nscore: {bootstrap: 50}\n"
-                                        "data: {reader: recipes, sources: [../ron, ../cat]}\n")
+    (recipe / "recipe.yaml").write_text(
+        "lang: mul_Zyyy\nscore: {bootstrap: 50}\ndata: {reader: recipes, sources: [../ron, ../cat]}\n"
+    )
     refs = {"c-1": "Col•lega", "c-2": "un ş", "r-1": "Mulţumesc", "r-2": "o ş"}
     hyps = {"c-1": "col·lega", "c-2": "un ș", "r-1": "mulțumesc", "r-2": "un s"}
     for name in ("dev", "test"):
         write_table(recipe / "data" / name / "text", refs)
         write_table(recipe / "data" / name / "utt2dur", dict.fromkeys(refs, "30.0"))
-        write_table(recipe / "data" / name / "utt2lang", {u: {"c": "cat_Latn", "r": "ron_Latn"}[u[0]] for u in refs})
+        write_table(
+            recipe / "data" / name / "utt2lang", {u: {"c": "cat_Latn", "r": "ron_Latn"}[u[0]] for u in refs}
+        )
         write_table(recipe / "exp/main" / f"decode_{name}" / "text", hyps)
     write_table(recipe / "data/train/utt2lang", dict.fromkeys(("s-9", "s-8"), "ron_Latn"))
     return recipe
@@ -199,7 +254,14 @@ def test_each_utterance_is_normalised_and_scored_by_its_language(joined, capsys)
     # Catalan: col·lega (8) is right; ş is no ș there: 1 of 4. Romanian: mulțumesc (9) is right; of "o ș" (3)
     # both letters are wrong in "un s", which has one more
     cat, ron = found["languages"]["test"]["cat_Latn"], found["languages"]["test"]["ron_Latn"]
-    assert cat["cer"] == {**cat["cer"], "value": round(100 / 12, 3), "n_ref": 12, "sub": 1, "del": 0, "ins": 0}
+    assert cat["cer"] == {
+        **cat["cer"],
+        "value": round(100 / 12, 3),
+        "n_ref": 12,
+        "sub": 1,
+        "del": 0,
+        "ins": 0,
+    }
     assert ron["cer"] == {**ron["cer"], "value": 25.0, "n_ref": 12, "sub": 2, "del": 0, "ins": 1}
     assert (cat["wer"]["value"], ron["wer"]["value"]) == (round(100 / 3, 3), round(200 / 3, 3))
     assert cat["ser"]["value"] == ron["ser"]["value"] == 50.0
@@ -224,8 +286,10 @@ def test_a_language_that_no_source_has(joined, capsys):
     path = joined / "data/test/utt2lang"
     path.write_text(path.read_text().replace("c-2 cat_Latn", "c-2 spa_Latn"))
     assert score(joined) == 2
-    assert "data/test/utt2lang: utterance 'c-2' has the language spa_Latn, expected one of ron_Latn, cat_Latn" in (
-        capsys.readouterr().err)
+    assert (
+        "data/test/utt2lang: utterance 'c-2' has the language spa_Latn, expected one of ron_Latn, cat_Latn"
+        in (capsys.readouterr().err)
+    )
 
 
 def test_sources_given_by_hand_leave_no_path(joined, tmp_path):
@@ -235,7 +299,9 @@ def test_sources_given_by_hand_leave_no_path(joined, tmp_path):
 
 
 def test_match_joins_by_id_and_names_at_most_five():
-    joined = match({"b": "1", "a": "2"}, {"a": "x", "b": "y"}, lambda utt, text: f"{utt}:{text}", "ref", "hyp")
+    joined = match(
+        {"b": "1", "a": "2"}, {"a": "x", "b": "y"}, lambda utt, text: f"{utt}:{text}", "ref", "hyp"
+    )
     assert (joined.ids, joined.pairs) == (["a", "b"], [("a:2", "a:x"), ("b:1", "b:y")])
     with pytest.raises(DataError, match=r"no hypothesis for 7 \(u0, u1, u2, u3, u4, …\)"):
         match({f"u{k}": "x" for k in range(7)}, {}, lambda utt, text: text, "ref", "hyp")

@@ -17,7 +17,9 @@ def slices_of(recipe, name="test"):
 def test_slices_by_a_tag_of_the_users(recipe):
     write_table(recipe / "data/test/utt2accent", {"s-1": "south", "s-2": "north"})
     write_table(recipe / "data/test/utt2content", {"s-1": "x", "s-2": "y", "s-3": "z"})  # stage 1 writes it
-    write_table(recipe / "data/test/utt2noise", {"s-1": "street", "s-2": "street", "s-3": "street"})  # one value parts nothing
+    write_table(
+        recipe / "data/test/utt2noise", {"s-1": "street", "s-2": "street", "s-3": "street"}
+    )  # one value parts nothing
     assert score(recipe) == 0
     assert set(slices_of(recipe)) == {"accent"}
     found = slices_of(recipe)["accent"]
@@ -45,7 +47,11 @@ def test_speakers_and_durations(recipe):
     found = slices_of(recipe)
     assert set(found["speaker"]["slices"]) == {"ana", "ion"}
     assert list(found["duration"]["slices"]) == ["0 to 2 s", "2 to 5 s", "20 s and more"]
-    assert {k: v["n"] for k, v in found["duration"]["slices"].items()} == {"0 to 2 s": 1, "2 to 5 s": 1, "20 s and more": 1}
+    assert {k: v["n"] for k, v in found["duration"]["slices"].items()} == {
+        "0 to 2 s": 1,
+        "2 to 5 s": 1,
+        "20 s and more": 1,
+    }
     # of ana's two utterances 5 errors in 21; the mean of 1/9 and 4/12
     ana = found["speaker"]["slices"]["ana"]["cer"]
     assert (ana["value"], ana["mean"]["value"]) == (round(500 / 21, 3), 22.222)
@@ -54,7 +60,11 @@ def test_speakers_and_durations(recipe):
 def test_a_duration_that_is_none(recipe, capsys):
     write_table(recipe / "data/test/utt2dur", {"s-1": "1", "s-2": "long", "s-3": "3"})
     assert score(recipe) == 2
-    assert "data/test/utt2dur" in (message := capsys.readouterr().err) and "'s-2'" in message and "'long'" in message
+    assert (
+        "data/test/utt2dur" in (message := capsys.readouterr().err)
+        and "'s-2'" in message
+        and "'long'" in message
+    )
 
 
 def test_worst_and_spread_are_of_slices_with_enough_utterances():
@@ -63,7 +73,13 @@ def test_worst_and_spread_are_of_slices_with_enough_utterances():
     counts = [Counts(10, n, 0, 0) for n in [1] * FEW + [3] * FEW + [10] * (FEW - 1)]
     found = slices(values, {"wer": of_counts("WER", counts, {}, 10, np.random.default_rng(0))}, 10, 0)
     assert found["worst"] == "b" and found["slices"]["c"]["few"] and not found["slices"]["b"]["few"]
-    assert found["spread"] == {"low": 10.0, "mean": 20.0, "high": 30.0, "deviation": 14.142, "over": 2}  # 20 / √2
+    assert found["spread"] == {
+        "low": 10.0,
+        "mean": 20.0,
+        "high": 30.0,
+        "deviation": 14.142,
+        "over": 2,
+    }  # 20 / √2
 
 
 def test_of_very_many_slices_the_largest_and_the_worst_are_kept():
@@ -75,7 +91,10 @@ def test_of_very_many_slices_the_largest_and_the_worst_are_kept():
 
 
 def test_characters_of_other_scripts(recipe, capsys):
-    write_table(recipe / "exp/main/decode_test/text", {"s-1": "о broаscа", "s-2": "unu doi 3 trei", "s-3": "mulțumescλ"})
+    write_table(
+        recipe / "exp/main/decode_test/text",
+        {"s-1": "о broаscа", "s-2": "unu doi 3 trei", "s-3": "mulțumescλ"},
+    )
     score(recipe)
     found = document(recipe)["script"]["test"]
     # Cyrillic о, а, а and one λ; letters: 8, 10 (the digit has no script), 10
@@ -107,4 +126,7 @@ def test_means_of_utterances(recipe):
     means = document(recipe)["means"]["test"]
     assert set(means) == {"cer", "wer", "ser", "chrf"} and set(means["cer"]) == {"value", "ci95"}
     # 1/9, 4/12, 0; words 1/2, 1/3, 0
-    assert (means["cer"]["value"], means["wer"]["value"]) == (round(100 * (1 / 9 + 1 / 3) / 3, 3), round(500 / 18, 3))
+    assert (means["cer"]["value"], means["wer"]["value"]) == (
+        round(100 * (1 / 9 + 1 / 3) / 3, 3),
+        round(500 / 18, 3),
+    )

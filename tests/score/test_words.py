@@ -24,7 +24,14 @@ def test_built_in_classes(recipe):
     found = micro(recipe)
     assert brief(found["classes"]["numbers"]) == (3, 2, 0, 1, 0, 33.333)  # o alone is an article; doi is lost
     assert brief(found["classes"]["unseen"]) == (4, 3, 0, 1, 0, 25.0)  # unu doi trei mulțumesc
-    assert brief(found["classes"]["long"]) == (1, 1, 0, 0, 0, 0.0)  # of 4 training words the longest has 7 letters: from 8
+    assert brief(found["classes"]["long"]) == (
+        1,
+        1,
+        0,
+        0,
+        0,
+        0.0,
+    )  # of 4 training words the longest has 7 letters: from 8
     assert found["classes"]["long"]["note"] == "8 or more characters"
     assert brief(found["all"]) == (4, 3, 0, 1, 0, 25.0) and brief(found["rest"]) == (2, 1, 1, 0, 0, 50.0)
     assert found["absent"] == {"names": "data/test/text_raw is not there: stage 1 (data) writes it"}
@@ -61,7 +68,9 @@ def test_a_script_without_spaces_has_no_words(recipe):
         write_table(recipe / place / "text", dict.fromkeys(("s-1", "s-2", "s-3"), sign))
     score(recipe)
     assert micro(recipe)["absent"] == {"words": "the references have no spaces between words"}
-    write_table(recipe / "data/test/text", dict.fromkeys(("s-1", "s-2", "s-3"), "กบ เจ้าชาย"))  # somebody has parted them
+    write_table(
+        recipe / "data/test/text", dict.fromkeys(("s-1", "s-2", "s-3"), "กบ เจ้าชาย")
+    )  # somebody has parted them
     score(recipe)
     assert micro(recipe)["classes"]["unseen"]["n_ref"] == 6
 
@@ -90,15 +99,22 @@ def test_words_and_phrases_of_a_list(recipe, capsys):
 
 def test_a_list_takes_the_place_of_a_built_in_class(recipe):
     (recipe / "mine.txt").write_text("trei\n", encoding="utf-8")
-    (recipe / "recipe.yaml").write_text("lang: ron_Latn\nscore: {bootstrap: 20, words: {numbers: mine.txt}}\n")
+    (recipe / "recipe.yaml").write_text(
+        "lang: ron_Latn\nscore: {bootstrap: 20, words: {numbers: mine.txt}}\n"
+    )
     score(recipe)  # a path in recipe.yaml is relative to it
     assert micro(recipe)["classes"]["numbers"]["n_ref"] == 1
 
 
-@pytest.mark.parametrize("text, message", [
-    (None, "score.words: mine: "), (b"", "empty; write a word"), (b"a\n...\n", ":2: '...' has no text once it is normalised"),
-    (b"caf\xe9\n", "not UTF-8 (byte 3)"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (None, "score.words: mine: "),
+        (b"", "empty; write a word"),
+        (b"a\n...\n", ":2: '...' has no text once it is normalised"),
+        (b"caf\xe9\n", "not UTF-8 (byte 3)"),
+    ],
+)
 def test_faults_of_a_list(recipe, capsys, text, message):
     path = recipe / "mine.txt"
     if text is not None:
@@ -123,13 +139,21 @@ def test_tags_of_words(recipe):
 def test_tags_for_another_set_are_said(recipe):
     write_table(recipe / "tags", {"s-3": "POLITE"})
     assert score(recipe, f"score.word_tags={recipe}/tags") == 0
-    assert micro(recipe, "dev")["absent"]["POLITE"] == f"{recipe}/tags has no line for an utterance of this set"
+    assert (
+        micro(recipe, "dev")["absent"]["POLITE"] == f"{recipe}/tags has no line for an utterance of this set"
+    )
 
 
-@pytest.mark.parametrize("tags, message", [
-    ({"s-1": "- -", "s-2": "- NUM"}, "tags:2: utterance 's-2' has 2 tags, and its normalised reference 3 words (unu doi trei)"),
-    ({"s-3": "rest"}, "the tag 'rest' is a list in score.words, too, or means all or no classes"),
-])
+@pytest.mark.parametrize(
+    "tags, message",
+    [
+        (
+            {"s-1": "- -", "s-2": "- NUM"},
+            "tags:2: utterance 's-2' has 2 tags, and its normalised reference 3 words (unu doi trei)",
+        ),
+        ({"s-3": "rest"}, "the tag 'rest' is a list in score.words, too, or means all or no classes"),
+    ],
+)
 def test_faults_of_tags(recipe, capsys, tags, message):
     write_table(recipe / "tags", tags)
     assert score(recipe, f"score.word_tags={recipe}/tags", "decode.sets=[test]") == 2
@@ -137,34 +161,51 @@ def test_faults_of_tags(recipe, capsys, tags, message):
 
 
 def test_names_from_the_raw_text(recipe):
-    write_table(recipe / "data/test/text_raw", {"s-1": "O Broască!", "s-2": "Unu, doi Trei", "s-3": "Mulţumesc"})
+    write_table(
+        recipe / "data/test/text_raw", {"s-1": "O Broască!", "s-2": "Unu, doi Trei", "s-3": "Mulţumesc"}
+    )
     score(recipe)
     # O, Unu and Mulţumesc begin; broască is wrong, trei right
     assert brief(micro(recipe)["classes"]["names"]) == (2, 1, 1, 0, 0, 50.0)
 
 
-@pytest.mark.parametrize("raw, why", [
-    ({"s-1": "o broască!", "s-2": "unu doi trei", "s-3": "mulţumesc"}, "data/test/text_raw has no capital letters"),
-    ({"s-1": "O BROASCĂ", "s-2": "UNU DOI TREI", "s-3": "MULŢUMESC"}, "data/test/text_raw has no small letters"),
-    ({"s-1": "O pisică", "s-2": "", "s-3": "Da"}, "the words of data/test/text_raw are not those of the references: run stage 1"),
-])
+@pytest.mark.parametrize(
+    "raw, why",
+    [
+        (
+            {"s-1": "o broască!", "s-2": "unu doi trei", "s-3": "mulţumesc"},
+            "data/test/text_raw has no capital letters",
+        ),
+        (
+            {"s-1": "O BROASCĂ", "s-2": "UNU DOI TREI", "s-3": "MULŢUMESC"},
+            "data/test/text_raw has no small letters",
+        ),
+        (
+            {"s-1": "O pisică", "s-2": "", "s-3": "Da"},
+            "the words of data/test/text_raw are not those of the references: run stage 1",
+        ),
+    ],
+)
 def test_raw_text_without_names(recipe, raw, why):
     write_table(recipe / "data/test/text_raw", raw)
     score(recipe)
     assert micro(recipe)["absent"]["names"].startswith(why)
 
 
-@pytest.mark.parametrize("lang, raw, found", [
-    ("eng_Latn", "We saw Anna. Then I and O'Brien left: Nobody saw I'm", "anna o'brien"),
-    ("eng_Latn", "“Hello,” said Mary, “My friend” of “Moby Dick”", "mary moby dick"),
-    ("fra_Latn", "— Voici l'Espagne ! Paris", "l'espagne"),
-    ("ell_Grek", "Πουλί Κετσάλ (Quetzal) - Το εθνικό πτηνό", "κετσάλ quetzal"),
-    ("spa_Latn", "¿Dónde está Jean-Paul? ¡Ana!", "jean-paul"),
-    ("ell_Grek", "Είδες την Άννα; Ναι, στην Αθήνα", "άννα αθήνα"),  # the semicolon is its question mark
-    ("hin_Deva", "यह राम है। सीता", ""),
-    ("hye_Armn", "Նա Աննան է։ Այո", "աննան"),
-    ("kat_Geor", "ეს ანა არის", ""),
-])
+@pytest.mark.parametrize(
+    "lang, raw, found",
+    [
+        ("eng_Latn", "We saw Anna. Then I and O'Brien left: Nobody saw I'm", "anna o'brien"),
+        ("eng_Latn", "“Hello,” said Mary, “My friend” of “Moby Dick”", "mary moby dick"),
+        ("fra_Latn", "— Voici l'Espagne ! Paris", "l'espagne"),
+        ("ell_Grek", "Πουλί Κετσάλ (Quetzal) - Το εθνικό πτηνό", "κετσάλ quetzal"),
+        ("spa_Latn", "¿Dónde está Jean-Paul? ¡Ana!", "jean-paul"),
+        ("ell_Grek", "Είδες την Άννα; Ναι, στην Αθήνα", "άννα αθήνα"),  # the semicolon is its question mark
+        ("hin_Deva", "यह राम है। सीता", ""),
+        ("hye_Armn", "Նա Աննան է։ Այո", "աննան"),
+        ("kat_Geor", "ეს ანა არის", ""),
+    ],
+)
 def test_what_is_a_name(lang, raw, found):
     def clean(_, text):
         return normalise(text, "generic-v1")
@@ -181,7 +222,9 @@ def test_german_nouns_are_noted():
 
 def test_phones_have_no_classes_but_features(recipe):
     (recipe / "data/tokens/phone").mkdir(parents=True)
-    (recipe / "data/tokens/phone/tokens.json").write_text(json.dumps({"g2p": {"ron_Latn": {"g2p": "espeak ro"}}}))
+    (recipe / "data/tokens/phone/tokens.json").write_text(
+        json.dumps({"g2p": {"ron_Latn": {"g2p": "espeak ro"}}})
+    )
     write_table(recipe / "data/tokens/phone/test.text", {"s-1": "t a k", "s-2": "t", "s-3": "a"})
     write_table(recipe / "exp/main/decode_test/text", {"s-1": "d a k", "s-2": "t", "s-3": "a"})
     assert score(recipe, "tokens.type=phone", "decode.sets=[test]") == 0

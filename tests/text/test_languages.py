@@ -4,9 +4,28 @@ from xlt.core.errors import ConfigError
 from xlt.text import languages
 
 
-@pytest.mark.parametrize("code", ["ron_Latn", "cat_Latn", "bel_Cyrl", "ell_Grek", "spa_Latn", "fra_Latn", "rus_Cyrl",
-                                  "bul_Cyrl", "dan_Latn", "swh_Latn", "tur_Latn", "mar_Deva", "quy_Latn", "por_Latn",
-                                  "fin_Latn", "cmn_Hans", "eng_Latn"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ron_Latn",
+        "cat_Latn",
+        "bel_Cyrl",
+        "ell_Grek",
+        "spa_Latn",
+        "fra_Latn",
+        "rus_Cyrl",
+        "bul_Cyrl",
+        "dan_Latn",
+        "swh_Latn",
+        "tur_Latn",
+        "mar_Deva",
+        "quy_Latn",
+        "por_Latn",
+        "fin_Latn",
+        "cmn_Hans",
+        "eng_Latn",
+    ],
+)
 def test_languages_of_the_recipes_are_known(code):
     assert languages.get(code).code == code
     assert languages.get(code).iso == code[:3]
@@ -21,7 +40,11 @@ def test_no_two_letter_code_stands_for_two_languages():
 def test_own_and_generic_normalisers():
     assert languages.get("ron_Latn").normaliser == "ron-v1"
     assert languages.get("spa_Latn").normaliser == "generic-v1"
-    assert [languages.get(code).normaliser for code in ("cmn_Hans", "yue_Hant", "jpn_Jpan")] == ["han-v1", "han-v1", "jpan-v1"]
+    assert [languages.get(code).normaliser for code in ("cmn_Hans", "yue_Hant", "jpn_Jpan")] == [
+        "han-v1",
+        "han-v1",
+        "jpan-v1",
+    ]
 
 
 def test_every_normaliser_exists():
@@ -35,11 +58,17 @@ def test_an_unknown_language_needs_no_code():
     assert (lang.iso, lang.normaliser, lang.family) == ("gsw", "generic-v1", "unknown")
 
 
-@pytest.mark.parametrize(("code", "iso1", "normaliser", "name"), [
-    ("fao_Latn", "fo", "generic-v1", "fao_Latn"), ("azj_Latn", "az", "aze-v1", "Azerbaijani"),
-    ("azb_Arab", "", "generic-v1", "azb_Arab"),
-    ("ara_Arab", "ar", "generic-v1", "Arabic"), ("zho_Hant", "zh", "han-v1", "zho_Hant"),
-    ("tgl_Latn", "tl", "generic-v1", "tgl_Latn")])
+@pytest.mark.parametrize(
+    ("code", "iso1", "normaliser", "name"),
+    [
+        ("fao_Latn", "fo", "generic-v1", "fao_Latn"),
+        ("azj_Latn", "az", "aze-v1", "Azerbaijani"),
+        ("azb_Arab", "", "generic-v1", "azb_Arab"),
+        ("ara_Arab", "ar", "generic-v1", "Arabic"),
+        ("zho_Hant", "zh", "han-v1", "zho_Hant"),
+        ("tgl_Latn", "tl", "generic-v1", "tgl_Latn"),
+    ],
+)
 def test_other_codes_of_a_language(code, iso1, normaliser, name):
     lang = languages.get(code)
     assert (lang.code, lang.iso1, lang.normaliser, lang.name) == (code, iso1, normaliser, name)
@@ -49,9 +78,19 @@ def test_iso():
     assert languages.iso("ron_Latn") == "ron"
 
 
-@pytest.mark.parametrize(("code", "said"), [("ro", "ron_Latn"), ("ron", "ron_Latn"), ("ron-Latn", "ron_Latn"),
-                                            ("Romanian", "ron_Latn"), ("swahili", "swh_Latn"), ("", "such as"),
-                                            (None, "such as"), ("ron_latn", "did you mean ron_Latn")])
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("ro", "ron_Latn"),
+        ("ron", "ron_Latn"),
+        ("ron-Latn", "ron_Latn"),
+        ("Romanian", "ron_Latn"),
+        ("swahili", "swh_Latn"),
+        ("", "such as"),
+        (None, "such as"),
+        ("ron_latn", "did you mean ron_Latn"),
+    ],
+)
 def test_a_malformed_code_is_refused_with_an_example(code, said):
     with pytest.raises(ConfigError, match=said):
         languages.get(code)

@@ -6,7 +6,8 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.tokens import prove_round_trip
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
-# letters that sentencepiece's default NFKC would rewrite: ligature ﬁ, superscript ², half-width ｱ, Kelvin sign
+# letters that sentencepiece's default NFKC would rewrite: ligature ﬁ, superscript ², half-width ｱ, Kelvin
+# sign
 NFKC_TRAPS = ["ﬁn ăsta", "m² ｱ", "K și k", "क्षि हिन्दी"]
 
 
@@ -47,7 +48,11 @@ def test_stage_reports_characters_that_training_never_saw(tmp_path, capsys):
     path.write_text("\n".join([lines[0] + " zz", *lines[1:]]) + "\n")
     assert main(["tokens", "--recipe", str(recipe)]) == 0
     out = capsys.readouterr().out
-    assert "test: 2 of" in out and "cannot be recognised" in out and out.rstrip().splitlines()[-1].endswith(": z")
+    assert (
+        "test: 2 of" in out
+        and "cannot be recognised" in out
+        and out.rstrip().splitlines()[-1].endswith(": z")
+    )
     assert main(["tokens", "--recipe", str(recipe)]) == 0
     assert "up to date" in capsys.readouterr().out
 
@@ -67,11 +72,15 @@ def test_phone_tokens_are_words_of_the_text(tmp_path):
     assert tokenizer.symbols() == {"a", "aː", "t͡ʃ"}
 
 
-@pytest.mark.parametrize(("name", "text", "words"), [
-    ("tokens.json", None, "neither tokens.json nor xlt.json beside it says what the tokens are"),
-    ("tokens.json", "{}", "tokens.json: damaged"), ("tokens.json", '{"type": "letters"}', "tokens.json: damaged"),
-    ("xlt.json", '{"tokens": 3}', "xlt.json: damaged"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("tokens.json", None, "neither tokens.json nor xlt.json beside it says what the tokens are"),
+        ("tokens.json", "{}", "tokens.json: damaged"),
+        ("tokens.json", '{"type": "letters"}', "tokens.json: damaged"),
+        ("xlt.json", '{"tokens": 3}', "xlt.json: damaged"),
+    ],
+)
 def test_what_the_tokens_are_must_be_written_down(tmp_path, name, text, words):
     train_tokenizer(["ab"], "char", 0, tmp_path, "text")
     (tmp_path / "tokens.json").unlink()
@@ -89,4 +98,9 @@ def test_stage_reports_phones_that_training_never_saw(tmp_path, capsys):
     assert main(["tokens", "--recipe", str(recipe), "tokens.type=phone"]) == 0
     out = capsys.readouterr().out
     assert "ron_Latn: phones by espeak ro" in out
-    assert "test: 1 of" in out and "phones are not among the tokens" in out and "(PER is at least" in out and ": z\n" in out
+    assert (
+        "test: 1 of" in out
+        and "phones are not among the tokens" in out
+        and "(PER is at least" in out
+        and ": z\n" in out
+    )

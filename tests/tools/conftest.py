@@ -18,15 +18,26 @@ class Checkout:
         self.root, self.bin, self.home = root / "xlt checkout", root / "bin", root / "home"
         for name in ("tools", "egs/common", "egs/TEMPLATE"):
             (self.root / name).mkdir(parents=True)
-        for name in ("setup.py", "tools/install.sh", "tools/constraints.txt", "tools/new_recipe.sh",
-                     "egs/common/asr.sh", "egs/TEMPLATE/run.sh", "egs/TEMPLATE/recipe.yaml", "egs/TEMPLATE/README.md"):
+        for name in (
+            "setup.py",
+            "tools/install.sh",
+            "tools/constraints.txt",
+            "tools/new_recipe.sh",
+            "egs/common/asr.sh",
+            "egs/TEMPLATE/run.sh",
+            "egs/TEMPLATE/recipe.yaml",
+            "egs/TEMPLATE/README.md",
+        ):
             shutil.copy(ROOT / name, self.root / name)
         self.bin.mkdir()
         self.home.mkdir()
         for folder in ("/usr/local/bin", "/bin", "/usr/bin"):
             for tool in Path(folder).iterdir() if Path(folder).is_dir() else []:
                 link = self.bin / tool.name
-                if not tool.name.startswith(("python", "uv", "pip", "pyenv", "conda")) and not link.is_symlink():
+                if (
+                    not tool.name.startswith(("python", "uv", "pip", "pyenv", "conda"))
+                    and not link.is_symlink()
+                ):
                     link.symlink_to(tool)
         self.env = {"PATH": str(self.bin), "HOME": str(self.home), "LANG": "C.UTF-8"}
 
@@ -40,13 +51,25 @@ class Checkout:
         return path
 
     def run(self, *words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess:
-        return subprocess.run(list(map(str, words)), cwd=cwd or self.root, capture_output=True, text=True,
-                              env={**self.env, **env})
+        return subprocess.run(
+            list(map(str, words)),
+            cwd=cwd or self.root,
+            capture_output=True,
+            text=True,
+            env={**self.env, **env},
+        )
 
     def start(self, *words: str, **env: str) -> subprocess.Popen:
         """Like :meth:`run`, in the background and as its own process group, as a terminal would."""
-        return subprocess.Popen(list(map(str, words)), cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                text=True, env={**self.env, **env}, start_new_session=True)
+        return subprocess.Popen(
+            list(map(str, words)),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**self.env, **env},
+            start_new_session=True,
+        )
 
 
 @pytest.fixture

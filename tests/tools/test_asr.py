@@ -18,12 +18,16 @@ def place(checkout):
     checkout.recipe = checkout.root / "egs" / "ron"
     (checkout.root / "egs" / "TEMPLATE").rename(checkout.recipe)
     checkout.log = checkout.root.parent / "calls.log"
-    checkout.script(checkout.root / "tools" / "install.sh", f"echo \"install $*\" >>{shlex.quote(str(checkout.log))}\n")
+    checkout.script(
+        checkout.root / "tools" / "install.sh", f'echo "install $*" >>{shlex.quote(str(checkout.log))}\n'
+    )
 
     def python(then="exit 0"):
-        checkout.script(checkout.root / ".venv" / "bin" / "python",
-                        f"echo \"$*|$PWD|${{XLT_CWD:-}}|${{OMP_NUM_THREADS:-}}|$PYTHONPATH\" "
-                        f">>{shlex.quote(str(checkout.log))}\n{then}\n")
+        checkout.script(
+            checkout.root / ".venv" / "bin" / "python",
+            'echo "$*|$PWD|${XLT_CWD:-}|${OMP_NUM_THREADS:-}|$PYTHONPATH" '
+            f">>{shlex.quote(str(checkout.log))}\n{then}\n",
+        )
 
     python()
     checkout.python = python
@@ -31,7 +35,9 @@ def place(checkout):
 
     def stages():
         """The stages that were run: ``[(name, other words), …]``."""
-        lines = [line.split("|")[0] for line in checkout.log.read_text().splitlines() if line.startswith("-m ")]
+        lines = [
+            line.split("|")[0] for line in checkout.log.read_text().splitlines() if line.startswith("-m ")
+        ]
         return [(line.split()[2], " ".join(line.split()[3:])) for line in lines]
 
     checkout.stages = stages
@@ -57,24 +63,31 @@ def test_all_stages_in_order_with_a_header_each(place):
     assert place.log.read_text().splitlines()[0] == "install --quiet"
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    (["--stage", "8"], ["score", "report", "bundle"]),
-    (["--stage", "score"], ["score", "report", "bundle"]),
-    (["--stage=8", "--stop_stage=report"], ["score", "report"]),
-    (["--stop_stage", "2"], ["data", "check"]),
-    (["--stage", "train", "--stop_stage", "6"], ["train"]),
-    (["--stage", "4", "--stop_stage", "6"], ["tokens", "train"]),  # lm is off
-    (["--stage", "lm", "--stop_stage", "lm"], ["lm"]),  # unless it is named
-])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--stage", "8"], ["score", "report", "bundle"]),
+        (["--stage", "score"], ["score", "report", "bundle"]),
+        (["--stage=8", "--stop_stage=report"], ["score", "report"]),
+        (["--stop_stage", "2"], ["data", "check"]),
+        (["--stage", "train", "--stop_stage", "6"], ["train"]),
+        (["--stage", "4", "--stop_stage", "6"], ["tokens", "train"]),  # lm is off
+        (["--stage", "lm", "--stop_stage", "lm"], ["lm"]),  # unless it is named
+    ],
+)
 def test_range_of_stages(place, words, expected):
     assert place.asr(*words).returncode == 0
     assert names(place) == expected
 
 
 def test_flags_and_settings_go_to_every_stage(place):
-    place.asr("--stage", "9", "--force", "--dry_run", "--nj", "3", "--ngpu=2", "train.lr=0.1", "data.dir=my corpus")
-    assert place.stages() == [(name, "--force --dry_run --nj 3 --ngpu 2 train.lr=0.1 data.dir=my corpus")
-                              for name in ("report", "bundle")]
+    place.asr(
+        "--stage", "9", "--force", "--dry_run", "--nj", "3", "--ngpu=2", "train.lr=0.1", "data.dir=my corpus"
+    )
+    assert place.stages() == [
+        (name, "--force --dry_run --nj 3 --ngpu 2 train.lr=0.1 data.dir=my corpus")
+        for name in ("report", "bundle")
+    ]
 
 
 def test_stage_runs_in_the_recipe_and_knows_where_the_user_stood(place, tmp_path):
@@ -100,14 +113,22 @@ def test_failed_installation_ends_the_run(place):
     assert (done.returncode, done.stderr, names(place)) == (2, "install: no Python\n", [])
 
 
-@pytest.mark.parametrize(("words", "part"), [
-    (["--stage", "nosuch"], "--stage: no stage nosuch; there are 1 to 10: data check"),
-    (["--stage", "11"], "no stage 11"), (["--stage", "0"], "no stage 0"), (["--stop_stage", ""], "no stage"),
-    (["--stage"], "--stage: needs a value"), (["--stage", "5", "--stop_stage", "2"], "comes after --stop_stage 2"),
-    (["--nj", "0"], "--nj: found '0'"), (["--nj", "two"], "a whole number"),
-    (["--ngpu", "-1"], "--ngpu: found '-1'"), (["--nosuch"], "--nosuch: no such option"),
-    (["train"], "expected an option or key=value"),
-])
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--stage", "nosuch"], "--stage: no stage nosuch; there are 1 to 10: data check"),
+        (["--stage", "11"], "no stage 11"),
+        (["--stage", "0"], "no stage 0"),
+        (["--stop_stage", ""], "no stage"),
+        (["--stage"], "--stage: needs a value"),
+        (["--stage", "5", "--stop_stage", "2"], "comes after --stop_stage 2"),
+        (["--nj", "0"], "--nj: found '0'"),
+        (["--nj", "two"], "a whole number"),
+        (["--ngpu", "-1"], "--ngpu: found '-1'"),
+        (["--nosuch"], "--nosuch: no such option"),
+        (["train"], "expected an option or key=value"),
+    ],
+)
 def test_wrong_words_end_with_2_and_one_message(place, words, part):
     done = place.asr(*words)
     assert done.returncode == 2 and part in done.stderr and len(done.stderr.splitlines()) == 1
@@ -119,14 +140,19 @@ def test_started_outside_a_recipe(place):
     assert done.returncode == 2 and "recipe.yaml: no such file" in done.stderr
 
 
-@pytest.mark.parametrize("says", [True, False])  # False: the stage dies of the signal before it can say anything
+@pytest.mark.parametrize(
+    "says", [True, False]
+)  # False: the stage dies of the signal before it can say anything
 def test_ctrl_c_ends_with_130_and_the_stage_s_own_message(place, says):
     ready = place.home / "ready"
     os.mkfifo(ready)
     trap = "trap 'echo \"xlt $3: interrupted\" >&2; exit 130' INT"
-    place.python("[[ ${open:-} ]] || open=yes exec env --default-signal=INT \"$0\" \"$@\"\n"  # xlt lets the signal in itself
-                 f"{trap if says else ''}\n"
-                 f"[[ $3 != tokens ]] || {{ echo >{shlex.quote(str(ready))}; sleep 600; }}")
+    place.python(
+        # xlt lets the signal in itself
+        '[[ ${open:-} ]] || open=yes exec env --default-signal=INT "$0" "$@"\n'
+        f"{trap if says else ''}\n"
+        f"[[ $3 != tokens ]] || {{ echo >{shlex.quote(str(ready))}; sleep 600; }}"
+    )
     child = place.start(place.recipe / "run.sh")
     ready.read_text()
     os.killpg(child.pid, signal.SIGINT)
@@ -143,7 +169,17 @@ def test_environment_named_by_a_relative_path(place, tmp_path):
 
 def test_help_says_all_options(place):
     text = place.asr("--help").stdout
-    for word in ("--stage", "--stop_stage", "--force", "--dry_run", "--list", "--nj", "--ngpu", "key=value", "10  bundle"):
+    for word in (
+        "--stage",
+        "--stop_stage",
+        "--force",
+        "--dry_run",
+        "--list",
+        "--nj",
+        "--ngpu",
+        "key=value",
+        "10  bundle",
+    ):
         assert word in text
 
 

@@ -21,7 +21,9 @@ def place(checkout):
         """A Python that makes environments of itself and whose pip runs the shell command ``pip``."""
         if not version.startswith(("3.12", "3.13")):
             return checkout.script(path, f"case $1 in -c) echo 'is Python {version}' ;; *) exit 1 ;; esac\n")
-        return checkout.script(path, f"""
+        return checkout.script(
+            path,
+            f"""
 case "$*" in
   "-m venv "*) target=${{!#}}; rm -rf "$target"/*; mkdir -p "$target/bin"; touch "$target/pyvenv.cfg"
                cp "$0" "$target/bin/python"; exit ;;
@@ -30,7 +32,8 @@ case "$*" in
   "-c import numpy"*) exit ;;
   *) exec {sys.executable} "$@" ;;
 esac
-""")
+""",
+        )
 
     checkout.python = python
     checkout.install = lambda *words, **env: checkout.run("tools/install.sh", *words, **env)
@@ -106,22 +109,30 @@ def test_no_python_is_one_message_with_what_was_tried_and_the_ways_out(place):
     place.python(place.bin / "python3", "3.11")
     done = place.install(PYTHON="/nowhere/python")
     assert done.returncode == 2
-    for part in ("/nowhere/python (PYTHON) is not there", "python3.13 does not run", "python3 is Python 3.11",
-                 "apt-get install", "uv python install", "PYTHON=/path"):
+    for part in (
+        "/nowhere/python (PYTHON) is not there",
+        "python3.13 does not run",
+        "python3 is Python 3.11",
+        "apt-get install",
+        "uv python install",
+        "PYTHON=/path",
+    ):
         assert part in done.stderr
     assert not (place.venv / "xlt-stamp").exists()
 
 
 def test_uv_fetches_a_python_where_there_is_none(place):
     fetched = place.python(place.home / "uv" / "bin" / "python3.13")
-    place.script(place.bin / "uv", f"case \"$*\" in *find*) echo {shlex.quote(str(fetched))} ;; esac\n")
+    place.script(place.bin / "uv", f'case "$*" in *find*) echo {shlex.quote(str(fetched))} ;; esac\n')
     done = place.install()
     assert done.returncode == 0 and f"with {fetched}" in done.stdout
 
 
 def test_failed_pip_shows_its_words_and_a_remedy_and_the_next_run_goes_on(place):
-    place.python(place.bin / "python3.13",
-                 pip="case $* in *torch*) echo 'ERROR: Failed to establish a new connection'; exit 1 ;; esac")
+    place.python(
+        place.bin / "python3.13",
+        pip="case $* in *torch*) echo 'ERROR: Failed to establish a new connection'; exit 1 ;; esac",
+    )
     done = place.install()
     assert done.returncode == 2
     assert "Failed to establish a new connection" in done.stderr and "check the network" in done.stderr
@@ -202,7 +213,9 @@ def test_interrupted_install_leaves_no_stamp_and_goes_on(place, sig):
 def test_second_installer_waits_for_the_first(place):
     fifo = place.home / "go"
     os.mkfifo(fifo)
-    place.python(place.bin / "python3.13", pip=f"case $* in *wheel*) read -r _ <{shlex.quote(str(fifo))} ;; esac")
+    place.python(
+        place.bin / "python3.13", pip=f"case $* in *wheel*) read -r _ <{shlex.quote(str(fifo))} ;; esac"
+    )
     first = place.start("tools/install.sh")
     while "1/3" not in first.stdout.readline():
         pass
@@ -250,8 +263,11 @@ def test_words_that_it_does_not_know(place):
 
 
 def test_every_requirement_is_pinned(root):
-    pins = [line.split("==")[0] for line in (root / "tools" / "constraints.txt").read_text("utf-8").splitlines()
-            if not line.startswith("#")]
+    pins = [
+        line.split("==")[0]
+        for line in (root / "tools" / "constraints.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    ]
 
     def plain(name):
         return re.sub(r"[-_.]+", "-", name).lower()

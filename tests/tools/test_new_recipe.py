@@ -1,4 +1,6 @@
-"""tools/new_recipe.sh in a copy of the tree whose environment is the one that runs the tests; no model hub is there."""
+"""tools/new_recipe.sh in a copy of the tree whose environment is the one that runs the tests; no model hub is
+there.
+"""
 
 import shutil
 from pathlib import Path
@@ -11,7 +13,9 @@ from xlt.core.config import load
 from xlt.upstreams.s3prl_weights import download_file, hub_urls
 
 SMALL = "features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
-SHIPPED = {p.parent.name for p in (Path(__file__).resolve().parents[2] / "egs").glob("*/recipe.yaml")} | {"common"}
+SHIPPED = {p.parent.name for p in (Path(__file__).resolve().parents[2] / "egs").glob("*/recipe.yaml")} | {
+    "common"
+}
 
 
 class Desk(Tree):
@@ -23,8 +27,12 @@ class Desk(Tree):
         self.home.mkdir()
 
     def new(self, words: str):
-        return self.run(f"tools/new_recipe.sh {words}", HF_HUB_OFFLINE="1", HOME=str(self.home),
-                        XLT_CACHE=str(self.home / "cache"))
+        return self.run(
+            f"tools/new_recipe.sh {words}",
+            HF_HUB_OFFLINE="1",
+            HOME=str(self.home),
+            XLT_CACHE=str(self.home / "cache"),
+        )
 
     def made(self) -> list[str]:
         """The recipes that were not there before."""
@@ -37,7 +45,9 @@ def desk(tmp_path):
 
 
 def table(folder: Path, phrases=PHRASES) -> Path:
-    """A person's folder: sound files and a spreadsheet saved as text, its name awkward in a shell and in YAML."""
+    """A person's folder: sound files and a spreadsheet saved as text, its name awkward in a shell and in
+    YAML.
+    """
     for number, _ in enumerate(phrases):
         tone(folder / f"clip {number}.wav", hz=200.0 + 20 * number)
     rows = "".join(f"clip {number}.wav\t{phrase.capitalize()}!\n" for number, phrase in enumerate(phrases))
@@ -48,7 +58,9 @@ def table(folder: Path, phrases=PHRASES) -> Path:
 def kaldi(folder: Path, phrases=PHRASES) -> Path:
     folder.mkdir(parents=True)
     for name, value in (("wav.scp", "{0}.wav"), ("text", "{1}"), ("utt2spk", "ana")):
-        (folder / name).write_text("".join(f"ana-{k:02} {value.format(k, p)}\n" for k, p in enumerate(phrases)), "utf-8")
+        (folder / name).write_text(
+            "".join(f"ana-{k:02} {value.format(k, p)}\n" for k, p in enumerate(phrases)), "utf-8"
+        )
     for number, _ in enumerate(phrases):
         tone(folder / f"{number}.wav", hz=200.0 + 20 * number)
     return folder
@@ -56,7 +68,12 @@ def kaldi(folder: Path, phrases=PHRASES) -> Path:
 
 def tuxpaint(folder: Path) -> Path:
     for number, phrase in enumerate(PHRASES):
-        stamp(folder / "usr/share/tuxpaint/stamps", f"animals/s{number:02}", {"it": phrase}, {"it": 200.0 + 20 * number})
+        stamp(
+            folder / "usr/share/tuxpaint/stamps",
+            f"animals/s{number:02}",
+            {"it": phrase},
+            {"it": 200.0 + 20 * number},
+        )
     return folder
 
 
@@ -67,15 +84,23 @@ def lhotse(folder: Path) -> Path:
     for number, phrase in enumerate(PHRASES):
         tone(folder / f"{number}.wav", hz=200.0 + 20 * number)
         recordings.append(Recording.from_file(folder / f"{number}.wav"))
-        supervisions.append(SupervisionSegment(f"u{number:02}", str(number), 0.0, recordings[-1].duration, text=phrase))
+        supervisions.append(
+            SupervisionSegment(f"u{number:02}", str(number), 0.0, recordings[-1].duration, text=phrase)
+        )
     RecordingSet.from_recordings(recordings).to_file(folder / "x_recordings_all.jsonl.gz")
     SupervisionSet.from_segments(supervisions).to_file(folder / "x_supervisions_all.jsonl.gz")
     return folder
 
 
-@pytest.mark.parametrize(("make", "reader", "code"), [
-    (table, "table", "lug_Latn"), (kaldi, "kaldi", "gsw_Latn"), (lhotse, "lhotse", "lug_Latn"),
-    (tuxpaint, "tuxpaint", "ita_Latn")])
+@pytest.mark.parametrize(
+    ("make", "reader", "code"),
+    [
+        (table, "table", "lug_Latn"),
+        (kaldi, "kaldi", "gsw_Latn"),
+        (lhotse, "lhotse", "lug_Latn"),
+        (tuxpaint, "tuxpaint", "ita_Latn"),
+    ],
+)
 def test_the_form_is_recognised_and_the_recipe_filled_in(desk, tmp_path, make, reader, code):
     folder = make(tmp_path / "it's a corpus: #1")
     done = desk.new(f'{code} "{folder}"')
@@ -98,18 +123,24 @@ def test_two_commands_from_a_folder_to_a_trained_system(desk, tmp_path):
     assert done.returncode == 0 and last == "next: egs/lug/run.sh"
     told = done.stdout.partition("egs/lug has:\n")[2]
     lines = [line for line in told.splitlines() if " utterances, " in line]
-    assert [line.split()[0] for line in lines] == ["train", "dev", "test"] and all("1 speakers" in line for line in lines)
+    assert [line.split()[0] for line in lines] == ["train", "dev", "test"] and all(
+        "1 speakers" in line for line in lines
+    )
     assert f"alphabet: {len(set(''.join(PHRASES)))} characters: " in told and "space " in told
     assert "problems: " in told and "more in egs/lug/data/check/report.md" in told
     done = desk.run(f"{last.removeprefix('next: ')} {SMALL}")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert (desk.root / "egs/lug/exp/main/bundle").is_dir() and "CER" in (desk.root / "egs/lug/RESULTS.md").read_text()
+    assert (desk.root / "egs/lug/exp/main/bundle").is_dir() and "CER" in (
+        desk.root / "egs/lug/RESULTS.md"
+    ).read_text()
 
 
 def test_a_table_itself_in_a_folder_of_the_checkout(desk):
     """A path inside the checkout is kept relative, so that the whole can be moved."""
     table(desk.root / "corpora" / "lug")
-    done = desk.run("../tools/new_recipe.sh lug_Latn 'lug/my words.tsv'", cwd=desk.root / "corpora", HF_HUB_OFFLINE="1")
+    done = desk.run(
+        "../tools/new_recipe.sh lug_Latn 'lug/my words.tsv'", cwd=desk.root / "corpora", HF_HUB_OFFLINE="1"
+    )
     assert done.returncode == 0, done.stderr
     assert load(desk.root / "egs" / "lug").data.dir == "../../corpora/lug/my words.tsv"
 
@@ -169,8 +200,9 @@ def test_the_environment_is_made_first(desk, tmp_path):
     assert (done.returncode, done.stdout) == (2, "install --quiet\n") and desk.made() == []
 
 
-@pytest.mark.parametrize("words", ["", "swh", "sw_Latn", "swh_latn", "swh-Latn", "../x_Latn", "lug_Latn /nowhere",
-                                   "lug_Latn a b"])
+@pytest.mark.parametrize(
+    "words", ["", "swh", "sw_Latn", "swh_latn", "swh-Latn", "../x_Latn", "lug_Latn /nowhere", "lug_Latn a b"]
+)
 def test_wrong_words_make_nothing_and_install_nothing(desk, words):
     desk.script("tools/install.sh", "echo install")
     done = desk.new(words)

@@ -17,12 +17,14 @@ def place(checkout, root):
     for name in ("sctk", "sclite", "chromium-browser", "google-chrome", "apt-get"):
         (checkout.bin / name).unlink(missing_ok=True)
     checkout.script(checkout.bin / "chromium", "exit 0\n")
-    checkout.script(checkout.root / "tools" / "install.sh",
-                    f"echo \"install $* venv=${{XLT_VENV:-}}\" >>{shlex.quote(str(checkout.log))}\n")
-    checkout.script(checkout.bin / "sudo", "shift; exec \"$@\"\n")  # sudo -n COMMAND…
+    checkout.script(
+        checkout.root / "tools" / "install.sh",
+        f'echo "install $* venv=${{XLT_VENV:-}}" >>{shlex.quote(str(checkout.log))}\n',
+    )
+    checkout.script(checkout.bin / "sudo", 'shift; exec "$@"\n')  # sudo -n COMMAND…
 
     def tool(name, then="exit 0", folder=checkout.root / ".venv" / "bin"):
-        checkout.script(folder / name, f"echo \"{name} $*\" >>{shlex.quote(str(checkout.log))}\n{then}\n")
+        checkout.script(folder / name, f'echo "{name} $*" >>{shlex.quote(str(checkout.log))}\n{then}\n')
 
     checkout.tool = tool
     for name in ("ruff", "shellcheck", "python"):
@@ -38,7 +40,9 @@ def test_all_checks_run_and_arguments_go_to_pytest(place):
     calls = place.calls()
     assert [c.split()[0] for c in calls] == ["install", "ruff", "shellcheck", "python"]
     assert calls[0].startswith("install --quiet test peer")
-    assert {".ci/run", "tools/install.sh", "egs/common/asr.sh", "egs/TEMPLATE/run.sh"} <= set(calls[2].split())
+    assert {".ci/run", "tools/install.sh", "egs/common/asr.sh", "egs/TEMPLATE/run.sh"} <= set(
+        calls[2].split()
+    )
     assert calls[3].endswith("tests/test_x.py -k a b")
 
 
@@ -54,11 +58,19 @@ def test_a_failure_is_named_and_the_other_checks_still_run(place, broken):
 def test_sclite_comes_by_apt_get_after_its_lists_are_refreshed(place):
     sctk = shlex.quote(str(place.bin / "sctk"))
     fresh = shlex.quote(str(place.home / "fresh"))
-    place.tool("apt-get", f"case $* in *update*) touch {fresh} ;; *install*sctk*) [[ -e {fresh} ]] || exit 100; "
-                          f"printf '#!/bin/sh\\n' >{sctk}; chmod +x {sctk} ;; esac", folder=place.bin)
+    place.tool(
+        "apt-get",
+        f"case $* in *update*) touch {fresh} ;; *install*sctk*) [[ -e {fresh} ]] || exit 100; "
+        f"printf '#!/bin/sh\\n' >{sctk}; chmod +x {sctk} ;; esac",
+        folder=place.bin,
+    )
     done = place.run("tools/test.sh")
     assert done.returncode == 0, done.stderr
-    assert [c.split()[2] for c in place.calls() if c.startswith("apt-get")] == ["install", "update", "install"]
+    assert [c.split()[2] for c in place.calls() if c.startswith("apt-get")] == [
+        "install",
+        "update",
+        "install",
+    ]
 
 
 @pytest.mark.parametrize("apt", [None, "exit 100"])

@@ -1,4 +1,6 @@
-"""Other recipes' speech in the batches, what the source model could before and after, and the limit to forgetting."""
+"""Other recipes' speech in the batches, what the source model could before and after, and the limit to
+forgetting.
+"""
 
 import json
 
@@ -12,7 +14,9 @@ from xlt.models.espnet.mixing import OWN
 
 
 def renamed(source, target, recipe):
-    """The toy recipe's training and test set as ``train_old`` and ``test_old`` of ``recipe``, under other ids."""
+    """The toy recipe's training and test set as ``train_old`` and ``test_old`` of ``recipe``, under other
+    ids.
+    """
     for theirs in ("train", "test"):
         for kind in ("data", "dump/whisper_base"):
             folder, out = source / kind / theirs, recipe / kind / f"{theirs}_old"
@@ -33,7 +37,9 @@ def two(tmp_path_factory):
     for name in ("old", "new"):
         (egs / name).mkdir()
         make_toy_recipe(egs / name)
-    (egs / "old/recipe.yaml").write_text((egs / "old/recipe.yaml").read_text().replace("ron_Latn", "spa_Latn"))
+    (egs / "old/recipe.yaml").write_text(
+        (egs / "old/recipe.yaml").read_text().replace("ron_Latn", "spa_Latn")
+    )
     assert main(["tokens", "--recipe", str(egs / "old")]) == 0
     assert main(["train", "--recipe", str(egs / "old"), "train.max_epochs=12"]) == 0
     renamed(egs / "old", "train", egs / "new")
@@ -46,20 +52,32 @@ def new(two, monkeypatch):
     return two / "new"
 
 
-SETTINGS = ["train.init=../old/exp/main", "train.init_tokens=match", "decode.sets=[test]", "score.bootstrap=200"]
+SETTINGS = [
+    "train.init=../old/exp/main",
+    "train.init_tokens=match",
+    "decode.sets=[test]",
+    "score.bootstrap=200",
+]
 
 
 def test_an_epoch_has_the_shares_and_the_scores_stand_before_and_after(new, capsys, monkeypatch):
     words = ["--recipe", str(new), "tag=mixed", "train.mix={old: 0.25}", "train.max_epochs=2", *SETTINGS]
     kept = {}
-    monkeypatch.setattr("shutil.rmtree", lambda path, *a, **k: kept.setdefault(str(path), Plan.read(path / "train")))
+    monkeypatch.setattr(
+        "shutil.rmtree", lambda path, *a, **k: kept.setdefault(str(path), Plan.read(path / "train"))
+    )
     assert main(["tokens", *words]) == 0
     assert main(["train", *words]) == 0
     monkeypatch.undo()
     assert "batches: 75% own, 25% old" in capsys.readouterr().out
     plan = next(p for p in kept.values() if p)
-    frames = {u: int(n) for u, n in (read_table(new / "dump/whisper_base/train/utt2num_frames")
-                                     | read_table(new / "dump/whisper_base/train_old/utt2num_frames")).items()}
+    frames = {
+        u: int(n)
+        for u, n in (
+            read_table(new / "dump/whisper_base/train/utt2num_frames")
+            | read_table(new / "dump/whisper_base/train_old/utt2num_frames")
+        ).items()
+    }
     drawn = PlanSampler(plan, frames, 600, 1, 0).drawn(1)
     of_old = sum(frames[u] for u in drawn if u.startswith("old-"))
     own = sum(frames[u] for u in drawn if not u.startswith("old-"))
@@ -73,16 +91,27 @@ def test_an_epoch_has_the_shares_and_the_scores_stand_before_and_after(new, caps
     found = json.loads((new / "exp/mixed/score.json").read_text())
     forgotten = found["forgetting"]["test_old"]
     assert forgotten["after"]["value"] == found["test_old"]["cer"]["value"]
-    assert forgotten["difference"]["value"] == pytest.approx(forgotten["after"]["value"] - forgotten["before"]["value"], abs=2e-3)
+    assert forgotten["difference"]["value"] == pytest.approx(
+        forgotten["after"]["value"] - forgotten["before"]["value"], abs=2e-3
+    )
     assert forgotten["relative"] == pytest.approx(
-        100 * (forgotten["after"]["value"] / forgotten["before"]["value"] - 1), abs=0.02)
+        100 * (forgotten["after"]["value"] / forgotten["before"]["value"] - 1), abs=0.02
+    )
     low, high = forgotten["difference"]["ci95"]
     assert low <= forgotten["difference"]["value"] <= high
 
 
 def test_the_limit_is_a_gate_behind_the_scores(new, capsys):
     """Trained with hardly any update at a high rate, the model forgets all that it could."""
-    words = ["--recipe", str(new), "tag=gate", "train.mix={old: 0}", "train.max_epochs=1", "train.lr=3", *SETTINGS]
+    words = [
+        "--recipe",
+        str(new),
+        "tag=gate",
+        "train.mix={old: 0}",
+        "train.max_epochs=1",
+        "train.lr=3",
+        *SETTINGS,
+    ]
     for stage in ("tokens", "train", "decode"):
         assert main([stage, *words]) == 0
     assert main(["score", *words]) == 0
@@ -93,15 +122,18 @@ def test_the_limit_is_a_gate_behind_the_scores(new, capsys):
     assert main(["score", *words, "train.forget_limit=9900%"]) == 0
 
 
-@pytest.mark.parametrize("settings, message", [
-    (["train.mix={old: 0.99}"], "times as much; lower its share, or give ../old more training speech"),
-    (["train.mix={old: 0.6, spa: 0.5}"], "the shares sum to 1.1"),
-    (["train.mix={old: 1.5}"], "found 'old': 1.5"),
-    (["train.mix={old: 0.1}", "train.forget_limit=some"], "train.forget_limit: found 'some'"),
-    (["train.mix={old: 0.1}", "train.balance=0.5"], "train.balance and train.mix"),
-    (["train.mix={old: 0.1}", "train.forget_limit=5%"], "needs a model that could forget, train.init"),
-    (["train.init=../old/exp/main", "train.forget_limit=5%"], "language to watch, train.mix"),
-])
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (["train.mix={old: 0.99}"], "times as much; lower its share, or give ../old more training speech"),
+        (["train.mix={old: 0.6, spa: 0.5}"], "the shares sum to 1.1"),
+        (["train.mix={old: 1.5}"], "found 'old': 1.5"),
+        (["train.mix={old: 0.1}", "train.forget_limit=some"], "train.forget_limit: found 'some'"),
+        (["train.mix={old: 0.1}", "train.balance=0.5"], "train.balance and train.mix"),
+        (["train.mix={old: 0.1}", "train.forget_limit=5%"], "needs a model that could forget, train.init"),
+        (["train.init=../old/exp/main", "train.forget_limit=5%"], "language to watch, train.mix"),
+    ],
+)
 def test_mixtures_that_cannot_be_are_refused_before_training(new, capsys, settings, message):
     assert main(["tokens", "--recipe", str(new), "train.mix={old: 0.1}"]) == 0
     assert main(["train", "--recipe", str(new), "tag=bad", *settings]) == 2

@@ -24,9 +24,14 @@ def both(tmp_path_factory):
     make_toy_recipe(recipe, train=120)
     for name in ("train", "dev", "test"):
         texts = read_table(recipe / "data" / name / "text")
-        write_table(recipe / "data" / name / "utt2lang", {u: "ron_Latn" if t[0] == "a" else "spa_Latn" for u, t in texts.items()})
+        write_table(
+            recipe / "data" / name / "utt2lang",
+            {u: "ron_Latn" if t[0] == "a" else "spa_Latn" for u, t in texts.items()},
+        )
     path = recipe / "recipe.yaml"
-    path.write_text(path.read_text() + "data: {reader: recipes, sources: [../ron, ../spa]}\nscore: {bootstrap: 200}\n")
+    path.write_text(
+        path.read_text() + "data: {reader: recipes, sources: [../ron, ../spa]}\nscore: {bootstrap: 200}\n"
+    )
     for name in ("ron", "spa"):
         (recipe.parent / name).mkdir()
         (recipe.parent / name / "recipe.yaml").write_text(f"lang: {name}_Latn\n")
@@ -36,8 +41,15 @@ def both(tmp_path_factory):
 
 def trained(recipe, kind):
     """The experiment with tokens of a kind; made once, since all stages know what they have made."""
-    words = [TAG, f"tag={kind}", f"tokens.type={kind}", "tokens.size=20", "train.max_epochs=15", "train.batch_s=4",
-             "train.lr=0.01"]
+    words = [
+        TAG,
+        f"tag={kind}",
+        f"tokens.type={kind}",
+        "tokens.size=20",
+        "train.max_epochs=15",
+        "train.batch_s=4",
+        "train.lr=0.01",
+    ]
     for stage in ("tokens", "train", "decode", "score", "report"):
         assert main([stage, "--recipe", str(recipe), *words]) == 0
     return recipe / "exp" / kind
@@ -64,15 +76,24 @@ def test_the_language_is_told_and_no_text_has_it(both, kind):
     score = json.loads((exp / "score.json").read_text())
     found = score["language_told"]["test"]
     assert found["n"] == len(right) == 12
-    assert found["value"] == pytest.approx(100 * sum(told[u] == right[u] for u in right) / 12, abs=0.001) and found["value"] > 80
+    assert (
+        found["value"] == pytest.approx(100 * sum(told[u] == right[u] for u in right) / 12, abs=0.001)
+        and found["value"] > 80
+    )
     assert {lang: sum(own.values()) for lang, own in found["told"].items()} == {
-        lang: list(right.values()).count(lang) for lang in set(right.values())}
+        lang: list(right.values()).count(lang) for lang in set(right.values())
+    }
     assert not any("<" in text for text in read_table(exp / "decode_test/text").values())
     assert score["test"]["cer"]["value"] < 20
     last = json.loads((exp / "history.json").read_text())[-1]["cer_ctc"]
-    assert last < 0.3  # ESPnet's rate of an epoch counts no letter of a language: ten of them a text would be 40%
+    assert (
+        last < 0.3
+    )  # ESPnet's rate of an epoch counts no letter of a language: ten of them a text would be 40%
     page = (both / "RESULTS.md").read_text()
-    assert "## Language told by the model" in page and f"| {exp.name} | test | 12 | {found['value']:.1f} [" in page
+    assert (
+        "## Language told by the model" in page
+        and f"| {exp.name} | test | 12 | {found['value']:.1f} [" in page
+    )
 
 
 def test_the_fit_of_a_text_does_not_pay_for_its_language(both, monkeypatch):
@@ -89,8 +110,13 @@ def test_the_fit_of_a_text_does_not_pay_for_its_language(both, monkeypatch):
 def test_a_target_takes_the_rows_of_letters_and_not_of_languages(both, tmp_path):
     (tmp_path / "target").mkdir()
     make_toy_recipe(tmp_path / "target")
-    words = ["--recipe", str(tmp_path / "target"), f"train.init={trained(both, 'char')}", "train.init_tokens=match",
-             "train.max_epochs=1"]
+    words = [
+        "--recipe",
+        str(tmp_path / "target"),
+        f"train.init={trained(both, 'char')}",
+        "train.init_tokens=match",
+        "train.max_epochs=1",
+    ]
     assert main(["tokens", *words]) == 0
     assert main(["train", *words]) == 0
     facts = json.loads((tmp_path / "target/exp/main/transfer.json").read_text())
@@ -106,8 +132,13 @@ def test_a_shared_language_alone_is_no_alphabet_to_match(both, tmp_path, capsys)
     recipe = make_toy_recipe(tmp_path / "target")
     for name in ("train", "dev", "test"):
         path = recipe / "data" / name / "text"
-        write_table(path, {u: t.translate({ord(c): chr(0x410 + i) for i, c in enumerate("abcdefghijklmnopqrstuvwxyz ș")})
-                           for u, t in read_table(path).items()})
+        write_table(
+            path,
+            {
+                u: t.translate({ord(c): chr(0x410 + i) for i, c in enumerate("abcdefghijklmnopqrstuvwxyz ș")})
+                for u, t in read_table(path).items()
+            },
+        )
     words = ["--recipe", str(recipe), TAG, f"train.init={trained(both, 'char')}", "train.init_tokens=match"]
     assert main(["tokens", *words]) == 0
     assert main(["train", *words]) == 2
@@ -117,6 +148,15 @@ def test_a_shared_language_alone_is_no_alphabet_to_match(both, tmp_path, capsys)
 def test_tokens_of_languages_are_no_text(tmp_path):
     train_tokenizer(["ab", "b a"], "char", 0, tmp_path, "text", {"spa_Latn", "ron_Latn"})
     tokenizer = Tokenizer(tmp_path)
-    assert tokenizer.tokens == ["<blank>", "<unk>", "<ron_Latn>", "<spa_Latn>", "<space>", "a", "b", "<sos/eos>"]
+    assert tokenizer.tokens == [
+        "<blank>",
+        "<unk>",
+        "<ron_Latn>",
+        "<spa_Latn>",
+        "<space>",
+        "a",
+        "b",
+        "<sos/eos>",
+    ]
     assert tokenizer.decode([3, 5, 2, 4, 6]) == "a b" and tokenizer.language([0, 3, 5, 2]) == "spa_Latn"
     assert tokenizer.language([5]) is None and tokenizer.symbols() == {" ", "a", "b"}

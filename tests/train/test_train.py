@@ -34,8 +34,18 @@ def same_model(first, second):
 def test_experiment_carries_all_that_decoding_needs(finished):
     exp = finished / "exp" / "main"
     assert {p.name for p in exp.iterdir() if not p.name.startswith(".")} >= {
-        "config.yaml", "model.pth", "tokens.txt", "feats_stats.npz", "xlt.json", "history.json", "stage.json", "train.log"}
-    assert not list(exp.glob("*epoch.pth")) and not list(exp.glob("checkpoint*")) and not (exp / "work").exists()
+        "config.yaml",
+        "model.pth",
+        "tokens.txt",
+        "feats_stats.npz",
+        "xlt.json",
+        "history.json",
+        "stage.json",
+        "train.log",
+    }
+    assert (
+        not list(exp.glob("*epoch.pth")) and not list(exp.glob("checkpoint*")) and not (exp / "work").exists()
+    )
     assert ".partial" not in (exp / "config.yaml").read_text()
     info = json.loads((exp / "xlt.json").read_text())
     assert info["lang"] == "ron_Latn" and info["normaliser"].startswith("ron-") and info["frame_rate"] == 50.0
@@ -52,7 +62,9 @@ def test_second_run_is_up_to_date_and_a_changed_key_is_named(finished, capsys):
 
 
 @pytest.mark.parametrize("damage", ["none", "newest torn", "newest missing"])
-def test_interrupted_training_goes_on_and_ends_as_if_never_interrupted(finished, tmp_path, monkeypatch, capsys, damage):
+def test_interrupted_training_goes_on_and_ends_as_if_never_interrupted(
+    finished, tmp_path, monkeypatch, capsys, damage
+):
     recipe = tmp_path / "recipe"
     shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
     with monkeypatch.context() as patch:
@@ -84,30 +96,43 @@ def test_utterances_too_short_for_ctc_are_counted_and_listed(finished, tmp_path,
     path.write_text("\n".join([f"{utt} {len(texts[utt]) - 1}", *lines[1:]]) + "\n")
     assert main(["train", "--recipe", str(recipe), "train.max_epochs=1"]) == 0
     out = capsys.readouterr().out
-    assert f"train: 1 of 60 utterances have fewer frames than CTC needs for their text and are left out: {utt}" in out
+    assert (
+        f"train: 1 of 60 utterances have fewer frames than CTC needs for their text and are left out: {utt}"
+        in out
+    )
     stamp = json.loads((recipe / "exp/main/stage.json").read_text())
     assert stamp["train"] == {"utterances": 59, "infeasible": 1}
     assert (recipe / "exp/main/infeasible_train").read_text(encoding="utf-8") == f"{utt}\n"
 
 
 def test_an_encoder_that_leaves_too_few_frames_is_refused(finished, tmp_path, capsys):
-    """Five frames a letter, of which conv2d8 leaves less than one: ESPnet would set such losses to zero and go on."""
+    """Five frames a letter, of which conv2d8 leaves less than one: ESPnet would set such losses to zero and
+    go on.
+    """
     recipe = tmp_path / "recipe"
     shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
-    conf = "train.encoder_conf={input_layer: conv2d8, output_size: 32, attention_heads: 2, linear_units: 32, num_blocks: 1}"
-    assert main(["train", "--recipe", str(recipe), "train.encoder=transformer", conf, "train.projection=0"]) == 2
+    conf = (
+        "train.encoder_conf={input_layer: conv2d8, output_size: 32, attention_heads: 2, linear_units: 32,"
+        " num_blocks: 1}"
+    )
+    assert (
+        main(["train", "--recipe", str(recipe), "train.encoder=transformer", conf, "train.projection=0"]) == 2
+    )
     got = capsys.readouterr()
     assert "train: 60 of 60 utterances have fewer frames than CTC needs" in got.out
     assert "no utterance is left to learn from" in got.err and "let the encoder shorten less" in got.err
 
 
-@pytest.mark.parametrize("settings, message", [
-    (["train.ctc_weight=0.5"], "without a decoder the weight is 1.0"),
-    (["train.encoder_conf={hiden: 3}"], "blstm has no argument 'hiden'"),
-    (["train.warmup_steps=9"], "only train.schedule=plateau has a warm-up"),
-    (["train.ngpu=3"], "train.ngpu=3: this machine has"),
-    (["data.normaliser=none-v9"], "none-v9"),
-])
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (["train.ctc_weight=0.5"], "without a decoder the weight is 1.0"),
+        (["train.encoder_conf={hiden: 3}"], "blstm has no argument 'hiden'"),
+        (["train.warmup_steps=9"], "only train.schedule=plateau has a warm-up"),
+        (["train.ngpu=3"], "train.ngpu=3: this machine has"),
+        (["data.normaliser=none-v9"], "none-v9"),
+    ],
+)
 def test_settings_that_do_not_fit_are_refused_before_training(finished, capsys, settings, message):
     assert main(["train", "--recipe", str(finished), "tag=bad", *settings]) == 2
     assert message in capsys.readouterr().err
@@ -127,7 +152,14 @@ def test_a_short_corpus_gets_more_epochs(tmp_path):
 def test_bpe_tokens_train_and_come_back_as_text(finished, tmp_path):
     recipe = tmp_path / "recipe"
     shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
-    settings = ["--recipe", str(recipe), "tokens.type=bpe", "tokens.size=24", "train.max_epochs=1", "decode.sets=[test]"]
+    settings = [
+        "--recipe",
+        str(recipe),
+        "tokens.type=bpe",
+        "tokens.size=24",
+        "train.max_epochs=1",
+        "decode.sets=[test]",
+    ]
     for stage in ("tokens", "train", "decode"):
         assert main([stage, *settings]) == 0
     exp = recipe / "exp" / "main"
@@ -149,7 +181,9 @@ def test_layer_mix_goes_with_the_model_and_another_is_refused(finished, tmp_path
     def mixed_by(digest):
         for name in ("train", "dev"):
             path = dump / name / "feats.json"
-            path.write_text(json.dumps({**json.loads(path.read_text()), "layers": "mix", "mix": {"digest": digest}}))
+            path.write_text(
+                json.dumps({**json.loads(path.read_text()), "layers": "mix", "mix": {"digest": digest}})
+            )
 
     mixed_by("of another mix")
     settings = ["--recipe", str(recipe), "train.max_epochs=1"]

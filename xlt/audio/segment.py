@@ -11,8 +11,9 @@ QUIET_S = 0.2  # a cut stands in the middle of the quietest stretch of this leng
 def cut_at_silences(samples: np.ndarray, sample_rate: int, longest_s: float = 20.0) -> list[tuple[int, int]]:
     """Cut points of a recording, as sample ranges that together cover it.
 
-    ``samples``: (N,) float. A recording of at most ``longest_s`` seconds is one range. Of a longer one, each range ends
-    at the quietest 0.2 s between half of ``longest_s`` and ``longest_s`` behind its start, so no range is longer.
+    ``samples``: (N,) float. A recording of at most ``longest_s`` seconds is one range. Of a longer one, each
+    range ends at the quietest 0.2 s between half of ``longest_s`` and ``longest_s`` behind its start, so no
+    range is longer.
     """
     longest = int(longest_s * sample_rate)
     ranges, start = [], 0

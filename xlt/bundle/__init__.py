@@ -1,4 +1,6 @@
-"""Stage 10: one folder that transcribes anywhere: model, tokens, statistics, the upstream's weights or their name."""
+"""Stage 10: one folder that transcribes anywhere: model, tokens, statistics, the upstream's weights or their
+name.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,16 @@ def run(ctx: Context) -> None:
     """Pack ``exp/<tag>/bundle``."""
     need(ctx, *(ctx.exp / name for name in NEEDED), stage="train")
     inputs = [ctx.exp / name for name in (*FILES, "upstream") if (ctx.exp / name).exists()]
-    run_unit(ctx, Unit("bundle", ctx.exp / "bundle", ctx.cfg.section("bundle", "decode"), inputs,
-                       lambda out: _pack(ctx, out)))
+    run_unit(
+        ctx,
+        Unit(
+            "bundle",
+            ctx.exp / "bundle",
+            ctx.cfg.section("bundle", "decode"),
+            inputs,
+            lambda out: _pack(ctx, out),
+        ),
+    )
 
 
 def _pack(ctx: Context, out: Path) -> dict:
@@ -37,15 +47,25 @@ def _pack(ctx: Context, out: Path) -> dict:
 
         source = find_source(ctx.cfg)
         if source.identity != trained["features"]["upstream"]:
-            raise DataError(f"{ctx.shown(ctx.exp)}: was trained on {trained['features']['upstream']}, but the upstream "
-                            f"found now is {source.identity}; restore features.* or set bundle.with_upstream=false")
+            raise DataError(
+                f"{ctx.shown(ctx.exp)}: was trained on {trained['features']['upstream']}, but the upstream "
+                f"found now is {source.identity}; restore features.* or set bundle.with_upstream=false"
+            )
         for file in source.files:
             (out / "upstream").mkdir(exist_ok=True)
             shutil.copyfile(file, out / "upstream" / Path(file).name)
-    manifest = {"format": 1, "xlt": __version__, "lang": trained["lang"], "tag": ctx.cfg.tag,
-                "decode": {k.removeprefix("decode."): v for k, v in ctx.cfg.section("decode").items()},
-                "files": {str(p.relative_to(out)): _sha256(p) for p in sorted(out.rglob("*"))
-                          if p.is_file() and not p.name.startswith(".") and p.name != "request.json"}}
+    manifest = {
+        "format": 1,
+        "xlt": __version__,
+        "lang": trained["lang"],
+        "tag": ctx.cfg.tag,
+        "decode": {k.removeprefix("decode."): v for k, v in ctx.cfg.section("decode").items()},
+        "files": {
+            str(p.relative_to(out)): _sha256(p)
+            for p in sorted(out.rglob("*"))
+            if p.is_file() and not p.name.startswith(".") and p.name != "request.json"
+        },
+    }
     write_json(out / "bundle.json", manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     place = os.path.relpath(ctx.exp / "bundle", os.environ.get("XLT_CWD"))  # from where the user stands
@@ -64,8 +84,9 @@ def read_manifest(folder: Path) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; give the folder that stage 10 (bundle) made, e.g. "
-                        "egs/ron/exp/main/bundle") from None
+        raise DataError(
+            f"{path}: no such file; give the folder that stage 10 (bundle) made, e.g. egs/ron/exp/main/bundle"
+        ) from None
     except ValueError:
         manifest = None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):

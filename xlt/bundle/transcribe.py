@@ -9,8 +9,8 @@ from xlt.audio.files import SAMPLE_RATE
 
 
 class Transcriber:
-    """A loaded bundle. Call it with a sound file's path: pieces with ``start_s``, ``end_s``, ``text``, ``score``, and with
-    ``tokens.language_tag`` the ``lang`` that the model told."""
+    """A loaded bundle. Call it with a sound file's path: pieces with ``start_s``, ``end_s``, ``text``,
+    ``score``, and with ``tokens.language_tag`` the ``lang`` that the model told."""
 
     def __init__(self, bundle: Path):
         from xlt.core.settings import DecodeConfig
@@ -34,6 +34,11 @@ class Transcriber:
         pieces = []
         for (start, end), matrix in zip(ranges, feats, strict=True):
             found = self.recogniser([matrix])[0]
-            pieces.append({"start_s": start / rate, "end_s": end / rate, "text": found.text, "score": round(found.score, 4),
-                           **({"lang": found.lang} if self.recogniser.tokenizer.tags else {})})
+            pieces.append({
+                "start_s": start / rate,
+                "end_s": end / rate,
+                "text": found.text,
+                "score": round(found.score, 4),
+                **({"lang": found.lang} if self.recogniser.tokenizer.tags else {}),
+            })
         return pieces

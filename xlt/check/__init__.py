@@ -1,8 +1,9 @@
-"""Stage 2: every data fault found now, not at epoch 3. Errors stop the run, warnings and notes do not; all are reported.
+"""Stage 2: every data fault found now, not at epoch 3. Errors stop the run, warnings and notes do not; all
+are reported.
 
-Each family of checks is a module with ``CHECKS``, functions ``(sets, cfg) -> faults``; one that has facts to show as well has
-``section(sets, cfg, out) -> Markdown``, which may write figures into ``out``; ``droppable(sets, cfg)`` says which training
-utterances ``drop.txt`` proposes for data.drop, and why.
+Each family of checks is a module with ``CHECKS``, functions ``(sets, cfg) -> faults``; one that has facts to
+show as well has ``section(sets, cfg, out) -> Markdown``, which may write figures into ``out``;
+``droppable(sets, cfg)`` says which training utterances ``drop.txt`` proposes for data.drop, and why.
 """
 
 from __future__ import annotations
@@ -38,9 +39,23 @@ FAMILIES = {  # module → its heading on the page
     "statistics": "Statistics",
 }
 
-_KEYS = ("data.normaliser", "data.train_minutes", "data.min_dur_s", "data.max_dur_s", "features.upstream", "features.speed",
-         "features.on_the_fly", "tokens", "train.encoder", "train.encoder_conf", "train.frame_rate", "train.init",
-         "train.init_tokens", "train.zero_shot", "check")
+_KEYS = (
+    "data.normaliser",
+    "data.train_minutes",
+    "data.min_dur_s",
+    "data.max_dur_s",
+    "features.upstream",
+    "features.speed",
+    "features.on_the_fly",
+    "tokens",
+    "train.encoder",
+    "train.encoder_conf",
+    "train.frame_rate",
+    "train.init",
+    "train.init_tokens",
+    "train.zero_shot",
+    "check",
+)
 
 
 def _audio_state(folders: list[Path]) -> str:
@@ -67,7 +82,9 @@ def run(ctx: Context) -> None:
         return
     need(ctx, *folders, stage="data")
     phones = {}
-    if ctx.cfg.tokens.type == "phone":  # a language without a converter would stop stage 4, behind the features
+    if (
+        ctx.cfg.tokens.type == "phone"
+    ):  # a language without a converter would stop stage 4, behind the features
         from xlt.phones.corpus import choices
 
         phones = {"g2p": choices(ctx)}
@@ -85,14 +102,18 @@ def run(ctx: Context) -> None:
     heard += [ctx.data / "all" / "report.json"]
     from xlt.check.speech import model_folders
 
-    heard += [folder / name for folder in model_folders(ctx.cfg, ctx.exp) for name in ("model.pth", "xlt.json")]
+    heard += [
+        folder / name for folder in model_folders(ctx.cfg, ctx.exp) for name in ("model.pth", "xlt.json")
+    ]
     # characters are known from the texts, other tokens once stage 4 has made them
     tokens = [ctx.tokens] if ctx.cfg.tokens.type != "char" and ctx.tokens.exists() else []
     run_unit(ctx, Unit("check", out, config, folders + heard + tokens, make))
     facts = read_stamp(out) or {}
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])
-        raise DataError(f"{facts['errors']} errors in the data; all are in {ctx.shown(out)}/report.md. First:\n{first}")
+        raise DataError(
+            f"{facts['errors']} errors in the data; all are in {ctx.shown(out)}/report.md. First:\n{first}"
+        )
 
 
 def _fix(ctx: Context, out: Path) -> None:
@@ -107,8 +128,10 @@ def _fix(ctx: Context, out: Path) -> None:
         say(f"check: would write a repaired copy of {', '.join(map(ctx.shown, folders.values()))} to {out}")
         return
     left = fix(Sets(ctx.data, folders), cfg, out)
-    say(f"check: a repaired copy is in {out}; {out / 'fix.md'} has each change and what is left to do ({left} faults); use it: "
-        f"data.reader=kaldi data.dir={out}")
+    say(
+        f"check: a repaired copy is in {out}; {out / 'fix.md'} has each change and what is left to do ({left}"
+        f" faults); use it: data.reader=kaldi data.dir={out}"
+    )
 
 
 def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path) -> None:
@@ -119,8 +142,10 @@ def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path
             found = family.droppable(sets, cfg) | found
     if found:
         write_table(out / "drop.txt", found)
-        say(f"  drop.txt there proposes {len(found)} training utterances to leave out: look at them, copy it beside recipe.yaml "
-            "and give data.drop=drop.txt")
+        say(
+            f"  drop.txt there proposes {len(found)} training utterances to leave out: look at them, copy it"
+            " beside recipe.yaml and give data.drop=drop.txt"
+        )
 
 
 def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
@@ -130,11 +155,22 @@ def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
 
     sets = Sets(ctx.data, folders)
     families = {name: importlib.import_module(f"xlt.check.{name}") for name in FAMILIES}
-    found = [(name, check.__name__, fault) for name, family in families.items() for check in family.CHECKS
-             for fault in check(sets, ctx.cfg)]
+    found = [
+        (name, check.__name__, fault)
+        for name, family in families.items()
+        for check in family.CHECKS
+        for fault in check(sets, ctx.cfg)
+    ]
     _propose(sets, ctx.cfg, families, out)
-    sections = {name: family.section(sets, ctx.cfg, out) for name, family in families.items() if hasattr(family, "section")}
-    by_level = {level: [fault for *_, fault in found if fault.level == level] for level in ("error", "warning", "note")}
+    sections = {
+        name: family.section(sets, ctx.cfg, out)
+        for name, family in families.items()
+        if hasattr(family, "section")
+    }
+    by_level = {
+        level: [fault for *_, fault in found if fault.level == level]
+        for level in ("error", "warning", "note")
+    }
     for level in ("warning", "note"):
         for fault in by_level[level][:SHOWN]:
             say(f"  {level}: {fault}")
@@ -143,11 +179,27 @@ def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
     counts = {name: len(data.table("text")) for name, data in sets.items()}
     rules = sum(len(family.CHECKS) for family in families.values())
     errors, warnings, notes = (len(faults) for faults in by_level.values())
-    say(f"  {rules} rules, {', '.join(f'{name} {n}' for name, n in counts.items())} utterances: "
-        f"{errors} errors, {warnings} warnings, {notes} notes")
-    write_json(out / "report.json", {"utterances": counts, "rules": rules, "errors": errors, "warnings": warnings, "notes": notes,
-                                     "faults": [{"family": name, "rule": rule, **dataclasses.asdict(fault)}
-                                                for name, rule, fault in found]})
+    say(
+        f"  {rules} rules, {', '.join(f'{name} {n}' for name, n in counts.items())} utterances: "
+        f"{errors} errors, {warnings} warnings, {notes} notes"
+    )
+    write_json(
+        out / "report.json",
+        {
+            "utterances": counts,
+            "rules": rules,
+            "errors": errors,
+            "warnings": warnings,
+            "notes": notes,
+            "faults": [
+                {"family": name, "rule": rule, **dataclasses.asdict(fault)} for name, rule, fault in found
+            ],
+        },
+    )
     atomic_text(out / "report.md", page(counts, found, sections))
-    return {"errors": errors, "warnings": warnings, "notes": notes,
-            "first": [str(fault) for fault in by_level["error"][:SHOWN]]}
+    return {
+        "errors": errors,
+        "warnings": warnings,
+        "notes": notes,
+        "first": [str(fault) for fault in by_level["error"][:SHOWN]],
+    }

@@ -1,4 +1,6 @@
-"""The alphabet audit: each character of the texts, where it comes from, and whether it can be learned and recognised."""
+"""The alphabet audit: each character of the texts, where it comes from, and whether it can be learned and
+recognised.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
     name = normaliser_of(cfg)
     for data in sets.values():
         of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
-        known: dict[str, dict[str, bool]] = {}  # of each language: no rule looks beyond white space, so words are enough
+        known: dict[str, dict[str, bool]] = (
+            {}
+        )  # of each language: no rule looks beyond white space, so words are enough
         odd = []
         for line in data.lines.get("text", ()):
             right = known.setdefault(data.table("utt2lang").get(line.key, ""), {})
@@ -33,9 +37,13 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
             if not all(map(right.__getitem__, words)) or " ".join(words) != line.value:
                 odd.append(line)
         if odd:
-            yield Fault("warning", data.where("text", odd[0].number), f"{len(odd)} texts are not normalised by {name} "
-                        f"(here: {odd[0].value[:60]!r})", "make the data with stage 1, or set data.normaliser",
-                        tuple(line.key for line in odd[:3]))
+            yield Fault(
+                "warning",
+                data.where("text", odd[0].number),
+                f"{len(odd)} texts are not normalised by {name} (here: {odd[0].value[:60]!r})",
+                "make the data with stage 1, or set data.normaliser",
+                tuple(line.key for line in odd[:3]),
+            )
 
 
 def _floor(times: int, texts: dict[str, str]) -> str:
@@ -43,7 +51,9 @@ def _floor(times: int, texts: dict[str, str]) -> str:
 
 
 def unseen_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Characters of dev and test that train never shows: they cannot be recognised. Of phones stage 4 says the same."""
+    """Characters of dev and test that train never shows: they cannot be recognised. Of phones stage 4 says
+    the same.
+    """
     train = sets.get(cfg.train_set)
     if train is None or cfg.tokens.type == "phone":
         return
@@ -51,8 +61,14 @@ def unseen_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         new = {char: seen for char, seen in data.characters.items() if char not in known}
         if new:
-            yield _grouped("warning", data.where, new, f"{len(new)} characters that {train.name} never has, {count(new)} times, "
-                           f"so {_floor(count(new), data.table('text'))}: {named(new)}", "train on text that has them")
+            yield _grouped(
+                "warning",
+                data.where,
+                new,
+                f"{len(new)} characters that {train.name} never has, {count(new)} times, "
+                f"so {_floor(count(new), data.table('text'))}: {named(new)}",
+                "train on text that has them",
+            )
 
 
 def rare_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -62,9 +78,14 @@ def rare_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
         return
     rare = {char: seen for char, seen in train.characters.items() if seen.count < RARE}
     if rare:
-        yield _grouped("note", train.where, rare, f"{len(rare)} characters stand here fewer than {RARE} times: "
-                       + ", ".join(f"{visible(char)} {rare[char].count}" for char in sorted(rare)),
-                       "they will hardly be learned; misspellings among them are worth mending")
+        yield _grouped(
+            "note",
+            train.where,
+            rare,
+            f"{len(rare)} characters stand here fewer than {RARE} times: "
+            + ", ".join(f"{visible(char)} {rare[char].count}" for char in sorted(rare)),
+            "they will hardly be learned; misspellings among them are worth mending",
+        )
 
 
 def unknown_to_the_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -76,12 +97,22 @@ def unknown_to_the_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values() if cfg.train.zero_shot else [sets[cfg.train_set]]:
         new = {char: seen for char, seen in data.characters.items() if char not in theirs}
         if new and cfg.train.zero_shot:
-            yield _grouped("warning", data.where, new, f"{len(new)} characters that {source.folder} cannot write, {count(new)} "
-                           f"times, so {_floor(count(new), data.table('text'))}: {named(new)}", "train on this language, without "
-                           "train.zero_shot")
+            yield _grouped(
+                "warning",
+                data.where,
+                new,
+                f"{len(new)} characters that {source.folder} cannot write, {count(new)} "
+                f"times, so {_floor(count(new), data.table('text'))}: {named(new)}",
+                "train on this language, without train.zero_shot",
+            )
         elif new:
-            yield _grouped("note", data.where, new, f"{len(new)} characters have no row in {source.folder}: {named(new)}",
-                           "their rows are new and learn from this recipe's speech alone")
+            yield _grouped(
+                "note",
+                data.where,
+                new,
+                f"{len(new)} characters have no row in {source.folder}: {named(new)}",
+                "their rows are new and learn from this recipe's speech alone",
+            )
 
 
 def _grouped(level: str, where, chars: dict[str, Seen], what: str, remedy: str) -> Fault:
@@ -94,8 +125,17 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
     """The table of all characters; ``alphabet.json`` has it too, whole."""
     source = origin(cfg)
     model = source.characters if source else None
-    return page(audit(sets, model), list(sets), model is not None, out / "alphabet.json") + source_text.section(sets, cfg)
+    return page(
+        audit(sets, model), list(sets), model is not None, out / "alphabet.json"
+    ) + source_text.section(sets, cfg)
 
 
-CHECKS = (normalised, *encoding.CHECKS, *letters.CHECKS, unseen_characters, rare_characters, unknown_to_the_model,
-          *source_text.CHECKS)
+CHECKS = (
+    normalised,
+    *encoding.CHECKS,
+    *letters.CHECKS,
+    unseen_characters,
+    rare_characters,
+    unknown_to_the_model,
+    *source_text.CHECKS,
+)

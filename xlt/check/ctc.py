@@ -1,4 +1,6 @@
-"""Whether CTC can learn an utterance at all: a frame a label is needed, and one more between two equal ones."""
+"""Whether CTC can learn an utterance at all: a frame a label is needed, and one more between two equal
+ones.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,19 @@ def _context(sets: Sets, cfg: Config) -> Context:
 def _rate(sets: Sets, data: DataDir, cfg: Config) -> float:
     """Frames a second of the upstream: as stage 3 found, else as its kind has."""
     facts = _context(sets, cfg).dump / data.name / "feats.json"
-    return float(read_json(facts, "features")["frame_rate"]) if facts.exists() else upstream_rate(cfg.features.upstream)
+    return (
+        float(read_json(facts, "features")["frame_rate"])
+        if facts.exists()
+        else upstream_rate(cfg.features.upstream)
+    )
 
 
 def _labels(sets: Sets, data: DataDir, cfg: Config) -> tuple[dict[str, str], Callable[[str], list[str]], str]:
-    """Texts by utterance, what makes labels of one, and their name; no texts where the labels are not known yet.
+    """Texts by utterance, what makes labels of one, and their name; no texts where the labels are not known
+    yet.
 
-    Characters stand for pieces that are not learned yet: there are never more pieces, but for one at the start.
+    Characters stand for pieces that are not learned yet: there are never more pieces, but for one at the
+    start.
     """
     ctx = _context(sets, cfg)
     if cfg.tokens.type == "phone":
@@ -53,8 +61,16 @@ def _labels(sets: Sets, data: DataDir, cfg: Config) -> tuple[dict[str, str], Cal
 
         pieces = sentencepiece.SentencePieceProcessor(model_file=str(model))
         return texts, lambda text: pieces.encode(text, out_type=str), "bpe pieces"
-    return texts, list, "characters" + (", of which pieces will be fewer: stage 4 has not learned them yet,"
-                                        if cfg.tokens.type == "bpe" else "")
+    return (
+        texts,
+        list,
+        "characters"
+        + (
+            ", of which pieces will be fewer: stage 4 has not learned them yet,"
+            if cfg.tokens.type == "bpe"
+            else ""
+        ),
+    )
 
 
 def measured(sets: Sets, data: DataDir, cfg: Config) -> list[Tight]:
@@ -76,17 +92,25 @@ def _measure(sets: Sets, data: DataDir, cfg: Config) -> Iterator[Tight]:
 def _infeasible(sets: Sets, data: DataDir, cfg: Config) -> tuple[list[Tight], int]:
     """Those with fewer frames than steps, the worst first, and how many were counted."""
     found = measured(sets, data, cfg)
-    return sorted((t for t in found if t.frames < t.steps), key=lambda t: (t.frames - t.steps, t.utt)), len(found)
+    return sorted((t for t in found if t.frames < t.steps), key=lambda t: (t.frames - t.steps, t.utt)), len(
+        found
+    )
 
 
 def _choices(sets: Sets, data: DataDir, cfg: Config, bad: list[Tight]) -> str:
     """What can be done, with how many utterances each of the settings would save."""
     rate, found = _rate(sets, data, cfg), []
     if stacked(cfg.train, rate) > 1:
-        saved = sum(upstream_frames(t.dur_s, rate) >= t.steps for t in bad) if input_layer(cfg.train) is None else None
+        saved = (
+            sum(upstream_frames(t.dur_s, rate) >= t.steps for t in bad)
+            if input_layer(cfg.train) is None
+            else None
+        )
         found.append(f"set train.frame_rate={rate:g}" + (f" (saves {saved})" if saved is not None else ""))
     if layer := input_layer(cfg.train):
-        found.append(f"let the encoder shorten less than {layer}, e.g. train.encoder_conf={{input_layer: linear}}")
+        found.append(
+            f"let the encoder shorten less than {layer}, e.g. train.encoder_conf={{input_layer: linear}}"
+        )
     if cfg.tokens.type == "char":
         found.append("set tokens.type=bpe (fewer labels)")
     if data.name == cfg.train_set:
@@ -96,16 +120,22 @@ def _choices(sets: Sets, data: DataDir, cfg: Config, bad: list[Tight]) -> str:
 
 
 def too_long_for_ctc(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Utterances of the training set and of dev with fewer frames than CTC needs: they would teach nothing, silently."""
+    """Utterances of the training set and of dev with fewer frames than CTC needs: they would teach nothing,
+    silently.
+    """
     for data in sets.values():
         bad, count = _infeasible(sets, data, cfg) if data.name in (cfg.train_set, "dev") else ([], 0)
         if bad:
             kind = _labels(sets, data, cfg)[2]
             number = data.number("text", bad[0].utt) if bad[0].utt in data.table("text") else None
-            yield Fault("error" if len(bad) == count else "warning", data.where("text", number),
-                        f"{len(bad)} of {count} utterances have fewer frames than CTC needs for their {kind} "
-                        f"(worst: {bad[0].utt!r}, {bad[0].frames} frames for {bad[0].steps} steps)",
-                        _choices(sets, data, cfg, bad), tuple(t.utt for t in bad[:IDS]))
+            yield Fault(
+                "error" if len(bad) == count else "warning",
+                data.where("text", number),
+                f"{len(bad)} of {count} utterances have fewer frames than CTC needs for their {kind} "
+                f"(worst: {bad[0].utt!r}, {bad[0].frames} frames for {bad[0].steps} steps)",
+                _choices(sets, data, cfg, bad),
+                tuple(t.utt for t in bad[:IDS]),
+            )
 
 
 def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
@@ -124,12 +154,23 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
             continue
         shares = sorted(t.frames / t.steps for t in found)
         middle, few = shares[len(shares) // 2], shares[len(shares) // 20]
-        lines.append(f"- {data.name}: {middle:.1f} frames a step in the middle, {few:.1f} where they are fewer than in 95% "
-                     f"of all ({_labels(sets, data, cfg)[2].partition(',')[0]})")
-        rows += [f"| {data.name} | {t.utt} | {t.dur_s:.2f} | {t.frames} | {t.steps} |" for t in _infeasible(sets, data, cfg)[0]]
+        lines.append(
+            f"- {data.name}: {middle:.1f} frames a step in the middle, {few:.1f} where they are fewer than in"
+            f" 95% of all ({_labels(sets, data, cfg)[2].partition(',')[0]})"
+        )
+        rows += [
+            f"| {data.name} | {t.utt} | {t.dur_s:.2f} | {t.frames} | {t.steps} |"
+            for t in _infeasible(sets, data, cfg)[0]
+        ]
     if rows:
-        lines += ["", "Cannot be learned:", "", "| set | utterance | seconds | frames | steps that CTC needs |",
-                  "| --- | --- | --- | --- | --- |", *rows[:LISTED]]
+        lines += [
+            "",
+            "Cannot be learned:",
+            "",
+            "| set | utterance | seconds | frames | steps that CTC needs |",
+            "| --- | --- | --- | --- | --- |",
+            *rows[:LISTED],
+        ]
     if len(rows) > LISTED:
         lines.append(f"\nand {len(rows) - LISTED} more.")
     return "\n".join(lines)

@@ -11,20 +11,36 @@ from typing import Any
 from xlt.check.faults import Line
 from xlt.check.words import Seen, characters_of, words_of
 
-TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "spk2utt", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content",
-          "utt2audio", "utt2num_frames", "feats.scp", "utt2format")
+TABLES = (
+    "wav.scp",
+    "text",
+    "text_raw",
+    "utt2spk",
+    "spk2utt",
+    "segments",
+    "utt2dur",
+    "utt2lang",
+    "utt2group",
+    "utt2content",
+    "utt2audio",
+    "utt2num_frames",
+    "feats.scp",
+    "utt2format",
+)
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt")
 
 
 class Lines:
-    """The lines of a table without empty ones; they are made each time that one goes through them, for they would fill the
-    memory: a corpus has ten tables of a hundred thousand lines."""
+    """The lines of a table without empty ones; they are made each time that one goes through them, for they
+    would fill the memory: a corpus has ten tables of a hundred thousand lines."""
 
     def __init__(self, raw: bytes):
         self._raw = raw
 
     def __iter__(self) -> Iterator[Line]:
-        for number, line in enumerate(self._raw.decode("utf-8", "replace").removeprefix("\ufeff").split("\n"), 1):
+        for number, line in enumerate(
+            self._raw.decode("utf-8", "replace").removeprefix("\ufeff").split("\n"), 1
+        ):
             key, *value = line.strip().split(None, 1) or [""]
             if key:
                 yield Line(number, key, value[0] if value else "")
@@ -34,7 +50,9 @@ class Lines:
 
 
 def _plain_rows(raw: bytes) -> dict[str, str] | None:
-    """The rows of a table that has nothing but ``KEY VALUE`` lines with different keys, several times faster; None of others."""
+    """The rows of a table that has nothing but ``KEY VALUE`` lines with different keys, several times faster;
+    None of others.
+    """
     if any(odd in raw for odd in (b"\t", b"\r", b"  ", b" \n", b"\n ", b"\n\n")):
         return None
     if not raw.endswith(b"\n") or raw[:1] in b" \n\xef":
@@ -63,7 +81,9 @@ class DataDir:
         if name not in self._tables:
             rows = _plain_rows(self.raw.get(name, b"")) or self._rows(name)
             share = name in ("utt2spk", "utt2lang")
-            self._tables[name] = {sys.intern(key): sys.intern(value) if share else value for key, value in rows.items()}
+            self._tables[name] = {
+                sys.intern(key): sys.intern(value) if share else value for key, value in rows.items()
+            }
         return self._tables[name]
 
     def _rows(self, name: str) -> dict[str, str]:
@@ -114,7 +134,9 @@ class DataDir:
 
 
 class Sets(dict[str, DataDir]):
-    """``{name: directory}`` of the training set, dev and test, in this order; ``data`` is the folder that they lie in."""
+    """``{name: directory}`` of the training set, dev and test, in this order; ``data`` is the folder that
+    they lie in.
+    """
 
     def __init__(self, data: Path, folders: dict[str, Path]):
         super().__init__({name: DataDir(folder, name) for name, folder in folders.items()})

@@ -1,4 +1,6 @@
-"""Characters that are no letters of any language: damaged, invisible, without a meaning; letters in two forms."""
+"""Characters that are no letters of any language: damaged, invisible, without a meaning; letters in two
+forms.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +19,44 @@ from xlt.core.config import Config
 FIX = "`xlt check --fix NEW_FOLDER` writes a copy where this is mended"
 ODD_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\t]|  ")
 JOINERS = "\u200c\u200d"
-_JOINING = frozenset("Adlm Arab Balm Bali Beng Cakm Deva Gujr Guru Java Khmr Knda Laoo Lana Mand Mlym Mong Mymr Nkoo Orya Sinh "
-                     "Syrc Tale Taml Telu Tglg Thai Tibt".split())  # scripts whose words are shaped by joiners
+_JOINING = frozenset(
+    "Adlm Arab Balm Bali Beng Cakm Deva Gujr Guru Java Khmr Knda Laoo Lana Mand Mlym Mong Mymr Nkoo Orya Sinh"
+    " Syrc Tale Taml Telu Tglg Thai Tibt".split()
+)  # scripts whose words are shaped by joiners
 
 
 @cache
 def invisible(char: str) -> bool:
-    """Whether nothing is seen of it, though it is no space: format characters, fillers, selectors of variants."""
+    """Whether nothing is seen of it, though it is no space: format characters, fillers, selectors of
+    variants.
+    """
     import regex
 
-    return unicodedata.category(char) == "Cf" or char == "\u2800" or bool(regex.match(r"\p{Default_Ignorable_Code_Point}", char))
+    return (
+        unicodedata.category(char) == "Cf"
+        or char == "\u2800"
+        or bool(regex.match(r"\p{Default_Ignorable_Code_Point}", char))
+    )
 
 
 def unseen_in(word: str) -> list[str]:
     """The invisible characters of a word, without joiners beside a letter that they shape."""
-    return [char for place, char in enumerate(word) if invisible(char) and not (
-        char in JOINERS and place and _JOINING & {script_of(near) for near in word[max(0, place - 2):place + 2]})]
+    return [
+        char
+        for place, char in enumerate(word)
+        if invisible(char)
+        and not (
+            char in JOINERS
+            and place
+            and _JOINING & {script_of(near) for near in word[max(0, place - 2) : place + 2]}
+        )
+    ]
 
 
 def lone_marks_in(word: str) -> list[str]:
-    """Combining marks without a letter or number before them, and those that the letter before has already."""
+    """Combining marks without a letter or number before them, and those that the letter before has
+    already.
+    """
     found, before = [], ""
     for char in word:
         if unicodedata.category(char)[0] == "M" and not invisible(char):
@@ -64,7 +84,9 @@ def words_with(data: DataDir, of: Callable[[str], list[str]]) -> tuple[dict[str,
     return words, chars
 
 
-def fault(level: str, data: DataDir, words: dict[str, Seen], what: str, remedy: str = FIX, table: str = "text") -> Fault:
+def fault(
+    level: str, data: DataDir, words: dict[str, Seen], what: str, remedy: str = FIX, table: str = "text"
+) -> Fault:
     """At the first of ``words`` of ``table``, with the first three utterances."""
     places = sorted({place for seen in words.values() for place in seen.places})[:3]
     return Fault(level, data.where(table, places[0][0]), what, remedy, tuple(utt for _, utt in places))
@@ -75,30 +97,55 @@ def labels(chars: dict[str, Seen]) -> str:
 
 
 def two_forms(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Letters with marks in Unicode's composed form (NFC); else one letter is two tokens, or a letter and a mark."""
+    """Letters with marks in Unicode's composed form (NFC); else one letter is two tokens, or a letter and a
+    mark.
+    """
     for data in sets.values():
-        words = {word: seen for word, seen in data.words.items() if not unicodedata.is_normalized("NFC", word)}
+        words = {
+            word: seen for word, seen in data.words.items() if not unicodedata.is_normalized("NFC", word)
+        }
         if words:
-            yield fault("warning", data, words, f"{count(words)} of {count(data.words)} words are not in composed form (NFC), "
-                        f"first {next(iter(words))!r}: the same letter is written in two ways")
+            yield fault(
+                "warning",
+                data,
+                words,
+                f"{count(words)} of {count(data.words)} words are not in composed form (NFC), "
+                f"first {next(iter(words))!r}: the same letter is written in two ways",
+            )
 
 
 def damaged(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """U+FFFD, where a program lost a character, and code points that are none."""
     for data in sets.values():
-        if "\ufffd" in data.raw.get("text", b"").decode("utf-8", "ignore"):  # bytes that are not UTF-8 are told by clean_bytes
+        if "\ufffd" in data.raw.get("text", b"").decode(
+            "utf-8", "ignore"
+        ):  # bytes that are not UTF-8 are told by clean_bytes
             words, chars = words_with(data, lambda word: [char for char in word if char == "\ufffd"])
-            yield fault("error", data, words, f"{chars['\ufffd'].count} times U+FFFD REPLACEMENT CHARACTER: a program "
-                        "read the text in a wrong encoding and lost letters", "make the text again from its source, as UTF-8")
+            yield fault(
+                "error",
+                data,
+                words,
+                f"{chars['\ufffd'].count} times U+FFFD REPLACEMENT CHARACTER: a program "
+                "read the text in a wrong encoding and lost letters",
+                "make the text again from its source, as UTF-8",
+            )
 
 
 def without_meaning(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Private use and unassigned code points: only a special font says what they are."""
     for data in sets.values():
-        words, chars = words_with(data, lambda word: [char for char in word if unicodedata.category(char) in ("Co", "Cn")])
+        words, chars = words_with(
+            data, lambda word: [char for char in word if unicodedata.category(char) in ("Co", "Cn")]
+        )
         if words:
-            yield fault("warning", data, words, f"private or unassigned characters: {labels(chars)}",
-                        "write them with Unicode's letters; the font or the keyboard that they came from says which they are")
+            yield fault(
+                "warning",
+                data,
+                words,
+                f"private or unassigned characters: {labels(chars)}",
+                "write them with Unicode's letters; the font or the keyboard that they came from says which"
+                " they are",
+            )
 
 
 def invisible_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -114,8 +161,13 @@ def lone_marks(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         words, chars = words_with(data, lone_marks_in)
         if words:
-            yield fault("warning", data, words, f"combining marks without a letter of their own: {labels(chars)}, first in "
-                        f"{next(iter(words))!r}")
+            yield fault(
+                "warning",
+                data,
+                words,
+                f"combining marks without a letter of their own: {labels(chars)}, first in "
+                f"{next(iter(words))!r}",
+            )
 
 
 def odd_spaces(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -125,8 +177,13 @@ def odd_spaces(sets: Sets, cfg: Config) -> Iterator[Fault]:
             continue
         lines = [line for line in data.lines["text"] if ODD_SPACES.search(line.value)]
         if lines:
-            yield Fault("warning", data.where("text", lines[0].number), f"{len(lines)} texts have double spaces, or white space "
-                        "other than U+0020", FIX, tuple(line.key for line in lines[:3]))
+            yield Fault(
+                "warning",
+                data.where("text", lines[0].number),
+                f"{len(lines)} texts have double spaces, or white space other than U+0020",
+                FIX,
+                tuple(line.key for line in lines[:3]),
+            )
 
 
 CHECKS = (two_forms, damaged, without_meaning, invisible_characters, lone_marks, odd_spaces)

@@ -17,7 +17,9 @@ class Facts:
 
     @cached_property
     def durations(self) -> dict[str, float]:
-        return {utt: dur_s for utt in self.data.table("utt2dur") if (dur_s := self.data.seconds(utt)) is not None}
+        return {
+            utt: dur_s for utt in self.data.table("utt2dur") if (dur_s := self.data.seconds(utt)) is not None
+        }
 
     @property
     def minutes(self) -> float | None:
@@ -26,7 +28,11 @@ class Facts:
     @cached_property
     def rates(self) -> list[float]:
         """Characters a second of each utterance."""
-        return [len(text) / self.durations[utt] for utt, text in self.data.table("text").items() if utt in self.durations]
+        return [
+            len(text) / self.durations[utt]
+            for utt, text in self.data.table("text").items()
+            if utt in self.durations
+        ]
 
     @property
     def speakers(self) -> int:

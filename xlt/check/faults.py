@@ -16,8 +16,8 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Fault:
-    """One breach. ``level`` is error (the stage stops), warning, or note (a fact to know); ``where`` is file:line, or a file;
-    ``ids``: utterances that show it, where the line does not."""
+    """One breach. ``level`` is error (the stage stops), warning, or note (a fact to know); ``where`` is
+    file:line, or a file; ``ids``: utterances that show it, where the line does not."""
 
     level: str
     where: str

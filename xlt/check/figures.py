@@ -25,7 +25,9 @@ def draw(facts: dict[str, Facts], growth: list[tuple[int, int]], out: Path) -> l
     words.plot(*zip(*growth, strict=True))
     words.set(xlabel=f"running words of {next(iter(facts))}", ylabel="different words")
     figure.savefig(out / "statistics.png", dpi=100, metadata={"Software": None})
-    return ["![Accumulated duration; durations; characters a second; growth of the vocabulary](statistics.png)"]
+    return [
+        "![Accumulated duration; durations; characters a second; growth of the vocabulary](statistics.png)"
+    ]
 
 
 def _accumulate(axes: Axes, durations: dict[str, list[float]]) -> None:

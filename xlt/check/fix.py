@@ -1,7 +1,8 @@
-"""``xlt check --fix NEW_FOLDER``: a repaired copy of the data directories, and a report of each change. Never in place.
+"""``xlt check --fix NEW_FOLDER``: a repaired copy of the data directories, and a report of each change. Never
+in place.
 
-The copy is read by ``data.reader=kaldi data.dir=NEW_FOLDER``. What no rule can repair is left out with its reason, or left
-as it is and listed.
+The copy is read by ``data.reader=kaldi data.dir=NEW_FOLDER``. What no rule can repair is left out with its
+reason, or left as it is and listed.
 """
 
 from __future__ import annotations
@@ -25,12 +26,23 @@ from xlt.core.stage import atomic_text
 from xlt.formats.tables import spk2utt, write_table
 
 REPORT = "fix.md"
-_OPTIONAL = ("segments", "text_raw", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio", "utt2format")
+_OPTIONAL = (
+    "segments",
+    "text_raw",
+    "utt2dur",
+    "utt2lang",
+    "utt2group",
+    "utt2content",
+    "utt2audio",
+    "utt2format",
+)
 
 
 @dataclass
 class Changes:
-    """Of one set: lines of a diff by table, utterances left out by reason, and what was done to whole tables."""
+    """Of one set: lines of a diff by table, utterances left out by reason, and what was done to whole
+    tables.
+    """
 
     diff: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     left_out: dict[str, str] = field(default_factory=dict)
@@ -45,12 +57,15 @@ class Changes:
 
 
 def fix(sets: Sets, cfg: Config, out: Path) -> int:
-    """Write ``out/train``, ``out/dev``, ``out/test`` and ``out/fix.md``; returns how many errors and warnings the copy has.
+    """Write ``out/train``, ``out/dev``, ``out/test`` and ``out/fix.md``; returns how many errors and warnings
+    the copy has.
 
     DataError if something stands at ``out``, or if a set has nothing left.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"--fix: {out}: exists and is not empty; name a new folder, data are not mended in place")
+        raise DataError(
+            f"--fix: {out}: exists and is not empty; name a new folder, data are not mended in place"
+        )
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     tables, changes = {}, {}
@@ -62,8 +77,11 @@ def fix(sets: Sets, cfg: Config, out: Path) -> int:
         if not found["text"]:
             shutil.rmtree(partial, ignore_errors=True)
             reasons = sorted(set(changes[name].left_out.values()))
-            raise DataError(f"{sets[name].folder}: no utterance could be kept: {'; '.join(reasons) or 'the tables are empty'}; "
-                            "mend these by hand, or run stage 1 (data) again")
+            raise DataError(
+                f"{sets[name].folder}: no utterance could be kept:"
+                f" {'; '.join(reasons) or 'the tables are empty'}; mend these by hand, or run stage 1 (data)"
+                " again"
+            )
         folder = partial / name
         folder.mkdir(parents=True)
         for table, rows in found.items():
@@ -81,12 +99,18 @@ def fix(sets: Sets, cfg: Config, out: Path) -> int:
 
 def _mended_tables(data: DataDir, cfg: Config, changes: Changes) -> dict[str, dict[str, str]]:
     """``{table: {utterance: value}}`` of one set, consistent in itself."""
-    tables = {table: _rows(data, table, changes) for table in ("wav.scp", "text", "utt2spk", *_OPTIONAL) if table in data.raw}
+    tables = {
+        table: _rows(data, table, changes)
+        for table in ("wav.scp", "text", "utt2spk", *_OPTIONAL)
+        if table in data.raw
+    }
     for needed in ("wav.scp", "text", "utt2spk"):
         tables.setdefault(needed, {})
     if not tables["utt2spk"] and data.table("spk2utt"):
         changes.tables.append("utt2spk: made from spk2utt")
-        tables["utt2spk"] = {utt: speaker for speaker, utts in data.table("spk2utt").items() for utt in utts.split()}
+        tables["utt2spk"] = {
+            utt: speaker for speaker, utts in data.table("spk2utt").items() for utt in utts.split()
+        }
     if data.table("spk2utt") != (right := spk2utt(tables["utt2spk"])) and right:
         changes.tables.append("spk2utt: made again from utt2spk")
     _texts(data, cfg, tables, changes)
@@ -157,7 +181,9 @@ def _texts(data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], change
         for utt, text in tables.get(table, {}).items():
             better, done = mended(text, own, counts)
             if done:
-                changes.line(table, data.line(table, utt).number, f"{utt} {text}", f"{utt} {better}", ", ".join(done))
+                changes.line(
+                    table, data.line(table, utt).number, f"{utt} {text}", f"{utt} {better}", ", ".join(done)
+                )
                 tables[table][utt] = better
             if "\ufffd" in text:
                 changes.drop(utt, f"{table} has U+FFFD, a letter that was lost")
@@ -166,7 +192,9 @@ def _texts(data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], change
 
 
 def _audio(data: DataDir, tables: dict[str, dict[str, str]], changes: Changes) -> None:
-    """Absolute paths; what is missing, empty, a command or a segment of nothing goes, and durations that are none."""
+    """Absolute paths; what is missing, empty, a command or a segment of nothing goes, and durations that are
+    none.
+    """
     for utt in list(tables.get("utt2dur", {})):
         if data.seconds(utt) is None:
             row = f"{utt} {tables['utt2dur'].pop(utt)}"
@@ -195,34 +223,46 @@ def _audio(data: DataDir, tables: dict[str, dict[str, str]], changes: Changes) -
             changes.drop(utt, why)
 
 
-def _named_by_speaker(data: DataDir, tables: dict[str, dict[str, str]], changes: Changes) -> dict[str, dict[str, str]]:
+def _named_by_speaker(
+    data: DataDir, tables: dict[str, dict[str, str]], changes: Changes
+) -> dict[str, dict[str, str]]:
     """Speakers without spaces, and utterances whose ids begin with them, so that both sort alike."""
     names = {}
     for utt, speaker in tables["utt2spk"].items():
         right = "_".join(speaker.split())
         if right != speaker:
             number = data.line("utt2spk", utt).number
-            changes.line("utt2spk", number, f"{utt} {speaker}", f"{utt} {right}", "a speaker id has no spaces")
+            changes.line(
+                "utt2spk", number, f"{utt} {speaker}", f"{utt} {right}", "a speaker id has no spaces"
+            )
             tables["utt2spk"][utt] = right
         names[utt] = utt if utt.startswith(right) else f"{right}-{utt}"
     speakers = [tables["utt2spk"][utt] for utt in sorted(names)]
     if all(a <= b for a, b in zip(speakers, speakers[1:], strict=False)):
         return tables
-    changes.tables.append(f"all: {sum(a != b for a, b in names.items())} ids begin with their speaker's now, e.g. "
-                          + next((f"{a} is {b}" for a, b in names.items() if a != b), "none"))
+    changes.tables.append(
+        f"all: {sum(a != b for a, b in names.items())} ids begin with their speaker's now, e.g. "
+        + next((f"{a} is {b}" for a, b in names.items() if a != b), "none")
+    )
     by_utt = set(tables) - ({"wav.scp"} if "segments" in tables else set())
-    return {table: {names.get(key, key) if table in by_utt else key: value for key, value in rows.items()}
-            for table, rows in tables.items()}
+    return {
+        table: {names.get(key, key) if table in by_utt else key: value for key, value in rows.items()}
+        for table, rows in tables.items()
+    }
 
 
 def _part(tables: dict[str, dict[str, dict[str, str]]], changes: dict[str, Changes], train: str) -> None:
-    """Take out of the training set what dev or test have, and out of dev what test has: by id and by recording."""
+    """Take out of the training set what dev or test have, and out of dev what test has: by id and by
+    recording.
+    """
     order = ["test", "dev", train]
     seen: dict[tuple[str, str], str] = {}
     for name in (name for name in order if name in tables):
         found = tables[name]
         audio = found.get("utt2audio", {})
-        marks = {utt: [("id", utt)] + ([("audio", audio[utt])] if utt in audio else []) for utt in found["text"]}
+        marks = {
+            utt: [("id", utt)] + ([("audio", audio[utt])] if utt in audio else []) for utt in found["text"]
+        }
         for utt, own in marks.items():
             if other := next((seen[mark] for mark in own if mark in seen), None):
                 changes[name].drop(utt, f"{other} has it, too")
@@ -239,11 +279,23 @@ def _rest(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def _report(sets: Sets, changes: dict[str, Changes], kept: dict[str, int], rest: list[Fault]) -> str:
-    lines = ["# Repaired copy", "", "To use it: `data: {reader: kaldi, dir: THIS_FOLDER}` in recipe.yaml, then stages 1 and 2."]
+    lines = [
+        "# Repaired copy",
+        "",
+        "To use it: `data: {reader: kaldi, dir: THIS_FOLDER}` in recipe.yaml, then stages 1 and 2.",
+    ]
     for name, own in changes.items():
-        lines += ["", f"## {sets[name].folder}: {kept[name]} utterances kept, {len(own.left_out)} left out", ""]
+        lines += [
+            "",
+            f"## {sets[name].folder}: {kept[name]} utterances kept, {len(own.left_out)} left out",
+            "",
+        ]
         lines += [f"- {what}" for what in own.tables]
-        lines += ["", "Left out:", "", *(f"- {utt}: {why}" for utt, why in sorted(own.left_out.items()))] if own.left_out else []
+        lines += (
+            ["", "Left out:", "", *(f"- {utt}: {why}" for utt, why in sorted(own.left_out.items()))]
+            if own.left_out
+            else []
+        )
         for table, diff in own.diff.items():
             lines += ["", f"```diff\n--- {sets[name].where(table)}\n+++ {name}/{table}", *diff, "```"]
         lines += [] if own.tables or own.left_out or own.diff else ["Nothing to mend."]

@@ -16,8 +16,21 @@ from xlt.formats.tables import spk2utt
 
 _AGAIN = "run stage 1 (data) again with --force, or mend the file"
 RESERVED = ("<s>", "</s>", "#0")
-_BY_UTT = ("wav.scp", "text", "text_raw", "utt2spk", "segments", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio",
-           "utt2num_frames", "feats.scp", "utt2format")
+_BY_UTT = (
+    "wav.scp",
+    "text",
+    "text_raw",
+    "utt2spk",
+    "segments",
+    "utt2dur",
+    "utt2lang",
+    "utt2group",
+    "utt2content",
+    "utt2audio",
+    "utt2num_frames",
+    "feats.scp",
+    "utt2format",
+)
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _EMPTY = re.compile(r"\n[^\S\n]+\n")
@@ -37,8 +50,12 @@ def clean_bytes(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         for table, raw in data.raw.items():
             if raw and not raw.endswith(b"\n"):
-                yield Fault("error", data.where(table, raw.count(b"\n") + 1), "the last line is not ended",
-                            "the file may be cut short: " + _AGAIN)
+                yield Fault(
+                    "error",
+                    data.where(table, raw.count(b"\n") + 1),
+                    "the last line is not ended",
+                    "the file may be cut short: " + _AGAIN,
+                )
             if _is_clean(raw):
                 continue
             for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n") if raw else [], 1):
@@ -46,12 +63,16 @@ def clean_bytes(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 try:
                     text = line.decode("utf-8")
                 except UnicodeDecodeError as err:
-                    yield Fault("error", where, f"not UTF-8 at byte {err.start + 1}", "save the file as UTF-8")
+                    yield Fault(
+                        "error", where, f"not UTF-8 at byte {err.start + 1}", "save the file as UTF-8"
+                    )
                     continue
                 if not text.strip():
                     yield Fault("error", where, "an empty line", "remove it")
                 if text.endswith("\r"):
-                    yield Fault("error", where, "ends as on Windows (CR LF)", "convert the file, e.g. with dos2unix")
+                    yield Fault(
+                        "error", where, "ends as on Windows (CR LF)", "convert the file, e.g. with dos2unix"
+                    )
                 bad = [c for c in text.removesuffix("\r") if unicodedata.category(c) == "Cc" and c != "\t"]
                 bad += [c for c in text if c in "\u2028\u2029\ufeff"]
                 if bad:
@@ -79,11 +100,19 @@ def sorted_and_unique(sets: Sets, cfg: Config) -> Iterator[Fault]:
             for line in lines:
                 where = data.where(table, line.number)
                 if line.key in seen:
-                    yield Fault("error", where, f"{line.key!r} stands twice, first in line {seen[line.key]}",
-                                "keep one")
+                    yield Fault(
+                        "error",
+                        where,
+                        f"{line.key!r} stands twice, first in line {seen[line.key]}",
+                        "keep one",
+                    )
                 elif line.key < before:
-                    yield Fault("error", where, f"{line.key!r} after {before!r}: not in C order",
-                                f"sort it: LC_ALL=C sort -o {data.where(table)} {data.where(table)}")
+                    yield Fault(
+                        "error",
+                        where,
+                        f"{line.key!r} after {before!r}: not in C order",
+                        f"sort it: LC_ALL=C sort -o {data.where(table)} {data.where(table)}",
+                    )
                 seen.setdefault(line.key, line.number)
                 before = line.key
 
@@ -97,8 +126,12 @@ def values_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 continue
             for line in lines:
                 if not line.value:
-                    yield Fault("error", data.where(table, line.number), f"{line.key!r} has nothing behind it",
-                                "give it a value, or remove the utterance from all files")
+                    yield Fault(
+                        "error",
+                        data.where(table, line.number),
+                        f"{line.key!r} has nothing behind it",
+                        "give it a value, or remove the utterance from all files",
+                    )
 
 
 def same_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -112,13 +145,21 @@ def same_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 continue
             for line in data.lines[table]:
                 if line.key not in known:
-                    yield Fault("error", data.where(table, line.number), f"utterance {line.key!r} is not in utt2spk",
-                                _AGAIN)
+                    yield Fault(
+                        "error",
+                        data.where(table, line.number),
+                        f"utterance {line.key!r} is not in utt2spk",
+                        _AGAIN,
+                    )
             own = data.table(table)
             for line in data.lines.get("utt2spk", []):
                 if line.key not in own:
-                    yield Fault("error", data.where("utt2spk", line.number),
-                                f"utterance {line.key!r} is not in {table}", _AGAIN)
+                    yield Fault(
+                        "error",
+                        data.where("utt2spk", line.number),
+                        f"utterance {line.key!r} is not in {table}",
+                        _AGAIN,
+                    )
 
 
 def speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -127,23 +168,38 @@ def speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
         before = ""
         for line in data.lines.get("utt2spk", []):
             if len(line.value.split()) > 1:
-                yield Fault("error", data.where("utt2spk", line.number), f"found {line.value!r}, expected one speaker",
-                            "a speaker's id has no spaces")
+                yield Fault(
+                    "error",
+                    data.where("utt2spk", line.number),
+                    f"found {line.value!r}, expected one speaker",
+                    "a speaker's id has no spaces",
+                )
             elif line.value < before:
-                yield Fault("error", data.where("utt2spk", line.number),
-                            f"speaker {line.value!r} after {before!r}: not sorted by speaker",
-                            "begin each utterance id with its speaker id, in all files")
+                yield Fault(
+                    "error",
+                    data.where("utt2spk", line.number),
+                    f"speaker {line.value!r} after {before!r}: not sorted by speaker",
+                    "begin each utterance id with its speaker id, in all files",
+                )
             before = line.value
         if "spk2utt" not in data.raw or "utt2spk" not in data.raw:
             continue
         wanted = spk2utt(data.table("utt2spk"))
         for line in data.lines["spk2utt"]:
             if line.key not in wanted:
-                yield Fault("error", data.where("spk2utt", line.number), f"speaker {line.key!r} is not in utt2spk",
-                            _AGAIN)
+                yield Fault(
+                    "error",
+                    data.where("spk2utt", line.number),
+                    f"speaker {line.key!r} is not in utt2spk",
+                    _AGAIN,
+                )
             elif line.value.split() != wanted[line.key].split():
-                yield Fault("error", data.where("spk2utt", line.number),
-                            f"utterances of {line.key!r} are not those of utt2spk", _AGAIN)
+                yield Fault(
+                    "error",
+                    data.where("spk2utt", line.number),
+                    f"utterances of {line.key!r} are not those of utt2spk",
+                    _AGAIN,
+                )
         for speaker in wanted.keys() - data.table("spk2utt").keys():
             yield Fault("error", data.where("spk2utt"), f"speaker {speaker!r} of utt2spk is missing", _AGAIN)
 
@@ -154,7 +210,9 @@ def reserved_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
         if data.words.keys() & set(RESERVED):
             for line in data.lines["text"]:
                 for word in set(RESERVED) & set(line.value.split()):
-                    yield Fault("error", data.where("text", line.number), f"the reserved word {word}", "remove it")
+                    yield Fault(
+                        "error", data.where("text", line.number), f"the reserved word {word}", "remove it"
+                    )
 
 
 def durations(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -167,9 +225,13 @@ def durations(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 except ValueError:
                     good = False
                 if not good:
-                    yield Fault("error", data.where(table, line.number),
-                                f"found {line.value!r}, expected a {'time in seconds' if kind is float else 'count'} "
-                                "above 0", _AGAIN)
+                    yield Fault(
+                        "error",
+                        data.where(table, line.number),
+                        f"found {line.value!r}, expected a {'time in seconds' if kind is float else 'count'} "
+                        "above 0",
+                        _AGAIN,
+                    )
 
 
 def segments(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -180,11 +242,17 @@ def segments(sets: Sets, cfg: Config) -> Iterator[Fault]:
             try:
                 recording, start, end = words[0], float(words[1]), float(words[2])
             except (IndexError, ValueError):
-                yield Fault("error", where, f"found {line.value!r}", "expected RECORDING START END, in seconds")
+                yield Fault(
+                    "error", where, f"found {line.value!r}", "expected RECORDING START END, in seconds"
+                )
                 continue
             if len(words) != 3 or not 0 <= start < end:
-                yield Fault("error", where, f"found {line.value!r}",
-                            "expected RECORDING START END with 0 <= START < END")
+                yield Fault(
+                    "error",
+                    where,
+                    f"found {line.value!r}",
+                    "expected RECORDING START END with 0 <= START < END",
+                )
             if recording not in data.table("wav.scp"):
                 yield Fault("error", where, f"recording {recording!r} is not in wav.scp", _AGAIN)
 
@@ -198,10 +266,15 @@ def audio_files(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def file_fault(line: Line, data: DataDir) -> tuple[str, str] | None:
-    """What is wrong with the file of a line of wav.scp, as far as its header shows it, and the remedy; None if nothing is."""
+    """What is wrong with the file of a line of wav.scp, as far as its header shows it, and the remedy; None
+    if nothing is.
+    """
     path = Path(line.value)
     if line.value.endswith("|"):
-        return f"{line.key!r} is a command (ends in '|')", "commands are not run: write its output to a file and name that"
+        return (
+            f"{line.key!r} is a command (ends in '|')",
+            "commands are not run: write its output to a file and name that",
+        )
     if not path.is_file():
         return f"{line.value}: no such file", _AGAIN
     if path.stat().st_size == 0:
@@ -215,7 +288,11 @@ def _wav_fault(path: Path, dur_s: str | None) -> str | None:
     """What is wrong with a PCM wav, or None; other kinds of wav are left to the reader."""
     try:
         with wave.open(str(path)) as sound:
-            frames, rate, width = sound.getnframes(), sound.getframerate(), sound.getsampwidth() * sound.getnchannels()
+            frames, rate, width = (
+                sound.getnframes(),
+                sound.getframerate(),
+                sound.getsampwidth() * sound.getnchannels(),
+            )
     except EOFError:
         return "cut short in its header"
     except wave.Error as err:
@@ -231,5 +308,15 @@ def _wav_fault(path: Path, dur_s: str | None) -> str | None:
     return None
 
 
-CHECKS = (files_there, clean_bytes, sorted_and_unique, values_there, same_utterances, speakers, reserved_words,
-          durations, segments, audio_files)
+CHECKS = (
+    files_there,
+    clean_bytes,
+    sorted_and_unique,
+    values_there,
+    same_utterances,
+    speakers,
+    reserved_words,
+    durations,
+    segments,
+    audio_files,
+)

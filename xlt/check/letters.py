@@ -1,4 +1,6 @@
-"""Letters that do not belong: of other scripts, in a case that the language writes otherwise, signs and digits among them."""
+"""Letters that do not belong: of other scripts, in a case that the language writes otherwise, signs and
+digits among them.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +45,15 @@ def look_alikes(sets: Sets, cfg: Config) -> Iterator[Fault]:
         alike, _ = _strangers(data, cfg)
         if alike:
             word, better = next(iter(alike.items()))
-            shown = next((f"{label(a)} for {label(b)}" for a, b in zip(word, better, strict=True) if a != b))
+            shown = next(f"{label(a)} for {label(b)}" for a, b in zip(word, better, strict=True) if a != b)
             words = {word: data.words[word] for word in alike}
-            yield fault("warning", data, words, f"{count(words)} words have letters of another script that look like their own, "
-                        f"first {word!r}: {shown}")
+            yield fault(
+                "warning",
+                data,
+                words,
+                f"{count(words)} words have letters of another script that look like their own, "
+                f"first {word!r}: {shown}",
+            )
 
 
 def stray_scripts(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -58,9 +65,15 @@ def stray_scripts(sets: Sets, cfg: Config) -> Iterator[Fault]:
             by_script[script_of(foreign(word, own_scripts(data, cfg))[0])][word] = seen
         for code, words in sorted(by_script.items()):
             share = 100 * count(words) / count(data.words)
-            yield fault("warning", data, words, f"{count(words)} words ({share:.3g}%) in the script {script_name(code)}: "
-                        + ", ".join(map(repr, list(words)[:5])), f"write them in the language's own script, leave the utterances "
-                        f"out, or set lang to a code with another script ({cfg.lang} now)")
+            yield fault(
+                "warning",
+                data,
+                words,
+                f"{count(words)} words ({share:.3g}%) in the script {script_name(code)}: "
+                + ", ".join(map(repr, list(words)[:5])),
+                "write them in the language's own script, leave the utterances "
+                f"out, or set lang to a code with another script ({cfg.lang} now)",
+            )
 
 
 def signs_and_digits(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -74,8 +87,10 @@ def signs_and_digits(sets: Sets, cfg: Config) -> Iterator[Fault]:
             return digits or (found if found and of(data.words[word].places[0][1], word) != word else [])
 
         words, chars = words_with(data, signs)
-        for what, remedy, kinds in (("digits", "write numbers as they are said", "N"),
-                                    ("punctuation or symbols", "make the data with stage 1, which takes them out", "PS")):
+        for what, remedy, kinds in (
+            ("digits", "write numbers as they are said", "N"),
+            ("punctuation or symbols", "make the data with stage 1, which takes them out", "PS"),
+        ):
             own = {char: seen for char, seen in chars.items() if unicodedata.category(char)[0] in kinds}
             where = {word: seen for word, seen in words.items() if set(word) & set(own)}
             if own:
@@ -83,7 +98,9 @@ def signs_and_digits(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def case_of_i(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """I is ı in languages that have both, and i in all others: the normaliser must be of the language's kind."""
+    """I is ı in languages that have both, and i in all others: the normaliser must be of the language's
+    kind.
+    """
     names = set(normalisers(cfg).values())
     if len(names) != 1:
         return  # joined recipes: each is checked by itself
@@ -92,25 +109,50 @@ def case_of_i(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         table, words = ("text_raw", data.raw_words) if data.raw_words else ("text", data.words)
         chars = characters_of(words)
-        if not dotless and ("ı" in chars or "İ" in chars or any("i\u0307" in word for word in words)) and cfg.lang[:3] != "lit":
+        if (
+            not dotless
+            and ("ı" in chars or "İ" in chars or any("i\u0307" in word for word in words))
+            and cfg.lang[:3] != "lit"
+        ):
             shown = {word: seen for word, seen in words.items() if set("ıİ\u0307") & set(word)}
-            yield fault("warning", data, shown, f"the text has a dotless ı or a dotted İ, first in {next(iter(shown))!r}, but "
-                        f"{name} makes I to i", "set data.normaliser to one that knows them, e.g. tur-v1", table)
+            yield fault(
+                "warning",
+                data,
+                shown,
+                f"the text has a dotless ı or a dotted İ, first in {next(iter(shown))!r}, but "
+                f"{name} makes I to i",
+                "set data.normaliser to one that knows them, e.g. tur-v1",
+                table,
+            )
         if dotless and "ı" in data.characters and data.raw_words and not {"ı", "İ"} & set(chars):
             shown = {word: seen for word, seen in data.words.items() if "ı" in word}
-            yield fault("warning", data, shown, f"the source never has ı or İ, but {name} makes each of its I to ı, first in "
-                        f"{next(iter(shown))!r}", "set data.normaliser to the language's own, or to generic-v1")
+            yield fault(
+                "warning",
+                data,
+                shown,
+                f"the source never has ı or İ, but {name} makes each of its I to ı, first in "
+                f"{next(iter(shown))!r}",
+                "set data.normaliser to the language's own, or to generic-v1",
+            )
 
 
 def final_sigma(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """ς ends a word and σ does not: other programs lower capitals letter by letter."""
     for data in sets.values():
-        words = {word: seen for word, seen in data.words.items()
-                 if ("σ" in word or "ς" in word) and word != (right := sigma(word)) and right}
+        words = {
+            word: seen
+            for word, seen in data.words.items()
+            if ("σ" in word or "ς" in word) and word != (right := sigma(word)) and right
+        }
         if words:
             first = next(iter(words))
-            yield fault("warning", data, words, f"σ at the end of a word or ς inside one in {count(words)} words, "
-                        f"first {first!r}, expected {sigma(first)!r}")
+            yield fault(
+                "warning",
+                data,
+                words,
+                f"σ at the end of a word or ς inside one in {count(words)} words, "
+                f"first {first!r}, expected {sigma(first)!r}",
+            )
 
 
 def sigma(word: str) -> str:
@@ -124,11 +166,19 @@ def sigma(word: str) -> str:
 def uneven_case(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Letters whose capital is not one letter that comes back: whoever upper-cases text changes them."""
     for data in sets.values():
-        chars = {char: seen for char, seen in data.characters.items()
-                 if char.isalpha() and not invisible(char) and (len(char.upper()) > 1 or len(char.lower()) > 1)}
+        chars = {
+            char: seen
+            for char, seen in data.characters.items()
+            if char.isalpha() and not invisible(char) and (len(char.upper()) > 1 or len(char.lower()) > 1)
+        }
         if chars:
-            yield fault("note", data, chars, f"letters without a single capital: {labels(chars)}",
-                        "compare scores in lower case only; all of xlt does")
+            yield fault(
+                "note",
+                data,
+                chars,
+                f"letters without a single capital: {labels(chars)}",
+                "compare scores in lower case only; all of xlt does",
+            )
 
 
 CHECKS = (look_alikes, stray_scripts, signs_and_digits, case_of_i, final_sigma, uneven_case)

@@ -31,20 +31,31 @@ def _repairs(own: frozenset[str] | None, counts: dict[str, int]) -> list[tuple[s
 
     return [
         ("control characters out", lambda text: CONTROL.sub("", text)),
-        ("one plain space between words", lambda text: " ".join(text.split()) if ODD_SPACES.search(text) else text),
+        (
+            "one plain space between words",
+            lambda text: " ".join(text.split()) if ODD_SPACES.search(text) else text,
+        ),
         ("composed form (NFC)", lambda text: unicodedata.normalize("NFC", text)),
         ("invisible characters out", lambda text: without(text, unseen_in)),
         ("marks without a letter out", lambda text: without(text, lone_marks_in)),
-        ("look-alikes to the word's own script", lambda text: " ".join(repaired(w, own, counts) or w for w in text.split())),
+        (
+            "look-alikes to the word's own script",
+            lambda text: " ".join(repaired(w, own, counts) or w for w in text.split()),
+        ),
         ("final sigma", lambda text: " ".join(map(sigma, text.split())) if set("σς") & set(text) else text),
         ("reserved words out", lambda text: " ".join(word for word in text.split() if word not in RESERVED)),
     ]
 
 
 def _drop(word: str, find: Callable[[str], list[str]]) -> str:
-    """``word`` without what ``find`` finds in it, one after the other: what is left may bring two together."""
+    """``word`` without what ``find`` finds in it, one after the other: what is left may bring two
+    together.
+    """
     while word and (bad := find(word)):
-        place = next(place for place in range(len(word)) if word[place] == bad[0] and (
-            len(find(word[:place] + word[place + 1:])) < len(bad)))
-        word = word[:place] + word[place + 1:]
+        place = next(
+            place
+            for place in range(len(word))
+            if word[place] == bad[0] and (len(find(word[:place] + word[place + 1 :])) < len(bad))
+        )
+        word = word[:place] + word[place + 1 :]
     return word

@@ -9,9 +9,14 @@ _LEVELS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 
 def page(counts: dict[str, int], found: list[tuple[str, str, Fault]], sections: dict[str, str]) -> str:
-    """``counts``: utterances of each set; ``found``: family, rule and fault; ``sections``: Markdown by family."""
+    """``counts``: utterances of each set; ``found``: family, rule and fault; ``sections``: Markdown by
+    family.
+    """
     number = {level: sum(fault.level == level for *_, fault in found) for level in _LEVELS}
-    lines = ["# Data check: " + ", ".join(f"{number[level]} {title.lower()}" for level, title in _LEVELS.items()), ""]
+    lines = [
+        "# Data check: " + ", ".join(f"{number[level]} {title.lower()}" for level, title in _LEVELS.items()),
+        "",
+    ]
     lines += [f"- {name}: {n} utterances" for name, n in counts.items()]
     for level, title in _LEVELS.items():
         faults = [_item(fault) for *_, fault in found if fault.level == level]

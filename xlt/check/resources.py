@@ -27,7 +27,9 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class Size:
-    """Of an upstream: its hidden states and their dimensions; a transformer layer has 12 · dimensions² parameters."""
+    """Of an upstream: its hidden states and their dimensions; a transformer layer has 12 · dimensions²
+    parameters.
+    """
 
     states: int
     dim: int
@@ -39,7 +41,9 @@ class Size:
 
 @dataclass(frozen=True)
 class Need:
-    """What a stage wants. ``place``: folder on whose disk it lies, None for memory; ``size``: bytes, estimated."""
+    """What a stage wants. ``place``: folder on whose disk it lies, None for memory; ``size``: bytes,
+    estimated.
+    """
 
     what: str
     size: float
@@ -48,15 +52,24 @@ class Need:
 
 
 def upstream_size(name: str, path: str | None) -> Size:
-    """By its configuration where there is one, else by its name; an unknown one counts as a model of base size."""
+    """By its configuration where there is one, else by its name; an unknown one counts as a model of base
+    size.
+    """
     try:
         config = json.loads((Path(path) / "config.json").read_text(encoding="utf-8")) if path else {}
-        return Size(int(config.get("encoder_layers") or config["num_hidden_layers"]) + 1,
-                    int(config.get("d_model") or config["hidden_size"]))
+        return Size(
+            int(config.get("encoder_layers") or config["num_hidden_layers"]) + 1,
+            int(config.get("d_model") or config["hidden_size"]),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    kinds = {"fbank": Size(1, 80), "whisper_base": Size(7, 512), "2b": Size(49, 1920), "1b": Size(49, 1280),
-             "large|300m|xlsr": Size(25, 1024)}
+    kinds = {
+        "fbank": Size(1, 80),
+        "whisper_base": Size(7, 512),
+        "2b": Size(49, 1920),
+        "1b": Size(49, 1280),
+        "large|300m|xlsr": Size(25, 1024),
+    }
     for pattern, size in kinds.items():
         if re.search(pattern, name):
             return size
@@ -68,8 +81,14 @@ def needs(sets: Sets, cfg: Config) -> list[Need]:
     ctx = Context(sets.data.parent, cfg)
     with contextlib.suppress(XltError, ValueError):  # from tables whose faults other rules report
         ctx = resolved(ctx)
-    cfg, size, rate = ctx.cfg, upstream_size(cfg.features.upstream, cfg.features.path), upstream_rate(cfg.features.upstream)
-    seconds = {name: sum(filter(None, map(data.seconds, data.table("utt2dur")))) for name, data in sets.items()}
+    cfg, size, rate = (
+        ctx.cfg,
+        upstream_size(cfg.features.upstream, cfg.features.path),
+        upstream_rate(cfg.features.upstream),
+    )
+    seconds = {
+        name: sum(filter(None, map(data.seconds, data.table("utt2dur")))) for name, data in sets.items()
+    }
     found = []
     if not cfg.features.on_the_fly:
         layers = len(cfg.features.layers) if isinstance(cfg.features.layers, list) else 1
@@ -78,25 +97,61 @@ def needs(sets: Sets, cfg: Config) -> list[Need]:
         values = sum(seconds[name] * copies.get(name, 1.0) for name in missing) * rate * size.dim * layers
         clips = sum(len(sets[name].table("text")) for name in missing)
         if missing:
-            found.append(Need("features (stage 3)", values * BYTES[cfg.features.storage] + clips * A_CLIP,
-                              cache_root(cfg.data.cache), "free some space, move data.cache, or set features.storage=cm1"))
+            found.append(
+                Need(
+                    "features (stage 3)",
+                    values * BYTES[cfg.features.storage] + clips * A_CLIP,
+                    cache_root(cfg.data.cache),
+                    "free some space, move data.cache, or set features.storage=cm1",
+                )
+            )
         mixes = size.states > 1 and cfg.features.layers in ("auto", "mix") and not cfg.features.mix_from
         if mixes and not (ctx.dump / "mix").exists():
             minutes = min(cfg.features.mix_minutes, seconds[cfg.train_set] / 60)
-            found.append(Need("hidden states of the probe (stage 3, for a while)",
-                              minutes * 60 * rate * size.states * size.dim * 2, ctx.dump,
-                              "lower features.mix_minutes, or take another recipe's mix: features.mix_from"))
+            found.append(
+                Need(
+                    "hidden states of the probe (stage 3, for a while)",
+                    minutes * 60 * rate * size.states * size.dim * 2,
+                    ctx.dump,
+                    "lower features.mix_minutes, or take another recipe's mix: features.mix_from",
+                )
+            )
         if missing and size.parameters:
             jobs = min(cfg.jobs, max(1, clips))
-            found.append(Need(f"the upstream, {jobs} times (stage 3)", jobs * (4 * size.parameters + 5e8), None, "lower nj"))
+            found.append(
+                Need(
+                    f"the upstream, {jobs} times (stage 3)",
+                    jobs * (4 * size.parameters + 5e8),
+                    None,
+                    "lower nj",
+                )
+            )
     if cfg.train.freeze in ("extractor", "none"):
-        found.append(Need("training of the upstream (stage 6)", 16 * size.parameters, None,
-                          "set train.freeze=upstream or train.adapter=lora, or take a machine with more memory"))
-        found.append(Need("checkpoints (stage 6)", (4 * (cfg.train.average_best + 2) + 24) * size.parameters, ctx.exp,
-                          "free some space, or lower train.average_best"))
+        found.append(
+            Need(
+                "training of the upstream (stage 6)",
+                16 * size.parameters,
+                None,
+                "set train.freeze=upstream or train.adapter=lora, or take a machine with more memory",
+            )
+        )
+        found.append(
+            Need(
+                "checkpoints (stage 6)",
+                (4 * (cfg.train.average_best + 2) + 24) * size.parameters,
+                ctx.exp,
+                "free some space, or lower train.average_best",
+            )
+        )
     if cfg.bundle.with_upstream and size.parameters:
-        found.append(Need("the bundle (stage 10)", 4 * size.parameters, ctx.exp,
-                          "free some space, or set bundle.with_upstream=false"))
+        found.append(
+            Need(
+                "the bundle (stage 10)",
+                4 * size.parameters,
+                ctx.exp,
+                "free some space, or set bundle.with_upstream=false",
+            )
+        )
     return found
 
 
@@ -116,30 +171,47 @@ def free_memory() -> float | None:
 
 
 def room(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Disk: an error if even the least that is needed is not there, and no features of others are; memory: a warning."""
+    """Disk: an error if even the least that is needed is not there, and no features of others are; memory: a
+    warning.
+    """
     for need in needs(sets, cfg):
         free = free_memory() if need.place is None else free_disk(need.place)
         if free is None or need.size <= SURE * free:
             continue
         where = "memory" if need.place is None else str(need.place)
-        shared = need.place is not None and (need.place / "features").is_dir()  # another recipe may have made them
+        shared = (
+            need.place is not None and (need.place / "features").is_dir()
+        )  # another recipe may have made them
         surely = need.place is not None and SURE * need.size > free and not shared
-        yield Fault("error" if surely else "warning", where,
-                    f"{need.what}: about {need.size / GB:.1f} GB are needed, {free / GB:.1f} GB are free", need.remedy)
+        yield Fault(
+            "error" if surely else "warning",
+            where,
+            f"{need.what}: about {need.size / GB:.1f} GB are needed, {free / GB:.1f} GB are free",
+            need.remedy,
+        )
 
 
 def jobs_for_all(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """More processes than there are utterances: the rest have nothing to do, and in Kaldi's scripts they fail."""
+    """More processes than there are utterances: the rest have nothing to do, and in Kaldi's scripts they
+    fail.
+    """
     for data in sets.values():
         count = len(data.table("text"))
         if cfg.nj is not None and 0 < count < cfg.nj:
-            yield Fault("note", data.where("text"), f"nj={cfg.nj} for {count} utterances",
-                        f"{count} processes are started; Kaldi's own scripts would fail: set nj={count} or less")
+            yield Fault(
+                "note",
+                data.where("text"),
+                f"nj={cfg.nj} for {count} utterances",
+                f"{count} processes are started; Kaldi's own scripts would fail: set nj={count} or less",
+            )
 
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:
     """A table of the estimates."""
-    rows = [f"| {need.what} | {'memory' if need.place is None else 'disk'} | {need.size / GB:.2f} |" for need in needs(sets, cfg)]
+    rows = [
+        f"| {need.what} | {'memory' if need.place is None else 'disk'} | {need.size / GB:.2f} |"
+        for need in needs(sets, cfg)
+    ]
     head = ["Estimates of what the stages to come need.", "", "| for | of | GB |", "| --- | --- | --- |"]
     return "\n".join(head + rows) if rows else ""
 

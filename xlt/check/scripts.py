@@ -23,8 +23,14 @@ def script_of(char: str) -> str:
     from fontTools import unicodedata as scripts
 
     found = script(char)
-    if found in UNDETERMINED and unicodedata.category(char)[0] == "L" and "Latn" not in (wider := scripts.script_extension(char)):
-        return min(wider - UNDETERMINED, default=COMMON)  # such as the long vowel of kana; what Latin has borrowed is anyone's
+    if (
+        found in UNDETERMINED
+        and unicodedata.category(char)[0] == "L"
+        and "Latn" not in (wider := scripts.script_extension(char))
+    ):
+        return min(
+            wider - UNDETERMINED, default=COMMON
+        )  # such as the long vowel of kana; what Latin has borrowed is anyone's
     return COMMON if found in UNDETERMINED else found
 
 
@@ -37,20 +43,29 @@ def script_name(code: str) -> str:
 
 def scripts_of(word: str) -> set[str]:
     """The scripts of a word's letters and marks."""
-    return {code for char in word if unicodedata.category(char)[0] in "LM" and (code := script_of(char)) != COMMON}
+    return {
+        code for char in word if unicodedata.category(char)[0] in "LM" and (code := script_of(char)) != COMMON
+    }
 
 
 def foreign(word: str, own: frozenset[str] | None) -> list[str]:
-    """The letters and marks of ``word`` in other scripts than ``own``; where any may stand, those of a word in two that are
-    never written together, without its most frequent script."""
+    """The letters and marks of ``word`` in other scripts than ``own``; where any may stand, those of a word
+    in two that are never written together, without its most frequent script."""
     found = scripts_of(word)
     if own is None:
         if len(found) < 2 or any(found <= group for group in TOGETHER):
             return []
         most = max(sorted(found), key=lambda code: sum(script_of(char) == code for char in word))
         own = frozenset({most})
-    return [char for char in word if unicodedata.category(char)[0] in "LM" and script_of(char) not in own | {COMMON}] \
-        if found - own else []
+    return (
+        [
+            char
+            for char in word
+            if unicodedata.category(char)[0] in "LM" and script_of(char) not in own | {COMMON}
+        ]
+        if found - own
+        else []
+    )
 
 
 @cache
@@ -58,20 +73,33 @@ def _alike(char: str) -> frozenset[str]:
     """Single characters that Unicode's table says look like ``char``."""
     from confusable_homoglyphs import confusables
 
-    return frozenset(h["c"] for row in confusables.is_confusable(char, greedy=True) or [] for h in row["homoglyphs"]
-                     if len(h["c"]) == 1)
+    return frozenset(
+        h["c"]
+        for row in confusables.is_confusable(char, greedy=True) or []
+        for h in row["homoglyphs"]
+        if len(h["c"]) == 1
+    )
 
 
 def own_form(char: str, own: frozenset[str], counts: dict[str, int]) -> str | None:
-    """The letter of the scripts ``own`` that ``char``, of another, looks like, in its small or its capital form; None without.
+    """The letter of the scripts ``own`` that ``char``, of another, looks like, in its small or its capital
+    form; None without.
 
-    Of several the one that looks so in both forms, then the most frequent one by ``counts``, then the first of Unicode.
+    Of several the one that looks so in both forms, then the most frequent one by ``counts``, then the first
+    of Unicode.
     """
     small = _of(own, _alike(char))
-    capital = {form.lower() for form in _of(own, _alike(char.upper())) if len(form.lower()) == 1} if char.islower() else set()
+    capital = (
+        {form.lower() for form in _of(own, _alike(char.upper())) if len(form.lower()) == 1}
+        if char.islower()
+        else set()
+    )
     found = {form for form in small | capital if unicodedata.category(form) == unicodedata.category(char)}
-    return max(sorted(found), key=lambda form: (form in small and form in capital, counts.get(form, 0), -ord(form)),
-               default=None)
+    return max(
+        sorted(found),
+        key=lambda form: (form in small and form in capital, counts.get(form, 0), -ord(form)),
+        default=None,
+    )
 
 
 def _of(own: frozenset[str], chars: Collection[str]) -> set[str]:
@@ -79,8 +107,8 @@ def _of(own: frozenset[str], chars: Collection[str]) -> set[str]:
 
 
 def repaired(word: str, own: frozenset[str] | None, counts: dict[str, int]) -> str | None:
-    """``word`` with its own script's letters in the place of look-alikes; None unless the word is otherwise of that script and
-    all strangers have one."""
+    """``word`` with its own script's letters in the place of look-alikes; None unless the word is otherwise
+    of that script and all strangers have one."""
     odd = foreign(word, own)
     if not odd or not (rest := scripts_of("".join(char for char in word if char not in odd))):
         return None

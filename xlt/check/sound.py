@@ -1,4 +1,5 @@
-"""What can be heard of each sound file: measured once, in parallel processes, and kept beside data/check for the next run.
+"""What can be heard of each sound file: measured once, in parallel processes, and kept beside data/check for
+the next run.
 
 N samples, C channels, B blocks of 20 ms, F frequency bins.
 """
@@ -39,9 +40,10 @@ _NOTHING_DB = -75.0  # as a share of all
 class Sound:
     """Measurements of a file. Levels are in dB of full scale.
 
-    ``clipped``: share of samples in runs of three and more at the extreme; ``offset``: the mean; ``level_db``: the loud 5% of
-    blocks; ``range_db``: those against the quiet 5%; ``sound_s``: time within 30 dB of them; ``edge_hz``: no power above;
-    ``apart``: power of the difference of two channels, as a share of both; ``audio``: hash of the samples as 16 bits, mono.
+    ``clipped``: share of samples in runs of three and more at the extreme; ``offset``: the mean;
+    ``level_db``: the loud 5% of blocks; ``range_db``: those against the quiet 5%; ``sound_s``: time within 30
+    dB of them; ``edge_hz``: no power above; ``apart``: power of the difference of two channels, as a share of
+    both; ``audio``: hash of the samples as 16 bits, mono.
     """
 
     error: str = ""
@@ -80,7 +82,10 @@ def measure(path: str) -> Sound:
     if not np.isfinite(samples).all():
         return Sound(error="holds samples that are not numbers", rate=rate)
     if len(samples) < said:
-        return Sound(error=f"cut short: {len(samples) / rate:.2f} s can be read, its header says {said / rate:.2f} s", rate=rate)
+        return Sound(
+            error=f"cut short: {len(samples) / rate:.2f} s can be read, its header says {said / rate:.2f} s",
+            rate=rate,
+        )
     return _measured(samples, rate)
 
 
@@ -93,11 +98,20 @@ def _measured(samples: np.ndarray, rate: int) -> Sound:
     moving = mono - offset
     loud, quiet, sound_s = _levels(moving, rate)
     as_stored = np.clip(np.rint(mono * 32768), -32768, 32767).astype("<i2")
-    return Sound(rate=rate, channels=samples.shape[1], dur_s=round(len(mono) / rate, 4),
-                 audio=hashlib.sha256(as_stored.tobytes()).hexdigest()[:20],
-                 peak=round(float(np.ptp(mono) / 2), 6), clipped=round(max(map(_clipped, samples.T)), 5), offset=round(offset, 5),
-                 level_db=round(loud, 1), range_db=round(loud - quiet, 1), sound_s=round(sound_s, 2),
-                 edge_hz=round(_edge(moving, rate), 0), apart=round(_apart(samples), 3))
+    return Sound(
+        rate=rate,
+        channels=samples.shape[1],
+        dur_s=round(len(mono) / rate, 4),
+        audio=hashlib.sha256(as_stored.tobytes()).hexdigest()[:20],
+        peak=round(float(np.ptp(mono) / 2), 6),
+        clipped=round(max(map(_clipped, samples.T)), 5),
+        offset=round(offset, 5),
+        level_db=round(loud, 1),
+        range_db=round(loud - quiet, 1),
+        sound_s=round(sound_s, 2),
+        edge_hz=round(_edge(moving, rate), 0),
+        apart=round(_apart(samples), 3),
+    )
 
 
 def _levels(mono: np.ndarray, rate: int) -> tuple[float, float, float]:
@@ -106,8 +120,10 @@ def _levels(mono: np.ndarray, rate: int) -> tuple[float, float, float]:
 
     size = max(1, round(_BLOCK_S * rate))
     count = max(1, len(mono) // size)
-    blocks = mono[:count * size].reshape(count, -1)  # (B, 20 ms)
-    level = 10 * np.log10(np.maximum(np.square(blocks, dtype=np.float64).mean(axis=1), 10 ** (_FLOOR_DB / 10)))
+    blocks = mono[: count * size].reshape(count, -1)  # (B, 20 ms)
+    level = 10 * np.log10(
+        np.maximum(np.square(blocks, dtype=np.float64).mean(axis=1), 10 ** (_FLOOR_DB / 10))
+    )
     quiet, loud = np.percentile(level, [5, 95])
     return float(loud), float(quiet), float((level > max(loud - _LOUD_DB, _FLOOR_DB)).sum() * _BLOCK_S)
 
@@ -122,22 +138,28 @@ def _clipped(channel: np.ndarray) -> float:
 
 
 def _edge(mono: np.ndarray, rate: int) -> float:
-    """(N,) → the frequency in Hz above which there is nothing but rounding; 0 for silence and for what is too short to tell."""
+    """(N,) → the frequency in Hz above which there is nothing but rounding; 0 for silence and for what is too
+    short to tell.
+    """
     import numpy as np
 
     count = len(mono) // _WINDOW
     if count == 0:
         return 0.0
-    frames = mono[:count * _WINDOW].reshape(count, _WINDOW)[::-(-count // _SPECTRA)]
+    frames = mono[: count * _WINDOW].reshape(count, _WINDOW)[:: -(-count // _SPECTRA)]
     window = np.hanning(_WINDOW)
-    power = np.square(np.abs(np.fft.rfft(frames * window))).mean(axis=0) * 2 / _WINDOW / np.square(window).sum()  # (F,)
+    power = (
+        np.square(np.abs(np.fft.rfft(frames * window))).mean(axis=0) * 2 / _WINDOW / np.square(window).sum()
+    )  # (F,)
     above = np.cumsum(power[::-1])[::-1]
     heard = np.flatnonzero(above > max(above[0] * 10 ** (_NOTHING_DB / 10), 10 ** (_ROUNDING_DB / 10)))
     return float(heard[-1] + 1) * rate / _WINDOW if len(heard) else 0.0
 
 
 def _apart(samples: np.ndarray) -> float:
-    """(N, C) → power of the difference of two channels, as a share: 0 the same, 0.5 two sources, 1 opposite signs."""
+    """(N, C) → power of the difference of two channels, as a share: 0 the same, 0.5 two sources, 1 opposite
+    signs.
+    """
     import numpy as np
 
     if samples.shape[1] < 2:
@@ -148,7 +170,9 @@ def _apart(samples: np.ndarray) -> float:
 
 
 def sounds(sets: Sets, cfg: Config) -> dict[str, Sound]:
-    """``{path: measurements}`` of all files that the sets name; those that are not there, and commands, have none."""
+    """``{path: measurements}`` of all files that the sets name; those that are not there, and commands, have
+    none.
+    """
     paths = {line.value for data in sets.values() for line in data.lines.get("wav.scp", [])}
     return sets.once("sounds", lambda: _measure_all(paths, sets.data / CACHE, cfg.jobs))
 
@@ -178,7 +202,9 @@ def _measure_all(paths: Iterable[str], cache: Path, jobs: int) -> dict[str, Soun
         return found
     try:
         with Progress("listening", len(todo), "files") as bar:
-            for path, sound in zip(todo, spread(measure, todo, jobs if len(todo) > 64 else 1, "listened to clips"), strict=True):
+            for path, sound in zip(
+                todo, spread(measure, todo, jobs if len(todo) > 64 else 1, "listened to clips"), strict=True
+            ):
                 found[path] = sound
                 bar.add()
     finally:  # what is known by now need not be measured again
@@ -188,7 +214,9 @@ def _measure_all(paths: Iterable[str], cache: Path, jobs: int) -> dict[str, Soun
 
 
 def _read(cache: Path) -> dict[str, list]:
-    """``{path: [[size, time], measurements]}``; nothing if the file is not there, damaged, or of another version."""
+    """``{path: [[size, time], measurements]}``; nothing if the file is not there, damaged, or of another
+    version.
+    """
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         kept = json.loads(cache.read_text(encoding="utf-8"))
         width = len(dataclasses.fields(Sound))

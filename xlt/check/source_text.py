@@ -1,4 +1,6 @@
-"""What the normaliser takes out of the source's text (``text_raw``, where stage 1 has kept it), though it may be said."""
+"""What the normaliser takes out of the source's text (``text_raw``, where stage 1 has kept it), though it may
+be said.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ SAID = frozenset("%‰&@#+=×÷±°№")  # and all signs of currencies
 _OPEN, _CLOSE = "[<{", "]>}"
 _APOSTROPHES = "'’‘`´ʹ′"
 _EDGE_SHARE = 0.01  # of the words; fewer may be quotation marks, or clipped words as in any text
-_UTF8_AS_LATIN = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u0192\u02c6-\u02dc\u2013-\u203a\u20ac\u2122]+")
+_UTF8_AS_LATIN = re.compile(
+    "[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u0192\u02c6-\u02dc\u2013-\u203a\u20ac\u2122]+"
+)
 TATWEEL = "\u0640"
 
 
@@ -31,7 +35,9 @@ class Change(NamedTuple):
 
 
 def normalisers_of(data: DataDir, cfg: Config) -> Callable[[str, Seen], str]:
-    """A function of a word of ``text_raw`` and where it stands: the word as its language's normaliser leaves it."""
+    """A function of a word of ``text_raw`` and where it stands: the word as its language's normaliser leaves
+    it.
+    """
     of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
     return lambda word, seen: of(seen.places[0][1], word)
 
@@ -60,38 +66,61 @@ def _changes(data: DataDir, cfg: Config) -> dict[str, Change]:
 
 def _where(data: DataDir, chars: dict[str, Change], what: str, remedy: str) -> Fault:
     seen = {char: change.seen for char, change in chars.items()}
-    return fault("warning", data, seen, f"the normaliser takes out {what}: {labels(seen)}", remedy, "text_raw")
+    return fault(
+        "warning", data, seen, f"the normaliser takes out {what}: {labels(seen)}", remedy, "text_raw"
+    )
 
 
 def taken_out(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Symbols that speakers read aloud (%, &, €); letters and marks, such as vowel signs; private use, which parts words."""
+    """Symbols that speakers read aloud (%, &, €); letters and marks, such as vowel signs; private use, which
+    parts words.
+    """
     for data in sets.values():
-        out = {char: change for char, change in changes(sets, data, cfg).items() if change.what == "out" and char != TATWEEL}
+        out = {
+            char: change
+            for char, change in changes(sets, data, cfg).items()
+            if change.what == "out" and char != TATWEEL
+        }
         kinds = {char: unicodedata.category(char) for char in out}
         if said := {char: out[char] for char in out if char in SAID or kinds[char] == "Sc"}:
             yield _where(data, said, "symbols that are said", "write them as words in the source")
         if lost := {char: out[char] for char in out if kinds[char][0] in "LM" or kinds[char] in ("Co", "Cn")}:
-            yield _where(data, lost, "letters or marks", "a score without them flatters: write them as the language does, or set "
-                         "data.normaliser to one that keeps them")
+            yield _where(
+                data,
+                lost,
+                "letters or marks",
+                "a score without them flatters: write them as the language does, or set "
+                "data.normaliser to one that keeps them",
+            )
 
 
 def edge_apostrophes(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Apostrophes at the edge of a word fall to the normaliser as quotation marks do; in some languages they are letters."""
+    """Apostrophes at the edge of a word fall to the normaliser as quotation marks do; in some languages they
+    are letters.
+    """
     for data in sets.values():
         words = {word: seen for word, seen in data.raw_words.items() if _edge(word)}
         if count(words) > _EDGE_SHARE * count(data.raw_words) and not _quotations(data):
-            yield fault("warning", data, words, f"{count(words)} words ({100 * count(words) / count(data.raw_words):.3g}"
-                        f"%) begin or end with an apostrophe, which the normaliser takes out, first {next(iter(words))!r}",
-                        "if it is a letter, write U+02BC (ʼ), or U+02BB (ʻ) for an okina, which stay", "text_raw")
+            yield fault(
+                "warning",
+                data,
+                words,
+                f"{count(words)} words ({100 * count(words) / count(data.raw_words):.3g}%) begin or end with"
+                f" an apostrophe, which the normaliser takes out, first {next(iter(words))!r}",
+                "if it is a letter, write U+02BC (ʼ), or U+02BB (ʻ) for an okina, which stay",
+                "text_raw",
+            )
 
 
 def _edge(word: str) -> bool:
-    core = word.strip(".,;:!?…\"“”„«»()-–—")
+    core = word.strip('.,;:!?…"“”„«»()-–—')
     return len(core) > 1 and (core[0] in _APOSTROPHES) != (core[-1] in _APOSTROPHES)
 
 
 def _quotations(data: DataDir) -> bool:
-    """Whether words begin with apostrophes about as often as they end with them, as those in quotation marks do."""
+    """Whether words begin with apostrophes about as often as they end with them, as those in quotation marks
+    do.
+    """
     first, last = 0, 0
     for word, seen in data.raw_words.items():
         core = word.strip(".,;:!?…")
@@ -101,14 +130,25 @@ def _quotations(data: DataDir) -> bool:
 
 
 def bracketed(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Marks of transcribers such as [laughter] or <unk>: without their brackets they would be learned as words that are said."""
+    """Marks of transcribers such as [laughter] or <unk>: without their brackets they would be learned as
+    words that are said.
+    """
     for data in sets.values():
-        words = {word: seen for word, seen in data.raw_words.items()
-                 if any(a in word for a in _OPEN) and any(b in word for b in _CLOSE)}
+        words = {
+            word: seen
+            for word, seen in data.raw_words.items()
+            if any(a in word for a in _OPEN) and any(b in word for b in _CLOSE)
+        }
         if words:
-            yield fault("warning", data, words, f"{count(words)} words in brackets, as transcribers mark noises: "
-                        + ", ".join(map(repr, list(words)[:5])), "if they are not said, take them out of the source; the "
-                        "normaliser takes the brackets only", "text_raw")
+            yield fault(
+                "warning",
+                data,
+                words,
+                f"{count(words)} words in brackets, as transcribers mark noises: "
+                + ", ".join(map(repr, list(words)[:5])),
+                "if they are not said, take them out of the source; the normaliser takes the brackets only",
+                "text_raw",
+            )
 
 
 def misread_encoding(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -118,8 +158,14 @@ def misread_encoding(sets: Sets, cfg: Config) -> Iterator[Fault]:
         bad = {word: seen for word, seen in words.items() if not word.isascii() and reread(word)}
         if bad:
             first = next(iter(bad))
-            yield fault("warning", data, bad, f"{count(bad)} words look like UTF-8 read as Latin-1, first {first!r} for "
-                        f"{reread(first)!r}", "save the source as UTF-8 and read it as UTF-8", table)
+            yield fault(
+                "warning",
+                data,
+                bad,
+                f"{count(bad)} words look like UTF-8 read as Latin-1, first {first!r} for {reread(first)!r}",
+                "save the source as UTF-8 and read it as UTF-8",
+                table,
+            )
 
 
 def reread(word: str) -> str | None:
@@ -139,12 +185,23 @@ def section(sets: Sets, cfg: Config) -> str:
     found = {name: changes(sets, data, cfg) for name, data in sets.items() if data.raw_words}
     if not found:
         return ""
-    lines = ["", f"What the normaliser takes out of the source's text, or changes (of {', '.join(found)}):", "",
-             "| | code | name | becomes | times | first in |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "",
+        f"What the normaliser takes out of the source's text, or changes (of {', '.join(found)}):",
+        "",
+        "| | code | name | becomes | times | first in |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for char in sorted(set().union(*found.values())):
         rows = [own[char] for own in found.values() if char in own]
-        cells = [visible(char).replace("|", "\\|"), f"U+{ord(char):04X}", name_of(char), rows[0].what,
-                 str(sum(row.seen.count for row in rows)), " ".join(rows[0].seen.ids)]
+        cells = [
+            visible(char).replace("|", "\\|"),
+            f"U+{ord(char):04X}",
+            name_of(char),
+            rows[0].what,
+            str(sum(row.seen.count for row in rows)),
+            " ".join(rows[0].seen.ids),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,6 @@
-"""Speech that does not say its text: by how long it takes, and with ``check.align`` by what a trained model hears."""
+"""Speech that does not say its text: by how long it takes, and with ``check.align`` by what a trained model
+hears.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
 FEW = 20  # utterances of a language: fewer say nothing of the rest
 ODD = 6.0  # deviations: of a normal distribution 1 in 500 million lies further out
 LEAST = 0.1  # the least deviation of a log duration: recordings of one machine voice hardly vary
-MISFIT = 1.0  # nats a label: the text is e times less likely, at each of its labels, than what the model would write
+# nats a label: the text is e times less likely, at each of its labels, than what the model would write
+MISFIT = 1.0
 SHOWN = 20
 IDS = 10
 
 
 class Pace(NamedTuple):
-    """An utterance, how long its text takes in this language, and by how many robust deviations it differs; > 0: too long."""
+    """An utterance, how long its text takes in this language, and by how many robust deviations it differs; >
+    0: too long.
+    """
 
     data: DataDir
     utt: str
@@ -44,15 +49,18 @@ def median(values: list[float]) -> float:
 
 
 def line_through(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """Intercept and slope by medians: the slope is the median of those between all pairs of points (Theil 1950, Sen 1968).
+    """Intercept and slope by medians: the slope is the median of those between all pairs of points (Theil
+    1950, Sen 1968).
 
     The points are medians of up to twenty groups of equal size, by the first coordinate.
     """
     points = sorted(points)
     count = min(20, len(points) // 5)
-    groups = [points[len(points) * i // count:len(points) * (i + 1) // count] for i in range(count)]
+    groups = [points[len(points) * i // count : len(points) * (i + 1) // count] for i in range(count)]
     middles = [(median([x for x, _ in group]), median([y for _, y in group])) for group in groups]
-    slopes = [(y2 - y1) / (x2 - x1) for i, (x1, y1) in enumerate(middles) for x2, y2 in middles[i + 1:] if x2 > x1]
+    slopes = [
+        (y2 - y1) / (x2 - x1) for i, (x1, y1) in enumerate(middles) for x2, y2 in middles[i + 1 :] if x2 > x1
+    ]
     slope = max(0.0, median(slopes)) if slopes else 0.0
     return median([y - slope * x for x, y in middles]), slope
 
@@ -60,8 +68,9 @@ def line_through(points: list[tuple[float, float]]) -> tuple[float, float]:
 def paces(sets: Sets, cfg: Config) -> dict[str, list[Pace]]:
     """By language, where there are enough utterances; the worst first.
 
-    Time is a pause and so much a character, as most utterances of the language have it; what differs is measured as a ratio. The
-    deviation is 1.4826 times the median absolute one of utterances of like length: short clips vary more.
+    Time is a pause and so much a character, as most utterances of the language have it; what differs is
+    measured as a ratio. The deviation is 1.4826 times the median absolute one of utterances of like length:
+    short clips vary more.
     """
     return sets.once("paces", lambda: _paces(sets))
 
@@ -72,7 +81,9 @@ def _paces(sets: Sets) -> dict[str, list[Pace]]:
         for utt, text in data.table("text").items():
             dur_s = data.seconds(utt)
             if dur_s is not None and text:
-                known.setdefault(data.table("utt2lang").get(utt, ""), []).append((data, utt, len(text), dur_s))
+                known.setdefault(data.table("utt2lang").get(utt, ""), []).append(
+                    (data, utt, len(text), dur_s)
+                )
     return {lang: _of_language(rows) for lang, rows in known.items() if len(rows) >= FEW}
 
 
@@ -87,27 +98,36 @@ def _of_language(rows: list[tuple[DataDir, str, int, float]]) -> list[Pace]:
     for start in range(0, len(rows), size):
         end = len(rows) if len(rows) - start < 2 * size else start + size
         spread = max(LEAST, around, 1.4826 * median([abs(x) for x in off[start:end]]))
-        found += [Pace(data, utt, dur_s, want, x / spread, chars) for (data, utt, chars, dur_s), want, x in
-                  zip(rows[start:end], expected[start:end], off[start:end], strict=True)]
+        found += [
+            Pace(data, utt, dur_s, want, x / spread, chars)
+            for (data, utt, chars, dur_s), want, x in zip(
+                rows[start:end], expected[start:end], off[start:end], strict=True
+            )
+        ]
         if end == len(rows):
             break
     return sorted(found, key=lambda pace: (-abs(pace.deviation), pace.utt))
 
 
 def odd_pace(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Texts that take much less or more time than others of their length: cut off, of another clip, or with long pauses."""
+    """Texts that take much less or more time than others of their length: cut off, of another clip, or with
+    long pauses.
+    """
     for lang, found in paces(sets, cfg).items():
         for data in sets.values():
             odd = [pace for pace in found if pace.data is data and abs(pace.deviation) > ODD]
             if odd:
                 worst = odd[0]
                 yield Fault(
-                    "warning", data.where("text", data.number("text", worst.utt)),
-                    f"{len(odd)} texts{f' of {lang}' * bool(lang)} take much less or more time than others of their length "
-                    f"(worst: {worst.utt!r}, {worst.dur_s:.2f} s for {worst.chars} characters, {worst.chars / worst.dur_s:.1f} a "
-                    f"second; expected {worst.expected_s:.2f} s)",
-                    "listen to them: part of the text may be missing, or the clip may be another's; mend them, or list them in "
-                    "the file that data.drop names", tuple(pace.utt for pace in odd[:IDS]))
+                    "warning",
+                    data.where("text", data.number("text", worst.utt)),
+                    f"{len(odd)} texts{f' of {lang}' * bool(lang)} take much less or more time than others of"
+                    f" their length (worst: {worst.utt!r}, {worst.dur_s:.2f} s for {worst.chars} characters,"
+                    f" {worst.chars / worst.dur_s:.1f} a second; expected {worst.expected_s:.2f} s)",
+                    "listen to them: part of the text may be missing, or the clip may be another's; mend"
+                    " them, or list them in the file that data.drop names",
+                    tuple(pace.utt for pace in odd[:IDS]),
+                )
 
 
 def model_folders(cfg: Config, exp: Path) -> list[Path]:
@@ -115,14 +135,19 @@ def model_folders(cfg: Config, exp: Path) -> list[Path]:
     named = cfg.check.align_model
     if not cfg.check.align or (named is None and not (exp / "xlt.json").exists()):
         return []
-    return [exp] if named is None else [Path(name) for name in (named if isinstance(named, list) else [named])]
+    return (
+        [exp] if named is None else [Path(name) for name in (named if isinstance(named, list) else [named])]
+    )
 
 
 def fits(sets: Sets, cfg: Config) -> dict[str, list[Fit]]:
-    """Of the training set and dev, how well each text fits; nothing without a model. What test says is for the end."""
+    """Of the training set and dev, how well each text fits; nothing without a model. What test says is for
+    the end.
+    """
     ctx = Context(sets.data.parent, cfg)
     models = [Trained.load(folder, "check.align_model") for folder in model_folders(cfg, ctx.exp)]
     names = [name for name in (cfg.train_set, "dev") if name in sets] if models else []
+
     def fits() -> dict[str, list[Fit]]:
         from xlt.decode.align import fit
 
@@ -135,12 +160,19 @@ def has_a_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """``check.align`` without a model to ask."""
     if cfg.check.align and not fits(sets, cfg):
         exp = Context(sets.data.parent, cfg).exp
-        yield Fault("note", str(exp), "check.align has no model to ask yet", "run the recipe to the end once, and then stage 2 "
-                    "again; or name a trained model: check.align_model=../multi/exp/main")
+        yield Fault(
+            "note",
+            str(exp),
+            "check.align has no model to ask yet",
+            "run the recipe to the end once, and then stage 2 "
+            "again; or name a trained model: check.align_model=../multi/exp/main",
+        )
 
 
 def _limit(found: list[Fit]) -> float:
-    """The score above which an utterance is odd: ODD deviations over the middle; at least MISFIT, where all is known by heart."""
+    """The score above which an utterance is odd: ODD deviations over the middle; at least MISFIT, where all
+    is known by heart.
+    """
     scores = [one.score for one in found if one.score < math.inf] or [0.0]
     middle = median(scores)
     return max(MISFIT, middle + ODD * 1.4826 * median([abs(score - middle) for score in scores]))
@@ -153,17 +185,22 @@ def misfits(sets: Sets, cfg: Config) -> Iterator[Fault]:
         odd = sorted((one for one in found if one.score > limit), key=lambda one: (-one.score, one.utt))
         if odd:
             data, worst = sets[name], odd[0]
-            yield Fault("warning", data.where("text", data.number("text", worst.utt)),
-                        f"in {len(odd)} of {len(found)} utterances the model {worst.model} hears something else than their text "
-                        f"(worst: {worst.utt!r}, {worst.score:.1f} nats a label: it hears {worst.hypothesis[:60]!r})",
-                        "listen to them; data/check/alignment.tsv has all", tuple(one.utt for one in odd[:IDS]))
+            yield Fault(
+                "warning",
+                data.where("text", data.number("text", worst.utt)),
+                f"in {len(odd)} of {len(found)} utterances the model {worst.model} hears something else than"
+                f" their text (worst: {worst.utt!r}, {worst.score:.1f} nats a label: it hears"
+                f" {worst.hypothesis[:60]!r})",
+                "listen to them; data/check/alignment.tsv has all",
+                tuple(one.utt for one in odd[:IDS]),
+            )
 
 
 def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     """The worst ``check.drop`` of the training utterances, as far as they are off by MISFIT at all.
 
-    Those that the model has heard and the others give their shares apart, since it knows the first by heart. What ``data.drop``
-    has left out already counts, so that nothing more goes when the check is made again.
+    Those that the model has heard and the others give their shares apart, since it knows the first by heart.
+    What ``data.drop`` has left out already counts, so that nothing more goes when the check is made again.
     """
     found = fits(sets, cfg).get(cfg.train_set, [])
     gone = sets[cfg.train_set].folder / DROPPED if found else Path()
@@ -172,21 +209,39 @@ def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     worst: list[Fit] = []
     for heard in (False, True):
         part = sorted((one for one in found if one.heard is heard), key=lambda one: (-one.score, one.utt))
-        worst += [one for one in part[:round(wanted * len(part) / len(found))] if one.score > MISFIT] if part else []
-    return {one.utt: f"{one.model} is off by {one.score:.2f} nats a label and hears: {one.hypothesis}" for one in worst}
+        worst += (
+            [one for one in part[: round(wanted * len(part) / len(found))] if one.score > MISFIT]
+            if part
+            else []
+        )
+    return {
+        one.utt: f"{one.model} is off by {one.score:.2f} nats a label and hears: {one.hypothesis}"
+        for one in worst
+    }
 
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:
-    """The paces of each language with the worst utterances; what the model hears, in full in alignment.tsv."""
+    """The paces of each language with the worst utterances; what the model hears, in full in
+    alignment.tsv.
+    """
     parts = []
     for lang, found in paces(sets, cfg).items():
         rates = [pace.chars / pace.dur_s for pace in found]
-        parts += [f"{lang or 'All'}: {median(rates):.1f} characters a second in the middle. Furthest from what is usual for "
-                  f"their length (a warning from {ODD:g} deviations on):", "",
-                  "| utterance | set | seconds | expected | characters a second | deviations | text |",
-                  "| --- | --- | --- | --- | --- | --- | --- |",
-                  *(f"| {p.utt} | {p.data.name} | {p.dur_s:.2f} | {p.expected_s:.2f} | {p.chars / p.dur_s:.1f} | "
-                    f"{p.deviation:+.1f} | {_cell(p.data.table('text')[p.utt])} |" for p in found[:SHOWN]), ""]
+        parts += [
+            (
+                f"{lang or 'All'}: {median(rates):.1f} characters a second in the middle. Furthest from what"
+                f" is usual for their length (a warning from {ODD:g} deviations on):"
+            ),
+            "",
+            "| utterance | set | seconds | expected | characters a second | deviations | text |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
+            *(
+                f"| {p.utt} | {p.data.name} | {p.dur_s:.2f} | {p.expected_s:.2f} | {p.chars / p.dur_s:.1f} | "
+                f"{p.deviation:+.1f} | {_cell(p.data.table('text')[p.utt])} |"
+                for p in found[:SHOWN]
+            ),
+            "",
+        ]
     heard = fits(sets, cfg)
     if heard:
         parts += _alignment(heard, out)
@@ -195,22 +250,41 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
 
 def _alignment(heard: dict[str, list[Fit]], out: Path) -> list[str]:
     """Write alignment.tsv, the worst first; returns lines about the worst."""
-    rows = sorted(((name, one) for name, found in heard.items() for one in found), key=lambda row: (-row[1].score, row[1].utt))
+    rows = sorted(
+        ((name, one) for name, found in heard.items() for one in found),
+        key=lambda row: (-row[1].score, row[1].utt),
+    )
     table = ["set\tutterance\tscore\tloss\theard\tunwritable\tmodel\ttext\thypothesis"]
-    table += [f"{name}\t{one.utt}\t{one.score:.4f}\t{one.loss:.4f}\t{'yes' if one.heard else 'no'}\t{one.strange}\t{one.model}\t"
-              f"{one.text}\t{one.hypothesis}" for name, one in rows]
+    table += [
+        f"{name}\t{one.utt}\t{one.score:.4f}\t{one.loss:.4f}\t{'yes' if one.heard else 'no'}\t{one.strange}"
+        f"\t{one.model}\t{one.text}\t{one.hypothesis}"
+        for name, one in rows
+    ]
     (out / "alignment.tsv").write_text("\n".join(table) + "\n", encoding="utf-8", newline="\n")
-    lines = ["What a trained model hears: CTC loss of the text less that of what the model would write, in nats a label; 0 is a "
-             "perfect fit. All utterances stand in alignment.tsv.", ""]
+    lines = [
+        (
+            "What a trained model hears: CTC loss of the text less that of what the model would write, in"
+            " nats a label; 0 is a perfect fit. All utterances stand in alignment.tsv."
+        ),
+        "",
+    ]
     for name, found in heard.items():
         known = sum(one.heard for one in found)
-        lines.append(f"- {name}: {median([one.score for one in found]):.2f} in the middle; odd from {_limit(found):.2f} on; "
-                     f"{known} of {len(found)} utterances were in the model's training" + (
-                         ", where it may have learned a wrong text by heart: two models, each of one half (data.drop), tell more"
-                         if known else ""))
+        lines.append(
+            f"- {name}: {median([one.score for one in found]):.2f} in the middle; odd from"
+            f" {_limit(found):.2f} on; {known} of {len(found)} utterances were in the model's training"
+            + (
+                ", where it may have learned a wrong text by heart: two models, each of one half (data.drop),"
+                " tell more"
+                if known
+                else ""
+            )
+        )
     lines += ["", "| utterance | set | score | text | the model hears |", "| --- | --- | --- | --- | --- |"]
-    return lines + [f"| {one.utt} | {name} | {one.score:.2f} | {_cell(one.text)} | {_cell(one.hypothesis)} |"
-                    for name, one in rows[:SHOWN]]
+    return lines + [
+        f"| {one.utt} | {name} | {one.score:.2f} | {_cell(one.text)} | {_cell(one.hypothesis)} |"
+        for name, one in rows[:SHOWN]
+    ]
 
 
 def _cell(text: str) -> str:

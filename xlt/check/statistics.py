@@ -1,4 +1,6 @@
-"""What the data is: hours, speakers, vocabulary, what stage 1 left out, and what was measured on as much speech elsewhere."""
+"""What the data is: hours, speakers, vocabulary, what stage 1 left out, and what was measured on as much
+speech elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from xlt.core.config import ROOT, Config
 from xlt.core.stage import write_json
 from xlt.text import languages
 
-MANY_UNSEEN = 0.5  # of the words of dev or test; more than in most corpora, where train says little about them
+MANY_UNSEEN = (
+    0.5  # of the words of dev or test; more than in most corpora, where train says little about them
+)
 
 
 def unseen_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -28,8 +32,13 @@ def unseen_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
         if share > MANY_UNSEEN:
             first = next(seen for word, seen in data.words.items() if word not in train.words)
             where = data.where("text", first.places[0][0])
-            yield Fault("note", where, f"{100 * share:.0f}% of the words are not in {cfg.train_set}",
-                        "expect many wrong words even where letters are right, and judge by CER", first.ids)
+            yield Fault(
+                "note",
+                where,
+                f"{100 * share:.0f}% of the words are not in {cfg.train_set}",
+                "expect many wrong words even where letters are right, and judge by CER",
+                first.ids,
+            )
 
 
 def growth(data: DataDir, steps: int = 100) -> list[tuple[int, int]]:
@@ -55,10 +64,19 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
     curve = growth(train)
     write_json(out / "statistics.json", {"sets": rows, "vocabulary_growth": curve})
     lines = ["| " + " | ".join(rows[0]) + " |", "| " + " | ".join("---" for _ in rows[0]) + " |"]
-    lines += ["| " + " | ".join("–" if value is None else str(value) for value in row.values()) + " |" for row in rows]
+    lines += [
+        "| " + " | ".join("–" if value is None else str(value) for value in row.values()) + " |"
+        for row in rows
+    ]
     half = next((kinds for total, kinds in curve if 2 * total >= curve[-1][0]), 0)
     if curve[-1][1]:
-        lines += ["", f"The first half of {train.name} has {half} different words, the second adds {curve[-1][1] - half}."]
+        lines += [
+            "",
+            (
+                f"The first half of {train.name} has {half} different words, the second adds"
+                f" {curve[-1][1] - half}."
+            ),
+        ]
     lines += ["", *draw(facts, curve, out), "", *_left_out(sets.data / "all" / "report.json"), ""]
     lines += _measured(cfg, facts[cfg.train_set])
     return "\n".join(lines)
@@ -66,11 +84,18 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
 
 def _row(name: str, own: Facts, train: DataDir) -> dict[str, object]:
     durs, minutes = list(own.durations.values()), own.minutes
-    return {"set": name, "utterances": len(own.data.table("text")), "minutes": None if minutes is None else round(minutes, 2),
-            "speakers": own.speakers, "words": count(own.data.words), "different words": len(own.data.words),
-            "words not in train, %": None if own.data is train else round(100 * own.unseen(train), 1),
-            "median s": round(median(durs), 2) if durs else None, "longest s": round(max(durs), 2) if durs else None,
-            "median characters/s": round(median(own.rates), 1) if own.rates else None}
+    return {
+        "set": name,
+        "utterances": len(own.data.table("text")),
+        "minutes": None if minutes is None else round(minutes, 2),
+        "speakers": own.speakers,
+        "words": count(own.data.words),
+        "different words": len(own.data.words),
+        "words not in train, %": None if own.data is train else round(100 * own.unseen(train), 1),
+        "median s": round(median(durs), 2) if durs else None,
+        "longest s": round(max(durs), 2) if durs else None,
+        "median characters/s": round(median(own.rates), 1) if own.rates else None,
+    }
 
 
 def _left_out(path: Path) -> list[str]:
@@ -83,39 +108,64 @@ def _left_out(path: Path) -> list[str]:
     if not left_out:
         return ["Stage 1 left nothing out."]
     total = sum(map(len, left_out.values()))
-    lines = [f"Stage 1 left out {total} of {report.get('seen', '?')} items; {path} names each:", "",
-             "| reason | items | what it means | first |", "| --- | --- | --- | --- |"]
+    lines = [
+        f"Stage 1 left out {total} of {report.get('seen', '?')} items; {path} names each:",
+        "",
+        "| reason | items | what it means | first |",
+        "| --- | --- | --- | --- |",
+    ]
     return lines + [
         f"| {reason} | {len(ids)} | {reasons.get(reason, '')} | {' '.join(ids[:3])} |"
-        for reason, ids in left_out.items()]
+        for reason, ids in left_out.items()
+    ]
 
 
 def _measured(cfg: Config, own: Facts) -> list[str]:
-    """Error rates of recipes in this repository with the same upstream and the nearest amount of training speech."""
+    """Error rates of recipes in this repository with the same upstream and the nearest amount of training
+    speech.
+    """
     if own.minutes is None:
         return []
-    runs: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))  # language → minutes → CERs
+    runs: dict[str, dict[float, list[float]]] = defaultdict(
+        lambda: defaultdict(list)
+    )  # language → minutes → CERs
     for path in sorted((ROOT / "egs").glob("*/results/*.json")):
         try:
             run = json.loads(path.read_text(encoding="utf-8"))
             settings, minutes, cer = run["config"], run["training"]["speech_min"], run["dev"]["cer"]["value"]
             lang, kind = run["experiment"]["lang"], (settings["features.upstream"], settings["tokens.type"])
-            alike = kind == (cfg.features.upstream, cfg.tokens.type) and settings.get("train.init") is None and minutes > 0
+            alike = (
+                kind == (cfg.features.upstream, cfg.tokens.type)
+                and settings.get("train.init") is None
+                and minutes > 0
+            )
         except (ValueError, KeyError, TypeError):
             continue  # of another form: a peer's, or several languages'
         if alike and lang != languages.MULTIPLE:
             runs[lang][minutes].append(cer)
-    about = f"Expected difficulty: not predicted; {own.minutes:.1f} minutes of {languages.get(cfg.lang).name} to train on."
+    about = (
+        f"Expected difficulty: not predicted; {own.minutes:.1f} minutes of {languages.get(cfg.lang).name} to"
+        " train on."
+    )
     if not runs:
-        return [f"{about} No recipe of this repository has a result with features.upstream={cfg.features.upstream} and "
-                f"tokens.type={cfg.tokens.type} to set beside it."]
+        return [
+            f"{about} No recipe of this repository has a result with"
+            f" features.upstream={cfg.features.upstream} and tokens.type={cfg.tokens.type} to set beside it."
+        ]
     rows = []
     for lang, found in runs.items():
         minutes = min(found, key=lambda minutes: abs(math.log(minutes / own.minutes)))
         rows.append((median(found[minutes]), minutes, languages.get(lang).name))
-    lines = [f"{about} What other recipes reached on dev with the same upstream and kind of tokens, and the amount of speech "
-             "nearest to this; the median, if there are several runs. A corpus with more speakers, noise or longer sentences is "
-             "harder than theirs:", "", "| language | training minutes | CER on dev, % |", "| --- | --- | --- |"]
+    lines = [
+        (
+            f"{about} What other recipes reached on dev with the same upstream and kind of tokens, and the"
+            " amount of speech nearest to this; the median, if there are several runs. A corpus with more"
+            " speakers, noise or longer sentences is harder than theirs:"
+        ),
+        "",
+        "| language | training minutes | CER on dev, % |",
+        "| --- | --- | --- |",
+    ]
     return lines + [f"| {name} | {minutes:.1f} | {cer:.1f} |" for cer, minutes, name in sorted(rows)]
 
 

@@ -1,4 +1,6 @@
-"""`xlt cache ls|gc|verify`: sizes and users of the shared store, removal of what nothing uses, checksums and repair."""
+"""`xlt cache ls|gc|verify`: sizes and users of the shared store, removal of what nothing uses, checksums and
+repair.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,19 @@ from xlt.features.cache import Key, keys, store_root
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["ls", "gc", "verify"],
-                        help="ls: what is stored and who uses it; gc: remove what nothing uses; verify: read everything "
-                             "and compare checksums")
+    parser.add_argument(
+        "action",
+        choices=["ls", "gc", "verify"],
+        help=(
+            "ls: what is stored and who uses it; gc: remove what nothing uses; verify: read everything "
+            "and compare checksums"
+        ),
+    )
     parser.add_argument("--cache", metavar="DIR", help="cache root (default: $XLT_CACHE, or ~/.cache/xlt)")
     parser.add_argument("--dry_run", action="store_true", help="gc: say what would go, remove nothing")
-    parser.add_argument("--repair", action="store_true", help="verify: encode damaged utterances again, in place")
+    parser.add_argument(
+        "--repair", action="store_true", help="verify: encode damaged utterances again, in place"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -46,12 +55,22 @@ def _list(found: list[Key]) -> None:
         size = size_of(key)
         total += size
         users = [str(dump) for dump in key.users()] or ["nothing"]
-        rows.append([key.folder.name, str(layers), facts["storage"], facts["dtype"], f"{hours:.2f}", f"{size / 1e6:.1f}",
-                     users[0]])
+        rows.append([
+            key.folder.name,
+            str(layers),
+            facts["storage"],
+            facts["dtype"],
+            f"{hours:.2f}",
+            f"{size / 1e6:.1f}",
+            users[0],
+        ])
         rows += [[""] * 6 + [user] for user in users[1:]]
     widths = [max(len(row[n]) for row in rows) for n in range(6)]
     for row in rows:
-        cells = [c.rjust(w) if n in (4, 5) else c.ljust(w) for n, (c, w) in enumerate(zip(row, widths, strict=False))]
+        cells = [
+            c.rjust(w) if n in (4, 5) else c.ljust(w)
+            for n, (c, w) in enumerate(zip(row, widths, strict=False))
+        ]
         say("  ".join([*cells, row[6]]).rstrip())
     say(f"{total / 1e6:.1f} MB in {found[0].folder.parent}")
 
@@ -70,7 +89,10 @@ def _collect(found: list[Key], dry_run: bool) -> None:
         if gone == [key.folder]:
             say(f"{key.folder.name}: nothing uses it, {size / 1e6:.1f} MB")
         elif gone:
-            say(f"{key.folder.name}: nothing uses {', '.join(path.name for path in gone)}, {size / 1e6:.1f} MB")
+            say(
+                f"{key.folder.name}: nothing uses {', '.join(path.name for path in gone)},"
+                f" {size / 1e6:.1f} MB"
+            )
     say(f"cache: {'would free' if dry_run else 'freed'} {total / 1e6:.1f} MB")
 
 
@@ -94,5 +116,8 @@ def _verify(found: list[Key], cache: Path, mend: bool) -> None:
     if mend and count:
         say(f"cache: mended {count - left} of {count}")
     if left or (count and not mend):
-        raise DataError(f"{left or count} matrices are damaged" + ("" if mend else "; mend them with: xlt cache verify "
-                                                                   "--repair") + ", or run stage 3 (features) again")
+        raise DataError(
+            f"{left or count} matrices are damaged"
+            + ("" if mend else "; mend them with: xlt cache verify --repair")
+            + ", or run stage 3 (features) again"
+        )

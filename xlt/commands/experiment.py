@@ -1,7 +1,7 @@
 """`xlt experiment FILE.yaml`: the runs of an experiment file, one after another in this process.
 
-ESPnet is imported once, and what is up to date is skipped, so the command can be stopped and given again. Started twice,
-the two share the work: each takes the next run that is free and whose needs are finished.
+ESPnet is imported once, and what is up to date is skipped, so the command can be stopped and given again.
+Started twice, the two share the work: each takes the next run that is free and whose needs are finished.
 """
 
 from __future__ import annotations
@@ -29,11 +29,17 @@ _POLL_S = 5.0  # between looks at whether another process has finished a run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__.replace("`", "")
-    parser.add_argument("file", type=Path, metavar="FILE.yaml", help="the runs, e.g. egs/common/experiments/languages.yaml")
-    parser.add_argument("--only", default="", metavar="TEXT", help="runs with TEXT in recipe/tag, and those that they need")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE.yaml", help="the runs, e.g. egs/common/experiments/languages.yaml"
+    )
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="runs with TEXT in recipe/tag, and those that they need"
+    )
     parser.add_argument("--list", action="store_true", help="each run and whether it is done")
     parser.add_argument("--dry_run", action="store_true", help="say what the stages would do, do nothing")
-    parser.add_argument("--egs", type=Path, default=ROOT / "egs", metavar="DIR", help="folder of the recipes (default: egs)")
+    parser.add_argument(
+        "--egs", type=Path, default=ROOT / "egs", metavar="DIR", help="folder of the recipes (default: egs)"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -51,7 +57,9 @@ def main(args: argparse.Namespace) -> None:
         failed = _dry_run(runs, args.egs) if args.dry_run else Lane(plan, runs, board).go()
     if failed:
         lines = "".join(f"\n  {name}: {why}" for name, why in failed.items())
-        raise StageError(f"{len(failed)} of {len(runs)} runs failed; the same command tries them again:{lines}")
+        raise StageError(
+            f"{len(failed)} of {len(runs)} runs failed; the same command tries them again:{lines}"
+        )
     if not args.dry_run:
         say(f"experiment: {plan.name}: all {len(runs)} runs are done")
 
@@ -104,7 +112,9 @@ def _stage(run: Run, stage: str, egs: Path, *flags: str) -> int:
 
 
 class Board:
-    """What processes tell each other about runs: locks that end with their process, and a note for each ended run."""
+    """What processes tell each other about runs: locks that end with their process, and a note for each ended
+    run.
+    """
 
     def __init__(self, egs: Path):
         self.egs = egs
@@ -121,7 +131,9 @@ class Board:
 
     @contextlib.contextmanager
     def preparing(self) -> Iterator[None]:
-        """The right to write what runs share: data, features, tokens. Another process that has it is waited for."""
+        """The right to write what runs share: data, features, tokens. Another process that has it is waited
+        for.
+        """
         path = self.folder / "prepare.lock"
         with self._locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
             if got:
@@ -144,8 +156,15 @@ class Board:
 
     def note(self, run: Run, why: str | None) -> None:
         """Leave that ``run`` ended now; ``why`` it failed, or None."""
-        write_json(self._path(run, "json"), {"settings": run.settings, "stages": run.stages, "failed": why,
-                                             "at": datetime.datetime.now().astimezone().isoformat()})
+        write_json(
+            self._path(run, "json"),
+            {
+                "settings": run.settings,
+                "stages": run.stages,
+                "failed": why,
+                "at": datetime.datetime.now().astimezone().isoformat(),
+            },
+        )
 
     def _noted(self, run: Run) -> dict | None:
         try:
@@ -183,14 +202,21 @@ class Lane:
         self.failed: dict[str, str] = {}
 
     def go(self) -> dict[str, str]:
-        """Work until every run is finished or failed; ``{name: why}`` of those that failed here or elsewhere."""
+        """Work until every run is finished or failed; ``{name: why}`` of those that failed here or
+        elsewhere.
+        """
         waiting = False
         while left := [run for run in self.runs if run.name not in self.finished | self.failed.keys()]:
-            if any(self._take(run) for run in left):  # one, then from the top again: the first may be ready by now
+            if any(
+                self._take(run) for run in left
+            ):  # one, then from the top again: the first may be ready by now
                 waiting = False
                 continue
             if not waiting:
-                say(f"experiment: {len(left)} runs are at work in another process or need one that is; waits for it")
+                say(
+                    f"experiment: {len(left)} runs are at work in another process or need one that is; waits"
+                    " for it"
+                )
             waiting = True
             time.sleep(_POLL_S)
         return self.failed

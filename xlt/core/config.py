@@ -1,7 +1,8 @@
 """Typed configuration: base.yaml < preset < recipe.yaml < key=value.
 
-Defaults live in ``egs/common/conf/base.yaml`` and nowhere else; the dataclasses below give the types. An unknown key,
-a wrong type or a value that is not among the choices raises :class:`ConfigError` naming the file and line.
+Defaults live in ``egs/common/conf/base.yaml`` and nowhere else; the dataclasses below give the types. An
+unknown key, a wrong type or a value that is not among the choices raises :class:`ConfigError` naming the file
+and line.
 """
 
 from __future__ import annotations
@@ -66,18 +67,29 @@ class Config:
 
     @property
     def mixed(self) -> dict[str, tuple[str, str]]:
-        """``{"spa": ("train_spa", "test_spa")}``: recipes that ``train.mix`` names, and the sets that are made of them here."""
+        """``{"spa": ("train_spa", "test_spa")}``: recipes that ``train.mix`` names, and the sets that are
+        made of them here.
+        """
         return {name: (f"train_{name}", f"test_{name}") for name in self.train.mix}
 
     @property
     def learned_sets(self) -> list[str]:
-        """The sets whose speech is in the batches: the training set, and those of recipes with a share in ``train.mix``."""
-        return [self.train_set, *(train for name, (train, _) in self.mixed.items() if self.train.mix[name] > 0)]
+        """The sets whose speech is in the batches: the training set, and those of recipes with a share in
+        ``train.mix``.
+        """
+        return [
+            self.train_set,
+            *(train for name, (train, _) in self.mixed.items() if self.train.mix[name] > 0),
+        ]
 
     @property
     def sets(self) -> list[str]:
         """All sets that have features: training, dev, test, and those of mixed recipes."""
-        return list(dict.fromkeys([self.train_set, "dev", "test", *(name for pair in self.mixed.values() for name in pair)]))
+        return list(
+            dict.fromkeys(
+                [self.train_set, "dev", "test", *(name for pair in self.mixed.values() for name in pair)]
+            )
+        )
 
     @property
     def scored_sets(self) -> list:
@@ -86,8 +98,14 @@ class Config:
 
     @property
     def written_too(self) -> list[str]:
-        """Recipes whose characters are tokens as well: those of ``tokens.union``, and those mixed in by ``train.mix``."""
-        return list(dict.fromkeys([os.path.normpath(r) for r in self.tokens.union] + [f"../{name}" for name in self.train.mix]))
+        """Recipes whose characters are tokens as well: those of ``tokens.union``, and those mixed in by
+        ``train.mix``.
+        """
+        return list(
+            dict.fromkeys(
+                [os.path.normpath(r) for r in self.tokens.union] + [f"../{name}" for name in self.train.mix]
+            )
+        )
 
     @property
     def jobs(self) -> int:
@@ -106,18 +124,73 @@ class Config:
         return picked
 
 
-FREE_FORM = {"data.columns", "data.splits", "train.encoder_conf", "train.decoder_conf", "train.mix", "score.words"}
-_POSITIVE = {"nj", "data.train_minutes", "data.max_dur_s", "data.max_chars_per_s", "features.batch_s", "features.mix_minutes",
-             "features.mix_updates", "tokens.size", "train.frame_rate", "train.lr", "train.batch_s",
-             "train.max_epochs", "train.patience", "train.grad_clip", "train.average_best", "decode.beam_size",
-             "train.upstream_lr", "train.layer_decay", "train.adapter_dim", "score.bootstrap", "score.long_chars"}
+FREE_FORM = {
+    "data.columns",
+    "data.splits",
+    "train.encoder_conf",
+    "train.decoder_conf",
+    "train.mix",
+    "score.words",
+}
+_POSITIVE = {
+    "nj",
+    "data.train_minutes",
+    "data.max_dur_s",
+    "data.max_chars_per_s",
+    "features.batch_s",
+    "features.mix_minutes",
+    "features.mix_updates",
+    "tokens.size",
+    "train.frame_rate",
+    "train.lr",
+    "train.batch_s",
+    "train.max_epochs",
+    "train.patience",
+    "train.grad_clip",
+    "train.average_best",
+    "decode.beam_size",
+    "train.upstream_lr",
+    "train.layer_decay",
+    "train.adapter_dim",
+    "score.bootstrap",
+    "score.long_chars",
+}
 _COUNTS = {"train.freeze_updates"}
-_PATHS = {"data.dir", "data.archive", "data.cache", "data.sources", "data.parts", "data.drop", "check.align_model",
-          "features.path", "features.mix_from", "phones.table", "train.init", "tokens.union", "score.words", "score.word_tags"}
+_PATHS = {
+    "data.dir",
+    "data.archive",
+    "data.cache",
+    "data.sources",
+    "data.parts",
+    "data.drop",
+    "check.align_model",
+    "features.path",
+    "features.mix_from",
+    "phones.table",
+    "train.init",
+    "tokens.union",
+    "score.words",
+    "score.word_tags",
+}
 # of _PATHS: other recipes, mostly
-_NEIGHBOURS = {"data.sources", "data.drop", "check.align_model", "features.mix_from", "train.init", "tokens.union"}
-_SHARE = {"train.ctc_weight", "train.average_source", "decode.ctc_weight", "train.feature_mask", "train.balance",
-          "train.layer_decay", "train.upstream_dropout", "check.drop"}
+_NEIGHBOURS = {
+    "data.sources",
+    "data.drop",
+    "check.align_model",
+    "features.mix_from",
+    "train.init",
+    "tokens.union",
+}
+_SHARE = {
+    "train.ctc_weight",
+    "train.average_source",
+    "decode.ctc_weight",
+    "train.feature_mask",
+    "train.balance",
+    "train.layer_decay",
+    "train.upstream_dropout",
+    "check.drop",
+}
 
 
 def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
@@ -166,8 +239,15 @@ def _describe(hint: Any) -> str:
         return " or ".join(_describe(h) for h in typing.get_args(hint))
     if origin is Literal:
         return "one of " + ", ".join(map(str, typing.get_args(hint)))
-    names = {str: "text", float: "a number", int: "a whole number", bool: "true or false", type(None): "null",
-             list: "a list", dict: "a mapping"}
+    names = {
+        str: "text",
+        float: "a number",
+        int: "a whole number",
+        bool: "true or false",
+        type(None): "null",
+        list: "a list",
+        dict: "a mapping",
+    }
     return names.get(hint, str(hint))
 
 
@@ -196,8 +276,8 @@ def check_setting(name: str, value: Any, where: str) -> None:
 def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
     """Read a YAML file of settings.
 
-    Returns ``{"data.reader": (value, "file:line"), …}``. Raises ConfigError if the file is missing, is not YAML, is
-    not a mapping, or has a key twice.
+    Returns ``{"data.reader": (value, "file:line"), …}``. Raises ConfigError if the file is missing, is not
+    YAML, is not a mapping, or has a key twice.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -205,7 +285,9 @@ def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run this in a recipe directory such as egs/ron") from None
     except UnicodeDecodeError as err:
-        raise ConfigError(f"{path}: not UTF-8 text ({err.reason} at byte {err.start}); save it as UTF-8") from None
+        raise ConfigError(
+            f"{path}: not UTF-8 text ({err.reason} at byte {err.start}); save it as UTF-8"
+        ) from None
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -234,8 +316,8 @@ def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
 def parse_overrides(words: list[str]) -> dict[str, tuple[Any, str]]:
     """Parse ``key=value`` words; the value is YAML, so ``null``, ``[dev, test]`` and ``{a: 1}`` work.
 
-    Paths are taken relative to where the user stood, which run.sh hands over in ``$XLT_CWD``; paths in recipe.yaml are
-    relative to the recipe.
+    Paths are taken relative to where the user stood, which run.sh hands over in ``$XLT_CWD``; paths in
+    recipe.yaml are relative to the recipe.
     """
     found = {}
     here = os.environ.get("XLT_CWD", os.getcwd())
@@ -253,17 +335,23 @@ def parse_overrides(words: list[str]) -> dict[str, tuple[Any, str]]:
 
 
 def _from_here(path: Any, here: str, name: str = "") -> Any:
-    """A path, or each in a list or a mapping, seen from the directory ``here``; anything else is left for the check of types."""
+    """A path, or each in a list or a mapping, seen from the directory ``here``; anything else is left for the
+    check of types.
+    """
     if isinstance(path, list):
         return [_from_here(part, here, name) for part in path]
     if isinstance(path, dict):  # a part of data.parts has other settings beside its paths
-        return {key: _from_here(value, here) if name != "data.parts" or f"data.{key}" in _PATHS else value
-                for key, value in path.items()}
+        return {
+            key: _from_here(value, here) if name != "data.parts" or f"data.{key}" in _PATHS else value
+            for key, value in path.items()
+        }
     return os.path.join(here, os.path.expanduser(path)) if isinstance(path, str) else path
 
 
 def _beside(recipe: Path, path: Any) -> Any:
-    """A path, or a list of them, below the folder that ``recipe`` is in, as recipe.yaml would name it; any other unchanged."""
+    """A path, or a list of them, below the folder that ``recipe`` is in, as recipe.yaml would name it; any
+    other unchanged.
+    """
     if isinstance(path, list):
         return [_beside(recipe, part) for part in path]
     if not isinstance(path, str) or not os.path.isabs(path):
@@ -282,13 +370,17 @@ def load(recipe: Path, overrides: list[str] = ()) -> Config:
     keys = schema()
     base = read_yaml(CONF_DIR / "base.yaml")
     own = read_yaml(recipe / "recipe.yaml")
-    given = {name: (_beside(recipe, value) if name in _NEIGHBOURS else value, where)
-             for name, (value, where) in parse_overrides(list(overrides)).items()}
+    given = {
+        name: (_beside(recipe, value) if name in _NEIGHBOURS else value, where)
+        for name, (value, where) in parse_overrides(list(overrides)).items()
+    }
     preset, where = next(layer["preset"] for layer in (given, own, base) if "preset" in layer)
     if preset not in presets():
         close = difflib.get_close_matches(str(preset), presets(), n=1)
-        raise ConfigError(f"{where}: preset: no preset {preset!r}; there are {', '.join(presets())}"
-                          + (f"; did you mean {close[0]}?" if close else ""))
+        raise ConfigError(
+            f"{where}: preset: no preset {preset!r}; there are {', '.join(presets())}"
+            + (f"; did you mean {close[0]}?" if close else "")
+        )
     values: dict[str, Any] = {}
     for layer in (base, read_yaml(CONF_DIR / f"{preset}.yaml"), own, given):
         for name, (value, origin) in layer.items():
@@ -308,11 +400,15 @@ def _check_mix(mix: dict, limit: str | float | None) -> None:
     """ConfigError unless the shares leave room for the recipe's own speech, and the limit can be read."""
     for name, share in mix.items():
         if not isinstance(name, str) or "/" in name or not _fits(share, float) or not 0 <= share < 1:
-            raise ConfigError(f"train.mix: found {name!r}: {share!r}, expected recipes beside this one with their shares of the "
-                              "batches, from 0 to below 1, e.g. {spa: 0.1}")
+            raise ConfigError(
+                f"train.mix: found {name!r}: {share!r}, expected recipes beside this one with their shares of"
+                " the batches, from 0 to below 1, e.g. {spa: 0.1}"
+            )
     if sum(mix.values()) >= 1:
-        raise ConfigError(f"train.mix: the shares sum to {sum(mix.values()):g} and leave nothing for this recipe's own speech; "
-                          "lower them")
+        raise ConfigError(
+            f"train.mix: the shares sum to {sum(mix.values()):g} and leave nothing for this recipe's own"
+            " speech; lower them"
+        )
     if limit is not None:
         share_of(limit)
 
@@ -334,7 +430,9 @@ def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
     args = {}
     for field in dataclasses.fields(cls):
         hint, name = hints[field.name], f"{prefix}{field.name}"
-        args[field.name] = _build(hint, values, name + ".") if dataclasses.is_dataclass(hint) else values[name]
+        args[field.name] = (
+            _build(hint, values, name + ".") if dataclasses.is_dataclass(hint) else values[name]
+        )
         if float in (hint, *typing.get_args(hint)) and isinstance(args[field.name], int):
             args[field.name] = float(args[field.name])
     return cls(**args)
@@ -342,7 +440,9 @@ def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
 
 @functools.cache
 def defaults() -> dict[str, Any]:
-    """``{"data.reader": None, …}``, what base.yaml has; its settings keep the behaviour from before they were there."""
+    """``{"data.reader": None, …}``, what base.yaml has; its settings keep the behaviour from before they were
+    there.
+    """
     return {name: value for name, (value, _) in read_yaml(CONF_DIR / "base.yaml").items()}
 
 

@@ -40,8 +40,11 @@ def need(ctx: Context, *paths: Path, stage: str) -> None:
     missing = [p for p in paths if not p.exists()]
     if missing:
         number = find(stage).number
-        raise MissingInput(f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
-                           f"run with --stage {number}, or from the start", stage)
+        raise MissingInput(
+            f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
+            f"run with --stage {number}, or from the start",
+            stage,
+        )
 
 
 def find(word: str) -> Stage:
@@ -70,7 +73,11 @@ class Context:
     @property
     def dump(self) -> Path:
         """Features of this recipe's upstream; without features (``features.on_the_fly``) the lengths only."""
-        return self.recipe / "dump" / (self.cfg.features.upstream + ("_onfly" if self.cfg.features.on_the_fly else ""))
+        return (
+            self.recipe
+            / "dump"
+            / (self.cfg.features.upstream + ("_onfly" if self.cfg.features.on_the_fly else ""))
+        )
 
     @property
     def exp(self) -> Path:
@@ -78,7 +85,9 @@ class Context:
 
     @property
     def tokens(self) -> Path:
-        """Token list of this token type; a budget has its own, since its texts differ, a union with other recipes, languages."""
+        """Token list of this token type; a budget has its own, since its texts differ, a union with other
+        recipes, languages.
+        """
         name = self.cfg.tokens.type + (str(self.cfg.tokens.size) if self.cfg.tokens.type == "bpe" else "")
         budget = self.cfg.train_set.removeprefix("train")
         others = "".join(f"+{Path(recipe).name}" for recipe in self.cfg.written_too)
@@ -86,7 +95,9 @@ class Context:
         return self.data / "tokens" / (name + budget + others + tags)
 
     def text(self, name: str) -> Path:
-        """What is learned and scored of set ``name``: its text, or with ``tokens.type=phone`` the phones of it."""
+        """What is learned and scored of set ``name``: its text, or with ``tokens.type=phone`` the phones of
+        it.
+        """
         return self.tokens / f"{name}.text" if self.cfg.tokens.type == "phone" else self.data / name / "text"
 
     def need_texts(self, *names: str) -> None:

@@ -1,4 +1,6 @@
-"""What a stage says: plain lines on standard output and in its log file, a progress bar only on a terminal."""
+"""What a stage says: plain lines on standard output and in its log file, a progress bar only on a
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ def to_log(text: str) -> None:
 class Progress:
     """Progress of long work: a bar that redraws on a terminal, otherwise a line every ``every_s`` seconds.
 
-    Use as a context manager and call :meth:`add`; ``note`` is shown behind the counts, e.g. a real-time factor.
+    Use as a context manager and call :meth:`add`; ``note`` is shown behind the counts, e.g. a real-time
+    factor.
     """
 
     def __init__(self, what: str, total: float, unit: str = "", every_s: float = 15.0):
@@ -70,7 +73,9 @@ class Progress:
         self.done = round(self.done + count, 6)
         self.note = self.note if note is None else note
         now = time.monotonic()
-        if now - self.last < (0.2 if self.bar else self.every_s) or self.done >= self.total:  # the end is said on leaving
+        if (
+            now - self.last < (0.2 if self.bar else self.every_s) or self.done >= self.total
+        ):  # the end is said on leaving
             return
         self.last = now
         if self.bar:

@@ -15,7 +15,9 @@ def _quiet_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 
 
-def spread[Job, Answer](function: Callable[[Job], Answer], work: Sequence[Job], jobs: int, what: str) -> Iterator[Answer]:
+def spread[Job, Answer](
+    function: Callable[[Job], Answer], work: Sequence[Job], jobs: int, what: str
+) -> Iterator[Answer]:
     """``function`` of each piece of ``work``, in at most ``jobs`` processes.
 
     DataError if one of them dies; ``what`` says in it what they did, e.g. "decoded clips".
@@ -29,7 +31,9 @@ def spread[Job, Answer](function: Callable[[Job], Answer], work: Sequence[Job], 
     try:
         yield from pool.map(function, work, chunksize=8)
     except BrokenProcessPool:
-        raise DataError(f"a process that {what} was killed, perhaps for want of memory; run the same command again with a "
-                        "smaller nj: it goes on from here") from None
+        raise DataError(
+            f"a process that {what} was killed, perhaps for want of memory; run the same command again with a"
+            " smaller nj: it goes on from here"
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -1,6 +1,7 @@
 """Experiment files: a grid of runs of recipes, and the tables that their results make, as data.
 
-Everything is read as the text that stands in the file: ``10`` is "10" and ``null`` is "null", as on a command line.
+Everything is read as the text that stands in the file: ``10`` is "10" and ``null`` is "null", as on a command
+line.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _RUN = ("for", "except", "recipe", "tag", "settings", "stages", "column")
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment of a recipe. ``labels``: the values of the grid's variables; ``where``: file and line."""
+    """One experiment of a recipe. ``labels``: the values of the grid's variables; ``where``: file and
+    line.
+    """
 
     recipe: str
     tag: str
@@ -47,7 +50,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment file. ``tables``: what of it the report reads, a mapping of YAML nodes (:mod:`xlt.report.tables`)."""
+    """An experiment file. ``tables``: what of it the report reads, a mapping of YAML nodes
+    (:mod:`xlt.report.tables`).
+    """
 
     path: Path
     name: str
@@ -60,7 +65,9 @@ class Plan:
         return {os.path.join(run.recipe, "exp", run.tag): run for run in self.runs}
 
     def needs(self, run: Run) -> list[Run]:
-        """The runs of this plan whose ``exp/<tag>`` a setting of ``run`` names, e.g. ``train.init=../multi/exp/a``."""
+        """The runs of this plan whose ``exp/<tag>`` a setting of ``run`` names, e.g.
+        ``train.init=../multi/exp/a``.
+        """
         places = self._places
         values = (word.partition("=")[2] for word in run.settings)
         return [places[at] for v in values if (at := os.path.normpath(os.path.join(run.recipe, v))) in places]
@@ -72,7 +79,9 @@ class Plan:
 
         def visit(run: Run) -> None:
             if run.name in on_the_way:
-                raise ConfigError(f"{run.where}: {' → '.join([*on_the_way, run.name])}: these runs wait for each other")
+                raise ConfigError(
+                    f"{run.where}: {' → '.join([*on_the_way, run.name])}: these runs wait for each other"
+                )
             on_the_way.append(run.name)
             for other in self.needs(run):
                 visit(other)
@@ -118,7 +127,9 @@ class Entry:
         return [item.text() for item in self.items()]
 
     def mapping(self, known: tuple[str, ...] | None = None, needed: tuple[str, ...] = ()) -> dict[str, Entry]:
-        """``{key: entry}``; refuses keys that stand twice, are not ``known``, or are ``needed`` and missing."""
+        """``{key: entry}``; refuses keys that stand twice, are not ``known``, or are ``needed`` and
+        missing.
+        """
         if not isinstance(self.node, yaml.MappingNode):
             raise self.error("expected `key: value` pairs")
         found: dict[str, Entry] = {}
@@ -127,7 +138,10 @@ class Entry:
             here = Entry(self.path, key_node, key)
             if known is not None and key not in known:
                 close = difflib.get_close_matches(key, known, n=1)
-                raise here.error("unknown key; " + (f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"))
+                raise here.error(
+                    "unknown key; "
+                    + (f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}")
+                )
             if key in found:
                 raise here.error("stands twice; keep one")
             found[key] = Entry(self.path, value, key)
@@ -147,8 +161,9 @@ def read(path: Path) -> Plan:
         raise ConfigError(f"{path}: not UTF-8 text; save it as UTF-8") from None
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
-        raise ConfigError(f"{path}{f':{mark.line + 1}' if mark else ''}: not valid YAML: "
-                          f"{getattr(err, 'problem', err)}") from None
+        raise ConfigError(
+            f"{path}{f':{mark.line + 1}' if mark else ''}: not valid YAML: {getattr(err, 'problem', err)}"
+        ) from None
     if root is None:
         raise ConfigError(f"{path}: is empty; expected name and runs")
     parts = ("tables", "correlations", "curves")
@@ -157,7 +172,9 @@ def read(path: Path) -> Plan:
     for entry in top["runs"].items():
         for run in _expand(entry):
             if run.name in runs:
-                raise entry.error(f"{run.name}: this run stands already at {runs[run.name].where}; give it another tag")
+                raise entry.error(
+                    f"{run.name}: this run stands already at {runs[run.name].where}; give it another tag"
+                )
             runs[run.name] = run
     name = top["name"].text()
     title = top["title"].text() if "title" in top else name
@@ -179,12 +196,23 @@ def _expand(entry: Entry) -> Iterator[Run]:
         labels = dict(zip(grid, values, strict=True))
         if any(choice.items() <= labels.items() for choice in left_out):
             continue
-        settings = tuple(_fill(item, labels) for item in keys["settings"].items()) if "settings" in keys else ()
+        settings = (
+            tuple(_fill(item, labels) for item in keys["settings"].items()) if "settings" in keys else ()
+        )
         for word in settings:
             if "=" not in word or word.startswith("tag="):
-                raise keys["settings"].error(f"found {word!r}, expected key=value, e.g. train.lr=0.001; the tag has its own key")
-        yield Run(_fill(keys["recipe"], labels), _fill(keys["tag"], labels), settings, stages,
-                  _fill(keys["column"], labels) if "column" in keys else None, labels, entry.where)
+                raise keys["settings"].error(
+                    f"found {word!r}, expected key=value, e.g. train.lr=0.001; the tag has its own key"
+                )
+        yield Run(
+            _fill(keys["recipe"], labels),
+            _fill(keys["tag"], labels),
+            settings,
+            stages,
+            _fill(keys["column"], labels) if "column" in keys else None,
+            labels,
+            entry.where,
+        )
 
 
 def _choice(entry: Entry, grid: dict[str, list[str]]) -> dict[str, str]:
@@ -198,6 +226,7 @@ def _choice(entry: Entry, grid: dict[str, list[str]]) -> dict[str, str]:
 
 def _fill(entry: Entry, labels: dict[str, str]) -> str:
     """The text with the values of ``{variable}`` put in; ``{a: 1}`` stays as it is."""
+
     def value(found: re.Match) -> str:
         if found[1] not in labels:
             raise entry.error(f"{found[0]}: no such variable; `for` has {', '.join(labels) or 'none'}")
@@ -207,7 +236,9 @@ def _fill(entry: Entry, labels: dict[str, str]) -> str:
 
 
 def check(plan: Plan, egs: Path) -> None:
-    """Raise ConfigError unless every run's recipe is there and takes its settings, so that nothing fails hours later."""
+    """Raise ConfigError unless every run's recipe is there and takes its settings, so that nothing fails
+    hours later.
+    """
     for run in plan.runs:
         if not (egs / run.recipe / "recipe.yaml").exists():
             raise ConfigError(f"{run.where}: recipe: no recipe {run.recipe!r} in {egs}")
@@ -218,6 +249,11 @@ def check(plan: Plan, egs: Path) -> None:
 
 
 def stages_before_training(run: Run) -> tuple[list[str], list[str]]:
-    """The run's stages up to training, whose outputs runs share, and the others, which write below its own tag."""
+    """The run's stages up to training, whose outputs runs share, and the others, which write below its own
+    tag.
+    """
     first = find("train").number
-    return ([s for s in run.stages if find(s).number < first], [s for s in run.stages if find(s).number >= first])
+    return (
+        [s for s in run.stages if find(s).number < first],
+        [s for s in run.stages if find(s).number >= first],
+    )

@@ -33,32 +33,44 @@ class Registry:
         return getattr(importlib.import_module(module), attribute)
 
 
-READERS = Registry("data.reader", {  # in the order in which a corpus is recognised: the most special form first
-    "kaldi": "xlt.data.corpora.kaldi:read",
-    "lhotse": "xlt.data.corpora.lhotse:read",
-    "commonvoice": "xlt.data.corpora.commonvoice:read",
-    "fleurs": "xlt.data.corpora.fleurs:read",
-    "elan": "xlt.data.corpora.elan:read",
-    "tuxpaint": "xlt.data.corpora.tuxpaint:read",
-    "table": "xlt.data.corpora.table:read",
-    "join": "xlt.data.corpora.join:read",
-    "recipes": "xlt.data.corpora.recipes:unit",
-})
+READERS = Registry(
+    "data.reader",
+    {  # in the order in which a corpus is recognised: the most special form first
+        "kaldi": "xlt.data.corpora.kaldi:read",
+        "lhotse": "xlt.data.corpora.lhotse:read",
+        "commonvoice": "xlt.data.corpora.commonvoice:read",
+        "fleurs": "xlt.data.corpora.fleurs:read",
+        "elan": "xlt.data.corpora.elan:read",
+        "tuxpaint": "xlt.data.corpora.tuxpaint:read",
+        "table": "xlt.data.corpora.table:read",
+        "join": "xlt.data.corpora.join:read",
+        "recipes": "xlt.data.corpora.recipes:unit",
+    },
+)
 
-UPSTREAMS = Registry("features.upstream", {
-    "fbank": "xlt.upstreams.fbank:Fbank",
-    "whisper_base": "xlt.upstreams.whisper:WhisperEncoder",
-    "s3prl": "xlt.upstreams.s3prl:S3prlUpstream",
-})
+UPSTREAMS = Registry(
+    "features.upstream",
+    {
+        "fbank": "xlt.upstreams.fbank:Fbank",
+        "whisper_base": "xlt.upstreams.whisper:WhisperEncoder",
+        "s3prl": "xlt.upstreams.s3prl:S3prlUpstream",
+    },
+)
 
-ENCODERS = Registry("train.encoder", {
-    "blstm": "xlt.nets.encoders.blstm:BlstmEncoder",
-    "deepspeech2": "xlt.nets.encoders.deepspeech2:DeepSpeech2Encoder",
-    "linear": "xlt.nets.encoders.linear:LinearEncoder",
-})
+ENCODERS = Registry(
+    "train.encoder",
+    {
+        "blstm": "xlt.nets.encoders.blstm:BlstmEncoder",
+        "deepspeech2": "xlt.nets.encoders.deepspeech2:DeepSpeech2Encoder",
+        "linear": "xlt.nets.encoders.linear:LinearEncoder",
+    },
+)
 
-FRONTENDS = Registry("frontend", {
-    "xlt_s3prl": "xlt.models.espnet.frontends.s3prl:FrozenS3prl",
-    "xlt_upstream": "xlt.models.espnet.frontends.upstream:FrozenUpstream",
-    "xlt_tuned": "xlt.models.espnet.frontends.tuned:TunedUpstream",
-})
+FRONTENDS = Registry(
+    "frontend",
+    {
+        "xlt_s3prl": "xlt.models.espnet.frontends.s3prl:FrozenS3prl",
+        "xlt_upstream": "xlt.models.espnet.frontends.upstream:FrozenUpstream",
+        "xlt_tuned": "xlt.models.espnet.frontends.tuned:TunedUpstream",
+    },
+)

@@ -1,4 +1,6 @@
-"""The sections of a configuration with the types of their settings; defaults and meanings stand in base.yaml."""
+"""The sections of a configuration with the types of their settings; defaults and meanings stand in
+base.yaml.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The stage contract: what a stage reads and writes, when it is up to date, how it is resumed.
 
-A stage writes into a hidden sibling of its output, ``.NAME.partial``, and renames it at the end, so a killed stage
-leaves nothing that looks finished. Beside the output stands ``stage.json``: the settings it read, a digest of each
-input, versions, git revision, seed and wall time. The same settings and inputs → ``up to date``.
+A stage writes into a hidden sibling of its output, ``.NAME.partial``, and renames it at the end, so a killed
+stage leaves nothing that looks finished. Beside the output stands ``stage.json``: the settings it read, a
+digest of each input, versions, git revision, seed and wall time. The same settings and inputs → ``up to
+date``.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from xlt.core.log import say
 class Unit:
     """One piece of a stage's work with one output directory.
 
-    ``config``: the settings it reads (:meth:`Config.section`); ``inputs``: files or directories it reads; ``make``:
-    writes everything below the directory it is given and may return facts for ``stage.json``. With ``resume`` an
-    interrupted ``make`` finds its own earlier files there, if settings and inputs are still the same. ``stale`` says what
-    else is no longer as a finished output needs it, e.g. a file elsewhere that it points to, or None.
+    ``config``: the settings it reads (:meth:`Config.section`); ``inputs``: files or directories it reads;
+    ``make``: writes everything below the directory it is given and may return facts for ``stage.json``. With
+    ``resume`` an interrupted ``make`` finds its own earlier files there, if settings and inputs are still the
+    same. ``stale`` says what else is no longer as a finished output needs it, e.g. a file elsewhere that it
+    points to, or None.
     """
 
     stage: str
@@ -53,7 +55,9 @@ _OWN = ("stage.json", "request.json")  # no part of what a stage makes
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file's content; of a file over 64 MB, of its size and time; of a directory, of its files."""
+    """SHA-256 of a file's content; of a file over 64 MB, of its size and time; of a directory, of its
+    files.
+    """
     sha = hashlib.sha256()
     if path.is_dir():
         for child in sorted(path.iterdir()):
@@ -69,14 +73,24 @@ def digest(path: Path) -> str:
 
 
 def git_revision() -> str:
-    """Commit of this checkout, with ``+`` if files other than results differ from it; ``unknown`` outside git."""
+    """Commit of this checkout, with ``+`` if files other than results differ from it; ``unknown`` outside
+    git.
+    """
 
     def git(*words: str) -> str:
         call = ["git", "-C", str(ROOT), *words]
         return subprocess.run(call, capture_output=True, text=True, check=True).stdout.strip()
 
-    generated = [":!egs/*/results/*", ":!egs/*/RESULTS.md", ":!egs/README.md", ":!egs/results.svg", ":!README.md",
-                 ":!tests/bench/results", ":!tests/bench/RESULTS.md", ":!tests/bench/features.svg"]
+    generated = [
+        ":!egs/*/results/*",
+        ":!egs/*/RESULTS.md",
+        ":!egs/README.md",
+        ":!egs/results.svg",
+        ":!README.md",
+        ":!tests/bench/results",
+        ":!tests/bench/RESULTS.md",
+        ":!tests/bench/features.svg",
+    ]
     try:
         altered = git("status", "--porcelain", "-uno", "--", ":/", *generated)
         return git("rev-parse", "--short=12", "HEAD") + ("+" if altered else "")
@@ -110,7 +124,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def atomic_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old file or the whole new one; two writers do not disturb each other."""
+    """Write a text file so that a reader sees the old file or the whole new one; two writers do not disturb
+    each other.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("w", encoding="utf-8") as handle:
@@ -130,7 +146,9 @@ def _changes(old: dict, request: dict, out: Path) -> list[str]:
             if key not in now:
                 changed.append(f"{key} is no longer used")
             elif key not in before:
-                if part != "config" or key not in defaults() or defaults()[key] != now[key]:  # a setting that came with an update
+                if (
+                    part != "config" or key not in defaults() or defaults()[key] != now[key]
+                ):  # a setting that came with an update
                     changed.append(f"{key} is new")
             elif before[key] != now[key]:
                 changed.append(f"{key}: {before[key]} → {now[key]}" if part != "inputs" else f"{key} changed")
@@ -158,8 +176,11 @@ def lock(out: Path) -> Iterator[None]:
 def run_unit(ctx: Context, unit: Unit) -> bool:
     """Make the unit's output unless it is up to date; True if it was made."""
     inputs = {ctx.shown(p): digest(p) for p in unit.inputs if p.exists()}
-    request = json.loads(json.dumps({"config": unit.config, "inputs": inputs,
-                                     "versions": {"xlt": __version__, **unit.versions}}))
+    request = json.loads(
+        json.dumps(
+            {"config": unit.config, "inputs": inputs, "versions": {"xlt": __version__, **unit.versions}}
+        )
+    )
     out, shown = unit.out, ctx.shown(unit.out)
     old = read_stamp(out)
     changed = _changes(old, request, out) if old else []
@@ -169,8 +190,10 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         say(f"{unit.stage}: {shown} is up to date")
         return False
     if not old and out.is_dir() and any(out.iterdir()) and not ctx.force:
-        raise StageError(f"{shown}: exists and was not made by this stage (it has no stage.json); to keep and use it, "
-                         f"start at a later stage; to replace it, add --force")
+        raise StageError(
+            f"{shown}: exists and was not made by this stage (it has no stage.json); to keep and use it, "
+            "start at a later stage; to replace it, add --force"
+        )
     why = f" again ({'; '.join(changed[:3])})" if changed else ""
     if ctx.dry_run:
         say(f"{unit.stage}: would make {shown}{why}")
@@ -189,11 +212,21 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         write_json(partial / "request.json", request)
         start = time.monotonic()
         facts = unit.make(partial) or {}
-        stamp = {"stage": unit.stage, **request, "seed": ctx.cfg.seed, "git": git_revision(), "command": ctx.command,
-                 "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-                 "wall_s": round(time.monotonic() - start, 1), **facts,
-                 "outputs": {p.name: p.stat().st_size if p.is_file() else 0
-                             for p in sorted(partial.iterdir()) if not p.name.startswith(".") and p.name not in _OWN}}
+        stamp = {
+            "stage": unit.stage,
+            **request,
+            "seed": ctx.cfg.seed,
+            "git": git_revision(),
+            "command": ctx.command,
+            "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "wall_s": round(time.monotonic() - start, 1),
+            **facts,
+            "outputs": {
+                p.name: p.stat().st_size if p.is_file() else 0
+                for p in sorted(partial.iterdir())
+                if not p.name.startswith(".") and p.name not in _OWN
+            },
+        }
         write_json(partial / "stage.json", stamp)
         replace_dir(partial, out)
         (out / "request.json").unlink()  # last: until the new output stands, a next run must find its work
@@ -215,5 +248,3 @@ def replace_dir(new: Path, out: Path) -> None:
         out.rename(aside)
     new.rename(out)
     shutil.rmtree(aside, ignore_errors=True)
-
-

@@ -1,4 +1,6 @@
-"""Stage 1: a corpus becomes Kaldi directories. ``data/all`` has everything that was kept; the sets are parts of it."""
+"""Stage 1: a corpus becomes Kaldi directories. ``data/all`` has everything that was kept; the sets are parts
+of it.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,34 @@ if TYPE_CHECKING:
 
     from xlt.core.config import Config
 
-_KEYS = ("data.reader", "data.dir", "data.archive", "data.columns", "data.tier", "data.allow_pipes", "data.train_from",
-         "data.split", "data.parts", "data.splits", "data.min_dur_s", "data.max_dur_s", "data.max_chars_per_s",
-         "data.min_chars_per_s")
-_OF_ONE = {"columns": "table", "tier": "elan", "train_from": "commonvoice", "splits": "lhotse"}  # settings that one reader has
+_KEYS = (
+    "data.reader",
+    "data.dir",
+    "data.archive",
+    "data.columns",
+    "data.tier",
+    "data.allow_pipes",
+    "data.train_from",
+    "data.split",
+    "data.parts",
+    "data.splits",
+    "data.min_dur_s",
+    "data.max_dur_s",
+    "data.max_chars_per_s",
+    "data.min_chars_per_s",
+)
+_OF_ONE = {
+    "columns": "table",
+    "tier": "elan",
+    "train_from": "commonvoice",
+    "splits": "lhotse",
+}  # settings that one reader has
 _TABLES = 2  # what data/all has; a new number makes it again
 
 
 def normalisers(cfg: Config) -> dict[str, str]:
-    """``{language: normaliser}``: the setting data.normaliser, or the language's own; of each source of joined recipes.
+    """``{language: normaliser}``: the setting data.normaliser, or the language's own; of each source of
+    joined recipes.
 
     ConfigError if there is no such normaliser, or no such source.
     """
@@ -46,8 +67,11 @@ def _of_mixed(cfg: Config) -> dict[str, str]:
         return {}
     from xlt.data.corpora.recipes import settings_of
 
-    return {lang: name for recipe in cfg.mixed
-            for lang, name in normalisers(settings_of(f"../{recipe}", cfg, "train.mix")).items()}
+    return {
+        lang: name
+        for recipe in cfg.mixed
+        for lang, name in normalisers(settings_of(f"../{recipe}", cfg, "train.mix")).items()
+    }
 
 
 def normaliser_of(cfg: Config) -> str:
@@ -58,8 +82,8 @@ def normaliser_of(cfg: Config) -> str:
 def normalise_utterance(cfg: Config, utt2lang: dict[str, str], where: str) -> Callable[[str, str], str]:
     """A function of an utterance's id and text: the text by the normaliser of its language.
 
-    ``utt2lang``: languages by utterance, from the file ``where``; only joined and mixed recipes need it. DataError for an
-    utterance of joined recipes whose language is none of the sources'.
+    ``utt2lang``: languages by utterance, from the file ``where``; only joined and mixed recipes need it.
+    DataError for an utterance of joined recipes whose language is none of the sources'.
     """
     names = normalisers(cfg)
     one = next(iter(names.values())) if cfg.data.reader != "recipes" else None
@@ -68,15 +92,19 @@ def normalise_utterance(cfg: Config, utt2lang: dict[str, str], where: str) -> Ca
     def of(utt: str, text: str) -> str:
         name = names.get(utt2lang.get(utt), one)
         if name is None:
-            raise DataError(f"{where}: utterance {utt!r} has the language {utt2lang.get(utt)}, expected one of "
-                            f"{', '.join(names)}; run stage 1 (data) again")
+            raise DataError(
+                f"{where}: utterance {utt!r} has the language {utt2lang.get(utt)}, expected one of "
+                f"{', '.join(names)}; run stage 1 (data) again"
+            )
         return normalise(text, name)
 
     return of
 
 
 def fingerprint(place: Path) -> str:
-    """Changes when the file ``place``, or one below the folder ``place``, is added, removed, altered or renamed; reads none."""
+    """Changes when the file ``place``, or one below the folder ``place``, is added, removed, altered or
+    renamed; reads none.
+    """
     import hashlib
 
     if not place.exists():
@@ -85,14 +113,24 @@ def fingerprint(place: Path) -> str:
     for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
         if path.is_file():
             info = path.stat()
-            sha.update(f"{path.relative_to(place)} {info.st_size} {info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+            sha.update(
+                f"{path.relative_to(place)} {info.st_size} {info.st_mtime_ns}\n".encode(
+                    "utf-8", "surrogateescape"
+                )
+            )
     return sha.hexdigest()[:20]
 
 
 def _built(ctx: Context, everything: Path) -> Unit:
     """data/all of a corpus."""
     cfg = ctx.cfg
-    config = {**cfg.section(*_KEYS), "lang": cfg.lang, "data.normaliser": normaliser_of(cfg), "split": SALT, "tables": _TABLES}
+    config = {
+        **cfg.section(*_KEYS),
+        "lang": cfg.lang,
+        "data.normaliser": normaliser_of(cfg),
+        "split": SALT,
+        "tables": _TABLES,
+    }
     places = [part.get("dir") for part in cfg.data.parts or [] if isinstance(part, dict)] or [cfg.data.dir]
     if any(places):
         config["corpus"] = " ".join(fingerprint(Path(place)) for place in places if place)
@@ -111,13 +149,19 @@ def run(ctx: Context) -> None:
     cfg = ctx.cfg
     languages.get(cfg.lang)
     if cfg.data.reader is None:
-        raise ConfigError("data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
-                          "into recipe.yaml")
+        raise ConfigError(
+            "data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
+            "into recipe.yaml"
+        )
     for key, reader in _OF_ONE.items():
         if getattr(cfg.data, key) != defaults()[f"data.{key}"] and cfg.data.reader not in (reader, "join"):
-            raise ConfigError(f"data.{key}: only data.reader={reader} knows it, and data.reader is {cfg.data.reader}")
+            raise ConfigError(
+                f"data.{key}: only data.reader={reader} knows it, and data.reader is {cfg.data.reader}"
+            )
     if cfg.data.sources is not None and cfg.data.reader != "recipes":
-        raise ConfigError(f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}")
+        raise ConfigError(
+            f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}"
+        )
     drop, everything = drop_file(ctx), ctx.data / "all"
     run_unit(ctx, READERS.get("recipes")(ctx) if cfg.data.reader == "recipes" else _built(ctx, everything))
     if ctx.dry_run and not everything.exists():
@@ -127,13 +171,17 @@ def run(ctx: Context) -> None:
 
         own_drop = drop if name not in ("dev", "test") else None
 
-        def make_set(out: Path, name: str = name, minutes: float | None = minutes, own_drop: Path | None = own_drop) -> dict:
+        def make_set(
+            out: Path, name: str = name, minutes: float | None = minutes, own_drop: Path | None = own_drop
+        ) -> dict:
             from xlt.data.subsets import subset
 
             return subset(everything, out, name, minutes, own_drop)
 
         settings = {} if minutes is None else {"data.train_minutes": minutes}
-        run_unit(ctx, Unit("data", ctx.data / name, settings, [everything, *filter(None, [own_drop])], make_set))
+        run_unit(
+            ctx, Unit("data", ctx.data / name, settings, [everything, *filter(None, [own_drop])], make_set)
+        )
     if cfg.mixed:
         from xlt.data.mixed import units
 

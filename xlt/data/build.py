@@ -32,7 +32,8 @@ from xlt.formats.tables import spk2utt, write_table
 from xlt.text.normalise import has_digits, normalise
 
 MAX_UNREADABLE = 0.2  # a larger share means a damaged corpus, not a few bad clips
-OVERSHOOT_S = 0.5  # a segment may end so much behind its recording, as in Kaldi; more means that the two do not belong together
+# a segment may end so much behind its recording, as in Kaldi; more means that the two do not belong together
+OVERSHOOT_S = 0.5
 
 # Reasons for leaving a clip out, in the order in which they are tried; those of readers come first.
 REASONS = {
@@ -53,7 +54,9 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Clip:
-    """A decoded clip: its length, the hash of its samples, what its source was (``44100 2 mp3``), or why it could not be read."""
+    """A decoded clip: its length, the hash of its samples, what its source was (``44100 2 mp3``), or why it
+    could not be read.
+    """
 
     dur_s: float = 0.0
     audio: str = ""
@@ -74,24 +77,39 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
 
 @lru_cache(maxsize=1)
 def _recording(path: Path, command: str | None, channel: int | None) -> tuple[np.ndarray, str]:
-    """Samples (N,) at 16 kHz of a file, or of what ``command``, run in the folder ``path``, writes; and what they were."""
+    """Samples (N,) at 16 kHz of a file, or of what ``command``, run in the folder ``path``, writes; and what
+    they were.
+    """
     if command is None:
         return read_wav(path, SAMPLE_RATE, channel), audio_format(path)
     with tempfile.NamedTemporaryFile(prefix="xlt-", suffix=".audio") as output:
-        done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=path, stdin=subprocess.DEVNULL, stdout=output,
-                              stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=path,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-            raise DataError(f"the command {command!r}, run in {path}, ended with status {done.returncode}: {said[-1][:200]}")
+            raise DataError(
+                f"the command {command!r}, run in {path}, ended with status {done.returncode}:"
+                f" {said[-1][:200]}"
+            )
         try:
             return read_wav(output.name, SAMPLE_RATE, channel), audio_format(output.name)
         except DataError as err:
-            raise DataError(f"the command {command!r}, run in {path}: its output is not audio: "
-                            f"{str(err).removeprefix(output.name + ': ')}") from None
+            raise DataError(
+                f"the command {command!r}, run in {path}: its output is not audio: "
+                f"{str(err).removeprefix(output.name + ': ')}"
+            ) from None
 
 
 def decode(job: tuple[Utterance, Path]) -> Clip:
-    """Write the clip of an utterance as ``wav`` unless an earlier run has done so; level and content are left alone."""
+    """Write the clip of an utterance as ``wav`` unless an earlier run has done so; level and content are left
+    alone.
+    """
     utt, wav = job
     try:
         if wav.exists() and utt.command is None:
@@ -100,12 +118,14 @@ def decode(job: tuple[Utterance, Path]) -> Clip:
             audio, source = _recording(utt.audio, utt.command, utt.channel)
             if utt.start_s is not None:
                 _refuse_beyond(utt, len(audio) / SAMPLE_RATE)
-                audio = audio[round(utt.start_s * SAMPLE_RATE):round(utt.end_s * SAMPLE_RATE)]
+                audio = audio[round(utt.start_s * SAMPLE_RATE) : round(utt.end_s * SAMPLE_RATE)]
             samples = np.clip(np.rint(audio * 32768), -32768, 32767).astype(np.int16)
             write_wav(wav, samples)
     except DataError as err:
         return Clip(error=str(err))
-    return Clip(len(samples) / SAMPLE_RATE, hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()[:20], source)
+    return Clip(
+        len(samples) / SAMPLE_RATE, hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()[:20], source
+    )
 
 
 def _refuse_beyond(utt: Utterance, dur_s: float) -> None:
@@ -136,14 +156,19 @@ def _filter_text(corpus: Corpus, normaliser: str, left_out: dict[str, list[str]]
 def _why_not(clip: Clip, text: str, cfg: Config) -> str | None:
     """The reason to leave out a decoded clip, or None."""
     rate = len(text) / clip.dur_s if clip.dur_s else 0.0
-    checks = {"unreadable": bool(clip.error), "too short": clip.dur_s < cfg.data.min_dur_s,
-              "too long": clip.dur_s > cfg.data.max_dur_s, "too fast": rate > cfg.data.max_chars_per_s,
-              "too slow": rate < cfg.data.min_chars_per_s}
+    checks = {
+        "unreadable": bool(clip.error),
+        "too short": clip.dur_s < cfg.data.min_dur_s,
+        "too long": clip.dur_s > cfg.data.max_dur_s,
+        "too fast": rate > cfg.data.max_chars_per_s,
+        "too slow": rate < cfg.data.min_chars_per_s,
+    }
     return next((reason for reason, holds in checks.items() if holds), None)
 
 
-def _drop_repeats(kept: list[str], texts: dict[str, str], clips: dict[str, Clip],
-                  left_out: dict[str, list[str]]) -> list[str]:
+def _drop_repeats(
+    kept: list[str], texts: dict[str, str], clips: dict[str, Clip], left_out: dict[str, list[str]]
+) -> list[str]:
     """One utterance of each audio; none where the same audio has different texts."""
     same: dict[str, list[str]] = defaultdict(list)
     for utt in kept:
@@ -159,14 +184,18 @@ def _drop_repeats(kept: list[str], texts: dict[str, str], clips: dict[str, Clip]
 
 
 def build(cfg: Config, normaliser: str, out: Path, final: Path) -> dict:
-    """Write ``out`` (which will stand at ``final``); returns counts. DataError if the corpus cannot be used."""
+    """Write ``out`` (which will stand at ``final``); returns counts. DataError if the corpus cannot be
+    used.
+    """
     corpus: Corpus = READERS.get(cfg.data.reader)(cfg)
     left_out: dict[str, list[str]] = {reason: [] for reason in REASONS}
     for reason, ids in corpus.left_out.items():
         left_out.setdefault(reason, []).extend(ids)
     twice = [utt for utt, count in Counter(utt.id for utt in corpus.utterances).items() if count > 1]
     if twice:
-        raise DataError(f"{corpus.name}: {len(twice)} utterance ids stand twice, first {twice[0]!r}; rename one")
+        raise DataError(
+            f"{corpus.name}: {len(twice)} utterance ids stand twice, first {twice[0]!r}; rename one"
+        )
     odd = [utt.id for utt in corpus.utterances if "/" in utt.id or utt.id.split() != [utt.id]]
     if odd:
         raise DataError(f"{corpus.name}: {odd[0]!r} cannot be an utterance id; use neither spaces nor '/'")
@@ -191,8 +220,10 @@ def build(cfg: Config, normaliser: str, out: Path, final: Path) -> dict:
         (out / "wav" / f"{utt}.wav").unlink(missing_ok=True)
     if not kept:
         counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids)
-        raise DataError(f"{corpus.name}: no utterance is left. Left out: {counts or 'nothing'}; `xlt data --help` "
-                        "lists the limits that can be changed")
+        raise DataError(
+            f"{corpus.name}: no utterance is left. Left out: {counts or 'nothing'}; `xlt data --help` "
+            "lists the limits that can be changed"
+        )
     chosen = set(kept)
     kept_utts = {utt.id: utt for utt in utts if utt.id in chosen}
     return _write(cfg, corpus, kept_utts, texts, clips, left_out, normaliser, out, final)
@@ -201,12 +232,23 @@ def build(cfg: Config, normaliser: str, out: Path, final: Path) -> dict:
 def _refuse_ruins(corpus: Corpus, left_out: dict[str, list[str]], clips: dict[str, Clip], tried: int) -> None:
     bad = left_out["unreadable"]
     if bad and len(bad) > MAX_UNREADABLE * tried:
-        raise DataError(f"{corpus.name}: {len(bad)} of {tried} clips cannot be read, first: {clips[bad[0]].error}; "
-                        "the corpus is damaged: fetch or unpack it again")
+        raise DataError(
+            f"{corpus.name}: {len(bad)} of {tried} clips cannot be read, first: {clips[bad[0]].error}; "
+            "the corpus is damaged: fetch or unpack it again"
+        )
 
 
-def _write(cfg: Config, corpus: Corpus, utts: dict[str, Utterance], texts: dict[str, str], clips: dict[str, Clip],
-           left_out: dict[str, list[str]], normaliser: str, out: Path, final: Path) -> dict:
+def _write(
+    cfg: Config,
+    corpus: Corpus,
+    utts: dict[str, Utterance],
+    texts: dict[str, str],
+    clips: dict[str, Clip],
+    left_out: dict[str, list[str]],
+    normaliser: str,
+    out: Path,
+    final: Path,
+) -> dict:
     """Tables of the Kaldi directory, ``utt2split``, ``utt2content``, tags and the report."""
     links: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, utt in utts.items():
@@ -232,24 +274,40 @@ def _write(cfg: Config, corpus: Corpus, utts: dict[str, Utterance], texts: dict[
     write_table(out / "utt2content", {name: utt.content for name, utt in utts.items()})
     write_table(out / "utt2split", utt2split)
     _write_tags(corpus, utts, out)
-    minutes = {name: round(sum(clips[u].dur_s for u in utts if utt2split[u] == name) / 60, 3)
-               for name in ("train", "dev", "test")}
+    minutes = {
+        name: round(sum(clips[u].dur_s for u in utts if utt2split[u] == name) / 60, 3)
+        for name in ("train", "dev", "test")
+    }
     counts = Counter(utt2split.values())
     seen = len(utts) + sum(map(len, left_out.values()))
-    report = {"corpus": corpus.name, "facts": corpus.facts, "lang": cfg.lang, "normaliser": normaliser,
-              "seen": seen, "kept": len(utts), "groups": len(set(group_of.values())), "split": how,
-              "minutes": {"all": round(sum(minutes.values()), 3), **minutes},
-              "utterances": {name: counts[name] for name in minutes},
-              "left_out": {reason: sorted(ids) for reason, ids in left_out.items() if ids},
-              "reasons": {reason: REASONS.get(reason, reason) for reason, ids in left_out.items() if ids},
-              "unreadable": {utt: clips[utt].error for utt in left_out["unreadable"]}}
+    report = {
+        "corpus": corpus.name,
+        "facts": corpus.facts,
+        "lang": cfg.lang,
+        "normaliser": normaliser,
+        "seen": seen,
+        "kept": len(utts),
+        "groups": len(set(group_of.values())),
+        "split": how,
+        "minutes": {"all": round(sum(minutes.values()), 3), **minutes},
+        "utterances": {name: counts[name] for name in minutes},
+        "left_out": {reason: sorted(ids) for reason, ids in left_out.items() if ids},
+        "reasons": {reason: REASONS.get(reason, reason) for reason, ids in left_out.items() if ids},
+        "unreadable": {utt: clips[utt].error for utt in left_out["unreadable"]},
+    }
     write_json(out / "report.json", report)
-    say(f"  {corpus.name}, {cfg.lang}: {seen} items, {len(utts)} kept ({report['minutes']['all']:.1f} minutes, "
-        f"{report['groups']} groups), {seen - len(utts)} left out" + (":" if seen > len(utts) else ""))
+    say(
+        f"  {corpus.name}, {cfg.lang}: {seen} items, {len(utts)} kept ({report['minutes']['all']:.1f}"
+        f" minutes, {report['groups']} groups), {seen - len(utts)} left out"
+        + (":" if seen > len(utts) else "")
+    )
     for reason, ids in left_out.items():
         if ids:
             say(f"  {len(ids):6} {reason:24} {REASONS.get(reason, '')}")
-    say(f"  split by {how['by']}: {how['why']} ({', '.join(f'{part} {n}' for part, n in how['speakers'].items())} speakers)")
+    say(
+        f"  split by {how['by']}: {how['why']}"
+        f" ({', '.join(f'{part} {n}' for part, n in how['speakers'].items())} speakers)"
+    )
     say(f"  every id stands in {os.path.join(final, 'report.json')}")
     return {"utterances": len(utts), "minutes": report["minutes"]["all"]}
 
@@ -259,7 +317,9 @@ def _write_tags(corpus: Corpus, utts: dict[str, Utterance], out: Path) -> None:
     for tag in sorted({tag for utt in utts.values() for tag in utt.tags}):
         table = f"utt2{tag}"
         if not re.fullmatch("[a-z0-9_]+", tag) or table in KNOWN:
-            raise DataError(f"{corpus.name}: {tag!r} cannot be a tag: {table} is a table of its own or not a plain file name; "
-                            "call it something else")
+            raise DataError(
+                f"{corpus.name}: {tag!r} cannot be a tag: {table} is a table of its own or not a plain file"
+                " name; call it something else"
+            )
         rows = {name: " ".join(utt.tags[tag].split()) for name, utt in utts.items() if tag in utt.tags}
         write_table(out / table, {name: value for name, value in rows.items() if value})

@@ -1,4 +1,6 @@
-"""``data.drop``: training utterances that are left out by name, each with its reason. Dev and test keep all of theirs."""
+"""``data.drop``: training utterances that are left out by name, each with its reason. Dev and test keep all
+of theirs.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,10 @@ def drop_file(ctx: Context) -> Path | None:
         return None
     path = Path(ctx.cfg.data.drop)
     if path.resolve().is_relative_to(ctx.data.resolve()):
-        raise ConfigError(f"data.drop: {path} is written by the stages, which would go round in a circle; copy it beside "
-                          f"recipe.yaml, e.g. cp {ctx.shown(path)} drop.txt, and give data.drop=drop.txt")
+        raise ConfigError(
+            f"data.drop: {path} is written by the stages, which would go round in a circle; copy it beside "
+            f"recipe.yaml, e.g. cp {ctx.shown(path)} drop.txt, and give data.drop=drop.txt"
+        )
     read_table(path)
     return path
 
@@ -32,10 +36,14 @@ def left_out(path: Path, chosen: list[str], utt2split: dict[str, str], name: str
     wanted = read_table(path)
     for number, utt in enumerate(wanted, 1):
         if utt2split.get(utt, "train") != "train":
-            raise DataError(f"{path}:{number}: {utt!r} is in {utt2split[utt]}; only training utterances can be left out: remove "
-                            "the line")
+            raise DataError(
+                f"{path}:{number}: {utt!r} is in {utt2split[utt]}; only training utterances can be left out:"
+                " remove the line"
+            )
     found = {utt: wanted[utt] for utt in chosen if utt in wanted}
     strange = [utt for utt in wanted if utt not in utt2split]
-    say(f"  {name}: {len(found)} of {len(chosen)} utterances are left out, as {path} says"
-        + (f"; {len(strange)} of its ids are not in data/all, first {strange[0]!r}" if strange else ""))
+    say(
+        f"  {name}: {len(found)} of {len(chosen)} utterances are left out, as {path} says"
+        + (f"; {len(strange)} of its ids are not in data/all, first {strange[0]!r}" if strange else "")
+    )
     return found

@@ -16,24 +16,34 @@ from xlt.formats.tables import read_table, spk2utt, write_table
 
 
 def units(ctx: Context) -> Iterator[Unit]:
-    """``data/train_spa`` and ``data/test_spa`` for each ``spa``; where that recipe has no data yet, its stage 1 makes it.
+    """``data/train_spa`` and ``data/test_spa`` for each ``spa``; where that recipe has no data yet, its stage
+    1 makes it.
 
-    Its training set is the one that its own recipe.yaml asks for. Its ids get its language in front if this recipe, or another
-    that is mixed in, has one of them, too.
+    Its training set is the one that its own recipe.yaml asks for. Its ids get its language in front if this
+    recipe, or another that is mixed in, has one of them, too.
     """
     for name, (train, test) in ctx.cfg.mixed.items():
         recipe = f"../{name}"
         own = settings_of(recipe, ctx.cfg, "train.mix")
         if own.lang == ctx.cfg.lang:
             raise ConfigError(f"train.mix: {recipe} is {own.lang}, too; mix in other languages")
-        if not all((Path(recipe) / "data" / part / table).exists() for part in (own.train_set, "test")
-                   for table in ("stage.json", *TABLES)):
+        if not all(
+            (Path(recipe) / "data" / part / table).exists()
+            for part in (own.train_set, "test")
+            for table in ("stage.json", *TABLES)
+        ):
             bring_up_to_date(recipe, own, ctx, "train.mix")
         for ours, theirs in ((train, own.train_set), (test, "test")):
             folder = Path(recipe) / "data" / theirs
-            yield Unit("data", ctx.data / ours, {"from": recipe}, [folder],
-                       lambda out, folder=folder, ours=ours, recipe=recipe, lang=own.lang: _take(ctx, folder, recipe, lang, ours,
-                                                                                                 out))
+            yield Unit(
+                "data",
+                ctx.data / ours,
+                {"from": recipe},
+                [folder],
+                lambda out, folder=folder, ours=ours, recipe=recipe, lang=own.lang: _take(
+                    ctx, folder, recipe, lang, ours, out
+                ),
+            )
 
 
 def _ids(folder: Path) -> set[str]:
@@ -42,8 +52,13 @@ def _ids(folder: Path) -> set[str]:
 
 def _take(ctx: Context, folder: Path, recipe: str, lang: str, name: str, out: Path) -> dict:
     tables = {table: read_table(folder / table) for table in (*TABLES, *tag_tables(folder))}
-    tables["wav.scp"] = {utt: os.path.normpath(os.path.join(recipe, wav)) for utt, wav in tables["wav.scp"].items()}
-    others = [ctx.data / "all", *(Path(f"../{mixed}/data/all") for mixed in ctx.cfg.mixed if f"../{mixed}" != recipe)]
+    tables["wav.scp"] = {
+        utt: os.path.normpath(os.path.join(recipe, wav)) for utt, wav in tables["wav.scp"].items()
+    }
+    others = [
+        ctx.data / "all",
+        *(Path(f"../{mixed}/data/all") for mixed in ctx.cfg.mixed if f"../{mixed}" != recipe),
+    ]
     own = _ids(Path(recipe) / "data" / "all")
     if any(own & _ids(other) for other in others):
         tables = in_front(tables, f"{lang}_")

@@ -1,4 +1,6 @@
-"""Which utterance is in train, dev or test: as the corpus says; else by speaker; with few speakers by text."""
+"""Which utterance is in train, dev or test: as the corpus says; else by speaker; with few speakers by
+text.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +14,25 @@ from xlt.data.groups import SPLITS, split, split_speakers
 MIN_SPEAKERS = 5  # fewer: one voice would be most of dev or test
 
 
-def assign(utts: Mapping[str, Utterance], durations: Mapping[str, float], groups: Mapping[str, str],
-           how: str) -> tuple[dict[str, str], dict]:
-    """``{utterance: train | dev | test}``, and how that was done: ``by`` (corpus, speaker or text), ``why``, ``speakers`` a set.
+def assign(
+    utts: Mapping[str, Utterance], durations: Mapping[str, float], groups: Mapping[str, str], how: str
+) -> tuple[dict[str, str], dict]:
+    """``{utterance: train | dev | test}``, and how that was done: ``by`` (corpus, speaker or text), ``why``,
+    ``speakers`` a set.
 
-    ``durations``: seconds; ``groups``: utterances that say the same have the same group; ``how``: the setting data.split. Where
-    the corpus' own split has no dev, or no test, it is taken from train. DataError if the own split has no train, ConfigError
-    if there are too few speakers for what is asked.
+    ``durations``: seconds; ``groups``: utterances that say the same have the same group; ``how``: the setting
+    data.split. Where the corpus' own split has no dev, or no test, it is taken from train. DataError if the
+    own split has no train, ConfigError if there are too few speakers for what is asked.
     """
     given = {name: utt.split for name, utt in utts.items() if utt.split}
     missing = [part for part in ("dev", "test") if part not in given.values()]
     if not given:
         found, by, why = _own(utts, durations, groups, how)
     elif "train" not in given.values():
-        raise DataError(f"the corpus has only {' and '.join(sorted(set(given.values())))}, expected train as well; give its "
-                        "utterances another set, or none at all: then all are split")
+        raise DataError(
+            f"the corpus has only {' and '.join(sorted(set(given.values())))}, expected train as well; give"
+            " its utterances another set, or none at all: then all are split"
+        )
     elif missing:
         rest = {name: utt for name, utt in utts.items() if given[name] == "train"}
         found, by, why = _own(rest, durations, groups, how)
@@ -42,17 +48,28 @@ def assign(utts: Mapping[str, Utterance], durations: Mapping[str, float], groups
     return found, {"by": by, "why": why, "speakers": {part: len(speakers[part]) for part in SPLITS}}
 
 
-def _own(utts: Mapping[str, Utterance], durations: Mapping[str, float], groups: Mapping[str, str],
-         how: str) -> tuple[dict[str, str], str, str]:
+def _own(
+    utts: Mapping[str, Utterance], durations: Mapping[str, float], groups: Mapping[str, str], how: str
+) -> tuple[dict[str, str], str, str]:
     speech: dict[str, float] = defaultdict(float)
     for name, utt in utts.items():
         speech[utt.speaker] += durations[name]
     count = f"{len(speech)} speaker" + "s" * (len(speech) != 1)
     if how == "speaker" and len(speech) < 3:
-        raise ConfigError(f"data.split: speaker needs at least three speakers, the corpus has {count}; set data.split=text")
+        raise ConfigError(
+            f"data.split: speaker needs at least three speakers, the corpus has {count}; set data.split=text"
+        )
     if how == "speaker" or (how == "auto" and len(speech) >= MIN_SPEAKERS):
         place = split_speakers(speech)
-        return {name: place[utt.speaker] for name, utt in utts.items()}, "speaker", f"{count}; no voice is in two sets"
+        return (
+            {name: place[utt.speaker] for name, utt in utts.items()},
+            "speaker",
+            f"{count}; no voice is in two sets",
+        )
     place = split({groups[name] for name in utts})
-    why = "no sentence is in two sets" if how == "text" else f"{count}, fewer than {MIN_SPEAKERS}; no sentence is in two sets"
+    why = (
+        "no sentence is in two sets"
+        if how == "text"
+        else f"{count}, fewer than {MIN_SPEAKERS}; no sentence is in two sets"
+    )
     return {name: place[groups[name]] for name in utts}, "text", why

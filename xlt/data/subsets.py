@@ -1,4 +1,6 @@
-"""The sets: parts of data/all by its ``utt2split``, and a training budget as the first part of train, of each language."""
+"""The sets: parts of data/all by its ``utt2split``, and a training budget as the first part of train, of each
+language.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,29 @@ from xlt.data.drop import DROPPED, left_out
 from xlt.data.groups import budget
 from xlt.formats.tables import read_table, spk2utt, write_table
 
-TABLES = ("wav.scp", "text", "text_raw", "utt2spk", "utt2dur", "utt2lang", "utt2group", "utt2content", "utt2audio", "utt2format")
+TABLES = (
+    "wav.scp",
+    "text",
+    "text_raw",
+    "utt2spk",
+    "utt2dur",
+    "utt2lang",
+    "utt2group",
+    "utt2content",
+    "utt2audio",
+    "utt2format",
+)
 # of ours, of Kaldi and of ESPnet; any other utt2… is a tag
-KNOWN = {*TABLES, "utt2split", "utt2num_frames", "utt2crc", "utt2category", "utt2num_samples", "utt2sid", "utt2uniq"}
+KNOWN = {
+    *TABLES,
+    "utt2split",
+    "utt2num_frames",
+    "utt2crc",
+    "utt2category",
+    "utt2num_samples",
+    "utt2sid",
+    "utt2uniq",
+}
 
 
 def tag_tables(folder: Path) -> list[str]:
@@ -22,29 +44,41 @@ def tag_tables(folder: Path) -> list[str]:
 
 
 def write_tags(tags: Mapping[str, Mapping[str, str]], utts: Iterable[str], out: Path) -> None:
-    """Write what ``tags`` (``{"utt2accent": {utterance: accent}}``) has of ``utts``; no table without lines."""
+    """Write what ``tags`` (``{"utt2accent": {utterance: accent}}``) has of ``utts``; no table without
+    lines.
+    """
     for table, rows in tags.items():
         if own := {utt: rows[utt] for utt in utts if utt in rows}:
             write_table(out / table, own)
 
 
 def in_front(tables: Mapping[str, Mapping[str, str]], prefix: str) -> dict[str, dict[str, str]]:
-    """The tables of one corpus with ``prefix`` before all ids of utterances and speakers, also where a value is such an id."""
+    """The tables of one corpus with ``prefix`` before all ids of utterances and speakers, also where a value
+    is such an id.
+    """
     ids = {utt for rows in tables.values() for utt in rows}
     speakers = set(tables["utt2spk"].values())
     known = {"utt2spk": speakers, "utt2group": ids | speakers, "utt2content": ids}
-    return {table: {prefix + utt: prefix + value if value in known.get(table, ()) else value for utt, value in rows.items()}
-            for table, rows in tables.items()}
+    return {
+        table: {
+            prefix + utt: prefix + value if value in known.get(table, ()) else value
+            for utt, value in rows.items()
+        }
+        for table, rows in tables.items()
+    }
 
 
 def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: Path | None = None) -> dict:
-    """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of each language's train. Returns its size.
+    """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of each language's train.
+    Returns its size.
 
     ``drop``: table of training utterances that are left out; others do not take their place in a budget.
     """
     tables = {table: read_table(everything / table) for table in (*TABLES, "utt2split")}
     wanted = "train" if minutes is not None else name
-    durations = {utt: float(dur) for utt, dur in tables["utt2dur"].items() if tables["utt2split"][utt] == wanted}
+    durations = {
+        utt: float(dur) for utt, dur in tables["utt2dur"].items() if tables["utt2split"][utt] == wanted
+    }
     by_language: dict[str, dict[str, float]] = {lang: {} for lang in sorted(set(tables["utt2lang"].values()))}
     for utt, dur_s in durations.items():
         by_language[tables["utt2lang"][utt]][utt] = dur_s
@@ -54,14 +88,23 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: 
         available = sum(own.values()) / 60
         chosen = list(own) if minutes is None else budget(own, tables["utt2content"], minutes)
         if minutes is not None and available < minutes:
-            say(f"  note: train has only {available:.2f} of the {minutes:g} minutes{of_lang} that data.train_minutes asks "
-                "for; takes them all")
+            say(
+                f"  note: train has only {available:.2f} of the {minutes:g} minutes{of_lang} that"
+                " data.train_minutes asks for; takes them all"
+            )
             chosen = list(own)
         if not chosen:
-            raise DataError(f"{everything}: no utterance{of_lang} for {name}: " + (
-                f"the first one is longer than data.train_minutes={minutes:g}; ask for more" if own else
-                "too little was kept; data/all/report.json says what was left out and why, data.reader=kaldi takes a "
-                "folder with train/, dev/ and test/ as they are"))
+            raise DataError(
+                f"{everything}: no utterance{of_lang} for {name}: "
+                + (
+                    f"the first one is longer than data.train_minutes={minutes:g}; ask for more"
+                    if own
+                    else (
+                        "too little was kept; data/all/report.json says what was left out and why,"
+                        " data.reader=kaldi takes a folder with train/, dev/ and test/ as they are"
+                    )
+                )
+            )
         parts.append(f"{lang} {sum(own[utt] for utt in chosen) / 60:.2f}")
         utts += chosen
     dropped = left_out(drop, utts, tables["utt2split"], name) if drop else {}
@@ -75,6 +118,13 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: 
     write_tags({table: read_table(everything / table) for table in tag_tables(everything)}, utts, out)
     write_table(out / "spk2utt", spk2utt({utt: tables["utt2spk"][utt] for utt in utts}))
     total = sum(durations[utt] for utt in utts) / 60
-    say(f"  {name}: {len(utts)} utterances, {total:.2f} minutes" + (f" ({', '.join(parts)})" if len(parts) > 1 else ""))
-    return {"utterances": len(utts), "minutes": round(total, 3), "budget_minutes": minutes,
-            **({"dropped": len(dropped)} if drop else {})}
+    say(
+        f"  {name}: {len(utts)} utterances, {total:.2f} minutes"
+        + (f" ({', '.join(parts)})" if len(parts) > 1 else "")
+    )
+    return {
+        "utterances": len(utts),
+        "minutes": round(total, 3),
+        "budget_minutes": minutes,
+        **({"dropped": len(dropped)} if drop else {}),
+    }

@@ -25,9 +25,11 @@ from xlt.upstreams.freeze import resolved
 def run(ctx: Context) -> None:
     """Decode each set into ``exp/<tag>/decode_<set>/{text,score,decode.json}``; resumes by utterance.
 
-    With ``tokens.language_tag`` the language that the model told stands in ``lang``, ``-`` where it told none.
+    With ``tokens.language_tag`` the language that the model told stands in ``lang``, ``-`` where it told
+    none.
 
-    The test sets of mixed recipes are decoded as well, also by the model that training started from (``before_<set>``).
+    The test sets of mixed recipes are decoded as well, also by the model that training started from
+    (``before_<set>``).
     """
     need(ctx, ctx.exp / "model.pth", ctx.exp / "xlt.json", stage="train")
     ctx = resolved(ctx)
@@ -42,8 +44,17 @@ def run(ctx: Context) -> None:
         run_unit(ctx, _unit(ctx, ctx.exp, f"decode_{name}", name, files, recogniser))
     if ctx.cfg.mixed and (source := origin(ctx.cfg)):  # what it could do before, for stage 8 to compare
         for _, name in ctx.cfg.mixed.values():
-            run_unit(ctx, _unit(ctx, source.folder, f"before_{name}", name, speech(ctx, name),
-                                lambda: _recogniser(source.folder, ctx)))
+            run_unit(
+                ctx,
+                _unit(
+                    ctx,
+                    source.folder,
+                    f"before_{name}",
+                    name,
+                    speech(ctx, name),
+                    lambda: _recogniser(source.folder, ctx),
+                ),
+            )
 
 
 def _recogniser(folder: Path, ctx: Context):
@@ -53,10 +64,23 @@ def _recogniser(folder: Path, ctx: Context):
 
 
 def _unit(ctx: Context, model: Path, out: str, name: str, files: Speech, recogniser: Callable) -> Unit:
-    """Set ``name`` decoded by ``recogniser()``, the model in the folder ``model``, into ``exp/<tag>/<out>``."""
-    return Unit("decode", ctx.exp / out, ctx.cfg.section("decode.method", "decode.beam_size", "decode.ctc_weight"),
-                [model / "model.pth", model / "config.yaml", files.content, files.info, ctx.data / name / "utt2audio"],
-                lambda partial: _decode(recogniser(), name, files, partial), resume=True)
+    """Set ``name`` decoded by ``recogniser()``, the model in the folder ``model``, into
+    ``exp/<tag>/<out>``.
+    """
+    return Unit(
+        "decode",
+        ctx.exp / out,
+        ctx.cfg.section("decode.method", "decode.beam_size", "decode.ctc_weight"),
+        [
+            model / "model.pth",
+            model / "config.yaml",
+            files.content,
+            files.info,
+            ctx.data / name / "utt2audio",
+        ],
+        lambda partial: _decode(recogniser(), name, files, partial),
+        resume=True,
+    )
 
 
 _SAME = ("on_the_fly", "dim", "frame_rate", "upstream", "layers", "storage", "mix_norm")
@@ -67,14 +91,23 @@ def _same_features(ctx: Context, trained: dict, path: Path) -> None:
     used, there = kind(trained["features"]), kind(read_json(path, "features"))
     differ = [k for k in used if used[k] != there[k]]
     if differ:
-        raise ConfigError(f"{ctx.shown(path)}: has { {k: there[k] for k in differ} }, but {ctx.shown(ctx.exp)} was trained on "
-                          f"{ {k: used[k] for k in differ} }; train again with --stage 6, or restore the features.* settings")
+        raise ConfigError(
+            f"{ctx.shown(path)}: has { {k: there[k] for k in differ} }, but {ctx.shown(ctx.exp)} was trained"
+            f" on { {k: used[k] for k in differ} }; train again with --stage 6, or restore the features.*"
+            " settings"
+        )
 
 
 def kind(features: dict) -> dict:
-    """What must agree between the features of training and of decoding; ``features``: a feats.json, or that part of xlt.json."""
+    """What must agree between the features of training and of decoding; ``features``: a feats.json, or that
+    part of xlt.json.
+    """
     mix = features.get("mix") or {}
-    return {**{k: features.get(k) for k in _SAME}, "storage": features.get("storage", "f32"), "mix": mix.get("digest")}
+    return {
+        **{k: features.get(k) for k in _SAME},
+        "storage": features.get("storage", "f32"),
+        "mix": mix.get("digest"),
+    }
 
 
 class _Waves:
@@ -101,8 +134,10 @@ def _decode(recogniser, name: str, files: Speech, out: Path) -> dict:
     done = _earlier(out / "hypotheses.jsonl")
     todo = sorted((u for u in reader if u not in done), key=lambda u: (frames[u], u))
     start = time.monotonic()
-    with (out / "hypotheses.jsonl").open("a", encoding="utf-8") as file, \
-            Progress(f"decode {name}", len(todo), "utterances") as progress:
+    with (
+        (out / "hypotheses.jsonl").open("a", encoding="utf-8") as file,
+        Progress(f"decode {name}", len(todo), "utterances") as progress,
+    ):
         for batch in recogniser.batches(todo, frames):
             found = recogniser([reader[u] for u in batch])
             for utt, hypothesis in zip(batch, found, strict=True):
@@ -119,8 +154,13 @@ def _decode(recogniser, name: str, files: Speech, out: Path) -> dict:
     if recogniser.tokenizer.tags:
         write_table(out / "lang", {u: done[u][2] or "-" for u in reader})
     audio_s = sum(frames[u] for u in todo) / rate
-    facts = {"method": recogniser.method, "utterances": len(done), "audio_s": round(audio_s, 1),
-             "wall_s": round(wall, 2), "real_time_factor": round(wall / audio_s, 4) if audio_s else None}
+    facts = {
+        "method": recogniser.method,
+        "utterances": len(done),
+        "audio_s": round(audio_s, 1),
+        "wall_s": round(wall, 2),
+        "real_time_factor": round(wall / audio_s, 4) if audio_s else None,
+    }
     write_json(out / "decode.json", facts)
     (out / "hypotheses.jsonl").unlink()
     return {"decode": facts}

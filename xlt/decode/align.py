@@ -29,10 +29,12 @@ from xlt.tokens.tokenizer import UNK
 
 @dataclass(frozen=True)
 class Fit:
-    """One utterance. ``score``: CTC loss of its text less that of the model's own best path, in nats a label of the text.
+    """One utterance. ``score``: CTC loss of its text less that of the model's own best path, in nats a label
+    of the text.
 
-    0: the model would have written the same; infinite where the text cannot be aligned at all. ``loss`` is that of the text, a
-    label; ``heard``: whether the model was trained on this recording; ``strange``: characters that it cannot write, left out.
+    0: the model would have written the same; infinite where the text cannot be aligned at all. ``loss`` is
+    that of the text, a label; ``heard``: whether the model was trained on this recording; ``strange``:
+    characters that it cannot write, left out.
     """
 
     utt: str
@@ -46,16 +48,19 @@ class Fit:
 
 
 def fit(ctx: Context, models: list[Trained], name: str) -> list[Fit]:
-    """Every utterance of set ``name``, by the first of ``models`` that has not heard it, or by the first of all.
+    """Every utterance of set ``name``, by the first of ``models`` that has not heard it, or by the first of
+    all.
 
-    Features that stage 3 has stored of the same kind are read, others are made. ConfigError for a model whose tokens are not
-    of this recipe's kind.
+    Features that stage 3 has stored of the same kind are read, others are made. ConfigError for a model whose
+    tokens are not of this recipe's kind.
     """
     data = ctx.data / name
     for model in models:
         if (model.info["tokens"]["type"] == "phone") != (ctx.cfg.tokens.type == "phone"):
-            raise ConfigError(f"check.align_model: {model.folder} writes {model.info['tokens']['type']} tokens, this recipe has "
-                              f"tokens.type={ctx.cfg.tokens.type}; name a model that fits")
+            raise ConfigError(
+                f"check.align_model: {model.folder} writes {model.info['tokens']['type']} tokens, this recipe"
+                f" has tokens.type={ctx.cfg.tokens.type}; name a model that fits"
+            )
     texts = read_table(ctx.text(name))
     audio = read_table(data / "utt2audio") if (data / "utt2audio").exists() else {}
     chosen: dict[int, list[str]] = {}
@@ -81,48 +86,91 @@ def _heard(model: Trained, texts: dict[str, str], audio: dict[str, str]) -> set[
     return {utt for utt in texts if audio.get(utt) in hashes or (utt in known and utt not in audio)}
 
 
-def _fits(ctx: Context, model: Trained, name: str, texts: dict[str, str], heard: set[str]) -> Iterator[list[Fit]]:
+def _fits(
+    ctx: Context, model: Trained, name: str, texts: dict[str, str], heard: set[str]
+) -> Iterator[list[Fit]]:
     recogniser = Recogniser(model.folder, DecodeConfig("greedy", 1, 1.0, []))
     encode, stored, paths = None, _stored(ctx, model, name), read_table(ctx.data / name / "wav.scp")
     there = set(stored)
     rate = model.info["features"]["frame_rate"]
-    frames = {utt: upstream_frames(float(dur_s), rate) for utt, dur_s in read_table(ctx.data / name / "utt2dur").items()
-              if utt in texts}
+    frames = {
+        utt: upstream_frames(float(dur_s), rate)
+        for utt, dur_s in read_table(ctx.data / name / "utt2dur").items()
+        if utt in texts
+    }
     for batch in recogniser.batches(sorted(texts, key=lambda utt: (frames[utt], utt)), frames):
         missing = [utt for utt in batch if utt not in there]
         if missing and encode is None:
             encode = load_trained(model.info["features"], model.folder)
-        made = dict(zip(missing, encode([read_wav(paths[utt], SAMPLE_RATE) for utt in missing]), strict=True)) if missing else {}
+        made = (
+            dict(zip(missing, encode([read_wav(paths[utt], SAMPLE_RATE) for utt in missing]), strict=True))
+            if missing
+            else {}
+        )
         feats = [made[utt] if utt in made else stored[utt] for utt in batch]
-        yield _compare(recogniser, feats, [(utt, texts[utt], utt in heard) for utt in batch], str(model.folder))
+        yield _compare(
+            recogniser, feats, [(utt, texts[utt], utt in heard) for utt in batch], str(model.folder)
+        )
 
 
 def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
-    """What stage 3 has made of this set, if it is of the model's kind and of these recordings; else nothing."""
+    """What stage 3 has made of this set, if it is of the model's kind and of these recordings; else
+    nothing.
+    """
     dump, audio = ctx.dump / name, ctx.data / name / "utt2audio"
-    same = (dump / "feats.scp").exists() and (dump / "utt2audio").exists() and audio.exists() and (
-        kind(read_json(dump / "feats.json", "features")) == kind(model.info["features"])
-        and read_table(dump / "utt2audio").items() >= read_table(audio).items())
+    same = (
+        (dump / "feats.scp").exists()
+        and (dump / "utt2audio").exists()
+        and audio.exists()
+        and (
+            kind(read_json(dump / "feats.json", "features")) == kind(model.info["features"])
+            and read_table(dump / "utt2audio").items() >= read_table(audio).items()
+        )
+    )
     return FeatureReader(dump / "feats.scp") if same else {}
 
 
-def _compare(recogniser: Recogniser, feats: list[np.ndarray], wanted: list[tuple[str, str, bool]], model: str) -> list[Fit]:
+def _compare(
+    recogniser: Recogniser, feats: list[np.ndarray], wanted: list[tuple[str, str, bool]], model: str
+) -> list[Fit]:
     probs, lengths = recogniser.log_probs(feats)  # (B, T, V), (B,)
     tokenizer, found = recogniser.tokenizer, []
     for row, length, (utt, text, heard) in zip(probs, lengths.tolist(), wanted, strict=True):
         row = row[:length]
         own = best_path(row.argmax(dim=-1))
-        labels = [*(i for i in own[:1] if i in tokenizer.tags), *tokenizer.encode(text)]  # of the text, not of the language
+        labels = [
+            *(i for i in own[:1] if i in tokenizer.tags),
+            *tokenizer.encode(text),
+        ]  # of the text, not of the language
         known = [i for i in labels if i != tokenizer.ids[UNK]]
         loss, least = ctc_loss(row, known), ctc_loss(row, own)
         count = max(1, len(known))
-        found.append(Fit(utt, (loss - least) / count if known else float("inf"), loss / count, text, tokenizer.decode(own),
-                         len(labels) - len(known), heard, model))
+        found.append(
+            Fit(
+                utt,
+                (loss - least) / count if known else float("inf"),
+                loss / count,
+                text,
+                tokenizer.decode(own),
+                len(labels) - len(known),
+                heard,
+                model,
+            )
+        )
     return found
 
 
 def ctc_loss(log_probs: torch.Tensor, labels: list[int]) -> float:
-    """(T, V), U labels → minus the log probability of all their alignments (Graves et al. 2006); infinite if there is none."""
-    return float(torch.nn.functional.ctc_loss(
-        log_probs[:, None].float(), torch.tensor([labels], dtype=torch.long), torch.tensor([len(log_probs)]),
-        torch.tensor([len(labels)]), blank=BLANK_ID, reduction="sum"))
+    """(T, V), U labels → minus the log probability of all their alignments (Graves et al. 2006); infinite if
+    there is none.
+    """
+    return float(
+        torch.nn.functional.ctc_loss(
+            log_probs[:, None].float(),
+            torch.tensor([labels], dtype=torch.long),
+            torch.tensor([len(log_probs)]),
+            torch.tensor([len(labels)]),
+            blank=BLANK_ID,
+            reduction="sum",
+        )
+    )

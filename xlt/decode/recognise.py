@@ -1,4 +1,5 @@
-"""Features → text: batched CTC best path of ours, or ESPnet's beam search. Used by stage 7 and by ``xlt transcribe``.
+"""Features → text: batched CTC best path of ours, or ESPnet's beam search. Used by stage 7 and by ``xlt
+transcribe``.
 
 B batch, T frames, D dimensions, V tokens.
 """
@@ -32,10 +33,12 @@ class Hypothesis(NamedTuple):
 
 
 class Recogniser:
-    """Decodes features with the model in ``folder`` (``exp/<tag>`` or a bundle); waves if it was trained on the fly.
+    """Decodes features with the model in ``folder`` (``exp/<tag>`` or a bundle); waves if it was trained on
+    the fly.
 
-    ``decode.method``: ``greedy`` takes the best token of each frame, merges repeats and drops blanks (Graves et al.
-    2006); ``beam`` is CTC prefix beam search and ``joint`` CTC and attention (Hori et al. 2017), both ESPnet's.
+    ``decode.method``: ``greedy`` takes the best token of each frame, merges repeats and drops blanks (Graves
+    et al. 2006); ``beam`` is CTC prefix beam search and ``joint`` CTC and attention (Hori et al. 2017), both
+    ESPnet's.
     """
 
     def __init__(self, folder: Path, decode: DecodeConfig):
@@ -45,12 +48,16 @@ class Recogniser:
         self.search = None
         args = load_arguments(folder)
         if list(args.token_list) != self.tokenizer.tokens:
-            raise DataError(f"{folder / 'tokens.txt'}: {len(self.tokenizer.tokens)} {self.tokenizer.type} tokens, which are not "
-                            f"the {len(args.token_list)} that the model beside it was trained on; copy the whole folder again, "
-                            "or train again with --stage 6 --force")
+            raise DataError(
+                f"{folder / 'tokens.txt'}: {len(self.tokenizer.tokens)} {self.tokenizer.type} tokens, which"
+                f" are not the {len(args.token_list)} that the model beside it was trained on; copy the whole"
+                " folder again, or train again with --stage 6 --force"
+            )
         if self.method == "joint" and not args.decoder:
-            raise ConfigError("decode.method=joint: this model has no attention decoder; use greedy or beam, or train with "
-                              "preset=hybrid_ssl")
+            raise ConfigError(
+                "decode.method=joint: this model has no attention decoder; use greedy or beam, or train with "
+                "preset=hybrid_ssl"
+            )
         if self.method == "greedy":
             self.model = load_model(folder, self.device)
         else:
@@ -82,9 +89,13 @@ class Recogniser:
 
     @torch.inference_mode()
     def log_probs(self, feats: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Matrices (T, D), or waves (N,), → log probabilities of CTC (B, T, V), and frames (B,); of the method greedy."""
+        """Matrices (T, D), or waves (N,), → log probabilities of CTC (B, T, V), and frames (B,); of the
+        method greedy.
+        """
         lengths = torch.tensor([len(m) for m in feats])
-        speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(m.copy()) for m in feats], batch_first=True)
+        speech = torch.nn.utils.rnn.pad_sequence(
+            [torch.from_numpy(m.copy()) for m in feats], batch_first=True
+        )
         hidden, out_lengths = self.model.encode(speech.to(self.device), lengths.to(self.device))
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         return self.model.ctc.log_softmax(hidden).cpu(), out_lengths.cpu()
@@ -104,11 +115,18 @@ def best_path(ids: torch.Tensor) -> list[int]:
 
 
 def _espnet_search(args, folder: Path, decode: DecodeConfig, device: str):
-    """ESPnet's ``Speech2Text`` over the model in ``folder``; it reads a file, so its paths are made right in a copy."""
+    """ESPnet's ``Speech2Text`` over the model in ``folder``; it reads a file, so its paths are made right in
+    a copy.
+    """
     from espnet2.bin.asr_inference import Speech2Text
 
     with tempfile.TemporaryDirectory() as scratch, quiet():
         config = Path(scratch) / "config.yaml"
         config.write_text(yaml.safe_dump(vars(args), allow_unicode=True), encoding="utf-8")
-        return Speech2Text(str(config), str(folder / "model.pth"), device=device, beam_size=decode.beam_size,
-                           ctc_weight=decode.ctc_weight if decode.method == "joint" else 1.0)
+        return Speech2Text(
+            str(config),
+            str(folder / "model.pth"),
+            device=device,
+            beam_size=decode.beam_size,
+            ctc_weight=decode.ctc_weight if decode.method == "joint" else 1.0,
+        )

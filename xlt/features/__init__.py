@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context) -> None:
-    """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for ``features.on_the_fly``."""
+    """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for
+    ``features.on_the_fly``.
+    """
     from xlt.upstreams.freeze import resolved, tell
 
     given, ctx = ctx, resolved(ctx)
@@ -45,8 +47,10 @@ def _layers_of_the_source(cfg: Config) -> None:
         return
     theirs, ours = source.info["features"].get("layers"), resolve_layers(cfg.features)
     if theirs != ours:
-        raise ConfigError(f"train.init: {source.folder} was trained on features.layers={theirs}, this recipe has {ours}; set "
-                          f"features.layers={theirs}")
+        raise ConfigError(
+            f"train.init: {source.folder} was trained on features.layers={theirs}, this recipe has {ours};"
+            f" set features.layers={theirs}"
+        )
 
 
 def find_source(cfg: Config) -> Source:
@@ -60,10 +64,10 @@ def find_source(cfg: Config) -> Source:
 def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
     """An encoder of waves (N,), 16 kHz, into the features (T, D) that the model in ``folder`` was trained on.
 
-    ``features``: as in ``xlt.json``; ``folder``: exp/<tag> or a bundle, with the layer mix if there is one; a bundle's
-    own copy of the weights is used, else they are found as stage 3 does. What comes out is as exact as what was stored
-    for the training. UpstreamError if the upstream that is found is not that of the training. A model that was trained on
-    the fly encodes by itself and takes the waves as they are.
+    ``features``: as in ``xlt.json``; ``folder``: exp/<tag> or a bundle, with the layer mix if there is one; a
+    bundle's own copy of the weights is used, else they are found as stage 3 does. What comes out is as exact
+    as what was stored for the training. UpstreamError if the upstream that is found is not that of the
+    training. A model that was trained on the fly encodes by itself and takes the waves as they are.
     """
     if features.get("on_the_fly"):
         return list
@@ -74,12 +78,22 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
 
     settings, name = features["settings"], features["settings"]["features.upstream"]
     packed = folder / "upstream"
-    source = upstream_class(name).find(name, str(packed) if packed.is_dir() else settings["features.path"], cache_root(None))
+    source = upstream_class(name).find(
+        name, str(packed) if packed.is_dir() else settings["features.path"], cache_root(None)
+    )
     if source.identity != features["upstream"]:
-        raise UpstreamError(f"the model was trained on {features['upstream']}, but the upstream found is "
-                            f"{source.identity}; give the weights of the training, e.g. a bundle that holds them")
-    setup = Setup(source, features["layers"], features["dtype"], settings["features.batch_s"], str(folder),
-                  features.get("storage", "f32"))
+        raise UpstreamError(
+            f"the model was trained on {features['upstream']}, but the upstream found is "
+            f"{source.identity}; give the weights of the training, e.g. a bundle that holds them"
+        )
+    setup = Setup(
+        source,
+        features["layers"],
+        features["dtype"],
+        settings["features.batch_s"],
+        str(folder),
+        features.get("storage", "f32"),
+    )
     upstream, mix = load(setup), load_mix(setup)
 
     def encode(waves: list[np.ndarray]) -> list[np.ndarray]:

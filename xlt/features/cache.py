@@ -1,12 +1,14 @@
-"""The shared store of features: ``<cache root>/features/<upstream>-<16 hex>/``, one folder a key, for all recipes.
+"""The shared store of features: ``<cache root>/features/<upstream>-<16 hex>/``, one folder a key, for all
+recipes.
 
-A key is the hash of everything that determines the numbers (:func:`settings`). Its folder holds ``setup.json``, which
-says that readably, archives with an index each (:class:`xlt.formats.archives.ArkWriter`), the layer mix if there is one, and
-``uses/``, which names the dump folders whose scp files point here. Matrices are found by the hash of their audio, the
-content key: ``<hash as in utt2audio>``, for speed copies ``<hash>-sp0.9``.
+A key is the hash of everything that determines the numbers (:func:`settings`). Its folder holds
+``setup.json``, which says that readably, archives with an index each
+(:class:`xlt.formats.archives.ArkWriter`), the layer mix if there is one, and ``uses/``, which names the dump
+folders whose scp files point here. Matrices are found by the hash of their audio, the content key: ``<hash as
+in utt2audio>``, for speed copies ``<hash>-sp0.9``.
 
-A run writes archives of its own number and never continues those of an earlier one, so what an scp points to is never
-moved or overwritten.
+A run writes archives of its own number and never continues those of an earlier one, so what an scp points to
+is never moved or overwritten.
 """
 
 from __future__ import annotations
@@ -45,9 +47,16 @@ def settings(setup: Setup) -> dict:
     from xlt.features.extract import load_mix, upstream_class
 
     kind, mix = upstream_class(setup.source.upstream), load_mix(setup)
-    return {"format": FORMAT, "upstream": setup.source.identity, "layers": setup.layers, "mix": mix.digest if mix else None,
-            "dtype": setup.dtype, "storage": setup.storage, "padding": kind.padding,
-            "versions": {p: importlib.metadata.version(p) for p in kind.packages}}
+    return {
+        "format": FORMAT,
+        "upstream": setup.source.identity,
+        "layers": setup.layers,
+        "mix": mix.digest if mix else None,
+        "dtype": setup.dtype,
+        "storage": setup.storage,
+        "padding": kind.padding,
+        "versions": {p: importlib.metadata.version(p) for p in kind.packages},
+    }
 
 
 class Key:
@@ -64,24 +73,34 @@ class Key:
         return cls(store_root(cache) / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}")
 
     def describe(self, setup: Setup, path: str | None) -> None:
-        """Write ``setup.json`` and the layer mix unless they are there; ``path``: the setting features.path."""
+        """Write ``setup.json`` and the layer mix unless they are there; ``path``: the setting
+        features.path.
+        """
         if setup.mix:
             for file in ("mix.json", "mix.npz", "mix.svg"):
                 if (Path(setup.mix) / file).exists() and not (self.folder / file).exists():
                     _copy(Path(setup.mix) / file, self.folder / file)
         if not (self.folder / "setup.json").exists():
-            write_json(self.folder / "setup.json", {**settings(setup), "batch_s": setup.batch_s, "path": path})
+            write_json(
+                self.folder / "setup.json", {**settings(setup), "batch_s": setup.batch_s, "path": path}
+            )
 
     @property
     def facts(self) -> dict:
-        """What ``setup.json`` says: the settings; ``dim`` and ``frame_rate`` (Hz) once something was encoded."""
+        """What ``setup.json`` says: the settings; ``dim`` and ``frame_rate`` (Hz) once something was
+        encoded.
+        """
         path = self.folder / "setup.json"
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise DataError(f"{path}: no such file; run stage 3 (features) of a recipe that uses it") from None
+            raise DataError(
+                f"{path}: no such file; run stage 3 (features) of a recipe that uses it"
+            ) from None
         except ValueError:
-            raise DataError(f"{path}: damaged; remove it and run stage 3 (features) of a recipe that uses it") from None
+            raise DataError(
+                f"{path}: damaged; remove it and run stage 3 (features) of a recipe that uses it"
+            ) from None
 
     def keep(self, dim: int, frame_rate: float) -> None:
         facts = self.facts
@@ -90,7 +109,10 @@ class Key:
 
     def archives(self) -> list[Path]:
         """Archives, or what their indexes say there was, in the order of their making."""
-        names = {p.with_suffix(".ark") for p in [*self.folder.glob("feats.*.ark"), *self.folder.glob("feats.*.idx")]}
+        names = {
+            p.with_suffix(".ark")
+            for p in [*self.folder.glob("feats.*.ark"), *self.folder.glob("feats.*.idx")]
+        }
         return sorted(names, key=lambda p: [int(n) for n in re.findall(r"\d+", p.name)])
 
     def new_run(self) -> int:
@@ -101,17 +123,23 @@ class Key:
         return self.folder / f"feats.{run}.ark"
 
     def entries(self, wanted: set[str], since: int = 0) -> dict[str, tuple[Path, Entry]]:
-        """Where the ``wanted`` content keys are, of runs from ``since`` on: the newest that its archive still holds."""
+        """Where the ``wanted`` content keys are, of runs from ``since`` on: the newest that its archive still
+        holds.
+        """
         found = {}
         for ark in self.archives():
             if run_of(ark) >= since and ark.exists():
                 size = ark.stat().st_size
-                found.update({key: (ark, e) for key, e in read_index(ark) if key in wanted and e.offset + e.size <= size})
+                found.update({
+                    key: (ark, e) for key, e in read_index(ark) if key in wanted and e.offset + e.size <= size
+                })
         return found
 
     @contextlib.contextmanager
     def writing(self, who: str, wait: bool = True) -> Iterator[bool]:
-        """Hold the right to write archives, for ``who``; another holder is waited for, or False comes back at once."""
+        """Hold the right to write archives, for ``who``; another holder is waited for, or False comes back at
+        once.
+        """
         with contextlib.ExitStack() as stack:
             while True:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -126,11 +154,15 @@ class Key:
                         yield False
                         return
                     handle.seek(0)
-                    say(f"  features of the same settings are being made for {handle.read().strip() or 'another run'}; "
-                        "waits for it")
+                    say(
+                        "  features of the same settings are being made for"
+                        f" {handle.read().strip() or 'another run'}; waits for it"
+                    )
                     fcntl.flock(handle, fcntl.LOCK_EX)
                 with contextlib.suppress(FileNotFoundError):
-                    if os.path.samestat(os.fstat(handle.fileno()), os.stat(handle.name)):  # else gc has removed the key
+                    if os.path.samestat(
+                        os.fstat(handle.fileno()), os.stat(handle.name)
+                    ):  # else gc has removed the key
                         break
             handle.truncate(0)
             handle.write(f"{who}\n")

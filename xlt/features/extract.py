@@ -67,18 +67,24 @@ def resolve_layers(features: FeaturesConfig) -> str | int | list:
     if layers == "mix":
         return layers
     if not wanted or not all(n == "last" or (isinstance(n, int) and not isinstance(n, bool)) for n in wanted):
-        raise ConfigError(f"features.layers: found {layers!r}, expected auto, last, mix, a layer number, or a list of numbers")
+        raise ConfigError(
+            f"features.layers: found {layers!r}, expected auto, last, mix, a layer number, or a list of"
+            " numbers"
+        )
     return layers
 
 
 def prepare(features: FeaturesConfig, cache: Path, mix: Path | None = None) -> Setup:
-    """Find the upstream's weights and fix the settings; raises ConfigError or UpstreamError before any long work.
+    """Find the upstream's weights and fix the settings; raises ConfigError or UpstreamError before any long
+    work.
 
     ``mix``: folder of the layer mix, needed to encode with ``features.layers=mix``.
     """
     layers = resolve_layers(features)
     source = upstream_class(features.upstream).find(features.upstream, features.path, cache)
-    return Setup(source, layers, resolve_dtype(features), features.batch_s, str(mix) if mix else None, features.storage)
+    return Setup(
+        source, layers, resolve_dtype(features), features.batch_s, str(mix) if mix else None, features.storage
+    )
 
 
 def load(features: FeaturesConfig | Setup, cache: Path | None = None) -> Upstream:
@@ -98,26 +104,38 @@ def layer_numbers(upstream: Upstream, layers: str | int | list) -> list[int]:
     return [upstream.num_layers - 1 if n == "last" else n for n in wanted]
 
 
-def encode_waves(upstream: Upstream, waves: list[np.ndarray], layers: str | int | list = "last",
-                 batch_s: float = 80.0, ids: list[str] | None = None, mix: Mix | None = None) -> list[np.ndarray]:
-    """Features (T, D) float32 of each wave (N,), 16 kHz; several layers are concatenated along D, or mixed by ``mix``.
+def encode_waves(
+    upstream: Upstream,
+    waves: list[np.ndarray],
+    layers: str | int | list = "last",
+    batch_s: float = 80.0,
+    ids: list[str] | None = None,
+    mix: Mix | None = None,
+) -> list[np.ndarray]:
+    """Features (T, D) float32 of each wave (N,), 16 kHz; several layers are concatenated along D, or mixed by
+    ``mix``.
 
-    Waves that the upstream takes together share a batch of at most ``batch_s`` seconds; waves longer than it takes are
-    cut into windows. UpstreamError names the wave (by ``ids``) whose features are not numbers.
+    Waves that the upstream takes together share a batch of at most ``batch_s`` seconds; waves longer than it
+    takes are cut into windows. UpstreamError names the wave (by ``ids``) whose features are not numbers.
     """
     import numpy as np
 
     joined, _ = encode_raw(upstream, waves, layers, batch_s, mix)
     for w, feats in enumerate(joined):
         if not np.isfinite(feats).all():
-            raise UpstreamError(f"{upstream.name}: the features of {ids[w] if ids else f'clip {w + 1}'} are not finite "
-                                "numbers; use features.dtype=float32, or the weights are damaged")
+            raise UpstreamError(
+                f"{upstream.name}: the features of {ids[w] if ids else f'clip {w + 1}'} are not finite "
+                "numbers; use features.dtype=float32, or the weights are damaged"
+            )
     return joined
 
 
-def encode_raw(upstream: Upstream, waves: list[np.ndarray], layers: str | int | list, batch_s: float,
-               mix: Mix | None) -> tuple[list[np.ndarray], float]:
-    """As :func:`encode_waves`, without a look at the values; and the seconds that were encoded, padding included."""
+def encode_raw(
+    upstream: Upstream, waves: list[np.ndarray], layers: str | int | list, batch_s: float, mix: Mix | None
+) -> tuple[list[np.ndarray], float]:
+    """As :func:`encode_waves`, without a look at the values; and the seconds that were encoded, padding
+    included.
+    """
     import numpy as np
 
     numbers = mix.layers if mix else layer_numbers(upstream, layers)
@@ -125,7 +143,7 @@ def encode_raw(upstream: Upstream, waves: list[np.ndarray], layers: str | int | 
     for w, wave in enumerate(waves):
         step = upstream.max_samples or max(1, len(wave))
         for start in range(0, max(1, len(wave)), step):
-            windows[w, start] = wave[start:start + step]
+            windows[w, start] = wave[start : start + step]
     encoded: dict[tuple[int, int], np.ndarray] = {}
     padded = 0
     for batch in _batches(upstream, {place: len(samples) for place, samples in windows.items()}, batch_s):
@@ -138,11 +156,17 @@ def encode_raw(upstream: Upstream, waves: list[np.ndarray], layers: str | int | 
     return joined, padded / SAMPLE_RATE
 
 
-def _batches(upstream: Upstream, samples: dict[tuple[int, int], int], batch_s: float) -> Iterator[list[tuple[int, int]]]:
-    """Places of like length that the upstream takes together, at most ``batch_s`` seconds with their padding."""
+def _batches(
+    upstream: Upstream, samples: dict[tuple[int, int], int], batch_s: float
+) -> Iterator[list[tuple[int, int]]]:
+    """Places of like length that the upstream takes together, at most ``batch_s`` seconds with their
+    padding.
+    """
     budget = min(batch_s, upstream.best_batch_s or batch_s) * SAMPLE_RATE
     batch, total, last = [], 0, None
-    for place in sorted(samples, key=lambda p: upstream.batch_key(samples[p])):  # equal keys stay in their order
+    for place in sorted(
+        samples, key=lambda p: upstream.batch_key(samples[p])
+    ):  # equal keys stay in their order
         key = upstream.batch_key(samples[place])
         if batch and (total + key > budget or (key != last and not upstream.packs)):
             yield batch
@@ -158,7 +182,9 @@ def shape(setup: Setup) -> dict:
     import numpy as np
 
     upstream = load(setup)
-    feats, = encode_waves(upstream, [np.zeros(SAMPLE_RATE, dtype=np.float32)], setup.layers, mix=load_mix(setup))
+    (feats,) = encode_waves(
+        upstream, [np.zeros(SAMPLE_RATE, dtype=np.float32)], setup.layers, mix=load_mix(setup)
+    )
     return {"dim": feats.shape[1], "frame_rate": upstream.frame_rate}
 
 
@@ -179,17 +205,21 @@ class Shard:
 
     @staticmethod
     def read(message: dict) -> list[np.ndarray]:
-        """The waves (N,) of a message, each at its speed; DataError if one is not the audio that stage 1 wrote."""
+        """The waves (N,) of a message, each at its speed; DataError if one is not the audio that stage 1
+        wrote.
+        """
         from xlt.audio.augment.speed import perturb
 
         return [perturb(read_audio(key, path, sha), speed) for key, path, sha, speed in message["utts"]]
 
     def run(self, message: dict, waves: list[np.ndarray] | None = None) -> dict:
-        """Encode one batch ``{"ark": archive to append to, "utts": [[content key, wav, audio hash or None, speed], …]}``.
+        """Encode one batch ``{"ark": archive to append to, "utts": [[content key, wav, audio hash or None,
+        speed], …]}``.
 
-        ``waves``: what :meth:`read` gave for it, if that was done before. Returns ``{"entries": {content key: [offset,
-        frames, crc32]}, "bad": {content key: what is wrong with its features}, "dim": D, "frame_rate": Hz, "audio_s":
-        seconds of audio, "padded_s": the same with padding}``; what is bad is not stored.
+        ``waves``: what :meth:`read` gave for it, if that was done before. Returns ``{"entries": {content key:
+        [offset, frames, crc32]}, "bad": {content key: what is wrong with its features}, "dim": D,
+        "frame_rate": Hz, "audio_s": seconds of audio, "padded_s": the same with padding}``; what is bad is
+        not stored.
         """
         import numpy as np
 
@@ -200,17 +230,27 @@ class Shard:
         waves = self.read(message) if waves is None else waves
         keys = [key for key, *_ in message["utts"]]
         feats, padded_s = encode_raw(self.upstream, waves, self.setup.layers, self.setup.batch_s, self.mix)
-        bad = {key: "not finite numbers" for key, m in zip(keys, feats, strict=True) if not np.isfinite(m).all()}
+        bad = {
+            key: "not finite numbers" for key, m in zip(keys, feats, strict=True) if not np.isfinite(m).all()
+        }
         with ArkWriter(Path(message["ark"]), self.setup.storage) as writer:
             for key, matrix in zip(keys, feats, strict=True):
                 if key not in bad:
                     writer.write(key, matrix)
-        return {"entries": {key: list(e[:3]) for key, e in writer.entries.items()}, "bad": bad, "dim": feats[0].shape[1],
-                "frame_rate": self.upstream.frame_rate, "audio_s": sum(map(len, waves)) / SAMPLE_RATE, "padded_s": padded_s}
+        return {
+            "entries": {key: list(e[:3]) for key, e in writer.entries.items()},
+            "bad": bad,
+            "dim": feats[0].shape[1],
+            "frame_rate": self.upstream.frame_rate,
+            "audio_s": sum(map(len, waves)) / SAMPLE_RATE,
+            "padded_s": padded_s,
+        }
 
 
 def read_audio(utt: str, path: str, sha: str | None) -> np.ndarray:
-    """The wave (N,), 16 kHz, of utterance ``utt``; DataError if it cannot be read or has not the hash ``sha`` (None: any)."""
+    """The wave (N,), 16 kHz, of utterance ``utt``; DataError if it cannot be read or has not the hash ``sha``
+    (None: any).
+    """
     from xlt.audio.files import read_wav
 
     try:
@@ -218,8 +258,10 @@ def read_audio(utt: str, path: str, sha: str | None) -> np.ndarray:
     except DataError as err:
         raise DataError(f"utterance {utt}: {err}; run stage 1 (data) again with --force") from None
     if sha and audio_hash(wave) != sha:
-        raise DataError(f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from utt2audio): "
-                        "changed or cut short; run stage 1 (data) again with --force")
+        raise DataError(
+            f"utterance {utt}: {path}: is not the audio that stage 1 wrote (its hash differs from utt2audio):"
+            " changed or cut short; run stage 1 (data) again with --force"
+        )
     return wave
 
 
@@ -233,7 +275,9 @@ def audio_hash(wave: np.ndarray) -> str:
 
 
 def one_thread() -> None:
-    """Let torch use one thread: several in one process waste processor time, and processes are what is parallel."""
+    """Let torch use one thread: several in one process waste processor time, and processes are what is
+    parallel.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
@@ -241,13 +285,17 @@ def one_thread() -> None:
 
 
 class Ahead:
-    """Runs messages of a :class:`Shard` one after the other; the next one's audio is read while one is encoded."""
+    """Runs messages of a :class:`Shard` one after the other; the next one's audio is read while one is
+    encoded.
+    """
 
     def __init__(self, shard: Shard):
         self.shard = shard
 
     def run(self, messages: Iterable[dict]) -> Iterator[dict | Exception]:
-        """An answer a message, in order; or the XltError or OSError that it met. ``messages`` is read in a thread."""
+        """An answer a message, in order; or the XltError or OSError that it met. ``messages`` is read in a
+        thread.
+        """
         from queue import Queue
         from threading import Thread
 

@@ -35,11 +35,12 @@ _BATCH_S = 20.0  # speech encoded at once, seconds: the hidden states of all lay
 
 
 def make(ctx: Context) -> Path:
-    """``dump/<upstream>/mix``, learned on the first ``features.mix_minutes`` of the training speech, or taken over.
+    """``dump/<upstream>/mix``, learned on the first ``features.mix_minutes`` of the training speech, or taken
+    over.
 
-    Holds ``mix.json``, ``mix.npz`` and the figure ``mix.svg``. Training budgets that are no shorter have the same speech
-    first, and so the same mix. Nothing but training speech is read. A recipe that starts from another model takes the
-    mix that this one was trained with.
+    Holds ``mix.json``, ``mix.npz`` and the figure ``mix.svg``. Training budgets that are no shorter have the
+    same speech first, and so the same mix. Nothing but training speech is read. A recipe that starts from
+    another model takes the mix that this one was trained with.
     """
     out, theirs = ctx.dump / "mix", _theirs(ctx)
     run_unit(ctx, _taken(ctx, out, theirs) if theirs else _learned(ctx, out))
@@ -48,7 +49,9 @@ def make(ctx: Context) -> Path:
 
 @dataclass(frozen=True)
 class _Speech:
-    """What the probe hears: tables by utterance; ``seconds`` in all, ``everything``: no training speech is left."""
+    """What the probe hears: tables by utterance; ``seconds`` in all, ``everything``: no training speech is
+    left.
+    """
 
     wavs: dict[str, str]
     texts: dict[str, str]
@@ -63,7 +66,10 @@ class _Speech:
     @property
     def digest(self) -> str:
         """Of ids, sounds and texts, whatever set they stand in."""
-        lines = [f"{u} {self.hashes.get(u) or digest(Path(self.wavs[u]))} {self.texts[u]}\n" for u in sorted(self.wavs)]
+        lines = [
+            f"{u} {self.hashes.get(u) or digest(Path(self.wavs[u]))} {self.texts[u]}\n"
+            for u in sorted(self.wavs)
+        ]
         return hashlib.sha256("".join(lines).encode()).hexdigest()[:20]
 
 
@@ -72,17 +78,25 @@ def _speech(ctx: Context) -> _Speech:
     folder, minutes = ctx.data / ctx.cfg.train_set, ctx.cfg.features.mix_minutes
     need(ctx, folder / "wav.scp", folder / "text", stage="data")
     wavs, texts = read_table(folder / "wav.scp"), read_table(folder / "text")
-    hashes, said, contents = (read_table(t) if t.exists() else {}
-                              for t in (folder / "utt2audio", folder / "utt2dur", ctx.data / "all" / "utt2content"))
+    hashes, said, contents = (
+        read_table(t) if t.exists() else {}
+        for t in (folder / "utt2audio", folder / "utt2dur", ctx.data / "all" / "utt2content")
+    )
     durations = {u: float(said[u]) if u in said else _seconds(u, path) for u, path in wavs.items()}
     chosen = budget(durations, {u: contents.get(u, u) for u in wavs}, minutes)
     if not chosen:
-        raise DataError(f"{folder}: no utterance fits into features.mix_minutes={minutes:g} to learn the layer mix from; "
-                        "ask for more minutes" if wavs else f"{folder}: no utterances; run stage 1 (data) again")
+        raise DataError(
+            f"{folder}: no utterance fits into features.mix_minutes={minutes:g} to learn the layer mix from; "
+            "ask for more minutes"
+            if wavs
+            else f"{folder}: no utterances; run stage 1 (data) again"
+        )
     without = [u for u in chosen if not texts.get(u, "").strip()]
     if without:
-        raise DataError(f"{folder / 'text'}: {len(without)} utterances without a text (first: {without[0]}); the layer mix "
-                        "is learned from texts: add them, or take features.layers=last")
+        raise DataError(
+            f"{folder / 'text'}: {len(without)} utterances without a text (first: {without[0]}); the layer"
+            " mix is learned from texts: add them, or take features.layers=last"
+        )
     tables = ({u: table[u] for u in chosen if u in table} for table in (wavs, texts, hashes, durations))
     return _Speech(*tables, everything=len(chosen) == len(wavs))
 
@@ -93,19 +107,34 @@ def _seconds(utt: str, path: str) -> float:
     try:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, OSError) as err:
-        raise DataError(f"utterance {utt}: {path}: not readable as audio ({err}); run stage 1 (data) again") from None
+        raise DataError(
+            f"utterance {utt}: {path}: not readable as audio ({err}); run stage 1 (data) again"
+        ) from None
     return info.frames / info.samplerate
 
 
 def _learned(ctx: Context, out: Path) -> Unit:
     features = ctx.cfg.features
     speech = _speech(ctx)
-    config = ctx.cfg.section("features.mix_norm", "features.mix_head", "features.mix_minutes", "features.mix_updates",
-                             "features.mix_seed", "features.upstream", "features.path")
+    config = ctx.cfg.section(
+        "features.mix_norm",
+        "features.mix_head",
+        "features.mix_minutes",
+        "features.mix_updates",
+        "features.mix_seed",
+        "features.upstream",
+        "features.path",
+    )
     config |= {"features.dtype": resolve_dtype(features), "speech": speech.digest}
     inputs = [Path(features.path)] if features.path else []
-    return Unit("features", out, config, inputs, functools.partial(_learn, ctx, speech),
-                stale=lambda: changed_weights(read_stamp(out) or {}))
+    return Unit(
+        "features",
+        out,
+        config,
+        inputs,
+        functools.partial(_learn, ctx, speech),
+        stale=lambda: changed_weights(read_stamp(out) or {}),
+    )
 
 
 def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
@@ -124,31 +153,61 @@ def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
             say(f"  {upstream.name} has one layer: nothing to mix")
             return _write(ctx, setup, Mix([0], np.ones(1, np.float32), "none"), {}, partial)
         if speech.everything and minutes < 0.9 * features.mix_minutes:
-            say(f"  note: {ctx.cfg.train_set} has only {minutes:g} of the {features.mix_minutes:g} minutes that "
-                "features.mix_minutes asks for; takes them all")
-        say(f"  learns the weights of {count} layers on {minutes:g} minutes of {ctx.cfg.train_set} ({len(speech.wavs)} "
-            f"utterances), {features.mix_head} head, {features.mix_updates} updates")
-        settings = probe.Settings(features.mix_norm, features.mix_head, features.mix_updates, features.mix_seed)
+            say(
+                f"  note: {ctx.cfg.train_set} has only {minutes:g} of the {features.mix_minutes:g} minutes"
+                " that features.mix_minutes asks for; takes them all"
+            )
+        say(
+            f"  learns the weights of {count} layers on {minutes:g} minutes of {ctx.cfg.train_set}"
+            f" ({len(speech.wavs)} utterances), {features.mix_head} head, {features.mix_updates} updates"
+        )
+        settings = probe.Settings(
+            features.mix_norm, features.mix_head, features.mix_updates, features.mix_seed
+        )
         hidden, moments = _encode(upstream, speech, settings.norm, partial / ".hidden")
         with Progress("layer mix", settings.updates, "updates") as progress:
-            found = probe.learn(list(hidden.values()), [speech.texts[u] for u in hidden], moments, settings, progress.add)
+            found = probe.learn(
+                list(hidden.values()), [speech.texts[u] for u in hidden], moments, settings, progress.add
+            )
     corpus = settings.norm == "corpus"
-    mix = Mix(list(range(count)), found.weights, settings.norm, moments.mean.astype(np.float32) if corpus else None,
-              moments.std.astype(np.float32) if corpus else None)
+    mix = Mix(
+        list(range(count)),
+        found.weights,
+        settings.norm,
+        moments.mean.astype(np.float32) if corpus else None,
+        moments.std.astype(np.float32) if corpus else None,
+    )
     if found.left_out:
         names = [list(hidden)[n] for n in found.left_out]
         say(f"  {len(names)} utterances left out, too short for their texts (first: {names[0]})")
-    say("  layer weights from 0: " + " ".join(f"{w:.2f}" for w in mix.weights) + f"; CTC loss {found.loss:.2f} a character")
-    facts = {"head": settings.head, "minutes": minutes, "utterances": len(hidden) - len(found.left_out),
-             "left_out": len(found.left_out), "updates": settings.updates, "seed": settings.seed, "lr": probe.LR,
-             "weights_lr": probe.WEIGHTS_LR, "loss": round(found.loss, 4), "seconds": round(time.monotonic() - start, 1)}
+    say(
+        "  layer weights from 0: "
+        + " ".join(f"{w:.2f}" for w in mix.weights)
+        + f"; CTC loss {found.loss:.2f} a character"
+    )
+    facts = {
+        "head": settings.head,
+        "minutes": minutes,
+        "utterances": len(hidden) - len(found.left_out),
+        "left_out": len(found.left_out),
+        "updates": settings.updates,
+        "seed": settings.seed,
+        "lr": probe.LR,
+        "weights_lr": probe.WEIGHTS_LR,
+        "loss": round(found.loss, 4),
+        "seconds": round(time.monotonic() - start, 1),
+    }
     return _write(ctx, setup, mix, facts, partial)
 
 
-def _encode(upstream: Upstream, speech: _Speech, norm: str, scratch: Path) -> tuple[dict[str, np.ndarray], Moments]:
-    """Hidden states (T, L, D) of each utterance, float16 in the file ``scratch``, and their moments in full precision.
+def _encode(
+    upstream: Upstream, speech: _Speech, norm: str, scratch: Path
+) -> tuple[dict[str, np.ndarray], Moments]:
+    """Hidden states (T, L, D) of each utterance, float16 in the file ``scratch``, and their moments in full
+    precision.
 
-    For norm ``frame`` they are layer-normed. The file is gone from its folder, and its space with the last use.
+    For norm ``frame`` they are layer-normed. The file is gone from its folder, and its space with the last
+    use.
     """
     import numpy as np
     import torch
@@ -164,13 +223,20 @@ def _encode(upstream: Upstream, speech: _Speech, norm: str, scratch: Path) -> tu
         batches[-1].append(utt)
         size += speech.durations[utt]
     layers, places, moments = list(range(upstream.num_layers)), {}, Moments()
-    with scratch.open("wb") as handle, Progress("hidden states for the layer mix", round(speech.seconds), "s") as progress:
+    with (
+        scratch.open("wb") as handle,
+        Progress("hidden states for the layer mix", round(speech.seconds), "s") as progress,
+    ):
         for batch in batches:
             waves = [read_audio(utt, speech.wavs[utt], speech.hashes.get(utt)) for utt in batch]
-            for utt, joined in zip(batch, encode_waves(upstream, waves, layers, _BATCH_S, batch), strict=True):
+            for utt, joined in zip(
+                batch, encode_waves(upstream, waves, layers, _BATCH_S, batch), strict=True
+            ):
                 hidden = joined.reshape(len(joined), len(layers), -1)  # (T, L, D)
                 if norm == "frame":
-                    hidden = torch.nn.functional.layer_norm(torch.from_numpy(hidden), hidden.shape[-1:]).numpy()
+                    hidden = torch.nn.functional.layer_norm(
+                        torch.from_numpy(hidden), hidden.shape[-1:]
+                    ).numpy()
                 places[utt] = (moments.frames, moments.frames + len(hidden))
                 moments.add(hidden)
                 handle.write(hidden.clip(-LARGEST, LARGEST).astype(np.float16).tobytes())
@@ -186,8 +252,18 @@ def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> 
 
     arrays = {"weights": mix.weights, "mean": mix.mean, "std": mix.std}
     np.savez(partial / "mix.npz", **{name: a for name, a in arrays.items() if a is not None})
-    write_json(partial / "mix.json", {"layers": mix.layers, "norm": mix.norm, **mix.facts(), **facts,
-                                      "upstream": setup.source.identity, "dtype": setup.dtype, "lang": ctx.cfg.lang})
+    write_json(
+        partial / "mix.json",
+        {
+            "layers": mix.layers,
+            "norm": mix.norm,
+            **mix.facts(),
+            **facts,
+            "upstream": setup.source.identity,
+            "dtype": setup.dtype,
+            "lang": ctx.cfg.lang,
+        },
+    )
     _draw(mix, setup, ctx.cfg.lang, partial)
     return {"mix": mix.digest, "weights": seen_weights(setup.source)}
 
@@ -205,8 +281,10 @@ def _theirs(ctx: Context) -> Path | None:
         raise ConfigError("features.mix_from: is this very recipe; leave it out to learn the mix here")
     missing = [theirs / name for name in FILES if not (theirs / name).exists()]
     if missing:
-        raise DataError(f"features.mix_from: {missing[0]}: not there; run stage 3 (features) with features.layers=mix and "
-                        f"features.upstream={ctx.cfg.features.upstream} in {recipe} first")
+        raise DataError(
+            f"features.mix_from: {missing[0]}: not there; run stage 3 (features) with features.layers=mix and"
+            f" features.upstream={ctx.cfg.features.upstream} in {recipe} first"
+        )
     return theirs
 
 
@@ -233,6 +311,11 @@ def _take(ctx: Context, theirs: Path, partial: Path) -> dict:
 
 def _draw(mix: Mix, setup: Setup, lang: str, partial: Path) -> None:
     """Write the figure of a mix that was learned on ``lang``."""
-    weights = {str(n): [Bar(0, 100 * w, 100 * w, 100 * w)] for n, w in zip(mix.layers, map(float, mix.weights), strict=True)}
+    weights = {
+        str(n): [Bar(0, 100 * w, 100 * w, 100 * w)]
+        for n, w in zip(mix.layers, map(float, mix.weights), strict=True)
+    }
     title = f"Layer mix of {setup.source.upstream}, learned on {lang}"
-    (partial / "mix.svg").write_text(bars(title, ["weight of each layer, percent"], weights), encoding="utf-8")
+    (partial / "mix.svg").write_text(
+        bars(title, ["weight of each layer, percent"], weights), encoding="utf-8"
+    )

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import torch
 
 
-
 LARGEST = 65504.0  # of float16
 
 
@@ -25,10 +24,12 @@ FILES = ("mix.json", "mix.npz")
 
 @dataclass(frozen=True)
 class Mix:
-    """Frozen weights of a sum over ``layers``; each layer is standardised as ``norm`` says before it is weighted.
+    """Frozen weights of a sum over ``layers``; each layer is standardised as ``norm`` says before it is
+    weighted.
 
     ``none``: not at all; ``frame``: layer norm of each frame without parameters, as s3prl's Featurizer with
-    ``normalize``; ``corpus``: ``mean`` 0 and ``std`` 1 of each dimension over the probe's speech, both (L, D).
+    ``normalize``; ``corpus``: ``mean`` 0 and ``std`` 1 of each dimension over the probe's speech, both (L,
+    D).
     """
 
     layers: list[int]
@@ -40,9 +41,11 @@ class Mix:
 
     @classmethod
     def load(cls, folder: Path, upstream: dict | None = None) -> Mix:
-        """The mix that :func:`make` left in ``folder`` (``mix.json``, ``mix.npz``); DataError if it is damaged.
+        """The mix that :func:`make` left in ``folder`` (``mix.json``, ``mix.npz``); DataError if it is
+        damaged.
 
-        With ``upstream``, the identity of what it will be applied to, UpstreamError if it was learned with another.
+        With ``upstream``, the identity of what it will be applied to, UpstreamError if it was learned with
+        another.
         """
         import numpy as np
 
@@ -50,31 +53,63 @@ class Mix:
             facts = json.loads((folder / "mix.json").read_text(encoding="utf-8"))
             with np.load(folder / "mix.npz") as arrays:
                 found = {name: arrays[name] for name in arrays.files}
-            mix = cls(facts["layers"], found["weights"], facts["norm"], found.get("mean"), found.get("std"),
-                      facts.get("from"))
+            mix = cls(
+                facts["layers"],
+                found["weights"],
+                facts["norm"],
+                found.get("mean"),
+                found.get("std"),
+                facts.get("from"),
+            )
             mix._check(facts.get("digest"))
         except FileNotFoundError as err:
-            raise DataError(f"{err.filename}: no such file; stage 3 (features) with features.layers=mix makes it") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as err:
-            raise DataError(f"{folder}: the layer mix is damaged ({err}); make it again with --stage 3 --force") from None
+            raise DataError(
+                f"{err.filename}: no such file; stage 3 (features) with features.layers=mix makes it"
+            ) from None
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            EOFError,
+            zipfile.BadZipFile,
+        ) as err:
+            raise DataError(
+                f"{folder}: the layer mix is damaged ({err}); make it again with --stage 3 --force"
+            ) from None
         if upstream is not None and facts.get("upstream", upstream) != upstream:
-            raise UpstreamError(f"{folder}: the layer mix was learned with {facts['upstream']}, but the upstream is "
-                                f"{upstream}; make it again with --stage 3 --force, or give the weights that it was learned with")
+            raise UpstreamError(
+                f"{folder}: the layer mix was learned with {facts['upstream']}, but the upstream is"
+                f" {upstream}; make it again with --stage 3 --force, or give the weights that it was learned"
+                " with"
+            )
         return mix
 
     def _check(self, said: str | None) -> None:
         """ValueError unless the arrays fit each other and have the digest that mix.json says."""
         shapes = {None if a is None else a.shape for a in (self.mean, self.std)}
-        fits = len(shapes) == 1 and (shapes == {None} if self.norm != "corpus" else
-                                     all(s is not None and len(s) == 2 and s[0] == len(self.layers) for s in shapes))
-        if self.norm not in ("none", "frame", "corpus") or self.weights.shape != (len(self.layers),) or not fits:
+        fits = len(shapes) == 1 and (
+            shapes == {None}
+            if self.norm != "corpus"
+            else all(s is not None and len(s) == 2 and s[0] == len(self.layers) for s in shapes)
+        )
+        if (
+            self.norm not in ("none", "frame", "corpus")
+            or self.weights.shape != (len(self.layers),)
+            or not fits
+        ):
             raise ValueError("mix.json and mix.npz do not fit each other")
         if said is not None and said != self.digest:
             raise ValueError(f"mix.npz has the digest {self.digest}, mix.json says {said}")
 
     def facts(self) -> dict:
         """``{"digest", "weights", "from"}``, what feats.json says of it."""
-        return {"digest": self.digest, "weights": [round(float(w), 6) for w in self.weights], "from": self.taken_from}
+        return {
+            "digest": self.digest,
+            "weights": [round(float(w), 6) for w in self.weights],
+            "from": self.taken_from,
+        }
 
     @property
     def digest(self) -> str:

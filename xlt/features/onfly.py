@@ -11,21 +11,36 @@ from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress
 from xlt.core.stage import Unit, run_unit, write_json
-from xlt.features.extract import Setup, layer_numbers, load, prepare, resolve_dtype, resolve_layers, upstream_class
+from xlt.features.extract import (
+    Setup,
+    layer_numbers,
+    load,
+    prepare,
+    resolve_dtype,
+    resolve_layers,
+    upstream_class,
+)
 from xlt.formats.tables import read_table, write_table
 from xlt.upstreams.base import check_layers
 
 
 def run(ctx: Context) -> None:
-    """Write ``dump/<upstream>_onfly/<set>/{utt2num_samples,feats.json}`` of the training, dev and test set."""
+    """Write ``dump/<upstream>_onfly/<set>/{utt2num_samples,feats.json}`` of the training, dev and test
+    set.
+    """
     features = ctx.cfg.features
     if [float(s) for s in features.speed] != [1.0]:
-        raise ConfigError(f"features.speed={features.speed}: features.on_the_fly hears speech at its own speed only; speed "
-                          "copies are made in the feature cache, with features.on_the_fly=false and a frozen upstream "
-                          "(train.freeze=upstream)")
+        raise ConfigError(
+            f"features.speed={features.speed}: features.on_the_fly hears speech at its own speed only; speed "
+            "copies are made in the feature cache, with features.on_the_fly=false and a frozen upstream "
+            "(train.freeze=upstream)"
+        )
     if features.mix_from is not None:
-        raise ConfigError("features.mix_from: features.on_the_fly learns its layer weights with the head; another "
-                          "language's are taken with features.on_the_fly=false and a frozen upstream (train.freeze=upstream)")
+        raise ConfigError(
+            "features.mix_from: features.on_the_fly learns its layer weights with the head; another"
+            " language's are taken with features.on_the_fly=false and a frozen upstream"
+            " (train.freeze=upstream)"
+        )
     sets = ctx.cfg.sets
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
 
@@ -57,8 +72,14 @@ def _unit(ctx: Context, name: str, facts) -> Unit:
         write_json(out / "feats.json", facts())
         return {"utterances": len(samples), "audio_s": round(sum(samples.values()) / SAMPLE_RATE, 1)}
 
-    return Unit("features", ctx.dump / name, config, inputs, make,
-                versions={p: importlib.metadata.version(p) for p in upstream_class(features.upstream).packages})
+    return Unit(
+        "features",
+        ctx.dump / name,
+        config,
+        inputs,
+        make,
+        versions={p: importlib.metadata.version(p) for p in upstream_class(features.upstream).packages},
+    )
 
 
 def _facts(setup: Setup, norm: str) -> dict:
@@ -68,13 +89,21 @@ def _facts(setup: Setup, norm: str) -> dict:
         numbers = layer_numbers(upstream, setup.layers)
         check_layers(upstream, numbers)
         count = len(numbers)
-    return {"on_the_fly": True, "dim": upstream.dim * count, "frame_rate": upstream.frame_rate,
-            "upstream": setup.source.identity, "layers": setup.layers, "dtype": setup.dtype,
-            **({"mix_norm": norm} if setup.layers == "mix" else {})}
+    return {
+        "on_the_fly": True,
+        "dim": upstream.dim * count,
+        "frame_rate": upstream.frame_rate,
+        "upstream": setup.source.identity,
+        "layers": setup.layers,
+        "dtype": setup.dtype,
+        **({"mix_norm": norm} if setup.layers == "mix" else {}),
+    }
 
 
 def _samples(ctx: Context, name: str) -> dict[str, int]:
-    """{utterance: samples} of set ``name``, each read whole; DataError if one is not the 16 kHz audio of stage 1."""
+    """{utterance: samples} of set ``name``, each read whole; DataError if one is not the 16 kHz audio of
+    stage 1.
+    """
     import soundfile
 
     from xlt.features.extract import read_audio
@@ -88,9 +117,11 @@ def _samples(ctx: Context, name: str) -> dict[str, int]:
         for utt, path in wavs.items():
             info = soundfile.info(path)
             if (info.samplerate, info.channels) != (SAMPLE_RATE, 1):
-                raise DataError(f"{data / 'wav.scp'}: utterance {utt}: {path}: {info.samplerate} Hz, {info.channels} channels; "
-                                "features.on_the_fly reads 16 kHz mono, which stage 1 makes: import this directory with "
-                                "data.reader=kaldi data.dir=DIR")
+                raise DataError(
+                    f"{data / 'wav.scp'}: utterance {utt}: {path}: {info.samplerate} Hz, {info.channels}"
+                    " channels; features.on_the_fly reads 16 kHz mono, which stage 1 makes: import this"
+                    " directory with data.reader=kaldi data.dir=DIR"
+                )
             samples[utt] = len(read_audio(utt, path, hashes.get(utt)))
             progress.add(1)
     return samples

@@ -21,9 +21,10 @@ from xlt.upstreams.base import choose_gpus, has_gpu
 class Pool:
     """Runs messages of :class:`Shard` in up to ``jobs`` processes; with one job and no GPU, in this process.
 
-    With GPUs (``ngpu`` as ``features.ngpu``) there is one process a GPU instead, and ``jobs`` is their number; without,
-    workers do not see any. Workers are started when there is work, kept from one set to the next (starting one costs
-    seconds), and killed by :meth:`close`. Shards are numbered from 1. ConfigError if there are not so many GPUs.
+    With GPUs (``ngpu`` as ``features.ngpu``) there is one process a GPU instead, and ``jobs`` is their
+    number; without, workers do not see any. Workers are started when there is work, kept from one set to the
+    next (starting one costs seconds), and killed by :meth:`close`. Shards are numbered from 1. ConfigError if
+    there are not so many GPUs.
     """
 
     def __init__(self, setup: Setup, jobs: int, ngpu: int | None = 0):
@@ -59,10 +60,12 @@ class Pool:
                 self.close()  # a worker may be about to answer what nobody waits for
 
     def _share(self, messages: list[dict]) -> Iterator[dict]:
-        """Each worker has the next message at hand while it encodes one; the last ones go to whoever is free."""
+        """Each worker has the next message at hand while it encodes one; the last ones go to whoever is
+        free.
+        """
         waiting = list(reversed(messages))
         with selectors.DefaultSelector() as ready:
-            workers = self.workers[:len(messages)]
+            workers = self.workers[: len(messages)]
             for worker in workers:
                 worker.send(waiting.pop())
                 ready.register(worker.process.stdout, selectors.EVENT_READ, worker)
@@ -88,8 +91,13 @@ class _Worker:
         self.noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close())
         path = os.pathsep.join(filter(None, [os.fspath(ROOT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": gpu}
-        self.process = subprocess.Popen([sys.executable, "-m", "xlt.features.worker"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.noise, env=environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "xlt.features.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.noise,
+            env=environment,
+        )
         self.send({"setup": setup.to_json(), "number": number})
 
     def send(self, message: dict) -> None:
@@ -100,7 +108,9 @@ class _Worker:
             self._died()
 
     def answers(self) -> Iterator[dict]:
-        """Whole answers that have come; two may come at once, so nothing of a pipe may hide in a buffer of Python's."""
+        """Whole answers that have come; two may come at once, so nothing of a pipe may hide in a buffer of
+        Python's.
+        """
         data = os.read(self.process.stdout.fileno(), 1 << 16)
         if not data:
             self._died()
@@ -119,10 +129,14 @@ class _Worker:
         last = self.noise.read().decode("utf-8", "replace").strip().splitlines()[-15:]
         self.close()
         if status == -signal.SIGKILL:
-            raise errors.StageError(f"features: worker {self.number} was killed, most likely because memory ran out; "
-                                    "lower --nj or features.batch_s and run the same command: it goes on from here")
-        raise errors.StageError(f"features: worker {self.number} ended with status {status}; its last lines:\n"
-                                + "\n".join(f"  {line}" for line in last))
+            raise errors.StageError(
+                f"features: worker {self.number} was killed, most likely because memory ran out; "
+                "lower --nj or features.batch_s and run the same command: it goes on from here"
+            )
+        raise errors.StageError(
+            f"features: worker {self.number} ended with status {status}; its last lines:\n"
+            + "\n".join(f"  {line}" for line in last)
+        )
 
     def close(self) -> None:
         self.process.kill()

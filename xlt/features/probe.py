@@ -1,4 +1,5 @@
-"""The probe: a small CTC head, learned together with one softmax weight a layer on a few minutes of hidden states.
+"""The probe: a small CTC head, learned together with one softmax weight a layer on a few minutes of hidden
+states.
 
 B clips of a batch, T frames, L layers, D feature dimensions, C characters and the blank.
 """
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     import torch
 
 LR = 0.002  # peak learning rate of the head
-WEIGHTS_LR = 0.02  # of the layer weights: at the head's rate they hardly leave their equal start in so few updates
+WEIGHTS_LR = (
+    0.02  # of the layer weights: at the head's rate they hardly leave their equal start in so few updates
+)
 WIDTH = 128  # of the blstm head: of the projection, and cells a direction
 DROPOUT = 0.2
 GRAD_CLIP = 5.0
@@ -38,7 +41,9 @@ class Settings:
 
 
 class Moments:
-    """First and second moments of hidden states over frames, layer against layer: what any mix of them comes to."""
+    """First and second moments of hidden states over frames, layer against layer: what any mix of them comes
+    to.
+    """
 
     def __init__(self):
         self.frames, self.total, self.products = 0, 0.0, 0.0
@@ -66,7 +71,9 @@ class Moments:
 
     @property
     def std(self) -> np.ndarray:
-        """(L, D), never less than a thousandth of the layer's mean deviation: a dead dimension must not blow up."""
+        """(L, D), never less than a thousandth of the layer's mean deviation: a dead dimension must not blow
+        up.
+        """
         import numpy as np
 
         std = np.sqrt(np.einsum("dll->ld", self.covariance).clip(min=0))
@@ -82,12 +89,18 @@ class Learned:
     left_out: list[int]  # utterances shorter than their text needs
 
 
-def learn(hidden: Sequence[np.ndarray], texts: list[str], moments: Moments, settings: Settings,
-          progress: Callable[[int], None] = lambda updates: None) -> Learned:
-    """Learn the layer weights from hidden states (T, L, D), layer-normed already for norm ``frame``, and their texts.
+def learn(
+    hidden: Sequence[np.ndarray],
+    texts: list[str],
+    moments: Moments,
+    settings: Settings,
+    progress: Callable[[int], None] = lambda updates: None,
+) -> Learned:
+    """Learn the layer weights from hidden states (T, L, D), layer-normed already for norm ``frame``, and
+    their texts.
 
-    The same arguments give the same weights on the same machine. DataError if no utterance can be learned from,
-    UpstreamError if the loss is not a number.
+    The same arguments give the same weights on the same machine. DataError if no utterance can be learned
+    from, UpstreamError if the loss is not a number.
     """
     import torch
 
@@ -96,8 +109,10 @@ def learn(hidden: Sequence[np.ndarray], texts: list[str], moments: Moments, sett
     left_out = [n for n, text in enumerate(texts) if len(hidden[n]) < _least_frames(text)]
     batches = _batches([len(h) for h in hidden], set(left_out))
     if not batches:
-        raise DataError(f"the layer mix cannot be learned: each of the {len(texts)} utterances has fewer frames than its "
-                        "text needs; do texts and recordings belong together?")
+        raise DataError(
+            f"the layer mix cannot be learned: each of the {len(texts)} utterances has fewer frames than its "
+            "text needs; do texts and recordings belong together?"
+        )
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         net = _network(moments, settings, len(chars) + 1)
@@ -107,7 +122,9 @@ def learn(hidden: Sequence[np.ndarray], texts: list[str], moments: Moments, sett
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread inside: sums then have one order, whatever the machine is busy with."""
+    """Let torch compute with one thread inside: sums then have one order, whatever the machine is busy
+    with.
+    """
     import torch
 
     threads = torch.get_num_threads()
@@ -133,14 +150,22 @@ def _batches(frames: list[int], without: set[int]) -> list[list[int]]:
     return batches
 
 
-def _train(net: torch.nn.Module, hidden: Sequence[np.ndarray], targets: list[torch.Tensor], batches: list[list[int]],
-           settings: Settings, progress: Callable[[int], None]) -> float:
+def _train(
+    net: torch.nn.Module,
+    hidden: Sequence[np.ndarray],
+    targets: list[torch.Tensor],
+    batches: list[list[int]],
+    settings: Settings,
+    progress: Callable[[int], None],
+) -> float:
     import numpy as np
     import torch
 
     head = [p for name, p in net.named_parameters() if name != "weights"]
     optim = torch.optim.Adam([{"params": head, "lr": LR}, {"params": [net.weights], "lr": WEIGHTS_LR}])
-    schedule = torch.optim.lr_scheduler.LambdaLR(optim, lambda n: 0.5 + 0.5 * math.cos(math.pi * n / settings.updates))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optim, lambda n: 0.5 + 0.5 * math.cos(math.pi * n / settings.updates)
+    )
     rng, order, losses = np.random.default_rng(settings.seed), [], []
     for update in range(settings.updates):
         order = order or list(rng.permutation(len(batches)))
@@ -148,14 +173,17 @@ def _train(net: torch.nn.Module, hidden: Sequence[np.ndarray], targets: list[tor
         lengths = torch.tensor([len(hidden[n]) for n in chosen])
         padded = torch.zeros(len(chosen), int(lengths.max()), *hidden[chosen[0]].shape[1:])  # (B, T, L, D)
         for row, n in zip(padded, chosen, strict=True):
-            row[:len(hidden[n])] = torch.from_numpy(np.asarray(hidden[n], np.float32))
+            row[: len(hidden[n])] = torch.from_numpy(np.asarray(hidden[n], np.float32))
         logits = net(padded, lengths).log_softmax(-1).transpose(0, 1)  # (T, B, C)
         sizes = torch.tensor([len(targets[n]) for n in chosen])
-        loss = torch.nn.functional.ctc_loss(logits, torch.cat([targets[n] for n in chosen]), lengths, sizes,
-                                            reduction="sum")
+        loss = torch.nn.functional.ctc_loss(
+            logits, torch.cat([targets[n] for n in chosen]), lengths, sizes, reduction="sum"
+        )
         if not torch.isfinite(loss):
-            raise UpstreamError(f"the layer mix cannot be learned: the probe's loss is {loss.item()} at update {update + 1}; "
-                                "features.mix_norm=corpus and features.dtype=float32 are the safe settings")
+            raise UpstreamError(
+                f"the layer mix cannot be learned: the probe's loss is {loss.item()} at update {update + 1}; "
+                "features.mix_norm=corpus and features.dtype=float32 are the safe settings"
+            )
         optim.zero_grad()
         (loss / len(chosen)).backward()
         torch.nn.utils.clip_grad_norm_(head, GRAD_CLIP)
@@ -163,7 +191,7 @@ def _train(net: torch.nn.Module, hidden: Sequence[np.ndarray], targets: list[tor
         schedule.step()
         losses.append(loss.item() / int(sizes.sum()))
         progress(1)
-    last = losses[-max(1, len(losses) // 10):]
+    last = losses[-max(1, len(losses) // 10) :]
     return sum(last) / len(last)
 
 
@@ -173,9 +201,11 @@ def _network(moments: Moments, settings: Settings, classes: int) -> torch.nn.Mod
     layers, dim = moments.mean.shape
 
     class Probe(torch.nn.Module):
-        """Weighted sum of the layers (s3prl's Featurizer: softmax over weights that start at 0), then the head.
+        """Weighted sum of the layers (s3prl's Featurizer: softmax over weights that start at 0), then the
+        head.
 
-        Between them the sum is brought to mean 0 and deviation 1 a dimension, as training does with what is stored.
+        Between them the sum is brought to mean 0 and deviation 1 a dimension, as training does with what is
+        stored.
         """
 
         def __init__(self):
@@ -186,7 +216,9 @@ def _network(moments: Moments, settings: Settings, classes: int) -> torch.nn.Mod
                 self.register_buffer(name, torch.from_numpy(array).float())
             self.dropout = torch.nn.Dropout(DROPOUT)
             blstm = settings.head == "blstm"
-            self.project = torch.nn.Sequential(torch.nn.Linear(dim, WIDTH), torch.nn.LayerNorm(WIDTH)) if blstm else None
+            self.project = (
+                torch.nn.Sequential(torch.nn.Linear(dim, WIDTH), torch.nn.LayerNorm(WIDTH)) if blstm else None
+            )
             self.lstm = torch.nn.LSTM(WIDTH, WIDTH, batch_first=True, bidirectional=True) if blstm else None
             self.out = torch.nn.Linear(2 * WIDTH if blstm else dim, classes)
 
@@ -194,7 +226,9 @@ def _network(moments: Moments, settings: Settings, classes: int) -> torch.nn.Mod
             """(B, T, L, D), (B,) → (B, T, C)."""
             factor = torch.softmax(self.weights, 0)[:, None] * self.scale  # (L, D)
             with torch.no_grad():
-                deviation = torch.einsum("ld,kd,dlk->d", factor, factor, self.covariance).clamp(min=1e-10).sqrt()
+                deviation = (
+                    torch.einsum("ld,kd,dlk->d", factor, factor, self.covariance).clamp(min=1e-10).sqrt()
+                )
             x = (torch.einsum("btld,ld->btd", hidden, factor) - (factor * self.mean).sum(0)) / deviation
             inside = torch.arange(x.shape[1])[None, :] < lengths[:, None]
             x = self.dropout(x * inside[..., None])

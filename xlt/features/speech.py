@@ -14,7 +14,9 @@ FEATS = "xlt_feats"  # ESPnet's name for the loader of features that espnet_task
 
 @dataclass(frozen=True)
 class Speech:
-    """Files of a set. ``kind`` is ESPnet's loader of ``scp``; ``lengths`` holds frames, or samples of a sound."""
+    """Files of a set. ``kind`` is ESPnet's loader of ``scp``; ``lengths`` holds frames, or samples of a
+    sound.
+    """
 
     scp: Path
     kind: str
@@ -28,7 +30,9 @@ class Speech:
 
     @property
     def content(self) -> Path:
-        """What says which features these are: of ours the audio, since archives may be made again elsewhere; else the scp."""
+        """What says which features these are: of ours the audio, since archives may be made again elsewhere;
+        else the scp.
+        """
         audio = self.info.with_name("utt2audio")
         return audio if audio.exists() else self.scp
 
@@ -40,10 +44,14 @@ class Speech:
 
 
 def speech(ctx: Context, name: str) -> Speech:
-    """The files of set ``name``. Where stage 3 wrote texts (for speed copies), those are read; phones are stage 4's."""
+    """The files of set ``name``. Where stage 3 wrote texts (for speed copies), those are read; phones are
+    stage 4's.
+    """
     data, dump = ctx.data / name, ctx.dump / name
     if ctx.cfg.features.on_the_fly:
-        return Speech(data / "wav.scp", "sound", dump / "utt2num_samples", dump / "feats.json", ctx.text(name))
+        return Speech(
+            data / "wav.scp", "sound", dump / "utt2num_samples", dump / "feats.json", ctx.text(name)
+        )
     copied = ctx.cfg.tokens.type != "phone" and (dump / "text").exists()
     text = dump / "text" if copied else ctx.text(name)
     return Speech(dump / "feats.scp", FEATS, dump / "utt2num_frames", dump / "feats.json", text)
@@ -63,5 +71,7 @@ def check_archives(scp: Path) -> None:
         except OSError:
             raise DataError(f"{scp}: {utt}: {ark}: no such file; run stage 3 (features) again") from None
         if size <= offset:
-            raise DataError(f"{scp}: {utt}: {ark}: is {size} bytes long, the features start at {offset}: cut short; run "
-                            "stage 3 (features) again")
+            raise DataError(
+                f"{scp}: {utt}: {ark}: is {size} bytes long, the features start at {offset}: cut short; run "
+                "stage 3 (features) again"
+            )

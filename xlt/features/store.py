@@ -1,4 +1,6 @@
-"""Stage 3: each set's audio is looked up in the shared store, what is missing is encoded, and scp files point there."""
+"""Stage 3: each set's audio is looked up in the shared store, what is missing is encoded, and scp files point
+there.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,15 @@ from xlt.core.errors import DataError, UpstreamError
 from xlt.core.log import Progress, say
 from xlt.core.stage import Unit, read_stamp, run_unit, write_json
 from xlt.features.cache import Key
-from xlt.features.extract import Setup, load_mix, prepare, resolve_dtype, resolve_layers, shape, upstream_class
+from xlt.features.extract import (
+    Setup,
+    load_mix,
+    prepare,
+    resolve_dtype,
+    resolve_layers,
+    shape,
+    upstream_class,
+)
 from xlt.formats.archives import Entry
 from xlt.formats.tables import read_table, write_table
 from xlt.upstreams.base import changed_weights, seen, seen_weights
@@ -57,7 +67,9 @@ def run(ctx: Context) -> None:
 
 
 class Store:
-    """Makes the sets of one run; the weights are found, and the workers started, once and only if there is work."""
+    """Makes the sets of one run; the weights are found, and the workers started, once and only if there is
+    work.
+    """
 
     def __init__(self, ctx: Context, mix: Path | None = None):
         from xlt.fetch.files import cache_root
@@ -100,19 +112,32 @@ class Store:
         """The unit of set ``name``; cheap: no weights are looked at."""
         features, data = self.ctx.cfg.features, self.ctx.data / name
         config = self.ctx.cfg.section("features.upstream", "features.path", "features.storage")
-        config |= {"features.layers": resolve_layers(features), "features.dtype": resolve_dtype(features),
-                   "features.speed": self.speeds(name)}
+        config |= {
+            "features.layers": resolve_layers(features),
+            "features.dtype": resolve_dtype(features),
+            "features.speed": self.speeds(name),
+        }
         inputs = [data / "wav.scp", data / "utt2audio"] + ([Path(features.path)] if features.path else [])
         if self.speeds(name) != [1.0]:
             inputs += [data / "text", data / "utt2spk"]
         if self.mix:
             inputs += [self.mix / "mix.json", self.mix / "mix.npz"]
         versions = {p: importlib.metadata.version(p) for p in upstream_class(features.upstream).packages}
-        return Unit("features", self.ctx.dump / name, config, inputs, lambda partial: self.make(name, partial),
-                    resume=True, versions=versions, stale=lambda: self.stale(name))
+        return Unit(
+            "features",
+            self.ctx.dump / name,
+            config,
+            inputs,
+            lambda partial: self.make(name, partial),
+            resume=True,
+            versions=versions,
+            stale=lambda: self.stale(name),
+        )
 
     def stale(self, name: str) -> str | None:
-        """What has changed beside settings and inputs: archives that are gone or cut short, weights, users' own audio."""
+        """What has changed beside settings and inputs: archives that are gone or cut short, weights, users'
+        own audio.
+        """
         stamp = read_stamp(self.ctx.dump / name) or {}
         for path, size in stamp.get("archives", {}).items():
             try:
@@ -122,7 +147,9 @@ class Store:
                 return f"{path} is gone"
         if changed := changed_weights(stamp):
             return changed
-        if "audio_files" in stamp and stamp["audio_files"] != _audio_files(read_table(self.ctx.data / name / "wav.scp")):
+        if "audio_files" in stamp and stamp["audio_files"] != _audio_files(
+            read_table(self.ctx.data / name / "wav.scp")
+        ):
             return "audio changed"
         return None
 
@@ -133,7 +160,9 @@ class Store:
             Key(Path(stamp["store"])).use(self.ctx.dump / name)
 
     def make(self, name: str, partial: Path) -> dict:
-        """Encode what of set ``name`` the store lacks, going on from the plan in ``partial``, and write the tables."""
+        """Encode what of set ``name`` the store lacks, going on from the plan in ``partial``, and write the
+        tables.
+        """
         data = self.ctx.data / name
         rows = self.rows(name)
         out, key = self.ctx.dump / name, self.key
@@ -150,7 +179,9 @@ class Store:
                 key.keep(**shape(self.setup))
             places = plan.entries()
         facts, meta = key.facts, self._meta(name)
-        write_table(partial / "feats.scp", {r.utt: f"{places[r.key][0]}:{places[r.key][1].offset}" for r in rows})
+        write_table(
+            partial / "feats.scp", {r.utt: f"{places[r.key][0]}:{places[r.key][1].offset}" for r in rows}
+        )
         write_table(partial / "utt2num_frames", {r.utt: str(places[r.key][1].frames) for r in rows})
         write_table(partial / "utt2crc", {r.utt: f"{places[r.key][1].crc:08x}" for r in rows})
         write_table(partial / "utt2audio", {r.utt: r.key for r in rows})
@@ -161,25 +192,37 @@ class Store:
         ends: dict[str, int] = {}
         for ark, entry in places.values():
             ends[os.fspath(ark)] = max(ends.get(os.fspath(ark), 0), entry.offset + entry.size)
-        made = {"utterances": len(rows), "audio_s": round(sum(r.samples for r in rows) / SAMPLE_RATE, 1),
-                "encoded": sum(map(len, todo)), "store": os.fspath(key.folder), "archives": ends,
-                "weights": seen_weights(self.setup.source)}
+        made = {
+            "utterances": len(rows),
+            "audio_s": round(sum(r.samples for r in rows) / SAMPLE_RATE, 1),
+            "encoded": sum(map(len, todo)),
+            "store": os.fspath(key.folder),
+            "archives": ends,
+            "weights": seen_weights(self.setup.source),
+        }
         if not (data / "utt2audio").exists():
             made["audio_files"] = _audio_files({r.utt: r.wav for r in rows if r.speed == 1.0})
         return made
 
     def rows(self, name: str) -> list[Row]:
-        """The utterances of set ``name`` at each speed, in the order of wav.scp; DataError for what cannot be read."""
+        """The utterances of set ``name`` at each speed, in the order of wav.scp; DataError for what cannot be
+        read.
+        """
         data = self.ctx.data / name
         wavs = read_table(data / "wav.scp")
         samples = lengths(data, wavs)
         hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else _hashes(wavs)
         missing = [utt for utt in wavs if utt not in hashes]
         if missing:
-            raise DataError(f"{data / 'utt2audio'}: {len(missing)} utterances of wav.scp are missing, first {missing[0]!r}; "
-                            f"{ON_DATA}")
-        return [Row(speed_name(utt, s), content_key(hashes[utt], s), wav, hashes[utt], s, round(samples[utt] / s))
-                for s in self.speeds(name) for utt, wav in wavs.items()]
+            raise DataError(
+                f"{data / 'utt2audio'}: {len(missing)} utterances of wav.scp are missing, first"
+                f" {missing[0]!r}; {ON_DATA}"
+            )
+        return [
+            Row(speed_name(utt, s), content_key(hashes[utt], s), wav, hashes[utt], s, round(samples[utt] / s))
+            for s in self.speeds(name)
+            for utt, wav in wavs.items()
+        ]
 
     def _budget(self, rows: list[Row]) -> float:
         """Seconds of a batch, so that each process gets several."""
@@ -187,20 +230,42 @@ class Store:
         return min(self.setup.batch_s, max(5.0, total / (4 * self.pool.jobs)))
 
     def _meta(self, name: str) -> dict:
-        """What ``feats.json`` says beside the shape; the same for the same settings, since training reads it."""
+        """What ``feats.json`` says beside the shape; the same for the same settings, since training
+        reads it.
+        """
         mix = load_mix(self.setup)
         setup = self.setup
-        return {"upstream": setup.source.identity, "layers": setup.layers, "dtype": setup.dtype, "storage": setup.storage,
-                "speed": self.speeds(name)} | ({"mix": mix.facts()} if mix else {})
+        return {
+            "upstream": setup.source.identity,
+            "layers": setup.layers,
+            "dtype": setup.dtype,
+            "storage": setup.storage,
+            "speed": self.speeds(name),
+        } | ({"mix": mix.facts()} if mix else {})
 
     def _encode(self, name: str, plan: Plan, todo: list[list[Row]]) -> None:
-        """Encode batches into an archive of this run; UpstreamError names those whose features are not numbers."""
+        """Encode batches into an archive of this run; UpstreamError names those whose features are not
+        numbers.
+        """
         samples = {r.key: r.samples for batch in todo for r in batch}
-        messages = [{"ark": os.fspath(plan.key.ark(plan.key.new_run())),
-                     "utts": [[r.key, r.wav, r.sha, r.speed] for r in batch]} for batch in todo]
-        start, done, encoded, bad, workers = time.monotonic(), 0.0, 0.0, {}, min(self.pool.jobs, len(messages))
+        messages = [
+            {
+                "ark": os.fspath(plan.key.ark(plan.key.new_run())),
+                "utts": [[r.key, r.wav, r.sha, r.speed] for r in batch],
+            }
+            for batch in todo
+        ]
+        start, done, encoded, bad, workers = (
+            time.monotonic(),
+            0.0,
+            0.0,
+            {},
+            min(self.pool.jobs, len(messages)),
+        )
         with_ = f"with {workers} processes" if workers > 1 else "with one process"
-        with Progress(f"features of {name}", round(sum(samples.values()) / SAMPLE_RATE), "s of speech") as progress:
+        with Progress(
+            f"features of {name}", round(sum(samples.values()) / SAMPLE_RATE), "s of speech"
+        ) as progress:
             for answer in _by_name(self.pool.run(messages), todo):
                 if not done:
                     plan.key.keep(answer["dim"], answer["frame_rate"])
@@ -208,29 +273,38 @@ class Store:
                 before = done
                 done += sum(samples[k] for k in [*answer["entries"], *answer["bad"]]) / SAMPLE_RATE
                 encoded += answer["padded_s"]
-                rtf, padding = (time.monotonic() - start) / max(done, 1e-9), 1 - done / max(done, encoded, 1e-9)
-                progress.add(round(done) - round(before), f"real-time factor {rtf:.3f} {with_}, {padding:.0%} padding")
+                rtf, padding = (time.monotonic() - start) / max(done, 1e-9), 1 - done / max(
+                    done, encoded, 1e-9
+                )
+                progress.add(
+                    round(done) - round(before), f"real-time factor {rtf:.3f} {with_}, {padding:.0%} padding"
+                )
         if bad:
             names = [f"{r.utt} ({bad[r.key]})" for r in plan.rows if r.key in bad]
             raise UpstreamError(
-                f"{self.setup.source.upstream}: the features of {len(names)} of {len(plan.rows)} utterances of {name} are not "
-                f"finite numbers: {', '.join(names[:10])}{' …' if len(names) > 10 else ''}; the others are stored. Use "
-                "features.dtype=float32, listen to these clips, or take them out of the corpus")
+                f"{self.setup.source.upstream}: the features of {len(names)} of {len(plan.rows)} utterances"
+                f" of {name} are not finite numbers:"
+                f" {', '.join(names[:10])}{' …' if len(names) > 10 else ''}; the others are stored. Use"
+                " features.dtype=float32, listen to these clips, or take them out of the corpus"
+            )
 
 
 class Plan:
     """The batches of a set, kept where an interrupted run finds them: the same batches give the same bits.
 
-    ``{"key": folder of the store, "since": run, "needs": [content key, …], "batches": [[content key, …], …]}``; with
-    --force only what was written from run ``since`` on counts.
+    ``{"key": folder of the store, "since": run, "needs": [content key, …], "batches": [[content key, …],
+    …]}``; with --force only what was written from run ``since`` on counts.
     """
 
     def __init__(self, path: Path, key: Key, rows: list[Row], force: bool):
         self.path, self.key, self.rows = path, key, rows
         self.by_key = {r.key: r for r in rows}
         old = _read_json(path) or {}
-        if (old.get("key") != key.folder.name or force > (old["since"] > 0)
-                or not self.by_key.keys() >= {k for b in old["batches"] for k in b}):
+        if (
+            old.get("key") != key.folder.name
+            or force > (old["since"] > 0)
+            or not self.by_key.keys() >= {k for b in old["batches"] for k in b}
+        ):
             old = {"since": key.new_run() if force else 0, "batches": []}
         self.since, self.batches = old["since"], old["batches"]
         self.have = set(self.entries())
@@ -245,8 +319,15 @@ class Plan:
         new = [r for k, r in self.by_key.items() if k not in self.have and k not in planned]
         if new:
             self.batches += [[r.key for r in batch] for batch in batches(new, budget(new))]
-        write_json(self.path, {"key": self.key.folder.name, "since": self.since, "needs": list(self.by_key),
-                               "batches": self.batches})
+        write_json(
+            self.path,
+            {
+                "key": self.key.folder.name,
+                "since": self.since,
+                "needs": list(self.by_key),
+                "batches": self.batches,
+            },
+        )
         return [[self.by_key[k] for k in batch] for batch in self.batches if not self.have.issuperset(batch)]
 
 
@@ -274,21 +355,27 @@ def batches(todo: list[Row], budget_s: float) -> list[list[Row]]:
 
 
 def lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
-    """Samples at 16 kHz of each utterance, from the files' headers; DataError if a file is missing or cut short."""
+    """Samples at 16 kHz of each utterance, from the files' headers; DataError if a file is missing or cut
+    short.
+    """
     import soundfile
 
     if not wavs:
         raise DataError(f"{data / 'wav.scp'}: holds no utterances; {ON_DATA}")
     if (data / "segments").exists():
-        raise DataError(f"{data / 'segments'}: stage 3 reads one file an utterance; import this directory with "
-                        "data.reader=kaldi data.dir=DIR, which cuts segments")
+        raise DataError(
+            f"{data / 'segments'}: stage 3 reads one file an utterance; import this directory with "
+            "data.reader=kaldi data.dir=DIR, which cuts segments"
+        )
     said = read_table(data / "utt2dur") if (data / "utt2dur").exists() else {}
     samples = {}
     for line, (utt, path) in enumerate(wavs.items(), 1):
         where = f"{data / 'wav.scp'}:{line}: utterance {utt}: {path}"
         if path.endswith("|"):
-            raise DataError(f"{where}: is a command; import this directory with data.reader=kaldi data.dir=DIR "
-                            "data.allow_pipes=true, which runs commands")
+            raise DataError(
+                f"{where}: is a command; import this directory with data.reader=kaldi data.dir=DIR "
+                "data.allow_pipes=true, which runs commands"
+            )
         try:
             info = soundfile.info(path)
         except (soundfile.LibsndfileError, OSError) as err:
@@ -296,8 +383,9 @@ def lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
             raise DataError(f"{where}: {reason}; {ON_DATA}") from None
         seconds = info.frames / info.samplerate
         if utt in said and abs(float(said[utt]) - seconds) > 0.02:
-            raise DataError(f"{where}: is {seconds:.2f} s long, utt2dur says {said[utt]}: cut short or changed; "
-                            f"{ON_DATA}")
+            raise DataError(
+                f"{where}: is {seconds:.2f} s long, utt2dur says {said[utt]}: cut short or changed; {ON_DATA}"
+            )
         samples[utt] = round(seconds * SAMPLE_RATE)
     return samples
 
@@ -315,7 +403,10 @@ def _label(data: Path, partial: Path, speeds: list[float]) -> None:
     """Tables of texts and speakers for the copies of each utterance."""
     texts, speakers = read_table(data / "text"), read_table(data / "utt2spk")
     write_table(partial / "text", {speed_name(u, s): text for s in speeds for u, text in texts.items()})
-    write_table(partial / "utt2spk", {speed_name(u, s): speed_name(spk, s) for s in speeds for u, spk in speakers.items()})
+    write_table(
+        partial / "utt2spk",
+        {speed_name(u, s): speed_name(spk, s) for s in speeds for u, spk in speakers.items()},
+    )
 
 
 def _by_name(answers: Iterator[dict], todo: list[list[Row]]) -> Iterator[dict]:
@@ -330,7 +421,9 @@ def _by_name(answers: Iterator[dict], todo: list[list[Row]]) -> Iterator[dict]:
 
 def _audio_files(wavs: dict[str, str]) -> str:
     """A digest of names, sizes and times of sound files whose hashes nothing keeps."""
-    return hashlib.sha256(json.dumps([[u, p, seen(Path(p))] for u, p in wavs.items()]).encode()).hexdigest()[:20]
+    return hashlib.sha256(json.dumps([[u, p, seen(Path(p))] for u, p in wavs.items()]).encode()).hexdigest()[
+        :20
+    ]
 
 
 def _read_json(path: Path) -> dict | None:
@@ -341,9 +434,13 @@ def _read_json(path: Path) -> dict | None:
 
 
 def _same_upstream(folders: list[Path]) -> None:
-    """UpstreamError if the sets were made with different weights: a model trained on one would not fit the others."""
+    """UpstreamError if the sets were made with different weights: a model trained on one would not fit the
+    others.
+    """
     first, *others = [(f, (_read_json(f / "feats.json") or {}).get("upstream")) for f in folders]
     for folder, identity in others:
         if identity != first[1]:
-            raise UpstreamError(f"{folder} and {first[0]} were made with different weights ({identity} and "
-                                f"{first[1]}); make all sets again: --stage 3 --stop_stage 3 --force")
+            raise UpstreamError(
+                f"{folder} and {first[0]} were made with different weights ({identity} and "
+                f"{first[1]}); make all sets again: --stage 3 --stop_stage 3 --force"
+            )

@@ -1,7 +1,7 @@
 """Upkeep of the shared store: what is there, what nobody uses, what is damaged, and its repair in place.
 
-A repaired matrix has the size of the damaged one, which depends on shape and storage only, so every scp stays valid;
-its last bits may differ, since it was encoded in another batch, and so its checksum is written anew.
+A repaired matrix has the size of the damaged one, which depends on shape and storage only, so every scp stays
+valid; its last bits may differ, since it was encoded in another batch, and so its checksum is written anew.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def used(key: Key) -> set[Path]:
         planned |= _planned(partial_of(dump))
         for folder in (partial_of(dump), dump):  # in this order: the one may become the other just now
             if (folder / "feats.scp").exists():
-                found |= {Path(place.rpartition(":")[0]) for place in read_table(folder / "feats.scp").values()}
+                found |= {
+                    Path(place.rpartition(":")[0]) for place in read_table(folder / "feats.scp").values()
+                }
     found |= {ark for ark, _ in key.entries(planned).values()}
     return {ark for ark in key.archives() if ark in found}
 
@@ -62,11 +64,17 @@ def size_of(key: Key) -> int:
 
 def frames_of(key: Key) -> int:
     """Frames of the different audio that is stored."""
-    return sum({content: e.frames for ark in key.archives() if ark.exists() for content, e in read_index(ark)}.values())
+    return sum(
+        {
+            content: e.frames for ark in key.archives() if ark.exists() for content, e in read_index(ark)
+        }.values()
+    )
 
 
 def collect(key: Key, dry_run: bool) -> tuple[list[Path], int] | None:
-    """Remove archives that nothing uses, and the key if none is left; what went, and its bytes. None if it is in use."""
+    """Remove archives that nothing uses, and the key if none is left; what went, and its bytes. None if it is
+    in use.
+    """
     with key.writing("xlt cache gc", wait=False) as mine:
         if not mine:
             return None
@@ -77,7 +85,9 @@ def collect(key: Key, dry_run: bool) -> tuple[list[Path], int] | None:
                 shutil.rmtree(key.folder)
             return [key.folder], size
         gone = [ark for ark in key.archives() if ark not in keep]
-        files = [p for ark in gone for p in (ark, ark.with_suffix(".idx")) if p.exists()] + [*key.folder.glob("repair.*")]
+        files = [p for ark in gone for p in (ark, ark.with_suffix(".idx")) if p.exists()] + [
+            *key.folder.glob("repair.*")
+        ]
         size = sum(p.stat().st_size for p in files)
         for path in files if not dry_run else []:
             path.unlink()
@@ -85,13 +95,19 @@ def collect(key: Key, dry_run: bool) -> tuple[list[Path], int] | None:
 
 
 def damages(key: Key) -> Iterator[Damage]:
-    """Matrices that are missing, cut short, or whose checksum differs; where an index is lost, what scp files point to."""
+    """Matrices that are missing, cut short, or whose checksum differs; where an index is lost, what scp files
+    point to.
+    """
     points = _pointers(key)
     for ark in sorted({*key.archives(), *(ark for ark, _ in points)}, key=lambda a: (run_of(a), a.name)):
         entries, lines = _readable(ark)
         listed = {e.offset: (content, e) for content, e in entries}
         mine = {offset: users for (path, offset), users in points.items() if path == ark}
-        lost = {offset: _from_dump(key, offset, *users[0]) for offset, users in mine.items() if offset not in listed}
+        lost = {
+            offset: _from_dump(key, offset, *users[0])
+            for offset, users in mine.items()
+            if offset not in listed
+        }
         handle = ark.open("rb") if ark.exists() else None
         try:
             for offset, (content, entry) in sorted((listed | lost).items()):
@@ -119,7 +135,9 @@ def _wrong(handle, entry: Entry) -> str | None:
 
 
 def _pointers(key: Key) -> dict[tuple[Path, int], list[tuple[Path, str]]]:
-    """Which utterances of which dump folders point where: ``{(archive, offset): [(dump folder, utterance), …]}``."""
+    """Which utterances of which dump folders point where: ``{(archive, offset): [(dump folder, utterance),
+    …]}``.
+    """
     found: dict[tuple[Path, int], list[tuple[Path, str]]] = {}
     for dump in key.users():
         if (dump / "feats.scp").exists():
@@ -145,7 +163,9 @@ def _readable(ark: Path) -> tuple[list[tuple[str, Entry]], int]:
 
 def _from_dump(key: Key, offset: int, dump: Path, utt: str) -> tuple[str, Entry]:
     """An entry as the tables of a dump folder have it."""
-    content, frames, crc = (read_table(dump / name)[utt] for name in ("utt2audio", "utt2num_frames", "utt2crc"))
+    content, frames, crc = (
+        read_table(dump / name)[utt] for name in ("utt2audio", "utt2num_frames", "utt2crc")
+    )
     facts = key.facts
     size = stored_size(int(frames), facts["dim"], facts["storage"])
     return content, Entry(offset, int(frames), int(crc, 16), size)
@@ -154,7 +174,8 @@ def _from_dump(key: Key, offset: int, dump: Path, utt: str) -> tuple[str, Entry]
 def repair(key: Key, cache: Path, damaged: list[Damage]) -> list[Damage]:
     """Encode the damaged audio again and write it where it stood; those that could not be mended come back.
 
-    What no living recipe uses is dropped from the index instead. UpstreamError if the weights are not those of the key.
+    What no living recipe uses is dropped from the index instead. UpstreamError if the weights are not those
+    of the key.
     """
     with key.writing("xlt cache verify --repair"):
         encoder = None
@@ -169,7 +190,9 @@ def repair(key: Key, cache: Path, damaged: list[Damage]) -> list[Damage]:
                 else:
                     mended.append(damage)
         for ark in {d.ark for d in damaged}:
-            _rewrite_index(ark, [d for d in mended if d.ark == ark], {d.entry.offset for d in damaged if d.ark == ark})
+            _rewrite_index(
+                ark, [d for d in mended if d.ark == ark], {d.entry.offset for d in damaged if d.ark == ark}
+            )
         for dump in {dump for d in mended for dump, _ in d.users}:
             crcs = {utt: f"{d.entry.crc:08x}" for d in mended for folder, utt in d.users if folder == dump}
             partial = dump / f".utt2crc.{os.getpid()}.partial"
@@ -188,24 +211,34 @@ class _Encoder:
         name = facts["upstream"]["upstream"]
         source = upstream_class(name).find(name, facts["path"], cache)
         if source.identity != facts["upstream"]:
-            raise UpstreamError(f"{key.folder}: was made with {facts['upstream']}, but the upstream found is "
-                                f"{source.identity}; run stage 3 (features) of the recipes that use it")
-        setup = Setup(source, facts["layers"], facts["dtype"], facts["batch_s"],
-                      os.fspath(key.folder) if facts["mix"] else None, facts["storage"])
+            raise UpstreamError(
+                f"{key.folder}: was made with {facts['upstream']}, but the upstream found is "
+                f"{source.identity}; run stage 3 (features) of the recipes that use it"
+            )
+        setup = Setup(
+            source,
+            facts["layers"],
+            facts["dtype"],
+            facts["batch_s"],
+            os.fspath(key.folder) if facts["mix"] else None,
+            facts["storage"],
+        )
         one_thread()
         self.key, self.shard = key, Shard(setup, 1)
 
     def put(self, damage: Damage) -> Entry:
-        """Encode and write in place; DataError if the audio is no longer there, or gives no matrix of this size."""
+        """Encode and write in place; DataError if the audio is no longer there, or gives no matrix of this
+        size.
+        """
         fresh = self.key.folder / f"repair.{os.getpid()}.ark"
         try:
             answer = self.shard.run({"ark": os.fspath(fresh), "utts": [_order(damage)]})
             if answer["bad"]:
                 raise DataError(answer["bad"][damage.content])
-            (_, made), = read_index(fresh)
+            ((_, made),) = read_index(fresh)
             if made.size != damage.entry.size:
                 raise DataError(f"it now has {made.frames} frames, not {damage.entry.frames}")
-            data = fresh.read_bytes()[made.offset:]
+            data = fresh.read_bytes()[made.offset :]
         finally:
             for path in (fresh, fresh.with_suffix(".idx")):
                 path.unlink(missing_ok=True)
@@ -230,7 +263,9 @@ def _order(damage: Damage) -> list:
 
 
 def _rewrite_index(ark: Path, mended: list[Damage], touched: set[int]) -> None:
-    """List what is whole and what was mended; what could not be mended, and nobody uses, is listed no longer."""
+    """List what is whole and what was mended; what could not be mended, and nobody uses, is listed no
+    longer.
+    """
     kept = {e.offset: (content, e) for content, e in _readable(ark)[0] if e.offset not in touched}
     kept |= {d.entry.offset: (d.content, d.entry) for d in mended}
     atomic_text(ark.with_suffix(".idx"), "".join(index_line(*kept[offset]) for offset in sorted(kept)))

@@ -1,4 +1,5 @@
-"""``python -m xlt.features.worker``: reads messages from standard input, one JSON a line, answers each with one line.
+"""``python -m xlt.features.worker``: reads messages from standard input, one JSON a line, answers each with
+one line.
 
 The first line is ``{"setup": …, "number": n}``. It ends when its input ends, so no worker outlives the stage.
 """
@@ -23,7 +24,12 @@ def main() -> None:
     one_thread()
     for answer in Ahead(shard).run(map(json.loads, sys.stdin)):
         if isinstance(answer, OSError):
-            answer = {"error": "OSError", "errno": answer.errno, "message": answer.strerror, "file": answer.filename}
+            answer = {
+                "error": "OSError",
+                "errno": answer.errno,
+                "message": answer.strerror,
+                "file": answer.filename,
+            }
         elif isinstance(answer, Exception):
             answer = {"error": type(answer).__name__, "message": str(answer)}
         answers.write(json.dumps(answer, ensure_ascii=False) + "\n")

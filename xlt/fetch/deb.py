@@ -30,7 +30,9 @@ def members(deb: Path) -> dict[str, tuple[int, int]]:
                     raise DataError(f"{deb}: damaged at byte {handle.tell() - len(head)}; {_AGAIN}")
                 start, length = handle.tell(), int(head[48:58])
                 if start + length > size:
-                    raise DataError(f"{deb}: cut short: {size} bytes, expected at least {start + length}; {_AGAIN}")
+                    raise DataError(
+                        f"{deb}: cut short: {size} bytes, expected at least {start + length}; {_AGAIN}"
+                    )
                 found[head[:16].decode("ascii", "replace").rstrip(" /")] = (start, length)
                 handle.seek(start + length + length % 2)
     except FileNotFoundError:
@@ -50,8 +52,10 @@ def verify_deb(deb: Path, sha256: str | None = None) -> None:
     with deb.open("rb") as handle:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found != sha256:
-        raise DataError(f"{deb.name}: wrong SHA-256: found {found}, expected {sha256}; the download was damaged or "
-                        "altered; run the same command again")
+        raise DataError(
+            f"{deb.name}: wrong SHA-256: found {found}, expected {sha256}; the download was damaged or "
+            "altered; run the same command again"
+        )
 
 
 class _Part:
@@ -71,8 +75,9 @@ class _Part:
 def _tar(deb: Path) -> Iterator[tarfile.TarFile]:
     name, (start, length) = next(item for item in members(deb).items() if item[0].startswith("data.tar"))
     if shutil.which("dpkg-deb"):  # knows every compression, and is faster
-        process = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", os.fspath(deb)], stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            ["dpkg-deb", "--fsys-tarfile", os.fspath(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         try:
             with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
                 yield tar
@@ -83,9 +88,14 @@ def _tar(deb: Path) -> Iterator[tarfile.TarFile]:
         return
     kind = name.removeprefix("data.tar").removeprefix(".")
     if kind not in ("xz", "gz", "bz2", ""):
-        raise DataError(f"{deb}: {name} needs dpkg-deb (Debian package dpkg) to be unpacked; install it, or unpack the "
-                        "package elsewhere and pass data.dir=FOLDER")
-    with deb.open("rb") as handle, tarfile.open(fileobj=_Part(handle, start, length), mode=f"r|{kind}") as tar:
+        raise DataError(
+            f"{deb}: {name} needs dpkg-deb (Debian package dpkg) to be unpacked; install it, or unpack the "
+            "package elsewhere and pass data.dir=FOLDER"
+        )
+    with (
+        deb.open("rb") as handle,
+        tarfile.open(fileobj=_Part(handle, start, length), mode=f"r|{kind}") as tar,
+    ):
         yield tar
 
 

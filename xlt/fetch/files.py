@@ -16,7 +16,9 @@ from xlt.core.stage import write_json
 
 
 def cache_root(folder: str | None = None) -> Path:
-    """The folder for downloads: ``folder`` (the setting data.cache), or $XLT_CACHE, or ~/.cache/xlt; it is made."""
+    """The folder for downloads: ``folder`` (the setting data.cache), or $XLT_CACHE, or ~/.cache/xlt; it is
+    made.
+    """
     root = Path(folder or os.environ.get("XLT_CACHE") or "~/.cache/xlt").expanduser().absolute()
     try:
         root.mkdir(parents=True, exist_ok=True)

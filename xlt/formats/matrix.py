@@ -1,12 +1,14 @@
-"""Matrices as the bytes that stand in a Kaldi archive: float32, and Kaldi's CompressedMatrix of two and of one byte.
+"""Matrices as the bytes that stand in a Kaldi archive: float32, and Kaldi's CompressedMatrix of two and of
+one byte.
 
-After Kaldi's ``src/matrix/compressed-matrix.{h,cc}`` (Apache-2.0); whole matrices at once, since omniio's loop over the
-columns takes 57 ms to read 5 s of XLS-R in one byte (this: 2 ms). Letters: T frames, D dimensions.
+After Kaldi's ``src/matrix/compressed-matrix.{h,cc}`` (Apache-2.0); whole matrices at once, since omniio's
+loop over the columns takes 57 ms to read 5 s of XLS-R in one byte (this: 2 ms). Letters: T frames, D
+dimensions.
 
-``f32``: Kaldi's ``FM``. ``cm2``: ``CM2``, each value in 65536 steps between the matrix's extremes. ``cm1``: ``CM``, 256
-steps whose places follow each column's quartiles, 8 bytes more a column. Kaldi's other one-byte form, ``CM3`` (256 steps
-between the matrix's extremes), is not used: on 100 real clips of whisper_base its error is 3.5% of a dimension's standard
-deviation against 0.6% with ``CM``, for 8% fewer bytes (cm2: 0.014%).
+``f32``: Kaldi's ``FM``. ``cm2``: ``CM2``, each value in 65536 steps between the matrix's extremes. ``cm1``:
+``CM``, 256 steps whose places follow each column's quartiles, 8 bytes more a column. Kaldi's other one-byte
+form, ``CM3`` (256 steps between the matrix's extremes), is not used: on 100 real clips of whisper_base its
+error is 3.5% of a dimension's standard deviation against 0.6% with ``CM``, for 8% fewer bytes (cm2: 0.014%).
 """
 
 from __future__ import annotations
@@ -31,10 +33,14 @@ def stored(matrix: Matrix, storage: str) -> bytes:
     matrix = np.ascontiguousarray(matrix, dtype="<f4")
     rows, cols = matrix.shape
     if storage == "f32":
-        return _HEADS["f32"] + b"".join(b"\4" + n.to_bytes(4, "little") for n in (rows, cols)) + matrix.tobytes()
+        return (
+            _HEADS["f32"] + b"".join(b"\4" + n.to_bytes(4, "little") for n in (rows, cols)) + matrix.tobytes()
+        )
     if not matrix.size or not np.isfinite(matrix).all():
-        raise DataError(f"features.storage={storage}: a matrix that is empty or holds values that are not finite numbers "
-                        "cannot be compressed; use features.storage=f32")
+        raise DataError(
+            f"features.storage={storage}: a matrix that is empty or holds values that are not finite numbers "
+            "cannot be compressed; use features.storage=f32"
+        )
     low, high = float(matrix.min()), float(matrix.max())
     if high == low:
         high = low + 1.0 + abs(low)
@@ -58,7 +64,9 @@ def parse(data: bytes) -> Matrix:
     low, span = (float(v) for v in np.frombuffer(data, "<f4", 2, start))
     rows, cols = (int(n) for n in np.frombuffer(data, "<i4", 2, start + 8))
     if start == len(_HEADS["cm2"]):
-        return _from_uint16(np.frombuffer(data, "<u2", rows * cols, start + 16).reshape(rows, cols), low, span)
+        return _from_uint16(
+            np.frombuffer(data, "<u2", rows * cols, start + 16).reshape(rows, cols), low, span
+        )
     quartiles = _from_uint16(np.frombuffer(data, "<u2", cols * 4, start + 16).reshape(cols, 4), low, span)
     codes = np.frombuffer(data, np.uint8, cols * rows, start + 16 + cols * 8).reshape(cols, rows)
     return _from_bytes(codes, quartiles)
@@ -81,7 +89,7 @@ def read_stored(handle: IO[bytes], offset: int) -> bytes | None:
         size = 15 + 4 * rows * cols
     elif head.startswith((_HEADS["cm1"], _HEADS["cm2"])) and len(head) == 22:
         start = 6 if head.startswith(_HEADS["cm2"]) else 5
-        rows, cols = (int.from_bytes(head[start + n:start + n + 4], "little") for n in (8, 12))
+        rows, cols = (int.from_bytes(head[start + n : start + n + 4], "little") for n in (8, 12))
         size = start + 16 + (2 * rows * cols if start == 6 else cols * (8 + rows))
     elif len(head) < 22:
         raise EOFError("the archive ends here")
@@ -156,8 +164,13 @@ def _from_bytes(codes: np.ndarray, quartiles: np.ndarray) -> Matrix:
 
     q0, q25, q75, q100 = (q[:, None] for q in quartiles.T)
     step = np.arange(256, dtype=np.float32)[None]
-    table = np.concatenate([q0 + (q25 - q0) * step[:, :65] * np.float32(1 / 64),
-                            q25 + (q75 - q25) * (step[:, 65:193] - 64) * np.float32(1 / 128),
-                            q75 + (q100 - q75) * (step[:, 193:] - 192) * np.float32(1 / 63)], axis=1)  # (D, 256)
+    table = np.concatenate(
+        [
+            q0 + (q25 - q0) * step[:, :65] * np.float32(1 / 64),
+            q25 + (q75 - q25) * (step[:, 65:193] - 64) * np.float32(1 / 128),
+            q75 + (q100 - q75) * (step[:, 193:] - 192) * np.float32(1 / 63),
+        ],
+        axis=1,
+    )  # (D, 256)
     places = codes.T.astype(np.int32) + (256 * np.arange(len(codes), dtype=np.int32))[None]  # (T, D)
     return table.ravel().take(places)

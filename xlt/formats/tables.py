@@ -24,7 +24,13 @@ def read_table(path: Path) -> dict[str, str]:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    if b"\t" not in raw and b"\r" not in raw and b"  " not in raw and b" \n" not in raw and raw.endswith(b"\n"):
+    if (
+        b"\t" not in raw
+        and b"\r" not in raw
+        and b"  " not in raw
+        and b" \n" not in raw
+        and raw.endswith(b"\n")
+    ):
         with contextlib.suppress(UnicodeDecodeError, ValueError):  # the faults are told from each other below
             lines = raw.decode("utf-8").split("\n")
             lines.pop()
@@ -44,12 +50,16 @@ def _read_lines(path: Path, raw: bytes) -> dict[str, str]:
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as err:
-            raise DataError(f"{path}:{number}: not UTF-8 (byte {err.start + 1}); save the file as UTF-8") from None
+            raise DataError(
+                f"{path}:{number}: not UTF-8 (byte {err.start + 1}); save the file as UTF-8"
+            ) from None
         key, _, value = text.partition(" ")
         if "\t" in key:
             key, _, value = text.partition("\t")
         if not key.strip():
-            raise DataError(f"{path}:{number}: no key at the start of the line; remove empty lines and leading spaces")
+            raise DataError(
+                f"{path}:{number}: no key at the start of the line; remove empty lines and leading spaces"
+            )
         if key in table:
             raise DataError(f"{path}:{number}: {key!r} stands twice; ids must be unique")
         table[key] = value.strip(" \t\r")

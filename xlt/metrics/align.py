@@ -1,9 +1,10 @@
 """Alignment of two token sequences, and the counts of substitutions, deletions and insertions.
 
-The costs and the choice between equal ones are those of NIST's sclite (SCTK 2.4.10, src/sclite/word.c ``wwd_WORD`` and
-net_dp.c ``calculate_internal_cells``): a substitution costs 4, an insertion or deletion 3. So one deletion and one
-insertion (6) are taken rather than two substitutions (8), and the number of errors can be above the plain edit
-distance; in return what is aligned is what was said. Counts agree exactly with sclite's.
+The costs and the choice between equal ones are those of NIST's sclite (SCTK 2.4.10, src/sclite/word.c
+``wwd_WORD`` and net_dp.c ``calculate_internal_cells``): a substitution costs 4, an insertion or deletion 3.
+So one deletion and one insertion (6) are taken rather than two substitutions (8), and the number of errors
+can be above the plain edit distance; in return what is aligned is what was said. Counts agree exactly with
+sclite's.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def count_edits(ref: Sequence[str], hyp: Sequence[str]) -> Counts:
 
 
 def align(ref: Sequence[str], hyp: Sequence[str]) -> list[tuple[int | None, int | None]]:
-    """The same alignment as positions in (``ref``, ``hyp``), in order: None in ``hyp`` is a deletion, in ``ref`` an insertion.
+    """The same alignment as positions in (``ref``, ``hyp``), in order: None in ``hyp`` is a deletion, in
+    ``ref`` an insertion.
 
     >>> align("the cat sat".split(), "a cat sat down".split())
     [(0, 0), (1, 1), (2, 2), (None, 3)]
@@ -67,7 +69,9 @@ def _back(ref: Sequence[str], hyp: Sequence[str]) -> Iterator[tuple[int | None, 
 
 
 def _steps(ref: Sequence[str], hyp: Sequence[str]) -> list[bytearray]:
-    """For each cell of the alignment, (len(ref) + 1, len(hyp) + 1), the last step of the cheapest path to it."""
+    """For each cell of the alignment, (len(ref) + 1, len(hyp) + 1), the last step of the cheapest path
+    to it.
+    """
     costs = [_GAP_COST * j for j in range(len(hyp) + 1)]
     steps = [bytearray([_INSERTION] * (len(hyp) + 1))]
     for i, token in enumerate(ref, 1):

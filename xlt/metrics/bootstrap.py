@@ -1,5 +1,5 @@
-"""Percentile bootstrap over utterances (Bisani and Ney, 2004, "Bootstrap estimates for confidence intervals in ASR
-performance evaluation").
+"""Percentile bootstrap over utterances (Bisani and Ney, 2004, "Bootstrap estimates for confidence intervals
+in ASR performance evaluation").
 
 Letters: N utterances, R resamples, K sums that a score is computed from (errors and reference tokens, say).
 """
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 _CHUNK = 4_000_000  # weights held at a time
 
 
-def interval(statistics: np.ndarray, value: Callable[[np.ndarray], np.ndarray], resamples: int,
-             rng: np.random.Generator) -> tuple[float, float]:
-    """The 95% interval of a score: its 2.5th and 97.5th percentile over ``resamples`` resamples of the utterances.
+def interval(
+    statistics: np.ndarray,
+    value: Callable[[np.ndarray], np.ndarray],
+    resamples: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """The 95% interval of a score: its 2.5th and 97.5th percentile over ``resamples`` resamples of the
+    utterances.
 
-    ``statistics`` (N, K): what each utterance adds to the sums; ``value``: sums (R, K) → scores (R,). A resample draws
-    N utterances with replacement, and the score is that of the summed statistics, not a mean of utterances' scores.
+    ``statistics`` (N, K): what each utterance adds to the sums; ``value``: sums (R, K) → scores (R,). A
+    resample draws N utterances with replacement, and the score is that of the summed statistics, not a mean
+    of utterances' scores.
     """
     import numpy as np
 
@@ -36,7 +42,9 @@ def _resampled(statistics: np.ndarray, resamples: int, rng: np.random.Generator)
     rows = max(1, _CHUNK // count)
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
-        weights = rng.multinomial(count, np.full(count, 1 / count), size=size)  # (R, N): how often each was drawn
+        weights = rng.multinomial(
+            count, np.full(count, 1 / count), size=size
+        )  # (R, N): how often each was drawn
         yield weights @ statistics  # (R, N) @ (N, K) → (R, K)
 
 
@@ -50,12 +58,13 @@ def _middle(scores: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Paired:
-    """How the error rate of B differs from that of A, in points and in percent of A's; ``above``: share of resamples in
-    which B is worse. ``relative`` and its interval are None where A makes no error in a whole test set.
+    """How the error rate of B differs from that of A, in points and in percent of A's; ``above``: share of
+    resamples in which B is worse. ``relative`` and its interval are None where A makes no error in a whole
+    test set.
 
-    ``p``: chance of a difference as large if there were none, two-sided: twice the share of resamples in which the
-    difference is zero or has the other sign, (count + 1) / (resamples + 1), at most 1 (Davison and Hinkley 1997, "Bootstrap
-    Methods and their Application", section 4.2: one is added so that p is never 0).
+    ``p``: chance of a difference as large if there were none, two-sided: twice the share of resamples in
+    which the difference is zero or has the other sign, (count + 1) / (resamples + 1), at most 1 (Davison and
+    Hinkley 1997, "Bootstrap Methods and their Application", section 4.2: one is added so that p is never 0).
     """
 
     difference: float
@@ -67,11 +76,13 @@ class Paired:
 
 
 def paired(tests: Sequence[np.ndarray], resamples: int, rng: np.random.Generator) -> Paired:
-    """B against A on one or several test sets (N, 3): errors of A, errors of B, reference tokens of each utterance.
+    """B against A on one or several test sets (N, 3): errors of A, errors of B, reference tokens of each
+    utterance.
 
-    A resample draws the same utterances for both (Koehn 2004, "Statistical significance tests for machine translation
-    evaluation"), from each test set its own. Difference and relative change are means over the test sets, each of which
-    counts alike. A resample in which A makes no error has no relative change and does not count there.
+    A resample draws the same utterances for both (Koehn 2004, "Statistical significance tests for machine
+    translation evaluation"), from each test set its own. Difference and relative change are means over the
+    test sets, each of which counts alike. A resample in which A makes no error has no relative change and
+    does not count there.
     """
     import numpy as np
 
@@ -81,10 +92,20 @@ def paired(tests: Sequence[np.ndarray], resamples: int, rng: np.random.Generator
         return np.stack([after - before, relative])
 
     value = np.mean([changes(test.sum(axis=0, keepdims=True)) for test in tests], axis=0)[:, 0]
-    drawn = np.mean([np.concatenate([changes(sums) for sums in _resampled(test, resamples, rng)], axis=1)
-                     for test in tests], axis=0)  # (2, R)
+    drawn = np.mean(
+        [
+            np.concatenate([changes(sums) for sums in _resampled(test, resamples, rng)], axis=1)
+            for test in tests
+        ],
+        axis=0,
+    )  # (2, R)
     defined = all(test[:, 0].any() for test in tests)
     other = min((drawn[0] >= 0).sum(), (drawn[0] <= 0).sum())
-    return Paired(float(value[0]), _middle(drawn[0]), float(value[1]) if defined else None,
-                  _middle(drawn[1][~np.isnan(drawn[1])]) if defined else None, float((drawn[0] > 0).mean()),
-                  min(1.0, 2 * (int(other) + 1) / (resamples + 1)))
+    return Paired(
+        float(value[0]),
+        _middle(drawn[0]),
+        float(value[1]) if defined else None,
+        _middle(drawn[1][~np.isnan(drawn[1])]) if defined else None,
+        float((drawn[0] > 0).mean()),
+        min(1.0, 2 * (int(other) + 1) / (resamples + 1)),
+    )

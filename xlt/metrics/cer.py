@@ -1,5 +1,5 @@
-"""Character error rate. A character is a code point of the NFC text; one space between words counts as a character,
-as in ESPnet's ``score_cer``, where it is the token ``<space>``."""
+"""Character error rate. A character is a code point of the NFC text; one space between words counts as a
+character, as in ESPnet's ``score_cer``, where it is the token ``<space>``."""
 
 from __future__ import annotations
 
@@ -24,5 +24,10 @@ def tokens(text: str) -> list[str]:
 
 def cer(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) -> Score:
     """CER of (reference, hypothesis) texts in percent."""
-    return error_rate("CER", [(tokens(ref), tokens(hyp)) for ref, hyp in pairs], {"tok": "char", "space": "yes"},
-                      resamples, rng)
+    return error_rate(
+        "CER",
+        [(tokens(ref), tokens(hyp)) for ref, hyp in pairs],
+        {"tok": "char", "space": "yes"},
+        resamples,
+        rng,
+    )

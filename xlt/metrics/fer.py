@@ -1,8 +1,9 @@
 """Feature error rate of phones: an edit distance in which a substitution costs what the two phones differ by.
 
-FER = 100 · (cheapest sum of costs) / reference phones. A deletion or insertion costs 1, a substitution the share of features
-in which the phones differ, 0 to 1 (after the feature edit distance of Mortensen et al. 2016, "PanPhon"): d for t costs
-little, a for t much. So FER ≤ PER, and where they are far apart, the errors are near misses.
+FER = 100 · (cheapest sum of costs) / reference phones. A deletion or insertion costs 1, a substitution the
+share of features in which the phones differ, 0 to 1 (after the feature edit distance of Mortensen et al.
+2016, "PanPhon"): d for t costs little, a for t much. So FER ≤ PER, and where they are far apart, the errors
+are near misses.
 """
 
 from __future__ import annotations
@@ -34,8 +35,14 @@ def feature_errors(ref: Sequence[str], hyp: Sequence[str], costs: Costs) -> floa
     return row[-1]
 
 
-def fer(pairs: list[tuple[str, str]], distances: Callable[[set[str]], Costs], resamples: int, rng: np.random.Generator) -> Score:
-    """FER of (reference, hypothesis) phone strings in percent; ``distances``: phones → costs of each for each.
+def fer(
+    pairs: list[tuple[str, str]],
+    distances: Callable[[set[str]], Costs],
+    resamples: int,
+    rng: np.random.Generator,
+) -> Score:
+    """FER of (reference, hypothesis) phone strings in percent; ``distances``: phones → costs of each for
+    each.
 
     ValueError if there are no pairs or a reference is empty.
     """
@@ -49,5 +56,12 @@ def fer(pairs: list[tuple[str, str]], distances: Callable[[set[str]], Costs], re
     rates = 100 * statistics[:, 0] / statistics[:, 1]
     total, n_ref = statistics.sum(axis=0)
     ends = interval(statistics, lambda sums: 100 * sums[:, 0] / sums[:, 1], resamples, rng)
-    return Score("FER", 100 * float(total / n_ref), ends, len(pairs), int(n_ref), {"tok": "phone", "sub": "panphon"},
-                 rates=tuple(rates))
+    return Score(
+        "FER",
+        100 * float(total / n_ref),
+        ends,
+        len(pairs),
+        int(n_ref),
+        {"tok": "phone", "sub": "panphon"},
+        rates=tuple(rates),
+    )

@@ -1,8 +1,10 @@
-"""Micro error rates: WER restricted to classes of reference words (numbers, names, words unseen in training …).
+"""Micro error rates: WER restricted to classes of reference words (numbers, names, words unseen in training
+…).
 
-The alignment is that of the WER itself. A substitution or deletion belongs to the reference word that it hits. An insertion
-belongs to the reference word before it, one at the beginning to the first word: so every error belongs to one word, and the
-errors of classes that part the words among them add up to those of the WER.
+The alignment is that of the WER itself. A substitution or deletion belongs to the reference word that it
+hits. An insertion belongs to the reference word before it, one at the beginning to the first word: so every
+error belongs to one word, and the errors of classes that part the words among them add up to those of the
+WER.
 """
 
 from __future__ import annotations
@@ -43,13 +45,21 @@ def word_errors(ref: Words, hyp: Words) -> list[Counts]:
     return [Counts(*one) for one in found]
 
 
-def micro(name: str, utterances: Sequence[Sequence[Counts]], classes: Sequence[Collection[int]], resamples: int,
-          rng: np.random.Generator) -> Score | None:
+def micro(
+    name: str,
+    utterances: Sequence[Sequence[Counts]],
+    classes: Sequence[Collection[int]],
+    resamples: int,
+    rng: np.random.Generator,
+) -> Score | None:
     """The error rate over the words of a class; None if there are none.
 
-    ``utterances``: :func:`word_errors` of each; ``classes``: the positions in it that are of the class. The interval is over
-    utterances with such words.
+    ``utterances``: :func:`word_errors` of each; ``classes``: the positions in it that are of the class. The
+    interval is over utterances with such words.
     """
-    counts = [Counts(*(sum(column) for column in zip(*(words[i] for i in places), strict=True)))
-              for words, places in zip(utterances, classes, strict=True) if places]
+    counts = [
+        Counts(*(sum(column) for column in zip(*(words[i] for i in places), strict=True)))
+        for words, places in zip(utterances, classes, strict=True)
+        if places
+    ]
     return of_counts(name, counts, OPTIONS, resamples, rng) if counts else None

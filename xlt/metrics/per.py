@@ -13,4 +13,6 @@ if TYPE_CHECKING:
 
 def per(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) -> Score:
     """PER of (reference, hypothesis) phone strings in percent, e.g. ``("k a t", "k a d")`` → 33.3."""
-    return error_rate("PER", [(ref.split(), hyp.split()) for ref, hyp in pairs], {"tok": "phone"}, resamples, rng)
+    return error_rate(
+        "PER", [(ref.split(), hyp.split()) for ref, hyp in pairs], {"tok": "phone"}, resamples, rng
+    )

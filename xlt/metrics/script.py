@@ -1,4 +1,5 @@
-"""Characters outside the scripts that a text should be in: code-switching, look-alikes, an output layer gone astray.
+"""Characters outside the scripts that a text should be in: code-switching, look-alikes, an output layer gone
+astray.
 
 What all scripts share (Common: digits, punctuation) and what
 takes the script of its neighbour (Inherited: combining marks) is left out on both sides of the share.

@@ -17,5 +17,12 @@ def ser(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) 
 
     wrong = np.array([[ref.split() != hyp.split()] for ref, hyp in pairs], dtype=np.int64)  # (N, 1)
     ends = interval(wrong, lambda sums: 100 * sums[:, 0] / len(pairs), resamples, rng)
-    return Score("SER", 100 * float(wrong.mean()), ends, len(pairs), len(pairs), {"tok": "utterance"},
-                 rates=tuple(100.0 * wrong[:, 0]))
+    return Score(
+        "SER",
+        100 * float(wrong.mean()),
+        ends,
+        len(pairs),
+        len(pairs),
+        {"tok": "utterance"},
+        rates=tuple(100.0 * wrong[:, 0]),
+    )

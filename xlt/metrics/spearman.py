@@ -7,12 +7,14 @@ from statistics import fmean
 
 
 def spearman(left: Sequence[float], right: Sequence[float]) -> float | None:
-    """Between −1 and 1; None where one side has fewer than two different values. ValueError if the lengths differ."""
+    """Between −1 and 1; None where one side has fewer than two different values. ValueError if the lengths
+    differ.
+    """
     pairs = list(zip(ranks(left), ranks(right), strict=True))
     middle = (len(pairs) + 1) / 2
     across = sum((a - middle) * (b - middle) for a, b in pairs)
     spread = sum((a - middle) ** 2 for a, _ in pairs) * sum((b - middle) ** 2 for _, b in pairs)
-    return across / spread ** 0.5 if spread else None
+    return across / spread**0.5 if spread else None
 
 
 def ranks(values: Sequence[float]) -> list[float]:

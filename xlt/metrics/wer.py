@@ -17,4 +17,6 @@ def tokens(text: str) -> list[str]:
 
 def wer(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) -> Score:
     """WER of (reference, hypothesis) texts in percent."""
-    return error_rate("WER", [(tokens(ref), tokens(hyp)) for ref, hyp in pairs], {"tok": "word"}, resamples, rng)
+    return error_rate(
+        "WER", [(tokens(ref), tokens(hyp)) for ref, hyp in pairs], {"tok": "word"}, resamples, rng
+    )

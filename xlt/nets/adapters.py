@@ -1,7 +1,7 @@
 """Adapters: small trained parts in a frozen layer, which at first change nothing.
 
-Our own few lines: ESPnet's need loralib or s3prl's copy of the upstream and save no head, peft brings accelerate and goes by
-module names of one library; these work in every :class:`~xlt.upstreams.tunable.Block`.
+Our own few lines: ESPnet's need loralib or s3prl's copy of the upstream and save no head, peft brings
+accelerate and goes by module names of one library; these work in every :class:`~xlt.upstreams.tunable.Block`.
 N rows, D dimensions, R rank or width.
 """
 
@@ -15,25 +15,37 @@ PROJECTIONS = ("q", "k", "v", "out")
 
 
 class Lora(nn.Module):
-    """W x + B A x at the attention's projections, B zero at first (Hu et al. 2021, arXiv:2106.09685; alpha = R)."""
+    """W x + B A x at the attention's projections, B zero at first (Hu et al. 2021, arXiv:2106.09685; alpha =
+    R).
+    """
 
     def __init__(self, dim: int, rank: int):
         super().__init__()
-        self.a = nn.ParameterDict({name: nn.Parameter(nn.init.kaiming_uniform_(torch.empty(rank, dim), a=5**0.5))
-                                   for name in PROJECTIONS})
+        self.a = nn.ParameterDict({
+            name: nn.Parameter(nn.init.kaiming_uniform_(torch.empty(rank, dim), a=5**0.5))
+            for name in PROJECTIONS
+        })
         self.b = nn.ParameterDict({name: nn.Parameter(torch.zeros(dim, rank)) for name in PROJECTIONS})
 
     def linear(self, name: str, x: Tensor, y: Tensor) -> Tensor:
         """Input (N, D) and output (N, D) of the layer's linear ``name`` → what it gives now."""
-        return y + functional.linear(functional.linear(x, self.a[name]), self.b[name]) if name in PROJECTIONS else y
+        return (
+            y + functional.linear(functional.linear(x, self.a[name]), self.b[name])
+            if name in PROJECTIONS
+            else y
+        )
 
     def behind(self, name: str, x: Tensor) -> Tensor:
-        """Output (N, D) of the sublayer ``name`` (attention, feed_forward), before it is added to the layer's path."""
+        """Output (N, D) of the sublayer ``name`` (attention, feed_forward), before it is added to the layer's
+        path.
+        """
         return x
 
 
 class Houlsby(nn.Module):
-    """A bottleneck behind attention and one behind feed-forward (Houlsby et al. 2019, arXiv:1902.00751), zero at first."""
+    """A bottleneck behind attention and one behind feed-forward (Houlsby et al. 2019, arXiv:1902.00751), zero
+    at first.
+    """
 
     def __init__(self, dim: int, width: int):
         super().__init__()

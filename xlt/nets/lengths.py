@@ -13,11 +13,26 @@ from xlt.core.settings import TrainConfig
 FBANK_RATE, UPSTREAM_RATE = 100.0, 50.0  # Hz: log-mels; Whisper's encoder, wav2vec 2.0, HuBERT and their kin
 # ESPnet's input layers: kernel and stride of each convolution, none of them padded
 _CONVOLUTIONS = {
-    "conv2d": ((3, 2), (3, 2)), "conv2d1": ((3, 1), (3, 1)), "conv2d2": ((3, 2), (3, 1)), "conv2d6": ((3, 2), (5, 3)),
-    "conv2d8": ((3, 2), (3, 2), (3, 2)), "conv1d1": ((3, 1), (3, 1)), "conv1d2": ((3, 1), (3, 2)), "conv1d3": ((3, 1), (5, 3)),
+    "conv2d": ((3, 2), (3, 2)),
+    "conv2d1": ((3, 1), (3, 1)),
+    "conv2d2": ((3, 2), (3, 1)),
+    "conv2d6": ((3, 2), (5, 3)),
+    "conv2d8": ((3, 2), (3, 2), (3, 2)),
+    "conv1d1": ((3, 1), (3, 1)),
+    "conv1d2": ((3, 1), (3, 2)),
+    "conv1d3": ((3, 1), (5, 3)),
 }
-_SHORTEN = ("transformer", "transformer_multispkr", "conformer", "branchformer", "e_branchformer", "contextual_block_transformer",
-            "contextual_block_conformer", "longformer", "multiconv_conformer")  # by conv2d unless told otherwise
+_SHORTEN = (
+    "transformer",
+    "transformer_multispkr",
+    "conformer",
+    "branchformer",
+    "e_branchformer",
+    "contextual_block_transformer",
+    "contextual_block_conformer",
+    "longformer",
+    "multiconv_conformer",
+)  # by conv2d unless told otherwise
 
 
 def upstream_rate(name: str) -> float:

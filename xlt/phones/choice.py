@@ -18,13 +18,17 @@ from xlt.text import languages
 if TYPE_CHECKING:
     from xlt.core.settings import PhonesConfig
 
-TABLE = ("write a table g2p.tsv, a line each of letters (or a whole word), a tab, and IPA, e.g. `sh<tab>ʃ`, and set "
-         "phones.table=g2p.tsv")
+TABLE = (
+    "write a table g2p.tsv, a line each of letters (or a whole word), a tab, and IPA, e.g. `sh<tab>ʃ`, and"
+    " set phones.table=g2p.tsv"
+)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """``engine``: espeak, epitran or tsv; ``name``: espeak's voice, epitran's mapping, or the table's path."""
+    """``engine``: espeak, epitran or tsv; ``name``: espeak's voice, epitran's mapping, or the table's
+    path.
+    """
 
     code: str
     engine: str
@@ -37,9 +41,9 @@ class Choice:
 def choose(code: str, settings: PhonesConfig) -> Choice:
     """The converter of language ``code``; imports none of them.
 
-    ``phones.g2p=auto`` takes the user's table if there is one for the language, else what ``languages.py`` says, else
-    epitran's mapping or espeak's voice of that code, or of its macrolanguage. ConfigError if there is none, or if the one
-    asked for is missing.
+    ``phones.g2p=auto`` takes the user's table if there is one for the language, else what ``languages.py``
+    says, else epitran's mapping or espeak's voice of that code, or of its macrolanguage. ConfigError if there
+    is none, or if the one asked for is missing.
     """
     table = _table(code, settings.table)
     if settings.g2p == "tsv" and table is None:
@@ -54,7 +58,9 @@ def choose(code: str, settings: PhonesConfig) -> Choice:
     if settings.g2p != "auto":
         name = ways[settings.g2p]
         if name is None:
-            raise ConfigError(f"phones.g2p={settings.g2p}: has nothing for {code}; use phones.g2p=auto, or {TABLE}")
+            raise ConfigError(
+                f"phones.g2p={settings.g2p}: has nothing for {code}; use phones.g2p=auto, or {TABLE}"
+            )
         return Choice(code, settings.g2p, name)
     if not language.listed:  # of a listed language languages.py knows best, also that nothing is good enough
         for engine, name in ways.items():
@@ -62,15 +68,19 @@ def choose(code: str, settings: PhonesConfig) -> Choice:
                 return Choice(code, engine, name)
     there = " or ".join(f"phones.g2p={engine} ({name})" for engine, name in ways.items() if name is not None)
     if there:
-        raise ConfigError(f"no way is good enough to turn text of {code} into phones by itself, as xlt/text/languages.py says; "
-                          f"{TABLE}, or try {there}")
-    raise ConfigError(f"no way is known to turn text of {code} into phones: neither languages.py nor epitran nor espeak has "
-                      f"it; {TABLE}")
+        raise ConfigError(
+            f"no way is good enough to turn text of {code} into phones by itself, as xlt/text/languages.py"
+            f" says; {TABLE}, or try {there}"
+        )
+    raise ConfigError(
+        f"no way is known to turn text of {code} into phones: neither languages.py nor epitran nor espeak has"
+        f" it; {TABLE}"
+    )
 
 
 def _table(code: str, path: str | None) -> Path | None:
-    """The user's table for ``code``: the file ``path`` unless it is called like another language, or ``<code>.tsv`` in that
-    folder."""
+    """The user's table for ``code``: the file ``path`` unless it is called like another language, or
+    ``<code>.tsv`` in that folder."""
     if path is None:
         return None
     if not Path(path).exists():
@@ -82,7 +92,9 @@ def _table(code: str, path: str | None) -> Path | None:
 
 
 def choose_all(codes: Iterable[str], settings: PhonesConfig) -> dict[str, Choice]:
-    """``{code: converter}``; ConfigError for a code without one, or if one table would speak for several languages."""
+    """``{code: converter}``; ConfigError for a code without one, or if one table would speak for several
+    languages.
+    """
     found = {code: choose(code, settings) for code in sorted(codes)}
     refuse_shared_tables(found.values())
     return found
@@ -96,8 +108,10 @@ def refuse_shared_tables(choices: Iterable[Choice]) -> None:
             codes[os.path.abspath(choice.name)].add(choice.code)
     for path, own in codes.items():
         if len(own) > 1:
-            raise ConfigError(f"phones.table: {path}: one table, but there are {', '.join(sorted(own))}; call it by its "
-                              f"language, e.g. {min(own)}.tsv, or name a folder with the tables of all that need one")
+            raise ConfigError(
+                f"phones.table: {path}: one table, but there are {', '.join(sorted(own))}; call it by its "
+                f"language, e.g. {min(own)}.tsv, or name a folder with the tables of all that need one"
+            )
 
 
 def _installed(package: str) -> Path:
@@ -112,21 +126,28 @@ def epitran_mapping(code: str) -> str | None:
 
 
 def espeak_voice(code: str) -> str | None:
-    """espeak's voice that is called by the language's two-letter or three-letter code, or its macrolanguage's."""
+    """espeak's voice that is called by the language's two-letter or three-letter code, or its
+    macrolanguage's.
+    """
     language = languages.get(code)
-    return next((name for name in (language.iso1, *languages.names_of(language.iso)) if name in _espeak_voices()), None)
+    return next(
+        (name for name in (language.iso1, *languages.names_of(language.iso)) if name in _espeak_voices()),
+        None,
+    )
 
 
 @functools.cache
 def _espeak_voices() -> frozenset[str]:
-    """The languages that espeak's files say they are, of those whose pronunciation dictionary is there; without it (Faroese) a
-    voice is silent."""
+    """The languages that espeak's files say they are, of those whose pronunciation dictionary is there;
+    without it (Faroese) a voice is silent."""
     data = _installed("espeakng_loader") / "espeak-ng-data"
     found = set()
     for path in (data / "lang").rglob("*"):
         if path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
-            says = {key: re.findall(rf"^{key}\s+(\S+)", text, re.MULTILINE) for key in ("language", "dictionary")}
+            says = {
+                key: re.findall(rf"^{key}\s+(\S+)", text, re.MULTILINE) for key in ("language", "dictionary")
+            }
             dictionary = (says["dictionary"] or [path.name.split("-")[0]])[0]
             found |= set(says["language"]) if (data / f"{dictionary}_dict").exists() else set()
     return frozenset(found)

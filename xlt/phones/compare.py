@@ -1,4 +1,5 @@
-"""What a target language's phones have in common with those of source languages, and which source comes first.
+"""What a target language's phones have in common with those of source languages, and which source comes
+first.
 
 ``rank(target_texts, source_texts)`` is all that others need: phone texts in, the sources in order out.
 """
@@ -11,19 +12,22 @@ from dataclasses import asdict, dataclass
 
 from xlt.core.errors import DataError
 
-NEAR = 0.035  # share of panphon's feature weights: one step of place or of height, or two of voice, strength and the like
-RARE = 0.001  # share of a language's phone tokens; what is rarer stands in loan words and names, and teaches nothing
+# share of panphon's feature weights: one step of place or of height, or two of voice, strength and the like
+NEAR = 0.035
+# share of a language's phone tokens; what is rarer stands in loan words and names, and teaches nothing
+RARE = 0.001
 
 
 @dataclass(frozen=True)
 class Overlap:
     """What source ``name`` has of the target's phones.
 
-    A phone that makes up less than :data:`RARE` of a language's tokens counts as no phone of it. ``jaccard``: phones of
-    both / phones of either. ``exact``: share of the target's phone tokens that the source has, too;
-    ``near``: that, or one within the distance. ``cost``: mean distance of the target's phone tokens to the nearest phone of
-    the source, 0 to 1. ``missing``: the target's phones that the source lacks: (phone, its count, the source's nearest phone,
-    their distance), the most frequent first; (…, "", 1.0) for a phone without features.
+    A phone that makes up less than :data:`RARE` of a language's tokens counts as no phone of it. ``jaccard``:
+    phones of both / phones of either. ``exact``: share of the target's phone tokens that the source has, too;
+    ``near``: that, or one within the distance. ``cost``: mean distance of the target's phone tokens to the
+    nearest phone of the source, 0 to 1. ``missing``: the target's phones that the source lacks: (phone, its
+    count, the source's nearest phone, their distance), the most frequent first; (…, "", 1.0) for a phone
+    without features.
     """
 
     name: str
@@ -53,8 +57,14 @@ def overlap(target: Counter, source: Counter, name: str, within: float = NEAR) -
     missing = _missing(target, source)
     total, lost = sum(target.values()), sum(count for _, count, _, _ in missing)
     near = sum(count for _, count, _, far in missing if far <= within)
-    return Overlap(name, len(own.keys() & source.keys()) / len(own.keys() | source.keys()), 1 - lost / total,
-                   1 - (lost - near) / total, sum(count * far for _, count, _, far in missing) / total, missing)
+    return Overlap(
+        name,
+        len(own.keys() & source.keys()) / len(own.keys() | source.keys()),
+        1 - lost / total,
+        1 - (lost - near) / total,
+        sum(count * far for _, count, _, far in missing) / total,
+        missing,
+    )
 
 
 def _missing(target: Counter, source: Counter) -> list[tuple[str, int, str, float]]:
@@ -65,15 +75,23 @@ def _missing(target: Counter, source: Counter) -> list[tuple[str, int, str, floa
     known = [phone for phone in sorted(source) if phone in of]
     found = []
     for phone in lacking:
-        near = min(((distance(of[phone], of[other]), other) for other in known), default=(1.0, "")) if phone in of else (1.0, "")
+        near = (
+            min(((distance(of[phone], of[other]), other) for other in known), default=(1.0, ""))
+            if phone in of
+            else (1.0, "")
+        )
         found.append((phone, target[phone], near[1], near[0]))
     return found
 
 
-def rank(target_texts: Iterable[str], source_texts: dict[str, Iterable[str]], within: float = NEAR) -> list[Overlap]:
-    """The sources, the nearest first: by ``cost``, which needs no limit of what is near, then by ``exact``, then by name.
+def rank(
+    target_texts: Iterable[str], source_texts: dict[str, Iterable[str]], within: float = NEAR
+) -> list[Overlap]:
+    """The sources, the nearest first: by ``cost``, which needs no limit of what is near, then by ``exact``,
+    then by name.
 
-    Texts are phone texts, e.g. the values of ``data/tokens/phone/train.text``. DataError for a language without phones.
+    Texts are phone texts, e.g. the values of ``data/tokens/phone/train.text``. DataError for a language
+    without phones.
     """
     target = inventory(target_texts)
     found = [overlap(target, inventory(texts), name, within) for name, texts in source_texts.items()]
@@ -83,5 +101,9 @@ def rank(target_texts: Iterable[str], source_texts: dict[str, Iterable[str]], wi
 def as_dict(found: Overlap) -> dict:
     """For JSON, rounded to four places."""
     row = {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(found).items()}
-    return row | {"missing": [{"phone": p, "count": n, "nearest": near, "distance": round(far, 4)}
-                              for p, n, near, far in found.missing]}
+    return row | {
+        "missing": [
+            {"phone": p, "count": n, "nearest": near, "distance": round(far, 4)}
+            for p, n, near, far in found.missing
+        ]
+    }

@@ -30,7 +30,9 @@ def languages_of(ctx: Context, name: str) -> dict[str, str]:
 def inputs(ctx: Context) -> list[Path]:
     """What the phone texts are made from."""
     table = ctx.cfg.phones.table
-    return [ctx.data / name / file for name in sets(ctx) for file in ("text", "utt2lang")] + ([Path(table)] if table else [])
+    return [ctx.data / name / file for name in sets(ctx) for file in ("text", "utt2lang")] + (
+        [Path(table)] if table else []
+    )
 
 
 def versions() -> dict[str, str]:

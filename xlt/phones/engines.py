@@ -14,9 +14,9 @@ from xlt.phones.choice import Choice
 
 
 class Engine(Protocol):
-    """Call it with texts: the IPA of each, words parted by spaces. ``unmapped``: letters that it has no rule for, counted;
-    ``guess``: what became of them. ``tones``: marks, alone or on a letter, that came out as IPA's marks of tone, counted.
-    ``foreign``: texts with words that it read as another language."""
+    """Call it with texts: the IPA of each, words parted by spaces. ``unmapped``: letters that it has no rule
+    for, counted; ``guess``: what became of them. ``tones``: marks, alone or on a letter, that came out as
+    IPA's marks of tone, counted. ``foreign``: texts with words that it read as another language."""
 
     guess: str
     unmapped: Counter
@@ -36,16 +36,29 @@ def is_grapheme(char: str) -> bool:
     return unicodedata.category(char)[0] in "LMN"
 
 
-_SCRIPTS = {"Latn": "LATIN", "Cyrl": "CYRILLIC", "Grek": "GREEK", "Armn": "ARMENIAN", "Geor": "GEORGIAN", "Hebr": "HEBREW",
-            "Arab": "ARABIC", "Hans": "CJK", "Hang": "HANGUL"}
+_SCRIPTS = {
+    "Latn": "LATIN",
+    "Cyrl": "CYRILLIC",
+    "Grek": "GREEK",
+    "Armn": "ARMENIAN",
+    "Geor": "GEORGIAN",
+    "Hebr": "HEBREW",
+    "Arab": "ARABIC",
+    "Hans": "CJK",
+    "Hang": "HANGUL",
+}
 
-_TONES = "\u0300\u0301\u0302\u0304\u030b\u030c\u030f"  # grave, acute, circumflex, macron, double acute, caron, double grave
+_TONES = (  # grave, acute, circumflex, macron, double acute, caron, double grave
+    "\u0300\u0301\u0302\u0304\u030b\u030c\u030f"
+)
 
 
 class Espeak:
-    """espeak-ng's voice ``choice.name``. Whole texts, as French joins words; words of other languages are read by theirs.
+    """espeak-ng's voice ``choice.name``. Whole texts, as French joins words; words of other languages are
+    read by theirs.
 
-    It says something for every letter there is, so letters of another script than the language's count as unmapped.
+    It says something for every letter there is, so letters of another script than the language's count as
+    unmapped.
     """
 
     guess = "read by another language's rules"
@@ -60,8 +73,14 @@ class Espeak:
         EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
         quiet = logging.getLogger("xlt.espeak")
         quiet.setLevel(logging.CRITICAL)  # what it warns of is counted here
-        self._backend = EspeakBackend(choice.name, with_stress=False, tie=True, language_switch="keep-flags",
-                                      words_mismatch="ignore", logger=quiet)
+        self._backend = EspeakBackend(
+            choice.name,
+            with_stress=False,
+            tie=True,
+            language_switch="keep-flags",
+            words_mismatch="ignore",
+            logger=quiet,
+        )
         self._script = _SCRIPTS.get(choice.code[4:])
         self.unmapped: Counter = Counter()
         self.tones: Counter = Counter()
@@ -69,8 +88,12 @@ class Espeak:
 
     def __call__(self, texts: list[str]) -> list[str]:
         if self._script:
-            self.unmapped.update(c for text in texts for c in text if unicodedata.category(c)[0] == "L"
-                                 and not unicodedata.name(c, "").startswith(self._script))
+            self.unmapped.update(
+                c
+                for text in texts
+                for c in text
+                if unicodedata.category(c)[0] == "L" and not unicodedata.name(c, "").startswith(self._script)
+            )
         found = []
         for ipa in self._backend.phonemize(texts, strip=True):
             plain = self._FLAG.sub("", ipa)
@@ -114,7 +137,9 @@ class Epitran:
 
 
 class Table:
-    """The user's table: letters, or a whole word, a tab, IPA. A whole word counts first, then the longest letters."""
+    """The user's table: letters, or a whole word, a tab, IPA. A whole word counts first, then the longest
+    letters.
+    """
 
     guess = "left as they are"
 
@@ -133,9 +158,16 @@ class Table:
             return self.rows[word]
         ipa, at = "", 0
         while at < len(word):
-            size = next((n for n in range(min(self._longest, len(word) - at), 0, -1) if word[at:at + n] in self.rows), 0)
+            size = next(
+                (
+                    n
+                    for n in range(min(self._longest, len(word) - at), 0, -1)
+                    if word[at : at + n] in self.rows
+                ),
+                0,
+            )
             if size:
-                ipa += self.rows[word[at:at + size]]
+                ipa += self.rows[word[at : at + size]]
             elif is_grapheme(word[at]):
                 self.unmapped[word[at]] += 1
                 ipa += word[at]
@@ -144,9 +176,11 @@ class Table:
 
 
 def read_tsv(path: Path) -> dict[str, str]:
-    """The rows of a table; lines that start with # are comments. No IPA behind the tab: the letters are silent.
+    """The rows of a table; lines that start with # are comments. No IPA behind the tab: the letters are
+    silent.
 
-    DataError with the line for bytes that are not UTF-8, a line without a tab, letters that stand twice, an empty table.
+    DataError with the line for bytes that are not UTF-8, a line without a tab, letters that stand twice, an
+    empty table.
     """
     rows: dict[str, str] = {}
     try:

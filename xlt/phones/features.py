@@ -18,19 +18,23 @@ def _table():
 
 
 def vectors(phones: Iterable[str]) -> dict[str, np.ndarray]:
-    """``{phone: (22,)}`` of −1, 0, 1, without tones; phones that panphon does not read as one segment are left out."""
+    """``{phone: (22,)}`` of −1, 0, 1, without tones; phones that panphon does not read as one segment are
+    left out.
+    """
     import numpy as np
 
     table, found = _table(), {}
     for phone in phones:
         segments = table.word_fts(phone)
         if len(segments) == 1 and "".join(table.ipa_segs(phone)) == table.normalize(phone):
-            found[phone] = np.array(segments[0].numeric()[:len(table.weights)], dtype=np.float64)
+            found[phone] = np.array(segments[0].numeric()[: len(table.weights)], dtype=np.float64)
     return found
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Share of the feature weights by which two phones (22,) differ, 0 to 1; a feature that one leaves open differs by half."""
+    """Share of the feature weights by which two phones (22,) differ, 0 to 1; a feature that one leaves open
+    differs by half.
+    """
     import numpy as np
 
     weights = np.array(_table().weights)
@@ -38,7 +42,9 @@ def distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def substitution_costs(phones: Iterable[str]) -> dict[str, dict[str, float]]:
-    """``{phone: {other: distance}}``: 0 of a phone to itself, 1 where panphon does not read both as one segment."""
+    """``{phone: {other: distance}}``: 0 of a phone to itself, 1 where panphon does not read both as one
+    segment.
+    """
     import numpy as np
 
     names = sorted(set(phones))

@@ -42,21 +42,31 @@ class G2p:
         return found
 
     def check(self) -> None:
-        """DataError if espeak did not read what it met but called the letters by their names, as it does in a script that
-        the voice does not know: ``arabic alif …`` for Punjabi in Arabic script."""
+        """DataError if espeak did not read what it met but called the letters by their names, as it does in a
+        script that the voice does not know: ``arabic alif …`` for Punjabi in Arabic script."""
         script = self.choice.code[4:]
         if script not in OF_SCRIPT and self._sounds > _SPELLED * self._letters:
-            raise DataError(f"{self.choice.code}: {self.choice} gives {self._sounds / self._letters:.1f} phones a letter: "
-                            f"it does not read the script {script} but spells it; {TABLE}")
+            raise DataError(
+                f"{self.choice.code}: {self.choice} gives {self._sounds / self._letters:.1f} phones a letter:"
+                f" it does not read the script {script} but spells it; {TABLE}"
+            )
 
     def facts(self) -> dict:
-        """What was met so far: ``unmapped`` graphemes and phones with ``no_features`` in panphon, with counts."""
+        """What was met so far: ``unmapped`` graphemes and phones with ``no_features`` in panphon, with
+        counts.
+        """
         from xlt.phones.features import vectors
 
         known = vectors(self._phones)
-        return {"g2p": str(self.choice), "graphemes": self._graphemes, "foreign_texts": self._engine.foreign,
-                "unmapped": _counts(self._engine.unmapped), "tones": _counts(self._engine.tones), "guess": self._engine.guess,
-                "no_features": _counts({p: n for p, n in self._phones.items() if p not in known})}
+        return {
+            "g2p": str(self.choice),
+            "graphemes": self._graphemes,
+            "foreign_texts": self._engine.foreign,
+            "unmapped": _counts(self._engine.unmapped),
+            "tones": _counts(self._engine.tones),
+            "guess": self._engine.guess,
+            "no_features": _counts({p: n for p, n in self._phones.items() if p not in known}),
+        }
 
 
 def _counts(found: dict[str, int]) -> dict[str, int]:
@@ -71,7 +81,10 @@ def report(code: str, facts: dict) -> None:
     if unmapped:
         say(f"    unmapped, {facts['guess']}: {_listed(unmapped)}; give them IPA with phones.table=g2p.tsv")
     if facts["tones"]:
-        say(f"    read as tones, which are not kept: {_listed(facts['tones'])}; a letter among them needs its IPA, too")
+        say(
+            f"    read as tones, which are not kept: {_listed(facts['tones'])}; a letter among them needs its"
+            " IPA, too"
+        )
     if facts["foreign_texts"]:
         say(f"    {facts['foreign_texts']} texts have words that are read as another language")
     if facts["no_features"]:
@@ -82,9 +95,11 @@ def _listed(counts: dict[str, int]) -> str:
     return " ".join(f"{name}:{n}" for name, n in counts.items())
 
 
-def phones_of(tables: dict[Path, dict[str, str]], langs: dict[Path, dict[str, str]],
-              settings: PhonesConfig) -> tuple[dict[Path, dict[str, str]], dict[str, dict]]:
-    """Phone texts ``{file: {utterance: "k a t"}}`` of Kaldi texts, each utterance by the converter of its language.
+def phones_of(
+    tables: dict[Path, dict[str, str]], langs: dict[Path, dict[str, str]], settings: PhonesConfig
+) -> tuple[dict[Path, dict[str, str]], dict[str, dict]]:
+    """Phone texts ``{file: {utterance: "k a t"}}`` of Kaldi texts, each utterance by the converter of its
+    language.
 
     Also the facts of each language. DataError for an utterance that has no phones.
     """
@@ -96,8 +111,10 @@ def phones_of(tables: dict[Path, dict[str, str]], langs: dict[Path, dict[str, st
             own = [utt for utt in texts if langs[path][utt] == code]
             for utt, phones in zip(own, g2p([texts[utt] for utt in own]) if own else [], strict=True):
                 if not phones:
-                    raise DataError(f"{path}: {utt}: {texts[utt]!r} has no phones by {g2p.choice}; give its letters IPA with "
-                                    "phones.table=g2p.tsv, or remove the utterance")
+                    raise DataError(
+                        f"{path}: {utt}: {texts[utt]!r} has no phones by {g2p.choice}; give its letters IPA"
+                        " with phones.table=g2p.tsv, or remove the utterance"
+                    )
                 made[path][utt] = " ".join(phones)
         g2p.check()
         facts[code] = g2p.facts()

@@ -27,6 +27,11 @@ def draw(title: str, names: list[str], cells: dict[tuple[str, str], float], path
         share = (value - low) / (high - low) if high > low else 1.0
         colour = tuple(round(a + (b - a) * share) for a, b in zip(_LOW, _HIGH, strict=True))
         canvas.rectangle((x, y, x + _CELL - 2, y + _CELL - 2), fill=colour)
-        canvas.text((x + _CELL / 2 - 1, y + _CELL / 2), f"{value:.0f}", font=font, anchor="mm",
-                    fill="white" if share > 0.55 else "black")
+        canvas.text(
+            (x + _CELL / 2 - 1, y + _CELL / 2),
+            f"{value:.0f}",
+            font=font,
+            anchor="mm",
+            fill="white" if share > 0.55 else "black",
+        )
     image.save(path, format="PNG")

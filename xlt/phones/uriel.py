@@ -1,7 +1,8 @@
 """Distances of languages by URIEL (Littell et al. 2017), whose data the package lang2vec holds.
 
-lang2vec itself is not imported: it needs pkg_resources, and its own distances are a download. These are 1 − cosine of its
-vectors, as URIEL's are, of the phonological and the inventory features; the kNN-completed ones, as those have no gaps.
+lang2vec itself is not imported: it needs pkg_resources, and its own distances are a download. These are 1 −
+cosine of its vectors, as URIEL's are, of the phonological and the inventory features; the kNN-completed ones,
+as those have no gaps.
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ def distances(isos: list[str], kind: str) -> tuple[dict[tuple[str, str], float],
     of = {iso: data[rows[iso]][columns].reshape(-1).astype(np.float64) for iso in there}  # (F,)
     found = {}
     for k, first in enumerate(there):
-        for second in there[k + 1:]:
+        for second in there[k + 1 :]:
             a, b = of[first], of[second]
             found[first, second] = 1 - float(a @ b / np.sqrt((a @ a) * (b @ b)))
     return found, [iso for iso in isos if iso not in rows]
 
 
 def spearman(first: list[float], second: list[float]) -> float:
-    """Spearman's rank correlation, equals at their mean rank; nan if one side is constant or has fewer than two values."""
+    """Spearman's rank correlation, equals at their mean rank; nan if one side is constant or has fewer than
+    two values.
+    """
     if len(first) < 2:
         return float("nan")
     a, b = (_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second))

@@ -1,4 +1,5 @@
-"""Stage 9: exp/<tag>/score.json → results/<tag>.json, and from all files there RESULTS.md (and ../README.md in egs/).
+"""Stage 9: exp/<tag>/score.json → results/<tag>.json, and from all files there RESULTS.md (and ../README.md
+in egs/).
 
 What is rendered is a function of the files in results/ alone, so that a test can compare.
 """
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context) -> None:
-    """Copy the scores with a few utterances to look at and the confusions of characters, and write the tables.
+    """Copy the scores with a few utterances to look at and the confusions of characters, and write the
+    tables.
 
     StageError before stage 8.
     """

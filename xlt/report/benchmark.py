@@ -21,7 +21,9 @@ it."""
 
 
 def files(egs: Path) -> dict[Path, str]:
-    """What the benchmark consists of: ``{path: text}``; with the project's README, if that has a place for the table."""
+    """What the benchmark consists of: ``{path: text}``; with the project's README, if that has a place for
+    the table.
+    """
     recipes = one_language(read_all(egs))
     made = {egs / "README.md": render(recipes)} | ({egs / "results.svg": chart(recipes)} if recipes else {})
     readme = egs.parent / "README.md"
@@ -43,8 +45,11 @@ def read_all(egs: Path) -> dict[str, list[Experiment]]:
 
 def one_language(recipes: dict[str, list[Experiment]]) -> dict[str, list[Experiment]]:
     """Those that make a row of the table: of one language, with a CER on test."""
-    return {name: found for name, found in recipes.items()
-            if on_test(found) and found[0].runs[0].experiment["lang"] != MULTIPLE}
+    return {
+        name: found
+        for name, found in recipes.items()
+        if on_test(found) and found[0].runs[0].experiment["lang"] != MULTIPLE
+    }
 
 
 def _table(recipes: dict[str, list[Experiment]], metric: str, prefix: str = "") -> str:
@@ -70,21 +75,29 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
         parts.append(f"## {title}, %\n\n{_table(recipes, metric)}")
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
-    several = [f"{name} ({column}, {len(e.runs)})" for name, found in recipes.items() for column in columns_of(found)
-               if (e := best_in(found, column)) and len(e.runs) > 1]
-    parts.append("## Notes\n\n"
-                 f"{_encoders(recipes)}"
-                 f"- Cells over several seeds: {', '.join(several) or 'none'}; all others are one run.\n"
-                 f"- References and hypotheses are normalised alike: {', '.join(normalisers)}.\n"
-                 "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
-                 "- Signatures, commands, seeds, versions, machine and the utterances with the most errors stand in\n"
-                 "  each language's RESULTS.md; licences of the speech in its README.md.\n"
-                 f"- Made at commit {', '.join(commits)}; this page by `xlt report`.")
+    several = [
+        f"{name} ({column}, {len(e.runs)})"
+        for name, found in recipes.items()
+        for column in columns_of(found)
+        if (e := best_in(found, column)) and len(e.runs) > 1
+    ]
+    parts.append(
+        "## Notes\n\n"
+        f"{_encoders(recipes)}"
+        f"- Cells over several seeds: {', '.join(several) or 'none'}; all others are one run.\n"
+        f"- References and hypotheses are normalised alike: {', '.join(normalisers)}.\n"
+        "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
+        "- Signatures, commands, seeds, versions, machine and the utterances with the most errors stand in\n"
+        "  each language's RESULTS.md; licences of the speech in its README.md.\n"
+        f"- Made at commit {', '.join(commits)}; this page by `xlt report`."
+    )
     return "\n\n".join(parts) + "\n"
 
 
 def _encoders(recipes: dict[str, list[Experiment]]) -> str:
-    """A line on each column whose cells come from different encoders, so that nobody compares them as one system."""
+    """A line on each column whose cells come from different encoders, so that nobody compares them as one
+    system.
+    """
     lines = []
     for column in columns_of([e for found in recipes.values() for e in on_test(found)]):
         of: dict[str, list[str]] = {}
@@ -92,8 +105,11 @@ def _encoders(recipes: dict[str, list[Experiment]]) -> str:
             if (e := best_in(found, column)) and not e.runs[0].peer:
                 of.setdefault(e.runs[0].config["train.encoder"], []).append(name)
         if len(of) > 1:
-            lines.append(f"- Encoders of {column}: " + "; ".join(f"{encoder} {', '.join(of[encoder])}" for encoder in sorted(of))
-                         + ".\n")
+            lines.append(
+                f"- Encoders of {column}: "
+                + "; ".join(f"{encoder} {', '.join(of[encoder])}" for encoder in sorted(of))
+                + ".\n"
+            )
     return "".join(lines)
 
 
@@ -103,8 +119,10 @@ def chart(recipes: dict[str, list[Experiment]], metric: str = "cer") -> str:
     groups = {}
     for name, found in recipes.items():
         chosen = [(k, e) for k, column in enumerate(columns) if (e := best_in(found, column))]
-        groups[name] = [Bar(k, e.median(_TEST, metric), *e.typical(_TEST, metric).score(_TEST, metric)["ci95"])
-                        for k, e in chosen]
+        groups[name] = [
+            Bar(k, e.median(_TEST, metric), *e.typical(_TEST, metric).score(_TEST, metric)["ci95"])
+            for k, e in chosen
+        ]
     return bars(f"{TITLES[metric]} on test, %, with 95% intervals", columns, groups)
 
 
@@ -140,13 +158,20 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str, pr
     chosen = [best_in(found, column) for column in columns]
     data = tested[0].runs[0].document["data"][_TEST]
     language = tested[0].runs[0].experiment["language"]
-    return [f"[{language}]({prefix}{name}/RESULTS.md)", f"{data['utterances']} clips, {data['speech_min']:.1f} min",
-            "–" if (minutes := all_minutes(found)) is None else f"{minutes:.1f} min",
-            *(cell(e, _TEST, metric) if e else "–" for e in chosen)]
+    return [
+        f"[{language}]({prefix}{name}/RESULTS.md)",
+        f"{data['utterances']} clips, {data['speech_min']:.1f} min",
+        "–" if (minutes := all_minutes(found)) is None else f"{minutes:.1f} min",
+        *(cell(e, _TEST, metric) if e else "–" for e in chosen),
+    ]
 
 
 def all_minutes(found: list[Experiment]) -> float | None:
     """Minutes of all the training speech of a recipe; None where no experiment had all of it."""
-    everything = [run.document["training"]["speech_min"] for e in found for run in e.runs
-                  if not run.peer and run.config.get("data.train_minutes") is None]
+    everything = [
+        run.document["training"]["speech_min"]
+        for e in found
+        for run in e.runs
+        if not run.peer and run.config.get("data.train_minutes") is None
+    ]
     return max(everything) if everything and None not in everything else None

@@ -1,7 +1,9 @@
-"""Which character was taken for which: counts of an experiment's alignments, and of the texts it learned from.
+"""Which character was taken for which: counts of an experiment's alignments, and of the texts it learned
+from.
 
-``{"unit": "char" | "phone", "n": {c: times in the references}, "pairs": {c: {d: times}}, "left_off": errors}``. ``c`` was said
-and ``d`` recognised; "" for ``c`` is an insertion, "" for ``d`` a deletion. Pairs of equals are not in it.
+``{"unit": "char" | "phone", "n": {c: times in the references}, "pairs": {c: {d: times}}, "left_off":
+errors}``. ``c`` was said and ``d`` recognised; "" for ``c`` is an insertion, "" for ``d`` a deletion. Pairs
+of equals are not in it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ _PAIRS = 300  # kept; thousands of Chinese characters have more, each of them on
 
 
 def confusions(table: Path) -> dict:
-    """The counts from the scoring's table of utterances; of pairs the most frequent ones, ``left_off`` counts the others."""
+    """The counts from the scoring's table of utterances; of pairs the most frequent ones, ``left_off`` counts
+    the others.
+    """
     with table.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
     unit = "phone" if rows and "phone_n_ref" in rows[0] else "char"
@@ -34,13 +38,21 @@ def confusions(table: Path) -> dict:
     pairs: dict[str, dict[str, int]] = {}
     for ref, hyp in sorted(kept[:_PAIRS]):
         pairs.setdefault(ref, {})[hyp] = wrong[ref, hyp]
-    return {"unit": unit, "n": dict(sorted(said.items())), "pairs": pairs,
-            "left_off": sum(wrong[pair] for pair in kept[_PAIRS:])}
+    return {
+        "unit": unit,
+        "n": dict(sorted(said.items())),
+        "pairs": pairs,
+        "left_off": sum(wrong[pair] for pair in kept[_PAIRS:]),
+    }
 
 
 def tokens(unit: str) -> Callable[[str], list[str]]:
     """How a text is cut; a space between words is a character, as in CER."""
-    return str.split if unit == "phone" else lambda text: [" " if c == cer.SPACE else c for c in cer.tokens(text)]
+    return (
+        str.split
+        if unit == "phone"
+        else lambda text: [" " if c == cer.SPACE else c for c in cer.tokens(text)]
+    )
 
 
 def alphabet(text: dict[str, str], unit: str) -> dict[str, int]:

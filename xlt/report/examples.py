@@ -9,7 +9,8 @@ from pathlib import Path
 def examples(table: Path, count: int) -> dict[str, list[dict]]:
     """``count`` worst and ``count`` median utterances by CER, or PER, from the scoring's table of utterances.
 
-    ``{"worst": [{"id", "cer", "ref", "hyp"}, …], "median": […]}`` (``per`` for phones), the worst first; equals by id.
+    ``{"worst": [{"id", "cer", "ref", "hyp"}, …], "median": […]}`` (``per`` for phones), the worst first;
+    equals by id.
     """
     with table.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -18,7 +19,7 @@ def examples(table: Path, count: int) -> dict[str, list[dict]]:
     rows.sort(key=lambda row: (-row[rate], row["id"]))
     rows = [row | {rate: round(row[rate], 1)} for row in rows]
     middle = max(0, (len(rows) - count) // 2)
-    return {"worst": rows[:count], "median": rows[middle:middle + count]}
+    return {"worst": rows[:count], "median": rows[middle : middle + count]}
 
 
 def _rate(row: dict[str, str], unit: str) -> float:

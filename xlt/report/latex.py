@@ -6,34 +6,64 @@ from xlt.report import benchmark
 from xlt.report.results import Experiment
 
 _TEST = "test"
-_ESCAPES = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$",
-            **{c: f"\\{c}" for c in "&%$#_{}"}}
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+}
 
 
 def render(recipes: dict[str, list[Experiment]]) -> str:
     """A table for each of CER and WER, a row a language; without results a comment says so."""
     rows = benchmark.one_language(recipes)
     parts = ["% written by `xlt report` from egs/*/results/*.json; needs \\usepackage{booktabs}"]
-    parts += [_table(rows, metric, title) for metric, title in benchmark.TITLES.items()] if rows else ["% no results yet"]
+    parts += (
+        [_table(rows, metric, title) for metric, title in benchmark.TITLES.items()]
+        if rows
+        else ["% no results yet"]
+    )
     return "\n\n".join(parts) + "\n"
 
 
 def _table(rows: dict[str, list[Experiment]], metric: str, title: str) -> str:
     columns = benchmark.columns_of([e for found in rows.values() for e in benchmark.on_test(found)])
     heads = [column.partition(", ") for column in columns]
-    lines = [" & ".join(["", "", *(escape(first) for first, _, _ in heads)]),
-             " & ".join(["language", "clips", *(escape(rest) for _, _, rest in heads)])]
+    lines = [
+        " & ".join(["", "", *(escape(first) for first, _, _ in heads)]),
+        " & ".join(["language", "clips", *(escape(rest) for _, _, rest in heads)]),
+    ]
     body = []
     for found in rows.values():
         first = benchmark.on_test(found)[0].runs[0]
         cells = [_cell(e, metric) if (e := benchmark.best_in(found, column)) else "--" for column in columns]
-        body.append(" & ".join([escape(first.experiment["language"]), str(first.document["data"][_TEST]["utterances"]), *cells]))
+        body.append(
+            " & ".join([
+                escape(first.experiment["language"]),
+                str(first.document["data"][_TEST]["utterances"]),
+                *cells,
+            ])
+        )
     end = " \\\\\n"
     return "\n".join([
-        r"\begin{table*}", r"\centering", r"\small", r"\setlength{\tabcolsep}{4pt}",
-        f"\\caption{{{escape(title)} on test, \\%: median over seeds, and the 95\\% bootstrap interval over utterances.}}",
-        f"\\label{{tab:xlt-{metric}}}", f"\\begin{{tabular}}{{lr{'r' * len(columns)}}}", r"\toprule",
-        end.join(lines) + end + r"\midrule", end.join(body) + end + r"\bottomrule", r"\end{tabular}", r"\end{table*}"])
+        r"\begin{table*}",
+        r"\centering",
+        r"\small",
+        r"\setlength{\tabcolsep}{4pt}",
+        (
+            f"\\caption{{{escape(title)} on test, \\%: median over seeds, and the 95\\% bootstrap interval"
+            " over utterances.}"
+        ),
+        f"\\label{{tab:xlt-{metric}}}",
+        f"\\begin{{tabular}}{{lr{'r' * len(columns)}}}",
+        r"\toprule",
+        end.join(lines) + end + r"\midrule",
+        end.join(body) + end + r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table*}",
+    ])
 
 
 def _cell(e: Experiment, metric: str) -> str:

@@ -12,8 +12,8 @@ _TEST = "test"
 
 @dataclass(frozen=True)
 class Learning:
-    """``families``: the legend, in the colours' order; ``peers``: further entries of it that have one value a language;
-    ``panels``: an SVG a recipe."""
+    """``families``: the legend, in the colours' order; ``peers``: further entries of it that have one value a
+    language; ``panels``: an SVG a recipe."""
 
     families: list[str]
     peers: list[str]
@@ -24,18 +24,34 @@ def learning(recipes: dict[str, list[Experiment]], titles: dict[str, str]) -> Le
     """Curves of the families that were trained on two amounts of some language's speech, at least."""
     points = {name: _points(found) for name, found in recipes.items()}
     families = sorted({f for own in points.values() for f, of in own.items() if len(of) > 1})
-    level = {name: {e.runs[0].experiment["describe"]: _point(e, 0.0) for e in found if e.runs[0].peer and _scored(e)}
-             for name, found in recipes.items()}
+    level = {
+        name: {
+            e.runs[0].experiment["describe"]: _point(e, 0.0) for e in found if e.runs[0].peer and _scored(e)
+        }
+        for name, found in recipes.items()
+    }
     peers = sorted({f for own in level.values() for f in own})
-    shown = {name: {k: of for k, f in enumerate(families) if (of := own.get(f))} for name, own in points.items()}
+    shown = {
+        name: {k: of for k, f in enumerate(families) if (of := own.get(f))} for name, own in points.items()
+    }
     every = [p for own in shown.values() for of in own.values() for p in of]
     if not every:
         return Learning([], [], {})
-    levels = {name: {len(families) + k: own[f] for k, f in enumerate(peers) if f in own} for name, own in level.items()}
+    levels = {
+        name: {len(families) + k: own[f] for k, f in enumerate(peers) if f in own}
+        for name, own in level.items()
+    }
     high = max(p.high for p in [*every, *(p for own in levels.values() for p in own.values())]) or 1.0
     reach = min(p.x for p in every), max(p.x for p in every), high
-    return Learning(families, peers, {name: figure.curves(titles[name], shown[name], levels[name], reach)
-                                      for name in recipes if shown[name]})
+    return Learning(
+        families,
+        peers,
+        {
+            name: figure.curves(titles[name], shown[name], levels[name], reach)
+            for name in recipes
+            if shown[name]
+        },
+    )
 
 
 def _scored(e: Experiment) -> bool:
@@ -53,7 +69,9 @@ def _points(found: list[Experiment]) -> dict[str, list[figure.Point]]:
             best[key] = e
     curves: dict[str, dict[float, Experiment]] = {}
     for (name, _), e in best.items():
-        own = curves.setdefault(name, {})  # a budget above all the speech that there is gives the same point again
+        own = curves.setdefault(
+            name, {}
+        )  # a budget above all the speech that there is gives the same point again
         minutes = e.runs[0].document["training"]["speech_min"]
         own[minutes] = min(e, own.get(minutes, e), key=lambda one: one.rank)
     return {name: [_point(own[x], x) for x in sorted(own)] for name, own in curves.items()}

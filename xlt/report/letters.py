@@ -1,4 +1,6 @@
-"""Characters on the page: how one is shown, which are shared between languages, which were taken for which."""
+"""Characters on the page: how one is shown, which are shared between languages, which were taken for
+which.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ _ROWS, _LISTED, _LETTERS = 14, 12, 200  # lines of a matrix, pairs in words, let
 
 @dataclass(frozen=True)
 class Letter:
-    """``shown``: visible even if the character is not; ``name``: its code point and Unicode name; ``n``: how often; ``script``:
-    of a letter, for where several scripts stand together and Latin a is to be told from Cyrillic а."""
+    """``shown``: visible even if the character is not; ``name``: its code point and Unicode name; ``n``: how
+    often; ``script``: of a letter, for where several scripts stand together and Latin a is to be told from
+    Cyrillic а."""
 
     shown: str
     name: str
@@ -41,7 +44,9 @@ class Share:
 
 @dataclass(frozen=True)
 class Matrix:
-    """``rows``: (said, its errors, its count of each head, of other characters and of nothing); ``inserted`` likewise."""
+    """``rows``: (said, its errors, its count of each head, of other characters and of nothing); ``inserted``
+    likewise.
+    """
 
     heads: list[Letter]
     rows: list[tuple[Letter, Share, list[Share]]]
@@ -73,7 +78,9 @@ def letter(token: str, n: int = 0, new: bool = False) -> Letter:
 
 
 def matrix(found: dict) -> Matrix | None:
-    """What :func:`xlt.report.confusions.confusions` counted, the characters with the most errors; None without an error."""
+    """What :func:`xlt.report.confusions.confusions` counted, the characters with the most errors; None
+    without an error.
+    """
     n, pairs = found["n"], found["pairs"]
     errors = {c: sum(to.values()) for c, to in pairs.items() if c}
     if not pairs:
@@ -91,27 +98,42 @@ def matrix(found: dict) -> Matrix | None:
         return [*(to.get(d, 0) for d in heads), others, to.get("", 0)]
 
     rows = [(letter(c, n[c]), Share(errors[c], n[c]), [Share(k, n[c]) for k in counts(c)]) for c in said]
-    often = sorted(((count, c, d) for c, to in pairs.items() if c for d, count in to.items() if d and count > 1),
-                   key=lambda pair: (-pair[0], *pair[1:]))[:_LISTED]
-    return Matrix([letter(d) for d in heads], rows, counts("")[:-1],
-                  [(letter(c), letter(d), Share(count, n[c])) for count, c, d in often], found["unit"], found["left_off"])
+    often = sorted(
+        ((count, c, d) for c, to in pairs.items() if c for d, count in to.items() if d and count > 1),
+        key=lambda pair: (-pair[0], *pair[1:]),
+    )[:_LISTED]
+    return Matrix(
+        [letter(d) for d in heads],
+        rows,
+        counts("")[:-1],
+        [(letter(c), letter(d), Share(count, n[c])) for count, c, d in often],
+        found["unit"],
+        found["left_off"],
+    )
 
 
 def letters(learned: dict[str, int], tested: dict[str, int]) -> tuple[list[Letter], int]:
-    """The alphabet of the training texts in the order of Unicode, with what only the test set has (``new``), and how many of
-    the rarest are left out."""
+    """The alphabet of the training texts in the order of Unicode, with what only the test set has (``new``),
+    and how many of the rarest are left out."""
     every = learned | {c: n for c, n in tested.items() if c not in learned}
     kept = sorted(every, key=lambda c: (-every[c], c))[:_LETTERS]
     return [letter(c, every[c], c not in learned) for c in sorted(kept)], len(every) - len(kept)
 
 
 def coverage(alphabets: dict[str, dict[str, int]]) -> dict[str, dict[str, Share]]:
-    """``{target: {source: share}}``: of the characters in the target's training texts, spaces aside, those that the source's
-    texts have as well, once in 1000 or more: a foreign name does not teach an alphabet."""
+    """``{target: {source: share}}``: of the characters in the target's training texts, spaces aside, those
+    that the source's texts have as well, once in 1000 or more: a foreign name does not teach an alphabet."""
     own = {name: {c: n for c, n in found.items() if c != " "} for name, found in alphabets.items()}
-    common = {name: {c for c, n in found.items() if 1000 * n >= sum(found.values())} for name, found in own.items()}
-    return {target: {source: Share(sum(n for c, n in wanted.items() if c in common[source]), sum(wanted.values()))
-                     for source in own} for target, wanted in own.items()}
+    common = {
+        name: {c for c, n in found.items() if 1000 * n >= sum(found.values())} for name, found in own.items()
+    }
+    return {
+        target: {
+            source: Share(sum(n for c, n in wanted.items() if c in common[source]), sum(wanted.values()))
+            for source in own
+        }
+        for target, wanted in own.items()
+    }
 
 
 def marked(ref: str, hyp: str, unit: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

@@ -9,4 +9,6 @@ HEAD = """<!-- written by `xlt report` from results/*.json; a test compares: do 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(word).replace("|", "\\|") for word in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(str(word).replace("|", "\\|") for word in line) + " |" for line in lines
+    )

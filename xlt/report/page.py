@@ -1,6 +1,7 @@
 """report.html: one file that needs nothing else, a function of the results alone.
 
-Its policy lets a browser load nothing and run no script but its own; every text goes through Jinja's escaping.
+Its policy lets a browser load nothing and run no script but its own; every text goes through Jinja's
+escaping.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ from xlt.report.results import Experiment, Result, describe
 from xlt.text import languages
 
 _FILES = Path(__file__).parent / "templates"
-_TITLES = {"cer": "CER, %", "wer": "WER, %", "per": "PER, %", "fer": "FER, %", "ser": "SER, %", "chrf": "chrF2"}
+_TITLES = {
+    "cer": "CER, %",
+    "wer": "WER, %",
+    "per": "PER, %",
+    "fer": "FER, %",
+    "ser": "SER, %",
+    "chrf": "chrF2",
+}
 _TEST = "test"
 
 
@@ -37,31 +45,64 @@ def render(egs: Path) -> str:
     named = {titles[name]: found for name, found in rows.items()}
     curves = learning(rows, titles)
     alphabets = {name: known for name, found in rows.items() if (known := _alphabet(found))}
-    environment = Environment(loader=FileSystemLoader(_FILES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                              lstrip_blocks=True, keep_trailing_newline=True)
+    environment = Environment(
+        loader=FileSystemLoader(_FILES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     style, script = ((_FILES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return environment.get_template("report.html").render(
-        style=Markup(style), script=Markup(script), policy=_policy(style, script),
-        columns=columns, names=titles,
-        tables=[{"metric": metric, "title": title, "rows": [_row(name, found, columns, metric) for name, found in rows.items()],
-                 "chart": Markup(benchmark.chart(named, metric))} for metric, title in benchmark.TITLES.items()] if rows else [],
-        legend=_legend(curves), panels={name: Markup(panel) for name, panel in curves.panels.items()},
-        coverage=letters.coverage(alphabets) if len(alphabets) > 1 else {}, anchor=anchor,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+        columns=columns,
+        names=titles,
+        tables=(
+            [
+                {
+                    "metric": metric,
+                    "title": title,
+                    "rows": [_row(name, found, columns, metric) for name, found in rows.items()],
+                    "chart": Markup(benchmark.chart(named, metric)),
+                }
+                for metric, title in benchmark.TITLES.items()
+            ]
+            if rows
+            else []
+        ),
+        legend=_legend(curves),
+        panels={name: Markup(panel) for name, panel in curves.panels.items()},
+        coverage=letters.coverage(alphabets) if len(alphabets) > 1 else {},
+        anchor=anchor,
         without_alphabet=[titles[name] for name in rows if name not in alphabets],
         transfer=_html(transfer.sections(egs)),
         recipes=[_recipe(name, found, alphabets.get(name)) for name, found in recipes.items()],
         count=sum(len(e.runs) for found in recipes.values() for e in found),
-        commits=sorted({run.document["commit"] for found in recipes.values() for e in found for run in e.runs}))
+        commits=sorted(
+            {run.document["commit"] for found in recipes.values() for e in found for run in e.runs}
+        ),
+    )
 
 
 def _policy(style: str, script: str) -> str:
     """What the page may do: show its own style, run its own script, nothing else."""
-    allowed = (f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (style, script))
-    return "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'".format(*allowed)
+    allowed = (
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in (style, script)
+    )
+    return (
+        "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'"
+        .format(*allowed)
+    )
 
 
 def _html(markdown: str, below: int = 0) -> Markup:
-    """Tables and paragraphs of our own pages, headings ``below`` levels deeper; HTML and links in them are shown as text."""
+    """Tables and paragraphs of our own pages, headings ``below`` levels deeper; HTML and links in them are
+    shown as text.
+    """
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
     tokens = reader.parse(markdown)
     for token in tokens:
@@ -87,9 +128,16 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str) ->
     chosen = [benchmark.best_in(found, column) for column in columns]
     cells = [_cell(name, e, _TEST, metric) if e else None for e in chosen]
     best = min((cell["value"] for cell in cells if cell), default=None)
-    return {"recipe": anchor(name), "language": first.experiment["language"], "lang": first.experiment["lang"],
-            "clips": data["utterances"], "minutes": data["speech_min"], "all": benchmark.all_minutes(found),
-            "cells": cells, "best": best}
+    return {
+        "recipe": anchor(name),
+        "language": first.experiment["language"],
+        "lang": first.experiment["lang"],
+        "clips": data["utterances"],
+        "minutes": data["speech_min"],
+        "all": benchmark.all_minutes(found),
+        "cells": cells,
+        "best": best,
+    }
 
 
 def _cell(recipe: str, e: Experiment, name: str, metric: str) -> dict | None:
@@ -111,15 +159,34 @@ def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None)
     confused = main_of(counted, sets[0]) if counted else None
     tested = next(iter(confused.runs[0].document["confusions"].values())) if confused else None
     shown = main_of(found, sets[0])
-    listed, left_off = letters.letters(alphabet, tested["n"] if tested and tested["unit"] == "char" else {}) if alphabet \
+    listed, left_off = (
+        letters.letters(alphabet, tested["n"] if tested and tested["unit"] == "char" else {})
+        if alphabet
         else ([], 0)
+    )
     return {
-        "id": anchor(name), "name": name, "language": first["language"], "lang": first["lang"], "tag": _tag(first["lang"]),
-        "sets": [_set(name, found, s) for s in sets], "shared": shared,
-        "confused": confused and {"experiment": confused.name, "to": anchor(name, confused.name),
-                                  "matrix": letters.matrix(tested), "set": next(iter(confused.runs[0].document["confusions"]))},
-        "finer": _html(finer(shown, sets[0]), below=1), "letters": listed, "letters_left_off": left_off,
-        "examples": _examples(shown), "shown": shown.name, "metric": shown.metric.upper(),
+        "id": anchor(name),
+        "name": name,
+        "language": first["language"],
+        "lang": first["lang"],
+        "tag": _tag(first["lang"]),
+        "sets": [_set(name, found, s) for s in sets],
+        "shared": shared,
+        "confused": (
+            confused
+            and {
+                "experiment": confused.name,
+                "to": anchor(name, confused.name),
+                "matrix": letters.matrix(tested),
+                "set": next(iter(confused.runs[0].document["confusions"])),
+            }
+        ),
+        "finer": _html(finer(shown, sets[0]), below=1),
+        "letters": listed,
+        "letters_left_off": left_off,
+        "examples": _examples(shown),
+        "shown": shown.name,
+        "metric": shown.metric.upper(),
         "experiments": [_experiment(name, e, sets, shared) for e in found],
     }
 
@@ -131,12 +198,21 @@ def _set(recipe: str, found: list[Experiment], name: str) -> dict:
     metrics = [m for m in _TITLES if any(e.median(name, m) is not None for e in scored)]
     langs = sorted({lang for e in scored for run in e.runs for lang in run.languages(name)})
     return {
-        "name": name, "size": sorted({size_of(run, name) for e in scored for run in e.runs if name in run.sets()}),
+        "name": name,
+        "size": sorted({size_of(run, name) for e in scored for run in e.runs if name in run.sets()}),
         "titles": [_TITLES[m] for m in metrics],
-        "rows": [{"name": e.name, "to": anchor(recipe, e.name), "describe": describe(e.runs[0]), "speech": speech(e.runs[0]),
-                  "minutes": e.runs[0].document.get("training", {}).get("speech_min") or 0,
-                  "cells": [_cell(recipe, e, name, m) for m in metrics],
-                  "langs": [e.median(name, e.metric, lang) for lang in langs]} for e in scored],
+        "rows": [
+            {
+                "name": e.name,
+                "to": anchor(recipe, e.name),
+                "describe": describe(e.runs[0]),
+                "speech": speech(e.runs[0]),
+                "minutes": e.runs[0].document.get("training", {}).get("speech_min") or 0,
+                "cells": [_cell(recipe, e, name, m) for m in metrics],
+                "langs": [e.median(name, e.metric, lang) for lang in langs],
+            }
+            for e in scored
+        ],
         "langs": langs,
     }
 
@@ -144,37 +220,66 @@ def _set(recipe: str, found: list[Experiment], name: str) -> dict:
 def _experiment(recipe: str, e: Experiment, sets: list[str], shared: dict[str, str]) -> dict:
     """How an experiment's numbers were made."""
     first = e.runs[0]
-    return {"id": anchor(recipe, e.name), "name": e.name, "describe": describe(first),
-            "runs": [_run(run) for run in e.runs],
-            "signatures": [(name, signatures([e], name)) for name in sets if any(name in run.sets() for run in e.runs)],
-            "settings": {key: value for key, value in _settings(first).items() if key not in shared and key != "seed"}}
+    return {
+        "id": anchor(recipe, e.name),
+        "name": e.name,
+        "describe": describe(first),
+        "runs": [_run(run) for run in e.runs],
+        "signatures": [
+            (name, signatures([e], name)) for name in sets if any(name in run.sets() for run in e.runs)
+        ],
+        "settings": {
+            key: value for key, value in _settings(first).items() if key not in shared and key != "seed"
+        },
+    }
 
 
 def _run(run: Result) -> dict:
     training, machine = run.document.get("training", {}), run.document["environment"]
-    facts = {"training speech": f"{training['speech_min']} min" if training.get("speech_min") is not None else None,
-             "utterances": training.get("utterances"), "epochs": training.get("epochs"),
-             "parameters": f"{training['parameters']:,}" if "parameters" in training else None,
-             "seconds": ", ".join(f"{stage} {s:.0f}" for stage, s in run.document.get("stages", {}).items()),
-             "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}",
-             "versions": ", ".join(map(" ".join, run.document["versions"].items()))}
-    return {"seed": run.seed, "peer": run.peer, "command": run.document["command"], "commit": run.document["commit"],
-            "facts": {key: value for key, value in facts.items() if value not in (None, "")}}
+    facts = {
+        "training speech": (
+            f"{training['speech_min']} min" if training.get("speech_min") is not None else None
+        ),
+        "utterances": training.get("utterances"),
+        "epochs": training.get("epochs"),
+        "parameters": f"{training['parameters']:,}" if "parameters" in training else None,
+        "seconds": ", ".join(f"{stage} {s:.0f}" for stage, s in run.document.get("stages", {}).items()),
+        "machine": (
+            f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB,"
+            f" {machine['system']}"
+        ),
+        "versions": ", ".join(map(" ".join, run.document["versions"].items())),
+    }
+    return {
+        "seed": run.seed,
+        "peer": run.peer,
+        "command": run.document["command"],
+        "commit": run.document["commit"],
+        "facts": {key: value for key, value in facts.items() if value not in (None, "")},
+    }
 
 
 def _settings(run: Result) -> dict[str, str]:
-    return {key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            for key, value in sorted(run.config.items())}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for key, value in sorted(run.config.items())
+    }
 
 
 def _shared(runs) -> dict[str, str]:
     """The settings that are the same in all ``runs``."""
     first, *others = [_settings(run) for run in runs] or [{}]
-    return {key: value for key, value in first.items() if key != "seed" and all(o.get(key) == value for o in others)}
+    return {
+        key: value
+        for key, value in first.items()
+        if key != "seed" and all(o.get(key) == value for o in others)
+    }
 
 
 def _alphabet(found: list[Experiment]) -> dict[str, int] | None:
-    """Characters of the training texts, of the experiment with the most speech; None where no result says them."""
+    """Characters of the training texts, of the experiment with the most speech; None where no result says
+    them.
+    """
     known = [run for e in found if e.metric == "cer" for run in e.runs if run.document.get("alphabet")]
     most = max(known, key=lambda run: sum(run.document["alphabet"].values()), default=None)
     return most.document["alphabet"] if most else None
@@ -184,9 +289,23 @@ def _examples(e: Experiment) -> list[dict]:
     """Utterances with what is wrong in them marked; none where the result has none."""
     unit = "phone" if e.metric == "per" else "char"
     shown = e.runs[0].document.get("examples") or {}
-    return [{"set": name, "kind": kind, "rows": [
-        {"id": row["id"], "rate": row[e.metric], "texts": letters.marked(row["ref"], row["hyp"], unit)} for row in rows]}
-        for name, kinds in shown.items() for kind, rows in kinds.items() if rows]
+    return [
+        {
+            "set": name,
+            "kind": kind,
+            "rows": [
+                {
+                    "id": row["id"],
+                    "rate": row[e.metric],
+                    "texts": letters.marked(row["ref"], row["hyp"], unit),
+                }
+                for row in rows
+            ],
+        }
+        for name, kinds in shown.items()
+        for kind, rows in kinds.items()
+        if rows
+    ]
 
 
 def _tag(code: str) -> str:

@@ -62,7 +62,11 @@ class Experiment:
 
     def scored(self, name: str, metric: str, lang: str | None = None) -> list[Result]:
         """The runs with a score of a set, or of a language in it."""
-        return [run for run in self.runs if run.has(name, metric) and (lang is None or lang in run.languages(name))]
+        return [
+            run
+            for run in self.runs
+            if run.has(name, metric) and (lang is None or lang in run.languages(name))
+        ]
 
     @property
     def metric(self) -> str:
@@ -85,7 +89,10 @@ class Experiment:
     def typical(self, name: str, metric: str, lang: str | None = None) -> Result:
         """The run whose score is nearest to the median, for the interval; the first seed among equals."""
         middle = self.median(name, metric, lang)
-        return min(self.scored(name, metric, lang), key=lambda run: abs(run.score(name, metric, lang)["value"] - middle))
+        return min(
+            self.scored(name, metric, lang),
+            key=lambda run: abs(run.score(name, metric, lang)["value"] - middle),
+        )
 
 
 def load(folder: Path) -> list[Result]:
@@ -100,22 +107,31 @@ def load(folder: Path) -> list[Result]:
             if "ranking" in document:
                 continue
             result = Result(path.stem, document)
-            if not all(METRICS <= document[name].keys() or PHONE_METRICS <= document[name].keys() for name in result.sets()):
+            if not all(
+                METRICS <= document[name].keys() or PHONE_METRICS <= document[name].keys()
+                for name in result.sets()
+            ):
                 raise KeyError("a metric")
             for found in document.get("confusions", {}).values():
-                if not found["pairs"].keys() - {""} <= found["n"].keys() or not {"unit", "left_off"} <= found.keys():
+                if (
+                    not found["pairs"].keys() - {""} <= found["n"].keys()
+                    or not {"unit", "left_off"} <= found.keys()
+                ):
                     raise KeyError("a count of confusions")
             for key in ("config", "versions", "experiment", "data", "environment", "command", "commit"):
                 document[key]
         except (ValueError, KeyError, TypeError, AttributeError) as err:
-            raise DataError(f"{path}: not a result of stage 9 ({err}); delete it and run stage 9 (report) "
-                            "again") from None
+            raise DataError(
+                f"{path}: not a result of stage 9 ({err}); delete it and run stage 9 (report) again"
+            ) from None
         results.append(result)
     return results
 
 
 def experiments(results: list[Result]) -> list[Experiment]:
-    """Group runs by their settings without the seed; by name. Of two runs with one seed the recipe's own, main, counts."""
+    """Group runs by their settings without the seed; by name. Of two runs with one seed the recipe's own,
+    main, counts.
+    """
     groups: dict[str, list[Result]] = {}
     for result in results:
         settings = {k: v for k, v in result.config.items() if k != "seed"}
@@ -133,7 +149,9 @@ def describe(result: Result) -> str:
     if result.peer:
         return result.experiment["describe"]
     config = result.config
-    features = config["features.upstream"] + (f" ({config['features.path']})" if config.get("features.path") else "")
+    features = config["features.upstream"] + (
+        f" ({config['features.path']})" if config.get("features.path") else ""
+    )
     features += _layers(result.document.get("features", _before_the_mix(config)))
     return f"{features}, {_model(config)}, {_tokens(config)}, {config['decode.method']}{_start(config)}"
 
@@ -141,12 +159,16 @@ def describe(result: Result) -> str:
 def family(result: Result) -> str:
     """What a learning curve is of: the model, not how its features were stored or how much speech it had."""
     config, features = result.config, result.document.get("features", {})
-    return (f"{config['features.upstream']}{_tuning(features.get('tuning'), '')}, {_model(config)}, {_tokens(config)}"
-            f"{_start(config)}")
+    return (
+        f"{config['features.upstream']}{_tuning(features.get('tuning'), '')}, {_model(config)},"
+        f" {_tokens(config)}{_start(config)}"
+    )
 
 
 def _model(config: dict) -> str:
-    return config["train.encoder"] + (f" + {config['train.decoder']}" if config["train.decoder"] != "none" else "")
+    return config["train.encoder"] + (
+        f" + {config['train.decoder']}" if config["train.decoder"] != "none" else ""
+    )
 
 
 def _tokens(config: dict) -> str:
@@ -166,20 +188,26 @@ def _start(config: dict) -> str:
 
 
 def _before_the_mix(config: dict) -> dict:
-    """Features of a result that does not say them: made when ``features.layers=auto`` of Whisper meant layers 3 to 6."""
+    """Features of a result that does not say them: made when ``features.layers=auto`` of Whisper meant layers
+    3 to 6.
+    """
     chosen = config.get("features.layers") == "auto" and config["features.upstream"] == "whisper_base"
     return {"layers": [3, 4, 5, 6]} if chosen else {}
 
 
 def _layers(features: dict) -> str:
-    """`` mix of cat_Latn, cm1``: the layers, and whatever else differs from one layer in 32 bits; "" where nothing does."""
+    """`` mix of cat_Latn, cm1``: the layers, and whatever else differs from one layer in 32 bits; "" where
+    nothing does.
+    """
     layers, mix = features.get("layers", "last"), features.get("mix") or {}
     words = {"last": "", "mix": " mix"}.get(layers) if isinstance(layers, str) else None
     if words is None:
         words = " layer " + "+".join(map(str, layers if isinstance(layers, list) else [layers]))
     words += f" of {mix['from']}" if mix.get("from") else ""
     words += f", {features['storage']}" if features.get("storage", "f32") != "f32" else ""
-    words += ", speeds " + " ".join(map(str, features["speed"])) if features.get("speed", [1.0]) != [1.0] else ""
+    words += (
+        ", speeds " + " ".join(map(str, features["speed"])) if features.get("speed", [1.0]) != [1.0] else ""
+    )
     return words + _tuning(features.get("tuning"), ", on the fly" if features.get("on_the_fly") else "")
 
 
@@ -193,7 +221,9 @@ def _tuning(tuning: dict | None, frozen: str) -> str:
 
 
 def cell(experiment: Experiment, name: str, metric: str, lang: str | None = None) -> str:
-    """``9.5 [8.1, 11.0]``: the median over seeds, and the interval of the run nearest to it; – without such a score."""
+    """``9.5 [8.1, 11.0]``: the median over seeds, and the interval of the run nearest to it; – without such a
+    score.
+    """
     middle = experiment.median(name, metric, lang)
     if middle is None:
         return "–"

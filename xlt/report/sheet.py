@@ -7,25 +7,47 @@ import io
 
 from xlt.report.results import Experiment, describe
 
-HEAD = ("recipe", "lang", "language", "experiment", "model", "train_min", "set", "metric", "value", "low", "high", "n",
-        "utterances", "seeds", "commit")
+HEAD = (
+    "recipe",
+    "lang",
+    "language",
+    "experiment",
+    "model",
+    "train_min",
+    "set",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "n",
+    "utterances",
+    "seeds",
+    "commit",
+)
 _METRICS = ("cer", "wer", "per", "fer", "ser", "chrf")
 
 
 def render(recipes: dict[str, list[Experiment]]) -> str:
-    """The table. ``value`` is the median over ``seeds`` runs; ``low`` and ``high``, the 95% interval, ``n``, the reference tokens
-    (of ser the utterances), and ``commit`` are those of the run nearest to it. Sets of several languages have a line for each
-    of them, too, without ``utterances``."""
+    """The table. ``value`` is the median over ``seeds`` runs; ``low`` and ``high``, the 95% interval, ``n``,
+    the reference tokens (of ser the utterances), and ``commit`` are those of the run nearest to it. Sets of
+    several languages have a line for each of them, too, without ``utterances``."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(HEAD)
     for recipe, found in recipes.items():
         for e in found:
             sets = dict.fromkeys(name for run in e.runs for name in run.sets())
-            parts = [(name, lang) for name in sets
-                     for lang in [None, *dict.fromkeys(lang for run in e.runs for lang in run.languages(name))]]
-            table.writerows(_line(recipe, e, name, lang, metric) for name, lang in parts for metric in _METRICS
-                            if e.median(name, metric, lang) is not None)
+            parts = [
+                (name, lang)
+                for name in sets
+                for lang in [None, *dict.fromkeys(lang for run in e.runs for lang in run.languages(name))]
+            ]
+            table.writerows(
+                _line(recipe, e, name, lang, metric)
+                for name, lang in parts
+                for metric in _METRICS
+                if e.median(name, metric, lang) is not None
+            )
     return out.getvalue()
 
 
@@ -33,6 +55,19 @@ def _line(recipe: str, e: Experiment, name: str, lang: str | None, metric: str) 
     run = e.typical(name, metric, lang)
     score, about = run.score(name, metric, lang), run.experiment
     utterances = run.document["data"][name]["utterances"] if lang is None else ""
-    return (recipe, lang or about["lang"], about["language"], e.name, describe(run),
-            run.document.get("training", {}).get("speech_min"), name, metric, round(e.median(name, metric, lang), 3),
-            *score["ci95"], score["n_ref"], utterances, len(e.scored(name, metric, lang)), run.document["commit"])
+    return (
+        recipe,
+        lang or about["lang"],
+        about["language"],
+        e.name,
+        describe(run),
+        run.document.get("training", {}).get("speech_min"),
+        name,
+        metric,
+        round(e.median(name, metric, lang), 3),
+        *score["ci95"],
+        score["n_ref"],
+        utterances,
+        len(e.scored(name, metric, lang)),
+        run.document["commit"],
+    )

@@ -9,8 +9,9 @@ from xlt.core.plan import Entry, Plan, Run
 
 @dataclass(frozen=True)
 class Comparison:
-    """Column ``of`` against column ``against`` over the rows with the labels ``when``. ``reach``: the relative change in
-    percent that is asked for, on the mean over these rows, or on at least ``on`` of them."""
+    """Column ``of`` against column ``against`` over the rows with the labels ``when``. ``reach``: the
+    relative change in percent that is asked for, on the mean over these rows, or on at least ``on`` of
+    them."""
 
     of: str
     against: str
@@ -21,8 +22,8 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Table:
-    """``rows``: variables; ``columns``: the runs' ``column``; ``when``: labels of all its runs; ``metric`` and ``set``: what
-    of score.json."""
+    """``rows``: variables; ``columns``: the runs' ``column``; ``when``: labels of all its runs; ``metric``
+    and ``set``: what of score.json."""
 
     title: str
     rows: tuple[str, ...]
@@ -35,9 +36,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Does a ranking of sources predict what they are worth? Runs have the variables ``target`` and ``source``; those of
-    the column ``against`` have the target only. ``ranking``: files of ``xlt phones --json`` below egs, with ``{target}`` in
-    their name; ``key``: what of them ranks, e.g. exact, or -cost where less is better."""
+    """Does a ranking of sources predict what they are worth? Runs have the variables ``target`` and
+    ``source``; those of the column ``against`` have the target only. ``ranking``: files of ``xlt phones
+    --json`` below egs, with ``{target}`` in their name; ``key``: what of them ranks, e.g. exact, or -cost
+    where less is better."""
 
     title: str
     target: str
@@ -72,9 +74,18 @@ def correlations(plan: Plan) -> list[Correlation]:
     found = []
     for entry in _part(plan, "correlations"):
         keys = entry.mapping(known, ("target", "source", "against", "ranking", "key"))
-        found.append(Correlation(
-            _title(keys, plan), _variable(plan, keys["target"]), _variable(plan, keys["source"]),
-            _column(plan, keys["against"]), _when(plan, keys), keys["ranking"].text(), keys["key"].text(), *_score(keys)))
+        found.append(
+            Correlation(
+                _title(keys, plan),
+                _variable(plan, keys["target"]),
+                _variable(plan, keys["source"]),
+                _column(plan, keys["against"]),
+                _when(plan, keys),
+                keys["ranking"].text(),
+                keys["key"].text(),
+                *_score(keys),
+            )
+        )
     return found
 
 
@@ -83,8 +94,14 @@ def curves(plan: Plan) -> list[Curve]:
     found = []
     for entry in _part(plan, "curves"):
         keys = entry.mapping(("title", "rows", "column", "metric", "set"), ("rows", "column"))
-        found.append(Curve(_title(keys, plan), tuple(_variable(plan, item) for item in keys["rows"].items()),
-                           _column(plan, keys["column"]), *_score(keys)))
+        found.append(
+            Curve(
+                _title(keys, plan),
+                tuple(_variable(plan, item) for item in keys["rows"].items()),
+                _column(plan, keys["column"]),
+                *_score(keys),
+            )
+        )
     return found
 
 
@@ -100,18 +117,28 @@ def _part(plan: Plan, name: str) -> list[Entry]:
 def _table(plan: Plan, entry: Entry) -> Table:
     keys = entry.mapping(("title", "rows", "columns", "when", "metric", "set", "comparisons"), ("rows",))
     rows = tuple(_variable(plan, item) for item in keys["rows"].items())
-    columns = tuple(dict.fromkeys(run.column for run in plan.runs if run.column and set(rows) <= labels(run).keys()))
+    columns = tuple(
+        dict.fromkeys(run.column for run in plan.runs if run.column and set(rows) <= labels(run).keys())
+    )
     if "columns" in keys:
         columns = tuple(_column(plan, item) for item in keys["columns"].items())
     metric, name = _score(keys)
     found = []
     for item in keys["comparisons"].items() if "comparisons" in keys else []:
         if metric not in ("cer", "per"):
-            raise item.error(f"metric is {metric}; only cer and per have the counts of each utterance that a pairing needs")
+            raise item.error(
+                f"metric is {metric}; only cer and per have the counts of each utterance that a pairing needs"
+            )
         words = item.mapping(("of", "against", "when", "reach", "on"), ("of", "against"))
-        found.append(Comparison(_column(plan, words["of"]), _column(plan, words["against"]), _when(plan, words, rows),
-                                words["reach"].number() if "reach" in words else None,
-                                int(words["on"].number()) if "on" in words else None))
+        found.append(
+            Comparison(
+                _column(plan, words["of"]),
+                _column(plan, words["against"]),
+                _when(plan, words, rows),
+                words["reach"].number() if "reach" in words else None,
+                int(words["on"].number()) if "on" in words else None,
+            )
+        )
     return Table(_title(keys, plan), rows, columns, _when(plan, keys), metric, name, tuple(found))
 
 

@@ -1,4 +1,5 @@
-"""A section of egs/README.md for each experiment file: tables, paired comparisons, rank correlations, forgetting.
+"""A section of egs/README.md for each experiment file: tables, paired comparisons, rank correlations,
+forgetting.
 
 A function of the experiment files and of egs/*/results/*.json alone; a missing cell is shown as –.
 """
@@ -39,9 +40,14 @@ def sections(egs: Path) -> str:
 
 def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> str:
     shown = [run for run in plan.runs if run.column]
-    cells = Cells(shown, {run.name: results[run.recipe, run.tag] for run in shown if (run.recipe, run.tag) in results})
+    cells = Cells(
+        shown, {run.name: results[run.recipe, run.tag] for run in shown if (run.recipe, run.tag) in results}
+    )
     seeds = len({run.labels["seed"] for run in shown if "seed" in run.labels})
-    parts = [f"## {plan.title}", _NOTE.format(seeds=f"{seeds} seeds" if seeds > 1 else "one seed", resamples=_RESAMPLES)]
+    parts = [
+        f"## {plan.title}",
+        _NOTE.format(seeds=f"{seeds} seeds" if seeds > 1 else "one seed", resamples=_RESAMPLES),
+    ]
     for wanted in tables.tables(plan):
         parts += [f"### {wanted.title}", _table(wanted, cells)]
         parts += [_comparisons(wanted, cells)] if wanted.comparisons else []
@@ -51,8 +57,10 @@ def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> s
         parts += [f"### {wanted.title}", _curve(wanted, cells)]
     missing = [run.name for run in shown if run.name not in cells.there]
     listed = f": {', '.join(missing[:8])}{' …' if len(missing) > 8 else ''}" if missing else ""
-    parts.append(f"{len(missing)} of {len(shown)} runs are missing{listed}. Made by `xlt experiment "
-                 f"{egs.name}/{plan.path.relative_to(egs)}`.")
+    parts.append(
+        f"{len(missing)} of {len(shown)} runs are missing{listed}. Made by `xlt experiment "
+        f"{egs.name}/{plan.path.relative_to(egs)}`."
+    )
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,8 +70,12 @@ class Cells:
     def __init__(self, runs: list[Run], there: dict[str, Result]):
         self.runs, self.there = runs, there
 
-    def groups(self, rows: tuple[str, ...], column: str, when: dict[str, str]) -> dict[tuple[str, ...], list[Run]]:
-        """``{values of the variables rows: runs of one column}``; ConfigError unless they differ in the seed alone."""
+    def groups(
+        self, rows: tuple[str, ...], column: str, when: dict[str, str]
+    ) -> dict[tuple[str, ...], list[Run]]:
+        """``{values of the variables rows: runs of one column}``; ConfigError unless they differ in the seed
+        alone.
+        """
         found: dict[tuple[str, ...], list[Run]] = {}
         for run in self.runs:
             own = tables.labels(run)
@@ -73,9 +85,11 @@ class Cells:
             for run in runs[1:]:
                 apart = {k for k in run.labels | runs[0].labels if run.labels.get(k) != runs[0].labels.get(k)}
                 if apart != {"seed"}:
-                    raise ConfigError(f"{run.where}: {runs[0].name} and {run.name} would share a cell of column {column!r} but "
-                                      f"differ in {', '.join(sorted(apart - {'seed'})) or 'nothing'}; give them rows or columns "
-                                      "of their own")
+                    raise ConfigError(
+                        f"{run.where}: {runs[0].name} and {run.name} would share a cell of column {column!r}"
+                        f" but differ in {', '.join(sorted(apart - {'seed'})) or 'nothing'}; give them rows"
+                        " or columns of their own"
+                    )
         return found
 
     def scores(self, runs: list[Run], name: str, metric: str) -> list[dict]:
@@ -84,7 +98,11 @@ class Cells:
 
     def counts(self, runs: list[Run], name: str, metric: str) -> list[dict]:
         """The counts of each utterance in those runs whose counts are of this metric."""
-        return [d["counts"][name] for d in self._documents(runs) if metric in d.get(name, {}) and name in d.get("counts", {})]
+        return [
+            d["counts"][name]
+            for d in self._documents(runs)
+            if metric in d.get(name, {}) and name in d.get("counts", {})
+        ]
 
     def _documents(self, runs: list[Run]) -> list[dict]:
         return [self.there[run.name].document for run in runs if run.name in self.there]
@@ -103,8 +121,11 @@ def _table(wanted: tables.Table, cells: Cells) -> str:
         rows.append(row)
         left = [k for k in keys if k[1:] == key[1:]]
         if key == left[-1] and len(left) > 1:
-            rows.append([f"mean of {len(left)}", *key[1:],
-                         *("–" if None in values else f"{fmean(values):.1f}" for values in means[key[1:]].values())])
+            rows.append([
+                f"mean of {len(left)}",
+                *key[1:],
+                *("–" if None in values else f"{fmean(values):.1f}" for values in means[key[1:]].values()),
+            ])
     return f"{wanted.metric.upper()}, %, on {wanted.set}:\n\n" + table([*wanted.rows, *wanted.columns], rows)
 
 
@@ -118,12 +139,16 @@ def _cell(scores: list[dict], planned: int) -> str:
     if middle is None:
         return "–"
     low, high = min(scores, key=lambda score: abs(score["value"] - middle))["ci95"]
-    return f"{middle:.1f} [{low:.1f}, {high:.1f}]" + (f" ({len(scores)} of {planned})" if len(scores) < planned else "")
+    return f"{middle:.1f} [{low:.1f}, {high:.1f}]" + (
+        f" ({len(scores)} of {planned})" if len(scores) < planned else ""
+    )
 
 
 def _comparisons(wanted: tables.Table, cells: Cells) -> str:
-    return table(["comparison", "rows", "relative change", "difference", "worse", "better on", "each", "asked for"],
-                 [_comparison(c, wanted, cells) for c in wanted.comparisons])
+    return table(
+        ["comparison", "rows", "relative change", "difference", "worse", "better on", "each", "asked for"],
+        [_comparison(c, wanted, cells) for c in wanted.comparisons],
+    )
 
 
 def _comparison(asked: tables.Comparison, wanted: tables.Table, cells: Cells) -> list[str]:
@@ -140,18 +165,29 @@ def _comparison(asked: tables.Comparison, wanted: tables.Table, cells: Cells) ->
             continue
         tests.append(test)
         each.append((name, _paired([test])))
-    words = [f"{asked.of} against {asked.against}", ", ".join(f"{k} {v}" for k, v in asked.when.items()) or "all"]
+    words = [
+        f"{asked.of} against {asked.against}",
+        ", ".join(f"{k} {v}" for k, v in asked.when.items()) or "all",
+    ]
     if not tests:
         return [*words, *["–"] * 4, "; ".join(lacking) or "–", _asked(asked, [], None, lacking)]
     mean = _paired(tests)
     listed = [f"{name} {_change(p.relative, p.relative_ci95)}" for name, p in each] + lacking
-    return [*words, _change(mean.relative, mean.relative_ci95), _points(mean.difference, mean.difference_ci95),
-            f"{100 * mean.above:.1f}%", f"{sum(p.difference < 0 for _, p in each)} of {len(each)}", "; ".join(listed),
-            _asked(asked, [p.relative for _, p in each], mean.relative, lacking)]
+    return [
+        *words,
+        _change(mean.relative, mean.relative_ci95),
+        _points(mean.difference, mean.difference_ci95),
+        f"{100 * mean.above:.1f}%",
+        f"{sum(p.difference < 0 for _, p in each)} of {len(each)}",
+        "; ".join(listed),
+        _asked(asked, [p.relative for _, p in each], mean.relative, lacking),
+    ]
 
 
 def _pair(cells: Cells, before: list[Run], after: list[Run], wanted: tables.Table) -> np.ndarray | str:
-    """(N, 3): errors of both and reference tokens of each utterance, means over seeds; or why there is none."""
+    """(N, 3): errors of both and reference tokens of each utterance, means over seeds; or why there is
+    none.
+    """
     import numpy as np
 
     sides = [cells.counts(runs, wanted.set, wanted.metric) for runs in (before, after)]
@@ -183,11 +219,16 @@ def _asked(asked: tables.Comparison, each: list[float], mean: float | None, lack
 
 
 def _correlation(wanted: tables.Correlation, cells: Cells, egs: Path) -> list[str]:
-    """Gains of single sources in percent of the error without any, and how their order agrees with the ranking."""
+    """Gains of single sources in percent of the error without any, and how their order agrees with the
+    ranking.
+    """
     against = cells.groups((wanted.target,), wanted.against, wanted.when)
     columns = dict.fromkeys(run.column for run in cells.runs if wanted.source in tables.labels(run))
-    found = {key: runs for column in columns
-             for key, runs in cells.groups((wanted.target, wanted.source), column, wanted.when).items()}
+    found = {
+        key: runs
+        for column in columns
+        for key, runs in cells.groups((wanted.target, wanted.source), column, wanted.when).items()
+    }
     sources = list(dict.fromkeys(source for _, source in found))
     rows, rhos, lacking = [], [], []
     for target in dict.fromkeys(target for target, _ in found):
@@ -203,13 +244,24 @@ def _correlation(wanted: tables.Correlation, cells: Cells, egs: Path) -> list[st
         both = [source for source in gains if source in ranking]
         rho = spearman([gains[s] for s in both], [ranking[s] for s in both]) if len(both) > 2 else None
         rhos += [] if rho is None else [rho]
-        rows.append([target, *(_percent(gains[s]) if s in gains else "–" for s in sources),
-                     "–" if rho is None else _minus(f"{rho:.2f}"), str(len(both))])
+        rows.append([
+            target,
+            *(_percent(gains[s]) if s in gains else "–" for s in sources),
+            "–" if rho is None else _minus(f"{rho:.2f}"),
+            str(len(both)),
+        ])
     mean = f"{_minus(f'{fmean(rhos):.2f}')} over {len(rhos)} targets" if rhos else "–"
-    note = f"The ranking is {wanted.key} in {wanted.ranking}" + (f", not there yet for {', '.join(lacking)}" if lacking else "")
-    return [f"Gain in {wanted.metric.upper()} over {wanted.against}, by the one source (below 0: it became worse), and "
-            f"Spearman's rho of these gains with the ranking; n sources. {note}.",
-            table([wanted.target, *sources, "rho", "n"], rows), f"Mean rho: {mean}."]
+    note = f"The ranking is {wanted.key} in {wanted.ranking}" + (
+        f", not there yet for {', '.join(lacking)}" if lacking else ""
+    )
+    return [
+        (
+            f"Gain in {wanted.metric.upper()} over {wanted.against}, by the one source (below 0: it became"
+            f" worse), and Spearman's rho of these gains with the ranking; n sources. {note}."
+        ),
+        table([wanted.target, *sources, "rho", "n"], rows),
+        f"Mean rho: {mean}.",
+    ]
 
 
 def _ranking(path: Path, key: str) -> dict[str, float]:
@@ -219,8 +271,10 @@ def _ranking(path: Path, key: str) -> dict[str, float]:
         rows = json.loads(path.read_text(encoding="utf-8"))["ranking"]
         return {row["name"]: float(row[name]) * (-1 if key != name else 1) for row in rows}
     except (ValueError, KeyError, TypeError) as err:
-        raise DataError(f"{path}: expected a ranking with {name} of each source ({err!r}); make it again with "
-                        "xlt phones --json") from None
+        raise DataError(
+            f"{path}: expected a ranking with {name} of each source ({err!r}); make it again with "
+            "xlt phones --json"
+        ) from None
 
 
 def _curve(wanted: tables.Curve, cells: Cells) -> str:
@@ -228,18 +282,38 @@ def _curve(wanted: tables.Curve, cells: Cells) -> str:
     rows = []
     for key, runs in cells.groups(wanted.rows, wanted.column, {}).items():
         target = _cell(cells.scores(runs, wanted.set, wanted.metric), len(runs))
-        forgotten = [cells.there[run.name].document.get("forgetting", {}) for run in runs if run.name in cells.there]
+        forgotten = [
+            cells.there[run.name].document.get("forgetting", {}) for run in runs if run.name in cells.there
+        ]
         sets = sorted({name for one in forgotten for name in one})
         for name in sets:
             runs_of = [one[name] for one in forgotten if name in one]
-            before, after, rise = (median(one[part]["value"] for one in runs_of)
-                                   for part in ("before", "after", "difference"))
+            before, after, rise = (
+                median(one[part]["value"] for one in runs_of) for part in ("before", "after", "difference")
+            )
             ends = [median(one["difference"]["ci95"][end] for one in runs_of) for end in (0, 1)]
-            rows.append([*key, target, name, f"{before:.1f}", f"{after:.1f}", _points(rise, ends),
-                         _percent(100 * rise / before) if before else "–"])
+            rows.append([
+                *key,
+                target,
+                name,
+                f"{before:.1f}",
+                f"{after:.1f}",
+                _points(rise, ends),
+                _percent(100 * rise / before) if before else "–",
+            ])
         rows += [] if sets else [[*key, target, *["–"] * 5]]
-    return table([*wanted.rows, f"{wanted.metric.upper()} on the target", "source set", "before", "after", "difference",
-                  "relative"], rows)
+    return table(
+        [
+            *wanted.rows,
+            f"{wanted.metric.upper()} on the target",
+            "source set",
+            "before",
+            "after",
+            "difference",
+            "relative",
+        ],
+        rows,
+    )
 
 
 def _minus(text: str) -> str:

@@ -1,6 +1,8 @@
-"""Stage 8: CER, WER, SER and chrF, or PER and SER, of each decoded set, with 95% intervals → exp/<tag>/score.json.
+"""Stage 8: CER, WER, SER and chrF, or PER and SER, of each decoded set, with 95% intervals →
+exp/<tag>/score.json.
 
-``exp/<tag>/score/`` holds the same file with what it rests on: a table of utterances and sclite's trn files a set.
+``exp/<tag>/score/`` holds the same file with what it rests on: a table of utterances and sclite's trn files a
+set.
 """
 
 from __future__ import annotations
@@ -12,13 +14,35 @@ if TYPE_CHECKING:
     from xlt.core.context import Context
 
 # keys of score.json beside the sets
-RESERVED = {"signature", "config", "versions", "experiment", "data", "training", "stages", "environment", "command",
-            "commit", "examples", "languages", "language_told", "counts", "forgetting", "means", "micro", "slices", "script",
-            "confusions", "alphabet"}
+RESERVED = {
+    "signature",
+    "config",
+    "versions",
+    "experiment",
+    "data",
+    "training",
+    "stages",
+    "environment",
+    "command",
+    "commit",
+    "examples",
+    "languages",
+    "language_told",
+    "counts",
+    "forgetting",
+    "means",
+    "micro",
+    "slices",
+    "script",
+    "confusions",
+    "alphabet",
+}
 
 
 def run(ctx: Context) -> None:
-    """Score ``cfg.scored_sets``; DataError if hypotheses and references do not match, StageError without either."""
+    """Score ``cfg.scored_sets``; DataError if hypotheses and references do not match, StageError without
+    either.
+    """
     from xlt.core.context import need
     from xlt.core.stage import Unit, atomic_text, read_json, run_unit
     from xlt.data import normaliser_of
@@ -35,10 +59,18 @@ def run(ctx: Context) -> None:
     need(ctx, *(ctx.exp / f"decode_{name}" / "text" for name in sets), stage="decode")
     ctx = resolved(ctx)
     normaliser = normaliser_of(cfg)
-    texts = [path for name in sets
-             for path in (ctx.text(name), *tag_files(ctx.data / name), ctx.data / name / "text_raw",
-                          ctx.exp / f"decode_{name}" / "text", ctx.exp / f"decode_{name}" / "lang",
-                          ctx.exp / f"before_{name}" / "text")]
+    texts = [
+        path
+        for name in sets
+        for path in (
+            ctx.text(name),
+            *tag_files(ctx.data / name),
+            ctx.data / name / "text_raw",
+            ctx.exp / f"decode_{name}" / "text",
+            ctx.exp / f"decode_{name}" / "lang",
+            ctx.exp / f"before_{name}" / "text",
+        )
+    ]
     train = ctx.data / cfg.train_set
     own = [Path(path) for path in (*cfg.score.words.values(), cfg.score.word_tags) if isinstance(path, str)]
     texts += [train / "text", train / "utt2lang", *own]
@@ -49,7 +81,12 @@ def run(ctx: Context) -> None:
         return write(ctx, normaliser, sets, out)
 
     settings_of_score = cfg.section("score.words", "score.word_tags", "score.long_chars")
-    run_unit(ctx, Unit("score", ctx.exp / "score", {**found, **settings_of_score, "normaliser": normaliser}, texts, make))
+    run_unit(
+        ctx,
+        Unit(
+            "score", ctx.exp / "score", {**found, **settings_of_score, "normaliser": normaliser}, texts, make
+        ),
+    )
     made, shown = ctx.exp / "score" / "score.json", ctx.exp / "score.json"
     if not ctx.dry_run and (not shown.exists() or shown.read_bytes() != made.read_bytes()):
         atomic_text(shown, made.read_text(encoding="utf-8"))
@@ -64,6 +101,8 @@ def _sets(names: list) -> list[str]:
 
     bad = [n for n in names if not isinstance(n, str) or n in RESERVED or names.count(n) > 1]
     if bad or not names:
-        raise ConfigError(f"decode.sets: found {names!r}, expected different names of sets in data/, such as "
-                          f"[dev, test]; not {', '.join(sorted(RESERVED))}")
+        raise ConfigError(
+            f"decode.sets: found {names!r}, expected different names of sets in data/, such as "
+            f"[dev, test]; not {', '.join(sorted(RESERVED))}"
+        )
     return names

@@ -1,27 +1,32 @@
 """Writes a set's scores and the files behind them. The form of ``score.json`` is stable: others parse it.
 
-``{set: {metric: {value, ci95: [low, high], n_ref, sub, del, ins}}}`` for the metrics cer, wer, ser (percent) and chrf
-(0 to 100), of a phone experiment per, fer (phones by their features, :mod:`xlt.metrics.fer`) and ser. Rates are over the sum of
-a set's reference tokens, as sclite's; sub, del and ins are null where a metric has none. An utterance whose reference is empty
-after normalisation has no rate: it is in no figure, and listed in ``data``. An empty hypothesis is all deletions.
+``{set: {metric: {value, ci95: [low, high], n_ref, sub, del, ins}}}`` for the metrics cer, wer, ser (percent)
+and chrf (0 to 100), of a phone experiment per, fer (phones by their features, :mod:`xlt.metrics.fer`) and
+ser. Rates are over the sum of a set's reference tokens, as sclite's; sub, del and ins are null where a metric
+has none. An utterance whose reference is empty after normalisation has no rate: it is in no figure, and
+listed in ``data``. An empty hypothesis is all deletions.
 
 Beside the sets stand the keys in :data:`xlt.score.RESERVED`. Those that are scores as well:
 
-- ``means``: ``{set: {metric: {value, ci95}}}``, the mean of the utterances' own scores, as in the ML-SUPERB leaderboard.
+- ``means``: ``{set: {metric: {value, ci95}}}``, the mean of the utterances' own scores, as in the ML-SUPERB
+  leaderboard.
 - ``languages``: ``{set: {language: {metric: …}}}`` of sets with several.
-- ``language_told``: ``{set: {value, ci95, n, told: {language: {told: utterances}}}}`` of models that tell the language
-  (``tokens.language_tag``): their accuracy in percent, :mod:`xlt.score.language`.
-- ``counts``: ``{set: {ids, errors, n_ref[, wer: {errors, n_ref}]}}``: the errors and the reference tokens of each utterance by
-  the set's first metric, in the order of ids, for paired tests; and those of words. ``ids`` is the SHA-256 of the ids, a line
-  each without the last end of line, 20 hex digits: only counts of the same utterances can be paired.
-- ``micro``: ``{set: {classes: {class: …}, all, rest, absent: {class: why}}}``: WER over the reference words of a class
-  (:mod:`xlt.score.words`, :mod:`xlt.metrics.micro`), over those of any class (micro-WER) and over the others. Each: value, ci95,
-  n_ref, sub, del, ins, correct, n (utterances with such words), mean ({value, ci95}), and a note where there is one to know; null
-  without such words. Not of phones.
-- ``slices``: ``{set: {tag: {n, slices: {value: {n, few, metric: {…, mean}}}, worst, spread}}}`` (:mod:`xlt.score.slices`): error
-  rates by speaker, duration, lang, and the user's tags; ``few``: too few utterances to say much.
-- ``script``: ``{set: {scripts, references, hypotheses, utterances, offenders}}``: characters outside the language's script
-  (:mod:`xlt.metrics.script`), ``{chars, outside, share}`` in percent a side; or ``{absent: why}``. Not of phones.
+- ``language_told``: ``{set: {value, ci95, n, told: {language: {told: utterances}}}}`` of models that tell the
+  language (``tokens.language_tag``): their accuracy in percent, :mod:`xlt.score.language`.
+- ``counts``: ``{set: {ids, errors, n_ref[, wer: {errors, n_ref}]}}``: the errors and the reference tokens of
+  each utterance by the set's first metric, in the order of ids, for paired tests; and those of words. ``ids``
+  is the SHA-256 of the ids, a line each without the last end of line, 20 hex digits: only counts of the same
+  utterances can be paired.
+- ``micro``: ``{set: {classes: {class: …}, all, rest, absent: {class: why}}}``: WER over the reference words
+  of a class (:mod:`xlt.score.words`, :mod:`xlt.metrics.micro`), over those of any class (micro-WER) and over
+  the others. Each: value, ci95, n_ref, sub, del, ins, correct, n (utterances with such words), mean ({value,
+  ci95}), and a note where there is one to know; null without such words. Not of phones.
+- ``slices``: ``{set: {tag: {n, slices: {value: {n, few, metric: {…, mean}}}, worst, spread}}}``
+  (:mod:`xlt.score.slices`): error rates by speaker, duration, lang, and the user's tags; ``few``: too few
+  utterances to say much.
+- ``script``: ``{set: {scripts, references, hypotheses, utterances, offenders}}``: characters outside the
+  language's script (:mod:`xlt.metrics.script`), ``{chars, outside, share}`` in percent a side; or ``{absent:
+  why}``. Not of phones.
 - ``forgetting``: see :mod:`xlt.score.forgetting`.
 """
 
@@ -74,8 +79,11 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
 
     def matching(name: str, decoded: str) -> Matched:
         ref, hyp = ctx.text(name), ctx.exp / decoded / "text"
-        clean = (lambda utt, text: " ".join(text.split())) if phones else \
-            normalise_utterance(ctx.cfg, languages[name], ctx.shown(tables[name]))
+        clean = (
+            (lambda utt, text: " ".join(text.split()))
+            if phones
+            else normalise_utterance(ctx.cfg, languages[name], ctx.shown(tables[name]))
+        )
         return match(read_table(ref), read_table(hyp), clean, ctx.shown(ref), ctx.shown(hyp))
 
     matched = {name: matching(name, f"decode_{name}") for name in sets}
@@ -89,29 +97,64 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     document |= score_languages(matched, languages, resamples, seed, metrics)
     tagged = [name for name in sets if (ctx.exp / f"decode_{name}" / "lang").exists()]
     if tagged:
-        document["language_told"] = {name: language.told(
-            name, matched[name].ids, {utt: languages[name].get(utt, ctx.cfg.lang) for utt in matched[name].ids},
-            read_table(ctx.exp / f"decode_{name}" / "lang"), resamples, seed) for name in tagged}
-    before = {name: matching(name, f"before_{name}") for name in sets if (ctx.exp / f"before_{name}" / "text").exists()}
+        document["language_told"] = {
+            name: language.told(
+                name,
+                matched[name].ids,
+                {utt: languages[name].get(utt, ctx.cfg.lang) for utt in matched[name].ids},
+                read_table(ctx.exp / f"decode_{name}" / "lang"),
+                resamples,
+                seed,
+            )
+            for name in tagged
+        }
+    before = {
+        name: matching(name, f"before_{name}")
+        for name in sets
+        if (ctx.exp / f"before_{name}" / "text").exists()
+    }
     if before:
-        document["forgetting"] = {name: compare(*(_first(m[name], resamples, seed, metrics) for m in (before, matched)),
-                                                resamples, seed) for name in before}
-    document["slices"] = {name: further.slices_of(name, ctx.data / name, m, scores[name], resamples, seed)
-                          for name, m in matched.items()}
+        document["forgetting"] = {
+            name: compare(
+                *(_first(m[name], resamples, seed, metrics) for m in (before, matched)), resamples, seed
+            )
+            for name in before
+        }
+    document["slices"] = {
+        name: further.slices_of(name, ctx.data / name, m, scores[name], resamples, seed)
+        for name, m in matched.items()
+    }
     if words:
-        document["micro"] = {name: further.micro_of(name, m, words, languages[name], resamples, seed)
-                             for name, m in matched.items()}
-        document["script"] = {name: further.script_of(name, m, {languages[name].get(utt, ctx.cfg.lang) for utt in m.ids},
-                                                      lambda: set(normalisers(ctx.cfg))) for name, m in matched.items()}
+        document["micro"] = {
+            name: further.micro_of(name, m, words, languages[name], resamples, seed)
+            for name, m in matched.items()
+        }
+        document["script"] = {
+            name: further.script_of(
+                name,
+                m,
+                {languages[name].get(utt, ctx.cfg.lang) for utt in m.ids},
+                lambda: set(normalisers(ctx.cfg)),
+            )
+            for name, m in matched.items()
+        }
     document["data"] = {name: set_facts(ctx.data / name, matched[name]) for name in sets}
     document |= facts.of_experiment(ctx, normaliser)
     write_json(out / "score.json", document)
     return {"utterances": {name: len(m.ids) for name, m in matched.items()}}
 
 
-def score_sets(matched: dict[str, Matched], measured: dict[str, dict[str, Score]], normaliser: str, resamples: int, seed: int,
-               out: Path) -> dict:
-    """The sets with ``signature``, ``means`` and ``counts``; says each score; a set's files go into ``out``."""
+def score_sets(
+    matched: dict[str, Matched],
+    measured: dict[str, dict[str, Score]],
+    normaliser: str,
+    resamples: int,
+    seed: int,
+    out: Path,
+) -> dict:
+    """The sets with ``signature``, ``means`` and ``counts``; says each score; a set's files go into
+    ``out``.
+    """
     document: dict = {}
     signatures: dict = {}
     counts: dict = {}
@@ -121,7 +164,9 @@ def score_sets(matched: dict[str, Matched], measured: dict[str, dict[str, Score]
         counts[name] = error_counts(m, scores)
         means[name] = further.means(scores, resamples, seed)
         document[name] = {key: score.as_dict() for key, score in scores.items()}
-        signatures[name] = {key: s.signature(normaliser, resamples, seed, __version__) for key, s in scores.items()}
+        signatures[name] = {
+            key: s.signature(normaliser, resamples, seed, __version__) for key, s in scores.items()
+        }
         for line in signatures[name].values():
             say(f"  {name}: {line}")
         if m.empty:
@@ -134,7 +179,9 @@ def score_sets(matched: dict[str, Matched], measured: dict[str, dict[str, Score]
     return {**document, "signature": signatures, "means": means, "counts": counts}
 
 
-def measure(m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..., Score]] = METRICS) -> dict[str, Score]:
+def measure(
+    m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..., Score]] = METRICS
+) -> dict[str, Score]:
     """``{metric: score}``; every metric sees the same resamples."""
     return {key: metric(m.pairs, resamples, np.random.default_rng(seed)) for key, metric in metrics.items()}
 
@@ -148,14 +195,24 @@ def _first(m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..
 def error_counts(m: Matched, scores: dict[str, Score]) -> dict:
     """What a paired test needs of a set."""
     first = next(iter(scores))
-    of = {key: {"errors": [c.errors for c in score.utterances], "n_ref": [c.n_ref for c in score.utterances]}
-          for key, score in scores.items() if key in (first, "wer")}
+    of = {
+        key: {"errors": [c.errors for c in score.utterances], "n_ref": [c.n_ref for c in score.utterances]}
+        for key, score in scores.items()
+        if key in (first, "wer")
+    }
     return {"ids": hashlib.sha256("\n".join(m.ids).encode()).hexdigest()[:20], **of.pop(first), **of}
 
 
-def score_languages(matched: dict[str, Matched], languages: dict[str, dict[str, str]], resamples: int, seed: int,
-                    metrics: dict[str, Callable[..., Score]] = METRICS) -> dict:
-    """``{"languages": {set: {language: {metric: …}}}}`` of the sets that have several; says the first metric of each."""
+def score_languages(
+    matched: dict[str, Matched],
+    languages: dict[str, dict[str, str]],
+    resamples: int,
+    seed: int,
+    metrics: dict[str, Callable[..., Score]] = METRICS,
+) -> dict:
+    """``{"languages": {set: {language: {metric: …}}}}`` of the sets that have several; says the first metric
+    of each.
+    """
     found: dict = {}
     for name, m in matched.items():
         by_language: dict[str, set[str]] = {}
@@ -165,18 +222,29 @@ def score_languages(matched: dict[str, Matched], languages: dict[str, dict[str, 
             scores = measure(m.part(ids), resamples, seed, metrics)
             found.setdefault(name, {})[lang] = {key: score.as_dict() for key, score in scores.items()}
             first = next(iter(scores.values()))
-            say(f"  {name}, {lang}: {first.name} {first.value:.1f} [{first.ci95[0]:.1f}, {first.ci95[1]:.1f}], n:{first.n}")
+            say(
+                f"  {name}, {lang}: {first.name} {first.value:.1f} [{first.ci95[0]:.1f},"
+                f" {first.ci95[1]:.1f}], n:{first.n}"
+            )
     return {"languages": found} if found else {}
 
 
 def set_facts(folder: Path, m: Matched) -> dict:
-    """Size of a set: utterances scored, minutes of speech of all its utterances, ids with an empty reference."""
-    return {"utterances": len(m.ids), "speech_min": facts.minutes(folder), "empty_references": m.empty,
-            "empty_hypotheses": sum(not hyp for _, hyp in m.pairs)}
+    """Size of a set: utterances scored, minutes of speech of all its utterances, ids with an empty
+    reference.
+    """
+    return {
+        "utterances": len(m.ids),
+        "speech_min": facts.minutes(folder),
+        "empty_references": m.empty,
+        "empty_hypotheses": sum(not hyp for _, hyp in m.pairs),
+    }
 
 
 def write_utterances(path: Path, m: Matched, units: dict[str, Score]) -> None:
-    """A line an utterance: id, the counts of each unit (characters and words, or phones), reference, hypothesis."""
+    """A line an utterance: id, the counts of each unit (characters and words, or phones), reference,
+    hypothesis.
+    """
     with path.open("w", encoding="utf-8", newline="") as handle:
         table = csv.writer(handle, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE)
         counts = [f"{unit}_{count}" for unit in units for count in ("n_ref", "sub", "del", "ins")]
@@ -187,6 +255,8 @@ def write_utterances(path: Path, m: Matched, units: dict[str, Score]) -> None:
 
 
 def write_trn(path: Path, ids: Sequence[str], tokens: Sequence[Sequence[str]]) -> None:
-    """sclite's transcript form, ``token … (id)``, for ``sclite -i spu_id -s -e utf-8 -r REF trn -h HYP trn``."""
+    """sclite's transcript form, ``token … (id)``, for ``sclite -i spu_id -s -e utf-8 -r REF trn -h HYP
+    trn``.
+    """
     lines = (" ".join([*words, f"({utt})"]) + "\n" for utt, words in zip(ids, tokens, strict=True))
     path.write_text("".join(lines), encoding="utf-8")

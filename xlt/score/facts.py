@@ -1,6 +1,7 @@
 """What a score rests on: settings, versions, machine, size of the training set, time of each stage.
 
-Read from the stamps that the stages left: settings given to the scoring alone cannot pass for those trained with.
+Read from the stamps that the stages left: settings given to the scoring alone cannot pass for those trained
+with.
 """
 
 from __future__ import annotations
@@ -22,12 +23,38 @@ if TYPE_CHECKING:
     from xlt.core.context import Context
 
 # where, how fast and how shown: no part of an experiment
-_APART = {"tag", "nj", "data.cache", "data.dir", "data.archive", "report.examples", "bundle.with_upstream",
-          "score.words", "score.word_tags", "score.long_chars"}
+_APART = {
+    "tag",
+    "nj",
+    "data.cache",
+    "data.dir",
+    "data.archive",
+    "report.examples",
+    "bundle.with_upstream",
+    "score.words",
+    "score.word_tags",
+    "score.long_chars",
+}
 # settings that name a place on this machine, and how many parts at its end say what it is
-_PLACES = {"data.dir": 1, "features.path": 1, "features.mix_from": 1, "train.init": 3, "data.sources": 1,
-           "tokens.union": 1, "phones.table": 1}
-_LIBRARIES = ("espnet", "espnet-s3prl", "torch", "transformers", "sentencepiece", "numpy", "sacrebleu", "soxr")
+_PLACES = {
+    "data.dir": 1,
+    "features.path": 1,
+    "features.mix_from": 1,
+    "train.init": 3,
+    "data.sources": 1,
+    "tokens.union": 1,
+    "phones.table": 1,
+}
+_LIBRARIES = (
+    "espnet",
+    "espnet-s3prl",
+    "torch",
+    "transformers",
+    "sentencepiece",
+    "numpy",
+    "sacrebleu",
+    "soxr",
+)
 
 
 def settings(ctx: Context) -> dict:
@@ -41,7 +68,9 @@ def settings(ctx: Context) -> dict:
     for key, depth in _PLACES.items():
         found[key] = _last(found[key], depth) if found[key] else found[key]
     unread = "phones." if found["tokens.type"] != "phone" else None
-    return {k: v for k, v in sorted(found.items()) if k not in _APART and not (unread and k.startswith(unread))}
+    return {
+        k: v for k, v in sorted(found.items()) if k not in _APART and not (unread and k.startswith(unread))
+    }
 
 
 def of_experiment(ctx: Context, normaliser: str) -> dict:
@@ -53,22 +82,34 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
     language = get(ctx.cfg.lang)
     train = ctx.data / ctx.cfg.train_set
     return {
-        "experiment": {"tag": ctx.cfg.tag, "name": base_name(ctx.cfg.tag), "lang": language.code,
-                       "language": language.name, "normaliser": normaliser, "peer": False},
+        "experiment": {
+            "tag": ctx.cfg.tag,
+            "name": base_name(ctx.cfg.tag),
+            "lang": language.code,
+            "language": language.name,
+            "normaliser": normaliser,
+            "peer": False,
+        },
         "config": config,
         "versions": {**versions(), **stamp.get("versions", {})},
         "environment": environment(),
         "command": portable(ctx.command),
         "commit": stamp.get("git") or git_revision(),
-        "training": {"set": ctx.cfg.train_set, "speech_min": minutes(train), "utterances": count_lines(train / "text"),
-                     **{k: stamp[k] for k in ("epochs", "parameters") if k in stamp}},
+        "training": {
+            "set": ctx.cfg.train_set,
+            "speech_min": minutes(train),
+            "utterances": count_lines(train / "text"),
+            **{k: stamp[k] for k in ("epochs", "parameters") if k in stamp},
+        },
         "features": features(ctx),
         "stages": stage_times(ctx),
     }
 
 
 def features(ctx: Context) -> dict:
-    """What the model was given, as ``xlt.json`` has it: settings such as ``layers: auto`` stand here as what they came to."""
+    """What the model was given, as ``xlt.json`` has it: settings such as ``layers: auto`` stand here as what
+    they came to.
+    """
     path = ctx.exp / "xlt.json"
     if not path.exists():
         return {}
@@ -77,7 +118,8 @@ def features(ctx: Context) -> dict:
 
 
 def portable(command: str) -> str:
-    """The command without where this machine keeps things: caches, archives and lists go, paths keep their last part.
+    """The command without where this machine keeps things: caches, archives and lists go, paths keep their
+    last part.
 
     >>> portable("./run.sh tag=a data.archive=/home/me/x.deb features.path=/models/xls_r")
     './run.sh tag=a features.path=…/xls_r'
@@ -125,7 +167,9 @@ def count_lines(path: Path) -> int | None:
 
 
 def stage_times(ctx: Context) -> dict[str, float]:
-    """Seconds that each stage's present output took, by the stamps of its units; stages without one are left out."""
+    """Seconds that each stage's present output took, by the stamps of its units; stages without one are left
+    out.
+    """
     sets = [ctx.cfg.train_set, *ctx.cfg.scored_sets]
     outs = {
         "data": [ctx.data / name for name in ("all", *sets)],
@@ -155,9 +199,12 @@ def versions(libraries: tuple[str, ...] = _LIBRARIES) -> dict[str, str]:
 
 def environment() -> dict:
     """The machine: processor, cores this process may use, memory, system. No names of hosts or users."""
-    return {"processor": _processor(), "cores": len(os.sched_getaffinity(0)),
-            "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
-            "system": f"{platform.system()} {platform.machine()}"}
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def _processor() -> str:
@@ -165,4 +212,6 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or "unknown"
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )

@@ -1,4 +1,6 @@
-"""Forgetting: the error rate of mixed recipes' test sets under the model that training started from, and under the new one."""
+"""Forgetting: the error rate of mixed recipes' test sets under the model that training started from, and
+under the new one.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +19,42 @@ if TYPE_CHECKING:
 
 
 def compare(before: Score, after: Score, resamples: int, seed: int) -> dict:
-    """``{"before", "after": {"value", "ci95"}, "difference": {"value", "ci95"}, "relative"}`` of two scores of the same pairs.
+    """``{"before", "after": {"value", "ci95"}, "difference": {"value", "ci95"}, "relative"}`` of two scores
+    of the same pairs.
 
-    ``difference`` is after − before, with its interval over resamples of utterances that both share; ``relative`` is it in
-    percent of ``before``, None where that is 0.
+    ``difference`` is after − before, with its interval over resamples of utterances that both share;
+    ``relative`` is it in percent of ``before``, None where that is 0.
     """
     counts = [(b.errors, a.errors, b.n_ref) for b, a in zip(before.utterances, after.utterances, strict=True)]
     found = paired([np.array(counts, dtype=np.int64)], resamples, np.random.default_rng(seed))
-    kept = {name: {k: score.as_dict()[k] for k in ("value", "ci95")} for name, score in (("before", before), ("after", after))}
-    return {**kept, "difference": {"value": round(found.difference, 3), "ci95": [round(x, 3) for x in found.difference_ci95]},
-            "relative": round(100 * (after.value / before.value - 1), 2) if before.value else None}
+    kept = {
+        name: {k: score.as_dict()[k] for k in ("value", "ci95")}
+        for name, score in (("before", before), ("after", after))
+    }
+    return {
+        **kept,
+        "difference": {
+            "value": round(found.difference, 3),
+            "ci95": [round(x, 3) for x in found.difference_ci95],
+        },
+        "relative": round(100 * (after.value / before.value - 1), 2) if before.value else None,
+    }
 
 
 def gate(cfg: Config, forgotten: dict[str, dict]) -> None:
     """StageError if one of the sets has risen by more than ``train.forget_limit``."""
     for name, found in forgotten.items():
-        words = f"{name}: {found['before']['value']:.1f} before, {found['after']['value']:.1f} after this training"
+        words = (
+            f"{name}: {found['before']['value']:.1f} before, {found['after']['value']:.1f} after this"
+            " training"
+        )
         rise = found["after"]["value"] - found["before"]["value"]
-        if cfg.train.forget_limit is not None and rise > share_of(cfg.train.forget_limit) * found["before"]["value"]:
-            raise StageError(f"train.forget_limit={cfg.train.forget_limit}: {words}; the model and its scores are kept; raise "
-                             "the share in train.mix, lower train.lr, or raise the limit")
+        if (
+            cfg.train.forget_limit is not None
+            and rise > share_of(cfg.train.forget_limit) * found["before"]["value"]
+        ):
+            raise StageError(
+                f"train.forget_limit={cfg.train.forget_limit}: {words}; the model and its scores are kept;"
+                " raise the share in train.mix, lower train.lr, or raise the limit"
+            )
         say(f"  {words}")

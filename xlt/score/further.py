@@ -1,4 +1,6 @@
-"""What score.json says beside the scores of whole sets: means, micro error rates, slices, characters of other scripts."""
+"""What score.json says beside the scores of whole sets: means, micro error rates, slices, characters of other
+scripts.
+"""
 
 from __future__ import annotations
 
@@ -29,30 +31,47 @@ def means(scores: dict[str, Score], resamples: int, seed: int) -> dict:
     return {key: score.mean(resamples, np.random.default_rng(seed)) for key, score in scores.items()}
 
 
-def micro_of(name: str, m: Matched, words: Words, utt2lang: dict[str, str], resamples: int, seed: int) -> dict:
-    """``{"classes": {class: {…, "n", "correct", "mean"[, "note"]}}, "all", "rest", "absent": {class: why}}``; says each."""
+def micro_of(
+    name: str, m: Matched, words: Words, utt2lang: dict[str, str], resamples: int, seed: int
+) -> dict:
+    """``{"classes": {class: {…, "n", "correct", "mean"[, "note"]}}, "all", "rest", "absent": {class: why}}``;
+    says each.
+    """
     classes = words.classes(name, m, utt2lang)
     errors = [word_errors(ref.split(), hyp.split()) for ref, hyp in m.pairs]
-    union = [set().union(*places) for places in zip(*classes.places.values(), strict=True)] or [set() for _ in m.ids]
+    union = [set().union(*places) for places in zip(*classes.places.values(), strict=True)] or [
+        set() for _ in m.ids
+    ]
     rest = [set(range(len(own))) - places for own, places in zip(errors, union, strict=True)]
     found = {}
     for one, places in {**classes.places, "all": union, "rest": rest}.items() if classes.places else ():
         score = micro(one, errors, places, resamples, np.random.default_rng(seed))
         if score is None:
             continue
-        found[one] = score.as_dict() | {"n": score.n, "correct": score.n_ref - score.counts.sub - score.counts.dels,
-                                        "mean": score.mean(resamples, np.random.default_rng(seed))}
-        say(f"  {name}: WER of {TOGETHER.get(one, one)} {score.value:.1f} [{score.ci95[0]:.1f}, {score.ci95[1]:.1f}], "
-            f"{score.n_ref} words in n:{score.n}")
+        found[one] = score.as_dict() | {
+            "n": score.n,
+            "correct": score.n_ref - score.counts.sub - score.counts.dels,
+            "mean": score.mean(resamples, np.random.default_rng(seed)),
+        }
+        say(
+            f"  {name}: WER of {TOGETHER.get(one, one)} {score.value:.1f} [{score.ci95[0]:.1f},"
+            f" {score.ci95[1]:.1f}], {score.n_ref} words in n:{score.n}"
+        )
     for one, note in classes.notes.items():
         found[one]["note"] = note
     if classes.absent:
         say(f"  {name}: no WER of " + "; ".join(f"{one} ({why})" for one, why in classes.absent.items()))
-    return {"classes": {k: v for k, v in found.items() if k not in TOGETHER}, "all": found.get("all"), "rest": found.get("rest"),
-            "absent": classes.absent}
+    return {
+        "classes": {k: v for k, v in found.items() if k not in TOGETHER},
+        "all": found.get("all"),
+        "rest": found.get("rest"),
+        "absent": classes.absent,
+    }
 
 
-def slices_of(name: str, folder: Path, m: Matched, scores: dict[str, Score], resamples: int, seed: int) -> dict:
+def slices_of(
+    name: str, folder: Path, m: Matched, scores: dict[str, Score], resamples: int, seed: int
+) -> dict:
     """``{tag: slices}``; says the worst of each tag."""
     counted = {key: score for key, score in scores.items() if score.utterances}
     found = {tag: slices(values, counted, resamples, seed) for tag, values in tags(folder, m.ids).items()}
@@ -60,35 +79,50 @@ def slices_of(name: str, folder: Path, m: Matched, scores: dict[str, Score], res
         if one["spread"]:
             key, score = next(iter(counted.items()))
             worst = one["slices"][one["worst"]]
-            say(f"  {name}, by {tag}: {score.name} {one['spread']['low']:.1f} to {one['spread']['high']:.1f}, worst "
-                f"{one['worst']}, n:{worst['n']}, [{worst[key]['ci95'][0]:.1f}, {worst[key]['ci95'][1]:.1f}]")
+            say(
+                f"  {name}, by {tag}: {score.name} {one['spread']['low']:.1f} to {one['spread']['high']:.1f},"
+                f" worst {one['worst']}, n:{worst['n']}, [{worst[key]['ci95'][0]:.1f},"
+                f" {worst[key]['ci95'][1]:.1f}]"
+            )
     return found
 
 
 def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[str]]) -> dict:
-    """``{"scripts", "hypotheses": {"chars", "outside", "share"}, "references": {…}, "utterances", "offenders"}``.
+    """``{"scripts", "hypotheses": {"chars", "outside", "share"}, "references": {…}, "utterances",
+    "offenders"}``.
 
-    ``langs``: the languages of the set; for the language of several (``mul_Zyyy``) stand those that ``of_all`` gives.
-    ``share`` is in percent of characters with a script of their own, None without any; ``utterances``: hypotheses with a
-    character outside.
-    ``{"absent": why}`` where the script is not determined.
+    ``langs``: the languages of the set; for the language of several (``mul_Zyyy``) stand those that
+    ``of_all`` gives. ``share`` is in percent of characters with a script of their own, None without any;
+    ``utterances``: hypotheses with a character outside. ``{"absent": why}`` where the script is not
+    determined.
     """
     codes = {get(lang).code[4:] for lang in (of_all() if MULTIPLE in langs else langs)}
     lacking = sorted(code for code in codes if not parts(code))
     if lacking:
-        say(f"  {name}: characters of other scripts are not counted: {', '.join(lacking)} is no script of Unicode's")
+        say(
+            f"  {name}: characters of other scripts are not counted: {', '.join(lacking)} is no script of"
+            " Unicode's"
+        )
         return {"absent": f"{', '.join(lacking)} is no script of Unicode's"}
     scripts = sorted({one for code in codes for one in parts(code)})
     sides = {"references": [ref for ref, _ in m.pairs], "hypotheses": [hyp for _, hyp in m.pairs]}
     found: dict = {"scripts": scripts}
     for side, texts in sides.items():
         chars, outside = script.shares(texts, scripts)
-        found[side] = {"chars": chars, "outside": outside.total(),
-                       "share": round(100 * outside.total() / chars, 3) if chars else None}
+        found[side] = {
+            "chars": chars,
+            "outside": outside.total(),
+            "share": round(100 * outside.total() / chars, 3) if chars else None,
+        }
     found["utterances"] = sum(any(char in outside for char in hyp) for hyp in sides["hypotheses"])
-    found["offenders"] = [{"char": char, "name": script.describe(char), "count": n} for char, n in
-                          sorted(outside.items(), key=lambda item: (-item[1], item[0]))[:_OFFENDERS]]
+    found["offenders"] = [
+        {"char": char, "name": script.describe(char), "count": n}
+        for char, n in sorted(outside.items(), key=lambda item: (-item[1], item[0]))[:_OFFENDERS]
+    ]
     if outside:
         shown = ", ".join(f"{one['char']} {one['name']} ({one['count']})" for one in found["offenders"][:3])
-        say(f"  {name}: {found['hypotheses']['share']:.2f}% of the characters are outside {', '.join(scripts)}: {shown}")
+        say(
+            f"  {name}: {found['hypotheses']['share']:.2f}% of the characters are outside"
+            f" {', '.join(scripts)}: {shown}"
+        )
     return found

@@ -1,4 +1,6 @@
-"""Which language the model told of each utterance (``tokens.language_tag``), against the one that it is in."""
+"""Which language the model told of each utterance (``tokens.language_tag``), against the one that it is
+in.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,16 @@ from xlt.metrics.ser import ser
 NONE = "-"  # where the model told no language
 
 
-def told(name: str, ids: Sequence[str], right: Mapping[str, str], found: Mapping[str, str], resamples: int, seed: int) -> dict:
-    """``{value, ci95, n, told: {language: {told: utterances}}}``: the accuracy in percent, as ML-SUPERB's, with its interval.
+def told(
+    name: str,
+    ids: Sequence[str],
+    right: Mapping[str, str],
+    found: Mapping[str, str],
+    resamples: int,
+    seed: int,
+) -> dict:
+    """``{value, ci95, n, told: {language: {told: utterances}}}``: the accuracy in percent, as ML-SUPERB's,
+    with its interval.
 
     ``right``, ``found``: the language of each utterance of set ``name``, and the one told; says the accuracy.
     """
@@ -23,6 +33,12 @@ def told(name: str, ids: Sequence[str], right: Mapping[str, str], found: Mapping
     value, ends = round(100 - wrong.value, 3), [round(100 - end, 3) for end in reversed(wrong.ci95)]
     say(f"  {name}: language accuracy {value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}], n:{len(pairs)}")
     counts = Counter(pairs)
-    return {"value": value, "ci95": ends, "n": len(pairs),
-            "told": {lang: {other: count for (of, other), count in sorted(counts.items()) if of == lang}
-                     for lang in sorted(set(right[utt] for utt in ids))}}
+    return {
+        "value": value,
+        "ci95": ends,
+        "n": len(pairs),
+        "told": {
+            lang: {other: count for (of, other), count in sorted(counts.items()) if of == lang}
+            for lang in sorted(set(right[utt] for utt in ids))
+        },
+    }

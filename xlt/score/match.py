@@ -12,7 +12,8 @@ from xlt.core.errors import DataError
 class Matched:
     """What is scored: ``ids`` in C order with their (reference, hypothesis) ``pairs``.
 
-    ``empty``: ids whose reference has no text after normalisation. No rate is defined for them and they are left out.
+    ``empty``: ids whose reference has no text after normalisation. No rate is defined for them and they are
+    left out.
     """
 
     ids: list[str]
@@ -22,24 +23,37 @@ class Matched:
     def part(self, ids: Collection[str]) -> Matched:
         """Of these utterances only; ``empty`` with it."""
         kept = [(utt, pair) for utt, pair in zip(self.ids, self.pairs, strict=True) if utt in ids]
-        return Matched([utt for utt, _ in kept], [pair for _, pair in kept], [utt for utt in self.empty if utt in ids])
+        return Matched(
+            [utt for utt, _ in kept], [pair for _, pair in kept], [utt for utt in self.empty if utt in ids]
+        )
 
 
-def match(refs: dict[str, str], hyps: dict[str, str], normalise: Callable[[str, str], str], ref_file: str,
-          hyp_file: str) -> Matched:
+def match(
+    refs: dict[str, str],
+    hyps: dict[str, str],
+    normalise: Callable[[str, str], str],
+    ref_file: str,
+    hyp_file: str,
+) -> Matched:
     """Join the tables by id and normalise both sides by ``normalise(id, text)``.
 
     DataError unless both have the same ids and some text.
     """
     missing = sorted(refs.keys() - hyps.keys())
     if missing:
-        raise DataError(f"{hyp_file}: no hypothesis for {_some(missing)} of {len(refs)} utterances in {ref_file}; run "
-                        "stage 7 (decode) again with --force, or add a line `ID` for an utterance with an empty result")
+        raise DataError(
+            f"{hyp_file}: no hypothesis for {_some(missing)} of {len(refs)} utterances in {ref_file}; run "
+            "stage 7 (decode) again with --force, or add a line `ID` for an utterance with an empty result"
+        )
     extra = sorted(hyps.keys() - refs.keys())
     if extra:
-        raise DataError(f"{hyp_file}: hypotheses without a reference in {ref_file}: {_some(extra)}; they belong to "
-                        "another set or an older one: run stage 7 (decode) again with --force")
-    texts = {utt: (normalise(utt, refs[utt]), normalise(utt, hyps[utt])) for utt in sorted(refs, key=str.encode)}
+        raise DataError(
+            f"{hyp_file}: hypotheses without a reference in {ref_file}: {_some(extra)}; they belong to "
+            "another set or an older one: run stage 7 (decode) again with --force"
+        )
+    texts = {
+        utt: (normalise(utt, refs[utt]), normalise(utt, hyps[utt])) for utt in sorted(refs, key=str.encode)
+    }
     empty = [utt for utt, (ref, _) in texts.items() if not ref]
     ids = [utt for utt, (ref, _) in texts.items() if ref]
     if not ids:

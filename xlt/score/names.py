@@ -13,9 +13,10 @@ _ALL_NOUNS = {"deu", "ltz", "gsw", "nds", "bar"}  # languages that write every n
 class Names:
     """``raw``: texts before normalisation; ``normalise``: (language, text) → as it is scored.
 
-    A word that may begin a sentence is none: the first of the utterance, one behind a full stop, question or exclamation mark
-    of any script, colon, ellipsis or free dash, and one in opening quotation marks behind any punctuation: a name is rather
-    missed than an article counted. Nor do capitals say anything in an utterance without any small letter.
+    A word that may begin a sentence is none: the first of the utterance, one behind a full stop, question or
+    exclamation mark of any script, colon, ellipsis or free dash, and one in opening quotation marks behind
+    any punctuation: a name is rather missed than an article counted. Nor do capitals say anything in an
+    utterance without any small letter.
     """
 
     def __init__(self, raw: dict[str, str], normalise: Callable[[str, str], str]):
@@ -23,7 +24,9 @@ class Names:
         self.capitals = self.small = self.unlike = 0
 
     def places(self, utt: str, words: list[str], lang: str) -> set[int]:
-        """Positions of the names in the normalised reference ``words``; none if its words are not those of the raw text."""
+        """Positions of the names in the normalised reference ``words``; none if its words are not those of
+        the raw text.
+        """
         found, made, before = set(), [], ""
         text = self.raw.get(utt, "")
         small = any(char.islower() for char in text)
@@ -53,7 +56,9 @@ class Names:
         """What to know of the names that were found."""
         nouns = sorted({lang for lang in langs if lang[:3] in _ALL_NOUNS})
         notes = [f"{', '.join(nouns)}: all nouns have capitals"] if nouns else []
-        notes += [f"{self.unlike} utterances whose raw text has other words are left out"] if self.unlike else []
+        notes += (
+            [f"{self.unlike} utterances whose raw text has other words are left out"] if self.unlike else []
+        )
         return "; ".join(notes)
 
 
@@ -65,7 +70,9 @@ def _begins(before: str, word: str, lang: str) -> bool:
     """Whether ``word`` may begin a sentence behind the word ``before``, "" at the beginning."""
     import regex
 
-    if regex.search(r"^[\p{Pd}\p{Ps}\p{Pi}]*$|[\p{STerm}:…]\W*$", before) or (lang[:3] == "ell" and before.endswith(";")):
+    if regex.search(r"^[\p{Pd}\p{Ps}\p{Pi}]*$|[\p{STerm}:…]\W*$", before) or (
+        lang[:3] == "ell" and before.endswith(";")
+    ):
         return True
     quoted = word[0] in "\"'" or unicodedata.category(word[0]) in ("Pi", "Pf", "Ps")
     return quoted and not before[-1].isalnum()

@@ -9,29 +9,57 @@ from xlt.text.languages import Language
 from xlt.text.normalise import has_digits
 from xlt.text.scripts import parts, script
 
-# where num2words does not use the two letters that xlt/text/languages.py has, or that table lacks the language
-_NAMES = {"amh": "am", "che": "ce", "kan": "kn", "kaz": "kz", "nno": "no", "nob": "no", "tet": "tet", "tgk": "tg"}
+# where num2words does not use the two letters that xlt/text/languages.py has, or that table lacks the
+# language
+_NAMES = {
+    "amh": "am",
+    "che": "ce",
+    "kan": "kn",
+    "kaz": "kz",
+    "nno": "no",
+    "nob": "no",
+    "tet": "tet",
+    "tgk": "tg",
+}
 _POWERS = (100, 1000, 1_000_000)
 # through 2100: years, and languages that write a number as one word
-_CARDINALS = (*range(2101), *range(3000, 20001, 1000), 100_000, 1_000_000, 2_000_000, 5_000_000, 1_000_000_000, 2_000_000_000)
+_CARDINALS = (
+    *range(2101),
+    *range(3000, 20001, 1000),
+    100_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    1_000_000_000,
+    2_000_000_000,
+)
 _ORDINALS = range(1, 101)
-_FAULTS = (NotImplementedError, ArithmeticError, LookupError, TypeError, ValueError)  # what num2words raises for what it lacks
+_FAULTS = (
+    NotImplementedError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+)  # what num2words raises for what it lacks
 
 
 @dataclass(frozen=True)
 class NumberWords:
-    """``sure``: words that always say a number. ``ones``: the words for one, which many languages use as an article, too
-    (``un``, and the ``o`` of ``o sută``): they count beside sure words. ``joins``: what stands only inside a number."""
+    """``sure``: words that always say a number. ``ones``: the words for one, which many languages use as an
+    article, too (``un``, and the ``o`` of ``o sută``): they count beside sure words. ``joins``: what stands
+    only inside a number.
+    """
 
     sure: frozenset[str]
     ones: frozenset[str]
     joins: frozenset[str]
 
     def places(self, words: Sequence[str]) -> set[int]:
-        """Positions of the number words: of each run with a sure word or a digit, all between the first and the last that
-        does not join.
+        """Positions of the number words: of each run with a sure word or a digit, all between the first and
+        the last that does not join.
 
-        >>> NumberWords(frozenset({"vingt"}), frozenset({"un"}), frozenset({"et"})).places("et vingt et un et un chat".split())
+        >>> french = NumberWords(frozenset({"vingt"}), frozenset({"un"}), frozenset({"et"}))
+        >>> french.places("et vingt et un et un chat".split())
         {1, 2, 3, 4, 5}
         """
         found: set[int] = set()
@@ -73,7 +101,9 @@ def number_words(language: Language, normalise: Callable[[str], str]) -> NumberW
 
 
 def _forms(number: int, name: str, to: str, normalise: Callable[[str], str]) -> list[list[str]]:
-    """How a number is written: as num2words does, and with spaces for hyphens (vint-i-un); none if num2words cannot."""
+    """How a number is written: as num2words does, and with spaces for hyphens (vint-i-un); none if num2words
+    cannot.
+    """
     import num2words
 
     try:

@@ -1,7 +1,8 @@
-"""Scores of parts of a set: by speaker, by duration, by language, and by any tag file ``data/<set>/utt2<tag>`` of the user's.
+"""Scores of parts of a set: by speaker, by duration, by language, and by any tag file
+``data/<set>/utt2<tag>`` of the user's.
 
-A tag file is a Kaldi table, ``utterance value``: utt2accent, utt2noise, utt2domain, utt2gender … Utterances that it lacks
-are a slice of their own, :data:`UNTAGGED`.
+A tag file is a Kaldi table, ``utterance value``: utt2accent, utt2noise, utt2domain, utt2gender … Utterances
+that it lacks are a slice of their own, :data:`UNTAGGED`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def tag_files(folder: Path) -> list[Path]:
 
 
 def tags(folder: Path, ids: Sequence[str]) -> dict[str, list[str]]:
-    """``{tag: value of each utterance}``; a tag with one value for all is none. DataError for a table that cannot be read."""
+    """``{tag: value of each utterance}``; a tag with one value for all is none. DataError for a table that
+    cannot be read.
+    """
     found = {}
     for path in tag_files(folder):
         table = read_table(path)
@@ -49,7 +52,9 @@ def _bin(path: Path, utt: str, dur_s: str) -> str:
     try:
         value = float(dur_s)
     except ValueError:
-        raise DataError(f"{path}: utterance {utt!r} has the duration {dur_s!r}, expected seconds; run stage 1 again") from None
+        raise DataError(
+            f"{path}: utterance {utt!r} has the duration {dur_s!r}, expected seconds; run stage 1 again"
+        ) from None
     below = [bound for bound in _BOUNDS_S if bound <= value]
     above = [bound for bound in _BOUNDS_S if bound > value]
     if not above:
@@ -66,16 +71,22 @@ def _order(value: str) -> tuple:
 def slices(values: Sequence[str], scores: dict[str, Score], resamples: int, seed: int) -> dict:
     """``{"n", "slices": {value: {"n", "few", metric: {…, "mean"}}}, "worst", "spread"}`` of a tag.
 
-    ``values``: of each utterance, in the order of the scores' utterances. ``n``: slices that there are. ``worst`` is the slice
-    with the highest rate by the first metric, and ``spread`` the lowest, mean and highest rate and their standard deviation,
-    over slices that are not flagged; None with fewer than two of those.
+    ``values``: of each utterance, in the order of the scores' utterances. ``n``: slices that there are.
+    ``worst`` is the slice with the highest rate by the first metric, and ``spread`` the lowest, mean and
+    highest rate and their standard deviation, over slices that are not flagged; None with fewer than two of
+    those.
     """
     places: dict[str, list[int]] = {}
     for k, value in enumerate(values):
         places.setdefault(value, []).append(k)
     first = next(iter(scores.values()))
-    rates = {value: 100 * sum(first.utterances[k].errors for k in own) / sum(first.utterances[k].n_ref for k in own)
-             for value, own in places.items() if len(own) >= FEW and value != UNTAGGED}
+    rates = {
+        value: (
+            100 * sum(first.utterances[k].errors for k in own) / sum(first.utterances[k].n_ref for k in own)
+        )
+        for value, own in places.items()
+        if len(own) >= FEW and value != UNTAGGED
+    }
     worst = max(rates, key=lambda value: (rates[value], value), default=None)
     kept = sorted(sorted(places, key=lambda value: (-len(places[value]), value))[:_KEPT], key=_order)
     if worst is not None and worst not in kept:
@@ -83,8 +94,13 @@ def slices(values: Sequence[str], scores: dict[str, Score], resamples: int, seed
     found = {value: _slice(places[value], scores, resamples, seed) for value in kept}
     spread = None
     if len(rates) > 1:
-        spread = {"low": min(rates.values()), "mean": fmean(rates.values()), "high": max(rates.values()),
-                  "deviation": stdev(rates.values()), "over": len(rates)}
+        spread = {
+            "low": min(rates.values()),
+            "mean": fmean(rates.values()),
+            "high": max(rates.values()),
+            "deviation": stdev(rates.values()),
+            "over": len(rates),
+        }
         spread = {k: round(v, 3) for k, v in spread.items()}
     return {"n": len(places), "slices": found, "worst": worst if spread else None, "spread": spread}
 
@@ -94,6 +110,12 @@ def _slice(places: list[int], scores: dict[str, Score], resamples: int, seed: in
 
     found: dict = {"n": len(places), "few": len(places) < FEW}
     for key, score in scores.items():
-        of = of_counts(score.name, [score.utterances[k] for k in places], score.options, resamples, np.random.default_rng(seed))
+        of = of_counts(
+            score.name,
+            [score.utterances[k] for k in places],
+            score.options,
+            resamples,
+            np.random.default_rng(seed),
+        )
         found[key] = of.as_dict() | {"mean": of.mean(resamples, np.random.default_rng(seed))}
     return found

@@ -1,7 +1,7 @@
 """Languages: code_Script (ISO 639-3, ISO 15924), name, family, and the name of the text normaliser.
 
-The rules behind a normaliser's name stand in ``xlt/text/normalise.py``. A name is never given a new meaning: a changed rule
-is a new version.
+The rules behind a normaliser's name stand in ``xlt/text/normalise.py``. A name is never given a new meaning:
+a changed rule is a new version.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from xlt.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Language:
-    """``code`` is code_Script, e.g. ``ron_Latn``; ``iso1`` the two-letter code, or "" where there is none; ``g2p`` what turns
-    its text into phones, e.g. ``espeak ro``, or ""."""
+    """``code`` is code_Script, e.g. ``ron_Latn``; ``iso1`` the two-letter code, or "" where there is none;
+    ``g2p`` what turns its text into phones, e.g. ``espeak ro``, or ""."""
 
     code: str
     name: str
@@ -107,10 +107,14 @@ yor_Latn yo Yoruba                Niger-Congo
 """
 
 # Text → phones, by engine and its name for the language; chosen by what it gives, not by which engine it is:
-# bel, bul, dan, ell: epitran has none. cat: epitran leaves vowels unreduced and sounds final r. fra: epitran sounds silent
-# letters (enfants → ɑ̃fɑ̃ts) and has no liaison. ron: epitran has no final ʲ, no kʲ and no glides (ochi → oki). rus: epitran has no
-# vowel reduction and spells (учиться → utɕitʲsʲa). spa: epitran has neither β ð ɣ nor glides (huevo → uebo), which espeak
-# gives to its neighbours. Where spelling is close to sound, epitran. arb, heb, pes, urd (unwritten vowels), jpn (kanji) and ast
+# bel, bul, dan, ell: epitran has none. cat: epitran leaves vowels unreduced and sounds final r. fra: epitran
+# sounds silent
+# letters (enfants → ɑ̃fɑ̃ts) and has no liaison. ron: epitran has no final ʲ, no kʲ and no glides (ochi →
+# oki). rus: epitran has no
+# vowel reduction and spells (учиться → utɕitʲsʲa). spa: epitran has neither β ð ɣ nor glides (huevo → uebo),
+# which espeak
+# gives to its neighbours. Where spelling is close to sound, epitran. arb, heb, pes, urd (unwritten vowels),
+# jpn (kanji) and ast
 # have none that is good enough; phones.g2p=espeak or phones.g2p=epitran takes what there is.
 _G2P = """
 epitran aze-Latn ben-Beng ces-Latn deu-Latn epo-Latn est-Latn fin-Latn glg-Latn hin-Deva hrv-Latn hun-Latn ind-Latn ita-Latn
@@ -148,8 +152,14 @@ def _read(table: str) -> dict[str, Language]:
     for line in table.split("\n"):
         if line:
             code, iso1, name, family = line.split()
-            found[code] = Language(code, name.replace("_", " "), family, iso1.strip("-"), _normaliser(code),
-                                   g2p.get(code[:3], ""))
+            found[code] = Language(
+                code,
+                name.replace("_", " "),
+                family,
+                iso1.strip("-"),
+                _normaliser(code),
+                g2p.get(code[:3], ""),
+            )
     return found
 
 
@@ -169,9 +179,9 @@ def is_code(word: str) -> bool:
 def get(code: str | None) -> Language:
     """The language ``code``, e.g. ``ron_Latn``.
 
-    A well-formed code that is not in the table gets a plain entry with the generic normaliser, so that a new language
-    needs no code; ``azj_Latn`` (North Azerbaijani) gets that of ``aze_Latn``, as :func:`tag` calls both ``az``. A malformed
-    code raises ConfigError.
+    A well-formed code that is not in the table gets a plain entry with the generic normaliser, so that a new
+    language needs no code; ``azj_Latn`` (North Azerbaijani) gets that of ``aze_Latn``, as :func:`tag` calls
+    both ``az``. A malformed code raises ConfigError.
     """
     if code in LANGUAGES:
         return LANGUAGES[code]
@@ -179,17 +189,26 @@ def get(code: str | None) -> Language:
         word = str(code).replace("-", "_").split("_")[0].lower()
         near = [c for c, lang in LANGUAGES.items() if word and word in (c[:3], lang.iso1, lang.name.lower())]
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"lang: found {code!r}, expected language and script such as ron_Latn or swh_Latn "
-                          f"(ISO 639-3, ISO 15924){hint}")
+        raise ConfigError(
+            f"lang: found {code!r}, expected language and script such as ron_Latn or swh_Latn "
+            f"(ISO 639-3, ISO 15924){hint}"
+        )
     own = tag(code[:3])
-    same = next((lang for known, lang in LANGUAGES.items() if known[3:] == code[3:] and tag(known[:3]) == own), None)
-    return replace(same, code=code) if same else Language(code, code, _UNLISTED, own if len(own) == 2 else "", _normaliser(code))
+    same = next(
+        (lang for known, lang in LANGUAGES.items() if known[3:] == code[3:] and tag(known[:3]) == own), None
+    )
+    return (
+        replace(same, code=code)
+        if same
+        else Language(code, code, _UNLISTED, own if len(own) == 2 else "", _normaliser(code))
+    )
 
 
 @functools.cache
 def tag(iso: str) -> str:
-    """The shortest code of a language (BCP 47): ``fo`` for ``fao``; for ``azj``, the usual member of a macrolanguage, that of the
-    macrolanguage, ``az``, as Unicode's CLDR has it. ``iso`` itself where there is no shorter one."""
+    """The shortest code of a language (BCP 47): ``fo`` for ``fao``; for ``azj``, the usual member of a
+    macrolanguage, that of the macrolanguage, ``az``, as Unicode's CLDR has it. ``iso`` itself where there is
+    no shorter one."""
     from langcodes.data_dicts import LANGUAGE_ALPHA3, NORMALIZED_MACROLANGUAGES
 
     short = {long: code for code, long in LANGUAGE_ALPHA3.items() if len(code) == 2}
@@ -197,7 +216,9 @@ def tag(iso: str) -> str:
 
 
 def names_of(iso: str) -> list[str]:
-    """ISO 639-3 codes under which others file a language: its own, then its macrolanguage's: ``["azj", "aze"]``."""
+    """ISO 639-3 codes under which others file a language: its own, then its macrolanguage's: ``["azj",
+    "aze"]``.
+    """
     from langcodes.data_dicts import LANGUAGE_ALPHA3
 
     return list(dict.fromkeys([iso, LANGUAGE_ALPHA3.get(tag(iso), iso)]))

@@ -1,8 +1,8 @@
 """Text normalisers, named and versioned, applied alike to references and hypotheses.
 
-All of them: NFC; lower case by the language's rules; punctuation and symbols out; letters, marks and digits kept, and
-so are hyphens, apostrophes and zero-width joiners inside a word; white space collapsed. What has been normalised once
-is not changed by normalising it again.
+All of them: NFC; lower case by the language's rules; punctuation and symbols out; letters, marks and digits
+kept, and so are hyphens, apostrophes and zero-width joiners inside a word; white space collapsed. What has
+been normalised once is not changed by normalising it again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from xlt.core.errors import ConfigError
 from xlt.text.languages import GENERIC
 
 _ALIKE = str.maketrans({**dict.fromkeys("’‘ʹ′＇`´", "'"), **dict.fromkeys("‐‑", "-")})
-# U+02BC is a letter (a glottal stop, also at a word's end: Navajo); in Cyrillic it is an apostrophe like the others
+# U+02BC is a letter (a glottal stop, also at a word's end: Navajo); in Cyrillic it is an apostrophe like the
+# others
 _CYRILLIC_APOSTROPHE = re.compile("(?<=[\u0400-\u052f])ʼ(?=[\u0400-\u052f])")
 _ZWNJ, _ZWJ = "\u200c", "\u200d"  # they shape words of Indic scripts and of Persian
 _TATWEEL = "\u0640"  # stretches an Arabic word, says nothing
 _ZERO_WIDTH_SPACE = "\u200b"  # parts words in Khmer, Lao, Thai
 _HALF_AND_FULL = re.compile("[\uff00-\uffef]+")
-_HAN = ("\u2e80-\u2fff\u3005-\u3007\u3021-\u3029\u3031-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff"
-        "\uf900-\ufaff\U00020000-\U0003ffff")
+_HAN = (
+    "\u2e80-\u2fff\u3005-\u3007\u3021-\u3029\u3031-\u30ff\u3100-\u312f\u31a0-\u31ff\u3400-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
 _BESIDE_HAN = re.compile(f"(?<=[{_HAN}]) | (?=[{_HAN}])")
 _JOINERS = re.compile(f"[{_ZWNJ}{_ZWJ}]+")
 
@@ -64,7 +67,8 @@ class _Rules:
     spelling: Callable[[str], str] = _same
     lower: Callable[[str], str] = str.lower
     keep: tuple[str, ...] = ()  # a sign between two letters where it is part of the spelling
-    spaced: bool = True  # False: a space beside a Han character or kana says nothing; punctuation and some corpora leave them
+    # False: a space beside a Han character or kana says nothing; punctuation and some corpora leave them
+    spaced: bool = True
 
 
 _RULES = {
@@ -87,8 +91,10 @@ def check_name(normaliser: str) -> str:
     """``normaliser`` itself; ConfigError if there is none of that name."""
     if normaliser not in _RULES:
         close = difflib.get_close_matches(str(normaliser), _RULES, n=1)
-        raise ConfigError(f"data.normaliser: there is no normaliser {normaliser!r}; there are {', '.join(names())}"
-                          + (f"; did you mean {close[0]}?" if close else ""))
+        raise ConfigError(
+            f"data.normaliser: there is no normaliser {normaliser!r}; there are {', '.join(names())}"
+            + (f"; did you mean {close[0]}?" if close else "")
+        )
     return normaliser
 
 
@@ -104,7 +110,9 @@ def _kind(char: str) -> str:
 
 
 def _joiners(match: re.Match) -> str:
-    """Keep one joiner between two parts of a word, and a final ZWJ behind a mark, where it makes a Malayalam chillu."""
+    """Keep one joiner between two parts of a word, and a final ZWJ behind a mark, where it makes a Malayalam
+    chillu.
+    """
     text, start, end = match.string, match.start(), match.end()
     if start == 0 or _kind(text[start - 1]) != "w":
         return ""
@@ -131,7 +139,7 @@ def _pass(text: str, rules: _Rules) -> str:
     text = _CYRILLIC_APOSTROPHE.sub("'", _JOINERS.sub(_joiners, text))
     kept = []
     for place, char in enumerate(text):
-        near = text[max(0, place - 1):place + 2]  # the character between its neighbours
+        near = text[max(0, place - 1) : place + 2]  # the character between its neighbours
         inside = char in "'-" and len(near) == 3 and _kind(near[0]) in "wj" and _kind(near[2]) == "w"
         kept.append(char if inside or _kind(char) in "wj" or near in rules.keep else " ")
     text = " ".join(unicodedata.normalize("NFC", rules.lower("".join(kept))).split())
@@ -139,7 +147,8 @@ def _pass(text: str, rules: _Rules) -> str:
 
 
 def put_together(texts: list[str]) -> str:
-    """The texts of parts of a recording as one: with a space between them, but not beside a Han character or kana.
+    """The texts of parts of a recording as one: with a space between them, but not beside a Han character or
+    kana.
 
     >>> put_together(["good", "day", "你好", "世界"])
     'good day你好世界'

@@ -5,18 +5,36 @@ from __future__ import annotations
 from functools import cache
 
 _PARTS = {  # codes of ISO 15924 that stand for several of Unicode's scripts, or for a variant of one
-    "Jpan": "Hani Hira Kana", "Hrkt": "Hira Kana", "Kore": "Hang Hani", "Jamo": "Hang", "Hans": "Hani", "Hant": "Hani",
-    "Hanb": "Bopo Hani", "Aran": "Arab", "Latf": "Latn", "Latg": "Latn", "Cyrs": "Cyrl", "Geok": "Geor", "Syre": "Syrc",
-    "Syrj": "Syrc", "Syrn": "Syrc",
+    "Jpan": "Hani Hira Kana",
+    "Hrkt": "Hira Kana",
+    "Kore": "Hang Hani",
+    "Jamo": "Hang",
+    "Hans": "Hani",
+    "Hant": "Hani",
+    "Hanb": "Bopo Hani",
+    "Aran": "Arab",
+    "Latf": "Latn",
+    "Latg": "Latn",
+    "Cyrs": "Cyrl",
+    "Geok": "Geor",
+    "Syre": "Syrc",
+    "Syrj": "Syrc",
+    "Syrn": "Syrc",
 }
 TOGETHER = tuple(frozenset(_PARTS[code].split()) for code in ("Jpan", "Kore", "Hanb"))  # written in one word
-COMMON, INHERITED, UNKNOWN = "Zyyy", "Zinh", "Zzzz"  # of several scripts; of the neighbour's; such as private use
+COMMON, INHERITED, UNKNOWN = (
+    "Zyyy",
+    "Zinh",
+    "Zzzz",
+)  # of several scripts; of the neighbour's; such as private use
 UNDETERMINED = {COMMON, INHERITED, UNKNOWN, "Zxxx"}
 
 
 @cache
 def script(char: str) -> str:
-    """The ISO 15924 code of a character, e.g. ``Cyrl``, ``Zyyy`` of a digit, ``Zinh`` of most combining marks."""
+    """The ISO 15924 code of a character, e.g. ``Cyrl``, ``Zyyy`` of a digit, ``Zinh`` of most combining
+    marks.
+    """
     from fontTools import unicodedata
 
     return unicodedata.script(char)

@@ -1,4 +1,5 @@
-"""Stage 4: the token list of the training text, with proof that every text survives encode → decode unchanged.
+"""Stage 4: the token list of the training text, with proof that every text survives encode → decode
+unchanged.
 
 For phones it also writes the phone text of each set, which later stages read in place of ``data/<set>/text``.
 """
@@ -18,13 +19,18 @@ from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
 
 def run(ctx: Context) -> None:
-    """Write ``ctx.tokens``: ``tokens.txt``, ``tokens.json``, for bpe ``bpe.model``, for phones ``<set>.text``."""
+    """Write ``ctx.tokens``: ``tokens.txt``, ``tokens.json``, for bpe ``bpe.model``, for phones
+    ``<set>.text``.
+    """
     kind = ctx.cfg.tokens.type
     text = ctx.data / ctx.cfg.train_set / "text"
     need(ctx, text, stage="data")
     config, inputs, versions = ctx.cfg.section("tokens"), [text], {}
     if kind == "phone":
-        config |= {**ctx.cfg.section("phones", "features.speed", "features.on_the_fly"), "g2p": corpus.choices(ctx)}
+        config |= {
+            **ctx.cfg.section("phones", "features.speed", "features.on_the_fly"),
+            "g2p": corpus.choices(ctx),
+        }
         inputs, versions = corpus.inputs(ctx), corpus.versions()
 
     others = _others(ctx)
@@ -61,26 +67,39 @@ def _others(ctx: Context) -> list[Path]:
     if ctx.cfg.tokens.type != "phone":
         return [_text_of(Path(recipe)) for recipe in ctx.cfg.written_too]
     if ctx.cfg.tokens.union:
-        raise ConfigError("tokens.union: joins characters; with tokens.type=phone name the other recipes in train.mix, or train "
-                          "on several languages (egs/multi)")
+        raise ConfigError(
+            "tokens.union: joins characters; with tokens.type=phone name the other recipes in train.mix, or"
+            " train on several languages (egs/multi)"
+        )
     return []
 
 
 def _text_of(recipe: Path) -> Path:
-    """The training text of another recipe; ConfigError if there is no recipe, MissingInput if it has no data yet."""
+    """The training text of another recipe; ConfigError if there is no recipe, MissingInput if it has no data
+    yet.
+    """
     if not (recipe / "recipe.yaml").exists():
-        raise ConfigError(f"tokens.union: {recipe}: no recipe is there (no recipe.yaml); name recipe directories, e.g. [../spa]")
+        raise ConfigError(
+            f"tokens.union: {recipe}: no recipe is there (no recipe.yaml); name recipe directories, e.g."
+            " [../spa]"
+        )
     path = recipe / "data" / load(recipe).train_set / "text"
     if not path.exists():
-        raise MissingInput(f"tokens.union: {path}: not there; make it: {recipe / 'run.sh'} --stop_stage data", "data")
+        raise MissingInput(
+            f"tokens.union: {path}: not there; make it: {recipe / 'run.sh'} --stop_stage data", "data"
+        )
     return path
 
 
 def check_kind(ctx: Context, trained: str) -> None:
-    """ConfigError unless the settings and the experiment, trained on tokens of type ``trained``, agree on phones."""
+    """ConfigError unless the settings and the experiment, trained on tokens of type ``trained``, agree on
+    phones.
+    """
     if (ctx.cfg.tokens.type == "phone") != (trained == "phone"):
-        raise ConfigError(f"tokens.type={ctx.cfg.tokens.type}: {ctx.shown(ctx.exp)} was trained on {trained} tokens; give "
-                          f"tokens.type={trained}, or another tag")
+        raise ConfigError(
+            f"tokens.type={ctx.cfg.tokens.type}: {ctx.shown(ctx.exp)} was trained on {trained} tokens; give "
+            f"tokens.type={trained}, or another tag"
+        )
 
 
 def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) -> None:
@@ -88,12 +107,16 @@ def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) ->
     for number, (utt, text) in enumerate(texts.items(), 1):
         back = tokenizer.decode(tokenizer.encode(text))
         if back != text:
-            raise DataError(f"{path}:{number}: {utt}: the text {text!r} becomes {back!r} as {tokenizer.type} tokens; "
-                            "remove double spaces and characters that look like tokens, or use tokens.type=char")
+            raise DataError(
+                f"{path}:{number}: {utt}: the text {text!r} becomes {back!r} as {tokenizer.type} tokens; "
+                "remove double spaces and characters that look like tokens, or use tokens.type=char"
+            )
 
 
 def report_unseen(ctx: Context, tokenizer: Tokenizer, out: Path | None = None) -> None:
-    """Say which characters, or phones, of dev and test these tokens cannot write; ``out``: where stage 4 is writing now."""
+    """Say which characters, or phones, of dev and test these tokens cannot write; ``out``: where stage 4 is
+    writing now.
+    """
     known = tokenizer.symbols()
     phones = tokenizer.type == "phone"
     for name in ("dev", "test"):
@@ -110,5 +133,7 @@ def report_unseen(ctx: Context, tokenizer: Tokenizer, out: Path | None = None) -
         if counts:
             listed = " ".join(sorted(counts, key=lambda c: (-counts[c], c)))
             what, rate = ("phones", "PER") if phones else ("characters", "CER")
-            say(f"  {name}: {sum(counts.values())} of {total} {what} are not among the tokens and cannot be "
-                f"recognised ({rate} is at least {100 * sum(counts.values()) / total:.1f}): {listed}")
+            say(
+                f"  {name}: {sum(counts.values())} of {total} {what} are not among the tokens and cannot be "
+                f"recognised ({rate} is at least {100 * sum(counts.values()) / total:.1f}): {listed}"
+            )

@@ -1,6 +1,7 @@
 """Text ↔ token ids. The token list has ESPnet's order: ``<blank> <unk> … <sos/eos>``.
 
-What the tokens are stands beside the list: in ``tokens.json`` of stage 4, in ``xlt.json`` of an experiment or a bundle.
+What the tokens are stands beside the list: in ``tokens.json`` of stage 4, in ``xlt.json`` of an experiment or
+a bundle.
 """
 
 from __future__ import annotations
@@ -39,10 +40,15 @@ def _type_in(folder: Path) -> str:
             except (ValueError, KeyError, TypeError):
                 kind = None
             if kind not in TYPES:
-                raise DataError(f"{folder / name}: damaged, it does not say what the tokens are; make it again with --force")
+                raise DataError(
+                    f"{folder / name}: damaged, it does not say what the tokens are; make it again with"
+                    " --force"
+                )
             return kind
-    raise DataError(f"{folder / 'tokens.txt'}: neither tokens.json nor xlt.json beside it says what the tokens are; make it "
-                    "again with --stage 4 --force")
+    raise DataError(
+        f"{folder / 'tokens.txt'}: neither tokens.json nor xlt.json beside it says what the tokens are; make"
+        " it again with --stage 4 --force"
+    )
 
 
 class Tokenizer:
@@ -83,7 +89,9 @@ class Tokenizer:
         return [self.ids.get(piece, unk) for piece in self.pieces(text)]
 
     def decode(self, ids: list[int]) -> str:
-        """The text of token ids; ``<blank>``, ``<sos/eos>`` and languages are left out, ``<unk>`` is shown as it is."""
+        """The text of token ids; ``<blank>``, ``<sos/eos>`` and languages are left out, ``<unk>`` is shown as
+        it is.
+        """
         pieces = [self.tokens[i] for i in ids if i not in self.tags]
         pieces = [p for p in pieces if p not in (BLANK, SOS_EOS)]
         if self.type == "char":
@@ -106,12 +114,15 @@ class Tokenizer:
         return {c for t in self.tokens if t not in special for c in t.replace("▁", " ")}
 
 
-def train_tokenizer(texts: list[str], kind: str, size: int, out: Path, where: str, languages: Iterable[str] = (),
-                    **facts: Any) -> dict:
-    """Write ``tokens.txt``, ``tokens.json`` (and ``bpe.model``) learned from ``texts`` into ``out``; returns tokens.json.
+def train_tokenizer(
+    texts: list[str], kind: str, size: int, out: Path, where: str, languages: Iterable[str] = (), **facts: Any
+) -> dict:
+    """Write ``tokens.txt``, ``tokens.json`` (and ``bpe.model``) learned from ``texts`` into ``out``; returns
+    tokens.json.
 
-    ``facts`` go into tokens.json as well. ``size`` counts bpe pieces; ``languages`` get a token each beside them. Raises
-    ConfigError if that many pieces cannot be learned from these texts; ``where`` names the text in the message.
+    ``facts`` go into tokens.json as well. ``size`` counts bpe pieces; ``languages`` get a token each beside
+    them. Raises ConfigError if that many pieces cannot be learned from these texts; ``where`` names the text
+    in the message.
     """
     if kind == "char":
         chars = sorted({c for text in texts for c in text})
@@ -121,8 +132,9 @@ def train_tokenizer(texts: list[str], kind: str, size: int, out: Path, where: st
     else:
         listed = _train_bpe(texts, size, out, where)
     listed = [*map(tag_of, sorted(languages)), *listed]
-    (out / "tokens.txt").write_text("".join(f"{t}\n" for t in [BLANK, UNK, *listed, SOS_EOS]), encoding="utf-8",
-                                    newline="\n")
+    (out / "tokens.txt").write_text(
+        "".join(f"{t}\n" for t in [BLANK, UNK, *listed, SOS_EOS]), encoding="utf-8", newline="\n"
+    )
     found = {"type": kind, "count": len(listed) + 3, "texts": len(texts), **facts}
     write_json(out / "tokens.json", found)
     return found
@@ -134,14 +146,26 @@ def _train_bpe(texts: list[str], size: int, out: Path, where: str) -> list[str]:
     # identity: the default normaliser (NFKC) rewrites letters, and the text is normalised already
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts), model_prefix=str(out / "bpe"), model_type="bpe", vocab_size=size,
-            character_coverage=1.0, normalization_rule_name="identity", remove_extra_whitespaces=False,
-            bos_id=-1, eos_id=-1, unk_id=0, unk_piece=UNK, minloglevel=2)
+            sentence_iterator=iter(texts),
+            model_prefix=str(out / "bpe"),
+            model_type="bpe",
+            vocab_size=size,
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            bos_id=-1,
+            eos_id=-1,
+            unk_id=0,
+            unk_piece=UNK,
+            minloglevel=2,
+        )
     except (RuntimeError, OSError) as err:
         chars = len({c for text in texts for c in text})
         reason = str(err).strip().rpartition("] ")[2] or "no reason given"
-        raise ConfigError(f"tokens.size={size}: bpe pieces cannot be learned from {where}, which has {chars} different "
-                          f"characters: {reason} Choose another tokens.size, or tokens.type=char") from None
+        raise ConfigError(
+            f"tokens.size={size}: bpe pieces cannot be learned from {where}, which has {chars} different "
+            f"characters: {reason} Choose another tokens.size, or tokens.type=char"
+        ) from None
     (out / "bpe.vocab").unlink(missing_ok=True)
     model = sentencepiece.SentencePieceProcessor(model_file=str(out / "bpe.model"))
     return [model.id_to_piece(i) for i in range(model.get_piece_size()) if model.id_to_piece(i) != UNK]

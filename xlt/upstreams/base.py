@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     import torch
 
 
-
 @dataclass(frozen=True)
 class Source:
     """Where an upstream's weights are, found once before any work and handed to every process.
 
-    ``path``: a directory or file, None if there are no weights; ``identity``: what determines the features (name,
-    SHA-256 of the weights …), kept in ``feats.json``; ``files``: what a bundle must copy so that ``features.path`` on
-    the copy gives the same upstream.
+    ``path``: a directory or file, None if there are no weights; ``identity``: what determines the features
+    (name, SHA-256 of the weights …), kept in ``feats.json``; ``files``: what a bundle must copy so that
+    ``features.path`` on the copy gives the same upstream.
     """
 
     upstream: str
@@ -38,7 +37,9 @@ class Source:
 class Upstream(ABC):
     """A loaded upstream. Its outputs never depend on the other clips of a batch (beyond rounding)."""
 
-    bf16_pays = False  # whether features.dtype=auto may choose bfloat16: set where it was measured faster and as good
+    bf16_pays = (
+        False  # whether features.dtype=auto may choose bfloat16: set where it was measured faster and as good
+    )
     default_layers: str | int | list = "mix"  # features.layers=auto
     packages: tuple[str, ...] = ("torch",)  # whose versions stand in the stamp
     max_samples: int | None = None  # longer clips are cut into windows of this length
@@ -56,23 +57,31 @@ class Upstream(ABC):
     @staticmethod
     @abstractmethod
     def find(name: str, path: str | None, cache: Path) -> Source:
-        """Find (or fetch, or convert) the weights without importing torch where that can be; UpstreamError."""
+        """Find (or fetch, or convert) the weights without importing torch where that can be;
+        UpstreamError.
+        """
 
     @classmethod
     def can_tune(cls, name: str) -> bool:
-        """Whether the upstream ``name`` can be trained (:mod:`xlt.upstreams.tunable`); known without loading it."""
+        """Whether the upstream ``name`` can be trained (:mod:`xlt.upstreams.tunable`); known without loading
+        it.
+        """
         return False
 
     @abstractmethod
     def batch_key(self, num_samples: int) -> int:
-        """Length in samples to which a clip is padded; clips of equal key may share a batch (all may with ``packs``)."""
+        """Length in samples to which a clip is padded; clips of equal key may share a batch (all may with
+        ``packs``).
+        """
 
     def padded_samples(self, lengths: list[int]) -> int:
         """Samples that are encoded for a batch of clips of these lengths."""
         return sum(map(self.batch_key, lengths))
 
     def num_frames(self, num_samples: int) -> int:
-        """Frames that a clip of ``num_samples`` gives, known without encoding it; windows are counted apart."""
+        """Frames that a clip of ``num_samples`` gives, known without encoding it; windows are counted
+        apart.
+        """
         step = self.max_samples or max(1, num_samples)
         windows = [min(step, num_samples - start) for start in range(0, max(1, num_samples), step)]
         return sum(self._window_frames(max(1, n)) for n in windows)
@@ -98,29 +107,40 @@ def seen(path: Path) -> list[int] | None:
 
 
 def seen_weights(source: Source) -> dict[str, list[int] | None]:
-    """:func:`seen` of an upstream's files, and of what says which revision of the hub's cache is the newest; for a stamp."""
+    """:func:`seen` of an upstream's files, and of what says which revision of the hub's cache is the newest;
+    for a stamp.
+    """
     files = [Path(f).absolute() for f in source.files]
-    hub = {f.parents[2] / "refs" / "main" for f in files if len(f.parents) > 2 and f.parents[1].name == "snapshots"}
+    hub = {
+        f.parents[2] / "refs" / "main"
+        for f in files
+        if len(f.parents) > 2 and f.parents[1].name == "snapshots"
+    }
     return {os.fspath(f): seen(f) for f in sorted({*files, *hub})}
 
 
 def changed_weights(stamp: dict) -> str | None:
     """Which of the files in a stamp's ``weights`` has changed since."""
-    return next((f"{path} changed" for path, was in stamp.get("weights", {}).items() if seen(Path(path)) != was), None)
+    return next(
+        (f"{path} changed" for path, was in stamp.get("weights", {}).items() if seen(Path(path)) != was), None
+    )
 
 
 def check_layers(upstream: Upstream, layers: list[int]) -> None:
     """ConfigError unless every layer exists."""
     wrong = [n for n in layers if not 0 <= n < upstream.num_layers]
     if wrong:
-        raise ConfigError(f"features.layers: {upstream.name} has the layers 0 to {upstream.num_layers - 1}, "
-                          f"found {wrong[0]}")
+        raise ConfigError(
+            f"features.layers: {upstream.name} has the layers 0 to {upstream.num_layers - 1}, "
+            f"found {wrong[0]}"
+        )
 
 
 def has_fast_bf16() -> bool:
     """Whether the processor multiplies bfloat16 matrices faster than float32 ones: with AMX.
 
-    avx512_bf16 alone does not pay: XLS-R-300M took 0.55 processor seconds a second of audio against 0.34 in float32.
+    avx512_bf16 alone does not pay: XLS-R-300M took 0.55 processor seconds a second of audio against 0.34 in
+    float32.
     """
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
@@ -137,7 +157,8 @@ def has_gpu() -> bool:
 def visible_gpus() -> list[str]:
     """NVIDIA GPUs for this process, as CUDA_VISIBLE_DEVICES names them; cheap, imports nothing.
 
-    Without that variable: ``0`` … as many as the driver has; with it, its entries up to the first that is not there.
+    Without that variable: ``0`` … as many as the driver has; with it, its entries up to the first that is not
+    there.
     """
     driver = Path("/proc/driver/nvidia/gpus")
     count = len(list(driver.iterdir())) if driver.is_dir() else 0
@@ -159,6 +180,8 @@ def choose_gpus(ngpu: int | None) -> list[str]:
         return there
     if not 0 <= ngpu <= len(there):
         hidden = ", as CUDA_VISIBLE_DEVICES has it" if "CUDA_VISIBLE_DEVICES" in os.environ else ""
-        raise ConfigError(f"features.ngpu: found {ngpu}, but this machine shows {len(there)} NVIDIA GPUs{hidden}; give "
-                          f"{'a number up to ' + str(len(there)) if there else '0'}, or null for all there are")
+        raise ConfigError(
+            f"features.ngpu: found {ngpu}, but this machine shows {len(there)} NVIDIA GPUs{hidden}; give "
+            f"{'a number up to ' + str(len(there)) if there else '0'}, or null for all there are"
+        )
     return there[:ngpu]

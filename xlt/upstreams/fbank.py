@@ -1,4 +1,6 @@
-"""Log-mel filter banks as Kaldi's ``compute-fbank-feats --num-mel-bins=80 --dither=0`` makes them: the baseline."""
+"""Log-mel filter banks as Kaldi's ``compute-fbank-feats --num-mel-bins=80 --dither=0`` makes them: the
+baseline.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Fbank(Upstream):
 
     @staticmethod
     def find(name: str, path: str | None, cache: Path) -> Source:
-        return Source(name, None, {"upstream": name, "mels": MELS, "shift_ms": SHIFT_MS, "window_ms": WINDOW_MS})
+        return Source(
+            name, None, {"upstream": name, "mels": MELS, "shift_ms": SHIFT_MS, "window_ms": WINDOW_MS}
+        )
 
     def __init__(self, source: Source, dtype: str, device: str):
         self.name, self.frame_rate, self.num_layers, self.dim = source.upstream, 1000 / SHIFT_MS, 1, MELS
@@ -40,6 +44,14 @@ class Fbank(Upstream):
         for wave in waves:
             samples = torch.from_numpy(wave)[None] * 32768  # Kaldi's scale of samples
             samples = torch.nn.functional.pad(samples, (0, max(0, WINDOW - samples.shape[1])))
-            rows.append(fbank(samples, num_mel_bins=MELS, frame_shift=SHIFT_MS, frame_length=WINDOW_MS, dither=0.0,
-                              sample_frequency=SAMPLE_RATE))  # (T, D)
+            rows.append(
+                fbank(
+                    samples,
+                    num_mel_bins=MELS,
+                    frame_shift=SHIFT_MS,
+                    frame_length=WINDOW_MS,
+                    dither=0.0,
+                    sample_frequency=SAMPLE_RATE,
+                )
+            )  # (T, D)
         return [torch.stack(rows)] * len(layers), [len(r) for r in rows]

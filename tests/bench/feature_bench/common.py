@@ -1,4 +1,6 @@
-"""What all parts share: where they work, recipes copied outside the repository, upstreams, and the kept figures."""
+"""What all parts share: where they work, recipes copied outside the repository, upstreams, and the kept
+figures.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ SAMPLE_RATE = 16000
 
 @dataclass
 class Bench:
-    """One call of the bench. ``out``: the folder of the figures; ``work``: recipes, models and stores, kept from run to run."""
+    """One call of the bench. ``out``: the folder of the figures; ``work``: recipes, models and stores, kept
+    from run to run.
+    """
 
     out: Path
     work: Path
@@ -40,7 +44,9 @@ class Bench:
     _made: set[str] = field(default_factory=set)
 
     def prepare(self) -> None:
-        """Make the folders, and a cache of its own: the user's downloads by links, a feature store apart from the user's."""
+        """Make the folders, and a cache of its own: the user's downloads by links, a feature store apart from
+        the user's.
+        """
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         self.out.mkdir(parents=True, exist_ok=True)
         os.environ["XLT_CACHE"] = str(linked_cache(self.work / "cache"))
@@ -73,10 +79,18 @@ class Bench:
         say(f"{part}: {shown(key)}")
         start = time.monotonic()
         figures = make()
-        entry = {"key": key, "figures": figures,
-                 "made": {"command": self.command, "commit": git_revision(), "environment": environment(),
-                          "versions": versions(), "seconds": round(time.monotonic() - start, 1),
-                          "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")}}
+        entry = {
+            "key": key,
+            "figures": figures,
+            "made": {
+                "command": self.command,
+                "commit": git_revision(),
+                "environment": environment(),
+                "versions": versions(),
+                "seconds": round(time.monotonic() - start, 1),
+                "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            },
+        }
         with (self.out / f".features_{part}.lock").open("w") as handle:  # lanes write the same file
             fcntl.flock(handle, fcntl.LOCK_EX)
             entries = [e for e in self.entries(part) if e["key"] != key] + [entry]
@@ -137,8 +151,15 @@ def _xls_r_size(folder: Path) -> None:
     """XLS-R-300M as published, 315 M parameters, but its weights are random: for time and disk only."""
     from tests.tiny import save_wav2vec2
 
-    save_wav2vec2(folder, SEED, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
-                  conv_dim=[512] * 7)
+    save_wav2vec2(
+        folder,
+        SEED,
+        hidden_size=1024,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        intermediate_size=4096,
+        conv_dim=[512] * 7,
+    )
 
 
 def _tiny(folder: Path) -> None:
@@ -155,8 +176,12 @@ def _least(folder: Path) -> None:
 
 
 RANDOM = {"xls_r_size": _xls_r_size, "tiny": _tiny, "least": _least}
-TITLES = {"whisper_base": "whisper_base", "xls_r_size": "XLS-R-300M size, random weights", "tiny": "tiny wav2vec2",
-          "least": "wav2vec2, one layer of 8 dimensions"}
+TITLES = {
+    "whisper_base": "whisper_base",
+    "xls_r_size": "XLS-R-300M size, random weights",
+    "tiny": "tiny wav2vec2",
+    "least": "wav2vec2, one layer of 8 dimensions",
+}
 
 
 @dataclass(frozen=True)

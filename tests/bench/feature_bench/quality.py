@@ -1,14 +1,15 @@
-"""Part 3: what layers and storage are worth in character errors, on real speech, through the recipes' own stages.
+"""Part 3: what layers and storage are worth in character errors, on real speech, through the recipes' own
+stages.
 
-The arms are fixed here. The settings of the probe that are xlt's defaults were chosen on dev among the arms called probe
-(head, updates, minutes of speech), with the first seed. The best single layer is chosen on dev, with the first seed, as the
-mean over the languages; its other seeds are trained then. Test is shown for the arms that were fixed beforehand and for the
-chosen layer alone.
+The arms are fixed here. The settings of the probe that are xlt's defaults were chosen on dev among the arms
+called probe (head, updates, minutes of speech), with the first seed. The best single layer is chosen on dev,
+with the first seed, as the mean over the languages; its other seeds are trained then. Test is shown for the
+arms that were fixed beforehand and for the chosen layer alone.
 
-In the arm ``joint`` the layer weights are learned with the head by the preset ``onfly_ssl``, the on-the-fly path as users
-have it, but for one thing: what the frozen upstream gives for a wave is kept in memory after the first time, since
-encoding ten minutes anew in each of thirty epochs would take hours. Nothing is timed in this part. Comparisons are over the
-languages and seeds that both arms have.
+In the arm ``joint`` the layer weights are learned with the head by the preset ``onfly_ssl``, the on-the-fly
+path as users have it, but for one thing: what the frozen upstream gives for a wave is kept in memory after
+the first time, since encoding ten minutes anew in each of thirty epochs would take hours. Nothing is timed in
+this part. Comparisons are over the languages and seeds that both arms have.
 """
 
 from __future__ import annotations
@@ -36,27 +37,54 @@ FIXED = {
     "mix cm1": ["features.layers=mix", "features.storage=cm1"],
     "mix cm2": ["features.layers=mix", "features.storage=cm2"],
 }
-SINGLE = {f"layer {n}": [f"features.layers={n}", "features.storage=f32"] for n in (4, 5)}  # 2, 3: worse than the last on ron
-PROBES = {f"probe {head} {updates} {minutes}": [
-    "features.layers=mix", "features.storage=f32", f"features.mix_head={head}", f"features.mix_updates={updates}",
-    f"features.mix_minutes={minutes}"] for head, updates, minutes in (("linear", 400, 5), ("blstm", 800, 10))}
-INT8 = {"last int8": ["features.layers=last", "features.storage=f32", "features.dtype=int8"]}  # first seed only
-TITLES = {"last": "the last layer", "mix f32": "mix, four bytes a value", "mix cm2": "mix, two bytes",
-          "mix cm1": "mix, one byte", "joint": "all layers on the fly, weights learned with the head",
-          "last int8": "the last layer, encoded in int8"}
+SINGLE = {
+    f"layer {n}": [f"features.layers={n}", "features.storage=f32"] for n in (4, 5)
+}  # 2, 3: worse than the last on ron
+PROBES = {
+    f"probe {head} {updates} {minutes}": [
+        "features.layers=mix",
+        "features.storage=f32",
+        f"features.mix_head={head}",
+        f"features.mix_updates={updates}",
+        f"features.mix_minutes={minutes}",
+    ]
+    for head, updates, minutes in (("linear", 400, 5), ("blstm", 800, 10))
+}
+INT8 = {
+    "last int8": ["features.layers=last", "features.storage=f32", "features.dtype=int8"]
+}  # first seed only
+TITLES = {
+    "last": "the last layer",
+    "mix f32": "mix, four bytes a value",
+    "mix cm2": "mix, two bytes",
+    "mix cm1": "mix, one byte",
+    "joint": "all layers on the fly, weights learned with the head",
+    "last int8": "the last layer, encoded in int8",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quality_minutes", type=float, default=10.0, help="quality: training speech, minutes")
+    parser.add_argument(
+        "--quality_minutes", type=float, default=10.0, help="quality: training speech, minutes"
+    )
     parser.add_argument("--arms", default="", help="quality: only these arms, comma between them")
-    parser.add_argument("--quality_set", action="append", default=[], metavar="key=value",
-                        help="quality: a setting for every arm, e.g. train.max_epochs=2")
+    parser.add_argument(
+        "--quality_set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="quality: a setting for every arm, e.g. train.max_epochs=2",
+    )
 
 
 def run(bench: Bench, args: argparse.Namespace) -> None:
     lane, lanes = map(int, args.lane.split("/"))
     mine = args.languages[lane - 1 :: lanes]
-    wanted = {a: s for a, s in (FIXED | SINGLE | PROBES | INT8).items() if not args.arms or a in args.arms.split(",")}
+    wanted = {
+        a: s
+        for a, s in (FIXED | SINGLE | PROBES | INT8).items()
+        if not args.arms or a in args.arms.split(",")
+    }
     for seed in range(args.seeds):
         for language in mine:
             with encoded_once():
@@ -65,17 +93,27 @@ def run(bench: Bench, args: argparse.Namespace) -> None:
                         _arm(bench, args, language, arm, settings, seed)
     best = best_single(bench.entries(PART), args.languages)
     if best is None or best not in wanted:
-        say("quality: the best single layer is not known before every language has its first seed; then run this again")
+        say(
+            "quality: the best single layer is not known before every language has its first seed; then run"
+            " this again"
+        )
         return
     for seed in range(1, args.seeds):
         for language in mine:
             _arm(bench, args, language, best, wanted[best], seed)
 
 
-def _arm(bench: Bench, args: argparse.Namespace, language: str, arm: str, settings: list[str], seed: int) -> None:
+def _arm(
+    bench: Bench, args: argparse.Namespace, language: str, arm: str, settings: list[str], seed: int
+) -> None:
     recipe = bench.recipe(language, f"{language}-quality")
     tag = f"{arm.replace(' ', '_')}_s{seed}"
-    words = [*settings, f"data.train_minutes={args.quality_minutes:g}", "features.upstream=whisper_base", *args.quality_set]
+    words = [
+        *settings,
+        f"data.train_minutes={args.quality_minutes:g}",
+        "features.upstream=whisper_base",
+        *args.quality_set,
+    ]
     key = {"language": language, "arm": arm, "seed": seed, "settings": words}
     if "features.layers=mix" in settings and arm != "joint":  # which learns no mix beforehand
         config = features_config(recipe, *words)
@@ -86,7 +124,10 @@ def _arm(bench: Bench, args: argparse.Namespace, language: str, arm: str, settin
 def _train(recipe: Path, tag: str, words: list[str]) -> dict:
     stages(recipe, _STAGES, *words)
     document = json.loads((recipe / "exp" / tag / "score.json").read_text(encoding="utf-8"))
-    scores = {name: {k: document[name]["cer"][k] for k in ("value", "sub", "del", "ins", "n_ref")} for name in ("dev", "test")}
+    scores = {
+        name: {k: document[name]["cer"][k] for k in ("value", "sub", "del", "ins", "n_ref")}
+        for name in ("dev", "test")
+    }
     mix = document["features"].get("mix") or {}
     return scores | {"epochs": document["training"]["epochs"], "weights": mix.get("weights")}
 
@@ -113,8 +154,11 @@ def encoded_once() -> Iterator[None]:
 
 def _values(entries: list[dict], arm: str, name: str) -> dict[tuple[str, int], float]:
     """``{(language, seed): CER}`` of an arm."""
-    return {(e["key"]["language"], e["key"]["seed"]): e["figures"][name]["value"]
-            for e in entries if e["key"]["arm"] == arm}
+    return {
+        (e["key"]["language"], e["key"]["seed"]): e["figures"][name]["value"]
+        for e in entries
+        if e["key"]["arm"] == arm
+    }
 
 
 def best_single(entries: list[dict], languages: list[str]) -> str | None:
@@ -136,26 +180,58 @@ def _compare(entries: list[dict], arm: str, other: str, name: str) -> list[float
 
 
 def _mean(values: dict[tuple[str, int], float]) -> float:
-    """Mean over languages of the means over their seeds: each language counts once, however many runs it has."""
+    """Mean over languages of the means over their seeds: each language counts once, however many runs
+    it has.
+    """
     languages = dict.fromkeys(language for language, _ in values)
-    return statistics.mean(statistics.mean(v for (of, _), v in values.items() if of == language) for language in languages)
+    return statistics.mean(
+        statistics.mean(v for (of, _), v in values.items() if of == language) for language in languages
+    )
 
 
 def targets(entries: list[dict]) -> list[Target]:
     found = []
     if both := _compare(entries, "mix f32", "joint", "test"):
-        found.append(Target(PART, "mix against all layers on the fly, mean CER on test", "≤ 0.2 more",
-                            f"{both[0] - both[1]:+.2f}", both[0] - both[1] <= 0.2))
+        found.append(
+            Target(
+                PART,
+                "mix against all layers on the fly, mean CER on test",
+                "≤ 0.2 more",
+                f"{both[0] - both[1]:+.2f}",
+                both[0] - both[1] <= 0.2,
+            )
+        )
     if both := _compare(entries, "mix f32", "last", "test"):
         better = 100 * (1 - both[0] / both[1])
-        found.append(Target(PART, "mix against the last layer, mean CER on test", "≥ 10% better", f"{better:.1f}% better",
-                            better >= 10))
+        found.append(
+            Target(
+                PART,
+                "mix against the last layer, mean CER on test",
+                "≥ 10% better",
+                f"{better:.1f}% better",
+                better >= 10,
+            )
+        )
     if both := _compare(entries, "mix cm1", "mix f32", "test"):
-        found.append(Target(PART, "one byte a value against four, mean CER on test", "within 0.2",
-                            f"{both[0] - both[1]:+.2f}", abs(both[0] - both[1]) <= 0.2))
+        found.append(
+            Target(
+                PART,
+                "one byte a value against four, mean CER on test",
+                "within 0.2",
+                f"{both[0] - both[1]:+.2f}",
+                abs(both[0] - both[1]) <= 0.2,
+            )
+        )
     if both := _compare(entries, "last int8", "last", "dev"):
-        found.append(Target(PART, "encoding in int8 against float32, last layer, mean CER on dev", "within 0.2",
-                            f"{both[0] - both[1]:+.2f}", abs(both[0] - both[1]) <= 0.2))
+        found.append(
+            Target(
+                PART,
+                "encoding in int8 against float32, last layer, mean CER on dev",
+                "within 0.2",
+                f"{both[0] - both[1]:+.2f}",
+                abs(both[0] - both[1]) <= 0.2,
+            )
+        )
     return found
 
 
@@ -166,18 +242,27 @@ def page(entries: list[dict]) -> list[str]:
     for name in ("test", "dev"):
         arms = [*FIXED, *([best] if best else [])] if name == "test" else [*FIXED, *SINGLE, *PROBES, *INT8]
         rows = [row for arm in arms if (row := _row(entries, arm, name, languages, best))]
-        parts += [f"### CER on {name}, %: mean over seeds",
-                  table(["features", *languages, "mean", "seeds of each", "against the last layer"], rows)]
-    weights = {e["key"]["language"]: e["figures"]["weights"] for e in entries
-               if e["key"]["arm"] == "mix f32" and e["figures"]["weights"]}
+        parts += [
+            f"### CER on {name}, %: mean over seeds",
+            table(["features", *languages, "mean", "seeds of each", "against the last layer"], rows),
+        ]
+    weights = {
+        e["key"]["language"]: e["figures"]["weights"]
+        for e in entries
+        if e["key"]["arm"] == "mix f32" and e["figures"]["weights"]
+    }
     if weights:
         head = ["language", *map(str, range(len(next(iter(weights.values())))))]
-        parts += ["### Weights of the mix, by hidden state",
-                  table(head, [[language, *(f"{w:.2f}" for w in ws)] for language, ws in weights.items()])]
+        parts += [
+            "### Weights of the mix, by hidden state",
+            table(head, [[language, *(f"{w:.2f}" for w in ws)] for language, ws in weights.items()]),
+        ]
     return parts
 
 
-def _row(entries: list[dict], arm: str, name: str, languages: list[str], best: str | None) -> list[str] | None:
+def _row(
+    entries: list[dict], arm: str, name: str, languages: list[str], best: str | None
+) -> list[str] | None:
     values = _values(entries, arm, name)
     if not values:
         return None

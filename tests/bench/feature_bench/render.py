@@ -66,18 +66,33 @@ def made(found: dict[str, list[dict]]) -> list[str]:
             row["dates"].add(how["date"][:10])
             row["seconds"] += how["seconds"]
             machine = how["environment"]
-            text = (f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}\n"
-                    + ", ".join(map(" ".join, how["versions"].items())))
+            text = (
+                f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB,"
+                f" {machine['system']}\n"
+                + ", ".join(map(" ".join, how["versions"].items()))
+            )
             machines.setdefault(text, set()).add(part)
-    lines = [[part, f"`{command}`", ", ".join(sorted(row["commits"])), ", ".join(sorted(row["dates"])),
-              f"{row['seconds'] / 60:.1f}"] for (part, command), row in rows.items()]
-    blocks = [f"```\n{text}\n```" + (f"\n\nfor {', '.join(sorted(parts))}" if len(machines) > 1 else "")
-              for text, parts in machines.items()]
+    lines = [
+        [
+            part,
+            f"`{command}`",
+            ", ".join(sorted(row["commits"])),
+            ", ".join(sorted(row["dates"])),
+            f"{row['seconds'] / 60:.1f}",
+        ]
+        for (part, command), row in rows.items()
+    ]
+    blocks = [
+        f"```\n{text}\n```" + (f"\n\nfor {', '.join(sorted(parts))}" if len(machines) > 1 else "")
+        for text, parts in machines.items()
+    ]
     return [table(["part", "command", "commit", "date", "minutes"], lines), *blocks]
 
 
 def plot(found: dict[str, list[dict]]) -> str:
-    """Bars of every part that has some; ``bars(entries)`` of a part gives ``[(label, value), …]`` and ``UNIT`` names them."""
+    """Bars of every part that has some; ``bars(entries)`` of a part gives ``[(label, value), …]`` and
+    ``UNIT`` names them.
+    """
     lines, at = [], 10
     for part, entries in found.items():
         module = importlib.import_module(f"tests.bench.feature_bench.{part}")
@@ -85,24 +100,40 @@ def plot(found: dict[str, list[dict]]) -> str:
         if values:
             lines += _panel(f"{PARTS[part]}: {module.UNIT}", values, at, module.LOGARITHMIC)
             at += _TITLE + _BAR * len(values) + 16
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDTH + 80}" height="{at + 10}" '
-                      'font-family="sans-serif" font-size="12">', '<rect width="100%" height="100%" fill="white"/>',
-                      *lines, "</svg>"]) + "\n"
+    return (
+        "\n".join([
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDTH + 80}" height="{at + 10}" '
+                'font-family="sans-serif" font-size="12">'
+            ),
+            '<rect width="100%" height="100%" fill="white"/>',
+            *lines,
+            "</svg>",
+        ])
+        + "\n"
+    )
 
 
 def _panel(title: str, values: list[tuple[str, float]], at: int, logarithmic: bool) -> list[str]:
-    """One group of bars below its title; a logarithmic axis starts at the power of ten below the least value."""
+    """One group of bars below its title; a logarithmic axis starts at the power of ten below the least
+    value.
+    """
     most, least = max(v for _, v in values), min(v for _, v in values)
     start = math.floor(math.log10(least)) if logarithmic else 0.0
     if logarithmic and 10**start == least:
         start -= 1  # a bar of no length cannot be seen
     span = (math.log10(most) - start) if logarithmic else most
-    lines = [f'<text x="10" y="{at + 16}" font-size="14">{escape(title)}{" (logarithmic)" if logarithmic else ""}</text>']
+    lines = [
+        f'<text x="10" y="{at + 16}"'
+        f' font-size="14">{escape(title)}{" (logarithmic)" if logarithmic else ""}</text>'
+    ]
     at += _TITLE - 10
     for label, value in values:
         width = _WIDTH * ((math.log10(value) - start) if logarithmic else value) / span
-        lines += [f'<text x="{_LEFT - 8}" y="{at + 12}" text-anchor="end">{escape(label)}</text>',
-                  f'<rect x="{_LEFT}" y="{at + 2}" width="{width:.1f}" height="{_BAR - 4}" fill="#1b6ca8"/>',
-                  f'<text x="{_LEFT + width + 5:.1f}" y="{at + 12}" font-size="10">{value:.3g}</text>']
+        lines += [
+            f'<text x="{_LEFT - 8}" y="{at + 12}" text-anchor="end">{escape(label)}</text>',
+            f'<rect x="{_LEFT}" y="{at + 2}" width="{width:.1f}" height="{_BAR - 4}" fill="#1b6ca8"/>',
+            f'<text x="{_LEFT + width + 5:.1f}" y="{at + 12}" font-size="10">{value:.3g}</text>',
+        ]
         at += _BAR
     return lines

@@ -1,8 +1,9 @@
 """Part 6: extraction killed at random points, each time gone on with by the same command.
 
-Points are seeded shares of the bytes to come, and a seeded moment behind, so that kills fall into encoding as well as into
-writing. Every second kill takes the stage's process alone, as the kernel does when memory runs out, the others the workers
-with it. Each batch that a process takes on is noted, so what is encoded twice is counted, not inferred.
+Points are seeded shares of the bytes to come, and a seeded moment behind, so that kills fall into encoding as
+well as into writing. Every second kill takes the stage's process alone, as the kernel does when memory runs
+out, the others the workers with it. Each batch that a process takes on is noted, so what is encoded twice is
+counted, not inferred.
 """
 
 from __future__ import annotations
@@ -60,7 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(bench: Bench, args: argparse.Namespace) -> None:
-    key = {"kills": args.kills, "language": args.languages[0], "upstream": UPSTREAM, "workers": WORKERS, "batch_s": 10}
+    key = {
+        "kills": args.kills,
+        "language": args.languages[0],
+        "upstream": UPSTREAM,
+        "workers": WORKERS,
+        "batch_s": 10,
+    }
     bench.measure("resume", key, lambda: _resume(bench, args))
 
 
@@ -73,10 +80,20 @@ def _resume(bench: Bench, args: argparse.Namespace) -> dict:
         recipe = bench.recipe(args.languages[0], f"{args.languages[0]}-{name}")
         stages(recipe, ["data"])
         shutil.rmtree(recipe / "dump", ignore_errors=True)
-        words[name] = [sys.executable, "-m", "xlt.cli", "features", "--recipe", str(recipe),
-                       *upstream_settings(bench, UPSTREAM), *SETTINGS]
-    runs = {name: Run(words[name], linked_cache(scratch / name), scratch / f"{name}.notes", scratch / "patch")
-            for name in words}
+        words[name] = [
+            sys.executable,
+            "-m",
+            "xlt.cli",
+            "features",
+            "--recipe",
+            str(recipe),
+            *upstream_settings(bench, UPSTREAM),
+            *SETTINGS,
+        ]
+    runs = {
+        name: Run(words[name], linked_cache(scratch / name), scratch / f"{name}.notes", scratch / "patch")
+        for name in words
+    }
     start = time.monotonic()
     runs["whole"].to_end()
     whole_s, size = time.monotonic() - start, runs["whole"].stored()
@@ -90,10 +107,18 @@ def _resume(bench: Bench, args: argparse.Namespace) -> dict:
     runs["killed"].to_end()
     killed_s = time.monotonic() - start
     counts = runs["killed"].counts()
-    differ = different(*(bench.work / "recipes" / f"{args.languages[0]}-{name}" for name in ("whole", "killed")))
+    differ = different(
+        *(bench.work / "recipes" / f"{args.languages[0]}-{name}" for name in ("whole", "killed"))
+    )
     shutil.rmtree(scratch)
-    return {**counts, "kills": len(kills), "kills_of_the_stage_alone": kills.count("stage alone"), **differ,
-            "whole_s": round(whole_s, 1), "killed_s": round(killed_s, 1)}
+    return {
+        **counts,
+        "kills": len(kills),
+        "kills_of_the_stage_alone": kills.count("stage alone"),
+        **differ,
+        "whole_s": round(whole_s, 1),
+        "killed_s": round(killed_s, 1),
+    }
 
 
 class Run:
@@ -106,8 +131,14 @@ class Run:
         self.env["PYTHONPATH"] = os.pathsep.join([str(patch), self.env["PYTHONPATH"]])
 
     def start(self) -> subprocess.Popen:
-        return subprocess.Popen(self.words, env=self.env, start_new_session=True, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            self.words,
+            env=self.env,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def stored(self) -> int:
         """Bytes in the archives."""
@@ -124,7 +155,9 @@ class Run:
             raise StageError(f"extraction ended with status {process.returncode}: {errors.strip()[-500:]}")
 
     def until(self, size: float, moment_s: float, alone: bool) -> bool:
-        """Run until archives of ``size`` bytes are there, and a moment more, then kill -9; False if it ended before."""
+        """Run until archives of ``size`` bytes are there, and a moment more, then kill -9; False if it ended
+        before.
+        """
         process, limit = self.start(), time.monotonic() + WAIT_S
         before = self.notes.stat().st_size
         while process.poll() is None and (self.stored() < size or self.notes.stat().st_size == before):
@@ -135,7 +168,9 @@ class Run:
         time.sleep(moment_s)
         ended = process.poll() is not None
         if ended and process.returncode:
-            raise StageError(f"extraction ended with status {process.returncode}: {process.stderr.read().strip()[-500:]}")
+            raise StageError(
+                f"extraction ended with status {process.returncode}: {process.stderr.read().strip()[-500:]}"
+            )
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL) if alone else os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -150,13 +185,19 @@ class Run:
             (taken if word == "takes" else ended).update(keys)
             batch = max(batch, len(keys))
             open_batches[pid] += 1 if word == "takes" else -1
-        return {"audio": len(taken), "taken_again": sum(taken.values()) - len(taken),
-                "ended_again": sum(ended.values()) - len(ended), "largest_batch": batch,
-                "batches_lost": sum(open_batches.values())}
+        return {
+            "audio": len(taken),
+            "taken_again": sum(taken.values()) - len(taken),
+            "ended_again": sum(ended.values()) - len(ended),
+            "largest_batch": batch,
+            "batches_lost": sum(open_batches.values()),
+        }
 
 
 def different(first: Path, second: Path) -> dict:
-    """Utterances of two recipes' dump folders, and those whose matrices are not the same bytes, or are missing."""
+    """Utterances of two recipes' dump folders, and those whose matrices are not the same bytes, or are
+    missing.
+    """
     utterances, found = 0, []
     for scp in sorted((first / "dump").glob("*/*/feats.scp")):
         other = second / scp.relative_to(first)
@@ -175,28 +216,80 @@ def targets(entries: list[dict]) -> list[Target]:
         figures, kills = entry["figures"], entry["figures"]["kills"]
         limit = kills * WORKERS
         found += [
-            Target("resume", f"utterances that differ from an uninterrupted extraction's, after {kills} × kill -9", "0",
-                   f"{figures['different']} of {figures['utterances']}", figures["different"] == 0),
-            Target("resume", "batches begun and lost", f"≤ 1 a kill and worker: {limit}", str(figures["batches_lost"]),
-                   figures["batches_lost"] <= limit),
-            Target("resume", "utterances encoded to the end twice", "≤ one batch a kill and worker: "
-                   f"{limit * figures['largest_batch']}", str(figures["ended_again"]),
-                   figures["ended_again"] <= limit * figures["largest_batch"])]
+            Target(
+                "resume",
+                f"utterances that differ from an uninterrupted extraction's, after {kills} × kill -9",
+                "0",
+                f"{figures['different']} of {figures['utterances']}",
+                figures["different"] == 0,
+            ),
+            Target(
+                "resume",
+                "batches begun and lost",
+                f"≤ 1 a kill and worker: {limit}",
+                str(figures["batches_lost"]),
+                figures["batches_lost"] <= limit,
+            ),
+            Target(
+                "resume",
+                "utterances encoded to the end twice",
+                f"≤ one batch a kill and worker: {limit * figures['largest_batch']}",
+                str(figures["ended_again"]),
+                figures["ended_again"] <= limit * figures["largest_batch"],
+            ),
+        ]
     return found
 
 
 def page(entries: list[dict]) -> list[str]:
-    rows = [[e["key"]["upstream"], e["figures"]["kills"], e["figures"]["kills_of_the_stage_alone"], e["figures"]["audio"],
-             e["figures"]["different"], e["figures"]["taken_again"], e["figures"]["ended_again"], e["figures"]["batches_lost"],
-             e["figures"]["largest_batch"], f"{e['figures']['whole_s']:.0f}", f"{e['figures']['killed_s']:.0f}"]
-            for e in entries]
-    return [f"Stage 3 with {WORKERS} workers, killed (SIGKILL) at seeded random points and started again by the same command; "
-            "every second kill takes the stage's process alone and leaves its workers. Compared with an uninterrupted run, "
-            "utterance by utterance: the matrices' bytes and their checksums. Whatever a process takes on and ends is noted.",
-            table(["upstream", "kills", "of the stage alone", "audio clips", "different", "taken on again", "ended again",
-                   "batches begun and lost", "clips in the largest batch", "seconds uninterrupted", "seconds with kills"], rows)]
+    rows = [
+        [
+            e["key"]["upstream"],
+            e["figures"]["kills"],
+            e["figures"]["kills_of_the_stage_alone"],
+            e["figures"]["audio"],
+            e["figures"]["different"],
+            e["figures"]["taken_again"],
+            e["figures"]["ended_again"],
+            e["figures"]["batches_lost"],
+            e["figures"]["largest_batch"],
+            f"{e['figures']['whole_s']:.0f}",
+            f"{e['figures']['killed_s']:.0f}",
+        ]
+        for e in entries
+    ]
+    return [
+        (
+            f"Stage 3 with {WORKERS} workers, killed (SIGKILL) at seeded random points and started again by"
+            " the same command; every second kill takes the stage's process alone and leaves its workers."
+            " Compared with an uninterrupted run, utterance by utterance: the matrices' bytes and their"
+            " checksums. Whatever a process takes on and ends is noted."
+        ),
+        table(
+            [
+                "upstream",
+                "kills",
+                "of the stage alone",
+                "audio clips",
+                "different",
+                "taken on again",
+                "ended again",
+                "batches begun and lost",
+                "clips in the largest batch",
+                "seconds uninterrupted",
+                "seconds with kills",
+            ],
+            rows,
+        ),
+    ]
 
 
 def bars(entries: list[dict]) -> list[tuple[str, float]]:
-    return [bar for e in entries for bar in (("audio clips", e["figures"]["audio"]),
-                                             ("taken on again, over all kills", e["figures"]["taken_again"]))]
+    return [
+        bar
+        for e in entries
+        for bar in (
+            ("audio clips", e["figures"]["audio"]),
+            ("taken on again, over all kills", e["figures"]["taken_again"]),
+        )
+    ]

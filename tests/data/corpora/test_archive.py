@@ -37,14 +37,22 @@ def zipped(path, members):
 GOOD = {"corpus/a.txt": b"one", "corpus/sub/მანქანა.txt": b"two"}
 
 
-@pytest.mark.parametrize("make", [lambda d: tar(d / "x.tar.gz", GOOD), lambda d: tar(d / "x.tar", GOOD, "w"),
-                                  lambda d: tar(d / "X.TGZ", GOOD), lambda d: tar(d / "x.tar.xz", GOOD, "w:xz"),
-                                  lambda d: zipped(d / "x.zip", {**GOOD, "__MACOSX/._a.txt": b"", "corpus/.DS_Store": b""})])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda d: tar(d / "x.tar.gz", GOOD),
+        lambda d: tar(d / "x.tar", GOOD, "w"),
+        lambda d: tar(d / "X.TGZ", GOOD),
+        lambda d: tar(d / "x.tar.xz", GOOD, "w:xz"),
+        lambda d: zipped(d / "x.zip", {**GOOD, "__MACOSX/._a.txt": b"", "corpus/.DS_Store": b""}),
+    ],
+)
 def test_an_archive_is_unpacked_once(cfg, tmp_path, make, capsys):
     archive = make(tmp_path)
     folder = unpacked(archive, cfg)
     assert {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == {
-        name.removeprefix("corpus/"): content for name, content in GOOD.items()}
+        name.removeprefix("corpus/"): content for name, content in GOOD.items()
+    }
     assert capsys.readouterr().out.count("unpacks") == 1
     (folder / "mark").touch()
     assert unpacked(archive, cfg) == folder and (folder / "mark").exists()
@@ -57,15 +65,21 @@ def test_another_archive_of_the_same_name_is_another(cfg, tmp_path):
     assert unpacked(zipped(tmp_path / "x.zip", {"corpus/a.txt": b"new"}), cfg) != first
 
 
-@pytest.mark.parametrize(("make", "said"), [
-    (lambda d: tar(d / "x.tar", {"../evil": b"x"}, "w"), r"has a file '../evil', which would be written outside"),
-    (lambda d: tar(d / "x.tar", {"/evil": b"x"}, "w"), "would be written outside"),
-    (lambda d: zipped(d / "x.zip", {"a/../../evil": b"x"}), "would be written outside"),
-    (lambda d: zipped(d / "x.zip", {"..\\evil": b"x"}), "would be written outside"),
-    (lambda d: zipped(d / "x.zip", {"C:/evil": b"x"}), "would be written outside"),
-    (lambda d: tar(d / "x.tar", {"link": None}, "w"), "x.tar: has a link, 'link'; pack it again"),
-    (lambda d: tar(d / "x.tar", {}, "w"), "x.tar: holds no files"),
-])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda d: tar(d / "x.tar", {"../evil": b"x"}, "w"),
+            r"has a file '../evil', which would be written outside",
+        ),
+        (lambda d: tar(d / "x.tar", {"/evil": b"x"}, "w"), "would be written outside"),
+        (lambda d: zipped(d / "x.zip", {"a/../../evil": b"x"}), "would be written outside"),
+        (lambda d: zipped(d / "x.zip", {"..\\evil": b"x"}), "would be written outside"),
+        (lambda d: zipped(d / "x.zip", {"C:/evil": b"x"}), "would be written outside"),
+        (lambda d: tar(d / "x.tar", {"link": None}, "w"), "x.tar: has a link, 'link'; pack it again"),
+        (lambda d: tar(d / "x.tar", {}, "w"), "x.tar: holds no files"),
+    ],
+)
 def test_archives_that_are_refused(cfg, tmp_path, make, said):
     with pytest.raises(DataError, match=said):
         unpacked(make(tmp_path), cfg)
@@ -76,9 +90,12 @@ def test_archives_that_are_refused(cfg, tmp_path, make, said):
 @pytest.mark.parametrize("name", ["x.tar.gz", "x.tar", "x.zip"])
 def test_a_damaged_archive_leaves_nothing(cfg, tmp_path, name):
     content = {"a.txt": bytes(range(256)) * 400, "b.txt": b"y" * 100_000}
-    archive = zipped(tmp_path / name, content) if name == "x.zip" else tar(tmp_path / name, content,
-                                                                           "w:gz" if name.endswith("gz") else "w")
-    archive.write_bytes(archive.read_bytes()[:archive.stat().st_size // 2])
+    archive = (
+        zipped(tmp_path / name, content)
+        if name == "x.zip"
+        else tar(tmp_path / name, content, "w:gz" if name.endswith("gz") else "w")
+    )
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
     with pytest.raises(DataError, match=f"{name}: damaged or cut short .*; fetch it again"):
         unpacked(archive, cfg)
     assert [p.name for p in (tmp_path / "cache/unpacked").iterdir()] == [".lock"]

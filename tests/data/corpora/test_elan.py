@@ -19,7 +19,9 @@ def document(path, tiers, media="rec.wav", **linked):
     eaf = Eaf()
     eaf.remove_tier("default")
     if media:
-        eaf.add_linked_file(f"file:///D:/field/{media}", relpath=f"./{media}", mimetype="audio/x-wav", **linked)
+        eaf.add_linked_file(
+            f"file:///D:/field/{media}", relpath=f"./{media}", mimetype="audio/x-wav", **linked
+        )
     for name, (participant, annotations) in tiers.items():
         eaf.add_tier(name, part=participant)
         for start, end, text in annotations:
@@ -43,20 +45,30 @@ def test_the_only_tier(recipe, folder):
     assert [(u.id, u.speaker, u.text, u.start_s, u.end_s) for u in corpus.utterances] == [
         ("Ana_Pop-story-0000000-0000800", "Ana_Pop", "O pisică.", 0.0, 0.8),
         ("Ana_Pop-story-0001000-0001900", "Ana_Pop", "Un câine", 1.0, 1.9),
-        ("Ana_Pop-story-0002000-0002900", "Ana_Pop", "ზღვა", 2.0, 2.9)]
+        ("Ana_Pop-story-0002000-0002900", "Ana_Pop", "ზღვა", 2.0, 2.9),
+    ]
     assert {u.audio for u in corpus.utterances} == {folder / "rec.wav"} and corpus.facts["tiers"] == ["text"]
     assert recognise(folder) and recognise(folder / "story.eaf") and not recognise(folder / "rec.wav")
     assert [u.id for u in of(recipe, folder / "story.eaf").utterances] == [u.id for u in corpus.utterances]
 
 
 def test_several_tiers_must_be_chosen_from(recipe, folder):
-    document(folder / "a.eaf", {"tx@A": ("Ana", LINES[:2]), "tx@B": ("Ion", LINES[2:]), "ft": ("", [(0, 800, "A cat.")])})
-    with pytest.raises(DataError, match=r"data.tier: not set, and .* has 3 tiers; name the one with the texts") as err:
+    document(
+        folder / "a.eaf",
+        {"tx@A": ("Ana", LINES[:2]), "tx@B": ("Ion", LINES[2:]), "ft": ("", [(0, 800, "A cat.")])},
+    )
+    with pytest.raises(
+        DataError, match=r"data.tier: not set, and .* has 3 tiers; name the one with the texts"
+    ) as err:
         of(recipe, folder)
-    assert "'tx@A': 2 annotations, e.g. 'O pisică.'" in str(err.value) and "'ft': 1 annotations, e.g. 'A cat.'" in str(err.value)
+    assert "'tx@A': 2 annotations, e.g. 'O pisică.'" in str(
+        err.value
+    ) and "'ft': 1 annotations, e.g. 'A cat.'" in str(err.value)
     assert [u.speaker for u in of(recipe, folder, "data.tier=tx@*").utterances] == ["Ana", "Ana", "Ion"]
     assert [u.text for u in of(recipe, folder, "data.tier=[ft]").utterances] == ["A cat."]
-    with pytest.raises(DataError, match=r"data.tier: no tier 'tx' with text in .*; there are:\n  'ft': 1 annotations"):
+    with pytest.raises(
+        DataError, match=r"data.tier: no tier 'tx' with text in .*; there are:\n  'ft': 1 annotations"
+    ):
         of(recipe, folder, "data.tier=tx")
 
 
@@ -79,7 +91,10 @@ def test_reference_tiers_have_the_times_of_what_they_refer_to(recipe, folder):
     eaf.to_file(str(folder / "a.eaf"))
 
     def said(tier):
-        return [(u.text, u.start_s, u.end_s, u.speaker) for u in of(recipe, folder, f"data.tier={tier}").utterances]
+        return [
+            (u.text, u.start_s, u.end_s, u.speaker)
+            for u in of(recipe, folder, f"data.tier={tier}").utterances
+        ]
 
     assert said("said") == [("o pisică", 0.0, 0.8, "Ana"), ("un câine", 1.0, 1.9, "Ana")]
     assert said("free") == [("a dog", 1.0, 1.9, "Ana")]
@@ -114,20 +129,26 @@ def test_what_cannot_be_used_is_listed(recipe, folder):
     document(folder / "a.eaf", {"text": ("A", [*LINES, (2950, 2990, " ")])})
     document(folder / "b.eaf", {"text": ("A", LINES[:1])}, media="lost.wav")
     eaf = document(folder / "c.eaf", {"text": ("A", LINES[:1])})
-    (_, end, *_), = eaf.tiers["text"][0].values()
+    ((_, end, *_),) = eaf.tiers["text"][0].values()
     eaf.timeslots[end] = None
     eaf.to_file(str(folder / "c.eaf"))
     corpus = of(recipe, folder)
     assert len(corpus.utterances) == 3
-    assert corpus.left_out == {"audio without text": ["a.eaf:text:4"], "text without audio": ["b.eaf:text:1"],
-                               "annotation without times": ["c.eaf:text:1"]}
+    assert corpus.left_out == {
+        "audio without text": ["a.eaf:text:4"],
+        "text without audio": ["b.eaf:text:1"],
+        "annotation without times": ["c.eaf:text:1"],
+    }
 
 
-@pytest.mark.parametrize(("content", "said"), [
-    ("<ANNOTATION_DOCUMENT>\n<TIER", r"a.eaf:2: not valid XML"),
-    ("<html></html>", "a document of the kind html, expected ELAN's ANNOTATION_DOCUMENT"),
-    ("<ANNOTATION_DOCUMENT><TIER/></ANNOTATION_DOCUMENT>", "not a complete ELAN file"),
-])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("<ANNOTATION_DOCUMENT>\n<TIER", r"a.eaf:2: not valid XML"),
+        ("<html></html>", "a document of the kind html, expected ELAN's ANNOTATION_DOCUMENT"),
+        ("<ANNOTATION_DOCUMENT><TIER/></ANNOTATION_DOCUMENT>", "not a complete ELAN file"),
+    ],
+)
 def test_documents_that_are_none(recipe, folder, content, said):
     (folder / "a.eaf").write_text(content)
     with pytest.raises(DataError, match=said):
@@ -141,7 +162,9 @@ def test_nothing_to_read(recipe, folder):
     with pytest.raises(DataError, match="no tier of its 1 .eaf files has text"):
         of(recipe, folder)
     document(folder / "a.eaf", {"text": ("A", LINES)}, media="lost.wav")
-    with pytest.raises(DataError, match=r"its recording is not there: file:///D:/field/lost.wav; put it beside"):
+    with pytest.raises(
+        DataError, match=r"its recording is not there: file:///D:/field/lost.wav; put it beside"
+    ):
         of(recipe, folder)
 
 

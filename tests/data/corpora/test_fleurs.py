@@ -10,8 +10,11 @@ from xlt.core.errors import DataError
 from xlt.data.corpora.fleurs import read, recognise
 from xlt.formats.tables import read_table
 
-ROWS = {"train": (1, '"Un urs", zise el.', "FEMALE"), "dev": (7, "O pisică neagră", "MALE"),
-        "test": (9, "Trei mere roșii", "FEMALE")}
+ROWS = {
+    "train": (1, '"Un urs", zise el.', "FEMALE"),
+    "dev": (7, "O pisică neagră", "MALE"),
+    "test": (9, "Trei mere roșii", "FEMALE"),
+}
 
 
 def line(sentence, file, raw, gender):
@@ -45,7 +48,8 @@ def test_the_three_sets(recipe, folder):
     assert [(u.id, u.text, u.split, u.content, u.tags) for u in corpus.utterances] == [
         ("fleurs_ron_train-1_1000", '"Un urs", zise el.', "train", "fleurs_1", {"gender": "female"}),
         ("fleurs_ron_dev-7_1001", "O pisică neagră", "dev", "fleurs_7", {"gender": "male"}),
-        ("fleurs_ron_test-9_1002", "Trei mere roșii", "test", "fleurs_9", {"gender": "female"})]
+        ("fleurs_ron_test-9_1002", "Trei mere roșii", "test", "fleurs_9", {"gender": "female"}),
+    ]
     assert corpus.left_out == {} and recognise(folder) and recognise(folder.parent)
 
 
@@ -54,7 +58,9 @@ def test_audio_in_tarballs(recipe, folder):
     assert recognise(folder)
     assert [u.audio.name for u in of(recipe, folder).utterances] == ["1000.wav", "1001.wav", "1002.wav"]
     (folder / "audio/dev.tar.gz").unlink()
-    with pytest.raises(DataError, match="audio/dev: no such folder, nor dev.tar.gz; fetch the audio of ro_ro, too"):
+    with pytest.raises(
+        DataError, match="audio/dev: no such folder, nor dev.tar.gz; fetch the audio of ro_ro, too"
+    ):
         of(recipe, folder)
 
 
@@ -71,9 +77,11 @@ def test_the_language_is_found_in_the_repository(recipe, folder):
 def test_what_cannot_be_used_is_listed(recipe, folder):
     with (folder / "train.tsv").open("a", encoding="utf-8") as table:
         table.write("too\tfew\n" + line(2, "lost.wav", "Un lup", "MALE") + line(3, "1000.wav", " ", "MALE"))
-    assert of(recipe, folder).left_out == {"line without the seven values of FLEURS": ["train.tsv:2"],
-                                           "text without audio": ["fleurs_ron_train-2_lost"],
-                                           "audio without text": ["fleurs_ron_train-3_1000"]}
+    assert of(recipe, folder).left_out == {
+        "line without the seven values of FLEURS": ["train.tsv:2"],
+        "text without audio": ["fleurs_ron_train-2_lost"],
+        "audio without text": ["fleurs_ron_train-3_1000"],
+    }
 
 
 def test_another_folder(recipe, folder, tmp_path):

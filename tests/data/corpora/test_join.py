@@ -32,8 +32,12 @@ def test_two_corpora_as_one(recipe, tmp_path):
     assert recipe("data.reader=join", parts(one, two)) == 0
     for name in ("train", "dev", "test"):
         folder = recipe.dir / "data" / name
-        assert read_table(folder / "utt2corpus") == {f"ana-{name}0": "kaldi", f"ana-{name}1": "kaldi", f"ion-{name}0": "kaldi2",
-                                                     f"ion-{name}1": "kaldi2"}
+        assert read_table(folder / "utt2corpus") == {
+            f"ana-{name}0": "kaldi",
+            f"ana-{name}1": "kaldi",
+            f"ion-{name}0": "kaldi2",
+            f"ion-{name}1": "kaldi2",
+        }
         assert read_table(folder / "text")[f"ion-{name}1"] == read_table(two / name / "text")[f"ion-{name}1"]
 
 
@@ -48,16 +52,22 @@ def test_a_change_in_any_part_is_seen(recipe, tmp_path, capsys):
     assert "makes data/all again (corpus:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("given", "said"), [
-    ("null", "data.parts: found None, expected corpora such as"),
-    ("[a, b]", r"data.parts: found \['.*a', '.*b'\], expected corpora"),
-    ("[{dir: a}]", "expected corpora such as"),
-    ("[{reader: kaldi, dirr: a}]", "data.parts, part 1: data.dirr: unknown key; did you mean data.dir"),
-    ("[{reader: kaldi, dir: 3}]", "data.parts, part 1: data.dir: found 3, expected text or null"),
-    ("[{reader: kaldi, max_dur_s: 3}]", "part 1: max_dur_s: 3 is not for a part; set it in data, or leave it out"),
-    ("[{reader: join, dir: a}]", "part 1: reader: join is not for a part"),
-    ("[{reader: kladi, dir: a}]", "data.parts: kladi: data.reader 'kladi' is not known"),
-])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("null", "data.parts: found None, expected corpora such as"),
+        ("[a, b]", r"data.parts: found \['.*a', '.*b'\], expected corpora"),
+        ("[{dir: a}]", "expected corpora such as"),
+        ("[{reader: kaldi, dirr: a}]", "data.parts, part 1: data.dirr: unknown key; did you mean data.dir"),
+        ("[{reader: kaldi, dir: 3}]", "data.parts, part 1: data.dir: found 3, expected text or null"),
+        (
+            "[{reader: kaldi, max_dur_s: 3}]",
+            "part 1: max_dur_s: 3 is not for a part; set it in data, or leave it out",
+        ),
+        ("[{reader: join, dir: a}]", "part 1: reader: join is not for a part"),
+        ("[{reader: kladi, dir: a}]", "data.parts: kladi: data.reader 'kladi' is not known"),
+    ],
+)
 def test_parts_that_cannot_be(recipe, given, said):
     with pytest.raises(ConfigError, match=said):
         read(recipe.cfg("data.reader=join", f"data.parts={given}"))
@@ -84,4 +94,6 @@ def test_paths_count_from_where_the_user_stands(recipe, tmp_path, monkeypatch):
     kaldi(tmp_path / "a", "ana", 0)
     monkeypatch.chdir(tmp_path)
     assert len(read(recipe.cfg("data.reader=join", "data.parts=[{reader: kaldi, dir: a}]")).utterances) == 6
-    assert recipe.cfg("data.parts=[{reader: kaldi, dir: a}]").data.parts == [{"reader": "kaldi", "dir": str(tmp_path / "a")}]
+    assert recipe.cfg("data.parts=[{reader: kaldi, dir: a}]").data.parts == [
+        {"reader": "kaldi", "dir": str(tmp_path / "a")}
+    ]

@@ -20,8 +20,12 @@ def write(folder: Path, **tables: str) -> Path:
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     tone(tmp_path / "corpus/a.wav", dur_s=3.0)
-    return write(tmp_path / "corpus", wav_scp="ana-1 a.wav\nana-2 a.wav\n", text="ana-1 unu\nana-2 doi\n",
-                 utt2spk="ana-1 ana\nana-2 ana\n")
+    return write(
+        tmp_path / "corpus",
+        wav_scp="ana-1 a.wav\nana-2 a.wav\n",
+        text="ana-1 unu\nana-2 doi\n",
+        utt2spk="ana-1 ana\nana-2 ana\n",
+    )
 
 
 def of(recipe, folder):
@@ -31,7 +35,9 @@ def of(recipe, folder):
 def test_utterances(recipe, corpus):
     utts = of(recipe, corpus).utterances
     assert [(u.id, u.speaker, u.text, u.audio, u.split) for u in utts] == [
-        ("ana-1", "ana", "unu", corpus / "a.wav", None), ("ana-2", "ana", "doi", corpus / "a.wav", None)]
+        ("ana-1", "ana", "unu", corpus / "a.wav", None),
+        ("ana-2", "ana", "doi", corpus / "a.wav", None),
+    ]
 
 
 def test_ids_get_their_speaker_in_front(recipe, corpus):
@@ -41,8 +47,10 @@ def test_ids_get_their_speaker_in_front(recipe, corpus):
 
 def test_segments(recipe, corpus):
     write(corpus, wav_scp="rec a.wav\n", segments="ana-1 rec 0.5 1.25\nana-2 rec 1.25 2\n")
-    assert [(u.id, u.start_s, u.end_s) for u in of(recipe, corpus).utterances] == [("ana-1", 0.5, 1.25),
-                                                                                   ("ana-2", 1.25, 2.0)]
+    assert [(u.id, u.start_s, u.end_s) for u in of(recipe, corpus).utterances] == [
+        ("ana-1", 0.5, 1.25),
+        ("ana-2", 1.25, 2.0),
+    ]
 
 
 def test_missing_text_and_audio_are_listed(recipe, corpus):
@@ -55,19 +63,39 @@ def test_missing_text_and_audio_are_listed(recipe, corpus):
 def test_a_split_of_its_own_is_kept(recipe, tmp_path):
     for name, utt in (("train", "a-1"), ("dev", "b-1"), ("test", "c-1")):
         tone(tmp_path / "sets" / name / f"{utt}.wav")
-        write(tmp_path / "sets" / name, wav_scp=f"{utt} {utt}.wav\n", text=f"{utt} x\n", utt2spk=f"{utt} {utt[0]}\n")
-    assert {u.id: u.split for u in of(recipe, tmp_path / "sets").utterances} == {"a-1": "train", "b-1": "dev",
-                                                                                 "c-1": "test"}
+        write(
+            tmp_path / "sets" / name,
+            wav_scp=f"{utt} {utt}.wav\n",
+            text=f"{utt} x\n",
+            utt2spk=f"{utt} {utt[0]}\n",
+        )
+    assert {u.id: u.split for u in of(recipe, tmp_path / "sets").utterances} == {
+        "a-1": "train",
+        "b-1": "dev",
+        "c-1": "test",
+    }
 
 
-@pytest.mark.parametrize(("tables", "said"), [
-    ({"wav_scp": "ana-1 sox a.wav -t wav - |\n"}, r"wav.scp:1: 'ana-1' is a command.*write their output"),
-    ({"wav_scp": "rec a.wav\n", "segments": "ana-1 rec 2 1\n"}, r"segments:1: found 2–1 s, expected 0 <= start < end"),
-    ({"wav_scp": "rec a.wav\n", "segments": "ana-1 rec x 1\n"}, r"segments:1: found 'rec x 1', expected RECORDING"),
-    ({"wav_scp": "rec a.wav\n", "segments": "ana-1 other 0 1\n"}, r"segments:1: recording 'other' is not in wav.scp"),
-    ({"utt2spk": "ana-1 ana\n"}, r"utt2spk: utterance 'ana-2' of text is missing"),
-    ({"text": "ana-1 unu\nana-1 doi\n"}, r"text:2: 'ana-1' stands twice"),
-])
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"wav_scp": "ana-1 sox a.wav -t wav - |\n"}, r"wav.scp:1: 'ana-1' is a command.*write their output"),
+        (
+            {"wav_scp": "rec a.wav\n", "segments": "ana-1 rec 2 1\n"},
+            r"segments:1: found 2–1 s, expected 0 <= start < end",
+        ),
+        (
+            {"wav_scp": "rec a.wav\n", "segments": "ana-1 rec x 1\n"},
+            r"segments:1: found 'rec x 1', expected RECORDING",
+        ),
+        (
+            {"wav_scp": "rec a.wav\n", "segments": "ana-1 other 0 1\n"},
+            r"segments:1: recording 'other' is not in wav.scp",
+        ),
+        ({"utt2spk": "ana-1 ana\n"}, r"utt2spk: utterance 'ana-2' of text is missing"),
+        ({"text": "ana-1 unu\nana-1 doi\n"}, r"text:2: 'ana-1' stands twice"),
+    ],
+)
 def test_faults_name_file_and_line(recipe, corpus, tables, said):
     write(corpus, **tables)
     with pytest.raises(DataError, match=said):
@@ -87,7 +115,9 @@ def piped(corpus, command):
 
 def test_commands_are_run_only_if_allowed(recipe, corpus):
     piped(corpus, f"cat a.wav; touch {corpus}/was_run")
-    with pytest.raises(DataError, match=r"wav.scp:1: 'rec' is a command.*can do all that you can do.*data.allow_pipes=true"):
+    with pytest.raises(
+        DataError, match=r"wav.scp:1: 'rec' is a command.*can do all that you can do.*data.allow_pipes=true"
+    ):
         of(recipe, corpus)
     assert not (corpus / "was_run").exists()
 
@@ -104,25 +134,36 @@ def test_pipes_through_stage_1(recipe, tmp_path, capsys):
     assert recipe("data.reader=kaldi", f"data.dir={corpus}", "data.allow_pipes=true") == 0
     assert "data.allow_pipes: runs 6 commands of" in capsys.readouterr().out
     all_of = {name: read_table(recipe.dir / "data/all" / name) for name in ("utt2dur", "utt2format")}
-    assert set(all_of["utt2dur"].values()) == {"1.5000"} and set(all_of["utt2format"].values()) == {"8000 1 wav"}
+    assert set(all_of["utt2dur"].values()) == {"1.5000"} and set(all_of["utt2format"].values()) == {
+        "8000 1 wav"
+    }
 
 
-@pytest.mark.parametrize(("command", "said"), [
-    ("sph2pipe_is_not_here a.sph", "ended with status 127: .*sph2pipe_is_not_here.*not found"),
-    ("cat a.sph | cat", "ended with status 1: cat: a.sph: No such file"),
-    ("echo hello", "its output is not audio: not readable as audio"),
-    ("true", "its output is not audio"),
-])
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("sph2pipe_is_not_here a.sph", "ended with status 127: .*sph2pipe_is_not_here.*not found"),
+        ("cat a.sph | cat", "ended with status 1: cat: a.sph: No such file"),
+        ("echo hello", "its output is not audio: not readable as audio"),
+        ("true", "its output is not audio"),
+    ],
+)
 def test_a_command_that_fails_is_an_error(recipe, corpus, capsys, command, said):
     piped(corpus, command)
     assert recipe("data.reader=kaldi", f"data.dir={corpus}", "data.allow_pipes=true") == 2
     err = capsys.readouterr().err
-    assert "2 of 2 clips cannot be read" in err and f"the command {command!r}, run in {corpus}" in err and re.search(said, err)
+    assert (
+        "2 of 2 clips cannot be read" in err
+        and f"the command {command!r}, run in {corpus}" in err
+        and re.search(said, err)
+    )
 
 
 def test_a_command_with_a_quote_that_does_not_close(recipe, corpus):
     piped(corpus, "cat 'a.wav")
-    with pytest.raises(DataError, match=r"wav.scp:1: .*not a command that a shell can read \(No closing quotation\)"):
+    with pytest.raises(
+        DataError, match=r"wav.scp:1: .*not a command that a shell can read \(No closing quotation\)"
+    ):
         of_with_pipes(recipe, corpus)
 
 
@@ -133,7 +174,9 @@ def of_with_pipes(recipe, folder):
 def test_the_length_in_the_header_of_a_pipe_may_be_unknown(recipe, corpus):
     raw = (corpus / "a.wav").read_bytes()
     at = raw.find(b"data") + 4
-    (corpus / "b.raw").write_bytes(raw[:4] + b"\xff\xff\xff\x7f" + raw[8:at] + b"\xff\xff\xff\x7f" + raw[at + 4:])  # as sox does
+    (corpus / "b.raw").write_bytes(
+        raw[:4] + b"\xff\xff\xff\x7f" + raw[8:at] + b"\xff\xff\xff\x7f" + raw[at + 4 :]
+    )  # as sox does
     piped(corpus, "cat b.raw")
     utt, _ = of_with_pipes(recipe, corpus).utterances
     clip = decode((utt, corpus / "out.wav"))
@@ -148,4 +191,8 @@ def test_tags(recipe, corpus):
 def test_recognise(corpus, tmp_path):
     assert recognise(corpus) and recognise(tmp_path)
     write(tmp_path / "other", text="x")
-    assert not recognise(tmp_path / "other") and not recognise(corpus / "a.wav") and not recognise(tmp_path / "nowhere")
+    assert (
+        not recognise(tmp_path / "other")
+        and not recognise(corpus / "a.wav")
+        and not recognise(tmp_path / "nowhere")
+    )

@@ -11,8 +11,20 @@ from xlt.core.errors import DataError
 from xlt.data import normalise_utterance, normaliser_of
 from xlt.formats.tables import read_table, write_table
 
-FRENCH = ["un ours", "un chat", "un grand chien", "trois pommes rouges", "une maison", "un vieux train", "la pleine lune",
-          "deux fleurs", "un arbre", "la mer noire", "une grenouille", "un éléphant"]
+FRENCH = [
+    "un ours",
+    "un chat",
+    "un grand chien",
+    "trois pommes rouges",
+    "une maison",
+    "un vieux train",
+    "la pleine lune",
+    "deux fleurs",
+    "un arbre",
+    "la mer noire",
+    "une grenouille",
+    "un éléphant",
+]
 
 
 def run(folder, *words, stage="data"):
@@ -21,7 +33,9 @@ def run(folder, *words, stage="data"):
 
 @pytest.fixture
 def egs(tmp_path, monkeypatch):
-    """fra (clips of 1 s) and ron (of 2 s) in one corpus of parallel stamps, and multi, which joins them; nothing is made."""
+    """fra (clips of 1 s) and ron (of 2 s) in one corpus of parallel stamps, and multi, which joins them;
+    nothing is made.
+    """
     monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
     stamps = tmp_path / "stamps"
     for number, (romanian, french) in enumerate(zip(PHRASES, FRENCH, strict=True)):
@@ -32,7 +46,11 @@ def egs(tmp_path, monkeypatch):
     root = tmp_path / "egs"
     for name, lang in (("fra", "fra_Latn"), ("ron", "ron_Latn")):
         recipe(root / name, f"lang: {lang}", f"data: {{reader: tuxpaint, dir: {stamps}, train_minutes: 0.1}}")
-    recipe(root / "multi", "lang: mul_Zyyy", "data: {reader: recipes, sources: [../fra, ../ron], train_minutes: 0.1}")
+    recipe(
+        root / "multi",
+        "lang: mul_Zyyy",
+        "data: {reader: recipes, sources: [../fra, ../ron], train_minutes: 0.1}",
+    )
     return root
 
 
@@ -65,7 +83,10 @@ def test_one_command_makes_the_sources_and_joins_them(egs, capsys):
     for name in ("train", "dev", "test", "train_0.1min"):
         for part in ("text", "utt2spk", "utt2dur", "utt2lang", "utt2audio", "utt2group"):
             both = table(egs, "fra", f"{name}/{part}") | table(egs, "ron", f"{name}/{part}")
-            assert table(egs, "multi", f"{name}/{part}") == both, (name, part)  # the budget, too, is each source's own
+            assert table(egs, "multi", f"{name}/{part}") == both, (
+                name,
+                part,
+            )  # the budget, too, is each source's own
         assert (egs / "multi/data" / name / "spk2utt").read_text().count("\n") == 2
     # 0.1 minutes are six French clips of 1 s, and three Romanian ones of 2 s
     count = list(table(egs, "multi", "train_0.1min/utt2lang").values())
@@ -77,7 +98,10 @@ def test_tags_and_raw_texts_are_joined(egs):
     for lang, ids in (("lit_Latn", ["a-x", "b-y", "c-z"]), ("est_Latn", ["d-u", "e-v", "f-w"])):
         kaldi(egs, lang[:3], lang, ids, hz=400.0 if lang < "f" else 900.0)
         for part, utt in zip(("train", "dev", "test"), ids, strict=True):
-            write_table(egs / f"corpus_{lang[:3]}" / part / f"utt2{'accent' if lang < 'f' else 'noise'}", {utt: f"very {utt}"})
+            write_table(
+                egs / f"corpus_{lang[:3]}" / part / f"utt2{'accent' if lang < 'f' else 'noise'}",
+                {utt: f"very {utt}"},
+            )
     recipe(egs / "tagged", "lang: mul_Zyyy", "data: {reader: recipes, sources: [../lit, ../est]}")
     assert run(egs / "tagged") == 0
     assert table(egs, "tagged", "all/utt2accent") == {utt: f"very {utt}" for utt in ("d-u", "e-v", "f-w")}
@@ -98,7 +122,11 @@ def test_the_split_is_one_over_all_languages(egs):
     found = {}
     for name in ("train", "dev", "test"):
         found[name] = {utt.split("-")[1] for utt in table(egs, "multi", f"{name}/text")}
-    assert not found["train"] & found["test"] and not found["train"] & found["dev"] and not found["dev"] & found["test"]
+    assert (
+        not found["train"] & found["test"]
+        and not found["train"] & found["dev"]
+        and not found["dev"] & found["test"]
+    )
 
 
 def test_the_report_sums_and_says_what_each_language_has(egs):
@@ -111,7 +139,9 @@ def test_the_report_sums_and_says_what_each_language_has(egs):
     assert report["utterances"]["test"] == sum(part["utterances"]["test"] for part in parts)
     assert report["languages"]["ron_Latn"]["recipe"] == "../ron"
     assert report["languages"]["ron_Latn"]["normaliser"] == "ron-v1"
-    assert {k: report["languages"]["fra_Latn"][k] for k in ("kept", "minutes")} == {k: parts[0][k] for k in ("kept", "minutes")}
+    assert {k: report["languages"]["fra_Latn"][k] for k in ("kept", "minutes")} == {
+        k: parts[0][k] for k in ("kept", "minutes")
+    }
 
 
 def test_a_second_run_is_up_to_date_and_a_changed_source_is_joined_again(egs, capsys):
@@ -122,11 +152,18 @@ def test_a_second_run_is_up_to_date_and_a_changed_source_is_joined_again(egs, ca
     assert run(egs / "multi", "--force") == 0  # of this recipe, not of others
     assert capsys.readouterr().out.count("makes") == 5
     yaml = egs / "ron/recipe.yaml"
-    yaml.write_text(yaml.read_text().replace("train_minutes: 0.1", "max_chars_per_s: 6"))  # of 12 texts 11 are short enough
+    yaml.write_text(
+        yaml.read_text().replace("train_minutes: 0.1", "max_chars_per_s: 6")
+    )  # of 12 texts 11 are short enough
     assert run(egs / "multi") == 0
     out = capsys.readouterr().out
-    assert "makes data/all again (data.max_chars_per_s: 25.0 → 6.0)" in out and "all again (../ron/data/all changed)" in out
-    assert set(table(egs, "multi", "all/text")) == set(table(egs, "fra", "all/text")) | set(table(egs, "ron", "all/text"))
+    assert (
+        "makes data/all again (data.max_chars_per_s: 25.0 → 6.0)" in out
+        and "all again (../ron/data/all changed)" in out
+    )
+    assert set(table(egs, "multi", "all/text")) == set(table(egs, "fra", "all/text")) | set(
+        table(egs, "ron", "all/text")
+    )
     assert len(table(egs, "ron", "all/text")) < 12
 
 
@@ -164,8 +201,14 @@ def test_the_same_word_in_two_languages_is_no_shared_text(egs, capsys):
         path = egs / f"corpus_{corpus}" / part / "text"
         path.write_text(path.read_text()[:4] + "la casa\n")
     run(egs / "multi", f"data.sources=[{egs}/spa, {egs}/cat]", "data.train_minutes=null")
-    assert run(egs / "multi", f"data.sources=[{egs}/spa, {egs}/cat]", "data.train_minutes=null", stage="check") == 0
-    assert "la casa" in table(egs, "multi", "train/text").values() and "la casa" in table(egs, "multi", "test/text").values()
+    assert (
+        run(egs / "multi", f"data.sources=[{egs}/spa, {egs}/cat]", "data.train_minutes=null", stage="check")
+        == 0
+    )
+    assert (
+        "la casa" in table(egs, "multi", "train/text").values()
+        and "la casa" in table(egs, "multi", "test/text").values()
+    )
     assert "in another set" not in capsys.readouterr().out
 
 
@@ -183,16 +226,19 @@ def test_where_the_corpus_is_holds_for_the_sources(egs, capsys):
     assert run(egs / "multi", f"data.dir={moved}") == 0
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["data.sources=null"], "data.sources: found None, expected directories of recipes"),
-    (["data.sources=[]"], "data.sources: found []"),
-    (["data.sources=[3]"], "data.sources: found [3]"),
-    (["data.sources=[../gone]"], "gone: no recipe there (no recipe.yaml)"),
-    (["lang=ron_Latn"], "lang: found ron_Latn, expected mul_Zyyy"),
-    (["data.normaliser=ron-v1"], "data.normaliser: not for data.reader=recipes"),
-    (["data.max_dur_s=9"], "data.max_dur_s: not for data.reader=recipes"),
-    (["data.reader=kaldi"], "data.sources: only data.reader=recipes joins recipes"),
-])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data.sources=null"], "data.sources: found None, expected directories of recipes"),
+        (["data.sources=[]"], "data.sources: found []"),
+        (["data.sources=[3]"], "data.sources: found [3]"),
+        (["data.sources=[../gone]"], "gone: no recipe there (no recipe.yaml)"),
+        (["lang=ron_Latn"], "lang: found ron_Latn, expected mul_Zyyy"),
+        (["data.normaliser=ron-v1"], "data.normaliser: not for data.reader=recipes"),
+        (["data.max_dur_s=9"], "data.max_dur_s: not for data.reader=recipes"),
+        (["data.reader=kaldi"], "data.sources: only data.reader=recipes joins recipes"),
+    ],
+)
 def test_impossible_settings(egs, capsys, monkeypatch, words, said):
     monkeypatch.setenv("XLT_CWD", str(egs / "multi"))
     assert run(egs / "multi", *words) == 2
@@ -227,12 +273,22 @@ def test_the_same_utterance_id_in_two_sources(egs, capsys):
     kaldi(egs, "cat", "cat_Latn", ("t-a", "s-c", "s-b"), 1300.0)  # test in one, dev in the other
     assert run(egs / "multi", sources(egs, "spa", "cat"), "data.train_minutes=null") == 0
     said = capsys.readouterr().out
-    assert "2 utterance ids stand in several sources, first 's-b': each id gets its language in front, such as spa_Latn_s" in said
+    assert (
+        "2 utterance ids stand in several sources, first 's-b': each id gets its language in front, such as"
+        " spa_Latn_s"
+        in said
+    )
     assert table(egs, "multi", "dev/text") == {"cat_Latn_s-c": "text c cat", "spa_Latn_s-b": "text b spa"}
-    assert table(egs, "multi", "all/utt2spk") == {f"{lang}_{utt}": f"{lang}_{utt[0]}" for lang, utts in (
-        ("cat_Latn", ("s-b", "s-c", "t-a")), ("spa_Latn", ("s-a", "s-b", "s-c"))) for utt in utts}
+    assert table(egs, "multi", "all/utt2spk") == {
+        f"{lang}_{utt}": f"{lang}_{utt[0]}"
+        for lang, utts in (("cat_Latn", ("s-b", "s-c", "t-a")), ("spa_Latn", ("s-a", "s-b", "s-c")))
+        for utt in utts
+    }
     assert all(content == utt for utt, content in table(egs, "multi", "all/utt2content").items())
-    assert main(["check", "--recipe", str(egs / "multi"), sources(egs, "spa", "cat"), "data.train_minutes=null"]) == 0
+    assert (
+        main(["check", "--recipe", str(egs / "multi"), sources(egs, "spa", "cat"), "data.train_minutes=null"])
+        == 0
+    )
 
 
 def test_the_same_utterance_id_in_what_is_mixed_in(egs):
@@ -242,7 +298,9 @@ def test_the_same_utterance_id_in_what_is_mixed_in(egs):
     assert run(egs / "cat", "train.mix={spa: 0.1, por: 0.1}") == 0
     assert table(egs, "cat", "test_spa/utt2spk") == {"spa_Latn_s-c": "spa_Latn_s"}
     assert table(egs, "cat", "train_spa/text") == {"spa_Latn_s-a": "text a spa"}
-    assert table(egs, "cat", "train_por/text") == {"u-a": "text a por"} and table(egs, "cat", "dev/text") == {"s-c": "text c cat"}
+    assert table(egs, "cat", "train_por/text") == {"u-a": "text a por"} and table(egs, "cat", "dev/text") == {
+        "s-c": "text c cat"
+    }
 
 
 def test_what_is_test_speech_in_one_language_is_training_speech_in_none(egs, capsys):
@@ -256,12 +314,16 @@ def test_what_is_test_speech_in_one_language_is_training_speech_in_none(egs, cap
     stamp_json.write_text(json.dumps(made))
     assert run(egs / "multi", "data.train_minutes=null") == 2
     said = capsys.readouterr().err
-    assert f"'{utt}' of ../ron is in train, but 'tuxpaint_fra{utt[12:]}' of ../fra, which says the same" in said
+    assert (
+        f"'{utt}' of ../ron is in train, but 'tuxpaint_fra{utt[12:]}' of ../fra, which says the same" in said
+    )
 
 
 def test_a_language_whose_first_utterance_is_longer_than_the_budget(egs, capsys):
     assert run(egs / "multi", "data.train_minutes=0.02") == 2  # 1.2 s: a French clip, but no Romanian one
-    assert "no utterance of ron_Latn for train_0.02min: the first one is longer than" in capsys.readouterr().err
+    assert (
+        "no utterance of ron_Latn for train_0.02min: the first one is longer than" in capsys.readouterr().err
+    )
 
 
 def test_a_source_that_is_being_made_elsewhere(egs, capsys):

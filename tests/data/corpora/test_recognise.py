@@ -27,13 +27,17 @@ def lhotse(folder: Path) -> Path:
     tone(folder / "a.wav")
     recording = Recording.from_file(folder / "a.wav", recording_id="a")
     RecordingSet.from_recordings([recording]).to_file(folder / "recordings.jsonl")
-    SupervisionSet.from_segments([SupervisionSegment("a", "a", 0, 1.0, text="un")]).to_file(folder / "supervisions.jsonl")
+    SupervisionSet.from_segments([SupervisionSegment("a", "a", 0, 1.0, text="un")]).to_file(
+        folder / "supervisions.jsonl"
+    )
     return folder
 
 
 def elan(folder: Path) -> Path:
     tone(folder / "a.wav")
-    (folder / "a.eaf").write_text('<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT VERSION="3.0"/>\n', "utf-8")
+    (folder / "a.eaf").write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT VERSION="3.0"/>\n', "utf-8"
+    )
     return folder
 
 
@@ -48,8 +52,15 @@ def table(folder: Path) -> Path:
     return folder
 
 
-FORMS = {"kaldi": kaldi, "lhotse": lhotse, "commonvoice": lambda f: common_voice(f, "swh", "sw"),
-         "fleurs": lambda f: fleurs(f, "swh"), "elan": elan, "tuxpaint": tuxpaint, "table": table}
+FORMS = {
+    "kaldi": kaldi,
+    "lhotse": lhotse,
+    "commonvoice": lambda f: common_voice(f, "swh", "sw"),
+    "fleurs": lambda f: fleurs(f, "swh"),
+    "elan": elan,
+    "tuxpaint": tuxpaint,
+    "table": table,
+}
 
 
 def test_every_reader_that_reads_a_corpus_is_tried():
@@ -69,12 +80,24 @@ def test_archive(name, tmp_path):
     assert recognise(Path(archive)) == name
 
 
-@pytest.mark.parametrize(("name", "files"), [
-    ("commonvoice", ["cv-corpus-24.0/sw/validated.tsv", "cv-corpus-24.0/sw/clips/common_voice_sw_1.mp3"]),
-    ("fleurs", ["sw_ke/train.tsv", "sw_ke/dev.tsv", "sw_ke/test.tsv", "sw_ke/audio/train.tar.gz", "sw_ke/audio/dev/1.wav"]),
-    ("elan", ["session 1/story.eaf", "session 1/story.wav", "metadata.csv"]),
-    ("table", ["train.csv", "test.csv", "clips/a.wav"]),
-])
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("commonvoice", ["cv-corpus-24.0/sw/validated.tsv", "cv-corpus-24.0/sw/clips/common_voice_sw_1.mp3"]),
+        (
+            "fleurs",
+            [
+                "sw_ke/train.tsv",
+                "sw_ke/dev.tsv",
+                "sw_ke/test.tsv",
+                "sw_ke/audio/train.tar.gz",
+                "sw_ke/audio/dev/1.wav",
+            ],
+        ),
+        ("elan", ["session 1/story.eaf", "session 1/story.wav", "metadata.csv"]),
+        ("table", ["train.csv", "test.csv", "clips/a.wav"]),
+    ],
+)
 def test_some_folders_deeper(name, files, tmp_path):
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +121,9 @@ def test_corpora_side_by_side_are_named(tmp_path):
             (file.parent / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
             file.unlink()
         (tmp_path / "c" / code / "a.wav").unlink()
-    with pytest.raises(DataError, match=r"is no corpus itself, but holds 2: .*sw_ke \(lhotse\), .*tr_tr \(lhotse\); name"):
+    with pytest.raises(
+        DataError, match=r"is no corpus itself, but holds 2: .*sw_ke \(lhotse\), .*tr_tr \(lhotse\); name"
+    ):
         recognise(tmp_path / "c")
 
 

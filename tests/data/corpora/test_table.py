@@ -10,7 +10,7 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.table import read, recognise, seconds
 from xlt.formats.tables import read_table
 
-TEXTS = ["O pisică, un câine.", "Trei mere", "\"Luna\" plină"]
+TEXTS = ["O pisică, un câine.", "Trei mere", '"Luna" plină']
 
 
 @pytest.fixture
@@ -37,24 +37,74 @@ def short(corpus):
 WANTED = [("a.wav", TEXTS[0], "Ana"), ("b.wav", TEXTS[1], "Ion"), ("c.wav", TEXTS[2], "Ana")]
 
 
-@pytest.mark.parametrize(("name", "text", "encoding"), [
-    ("t.csv", 'path,sentence,speaker\nclips/a.wav,"O pisică, un câine.",Ana\nclips/b.wav,Trei mere,Ion\n'
-              'clips/c.wav,"""Luna"" plină",Ana\n', "utf-8"),
-    ("t.csv", 'Datei;Satz;Sprecherin\r\nclips/a.wav;O pisică, un câine.;Ana\r\nclips/b.wav;Trei mere;Ion\r\n'
-              'clips/c.wav;"""Luna"" plină";Ana\r\n', "utf-8-sig"),
-    ("t.tsv", 'Audio File\tTranscript\tSpeaker ID\na.wav\tO pisică, un câine.\tAna\nb.wav\tTrei mere\tIon\n'
-              'c.wav\t"Luna" plină\tAna\n', "utf-16"),
-    ("t.tsv", '文件名\t文本\t说话人\na\tO pisică, un câine.\tAna\nb\tTrei mere\tIon\nc\t"Luna" plină\tAna', "utf-8"),
-    ("t.tsv", 'archivo\toración\thablante\r\n\r\na\tO pisică, un câine.\tAna\r\nb\tTrei mere\tIon\r\n'
-              'c\t"Luna" plină\tAna\r\n', "utf-8"),
-    ("t.csv", 'sep=;\r\nDatei;Satz;Sprecherin\r\nclips/a.wav;O pisică, un câine.;Ana\r\nb;Trei mere;Ion\r\n'
-              'c;"""Luna"" plină";Ana;\r\n', "utf-8-sig"),
-    ("t.jsonl", '{"audio_filepath": "clips/a.wav", "text": "O pisică, un câine.", "duration": 1.0, "speaker": "Ana"}\n'
-                '{"audio_filepath": "clips/b.wav", "text": "Trei mere", "duration": 1.0, "speaker": "Ion"}\n'
-                '{"audio_filepath": "clips/c.wav", "text": "\\"Luna\\" plină", "duration": 1.0, "speaker": "Ana"}\n', "utf-8"),
-    ("t.tsv", 'ملف\tنص\tالمتحدث\nC:\\x\\a.wav\tO pisică, un câine.\tAna\nC:\\x\\B.WAV\tTrei mere\tIon\n'
-              '/home/y/c.wav\t"Luna" plină\tAna\n', "utf-8"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "encoding"),
+    [
+        (
+            "t.csv",
+            (
+                'path,sentence,speaker\nclips/a.wav,"O pisică, un câine.",Ana\nclips/b.wav,Trei mere,Ion\n'
+                'clips/c.wav,"""Luna"" plină",Ana\n'
+            ),
+            "utf-8",
+        ),
+        (
+            "t.csv",
+            (
+                "Datei;Satz;Sprecherin\r\nclips/a.wav;O pisică, un câine.;Ana\r\nclips/b.wav;Trei"
+                ' mere;Ion\r\nclips/c.wav;"""Luna"" plină";Ana\r\n'
+            ),
+            "utf-8-sig",
+        ),
+        (
+            "t.tsv",
+            (
+                "Audio File\tTranscript\tSpeaker ID\na.wav\tO pisică, un câine.\tAna\nb.wav\tTrei mere\tIon\n"
+                'c.wav\t"Luna" plină\tAna\n'
+            ),
+            "utf-16",
+        ),
+        (
+            "t.tsv",
+            '文件名\t文本\t说话人\na\tO pisică, un câine.\tAna\nb\tTrei mere\tIon\nc\t"Luna" plină\tAna',
+            "utf-8",
+        ),
+        (
+            "t.tsv",
+            (
+                "archivo\toración\thablante\r\n\r\na\tO pisică, un câine.\tAna\r\nb\tTrei mere\tIon\r\n"
+                'c\t"Luna" plină\tAna\r\n'
+            ),
+            "utf-8",
+        ),
+        (
+            "t.csv",
+            (
+                "sep=;\r\nDatei;Satz;Sprecherin\r\nclips/a.wav;O pisică, un câine.;Ana\r\nb;Trei mere;Ion\r\n"
+                'c;"""Luna"" plină";Ana;\r\n'
+            ),
+            "utf-8-sig",
+        ),
+        (
+            "t.jsonl",
+            (
+                '{"audio_filepath": "clips/a.wav", "text": "O pisică, un câine.", "duration": 1.0, "speaker":'
+                ' "Ana"}\n{"audio_filepath": "clips/b.wav", "text": "Trei mere", "duration": 1.0, "speaker":'
+                ' "Ion"}\n{"audio_filepath": "clips/c.wav", "text": "\\"Luna\\" plină", "duration": 1.0,'
+                ' "speaker": "Ana"}\n'
+            ),
+            "utf-8",
+        ),
+        (
+            "t.tsv",
+            (
+                "ملف\tنص\tالمتحدث\nC:\\x\\a.wav\tO pisică, un câine.\tAna\nC:\\x\\B.WAV\tTrei mere\tIon\n"
+                '/home/y/c.wav\t"Luna" plină\tAna\n'
+            ),
+            "utf-8",
+        ),
+    ],
+)
 def test_forms(recipe, folder, name, text, encoding):
     write(folder / name, text, encoding)
     assert short(of(recipe, folder)) == WANTED
@@ -63,15 +113,28 @@ def test_forms(recipe, folder, name, text, encoding):
 
 
 def test_what_was_guessed_is_said_and_reported(recipe, folder, capsys):
-    rows = "".join(f"{name},text {name},Ana,{accent},note {name}\n" for name, accent in zip("abca", "xxyy", strict=True))
+    rows = "".join(
+        f"{name},text {name},Ana,{accent},note {name}\n" for name, accent in zip("abca", "xxyy", strict=True)
+    )
     write(folder / "t.csv", "wav,transcript,spk,Accent (region),remark\n" + rows)
     corpus = of(recipe, folder)
-    assert "columns taken as path='wav', text='transcript', speaker='spk'; tags accent_region; not used: remark" in (
-        capsys.readouterr().out)
-    assert corpus.facts["tables"]["t.csv"]["columns"] == {"path": "wav", "text": "transcript", "speaker": "spk",
-                                                          "accent_region": "Accent (region)"}
+    assert (
+        "columns taken as path='wav', text='transcript', speaker='spk'; tags accent_region; not used: remark"
+        in (capsys.readouterr().out)
+    )
+    assert corpus.facts["tables"]["t.csv"]["columns"] == {
+        "path": "wav",
+        "text": "transcript",
+        "speaker": "spk",
+        "accent_region": "Accent (region)",
+    }
     assert [utt.tags["accent_region"] for utt in corpus.utterances] == ["x", "x", "y", "y"]
-    assert [utt.id for utt in corpus.utterances] == ["Ana-clips_a-2", "Ana-clips_b", "Ana-clips_c", "Ana-clips_a-5"]
+    assert [utt.id for utt in corpus.utterances] == [
+        "Ana-clips_a-2",
+        "Ana-clips_b",
+        "Ana-clips_c",
+        "Ana-clips_a-5",
+    ]
 
 
 def test_columns_that_are_named(recipe, folder):
@@ -83,44 +146,82 @@ def test_columns_that_are_named(recipe, folder):
     assert short(corpus) == [("a.wav", "unu doi", "s1"), ("b.wav", "trei", "s1")]
 
 
-@pytest.mark.parametrize(("header", "settings", "said"), [
-    ("x,text", [], r"no column looks like the path; its columns are 'x', 'text'; say which: data.columns: \{path: COLUMN"),
-    ("path,x", [], r"no column looks like the text; its columns are 'path', 'x'"),
-    ("clips/a.wav,Un text", [], r"the first line is no header, since it names a sound file: number the columns, "
-                                r"data.columns: \{path: 1, text: 2\}"),
-    ("path,text,sentence", [], r"which column is the text: 'text' or 'sentence'\? Set data.columns: \{text: text\}"),
-    ("path,text", ["data.columns={text: txet}"], r"has no column 'txet' \(data.columns: text\); its columns are 'path', 'text'"),
-    ("path,text,text", [], r"t.csv:1: two columns are called 'text'; rename one"),
-])
+@pytest.mark.parametrize(
+    ("header", "settings", "said"),
+    [
+        (
+            "x,text",
+            [],
+            (
+                r"no column looks like the path; its columns are 'x', 'text'; say which: data.columns:"
+                r" \{path: COLUMN"
+            ),
+        ),
+        ("path,x", [], r"no column looks like the text; its columns are 'path', 'x'"),
+        (
+            "clips/a.wav,Un text",
+            [],
+            r"the first line is no header, since it names a sound file: number the columns, "
+            r"data.columns: \{path: 1, text: 2\}",
+        ),
+        (
+            "path,text,sentence",
+            [],
+            r"which column is the text: 'text' or 'sentence'\? Set data.columns: \{text: text\}",
+        ),
+        (
+            "path,text",
+            ["data.columns={text: txet}"],
+            r"has no column 'txet' \(data.columns: text\); its columns are 'path', 'text'",
+        ),
+        ("path,text,text", [], r"t.csv:1: two columns are called 'text'; rename one"),
+    ],
+)
 def test_columns_that_cannot_be_told(recipe, folder, header, settings, said):
-    write(folder / "t.csv", header + "\na.wav,unu,doi\nb.wav,doi,trei\n"[:None if header.count(",") == 2 else 0]
-          + ("\na.wav,unu\nb.wav,doi\n" if header.count(",") == 1 else ""))
+    write(
+        folder / "t.csv",
+        header
+        + "\na.wav,unu,doi\nb.wav,doi,trei\n"[: None if header.count(",") == 2 else 0]
+        + ("\na.wav,unu\nb.wav,doi\n" if header.count(",") == 1 else ""),
+    )
     with pytest.raises(DataError, match=said):
         of(recipe, folder, *settings)
 
 
-@pytest.mark.parametrize(("setting", "said"), [
-    ("{pth: x}", r"there is no 'pth'; there are path, text.*did you mean path\?"),
-    ("{path: [1]}", r"path: found \[1\], expected a column's name, its number from 1"),
-    ("{path: 1, text: Satz}", "has names and numbers"),
-])
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("{pth: x}", r"there is no 'pth'; there are path, text.*did you mean path\?"),
+        ("{path: [1]}", r"path: found \[1\], expected a column's name, its number from 1"),
+        ("{path: 1, text: Satz}", "has names and numbers"),
+    ],
+)
 def test_a_wrong_setting(recipe, folder, setting, said):
     write(folder / "t.csv", "path,text\na.wav,unu\n")
     with pytest.raises(ConfigError, match=said):
         of(recipe, folder, f"data.columns={setting}")
 
 
-@pytest.mark.parametrize(("content", "said"), [
-    (b"", "is empty, expected a table"),
-    (b"path;text\na.wav;\xe4\n", r"t.csv:2: not UTF-8 \(byte 17 of the file\); save it as UTF-8"),
-    ("path,text\na.wav,x\n".encode("utf-16-le"), "has zero bytes: UTF-16 without a byte order mark"),
-    (b"PK\x03\x04xxxx", "is a workbook or an archive"),
-    (b"one\ntwo\n", "t.csv:1: found one column, 'one'"),
-    (b'path,text\na.wav,"x" y\n', "t.csv:2: not valid CSV from here on"),
-    (b'path,text\na.wav,fine\nb.wav,"never closed\nc.wav,x\n', "t.csv:3: not valid CSV from here on"),
-    (b"path,text\nq.wav,unu\nr.wav,doi\n", r"t.csv:2: q.wav: no such file, and none of the 2 others .* has 3 sound files"),
-    (b"path,text\na.wav,\n,doi\n", r"no row can be used: audio without text \(1, first t.csv:2\), row without a path \(1, first"),
-])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty, expected a table"),
+        (b"path;text\na.wav;\xe4\n", r"t.csv:2: not UTF-8 \(byte 17 of the file\); save it as UTF-8"),
+        ("path,text\na.wav,x\n".encode("utf-16-le"), "has zero bytes: UTF-16 without a byte order mark"),
+        (b"PK\x03\x04xxxx", "is a workbook or an archive"),
+        (b"one\ntwo\n", "t.csv:1: found one column, 'one'"),
+        (b'path,text\na.wav,"x" y\n', "t.csv:2: not valid CSV from here on"),
+        (b'path,text\na.wav,fine\nb.wav,"never closed\nc.wav,x\n', "t.csv:3: not valid CSV from here on"),
+        (
+            b"path,text\nq.wav,unu\nr.wav,doi\n",
+            r"t.csv:2: q.wav: no such file, and none of the 2 others .* has 3 sound files",
+        ),
+        (
+            b"path,text\na.wav,\n,doi\n",
+            r"no row can be used: audio without text \(1, first t.csv:2\), row without a path \(1, first",
+        ),
+    ],
+)
 def test_tables_that_cannot_be_read(recipe, folder, content, said):
     (folder / "t.csv").write_bytes(content)
     with pytest.raises(DataError, match=said):
@@ -129,7 +230,9 @@ def test_tables_that_cannot_be_read(recipe, folder, content, said):
 
 def test_a_setting_of_another_reader(recipe, folder, capsys):
     assert recipe("data.reader=kaldi", f"data.dir={folder}", "data.columns={path: x}") == 2
-    assert "data.columns: only data.reader=table knows it, and data.reader is kaldi" in capsys.readouterr().err
+    assert (
+        "data.columns: only data.reader=table knows it, and data.reader is kaldi" in capsys.readouterr().err
+    )
 
 
 def test_a_recording_of_a_phone(recipe, folder, capsys):
@@ -152,33 +255,51 @@ def test_json_faults_name_the_line(recipe, folder):
 
 def test_rows_left_out_are_listed_by_reason_and_line(recipe, folder):
     tone(folder / "other/b.wav")
-    write(folder / "t.csv", "path,text,split,start,end\nclips/a.wav,unu,train,0,0.5\nclips/a.wav,doi,train,0.5,0.2\n"
-          "clips/c.wav,trei,other,0,1\nb.wav,patru,train,0,1\nmissing.wav,cinci,dev,0,1\nclips/a.wav,,test,0,1\n,x,dev,0,1\n"
-          "clips/a.wav,opt,test,0,\nclips/a.wav,nouă,test,x,1\nclips/a.wav,zece,train,0,1,zu viel\n")
+    write(
+        folder / "t.csv",
+        "path,text,split,start,end\nclips/a.wav,unu,train,0,0.5\nclips/a.wav,doi,train,0.5,0.2\nclips/c.wav,trei,other,0,1\nb.wav,patru,train,0,1\nmissing.wav,cinci,dev,0,1\nclips/a.wav,,test,0,1\n,x,dev,0,1\nclips/a.wav,opt,test,0,\nclips/a.wav,nouă,test,x,1\nclips/a.wav,zece,train,0,1,zu"
+        " viel\n",
+    )
     corpus = of(recipe, folder)
     assert [(u.text, u.split, u.start_s, u.end_s) for u in corpus.utterances] == [("unu", "train", 0.0, 0.5)]
     assert corpus.left_out == {
-        "row with more values than columns": ["t.csv:11"], "the end is not behind the start": ["t.csv:3"],
-        "neither in train nor in dev nor in test": ["t.csv:4"], "several files of that name": ["t.csv:5"],
-        "text without audio": ["t.csv:6"], "audio without text": ["t.csv:7"], "row without a path": ["t.csv:8"],
-        "start without end, or end without start": ["t.csv:9"], "start or end is not a time": ["t.csv:10"]}
+        "row with more values than columns": ["t.csv:11"],
+        "the end is not behind the start": ["t.csv:3"],
+        "neither in train nor in dev nor in test": ["t.csv:4"],
+        "several files of that name": ["t.csv:5"],
+        "text without audio": ["t.csv:6"],
+        "audio without text": ["t.csv:7"],
+        "row without a path": ["t.csv:8"],
+        "start without end, or end without start": ["t.csv:9"],
+        "start or end is not a time": ["t.csv:10"],
+    }
 
 
-@pytest.mark.parametrize(("value", "column", "expected"), [
-    ("1.25", "start", 1.25), ("1,25", "Beginn", 1.25), ("00:01:02.5", "start", 62.5), ("1250", "start_ms", 1.25),
-    ("2:03", "end", 123.0)])
+@pytest.mark.parametrize(
+    ("value", "column", "expected"),
+    [
+        ("1.25", "start", 1.25),
+        ("1,25", "Beginn", 1.25),
+        ("00:01:02.5", "start", 62.5),
+        ("1250", "start_ms", 1.25),
+        ("2:03", "end", 123.0),
+    ],
+)
 def test_times(value, column, expected):
     assert seconds(value, column) == expected
 
 
 def test_offset_and_duration_are_a_segment(recipe, folder):
     write(folder / "t.jsonl", '{"audio": "clips/a.wav", "text": "unu", "offset": 0.25, "duration": 0.5}\n')
-    utt, = of(recipe, folder).utterances
+    (utt,) = of(recipe, folder).utterances
     assert (utt.start_s, utt.end_s, utt.id) == (0.25, 0.75, "table_ron-clips_a-0000250-0000750")
 
 
 def test_ids_and_contents_of_ones_own(recipe, folder):
-    write(folder / "t.csv", "path,text,speaker,utt_id,prompt_id\na.wav,unu,s1,s1-x,p 1\nb.wav,doi,s1,y,p 1\nc.wav,trei,s1,z,\n")
+    write(
+        folder / "t.csv",
+        "path,text,speaker,utt_id,prompt_id\na.wav,unu,s1,s1-x,p 1\nb.wav,doi,s1,y,p 1\nc.wav,trei,s1,z,\n",
+    )
     utts = of(recipe, folder).utterances
     assert [(u.id, u.content) for u in utts] == [("s1-x", "p 1"), ("s1-y", "p 1"), ("s1-z", "s1-z")]
 
@@ -188,7 +309,10 @@ def test_languages(recipe, folder):
     corpus = of(recipe, folder)
     assert [u.text for u in corpus.utterances] == ["unu", "trei"]
     assert corpus.left_out["another language"] == ["t.csv:3"]
-    with pytest.raises(DataError, match=r"no row is in swh_Latn: the column 'lang' has ro \(1 rows\), fr \(1 rows\), ron_Latn"):
+    with pytest.raises(
+        DataError,
+        match=r"no row is in swh_Latn: the column 'lang' has ro \(1 rows\), fr \(1 rows\), ron_Latn",
+    ):
         of(recipe, folder, "lang=swh_Latn")
     assert len(of(recipe, folder, "lang=swh_Latn", "data.columns={language: null}").utterances) == 3
 
@@ -197,7 +321,9 @@ def test_sets(recipe, folder):
     write(folder / "t.csv", "path,text,Set\na.wav,unu,Training\nb.wav,doi,validation\nc.wav,trei,TEST\n")
     assert [u.split for u in of(recipe, folder).utterances] == ["train", "dev", "test"]
     write(folder / "t.csv", "path,text,Set\na.wav,unu,red\nb.wav,doi,blue\n")
-    with pytest.raises(DataError, match=r"the column 'Set' has red \(1 rows\), blue \(1 rows\), expected train, dev and test"):
+    with pytest.raises(
+        DataError, match=r"the column 'Set' has red \(1 rows\), blue \(1 rows\), expected train, dev and test"
+    ):
         of(recipe, folder)
     (folder / "t.csv").unlink()
     for name, clip in (("train", "a"), ("validation", "b"), ("test", "c")):
@@ -223,7 +349,10 @@ def test_file_names_in_other_unicode_forms(recipe, folder):
     tone(folder / unicodedata.normalize("NFD", "clips/pisică.wav"))
     tone(folder / "clips/መኪና 1.wav")
     write(folder / "t.tsv", unicodedata.normalize("NFC", "path\ttext\npisică.wav\tunu\nመኪና 1\tdoi\n"))
-    assert [u.id for u in of(recipe, folder).utterances] == ["table_ron-clips_pisică", "table_ron-clips_መኪና_1"]
+    assert [u.id for u in of(recipe, folder).utterances] == [
+        "table_ron-clips_pisică",
+        "table_ron-clips_መኪና_1",
+    ]
 
 
 def test_speakers_sort_as_kaldi_needs_it(recipe, folder):
@@ -266,4 +395,5 @@ def test_through_stage_1_from_an_archive(recipe, tmp_path, pack, capsys):
     assert set(read_table(data / "all/utt2format").values()) == {"8000 1 wav"}
     for part in ("train", "dev", "test"):
         assert read_table(data / part / "utt2accent") == {
-            utt: read_table(data / "all/utt2accent")[utt] for utt in read_table(data / part / "text")}
+            utt: read_table(data / "all/utt2accent")[utt] for utt in read_table(data / part / "text")
+        }

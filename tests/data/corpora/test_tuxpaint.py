@@ -19,8 +19,12 @@ def test_ids_are_speaker_prefixed_and_unique_over_folders(recipe, stamps):
 
 def test_text_and_audio_belong_together(recipe, stamps):
     utt = next(u for u in of(recipe, stamps).utterances if u.id.endswith("_s03"))
-    assert (utt.text, utt.audio.name, utt.lang, utt.speaker) == ("Trei mere roșii.", "s03_desc_ro.ogg", "ron_Latn",
-                                                                 "tuxpaint_ron")
+    assert (utt.text, utt.audio.name, utt.lang, utt.speaker) == (
+        "Trei mere roșii.",
+        "s03_desc_ro.ogg",
+        "ron_Latn",
+        "tuxpaint_ron",
+    )
 
 
 def test_what_is_left_out_is_listed(recipe, stamps):
@@ -28,9 +32,11 @@ def test_what_is_left_out_is_listed(recipe, stamps):
     stamp(stamps, "a/no_text", {"es": "Algo."}, {"ro": 900.0})
     stamp(stamps, "symbols/alphabets/english/A", {"ro": "Litera A."}, {"ro": 950.0})
     corpus = of(recipe, stamps)
-    assert corpus.left_out == {"text without audio": ["tuxpaint_ron-a_no_clip"],
-                               "audio without text": ["tuxpaint_ron-a_no_text"],
-                               "alphabet": ["tuxpaint_ron-symbols_alphabets_english_A"]}
+    assert corpus.left_out == {
+        "text without audio": ["tuxpaint_ron-a_no_clip"],
+        "audio without text": ["tuxpaint_ron-a_no_text"],
+        "alphabet": ["tuxpaint_ron-symbols_alphabets_english_A"],
+    }
     assert len(corpus.utterances) == 12
 
 
@@ -45,7 +51,9 @@ def test_variants_are_not_taken_for_the_language_and_double_endings_are(recipe, 
 
 def test_a_language_that_the_corpus_lacks(recipe, stamps):
     stamp(stamps, "animals/s00", {"ro": "Un urs.", "lt": "Meška.", "es": "Un oso."}, {"es": 700.0})
-    with pytest.raises(DataError, match=r"no speech with text in Lithuanian \(lit_Latn\); it has ron_Latn, spa_Latn"):
+    with pytest.raises(
+        DataError, match=r"no speech with text in Lithuanian \(lit_Latn\); it has ron_Latn, spa_Latn"
+    ):
         of(recipe, stamps, "lang=lit_Latn")
     with pytest.raises(DataError, match=r"gsw_Latn.*it has ron_Latn"):
         of(recipe, stamps, "lang=gsw_Latn")
@@ -60,13 +68,21 @@ def test_stamps_are_grouped_by_their_text_in_any_spoken_language(stamps):
     texts = stamp_texts(stamps)
     found = contents(sorted(texts), texts, stamp_clips(stamps))
     assert {name: found[name] for name in found if name.startswith("b/")} == {
-        "b/1": "b/1", "b/2": "b/1", "b/3": "b/1", "b/4": "b/4", "b/5": "b/5"}
+        "b/1": "b/1",
+        "b/2": "b/1",
+        "b/3": "b/1",
+        "b/4": "b/4",
+        "b/5": "b/5",
+    }
 
 
-@pytest.mark.parametrize(("make", "said"), [
-    (lambda root: root / "nowhere", "no such folder"),
-    (lambda root: root, "no clips"),
-])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda root: root / "nowhere", "no such folder"),
+        (lambda root: root, "no clips"),
+    ],
+)
 def test_a_folder_that_is_not_the_corpus(recipe, tmp_path, make, said):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=said):
@@ -84,5 +100,3 @@ def test_the_real_corpus_has_no_giant_group_and_one_split_for_all_languages(reci
     groups = [next(iter(groups)) for groups in of_stamp.values()]
     assert max(map(groups.count, set(groups))) < 0.02 * len(groups)
     assert set(split(set(groups)).values()) == {"train", "dev", "test"}
-
-

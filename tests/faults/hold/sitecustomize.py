@@ -1,7 +1,9 @@
-"""Python imports this at its start if this folder is on PYTHONPATH: it holds a stage at a chosen moment, for tests.
+"""Python imports this at its start if this folder is on PYTHONPATH: it holds a stage at a chosen moment, for
+tests.
 
-``XLT_HOLD="STAGE N FILE"``: ``xlt STAGE`` makes FILE and stands still just before its Nth write; N = 0 is before xlt is
-imported, until the test makes FILE.go. Other processes, such as the stage's workers, are left alone.
+``XLT_HOLD="STAGE N FILE"``: ``xlt STAGE`` makes FILE and stands still just before its Nth write; N = 0 is
+before xlt is imported, until the test makes FILE.go. Other processes, such as the stage's workers, are left
+alone.
 """
 
 import os
@@ -12,7 +14,8 @@ WRITES = os.O_WRONLY | os.O_RDWR
 
 
 def is_write(event: str, args: tuple) -> bool:
-    """Whether an audit event is the opening for writing, or the renaming, of a file of the recipe or the feature store.
+    """Whether an audit event is the opening for writing, or the renaming, of a file of the recipe or the
+    feature store.
 
     The recipe is the current folder, the store lies below ``$XLT_CACHE``; both renames and locks of it count.
     """

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def perturb(wave: np.ndarray, speed: float) -> np.ndarray:
-    """``wave`` (N,) heard at ``speed``: round(N / speed) samples, tempo and pitch times ``speed``, as Kaldi's sox ``speed``.
+    """``wave`` (N,) heard at ``speed``: round(N / speed) samples, tempo and pitch times ``speed``, as Kaldi's
+    sox ``speed``.
 
     The same wave and speed give the same samples on every call; speed 1.0 gives the wave itself.
     """

@@ -1,8 +1,9 @@
-"""Corpus readers, one a file. A reader finds the utterances of one language; it neither decodes audio nor changes text.
+"""Corpus readers, one a file. A reader finds the utterances of one language; it neither decodes audio nor
+changes text.
 
-``read(cfg) -> Corpus``; DataError if the corpus cannot be had or lacks the language. ``recognise(place) -> bool``, in the same
-file: whether a folder or file is a corpus of this form; cheap, and it never raises. ``recipes`` alone reads no corpus: it joins
-what other recipes have made of theirs, ``unit(ctx) -> Unit``.
+``read(cfg) -> Corpus``; DataError if the corpus cannot be had or lacks the language. ``recognise(place) ->
+bool``, in the same file: whether a folder or file is a corpus of this form; cheap, and it never raises.
+``recipes`` alone reads no corpus: it joins what other recipes have made of theirs, ``unit(ctx) -> Unit``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from pathlib import Path
 class Utterance:
     """One clip with its text as the corpus gives it.
 
-    ``id`` starts with ``speaker``. ``start_s``/``end_s``: the part of ``audio`` that is meant, seconds; None = all.
-    ``content``: the same for all utterances that the corpus knows to say the same, also in other languages; the split
-    follows it. ``split``: train, dev or test where the corpus has its own split. ``tags``: what else is known, e.g.
-    ``{"accent": "scottish"}``; stage 1 writes it as ``utt2accent``. ``command``: a shell command that writes the audio to its
-    standard output; ``audio`` is then the folder that it is run in. ``channel``: the one that is meant, counted from 0; None =
-    all, averaged.
+    ``id`` starts with ``speaker``. ``start_s``/``end_s``: the part of ``audio`` that is meant, seconds; None
+    = all. ``content``: the same for all utterances that the corpus knows to say the same, also in other
+    languages; the split follows it. ``split``: train, dev or test where the corpus has its own split.
+    ``tags``: what else is known, e.g. ``{"accent": "scottish"}``; stage 1 writes it as ``utt2accent``.
+    ``command``: a shell command that writes the audio to its standard output; ``audio`` is then the folder
+    that it is run in. ``channel``: the one that is meant, counted from 0; None = all, averaged.
     """
 
     id: str
@@ -39,7 +40,9 @@ class Utterance:
 
 @dataclass
 class Corpus:
-    """What a reader found. ``left_out``: reason → ids of what it did not take; ``facts`` go into the report."""
+    """What a reader found. ``left_out``: reason → ids of what it did not take; ``facts`` go into the
+    report.
+    """
 
     name: str
     utterances: list[Utterance]

@@ -1,4 +1,6 @@
-"""Where a corpus is: a folder, a file, or an archive (.tar, .tar.gz, .zip …), which is unpacked once into the cache."""
+"""Where a corpus is: a folder, a file, or an archive (.tar, .tar.gz, .zip …), which is unpacked once into the
+cache.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def is_archive(path: Path) -> bool:
 
 
 def corpus_place(cfg: Config, expected: str) -> Path:
-    """What ``data.dir`` names, a folder or a file; an archive is unpacked. DataError if it is not set or not there."""
+    """What ``data.dir`` names, a folder or a file; an archive is unpacked. DataError if it is not set or not
+    there.
+    """
     if cfg.data.dir is None:
         raise DataError(f"data.dir: not set; the reader {cfg.data.reader} needs {expected}")
     place = Path(cfg.data.dir)
@@ -45,7 +49,9 @@ def corpus_place(cfg: Config, expected: str) -> Path:
 
 
 def unpacked(archive: Path, cfg: Config) -> Path:
-    """The folder with the files of ``archive``, in the cache; its only top folder, if it has one. DataError."""
+    """The folder with the files of ``archive``, in the cache; its only top folder, if it has one.
+    DataError.
+    """
     cache = cache_root(cfg.data.cache) / "unpacked"
     folder = cache / f"{_stem(archive)}-{_key(archive)}"
     with only_one(cache, archive.name):
@@ -59,8 +65,10 @@ def unpacked(archive: Path, cfg: Config) -> Path:
                     raise DataError(f"{archive}: holds no files; expected a corpus")
                 partial.rename(folder)
             except OSError as err:
-                raise DataError(f"{archive}: cannot be unpacked into {cache}: {err.strerror or err}; make room, or name another "
-                                "folder in data.cache or XLT_CACHE") from None
+                raise DataError(
+                    f"{archive}: cannot be unpacked into {cache}: {err.strerror or err}; make room, or name"
+                    " another folder in data.cache or XLT_CACHE"
+                ) from None
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
@@ -73,19 +81,27 @@ def nearest(place: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     for _ in range(3):
         if found := [folder for folder in level if wanted(folder)]:
             return found
-        level = [path for folder in level for path in sorted(folder.iterdir()) if path.is_dir()] if place.is_dir() else []
+        level = (
+            [path for folder in level for path in sorted(folder.iterdir()) if path.is_dir()]
+            if place.is_dir()
+            else []
+        )
     return []
 
 
 def listing(place: Path) -> list[str]:
-    """Paths, with ``/``, of the first few thousand files in a folder or an archive; of a file its name. Never raises."""
+    """Paths, with ``/``, of the first few thousand files in a folder or an archive; of a file its name. Never
+    raises.
+    """
     try:
         if place.is_dir():
             return list(itertools.islice(_files(place), _LISTED))
         if not is_archive(place):
             return [place.name] if place.is_file() else []
         with place.open("rb") as handle, contextlib.closing(_members(place, handle)) as members:
-            near = itertools.takewhile(lambda _: handle.tell() < _READ or place.suffix.lower() == ".zip", members)
+            near = itertools.takewhile(
+                lambda _: handle.tell() < _READ or place.suffix.lower() == ".zip", members
+            )
             return [name for name, _ in itertools.islice(near, _LISTED)]
     except (OSError, DataError, *_DAMAGE):
         return []
@@ -105,7 +121,7 @@ def _files(root: Path) -> Iterator[str]:
 
 def _stem(archive: Path) -> str:
     suffix = max((s for s in SUFFIXES if archive.name.lower().endswith(s)), key=len)
-    return archive.name[:-len(suffix)][:80]
+    return archive.name[: -len(suffix)][:80]
 
 
 def _key(archive: Path) -> str:
@@ -120,10 +136,15 @@ def _key(archive: Path) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> int:
-    """Write the files of ``archive`` below ``folder``; how many. DataError if it is damaged or would write elsewhere."""
+    """Write the files of ``archive`` below ``folder``; how many. DataError if it is damaged or would write
+    elsewhere.
+    """
     count = 0
     try:
-        with archive.open("rb") as handle, Progress("unpacking", round(archive.stat().st_size / 1e6), "MB") as bar:
+        with (
+            archive.open("rb") as handle,
+            Progress("unpacking", round(archive.stat().st_size / 1e6), "MB") as bar,
+        ):
             for name, source in _members(archive, handle):
                 path = folder / _safe(name, archive)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,15 +153,25 @@ def _unpack(archive: Path, folder: Path) -> int:
                 count += 1
                 bar.add(max(0, round(handle.tell() / 1e6) - bar.done))
     except _DAMAGE as err:
-        raise DataError(f"{archive}: damaged or cut short ({err or type(err).__name__}); fetch it again") from None
+        raise DataError(
+            f"{archive}: damaged or cut short ({err or type(err).__name__}); fetch it again"
+        ) from None
     return count
 
 
 def _safe(name: str, archive: Path) -> PurePosixPath:
     """``name`` as a path below the folder; DataError if it leads out of it."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")) or "\0" in name:
-        raise DataError(f"{archive}: has a file {name!r}, which would be written outside of its folder; do not use this archive")
+    if (
+        path.is_absolute()
+        or ".." in path.parts
+        or (path.parts and path.parts[0].endswith(":"))
+        or "\0" in name
+    ):
+        raise DataError(
+            f"{archive}: has a file {name!r}, which would be written outside of its folder; do not use this"
+            " archive"
+        )
     return path
 
 
@@ -157,18 +188,27 @@ def _tarred(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
     with tarfile.open(fileobj=handle, mode="r|*") as tar:
         for member in tar:
             if member.islnk() or member.issym():
-                raise DataError(f"{archive}: has a link, {member.name!r}; pack it again with the files themselves (tar -h)")
+                raise DataError(
+                    f"{archive}: has a link, {member.name!r}; pack it again with the files themselves"
+                    " (tar -h)"
+                )
             if member.isfile():
-                yield member.name.removeprefix("./"), tar.extractfile(member)  # tar -C FOLDER . begins names so
+                yield member.name.removeprefix("./"), tar.extractfile(
+                    member
+                )  # tar -C FOLDER . begins names so
 
 
 def _zipped(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
     with zipfile.ZipFile(handle) as pack:
         for info in pack.infolist():
             if stat.S_ISLNK(info.external_attr >> 16):
-                raise DataError(f"{archive}: has a link, {info.filename!r}; pack it again with the files themselves")
+                raise DataError(
+                    f"{archive}: has a link, {info.filename!r}; pack it again with the files themselves"
+                )
             if info.flag_bits & 1:
-                raise DataError(f"{archive}: is protected by a password; unpack it and name the folder in data.dir")
+                raise DataError(
+                    f"{archive}: is protected by a password; unpack it and name the folder in data.dir"
+                )
             if not info.is_dir():
                 with pack.open(info) as source:
                     yield _zip_name(info), source

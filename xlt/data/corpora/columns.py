@@ -1,4 +1,6 @@
-"""What the columns of somebody's table mean: by their names, in many languages, or by the setting data.columns."""
+"""What the columns of somebody's table mean: by their names, in many languages, or by the setting
+data.columns.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import unicodedata
 from xlt.core.errors import ConfigError, DataError
 
 _WORDS = {
-    "path": """path file audio wav filename filepath audiofile audiopath audiofilepath audiofilename wavfile
+    "path": (
+        """path file audio wav filename filepath audiofile audiopath audiofilepath audiofilename wavfile
         wavpath wavfilename wavname wavfilepath clip clippath clipname recording recordingfile sound
         soundfile mp3 flac media mediafile fitxer arxiu àudio gravació archivo audioarchivo
         archivodeaudio fichero grabación arquivo
@@ -20,8 +23,10 @@ _WORDS = {
         имяфайла аудио аудиофайл запись звук файлы αρχείο ήχος קובץ שמע ملف ملفصوتي صوت فایل پرونده صدا فائل
         آواز फ़ाइल फाइल ऑडियो ध्वनि ফাইল அடியோ ஒலி ፋይል ድምጽ ფაილი აუდიო 文件 文件名 音频 音频文件 语音 檔案 檔名
         音訊 ファイル ファイル名
-        音声 音声ファイル 파일 파일명 음성 오디오 ไฟล์ เสียง""",
-    "text": """text sentence transcript transcription transcripts transcriptions utterance words rawtext
+        音声 音声ファイル 파일 파일명 음성 오디오 ไฟล์ เสียง"""
+    ),
+    "text": (
+        """text sentence transcript transcription transcripts transcriptions utterance words rawtext
         rawtranscription texto frase oració transcripció oración oracion transcripción transcripcion enunciado transcrição
         transcricao sentença texte phrase énoncé enonce satz äußerung transkript transkription transkriptio
         tekst zin transcriptie mening setning sætning teksti lause virke zdanie transkrypcja věta veta
@@ -29,24 +34,37 @@ _WORDS = {
         matn matini maandishi sentensi nakala teks kalimat transkripsi vănbản câu rubutu jumla текст
         предложение транскрипция фраза расшифровка речення сказ мәтін κείμενο πρόταση απομαγνητοφώνηση טקסט
         משפט تעתיק نص النص جملة متن جمله متنخام جملہ पाठ वाक्य मजकूर বাক্য পাঠ உரை వాక్యం ጽሑፍ ዓረፍተነገር ტექსტი
-        წინადადება 文本 文字 句子 转写 转录 文字稿 轉寫 テキスト 文 文章 書き起こし 텍스트 문장 전사 ข้อความ ประโยค""",
-    "speaker": """speaker spk spkr speakerid spkid spkrid speakername clientid reader readerid voice voiceid talker
+        წინადადება 文本 文字 句子 转写 转录 文字稿 轉寫 テキスト 文 文章 書き起こし 텍스트 문장 전사 ข้อความ ประโยค"""
+    ),
+    "speaker": (
+        """speaker spk spkr speakerid spkid spkrid speakername clientid reader readerid voice voiceid talker
         participant parlant hablante locutor locutora informante falante locuteur locutrice sprecher sprecherin
         sprecherid spreker talare taler puhuja mówca mluvčí beszélő vorbitor konuşmacı konuşan danışan
         msemaji mzungumzaji penutur pembicara ngườinói диктор говорящий спикер дикторid мовець говорител
-        ομιλητής דובר متحدث المتحدث گوینده वक्ता বক্তা பேச்சாளர் ተናጋሪ მოსაუბრე 说话人 發言者 说话者 話者 화자 ผู้พูด""",
-    "split": """split set subset partition datasplit part conjunto partición particion partição division ensemble
-        teilmenge küme bölüm zbiór набор выборка 数据集 划分 分割 분할 مجموعة""",
-    "start": """start starttime starts startsec startseconds begin begintime onset offset tmin startms beginms
+        ομιλητής דובר متحدث المتحدث گوینده वक्ता বক্তা பேச்சாளர் ተናጋሪ მოსაუბრე 说话人 發言者 说话者 話者 화자 ผู้พูด"""
+    ),
+    "split": (
+        """split set subset partition datasplit part conjunto partición particion partição division ensemble
+        teilmenge küme bölüm zbiór набор выборка 数据集 划分 分割 분할 مجموعة"""
+    ),
+    "start": (
+        """start starttime starts startsec startseconds begin begintime onset offset tmin startms beginms
         onsetms inicio início début debut beginn anfang von başlangıç baslangic начало mwanzo mulai 开始 開始 시작
-        بداية शुरुआत""",
-    "end": """end endtime ends endsec endseconds stop stoptime tmax endms stopms fin fim ende bis bitiş bitis son
-        конец mwisho selesai 结束 終了 끝 نهاية अंत""",
-    "duration": """duration durationsec durationseconds dur durations durationms duración duração durée dauer süre
-        длительность 时长""",
-    "language": """language lang locale langid languageid langcode languagecode idioma lengua língua langue sprache
+        بداية शुरुआत"""
+    ),
+    "end": (
+        """end endtime ends endsec endseconds stop stoptime tmax endms stopms fin fim ende bis bitiş bitis son
+        конец mwisho selesai 结束 終了 끝 نهاية अंत"""
+    ),
+    "duration": (
+        """duration durationsec durationseconds dur durations durationms duración duração durée dauer süre
+        длительность 时长"""
+    ),
+    "language": (
+        """language lang locale langid languageid langcode languagecode idioma lengua língua langue sprache
         taal språk sprog kieli język jazyk nyelv limbă dil lugha bahasa язык мова γλώσσα שפה لغة اللغة زبان
-        भाषा ভাষা மொழி ቋንቋ ენა 语言 語言 言語 언어 ภาษา ngônngữ""",
+        भाषा ভাষা மொழி ቋንቋ ენა 语言 語言 言語 언어 ภาษา ngônngữ"""
+    ),
     "id": "id uttid utteranceid utt uid key segmentid clipid",
     "content": "content contentid promptid sentenceid textid",
 }
@@ -66,18 +84,27 @@ def check_setting(given: dict) -> None:
     for role, name in given.items():
         if role not in ROLES:
             close = difflib.get_close_matches(str(role), ROLES, n=1)
-            raise ConfigError(f"data.columns: there is no {role!r}; there are {', '.join(ROLES)}"
-                              + (f"; did you mean {close[0]}?" if close else ""))
-        if isinstance(name, bool) or not isinstance(name, str | int | None) or (isinstance(name, int) and name < 1):
-            raise ConfigError(f"data.columns: {role}: found {name!r}, expected a column's name, its number from 1 in a table "
-                              "without header, or null for none")
+            raise ConfigError(
+                f"data.columns: there is no {role!r}; there are {', '.join(ROLES)}"
+                + (f"; did you mean {close[0]}?" if close else "")
+            )
+        if (
+            isinstance(name, bool)
+            or not isinstance(name, str | int | None)
+            or (isinstance(name, int) and name < 1)
+        ):
+            raise ConfigError(
+                f"data.columns: {role}: found {name!r}, expected a column's name, its number from 1 in a"
+                " table without header, or null for none"
+            )
     numbers = [role for role, name in given.items() if isinstance(name, int)]
     if numbers and len(numbers) != sum(name is not None for name in given.values()):
         raise ConfigError("data.columns: has names and numbers; a table has a header, or it has none")
 
 
 def candidates(columns: list[str], given: dict, where: str) -> dict[str, list[str]]:
-    """``{role: columns that may have it}``: the one that ``given`` (data.columns) names, or those whose names say so.
+    """``{role: columns that may have it}``: the one that ``given`` (data.columns) names, or those whose names
+    say so.
 
     DataError if a column that is named is not there.
     """
@@ -93,7 +120,9 @@ def candidates(columns: list[str], given: dict, where: str) -> dict[str, list[st
     taken = {column for own in found.values() for column in own}
     for role in ROLES:
         if role not in found:
-            found[role] = [name for name in columns if name not in taken and _ROLE_OF.get(_plain(name)) == role]
+            found[role] = [
+                name for name in columns if name not in taken and _ROLE_OF.get(_plain(name)) == role
+            ]
     return found
 
 

@@ -1,4 +1,5 @@
-"""Mozilla Common Voice (CC0): ``cv-corpus-*/LOCALE/`` with validated, train, dev and test.tsv and clips/*.mp3, or its tarball.
+"""Mozilla Common Voice (CC0): ``cv-corpus-*/LOCALE/`` with validated, train, dev and test.tsv and
+clips/*.mp3, or its tarball.
 
 Since 2025 the tarballs come from Mozilla Data Collective, for which one registers; nothing is fetched here.
 """
@@ -27,8 +28,14 @@ from xlt.text.languages import Language
 SETS = ("train", "dev", "test")
 _EXPECTED = "a tarball of Common Voice, or its unpacked folder (LOCALE/ with validated.tsv and clips/)"
 _CLIP = re.compile(r"(.*/)?clips/common_voice_[^/]+\.mp3")
-_TAGS = {"accents": "accent", "accent": "accent", "gender": "gender", "age": "age", "variant": "variant",
-         "sentence_domain": "domain"}
+_TAGS = {
+    "accents": "accent",
+    "accent": "accent",
+    "gender": "gender",
+    "age": "age",
+    "variant": "variant",
+    "sentence_domain": "domain",
+}
 
 
 @dataclass(frozen=True)
@@ -45,14 +52,17 @@ def recognise(place: Path) -> bool:
     names = listing(place)
     folders = {os.path.dirname(name) for name in names}
     return any(_CLIP.fullmatch(name) for name in names) or any(
-        os.path.basename(name) == "validated.tsv" and f"{os.path.dirname(name)}/clips".lstrip("/") in folders for name in names)
+        os.path.basename(name) == "validated.tsv" and f"{os.path.dirname(name)}/clips".lstrip("/") in folders
+        for name in names
+    )
 
 
 def read(cfg: Config) -> Corpus:
-    """The validated clips of ``cfg.lang``: the official sets, with ``data.train_from: validated`` a larger train.
+    """The validated clips of ``cfg.lang``: the official sets, with ``data.train_from: validated`` a larger
+    train.
 
-    What is left out of train: clips whose speaker or sentence dev or test have. Where an official set is empty, as in small
-    languages, all validated clips are split by us.
+    What is left out of train: clips whose speaker or sentence dev or test have. Where an official set is
+    empty, as in small languages, all validated clips are split by us.
     """
     lang = languages.get(cfg.lang)
     folder = _locale(corpus_place(cfg, _EXPECTED), lang)
@@ -61,7 +71,9 @@ def read(cfg: Config) -> Corpus:
     corpus.facts["lines"] = {path.stem: _count(path) for path in sorted(folder.glob("*.tsv"))}
     parts = _sets(folder, cfg, lang, left_out)
     reported = _reported(folder / "reported.tsv")
-    corpus.facts["of reported sentences"] = sum(row.values.get("sentence", "").strip() in reported for _, row in parts)
+    corpus.facts["of reported sentences"] = sum(
+        row.values.get("sentence", "").strip() in reported for _, row in parts
+    )
     seen: set[str] = set()
     for split, row in parts:
         clip = folder / "clips" / row.clip
@@ -72,19 +84,27 @@ def read(cfg: Config) -> Corpus:
         if reason:
             left_out[reason].append(utt)
         else:
-            tags = {tag: value for column, tag in _TAGS.items() if (value := row.values.get(column, "").strip())}
+            tags = {
+                tag: value for column, tag in _TAGS.items() if (value := row.values.get(column, "").strip())
+            }
             words = row.values["sentence"]
-            corpus.utterances.append(Utterance(utt, speaker, lang.code, words, clip, utt, split=split, tags=tags))
+            corpus.utterances.append(
+                Utterance(utt, speaker, lang.code, words, clip, utt, split=split, tags=tags)
+            )
     if len(left_out["text without audio"]) == len(parts):
         first = f", first {parts[0][1].clip}" if parts else ""
-        raise DataError(f"{folder / 'clips'}: none of the {len(parts)} clips is there{first}; unpack the whole tarball")
+        raise DataError(
+            f"{folder / 'clips'}: none of the {len(parts)} clips is there{first}; unpack the whole tarball"
+        )
     corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
     return corpus
 
 
 def _locale(place: Path, lang: Language) -> Path:
     """The folder of the locale that is ``lang``, in ``place`` or at most two folders below; DataError."""
-    found = nearest(place, lambda folder: any((folder / table).is_file() for table in ("validated.tsv", "train.tsv")))
+    found = nearest(
+        place, lambda folder: any((folder / table).is_file() for table in ("validated.tsv", "train.tsv"))
+    )
     if not found:
         raise DataError(f"{place}: no validated.tsv or train.tsv in it; expected {_EXPECTED}")
     return folder_of(lang, {folder: _name(folder) for folder in found}, place)
@@ -95,21 +115,27 @@ def _name(folder: Path) -> str:
     for table in ("validated.tsv", "train.tsv"):
         if (folder / table).is_file():
             with (folder / table).open(encoding="utf-8-sig", errors="replace") as lines:
-                header, first = next(lines, "").rstrip("\n").split("\t"), next(lines, "").rstrip("\n").split("\t")
+                header, first = next(lines, "").rstrip("\n").split("\t"), next(lines, "").rstrip("\n").split(
+                    "\t"
+                )
             if "locale" in header and len(first) == len(header):
                 return first[header.index("locale")]
     return folder.name
 
 
 def _rows(path: Path) -> list[_Row]:
-    """The lines of a .tsv; none if there is no such file, or only a header. DataError if it has not the columns."""
+    """The lines of a .tsv; none if there is no such file, or only a header. DataError if it has not the
+    columns.
+    """
     if not _count(path):
         return []
     table = read_table(path, delimiter="\t", quoted=False)
     missing = {"client_id", "path", "sentence"} - set(table.columns)
     if missing:
-        raise DataError(f"{path}:1: no column {' or '.join(sorted(missing))}, expected client_id, path and sentence, as in "
-                        "Common Voice; another table is read with data.reader=table")
+        raise DataError(
+            f"{path}:1: no column {' or '.join(sorted(missing))}, expected client_id, path and sentence, as"
+            " in Common Voice; another table is read with data.reader=table"
+        )
     found = []
     for line, values in table.rows:
         clip = values["path"].strip()  # the first releases have no ending
@@ -129,10 +155,15 @@ def _reported(path: Path) -> set[str]:
     """Sentences that somebody has reported as wrong."""
     if not path.is_file():
         return set()
-    return {values.get("sentence", "").strip() for _, values in read_table(path, delimiter="\t", quoted=False).rows}
+    return {
+        values.get("sentence", "").strip()
+        for _, values in read_table(path, delimiter="\t", quoted=False).rows
+    }
 
 
-def _sets(folder: Path, cfg: Config, lang: Language, left_out: dict[str, list[str]]) -> list[tuple[str | None, _Row]]:
+def _sets(
+    folder: Path, cfg: Config, lang: Language, left_out: dict[str, list[str]]
+) -> list[tuple[str | None, _Row]]:
     """Which row is in which set, without what dev and test share with train; set None: split by us."""
     tables = {name: _rows(folder / f"{name}.tsv") for name in SETS}
     empty = [f"{name}.tsv" for name, rows in tables.items() if not rows]
@@ -169,7 +200,10 @@ def _once(rows: Iterable[_Row]) -> list[_Row]:
 
 def _why_not(row: _Row, clip: Path) -> str | None:
     """The reason to leave out a clip, or None."""
-    up, down = (int(value) if (value := row.values.get(key, "").strip()).isdigit() else 0 for key in ("up_votes", "down_votes"))
+    up, down = (
+        int(value) if (value := row.values.get(key, "").strip()).isdigit() else 0
+        for key in ("up_votes", "down_votes")
+    )
     if down and down >= up:
         return "voted down"
     if not row.values["sentence"].strip():

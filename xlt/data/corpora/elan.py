@@ -1,7 +1,7 @@
 """ELAN's ``.eaf`` files with their recordings: the annotations of one tier become utterances.
 
-The speaker is the tier's participant. Annotations that refer to others have the times of those; several that refer to the same
-one are its words, and are joined.
+The speaker is the tier's participant. Annotations that refer to others have the times of those; several that
+refer to the same one are its words, and are joined.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _SHOWN = 40  # tiers in an error
 
 @dataclass(frozen=True)
 class _Segment:
-    """An annotation: its tier, times (seconds, None where a slot has no time), the text, and the participant."""
+    """An annotation: its tier, times (seconds, None where a slot has no time), the text, and the
+    participant.
+    """
 
     tier: str
     start_s: float | None
@@ -48,7 +50,9 @@ def recognise(place: Path) -> bool:
 
 
 def read(cfg: Config) -> Corpus:
-    """The annotations of the tier ``data.tier`` of all .eaf files; those without text, times or recording are listed."""
+    """The annotations of the tier ``data.tier`` of all .eaf files; those without text, times or recording are
+    listed.
+    """
     place = corpus_place(cfg, _EXPECTED)
     below = place.rglob("*") if place.is_dir() else [place]
     files = sorted(p for p in below if p.suffix.lower() == ".eaf" and not p.name.startswith("."))
@@ -74,15 +78,37 @@ def read(cfg: Config) -> Corpus:
     lang, spans = languages.get(cfg.lang).code, []
     for path, _, _, segment in found:
         inside = path.relative_to(root).with_suffix("").as_posix()
-        spans.append((speakers[segment.speaker or path.stem], f"{inside}-{span(segment.start_s, segment.end_s)}", segment.tier))
+        spans.append((
+            speakers[segment.speaker or path.stem],
+            f"{inside}-{span(segment.start_s, segment.end_s)}",
+            segment.tier,
+        ))
     ids = utterance_ids(spans)
-    corpus = Corpus("ELAN", [], dict(left_out), {"licence": "your own", "files": len(files),
-                                                 "tiers": sorted({tier for own in tiers.values() for tier in own})})
+    corpus = Corpus(
+        "ELAN",
+        [],
+        dict(left_out),
+        {
+            "licence": "your own",
+            "files": len(files),
+            "tiers": sorted({tier for own in tiers.values() for tier in own}),
+        },
+    )
     if not all(segment.speaker for *_, segment in found):
         corpus.facts["speakers"] = "tiers without a participant: one speaker a file"
     for name, (speaker, _, _), (_, recording, origin_s, segment) in zip(ids, spans, found, strict=True):
-        corpus.utterances.append(Utterance(name, speaker, lang, segment.text, recording, name, segment.start_s + origin_s,
-                                           segment.end_s + origin_s))
+        corpus.utterances.append(
+            Utterance(
+                name,
+                speaker,
+                lang,
+                segment.text,
+                recording,
+                name,
+                segment.start_s + origin_s,
+                segment.end_s + origin_s,
+            )
+        )
     return corpus
 
 
@@ -93,13 +119,17 @@ def _parsed(path: Path) -> Eaf:
     try:
         root = xml.etree.ElementTree.parse(path).getroot()
     except xml.etree.ElementTree.ParseError as err:
-        raise DataError(f"{path}:{err.position[0]}: not valid XML ({err}); open and save it in ELAN") from None
+        raise DataError(
+            f"{path}:{err.position[0]}: not valid XML ({err}); open and save it in ELAN"
+        ) from None
     if root.tag != "ANNOTATION_DOCUMENT":
         raise DataError(f"{path}: a document of the kind {root.tag}, expected ELAN's ANNOTATION_DOCUMENT")
     try:
         return Eaf(str(path), suppress_version_warning=True)
     except (KeyError, IndexError, ValueError, TypeError, AttributeError) as err:
-        raise DataError(f"{path}: not a complete ELAN file ({type(err).__name__}: {err}); open and save it in ELAN") from None
+        raise DataError(
+            f"{path}: not a complete ELAN file ({type(err).__name__}: {err}); open and save it in ELAN"
+        ) from None
 
 
 def _segments(eaf: Eaf, tier: str, path: Path) -> Iterator[_Segment]:
@@ -123,7 +153,9 @@ def _aligned(eaf: Eaf, name: str, path: Path) -> str:
     while name not in eaf.tiers[eaf.annotations[name]][0]:
         above = eaf.tiers[eaf.annotations[name]][1][name][0]
         if above not in eaf.annotations or above in seen:
-            raise DataError(f"{path}: annotation {name} refers to {above}, which is not there; open and save it in ELAN")
+            raise DataError(
+                f"{path}: annotation {name} refers to {above}, which is not there; open and save it in ELAN"
+            )
         seen.add(above)
         name = above
     return name
@@ -147,27 +179,39 @@ def _tiers(eaf: Eaf, path: Path) -> dict[str, list[str]]:
     return {tier: own for tier, own in texts.items() if own}
 
 
-def _chosen(texts: dict[Path, dict[str, list[str]]], setting: str | list | None, place: Path) -> dict[Path, list[str]]:
-    """The tiers to read of each file: those that ``setting`` names, or the only one. DataError that lists all otherwise."""
+def _chosen(
+    texts: dict[Path, dict[str, list[str]]], setting: str | list | None, place: Path
+) -> dict[Path, list[str]]:
+    """The tiers to read of each file: those that ``setting`` names, or the only one. DataError that lists all
+    otherwise.
+    """
     count: dict[str, int] = defaultdict(int)
     example: dict[str, str] = {}
     for own in texts.values():
         for tier, lines in own.items():
             count[tier] += len(lines)
             example.setdefault(tier, lines[0])
-    shown = "\n".join(f"  {tier!r}: {count[tier]} annotations, e.g. {example[tier][:60]!r}" for tier in sorted(count)[:_SHOWN])
+    shown = "\n".join(
+        f"  {tier!r}: {count[tier]} annotations, e.g. {example[tier][:60]!r}"
+        for tier in sorted(count)[:_SHOWN]
+    )
     if not count:
         raise DataError(f"{place}: no tier of its {len(texts)} .eaf files has text")
     patterns = [setting] if isinstance(setting, str) else setting
     if patterns is None:
         if len(count) > 1:
-            raise DataError(f"data.tier: not set, and {place} has {len(count)} tiers; name the one with the texts (or several: "
-                            f"data.tier='tx@*', data.tier=[A, B]):\n{shown}")
+            raise DataError(
+                f"data.tier: not set, and {place} has {len(count)} tiers; name the one with the texts (or"
+                f" several: data.tier='tx@*', data.tier=[A, B]):\n{shown}"
+            )
         patterns = list(count)
     wrong = [pattern for pattern in patterns if not any(_fits(tier, pattern) for tier in count)]
     if wrong:
         raise DataError(f"data.tier: no tier {wrong[0]!r} with text in {place}; there are:\n{shown}")
-    return {path: [tier for tier in own if any(_fits(tier, pattern) for pattern in patterns)] for path, own in texts.items()}
+    return {
+        path: [tier for tier in own if any(_fits(tier, pattern) for pattern in patterns)]
+        for path, own in texts.items()
+    }
 
 
 def _fits(tier: str, pattern: object) -> bool:
@@ -177,12 +221,17 @@ def _fits(tier: str, pattern: object) -> bool:
 def _recording(eaf: Eaf, path: Path, sounds: Sounds) -> tuple[Path | None, float]:
     """The sound file of a document, and the second of it at which the annotations' time begins.
 
-    Tried are the links as they are, their names beside the document and below the folder, and a sound file of the document's
-    own name: files are moved, and their links stay. A film is taken only where there is nothing else.
+    Tried are the links as they are, their names beside the document and below the folder, and a sound file of
+    the document's own name: files are moved, and their links stay. A film is taken only where there is
+    nothing else.
     """
     found: list[tuple[Path, float]] = []
     for media in eaf.media_descriptors:
-        links = [unquote(link.strip()) for key in ("RELATIVE_MEDIA_URL", "MEDIA_URL") if (link := media.get(key, "").strip())]
+        links = [
+            unquote(link.strip())
+            for key in ("RELATIVE_MEDIA_URL", "MEDIA_URL")
+            if (link := media.get(key, "").strip())
+        ]
         names = [link.removeprefix("file://").removeprefix("file:").replace("\\", "/") for link in links]
         beside = [path.parent / name for name in names] + [path.parent / Path(name).name for name in names]
         below = [hits[0] for name in names if len(hits := sounds.find(Path(name).name)) == 1]
@@ -210,5 +259,7 @@ def _nothing(place: Path, left_out: dict[str, list[str]], documents: dict[Path, 
         return f"{place}: no annotation can be used: {counts}"
     path, eaf = next(iter(documents.items()))
     links = [media.get("MEDIA_URL") or media.get("RELATIVE_MEDIA_URL") for media in eaf.media_descriptors]
-    return (f"{path}: its recording is not there: {', '.join(map(str, links)) or 'it links none'}; put it beside the .eaf file, "
-            "under its name")
+    return (
+        f"{path}: its recording is not there: {', '.join(map(str, links)) or 'it links none'}; put it beside"
+        " the .eaf file, under its name"
+    )

@@ -1,7 +1,8 @@
 """FLEURS (CC-BY-4.0): sentences of Wikipedia in 102 languages, in the release's layout.
 
-``LL_RR/{train,dev,test}.tsv`` (no header: id, file, raw transcription, transcription, its characters, samples, gender) with
-``LL_RR/audio/{train,dev,test}/*.wav`` or ``audio/{train,dev,test}.tar.gz``, as on the hub below ``data/``; or ``LL_RR.tar.gz``.
+``LL_RR/{train,dev,test}.tsv`` (no header: id, file, raw transcription, transcription, its characters,
+samples, gender) with ``LL_RR/audio/{train,dev,test}/*.wav`` or ``audio/{train,dev,test}.tar.gz``, as on the
+hub below ``data/``; or ``LL_RR.tar.gz``.
 """
 
 from __future__ import annotations
@@ -28,20 +29,32 @@ _CLIP = re.compile(r"(.+/)?[a-z]{2,3}_[^/]+/audio/(train|dev|test)/\d+\.wav")
 
 
 def recognise(place: Path) -> bool:
-    """Whether ``place`` has train.tsv, dev.tsv or test.tsv beside audio/train … or audio/train.tar.gz …; or is such a tarball."""
+    """Whether ``place`` has train.tsv, dev.tsv or test.tsv beside audio/train … or audio/train.tar.gz …; or
+    is such a tarball.
+    """
     names = listing(place)
-    if any(_CLIP.fullmatch(name) for name in names):  # in a tarball the tables may stand behind thousands of clips
+    if any(
+        _CLIP.fullmatch(name) for name in names
+    ):  # in a tarball the tables may stand behind thousands of clips
         return True
-    tables = {os.path.splitext(name)[0] for name in names if os.path.basename(name) in {f"{part}.tsv" for part in SETS}}
+    tables = {
+        os.path.splitext(name)[0]
+        for name in names
+        if os.path.basename(name) in {f"{part}.tsv" for part in SETS}
+    }
     audio = {f"{os.path.dirname(table)}/audio/{os.path.basename(table)}".lstrip("/") for table in tables}
     return any(name.removesuffix(".tar.gz") in audio or os.path.dirname(name) in audio for name in names)
 
 
 def read(cfg: Config) -> Corpus:
-    """The three sets of ``cfg.lang``. Speakers are not named; those of train are others than those of dev and test."""
+    """The three sets of ``cfg.lang``. Speakers are not named; those of train are others than those of dev and
+    test.
+    """
     lang = languages.get(cfg.lang)
     folder = _language(corpus_place(cfg, _EXPECTED), lang)
-    corpus = Corpus(f"FLEURS {folder.name}", [], {}, {"licence": "CC-BY-4.0", "speakers": "not named; one a set"})
+    corpus = Corpus(
+        f"FLEURS {folder.name}", [], {}, {"licence": "CC-BY-4.0", "speakers": "not named; one a set"}
+    )
     left_out: dict[str, list[str]] = defaultdict(list)
     for part in SETS:
         if not (folder / f"{part}.tsv").is_file():
@@ -52,20 +65,27 @@ def read(cfg: Config) -> Corpus:
 
 
 def _language(place: Path, lang: Language) -> Path:
-    """The folder of ``lang`` in ``place`` or at most two folders below, as in a clone of the hub's repository. DataError."""
+    """The folder of ``lang`` in ``place`` or at most two folders below, as in a clone of the hub's
+    repository. DataError.
+    """
     found = nearest(place, lambda folder: any((folder / f"{part}.tsv").is_file() for part in SETS))
     if not found:
         raise DataError(f"{place}: no train.tsv, dev.tsv or test.tsv in it; expected {_EXPECTED}")
     return folder_of(lang, {folder: folder.name for folder in found}, place)
 
 
-def _read_set(folder: Path, part: str, lang: Language, cfg: Config, corpus: Corpus, left_out: dict[str, list[str]]) -> None:
+def _read_set(
+    folder: Path, part: str, lang: Language, cfg: Config, corpus: Corpus, left_out: dict[str, list[str]]
+) -> None:
     audio = next((path for path in (folder / "audio" / part, folder / part) if path.is_dir()), None)
     if audio is None:
         packed = [folder / "audio" / f"{part}{suffix}" for suffix in (".tar.gz", ".tar", ".zip")]
         audio = next((unpacked(path, cfg) for path in packed if is_archive(path)), None)
     if audio is None:
-        raise DataError(f"{folder / 'audio' / part}: no such folder, nor {part}.tar.gz; fetch the audio of {folder.name}, too")
+        raise DataError(
+            f"{folder / 'audio' / part}: no such folder, nor {part}.tar.gz; fetch the audio of"
+            f" {folder.name}, too"
+        )
     sounds = Sounds(audio)
     table = folder / f"{part}.tsv"
     speaker = f"fleurs_{lang.iso}_{part}"
@@ -86,7 +106,11 @@ def _read_set(folder: Path, part: str, lang: Language, cfg: Config, corpus: Corp
         else:
             tags = {"gender": gender.strip().lower()} if gender.strip() else {}
             said = f"fleurs_{sentence}"  # the same in all languages
-            corpus.utterances.append(Utterance(name, speaker, lang.code, raw, hits[0], said, split=part, tags=tags))
+            corpus.utterances.append(
+                Utterance(name, speaker, lang.code, raw, hits[0], said, split=part, tags=tags)
+            )
     if lines and not any(utt.split == part for utt in corpus.utterances):
-        raise DataError(f"{table}: none of its {len(lines)} lines has text and audio: the clips are not below {audio} "
-                        f"({sounds.count} sound files), or the file is not a table of FLEURS")
+        raise DataError(
+            f"{table}: none of its {len(lines)} lines has text and audio: the clips are not below {audio} "
+            f"({sounds.count} sound files), or the file is not a table of FLEURS"
+        )

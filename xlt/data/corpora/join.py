@@ -1,4 +1,5 @@
-"""Several corpora of one language as one: ``data.parts``, each with its reader and place. Ids, texts and splits stay theirs.
+"""Several corpora of one language as one: ``data.parts``, each with its reader and place. Ids, texts and
+splits stay theirs.
 
 Each utterance gets the tag ``corpus``, the name of its reader, so that scores are sliced by it.
 """
@@ -14,34 +15,52 @@ from xlt.core.registry import READERS
 from xlt.data.corpora import Corpus, Utterance
 
 # settings of the whole recipe, which a part cannot have for itself
-_WHOLE = ("cache", "normaliser", "train_minutes", "min_dur_s", "max_dur_s", "max_chars_per_s", "min_chars_per_s", "parts",
-          "sources")
+_WHOLE = (
+    "cache",
+    "normaliser",
+    "train_minutes",
+    "min_dur_s",
+    "max_dur_s",
+    "max_chars_per_s",
+    "min_chars_per_s",
+    "parts",
+    "sources",
+)
 
 
 def parts(cfg: Config) -> dict[str, Config]:
-    """The settings of each part by its name: that of its reader, with a number from the second of the same reader on.
+    """The settings of each part by its name: that of its reader, with a number from the second of the same
+    reader on.
 
     ConfigError unless ``data.parts`` lists corpora.
     """
     given = cfg.data.parts
     if not given or not all(isinstance(part, dict) and isinstance(part.get("reader"), str) for part in given):
-        raise ConfigError(f"data.parts: found {given!r}, expected corpora such as [{{reader: commonvoice, dir: cv/sw}}, "
-                          "{reader: fleurs, dir: fleurs/sw_ke}]")
+        raise ConfigError(
+            f"data.parts: found {given!r}, expected corpora such as [{{reader: commonvoice, dir: cv/sw}}, "
+            "{reader: fleurs, dir: fleurs/sw_ke}]"
+        )
     found: dict[str, Config] = {}
     for number, part in enumerate(given, 1):
         where = f"data.parts, part {number}"
         for key, value in part.items():
             check_setting(f"data.{key}", value, where)
             if key in _WHOLE or (key == "reader" and value in ("join", "recipes")):
-                raise ConfigError(f"{where}: {key}: {value} is not for a part; set it in data, or leave it out")
+                raise ConfigError(
+                    f"{where}: {key}: {value} is not for a part; set it in data, or leave it out"
+                )
         same = sum(other["reader"] == part["reader"] for other in given[:number])
         own = dataclasses.replace(cfg.data, parts=None, dir=None, archive=None)
-        found[part["reader"] + (str(same) if same > 1 else "")] = dataclasses.replace(cfg, data=dataclasses.replace(own, **part))
+        found[part["reader"] + (str(same) if same > 1 else "")] = dataclasses.replace(
+            cfg, data=dataclasses.replace(own, **part)
+        )
     return found
 
 
 def read(cfg: Config) -> Corpus:
-    """The utterances of all parts; DataError if an id stands in two, or some have a split of their own and others none."""
+    """The utterances of all parts; DataError if an id stands in two, or some have a split of their own and
+    others none.
+    """
     whole = Corpus("", [], defaultdict(list))
     owner: dict[str, str] = {}
     split: dict[str, bool] = {}
@@ -53,7 +72,10 @@ def read(cfg: Config) -> Corpus:
             raise
         for utt in corpus.utterances:
             if utt.id in owner:
-                raise DataError(f"data.parts: utterance {utt.id!r} stands in {owner[utt.id]} and in {name}; leave one part out")
+                raise DataError(
+                    f"data.parts: utterance {utt.id!r} stands in {owner[utt.id]} and in {name}; leave one"
+                    " part out"
+                )
             owner[utt.id] = name
             split[name] = utt.split is not None
             whole.utterances.append(_tagged(utt, name))
@@ -63,8 +85,10 @@ def read(cfg: Config) -> Corpus:
         whole.name += (" + " if whole.name else "") + corpus.name
     if len(set(split.values())) > 1:
         own, none = (sorted(name for name in split if split[name] is kind) for kind in (True, False))
-        raise DataError(f"data.parts: {', '.join(own)} has train, dev and test of its own, and {', '.join(none)} has not; give "
-                        "the latter a split (the reader table takes a column split), or leave it out")
+        raise DataError(
+            f"data.parts: {', '.join(own)} has train, dev and test of its own, and {', '.join(none)} has not;"
+            " give the latter a split (the reader table takes a column split), or leave it out"
+        )
     return whole
 
 

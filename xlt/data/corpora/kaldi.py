@@ -1,6 +1,7 @@
 """A Kaldi data directory, or a folder with train/, dev/ and test/ that are ones; their split is then kept.
 
-Its wav.scp may have commands (``sph2pipe -f wav a.sph |``), which are run only if ``data.allow_pipes`` says so.
+Its wav.scp may have commands (``sph2pipe -f wav a.sph |``), which are run only if ``data.allow_pipes`` says
+so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from xlt.formats.tables import read_table
 from xlt.text import languages
 
 SETS = {"train": "train", "dev": "dev", "valid": "dev", "test": "test"}
-_EXPECTED = "a Kaldi data directory (wav.scp, text, utt2spk), or a folder with train/, dev/ and test/ that are ones"
+_EXPECTED = (
+    "a Kaldi data directory (wav.scp, text, utt2spk), or a folder with train/, dev/ and test/ that are ones"
+)
 
 
 class _Source(NamedTuple):
@@ -45,8 +48,12 @@ def read(cfg: Config) -> Corpus:
     lang = languages.get(cfg.lang).code
     parts = {SETS[name]: root / name for name in SETS if (root / name / "wav.scp").exists()}
     if parts and set(parts) != {"train", "dev", "test"}:
-        raise DataError(f"{root}: has {', '.join(sorted(parts))}, expected train, dev and test, or wav.scp right there")
-    corpus = Corpus("kaldi", [], {"audio without text": [], "text without audio": []}, {"licence": "your own"})
+        raise DataError(
+            f"{root}: has {', '.join(sorted(parts))}, expected train, dev and test, or wav.scp right there"
+        )
+    corpus = Corpus(
+        "kaldi", [], {"audio without text": [], "text without audio": []}, {"licence": "your own"}
+    )
     for name, folder in parts.items() or [(None, root)]:
         _read_dir(folder, name, lang, corpus, cfg.data.allow_pipes)
     seen: set[str] = set()
@@ -61,24 +68,37 @@ def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus, pipes:
     text, utt2spk = (read_table(folder / name) for name in ("text", "utt2spk"))
     audio = _sources(folder, pipes)
     tags = {name.removeprefix("utt2"): read_table(folder / name) for name in tag_tables(folder)}
-    segments = _segments(folder, audio) if (folder / "segments").exists() else {key: (key, None, None) for key in audio}
+    segments = (
+        _segments(folder, audio)
+        if (folder / "segments").exists()
+        else {key: (key, None, None) for key in audio}
+    )
     corpus.left_out["audio without text"] += [utt for utt in segments if utt not in text]
     corpus.left_out["text without audio"] += [utt for utt in text if utt not in segments]
     for utt, (recording, start_s, end_s) in segments.items():
         if utt not in text:
             continue
         if utt not in utt2spk:
-            raise DataError(f"{folder / 'utt2spk'}: utterance {utt!r} of text is missing; give each a speaker")
+            raise DataError(
+                f"{folder / 'utt2spk'}: utterance {utt!r} of text is missing; give each a speaker"
+            )
         speaker = utt2spk[utt]
-        name = utt if utt.startswith(speaker) else f"{speaker}-{utt}"  # Kaldi sorts by speaker only if ids start so
+        name = (
+            utt if utt.startswith(speaker) else f"{speaker}-{utt}"
+        )  # Kaldi sorts by speaker only if ids start so
         own = {tag: table[utt] for tag, table in tags.items() if utt in table}
         source = audio[recording]
         corpus.utterances.append(
-            Utterance(name, speaker, lang, text[utt], source.path, name, start_s, end_s, split, own, source.command))
+            Utterance(
+                name, speaker, lang, text[utt], source.path, name, start_s, end_s, split, own, source.command
+            )
+        )
 
 
 def _sources(folder: Path, pipes: bool) -> dict[str, _Source]:
-    """Files and commands of wav.scp; DataError if there are commands and ``pipes``, the setting, does not allow them."""
+    """Files and commands of wav.scp; DataError if there are commands and ``pipes``, the setting, does not
+    allow them.
+    """
     scp, found = folder / "wav.scp", {}
     for number, (key, value) in enumerate(read_table(scp).items(), 1):
         if not value.endswith("|"):
@@ -87,9 +107,11 @@ def _sources(folder: Path, pipes: bool) -> dict[str, _Source]:
             command = value.removesuffix("|").strip()
             found[key] = _Source(base(folder, *_words(command, f"{scp}:{number}")), command)
         else:
-            raise DataError(f"{scp}:{number}: {key!r} is a command (it ends in '|'): {value[:200]!r}. Commands can do all that "
-                            "you can do, so none is run unasked: read them, then set data.allow_pipes=true; or write their "
-                            "output to files and name those")
+            raise DataError(
+                f"{scp}:{number}: {key!r} is a command (it ends in '|'): {value[:200]!r}. Commands can do all"
+                " that you can do, so none is run unasked: read them, then set data.allow_pipes=true; or"
+                " write their output to files and name those"
+            )
     commands = [source.command for source in found.values() if source.command]
     if commands:
         say(f"  data.allow_pipes: runs {len(commands)} commands of {scp}, first: {commands[0]}")
@@ -100,11 +122,15 @@ def _words(command: str, where: str) -> list[str]:
     try:
         return shlex.split(command)
     except ValueError as err:
-        raise DataError(f"{where}: {command!r}: not a command that a shell can read ({err}); mend its quotes") from None
+        raise DataError(
+            f"{where}: {command!r}: not a command that a shell can read ({err}); mend its quotes"
+        ) from None
 
 
 def base(folder: Path, *words: str) -> Path:
-    """Where relative paths among ``words`` count from: where Kaldi was run, which is here, the folder, or one above it."""
+    """Where relative paths among ``words`` count from: where Kaldi was run, which is here, the folder, or one
+    above it.
+    """
     for base in (Path("."), folder, *folder.absolute().parents):
         if any((base / word).is_file() for word in words if not os.path.isabs(word)):
             return base
@@ -119,7 +145,9 @@ def _segments(folder: Path, audio: dict[str, _Source]) -> dict[str, tuple[str, f
             recording, start, end = value.split()
             start_s, end_s = float(start), float(end)
         except ValueError:
-            raise DataError(f"{path}:{number}: found {value!r}, expected RECORDING START END (seconds)") from None
+            raise DataError(
+                f"{path}:{number}: found {value!r}, expected RECORDING START END (seconds)"
+            ) from None
         if recording not in audio:
             raise DataError(f"{path}:{number}: recording {recording!r} is not in wav.scp")
         if not 0 <= start_s < end_s:

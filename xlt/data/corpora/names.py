@@ -1,4 +1,6 @@
-"""Ids of speakers and utterances, names of sets and of languages: what readers make of the words that a corpus has."""
+"""Ids of speakers and utterances, names of sets and of languages: what readers make of the words that a
+corpus has.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,13 @@ from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.text.languages import LANGUAGES, Language, names_of
 
-_SETS = {"train": "train training trn tr entrenamiento entraînement entrainement treino addestramento eğitim обучение",
-         "dev": "dev development devel valid validation val validacion validación validação doğrulama валидация",
-         "test": "test tst testing eval evaluation prueba teste тест"}
+_SETS = {
+    "train": (
+        "train training trn tr entrenamiento entraînement entrainement treino addestramento eğitim обучение"
+    ),
+    "dev": "dev development devel valid validation val validacion validación validação doğrulama валидация",
+    "test": "test tst testing eval evaluation prueba teste тест",
+}
 SET_OF = {word: name for name, words in _SETS.items() for word in words.split()}
 UNNAMED = "unnamed"
 _REGION_OF = {"cmn_Hans": "zh-cn", "cmn_Hant": "zh-tw"}  # corpora name a place where we name a script
@@ -26,19 +32,25 @@ def _cut(name: str) -> str:
     raw = name.encode("utf-8")
     if len(raw) <= _LONGEST:
         return name
-    return raw[:_LONGEST - 9].decode("utf-8", "ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
+    return raw[: _LONGEST - 9].decode("utf-8", "ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
 
 
 def clean(name: str) -> str:
     """``name`` as a part of an id: NFC, without spaces, slashes and controls."""
     text = unicodedata.normalize("NFC", name.strip())
-    return _cut("".join("_" if c in "/\\" or c.isspace() or unicodedata.category(c) in ("Cc", "Cs") else c for c in text))
+    return _cut(
+        "".join(
+            "_" if c in "/\\" or c.isspace() or unicodedata.category(c) in ("Cc", "Cs") else c for c in text
+        )
+    )
 
 
 def speaker_ids(names: Iterable[str]) -> dict[str, str]:
-    """An id for each name. In none is a character up to ``-``: so ids ``SPEAKER-…`` sort like their speakers, as Kaldi needs it.
+    """An id for each name. In none is a character up to ``-``: so ids ``SPEAKER-…`` sort like their speakers,
+    as Kaldi needs it.
 
-    Names that differ keep ids that differ, but for spaces around them and the form of their accents; no name is ``unnamed``.
+    Names that differ keep ids that differ, but for spaces around them and the form of their accents; no name
+    is ``unnamed``.
     """
     found: dict[str, str] = {}
     taken: dict[str, str] = {}
@@ -52,10 +64,12 @@ def speaker_ids(names: Iterable[str]) -> dict[str, str]:
 
 
 def utterance_ids(wanted: Iterable[tuple[str, str, str]]) -> list[str]:
-    """``SPEAKER-NAME`` of each (speaker's id, name, place), or the name if it begins so; where several would be alike, the place
-    (e.g. a row) is added."""
-    wanted = [(clean(name) if clean(name).startswith(f"{speaker}-") else f"{speaker}-{clean(name)}", place)
-              for speaker, name, place in wanted]
+    """``SPEAKER-NAME`` of each (speaker's id, name, place), or the name if it begins so; where several would
+    be alike, the place (e.g. a row) is added."""
+    wanted = [
+        (clean(name) if clean(name).startswith(f"{speaker}-") else f"{speaker}-{clean(name)}", place)
+        for speaker, name, place in wanted
+    ]
     count = Counter(name for name, _ in wanted)
     return [name if count[name] == 1 else f"{name}-{clean(place)}" for name, place in wanted]
 
@@ -66,7 +80,9 @@ def span(start_s: float, end_s: float) -> str:
 
 
 def names_language(word: str, lang: Language) -> bool:
-    """Whether ``word`` names ``lang``: its code, ISO code or English name, also with a region: ``swh``, ``sw``, ``sw-KE``."""
+    """Whether ``word`` names ``lang``: its code, ISO code or English name, also with a region: ``swh``,
+    ``sw``, ``sw-KE``.
+    """
     word = word.strip().casefold().replace("_", "-")
     first, *rest = word.split("-")
     if first not in {*names_of(lang.iso), lang.iso1} - {""}:
@@ -76,9 +92,13 @@ def names_language(word: str, lang: Language) -> bool:
 
 
 def folder_of(lang: Language, found: dict[Path, str], place: Path) -> Path:
-    """The folder of ``lang`` among those ``found`` in ``place``, each with the word that names its language. DataError."""
+    """The folder of ``lang`` among those ``found`` in ``place``, each with the word that names its language.
+    DataError.
+    """
     own = [folder for folder, word in found.items() if names_language(word, lang)]
-    exact = [folder for folder in own if found[folder].casefold().replace("_", "-") == _REGION_OF.get(lang.code)]
+    exact = [
+        folder for folder in own if found[folder].casefold().replace("_", "-") == _REGION_OF.get(lang.code)
+    ]
     own = exact or own
     if len(own) == 1:
         return own[0]
@@ -88,4 +108,6 @@ def folder_of(lang: Language, found: dict[Path, str], place: Path) -> Path:
     if len(found) == 1 and not any(names_language(words, other) for other in LANGUAGES.values()):
         say(f"  note: takes {words}, a name that is not in the table of languages, as {lang.code}")
         return next(iter(found))
-    raise DataError(f"{place}: has no {lang.name} ({lang.code}), but {words}; set lang, or name the folder in data.dir")
+    raise DataError(
+        f"{place}: has no {lang.name} ({lang.code}), but {words}; set lang, or name the folder in data.dir"
+    )

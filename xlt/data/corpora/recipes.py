@@ -1,8 +1,8 @@
 """Several recipes as one: their finished data/all put together; no clip is decoded or copied again.
 
-Utterance ids, speakers, texts, split and content stay those of the sources, and each source keeps its own settings. Only where
-an utterance id stands in two sources does every id get its language in front. Where a source's data/all is missing or out of
-date, its stage 1 is run there first.
+Utterance ids, speakers, texts, split and content stay those of the sources, and each source keeps its own
+settings. Only where an utterance id stands in two sources does every id get its language in front. Where a
+source's data/all is missing or out of date, its stage 1 is run there first.
 """
 
 from __future__ import annotations
@@ -26,14 +26,32 @@ from xlt.formats.tables import read_table, spk2utt, write_table
 from xlt.text import languages
 
 _JOINED = (*TABLES, "utt2content", "utt2split")
-_THEIRS = ("normaliser", "columns", "tier", "allow_pipes", "train_from", "split", "parts", "splits", "min_dur_s", "max_dur_s",
-           "max_chars_per_s", "min_chars_per_s")  # settings of a source alone
-_PASSED_ON = ("dir", "archive", "cache")  # where the corpus is: given with data.reader=recipes, they hold for every source
+_THEIRS = (
+    "normaliser",
+    "columns",
+    "tier",
+    "allow_pipes",
+    "train_from",
+    "split",
+    "parts",
+    "splits",
+    "min_dur_s",
+    "max_dur_s",
+    "max_chars_per_s",
+    "min_chars_per_s",
+)  # settings of a source alone
+_PASSED_ON = (
+    "dir",
+    "archive",
+    "cache",
+)  # where the corpus is: given with data.reader=recipes, they hold for every source
 
 
 @dataclass(frozen=True)
 class Source:
-    """A recipe whose data are joined. ``name``: its directory as data.sources has it; ``cfg``: its own settings."""
+    """A recipe whose data are joined. ``name``: its directory as data.sources has it; ``cfg``: its own
+    settings.
+    """
 
     name: str
     cfg: Config
@@ -44,43 +62,65 @@ class Source:
 
 
 def sources(cfg: Config) -> list[Source]:
-    """The recipes that ``data.sources`` names, seen from the present directory; ConfigError if they cannot be joined."""
+    """The recipes that ``data.sources`` names, seen from the present directory; ConfigError if they cannot be
+    joined.
+    """
     names = cfg.data.sources
     if not names or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"data.sources: found {names!r}, expected directories of recipes, such as [../fra, ../spa]")
+        raise ConfigError(
+            f"data.sources: found {names!r}, expected directories of recipes, such as [../fra, ../spa]"
+        )
     if cfg.lang != languages.MULTIPLE:
-        raise ConfigError(f"lang: found {cfg.lang}, expected {languages.MULTIPLE} (several languages) with "
-                          "data.reader=recipes")
+        raise ConfigError(
+            f"lang: found {cfg.lang}, expected {languages.MULTIPLE} (several languages) with "
+            "data.reader=recipes"
+        )
     base = read_yaml(CONF_DIR / "base.yaml")
     for key in _THEIRS:
         if getattr(cfg.data, key) != base[f"data.{key}"][0]:
-            raise ConfigError(f"data.{key}: not for data.reader=recipes: each source keeps its own; set it in the "
-                              "source's recipe.yaml")
+            raise ConfigError(
+                f"data.{key}: not for data.reader=recipes: each source keeps its own; set it in the "
+                "source's recipe.yaml"
+            )
     found: list[Source] = []
     for name in names:
         own = settings_of(name, cfg)
         same = [source.name for source in found if source.cfg.lang == own.lang]
         if same:
-            raise ConfigError(f"data.sources: {same[0]} and {name} are both {own.lang}; keep one recipe of a language")
+            raise ConfigError(
+                f"data.sources: {same[0]} and {name} are both {own.lang}; keep one recipe of a language"
+            )
         found.append(Source(name, own))
     return found
 
 
 def settings_of(name: str, cfg: Config, setting: str = "data.sources") -> Config:
-    """The settings of the recipe in ``name``, which ``setting`` asks for, with what ``cfg`` says of where corpora are.
+    """The settings of the recipe in ``name``, which ``setting`` asks for, with what ``cfg`` says of where
+    corpora are.
 
-    A recipe that has a corpus itself says that of a source only which is read alike and does not say where its own is.
+    A recipe that has a corpus itself says that of a source only which is read alike and does not say where
+    its own is.
     """
     if not (Path(name) / "recipe.yaml").is_file():
-        raise ConfigError(f"{setting}: {name}: no recipe there (no recipe.yaml); expected a directory such as ../fra, "
-                          "relative to this recipe")
+        raise ConfigError(
+            f"{setting}: {name}: no recipe there (no recipe.yaml); expected a directory such as ../fra, "
+            "relative to this recipe"
+        )
     with _named(name, setting):
         own = load(Path(name))
         languages.get(own.lang)
     if own.data.reader == "recipes":
-        raise ConfigError(f"{setting}: {name}: joins other recipes itself; name those instead: {own.data.sources}")
-    alike = cfg.data.reader == "recipes" or (cfg.data.reader == own.data.reader and not (own.data.dir or own.data.archive))
-    given = {key: os.path.abspath(value) for key in (_PASSED_ON if alike else ("cache",)) if (value := getattr(cfg.data, key))}
+        raise ConfigError(
+            f"{setting}: {name}: joins other recipes itself; name those instead: {own.data.sources}"
+        )
+    alike = cfg.data.reader == "recipes" or (
+        cfg.data.reader == own.data.reader and not (own.data.dir or own.data.archive)
+    )
+    given = {
+        key: os.path.abspath(value)
+        for key in (_PASSED_ON if alike else ("cache",))
+        if (value := getattr(cfg.data, key))
+    }
     return dataclasses.replace(own, nj=cfg.nj or own.nj, data=dataclasses.replace(own.data, **given))
 
 
@@ -106,16 +146,26 @@ def unit(ctx: Context) -> Unit:
     for source in found:
         say(f"data: source {source.name}, {source.cfg.lang}")
         bring_up_to_date(source.name, source.cfg, ctx)
-    config = {"data.reader": "recipes", "lang": ctx.cfg.lang, "data.sources": ctx.cfg.data.sources,
-              "normalisers": data.normalisers(ctx.cfg)}
-    return Unit("data", ctx.data / "all", config, [source.everything for source in found],
-                lambda out: join(ctx.cfg, found, out))
+    config = {
+        "data.reader": "recipes",
+        "lang": ctx.cfg.lang,
+        "data.sources": ctx.cfg.data.sources,
+        "normalisers": data.normalisers(ctx.cfg),
+    }
+    return Unit(
+        "data",
+        ctx.data / "all",
+        config,
+        [source.everything for source in found],
+        lambda out: join(ctx.cfg, found, out),
+    )
 
 
 def join(cfg: Config, found: list[Source], out: Path) -> dict:
     """Write the tables and the report of all ``found`` into ``out``; returns counts.
 
-    DataError if a content is in different sets: a model would be tested on what it has heard in another language.
+    DataError if a content is in different sets: a model would be tested on what it has heard in another
+    language.
     """
     tables: dict[str, dict[str, str]] = {table: {} for table in _JOINED}
     owner: dict[str, str] = {}
@@ -125,8 +175,10 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
     twice = sorted(utt for utt, times in count.items() if times > 1)
     if twice:
         first = next(source for source, own in zip(found, parts, strict=True) if twice[0] in own["text"])
-        say(f"  {len(twice)} utterance ids stand in several sources, first {twice[0]!r}: each id gets its language in front, "
-            f"such as {first.cfg.lang}_{twice[0]}")
+        say(
+            f"  {len(twice)} utterance ids stand in several sources, first {twice[0]!r}: each id gets its"
+            f" language in front, such as {first.cfg.lang}_{twice[0]}"
+        )
     for source, own in zip(found, parts, strict=True):
         if twice:
             own = in_front(own, f"{source.cfg.lang}_")
@@ -145,9 +197,15 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
 
 
 def _tables(source: Source) -> dict[str, dict[str, str]]:
-    """All tables of a source's data/all, tags too; paths count from the recipe that joins, absolute ones stay as they are."""
-    own = {table: read_table(source.everything / table) for table in (*_JOINED, *tag_tables(source.everything))}
-    own["wav.scp"] = {utt: os.path.normpath(os.path.join(source.name, wav)) for utt, wav in own["wav.scp"].items()}
+    """All tables of a source's data/all, tags too; paths count from the recipe that joins, absolute ones stay
+    as they are.
+    """
+    own = {
+        table: read_table(source.everything / table) for table in (*_JOINED, *tag_tables(source.everything))
+    }
+    own["wav.scp"] = {
+        utt: os.path.normpath(os.path.join(source.name, wav)) for utt, wav in own["wav.scp"].items()
+    }
     return own
 
 
@@ -157,8 +215,11 @@ def _refuse_leaks(tables: dict[str, dict[str, str]], owner: dict[str, str]) -> N
         other = first.setdefault(content, utt)
         place, before = tables["utt2split"][utt], tables["utt2split"][other]
         if place != before:
-            raise DataError(f"{utt!r} of {owner[utt]} is in {place}, but {other!r} of {owner[other]}, which says the same "
-                            f"({content}), is in {before}; run stage 1 (data) of both again with --force, or leave one out")
+            raise DataError(
+                f"{utt!r} of {owner[utt]} is in {place}, but {other!r} of {owner[other]}, which says the same"
+                f" ({content}), is in {before}; run stage 1 (data) of both again with --force, or leave"
+                " one out"
+            )
 
 
 def _report(cfg: Config, found: list[Source]) -> dict:
@@ -176,7 +237,13 @@ def _report(cfg: Config, found: list[Source]) -> dict:
         whole["reasons"] |= part["reasons"]
         whole["unreadable"] |= part["unreadable"]
     own = ("corpus", "facts", "normaliser", "seen", "kept", "groups", "split", "minutes", "utterances")
-    return {"corpus": " + ".join(sorted({part["corpus"] for part in parts.values()})), "lang": cfg.lang,
-            "normaliser": data.normaliser_of(cfg), **whole,
-            "languages": {lang: {"recipe": source.name, **{key: parts[lang][key] for key in own}}
-                          for source, lang in zip(found, parts, strict=True)}}
+    return {
+        "corpus": " + ".join(sorted({part["corpus"] for part in parts.values()})),
+        "lang": cfg.lang,
+        "normaliser": data.normaliser_of(cfg),
+        **whole,
+        "languages": {
+            lang: {"recipe": source.name, **{key: parts[lang][key] for key in own}}
+            for source, lang in zip(found, parts, strict=True)
+        },
+    }

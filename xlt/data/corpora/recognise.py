@@ -1,4 +1,6 @@
-"""Which reader a corpus is for: each says whether it knows the form, and the first in the registry's order gets it."""
+"""Which reader a corpus is for: each says whether it knows the form, and the first in the registry's order
+gets it.
+"""
 
 from __future__ import annotations
 
@@ -15,29 +17,43 @@ _LOOKED_AT = 10000  # files that the error counts
 
 
 def recognise(place: Path) -> str:
-    """The name of the reader for the folder or file ``place``; DataError that lists what was looked for if none knows it."""
+    """The name of the reader for the folder or file ``place``; DataError that lists what was looked for if
+    none knows it.
+    """
     if not place.exists():
         raise DataError(f"{place}: no such file or folder; name the corpus")
     if name := _reader(place):
         return name
-    inside = {sub: name for sub in sorted(place.iterdir()) if sub.is_dir() and (name := _reader(sub))} if place.is_dir() else {}
+    inside = (
+        {sub: name for sub in sorted(place.iterdir()) if sub.is_dir() and (name := _reader(sub))}
+        if place.is_dir()
+        else {}
+    )
     if inside:
         shown = ", ".join(f"{sub} ({name})" for sub, name in islice(inside.items(), 10))
-        raise DataError(f"{place}: is no corpus itself, but holds {len(inside)}: {shown}; name the one that is meant")
+        raise DataError(
+            f"{place}: is no corpus itself, but holds {len(inside)}: {shown}; name the one that is meant"
+        )
     looked_for = "\n".join(f"  {name:12} {about(name)}" for name in READERS.entries if _module(name))
-    raise DataError(f"{place}: no reader knows this form. It has {_endings(place)}. Looked for, in this order:\n{looked_for}\n"
-                    "The simplest way out: a table beside the sound files, corpus.tsv, whose first line is path, a tab, text, "
-                    "and then a line for each file")
+    raise DataError(
+        f"{place}: no reader knows this form. It has {_endings(place)}. Looked for, in this"
+        f" order:\n{looked_for}\nThe simplest way out: a table beside the sound files, corpus.tsv, whose"
+        " first line is path, a tab, text, and then a line for each file"
+    )
 
 
 def _module(name: str):
-    """The module of a reader that can recognise a corpus, or None: ``join`` and ``recipes`` read what others have read."""
+    """The module of a reader that can recognise a corpus, or None: ``join`` and ``recipes`` read what others
+    have read.
+    """
     module = importlib.import_module(READERS.entries[name].partition(":")[0])
     return module if hasattr(module, "recognise") else None
 
 
 def _reader(place: Path) -> str | None:
-    return next((name for name in READERS.entries if (module := _module(name)) and module.recognise(place)), None)
+    return next(
+        (name for name in READERS.entries if (module := _module(name)) and module.recognise(place)), None
+    )
 
 
 def about(name: str) -> str:

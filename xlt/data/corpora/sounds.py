@@ -8,8 +8,26 @@ from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
 
-SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".au", ".caf", ".sph", ".wma",
-            ".amr", ".webm", ".mp4", ".w64"}
+SUFFIXES = {
+    ".wav",
+    ".flac",
+    ".mp3",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".m4a",
+    ".aac",
+    ".aif",
+    ".aiff",
+    ".au",
+    ".caf",
+    ".sph",
+    ".wma",
+    ".amr",
+    ".webm",
+    ".mp4",
+    ".w64",
+}
 
 
 def _same(name: str) -> str:
@@ -18,17 +36,24 @@ def _same(name: str) -> str:
 
 
 class Sounds:
-    """Sound files below ``root``, each by its path, its name, and both without ending; upper and lower case differ last."""
+    """Sound files below ``root``, each by its path, its name, and both without ending; upper and lower case
+    differ last.
+    """
 
     def __init__(self, root: Path):
         self.root = root
         self.count = 0
-        self._by: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in (
-            "path", "bare path", "name", "bare name")}
+        self._by: dict[str, dict[str, list[str]]] = {
+            kind: defaultdict(list) for kind in ("path", "bare path", "name", "bare name")
+        }
         top = len(os.path.join(root, ""))
         seen = {os.path.realpath(root)}
         for folder, folders, files in os.walk(root, followlinks=True):
-            real = {name: os.path.realpath(os.path.join(folder, name)) for name in sorted(folders) if not name.startswith(".")}
+            real = {
+                name: os.path.realpath(os.path.join(folder, name))
+                for name in sorted(folders)
+                if not name.startswith(".")
+            }
             folders[:] = [name for name, path in real.items() if path not in seen]  # a link may lead back
             seen.update(real.values())
             for name in sorted(files):
@@ -55,13 +80,14 @@ class Sounds:
     def inside(self, path: Path) -> str:
         """``path`` without its ending, below the root; of a file elsewhere its name."""
         there, top = os.fspath(path), os.path.join(self.root, "")
-        return os.path.splitext(there[len(top):] if there.startswith(top) else path.name)[0]
+        return os.path.splitext(there[len(top) :] if there.startswith(top) else path.name)[0]
 
     def find(self, value: str) -> list[Path]:
         """The file that ``value`` names: one; none; or several between which nothing decides.
 
-        Tried are the path in the folder, any path that is there (absolute, or counted from the folder or from here), then the
-        path without ending, and then the name alone: corpora are moved, and absolute paths are then wrong.
+        Tried are the path in the folder, any path that is there (absolute, or counted from the folder or from
+        here), then the path without ending, and then the name alone: corpora are moved, and absolute paths
+        are then wrong.
         """
         if not value.strip():
             return []

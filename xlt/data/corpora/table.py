@@ -1,8 +1,9 @@
 """A folder of audio and a table with a row for each clip: what a person with a spreadsheet has.
 
-Columns path and text; optionally speaker, split, start and end (seconds), duration (with start), language, id, and content (the
-same for rows that say the same, so that they come into one set). Other columns whose values repeat become tags, e.g. accent.
-The table is CSV, TSV, semicolons or JSON lines; ``train.csv``, ``dev.csv`` and ``test.csv`` are a split.
+Columns path and text; optionally speaker, split, start and end (seconds), duration (with start), language,
+id, and content (the same for rows that say the same, so that they come into one set). Other columns whose
+values repeat become tags, e.g. accent. The table is CSV, TSV, semicolons or JSON lines; ``train.csv``,
+``dev.csv`` and ``test.csv`` are a split.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def recognise(place: Path) -> bool:
 
 
 def read(cfg: Config) -> Corpus:
-    """The rows of ``cfg.lang`` that have text and audio; the others are listed by their place in the table, ``FILE:LINE``."""
+    """The rows of ``cfg.lang`` that have text and audio; the others are listed by their place in the table,
+    ``FILE:LINE``.
+    """
     meaning.check_setting(cfg.data.columns)
     place = corpus_place(cfg, _EXPECTED)
     corpus = Corpus("table", [], {}, {"licence": "your own"})
@@ -67,7 +70,9 @@ def read(cfg: Config) -> Corpus:
         table = read_table(path, header)
         rows += _rows(table, split, sounds, cfg, left_out, corpus.facts.setdefault("tables", {}))
     if not rows:
-        counts = ", ".join(f"{reason} ({len(places)}, first {places[0]})" for reason, places in left_out.items() if places)
+        counts = ", ".join(
+            f"{reason} ({len(places)}, first {places[0]})" for reason, places in left_out.items() if places
+        )
         raise DataError(f"{place}: no row can be used: {counts or 'there are none'}")
     speakers = speaker_ids(row.speaker for row in rows)
     lang = languages.get(cfg.lang)
@@ -75,47 +80,80 @@ def read(cfg: Config) -> Corpus:
         speakers = {"": f"table_{lang.iso}"}
         corpus.facts["speakers"] = "not named; counted as one"
     ids = utterance_ids((speakers[row.speaker], row.name, row.where.rpartition(":")[2]) for row in rows)
-    corpus.utterances = [Utterance(name, speakers[row.speaker], lang.code, row.text, row.audio, row.content or name, row.start_s,
-                                   row.end_s, row.split, row.tags) for name, row in zip(ids, rows, strict=True)]
+    corpus.utterances = [
+        Utterance(
+            name,
+            speakers[row.speaker],
+            lang.code,
+            row.text,
+            row.audio,
+            row.content or name,
+            row.start_s,
+            row.end_s,
+            row.split,
+            row.tags,
+        )
+        for name, row in zip(ids, rows, strict=True)
+    ]
     corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
     return corpus
 
 
 def tables_in(place: Path) -> list[tuple[Path, str | None]]:
-    """The tables of a corpus with the set that each is by its name: one table, or train, dev and test. DataError."""
+    """The tables of a corpus with the set that each is by its name: one table, or train, dev and test.
+    DataError.
+    """
     if place.is_file():
         return [(place, None)]
-    found = sorted(path for path in place.iterdir() if path.suffix.lower() in FORMS and not path.name.startswith("."))
+    found = sorted(
+        path for path in place.iterdir() if path.suffix.lower() in FORMS and not path.name.startswith(".")
+    )
     if not found:
         below = sorted(path for path in place.rglob("*") if path.suffix.lower() in FORMS and path.is_file())
         if len(below) != 1:
             others = sorted(path.name for path in place.iterdir() if path.suffix.lower() in _MAYBE)
             what = f"; {others[0]} may be it: save it as CSV, or name it" if others else ""
-            raise DataError(f"data.dir: {place}: has {len(below) or 'no'} tables ({', '.join(FORMS)}) in its folders, expected "
-                            f"one{what}; name the table itself: data.dir={place / 'TABLE.csv'}")
+            raise DataError(
+                f"data.dir: {place}: has {len(below) or 'no'} tables ({', '.join(FORMS)}) in its folders,"
+                f" expected one{what}; name the table itself: data.dir={place / 'TABLE.csv'}"
+            )
         found = below
     sets = {path: SET_OF.get(path.stem.casefold()) for path in found}
     if len(found) == 1:
         return [(found[0], None)]
     if all(sets.values()) and len(set(sets.values())) == len(found) and "train" in sets.values():
         return list(sets.items())
-    raise DataError(f"data.dir: {place}: has several tables: {', '.join(path.name for path in found)}; name one of them in "
-                    "data.dir, or call them train, dev and test")
+    raise DataError(
+        f"data.dir: {place}: has several tables: {', '.join(path.name for path in found)}; name one of them"
+        " in data.dir, or call them train, dev and test"
+    )
 
 
-def _rows(table: Table, split: str | None, sounds: Sounds, cfg: Config, left_out: dict[str, list[str]],
-          facts: dict) -> list[_Row]:
+def _rows(
+    table: Table, split: str | None, sounds: Sounds, cfg: Config, left_out: dict[str, list[str]], facts: dict
+) -> list[_Row]:
     """The usable rows of one table; what its columns were taken for is said and goes into ``facts``."""
     role = _roles(table, sounds, cfg)
     if split and role["split"]:
-        raise DataError(f"{table.path}: its name says {split}, and it has a column {role['split']!r}, too; set data.columns: "
-                        "{split: null} to go by the name")
+        raise DataError(
+            f"{table.path}: its name says {split}, and it has a column {role['split']!r}, too; set"
+            " data.columns: {split: null} to go by the name"
+        )
     tags = _tags(table, set(role.values()))
     said = ", ".join(f"{name}={column!r}" for name, column in role.items() if column)
-    say(f"  {table.path.name}: {len(table.rows)} rows ({table.form}); columns taken as {said}"
-        + (f"; tags {', '.join(tags)}" if tags else "") + (f"; not used: {', '.join(rest)}" if (rest := [
-            name for name in table.columns if name not in [*role.values(), *tags.values()]]) else ""))
-    facts[table.path.name] = {"form": table.form, "columns": {name: column for name, column in role.items() if column} | tags}
+    say(
+        f"  {table.path.name}: {len(table.rows)} rows ({table.form}); columns taken as {said}"
+        + (f"; tags {', '.join(tags)}" if tags else "")
+        + (
+            f"; not used: {', '.join(rest)}"
+            if (rest := [name for name in table.columns if name not in [*role.values(), *tags.values()]])
+            else ""
+        )
+    )
+    facts[table.path.name] = {
+        "form": table.form,
+        "columns": {name: column for name, column in role.items() if column} | tags,
+    }
     _refuse_unknown(table, role, cfg)
     left_out["row with more values than columns"] += [f"{table.path.name}:{line}" for line in table.odd]
     found = []
@@ -131,21 +169,29 @@ def _rows(table: Table, split: str | None, sounds: Sounds, cfg: Config, left_out
 
 
 def _roles(table: Table, sounds: Sounds, cfg: Config) -> dict[str, str | None]:
-    """``{role: column or None}``; DataError where path or text have no column, or any role several, and nothing decides."""
+    """``{role: column or None}``; DataError where path or text have no column, or any role several, and
+    nothing decides.
+    """
     found = meaning.candidates(table.columns, cfg.data.columns, str(table.path))
     if len(found["path"]) > 1:
         sample = table.rows[:_SAMPLE]
-        named = [column for column in found["path"] if any(sounds.find(values[column]) for _, values in sample)]
+        named = [
+            column for column in found["path"] if any(sounds.find(values[column]) for _, values in sample)
+        ]
         found["path"] = named or found["path"]
     for role, own in found.items():
         if len(own) > 1 and all(len({values[column] for column in own}) == 1 for _, values in table.rows):
             own = own[:1]
         if len(own) > 1:
-            raise DataError(f"{table.path}: which column is the {role}: {' or '.join(map(repr, own))}? Set data.columns: "
-                            f"{{{role}: {own[0]}}}; {meaning.there(table.columns)}")
+            raise DataError(
+                f"{table.path}: which column is the {role}: {' or '.join(map(repr, own))}? Set data.columns: "
+                f"{{{role}: {own[0]}}}; {meaning.there(table.columns)}"
+            )
         if not own and role in ("path", "text"):
-            raise DataError(f"{table.path}: no column looks like the {role}; {meaning.there(table.columns)}; "
-                            f"{_say_it(table, sounds)}")
+            raise DataError(
+                f"{table.path}: no column looks like the {role}; {meaning.there(table.columns)}; "
+                f"{_say_it(table, sounds)}"
+            )
         found[role] = own
     return {role: own[0] if own else None for role, own in found.items()}
 
@@ -154,8 +200,10 @@ def _say_it(table: Table, sounds: Sounds) -> str:
     """How to name columns; by number if the header is a row of data."""
     if any(sounds.find(name) for name in table.columns):
         number = next(i for i, name in enumerate(table.columns, 1) if sounds.find(name))
-        return ("the first line is no header, since it names a sound file: number the columns, "
-                f"data.columns: {{path: {number}, text: {number + 1}}}")
+        return (
+            "the first line is no header, since it names a sound file: number the columns, "
+            f"data.columns: {{path: {number}, text: {number + 1}}}"
+        )
     return "say which: data.columns: {path: COLUMN, text: COLUMN}"
 
 
@@ -178,18 +226,29 @@ def _refuse_unknown(table: Table, role: dict[str, str | None], cfg: Config) -> N
         words = Counter(values[role["language"]].strip() for _, values in table.rows)
         if not any(names_language(word, lang) for word in words):
             shown = ", ".join(f"{word or 'nothing'} ({n} rows)" for word, n in words.most_common(20))
-            raise DataError(f"{table.path}: no row is in {lang.code}: the column {role['language']!r} has {shown}; set lang, or "
-                            "data.columns: {language: null} to take all rows")
+            raise DataError(
+                f"{table.path}: no row is in {lang.code}: the column {role['language']!r} has {shown}; set"
+                " lang, or data.columns: {language: null} to take all rows"
+            )
     if role["split"]:
         words = Counter(values[role["split"]].strip() for _, values in table.rows)
         if not any(word.casefold() in SET_OF for word in words):
             shown = ", ".join(f"{word or 'nothing'} ({n} rows)" for word, n in words.most_common(20))
-            raise DataError(f"{table.path}: the column {role['split']!r} has {shown}, expected train, dev and test; rename them, "
-                            "or set data.columns: {split: null} for a split of ours")
+            raise DataError(
+                f"{table.path}: the column {role['split']!r} has {shown}, expected train, dev and test;"
+                " rename them, or set data.columns: {split: null} for a split of ours"
+            )
 
 
-def _row(where: str, values: dict[str, str], role: dict[str, str | None], tags: dict[str, str], split: str | None, sounds: Sounds,
-         cfg: Config) -> _Row | str:
+def _row(
+    where: str,
+    values: dict[str, str],
+    role: dict[str, str | None],
+    tags: dict[str, str],
+    split: str | None,
+    sounds: Sounds,
+    cfg: Config,
+) -> _Row | str:
     """A usable row, or why it is left out."""
 
     def of(name: str) -> str:
@@ -213,7 +272,9 @@ def _row(where: str, values: dict[str, str], role: dict[str, str | None], tags: 
     if times[0] is not None and not of("id"):
         name += f"-{span(*times)}"
     own = {tag: value for tag, column in tags.items() if (value := values[column].strip())}
-    return _Row(where, hits[0], of("text"), of("speaker"), name, " ".join(of("content").split()), split, *times, own)
+    return _Row(
+        where, hits[0], of("text"), of("speaker"), name, " ".join(of("content").split()), split, *times, own
+    )
 
 
 def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None] | str:
@@ -235,7 +296,9 @@ def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None]
 
 
 def seconds(value: str, column: str) -> float:
-    """``1.25``, ``1,25`` or ``00:01:02.5`` in seconds; a column such as start_ms has milliseconds. ValueError."""
+    """``1.25``, ``1,25`` or ``00:01:02.5`` in seconds; a column such as start_ms has milliseconds.
+    ValueError.
+    """
     total = 0.0
     for part in value.replace(",", ".").split(":"):
         total = total * 60 + float(part)
@@ -244,13 +307,20 @@ def seconds(value: str, column: str) -> float:
     return total / 1000 if meaning.in_milliseconds(column) else total
 
 
-def _refuse_no_audio(table: Table, role: dict[str, str | None], found: list[_Row], left_out: dict[str, list[str]],
-                     sounds: Sounds) -> None:
+def _refuse_no_audio(
+    table: Table,
+    role: dict[str, str | None],
+    found: list[_Row],
+    left_out: dict[str, list[str]],
+    sounds: Sounds,
+) -> None:
     """DataError if the paths lead nowhere: a wrong folder, not a few missing clips."""
     lost = [where for where in left_out["text without audio"] if where.startswith(f"{table.path.name}:")]
     if lost and not found:
         line = int(lost[0].rpartition(":")[2])
         value = next(values[role["path"]] for number, values in table.rows if number == line)
-        raise DataError(f"{table.path}:{line}: {value}: no such file, and none of the {len(lost)} others that the column "
-                        f"{role['path']!r} names; looked below {sounds.root}, which has {sounds.count} sound files; put table "
-                        "and audio into one folder and name it in data.dir")
+        raise DataError(
+            f"{table.path}:{line}: {value}: no such file, and none of the {len(lost)} others that the column"
+            f" {role['path']!r} names; looked below {sounds.root}, which has {sounds.count} sound files; put"
+            " table and audio into one folder and name it in data.dir"
+        )

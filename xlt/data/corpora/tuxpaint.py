@@ -1,7 +1,7 @@
 """Debian's tuxpaint-stamps-default (GPL-2): people say what a picture shows, in some ten languages.
 
-Beside ``NAME.png`` stand ``NAME_desc_LL.ogg`` and ``NAME.txt``, which has the English text in its first line and then
-lines ``LL.utf8=TEXT``. The speakers are not named: all clips of a language count as one speaker.
+Beside ``NAME.png`` stand ``NAME_desc_LL.ogg`` and ``NAME.txt``, which has the English text in its first line
+and then lines ``LL.utf8=TEXT``. The speakers are not named: all clips of a language count as one speaker.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from xlt.text import languages
 from xlt.text.normalise import normalise
 
 PACKAGE = "tuxpaint-stamps-default"
-# The clip of a letter's stamp often says the letter alone, and the sentences about the sign language differ in one
+# The clip of a letter's stamp often says the letter alone, and the sentences about the sign language differ
+# in one
 # letter, so that they would be in training and test alike.
 ALPHABETS = "symbols/alphabets/"
 _CLIP = re.compile(r"(?P<stamp>.+)_desc_(?P<lang>[a-z]{2,3})(?P<variant>[_@]\w+)?(\.ogg)+", re.IGNORECASE)
@@ -37,7 +38,9 @@ def recognise(place: Path) -> bool:
 
 
 def source(cfg: Config) -> Path:
-    """The folder ``stamps``: in data.dir, or unpacked from data.archive or from the package that apt fetches."""
+    """The folder ``stamps``: in data.dir, or unpacked from data.archive or from the package that apt
+    fetches.
+    """
     data = cfg.data
     if data.dir is not None and not data.dir.endswith(".deb"):
         folder = Path(data.dir)
@@ -49,7 +52,9 @@ def source(cfg: Config) -> Path:
     given = data.dir or data.archive
     deb = Path(given) if given else apt_download(PACKAGE, None, cache / "apt")
     if not deb.is_file():
-        raise DataError(f"{'data.dir' if data.dir else 'data.archive'}: {deb}: no such file; expected {PACKAGE}_*.deb")
+        raise DataError(
+            f"{'data.dir' if data.dir else 'data.archive'}: {deb}: no such file; expected {PACKAGE}_*.deb"
+        )
     folder = cache / "unpacked" / f"{deb.stem}-{sha256(deb)[:12]}"
     with only_one(cache / "unpacked", deb.name):
         if not folder.is_dir():
@@ -63,7 +68,9 @@ def source(cfg: Config) -> Path:
 
 
 def stamp_texts(root: Path) -> dict[str, dict[str, str]]:
-    """``{stamp: {two-letter code: text}}`` of every ``NAME.txt``; a stamp is named by its path, without ending."""
+    """``{stamp: {two-letter code: text}}`` of every ``NAME.txt``; a stamp is named by its path, without
+    ending.
+    """
     found = {}
     for path in sorted(root.rglob("*.txt")):
         try:
@@ -72,7 +79,10 @@ def stamp_texts(root: Path) -> dict[str, dict[str, str]]:
             raise DataError(f"{path}: not UTF-8 (byte {err.start + 1}); unpack the package again") from None
         hits = map(_TEXT.fullmatch, lines[1:])
         texts = {hit["lang"]: hit["text"].strip() for hit in hits if hit}
-        found[path.relative_to(root).with_suffix("").as_posix()] = {"en": lines[0].strip() if lines else "", **texts}
+        found[path.relative_to(root).with_suffix("").as_posix()] = {
+            "en": lines[0].strip() if lines else "",
+            **texts,
+        }
     return found
 
 
@@ -86,11 +96,14 @@ def stamp_clips(root: Path) -> dict[str, dict[str, Path]]:
     return dict(found)
 
 
-def contents(stamps: list[str], texts: dict[str, dict[str, str]], clips: dict[str, dict[str, Path]]) -> dict[str, str]:
-    """``{stamp: first stamp of its group}``: stamps whose text, in any language with clips, is the same are one group.
+def contents(
+    stamps: list[str], texts: dict[str, dict[str, str]], clips: dict[str, dict[str, Path]]
+) -> dict[str, str]:
+    """``{stamp: first stamp of its group}``: stamps whose text, in any language with clips, is the same are
+    one group.
 
-    Taken over all languages, so that a stamp is in the same split in each and a model that was trained on one language
-    has not heard the sentences by which another is tested.
+    Taken over all languages, so that a stamp is in the same split in each and a model that was trained on one
+    language has not heard the sentences by which another is tested.
     """
     known = {lang.iso1: lang.normaliser for lang in languages.LANGUAGES.values() if lang.iso1}
     links = defaultdict(list)
@@ -106,13 +119,18 @@ def read(cfg: Config) -> Corpus:
     lang = languages.get(cfg.lang)
     root = source(cfg)
     texts, clips = stamp_texts(root), stamp_clips(root)
-    spoken = {code for code, of_code in clips.items() if any(texts.get(stamp, {}).get(code) for stamp in of_code)}
+    spoken = {
+        code for code, of_code in clips.items() if any(texts.get(stamp, {}).get(code) for stamp in of_code)
+    }
     if not spoken:
-        raise DataError(f"{root}: no clips NAME_desc_LL.ogg with texts NAME.txt; expected the unpacked {PACKAGE}")
+        raise DataError(
+            f"{root}: no clips NAME_desc_LL.ogg with texts NAME.txt; expected the unpacked {PACKAGE}"
+        )
     if lang.iso1 not in spoken:
         there = [known.code for known in languages.LANGUAGES.values() if known.iso1 in spoken]
-        raise DataError(f"lang: {PACKAGE} has no speech with text in {lang.name} ({lang.code}); it has "
-                        f"{', '.join(there)}")
+        raise DataError(
+            f"lang: {PACKAGE} has no speech with text in {lang.name} ({lang.code}); it has {', '.join(there)}"
+        )
     own = clips[lang.iso1]
     stamps = sorted(set(texts) | {stamp for of_code in clips.values() for stamp in of_code})
     content = contents([stamp for stamp in stamps if not stamp.startswith(ALPHABETS)], texts, clips)
@@ -129,4 +147,6 @@ def read(cfg: Config) -> Corpus:
             left_out["audio without text"].append(utt)
         elif text:
             left_out["text without audio"].append(utt)
-    return Corpus(PACKAGE, utterances, dict(left_out), {"licence": "GPL-2", "speakers": "not named; counted as one"})
+    return Corpus(
+        PACKAGE, utterances, dict(left_out), {"licence": "GPL-2", "speakers": "not named; counted as one"}
+    )

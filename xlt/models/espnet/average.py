@@ -1,4 +1,6 @@
-"""The mean of the best epochs' models, as ESPnet makes it, with two models in memory and not all: a tuned one has a gigabyte."""
+"""The mean of the best epochs' models, as ESPnet makes it, with two models in memory and not all: a tuned one
+has a gigabyte.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,18 @@ from pathlib import Path
 import torch
 
 
-def average_nbest_models(output_dir: Path, reporter, best_model_criterion: Sequence[Sequence[str]], nbest: int | list[int],
-                         suffix: str | None = None, use_deepspeed: bool = False) -> None:
+def average_nbest_models(
+    output_dir: Path,
+    reporter,
+    best_model_criterion: Sequence[Sequence[str]],
+    nbest: int | list[int],
+    suffix: str | None = None,
+    use_deepspeed: bool = False,
+) -> None:
     """Write ``<phase>.<key>.ave_<n>best.pth`` and the link ``<phase>.<key>.ave.pth``.
 
-    Called by ESPnet's trainer in place of its own function of this name (espnet2/main_funcs), with its arguments and files.
-    Whole numbers, which count something, are those of the best epoch.
+    Called by ESPnet's trainer in place of its own function of this name (espnet2/main_funcs), with its
+    arguments and files. Whole numbers, which count something, are those of the best epoch.
     """
     end = f"{suffix}.pth" if suffix else "pth"
     for phase, key, mode in best_model_criterion:

@@ -1,9 +1,10 @@
 """Epochs in which each category of utterances (a language, or recipes mixed in) has a given share.
 
-ESPnet's own category sampler (``catpow``) draws categories at random, puts them into batches unsorted, counts a batch without
-its padding and makes an epoch a fifth longer. Here the shares are kept exactly, batches are as those of ESPnet's length
-sampler, and an epoch has as much speech as it is told. Within a category every utterance comes as often as every other: a
-category is gone through in one random order after the other, and an epoch goes on where the one before ended.
+ESPnet's own category sampler (``catpow``) draws categories at random, puts them into batches unsorted, counts
+a batch without its padding and makes an epoch a fifth longer. Here the shares are kept exactly, batches are
+as those of ESPnet's length sampler, and an epoch has as much speech as it is told. Within a category every
+utterance comes as often as every other: a category is gone through in one random order after the other, and
+an epoch goes on where the one before ended.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _CATEGORIES, _DRAWS = "utt2category", "category2draws"
 
 @dataclass(frozen=True)
 class Plan:
-    """``category``: of each utterance; ``draws``: utterances that an epoch takes of each category, not always whole."""
+    """``category``: of each utterance; ``draws``: utterances that an epoch takes of each category, not always
+    whole.
+    """
 
     category: dict[str, str]
     draws: dict[str, float]
@@ -40,7 +43,9 @@ class Plan:
         """The plan in ``folder``; None if there is none."""
         if not (folder / _DRAWS).exists():
             return None
-        return cls(read_table(folder / _CATEGORIES), {k: float(v) for k, v in read_table(folder / _DRAWS).items()})
+        return cls(
+            read_table(folder / _CATEGORIES), {k: float(v) for k, v in read_table(folder / _DRAWS).items()}
+        )
 
 
 def frames_by_category(frames: Mapping[str, int], category: Mapping[str, str]) -> dict[str, list[int]]:
@@ -54,33 +59,47 @@ def frames_by_category(frames: Mapping[str, int], category: Mapping[str, str]) -
 
 
 def power_shares(frames: Mapping[str, int], category: Mapping[str, str], exponent: float) -> dict[str, float]:
-    """``{category: share}`` ∝ (frames of the category) ** exponent: 1 as the speech is, 0 all alike (MMS, Pratap et al. 2023)."""
-    weights = {name: sum(lengths) ** exponent for name, lengths in frames_by_category(frames, category).items()}
+    """``{category: share}`` ∝ (frames of the category) ** exponent: 1 as the speech is, 0 all alike (MMS,
+    Pratap et al. 2023).
+    """
+    weights = {
+        name: sum(lengths) ** exponent for name, lengths in frames_by_category(frames, category).items()
+    }
     return {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
 
-def plan(frames: Mapping[str, int], category: Mapping[str, str], share: Mapping[str, float],
-         epoch_frames: float | None = None) -> Plan:
+def plan(
+    frames: Mapping[str, int],
+    category: Mapping[str, str],
+    share: Mapping[str, float],
+    epoch_frames: float | None = None,
+) -> Plan:
     """Draws by which ``share`` of an epoch's utterances are of each category.
 
-    ``frames``: of every utterance; ``share``: sums to 1; ``epoch_frames``: expected frames of an epoch, None = all there
-    are, so that there are about as many batches as without a plan. DataError for a category without utterances, or
-    utterances without a share.
+    ``frames``: of every utterance; ``share``: sums to 1; ``epoch_frames``: expected frames of an epoch, None
+    = all there are, so that there are about as many batches as without a plan. DataError for a category
+    without utterances, or utterances without a share.
     """
     lengths = frames_by_category(frames, category)
     if lengths.keys() != share.keys() or not math.isclose(sum(share.values()), 1) or min(share.values()) < 0:
-        raise DataError(f"shares {dict(share)} do not fit the categories {', '.join(lengths)}: expected a share of each, "
-                        "1 in all")
-    mean = sum(share[name] * sum(own) / len(own) for name, own in lengths.items())  # frames of an utterance drawn
+        raise DataError(
+            f"shares {dict(share)} do not fit the categories {', '.join(lengths)}: expected a share of each, "
+            "1 in all"
+        )
+    mean = sum(
+        share[name] * sum(own) / len(own) for name, own in lengths.items()
+    )  # frames of an utterance drawn
     total = (sum(frames.values()) if epoch_frames is None else epoch_frames) / mean
     return Plan({utt: category[utt] for utt in frames}, {name: total * share[name] for name in lengths})
 
 
 class PlanSampler(AbsSampler):
-    """The batches of each epoch by a plan, for ESPnet's SequenceIterFactory, which calls ``generate(epoch + seed)``.
+    """The batches of each epoch by a plan, for ESPnet's SequenceIterFactory, which calls ``generate(epoch +
+    seed)``.
 
-    Batches hold utterances of like length, the longest first, and are cut as ESPnet's LengthBatchSampler cuts them: as soon
-    as their padded frames are above ``batch_frames``. The same epoch and seed give the same batches.
+    Batches hold utterances of like length, the longest first, and are cut as ESPnet's LengthBatchSampler cuts
+    them: as soon as their padded frames are above ``batch_frames``. The same epoch and seed give the same
+    batches.
     """
 
     def __init__(self, plan: Plan, frames: dict[str, int], batch_frames: int, min_batch_size: int, seed: int):
@@ -118,7 +137,9 @@ class PlanSampler(AbsSampler):
             if len(batch) * self.frames[utt] > self.batch_frames and len(batch) >= self.min_batch_size:
                 batches.append(tuple(reversed(batch)))
                 batch = []
-        if batch and batches and len(batch) < self.min_batch_size:  # a process for each of so many must have one
+        if (
+            batch and batches and len(batch) < self.min_batch_size
+        ):  # a process for each of so many must have one
             batch = [*reversed(batches.pop()), *batch]
         return batches + ([tuple(reversed(batch))] if batch else [])
 
@@ -139,4 +160,4 @@ class Shard(AbsSampler):
         return self._own(self.sampler.generate(seed))
 
     def _own(self, batches: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        return [batch[self.rank::self.parts] for batch in batches]
+        return [batch[self.rank :: self.parts] for batch in batches]

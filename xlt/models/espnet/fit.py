@@ -38,7 +38,9 @@ from xlt.tokens.tokenizer import Tokenizer
 
 
 def fit(ctx: Context, out: Path) -> dict:
-    """Train in ``out`` (resuming what is there) and leave model, configuration, tokens, statistics and history."""
+    """Train in ``out`` (resuming what is there) and leave model, configuration, tokens, statistics and
+    history.
+    """
     cfg = ctx.cfg
     check_arguments("encoder", cfg.train.encoder, cfg.train.encoder_conf)
     if cfg.train.decoder != "none":
@@ -62,11 +64,16 @@ def fit(ctx: Context, out: Path) -> dict:
     if mixed := mixture(ctx, sets["train"], work / "mixture"):
         sets["train"] = mixed.files
     frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
-    facts = {name: _prepare(cfg.train, info, files, work / name, tokenizer, frontend) for name, files in sets.items()}
+    facts = {
+        name: _prepare(cfg.train, info, files, work / name, tokenizer, frontend)
+        for name, files in sets.items()
+    }
     if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
         frames = write_plan(ctx, info, mixed, work / "train")
         if not transfer.take_statistics(source, info, out):
-            _statistics(cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz")
+            _statistics(
+                cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz"
+            )
         frontend = None  # ESPnet builds its own
         epochs = _epochs(cfg.train, frames, info["frame_rate"])
         labels = tags.tagged(ctx, sets, tokenizer, info.get("speed", [1.0]), work) if tokenizer.tags else sets
@@ -89,8 +96,10 @@ def fit(ctx: Context, out: Path) -> dict:
     shutil.rmtree(work)
     history = json.loads((out / "history.json").read_text(encoding="utf-8"))
     parameters = sum(p.numel() for p in torch.load(out / "model.pth", weights_only=True).values())
-    say(f"  {len(history)} epochs, mean of the {min(len(history), cfg.train.average_best)} best, "
-        f"{parameters / 1e6:.1f} M parameters")
+    say(
+        f"  {len(history)} epochs, mean of the {min(len(history), cfg.train.average_best)} best, "
+        f"{parameters / 1e6:.1f} M parameters"
+    )
     return facts | {"epochs": len(history), "parameters": parameters}
 
 
@@ -98,9 +107,16 @@ def _write_yaml(path: Path, arguments: dict) -> None:
     path.write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
 
 
-def _prepare(train: TrainConfig, info: dict, files: Speech, folder: Path, tokenizer: Tokenizer,
-             frontend: torch.nn.Module | None) -> dict:
-    """Write ``speech_shape`` of the utterances of a set that CTC can learn: frames behind the encoder ≥ U + repeats.
+def _prepare(
+    train: TrainConfig,
+    info: dict,
+    files: Speech,
+    folder: Path,
+    tokenizer: Tokenizer,
+    frontend: torch.nn.Module | None,
+) -> dict:
+    """Write ``speech_shape`` of the utterances of a set that CTC can learn: frames behind the encoder ≥ U +
+    repeats.
 
     The others are listed in ``infeasible``. Frames are counted on the fly as well: batches are then the same
     as with the cached features.
@@ -115,25 +131,34 @@ def _prepare(train: TrainConfig, info: dict, files: Speech, folder: Path, tokeni
         frames = {utt: str(frontend.num_frames(int(samples))) for utt, samples in frames.items()}
     shapes, infeasible = {}, []
     for utt, line in texts.items():
-        if ctc_frames(train, int(frames[utt]), info["frame_rate"]) < ctc_steps(tokenizer.encode(line)) + bool(tokenizer.tags):
+        if ctc_frames(train, int(frames[utt]), info["frame_rate"]) < ctc_steps(tokenizer.encode(line)) + bool(
+            tokenizer.tags
+        ):
             infeasible.append(utt)
         else:
             shapes[utt] = frames[utt]
     if infeasible:
-        say(f"  {folder.name}: {len(infeasible)} of {len(texts)} utterances have fewer frames than CTC needs for their text "
-            f"and are left out: {' '.join(infeasible[:5])}{' …' if len(infeasible) > 5 else ''}; all stand in "
-            f"infeasible_{folder.name} beside the model, what can be done in data/check/report.md")
+        say(
+            f"  {folder.name}: {len(infeasible)} of {len(texts)} utterances have fewer frames than CTC needs"
+            " for their text and are left out:"
+            f" {' '.join(infeasible[:5])}{' …' if len(infeasible) > 5 else ''}; all stand in"
+            f" infeasible_{folder.name} beside the model, what can be done in data/check/report.md"
+        )
         (folder / "infeasible").write_text("\n".join(infeasible) + "\n", encoding="utf-8")
     if not shapes:
-        raise DataError(f"{text}: no utterance is left to learn from; raise data.train_minutes, use tokens.type=bpe, raise "
-                        "train.frame_rate, or let the encoder shorten less (train.encoder_conf)")
+        raise DataError(
+            f"{text}: no utterance is left to learn from; raise data.train_minutes, use tokens.type=bpe,"
+            " raise train.frame_rate, or let the encoder shorten less (train.encoder_conf)"
+        )
     # the dimension behind the comma is ignored by the length sampler but is part of the format
     (folder / "speech_shape").write_text("".join(f"{u} {t},1\n" for u, t in shapes.items()), encoding="utf-8")
     return {"utterances": len(shapes), "infeasible": len(infeasible)}
 
 
 def _statistics(cfg: Config, files: Speech, shape: Path, frontend: torch.nn.Module | None, out: Path) -> None:
-    """``feats_stats.npz``: ESPnet's count (), sum (D,), sum_square (D,) over all training frames, or the frontend's own."""
+    """``feats_stats.npz``: ESPnet's count (), sum (D,), sum_square (D,) over all training frames, or the
+    frontend's own.
+    """
     utts = read_table(shape)
     if frontend is not None:
         if not out.exists():  # it takes a pass over the speech, and appears whole
@@ -147,8 +172,15 @@ def _statistics(cfg: Config, files: Speech, shape: Path, frontend: torch.nn.Modu
     np.savez(out, count=np.float64(count), sum=np.float32(total), sum_square=np.float32(square))
 
 
-def _arguments(ctx: Context, info: dict, tokenizer: Tokenizer, stack: int, epochs: int, out: Path,
-               sets: dict[str, Speech]) -> dict:
+def _arguments(
+    ctx: Context,
+    info: dict,
+    tokenizer: Tokenizer,
+    stack: int,
+    epochs: int,
+    out: Path,
+    sets: dict[str, Speech],
+) -> dict:
     """The options of ``espnet2.bin.asr_train`` for this experiment."""
     cfg, work, stats = ctx.cfg, out / "work", out / "feats_stats.npz"
     train, rate = cfg.train, info["frame_rate"]
@@ -159,65 +191,108 @@ def _arguments(ctx: Context, info: dict, tokenizer: Tokenizer, stack: int, epoch
     if cfg.features.on_the_fly:
         source = {"input_size": None, "normalize": None, **onfly.frontend_options(cfg, info, stats)}
     else:
-        source = {"input_size": info["dim"], "normalize": "global_mvn", "normalize_conf": {"stats_file": str(stats)}}
+        source = {
+            "input_size": info["dim"],
+            "normalize": "global_mvn",
+            "normalize_conf": {"stats_file": str(stats)},
+        }
     # with a decoder, ESPnet's accuracy of the decoder is the criterion; without one there is only CTC
     criterion = ["valid", "cer_ctc", "min"] if train.decoder == "none" else ["valid", "acc", "max"]
     ngpu = torch.cuda.device_count() if train.ngpu is None else train.ngpu
     if ngpu > torch.cuda.device_count():
-        raise StageError(f"train.ngpu={ngpu}: this machine has {torch.cuda.device_count()} GPUs that torch can use")
+        raise StageError(
+            f"train.ngpu={ngpu}: this machine has {torch.cuda.device_count()} GPUs that torch can use"
+        )
     return {
-        "output_dir": str(out), "log_level": "INFO", "seed": cfg.seed, "ngpu": ngpu,
-        "multiprocessing_distributed": ngpu > 1, "dist_master_port": None, "num_workers": 0 if ngpu == 0 else 2,
-        "resume": True, "use_tensorboard": False, "use_matplotlib": False, "num_att_plot": 0,
+        "output_dir": str(out),
+        "log_level": "INFO",
+        "seed": cfg.seed,
+        "ngpu": ngpu,
+        "multiprocessing_distributed": ngpu > 1,
+        "dist_master_port": None,
+        "num_workers": 0 if ngpu == 0 else 2,
+        "resume": True,
+        "use_tensorboard": False,
+        "use_matplotlib": False,
+        "num_att_plot": 0,
         "train_data_path_and_name_and_type": data(sets["train"]),
         "valid_data_path_and_name_and_type": data(sets["dev"]),
         "train_shape_file": [str(work / "train" / "speech_shape")],
         "valid_shape_file": [str(work / "dev" / "speech_shape")],
-        "batch_type": "length", "batch_bins": round(train.batch_s * rate), "sort_in_batch": "descending",
+        "batch_type": "length",
+        "batch_bins": round(train.batch_s * rate),
+        "sort_in_batch": "descending",
         "sort_batch": "ascending",
-        "use_preprocessor": True, "token_type": "word" if tokenizer.type == "phone" or tokenizer.tags else tokenizer.type,
+        "use_preprocessor": True,
+        "token_type": "word" if tokenizer.type == "phone" or tokenizer.tags else tokenizer.type,
         "token_list": str(out / "tokens.txt"),
-        "bpemodel": str(out / "bpe.model") if tokenizer.type == "bpe" else None, "cleaner": None, "g2p": None,
-        **source, "specaug": None,
+        "bpemodel": str(out / "bpe.model") if tokenizer.type == "bpe" else None,
+        "cleaner": None,
+        "g2p": None,
+        **source,
+        "specaug": None,
         "preencoder": "stem",
-        "preencoder_conf": {"input_size": info["dim"], "stack": stack, "projection": train.projection,
-                            "time_mask": round(train.time_mask_s * rate / stack), "feature_mask": train.feature_mask,
-                            "num_masks": train.num_masks},
-        "encoder": train.encoder, "encoder_conf": train.encoder_conf,
-        "decoder": None if train.decoder == "none" else train.decoder, "decoder_conf": train.decoder_conf,
+        "preencoder_conf": {
+            "input_size": info["dim"],
+            "stack": stack,
+            "projection": train.projection,
+            "time_mask": round(train.time_mask_s * rate / stack),
+            "feature_mask": train.feature_mask,
+            "num_masks": train.num_masks,
+        },
+        "encoder": train.encoder,
+        "encoder_conf": train.encoder_conf,
+        "decoder": None if train.decoder == "none" else train.decoder,
+        "decoder_conf": train.decoder_conf,
         "model_conf": {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False},
-        "optim": train.optim, "optim_conf": {"lr": train.lr},
-        **_schedule(train, epochs), "val_scheduler_criterion": ["valid", "loss"],
+        "optim": train.optim,
+        "optim_conf": {"lr": train.lr},
+        **_schedule(train, epochs),
+        "val_scheduler_criterion": ["valid", "loss"],
         "early_stopping_criterion": criterion,
-        "best_model_criterion": [criterion], "keep_nbest_models": train.average_best,
-        "max_epoch": epochs, "patience": train.patience, "grad_clip": train.grad_clip,
+        "best_model_criterion": [criterion],
+        "keep_nbest_models": train.average_best,
+        "max_epoch": epochs,
+        "patience": train.patience,
+        "grad_clip": train.grad_clip,
     }
 
 
 def _epochs(train: TrainConfig, frames: float, frame_rate: float) -> int:
-    """``train.max_epochs``, or as many more as ``train.min_updates`` gradient steps take; a batch is one step.
+    """``train.max_epochs``, or as many more as ``train.min_updates`` gradient steps take; a batch is one
+    step.
 
     ``frames``: of an epoch.
     """
     batches = math.ceil(frames / (train.batch_s * frame_rate))
     epochs = max(train.max_epochs, math.ceil(train.min_updates / batches))
     if epochs > train.max_epochs:
-        say(f"  {epochs} epochs, so that there are {train.min_updates} updates of some {batches} batches an epoch")
+        say(
+            f"  {epochs} epochs, so that there are {train.min_updates} updates of some {batches} batches an"
+            " epoch"
+        )
     return epochs
 
 
 def _schedule(train: TrainConfig, epochs: int) -> dict:
-    """ESPnet's scheduler options. Plateau follows the loss: CER stands still while only blanks come out at first."""
+    """ESPnet's scheduler options. Plateau follows the loss: CER stands still while only blanks come out at
+    first.
+    """
     if train.schedule == "cosine":
         return {"scheduler": "cosineannealinglr", "scheduler_conf": {"T_max": epochs}}
     plateau = {"mode": "min", "factor": 0.5, "patience": 2}
     if train.warmup_steps:
-        return {"scheduler": "warmupreducelronplateau", "scheduler_conf": {**plateau, "warmup_steps": train.warmup_steps}}
+        return {
+            "scheduler": "warmupreducelronplateau",
+            "scheduler_conf": {**plateau, "warmup_steps": train.warmup_steps},
+        }
     return {"scheduler": "reducelronplateau", "scheduler_conf": plateau}
 
 
 class _EpochLines(logging.Handler):
-    """Shows the user one short line for each of ESPnet's epoch results. Of phones ESPnet counts the letters of the IPA."""
+    """Shows the user one short line for each of ESPnet's epoch results. Of phones ESPnet counts the letters
+    of the IPA.
+    """
 
     def __init__(self, kind: str):
         super().__init__()
@@ -259,7 +334,9 @@ def _logging(path: Path, kind: str) -> Iterator[None]:
         to_file.close()
 
 
-def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int, source: Trained | None) -> None:
+def _keep(
+    ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int, source: Trained | None
+) -> None:
     """Write the averaged model, the history and, last, ``xlt.json``."""
     transfer.write_heard(ctx, source, out)
     averaged = sorted(out.glob("valid.*.ave.pth"))
@@ -278,12 +355,18 @@ def _keep(ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int,
     if tuning.tunes(ctx.cfg):
         info["tuning"] = tuning.settings(ctx.cfg)
         tuning.keep_architecture(ctx, out)
-    write_json(out / "xlt.json", {
-        "lang": ctx.cfg.lang, "normaliser": normaliser_of(ctx.cfg),
-        "features": {**info, "settings": ctx.cfg.section("features")},
-        "tokens": {"type": tokenizer.type, "count": len(tokenizer.tokens)},
-        "frame_rate": info["frame_rate"] / stack, "decode": ctx.cfg.section("decode"),
-        **({"init": transfer.origin_facts(source)} if source else {})})
+    write_json(
+        out / "xlt.json",
+        {
+            "lang": ctx.cfg.lang,
+            "normaliser": normaliser_of(ctx.cfg),
+            "features": {**info, "settings": ctx.cfg.section("features")},
+            "tokens": {"type": tokenizer.type, "count": len(tokenizer.tokens)},
+            "frame_rate": info["frame_rate"] / stack,
+            "decode": ctx.cfg.section("decode"),
+            **({"init": transfer.origin_facts(source)} if source else {}),
+        },
+    )
 
 
 def _copy_mix(ctx: Context, info: dict, out: Path) -> None:
@@ -292,14 +375,18 @@ def _copy_mix(ctx: Context, info: dict, out: Path) -> None:
 
     folder = ctx.dump / "mix"
     if Mix.load(folder).digest != info["mix"]["digest"]:
-        raise DataError(f"{ctx.shown(folder)}: is not the layer mix that {ctx.shown(ctx.dump)} was made with; make them "
-                        "again with --stage 3")
+        raise DataError(
+            f"{ctx.shown(folder)}: is not the layer mix that {ctx.shown(ctx.dump)} was made with; make them "
+            "again with --stage 3"
+        )
     for name in ("mix.json", "mix.npz"):
         shutil.copyfile(folder / name, out / name)
 
 
 def _history(checkpoint: Path) -> list[dict]:
-    """``[{"epoch": 1, "train_loss": …, "loss": …, "cer_ctc": …}, …]`` from ESPnet's reporter; loss and CER on dev."""
+    """``[{"epoch": 1, "train_loss": …, "loss": …, "cer_ctc": …}, …]`` from ESPnet's reporter; loss and CER on
+    dev.
+    """
     stats = torch.load(checkpoint, map_location="cpu", weights_only=False)["reporter"]["stats"]
     rows = []
     for epoch in sorted(stats):

@@ -1,5 +1,5 @@
-"""What the training batches are made of: other recipes' speech among them (``train.mix``), so that a model keeps what it
-could, or languages in other shares than they have (``train.balance``)."""
+"""What the training batches are made of: other recipes' speech among them (``train.mix``), so that a model
+keeps what it could, or languages in other shares than they have (``train.balance``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ OWN = "own"  # category of the recipe's own utterances
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """``files``: the speech of all; ``category``: {utterance: recipe, or OWN}; ``shares``: {category: share of the batches}."""
+    """``files``: the speech of all; ``category``: {utterance: recipe, or OWN}; ``shares``: {category: share
+    of the batches}.
+    """
 
     files: Speech
     category: dict[str, str]
@@ -29,7 +31,8 @@ class Mixture:
 def mixture(ctx: Context, own: Speech, folder: Path) -> Mixture | None:
     """The training speech with what ``train.mix`` adds, as tables in ``folder``; None if it adds nothing.
 
-    An epoch is the own speech once, and as much of the others as their shares ask for; DataError if one has not so much.
+    An epoch is the own speech once, and as much of the others as their shares ask for; DataError if one has
+    not so much.
     """
     shares = {name: share for name, share in ctx.cfg.train.mix.items() if share > 0}
     if not shares:
@@ -39,9 +42,11 @@ def mixture(ctx: Context, own: Speech, folder: Path) -> Mixture | None:
     rest = 1 - sum(shares.values())
     for name, share in shares.items():
         if lengths[OWN] * share / rest > lengths[name]:
-            raise DataError(f"train.mix: {share:g} of {name} are {share / rest:.2g} times this recipe's own training speech in "
-                            f"an epoch, but ../{name} has only {lengths[name] / lengths[OWN]:.2g} times as much; lower its "
-                            f"share, or give ../{name} more training speech")
+            raise DataError(
+                f"train.mix: {share:g} of {name} are {share / rest:.2g} times this recipe's own training"
+                f" speech in an epoch, but ../{name} has only {lengths[name] / lengths[OWN]:.2g} times as"
+                f" much; lower its share, or give ../{name} more training speech"
+            )
     folder.mkdir(exist_ok=True)
     category: dict[str, str] = {}
     tables: dict[str, dict[str, str]] = {"scp": {}, "lengths": {}, "text": {}}
@@ -50,7 +55,9 @@ def mixture(ctx: Context, own: Speech, folder: Path) -> Mixture | None:
             rows |= read_table(getattr(files, table))
         category |= dict.fromkeys(read_table(files.scp), name)
     if len(category) < sum(len(read_table(files.scp)) for files in parts.values()):
-        raise DataError("train.mix: utterance ids stand in two recipes; run stage 1 (data) again with --force")
+        raise DataError(
+            "train.mix: utterance ids stand in two recipes; run stage 1 (data) again with --force"
+        )
     for table, rows in tables.items():
         write_table(folder / table, rows)
     say("  batches: " + ", ".join(f"{100 * s:g}% {name}" for name, s in {OWN: rest, **shares}.items()))
@@ -59,9 +66,11 @@ def mixture(ctx: Context, own: Speech, folder: Path) -> Mixture | None:
 
 
 def write_plan(ctx: Context, info: dict, mixed: Mixture | None, folder: Path) -> float:
-    """Write the plan of an epoch, if settings ask for one, beside ``speech_shape`` in ``folder``; returns an epoch's frames.
+    """Write the plan of an epoch, if settings ask for one, beside ``speech_shape`` in ``folder``; returns an
+    epoch's frames.
 
-    ``info``: the training set's feats.json. ConfigError if languages are to be balanced and there is one only.
+    ``info``: the training set's feats.json. ConfigError if languages are to be balanced and there is one
+    only.
     """
     frames = {utt: int(value.split(",")[0]) for utt, value in read_table(folder / "speech_shape").items()}
     exponent = ctx.cfg.train.balance
@@ -74,18 +83,28 @@ def write_plan(ctx: Context, info: dict, mixed: Mixture | None, folder: Path) ->
         path = ctx.data / ctx.cfg.train_set / "utt2lang"
         languages = read_table(path)
         if len(set(languages.values())) < 2:
-            raise ConfigError(f"train.balance={exponent:g}: {path} has one language only; there is nothing to balance")
-        category = {speed_name(utt, speed): lang for utt, lang in languages.items() for speed in info.get("speed", [1.0])}
+            raise ConfigError(
+                f"train.balance={exponent:g}: {path} has one language only; there is nothing to balance"
+            )
+        category = {
+            speed_name(utt, speed): lang
+            for utt, lang in languages.items()
+            for speed in info.get("speed", [1.0])
+        }
         plan = balance.plan(frames, category, balance.power_shares(frames, category, exponent))
         plan.write(folder)
         total = sum(plan.draws.values())
-        say(f"  balance {exponent:g}: of {total:.0f} utterances an epoch "
-            + ", ".join(f"{lang} {100 * draws / total:.0f}%" for lang, draws in plan.draws.items()))
+        say(
+            f"  balance {exponent:g}: of {total:.0f} utterances an epoch "
+            + ", ".join(f"{lang} {100 * draws / total:.0f}%" for lang, draws in plan.draws.items())
+        )
     return float(sum(frames.values()))
 
 
 def _in_frames(frames: dict[str, int], mixed: Mixture, total: float) -> balance.Plan:
-    """The plan in which the categories have their shares of the ``total`` frames, whatever the lengths of their utterances."""
+    """The plan in which the categories have their shares of the ``total`` frames, whatever the lengths of
+    their utterances.
+    """
     lengths = balance.frames_by_category(frames, mixed.category)
     draws = {name: total * mixed.shares[name] * len(own) / sum(own) for name, own in lengths.items()}
     return balance.Plan({utt: mixed.category[utt] for utt in frames}, draws)

@@ -1,4 +1,6 @@
-"""Training on speech that is encoded as it goes: ESPnet's frontend, its statistics, the layer weights it learned."""
+"""Training on speech that is encoded as it goes: ESPnet's frontend, its statistics, the layer weights it
+learned.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,28 @@ def frontend_options(cfg: Config, info: dict, stats_file: Path) -> dict:
 
 
 def _frozen_conf(cfg: Config, info: dict) -> dict:
-    return {"upstream": cfg.features.upstream, "path": cfg.features.path, "cache": cfg.data.cache,
-            "identity": info["upstream"], "layers": info["layers"], "norm": info.get("mix_norm", "none"),
-            "dtype": info["dtype"], "batch_s": cfg.features.batch_s}
+    return {
+        "upstream": cfg.features.upstream,
+        "path": cfg.features.path,
+        "cache": cfg.data.cache,
+        "identity": info["upstream"],
+        "layers": info["layers"],
+        "norm": info.get("mix_norm", "none"),
+        "dtype": info["dtype"],
+        "batch_s": cfg.features.batch_s,
+    }
 
 
 def build(cfg: Config, info: dict) -> torch.nn.Module:
-    """The frozen upstream's frontend without statistics: it can count frames and take statistics, also for one that tunes."""
+    """The frozen upstream's frontend without statistics: it can count frames and take statistics, also for
+    one that tunes.
+    """
     return FRONTENDS.get(kind(cfg.features.upstream))(**_frozen_conf(cfg, info))
 
 
-def take_statistics(frontend: torch.nn.Module, cfg: Config, wav_scp: Path, samples: dict[str, int], out: Path) -> None:
+def take_statistics(
+    frontend: torch.nn.Module, cfg: Config, wav_scp: Path, samples: dict[str, int], out: Path
+) -> None:
     """Write ``out`` from utterances drawn by ``cfg.seed``; samples: {id: N} of those that training uses."""
     wavs, chosen, left = read_table(wav_scp), {}, STATISTICS_S * SAMPLE_RATE
     for utt in np.random.default_rng(cfg.seed).permutation(sorted(samples)).tolist():
@@ -49,7 +62,9 @@ def take_statistics(frontend: torch.nn.Module, cfg: Config, wav_scp: Path, sampl
     seconds = sum(chosen.values()) / SAMPLE_RATE
     with Progress("statistics of the layers", round(seconds), "s of speech") as progress:
         before, after, total = 0, 0, {}
-        for count, so_far in statistics(frontend, lambda utt: read_wav(wavs[utt]), chosen, cfg.train.batch_s, device):
+        for count, so_far in statistics(
+            frontend, lambda utt: read_wav(wavs[utt]), chosen, cfg.train.batch_s, device
+        ):
             after, total = after + count, so_far
             progress.add(round(after / SAMPLE_RATE) - round(before / SAMPLE_RATE))
             before = after
@@ -61,5 +76,11 @@ def take_statistics(frontend: torch.nn.Module, cfg: Config, wav_scp: Path, sampl
 
 def learned_mix(model: Path, norm: str) -> dict:
     """Layers and their weights in the averaged model of a training with ``features.layers=mix``."""
-    weights = torch.softmax(torch.load(model, map_location="cpu", weights_only=True)["frontend.featurizer.weights"], 0)
-    return {"layers": list(range(len(weights))), "weights": [round(float(w), 5) for w in weights], "norm": norm}
+    weights = torch.softmax(
+        torch.load(model, map_location="cpu", weights_only=True)["frontend.featurizer.weights"], 0
+    )
+    return {
+        "layers": list(range(len(weights))),
+        "weights": [round(float(w), 5) for w in weights],
+        "norm": norm,
+    }

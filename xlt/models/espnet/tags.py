@@ -1,4 +1,5 @@
-"""The language of an utterance as its first label (``tokens.language_tag``), as OWSM-CTC has it (Peng et al. 2024).
+"""The language of an utterance as its first label (``tokens.language_tag``), as OWSM-CTC has it (Peng et al.
+2024).
 
 ESPnet then reads the labels as they are, with spaces between them, since its tokenizers know no such token.
 """
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
     from xlt.core.context import Context
 
 
-def tagged(ctx: Context, sets: dict[str, Speech], tokenizer: Tokenizer, speeds: list[float], folder: Path) -> dict[str, Speech]:
-    """``sets`` with their labels, written into ``folder``, in place of their texts; a language that has no tag gets none."""
+def tagged(
+    ctx: Context, sets: dict[str, Speech], tokenizer: Tokenizer, speeds: list[float], folder: Path
+) -> dict[str, Speech]:
+    """``sets`` with their labels, written into ``folder``, in place of their texts; a language that has no
+    tag gets none.
+    """
     of = [item for name in (*ctx.cfg.learned_sets, "dev") for item in languages_of(ctx, name).items()]
     known = {speed_name(utt, speed): lang for utt, lang in of for speed in {1.0, *speeds}}
     found = {}

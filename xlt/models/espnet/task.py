@@ -1,4 +1,5 @@
-"""ESPnet's ASR task with our encoders and frontends, a trainer that keeps the checkpoint before the newest, model loading.
+"""ESPnet's ASR task with our encoders and frontends, a trainer that keeps the checkpoint before the newest,
+model loading.
 
 Importing this module imports espnet2 (10 to 17 s); nothing outside train/ and decode/ does.
 """
@@ -32,7 +33,13 @@ with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages 
     from espnet2.iterators.abs_iter_factory import AbsIterFactory
     from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
     from espnet2.tasks.abs_task import IteratorOptions, optim_classes
-    from espnet2.tasks.asr import ASRTask, decoder_choices, encoder_choices, frontend_choices, preencoder_choices
+    from espnet2.tasks.asr import (
+        ASRTask,
+        decoder_choices,
+        encoder_choices,
+        frontend_choices,
+        preencoder_choices,
+    )
     from espnet2.train import trainer as espnet_trainer
     from espnet2.train.dataset import DATA_TYPES
 
@@ -45,7 +52,11 @@ for _name in FRONTENDS.names():
     frontend_choices.classes[_name] = FRONTENDS.get(_name)
 preencoder_choices.classes["stem"] = Stem
 # ESPnet's own loader takes 57 ms to read 5 s of XLS-R-300M in one byte (ours 2 ms), and looks at no checksum
-DATA_TYPES[FEATS] = {"func": lambda path: FeatureReader(Path(path)), "kwargs": [], "help": "feats.scp of stage 3"}
+DATA_TYPES[FEATS] = {
+    "func": lambda path: FeatureReader(Path(path)),
+    "kwargs": [],
+    "help": "feats.scp of stage 3",
+}
 # ESPnet's own holds all the models that it averages in memory
 espnet_trainer.average_nbest_models = average_nbest_models
 
@@ -54,7 +65,9 @@ NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
 
 
 class XltTrainer(espnet_trainer.Trainer):
-    """Moves the checkpoint aside before each epoch: if the next one is damaged, training resumes from there."""
+    """Moves the checkpoint aside before each epoch: if the next one is damaged, training resumes from
+    there.
+    """
 
     @classmethod
     def train_one_epoch(cls, *, options, distributed_option, **kwargs) -> bool:
@@ -75,24 +88,41 @@ class XltTask(ASRTask):
         return model
 
     @classmethod
-    def build_sequence_iter_factory(cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str) -> AbsIterFactory:
-        """ESPnet's, but with the batches of a plan (:mod:`xlt.models.espnet.balance`) if one lies beside the shapes."""
+    def build_sequence_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> AbsIterFactory:
+        """ESPnet's, but with the batches of a plan (:mod:`xlt.models.espnet.balance`) if one lies beside the
+        shapes.
+        """
         plan = Plan.read(Path(iter_options.shape_files[0]).parent) if mode == "train" else None
         if plan is None:
             return super().build_sequence_iter_factory(args, iter_options, mode)
         shape = read_table(Path(iter_options.shape_files[0]))
         parts = torch.distributed.get_world_size() if iter_options.distributed else 1
-        sampler = PlanSampler(plan, {utt: int(value.split(",")[0]) for utt, value in shape.items()},
-                              iter_options.batch_bins, max(parts, args.min_batch_size), args.seed)
+        sampler = PlanSampler(
+            plan,
+            {utt: int(value.split(",")[0]) for utt, value in shape.items()},
+            iter_options.batch_bins,
+            max(parts, args.min_batch_size),
+            args.seed,
+        )
         if iter_options.distributed:
             sampler = Shard(sampler, torch.distributed.get_rank(), parts)
         return SequenceIterFactory(
-            dataset=cls.build_dataset(args, iter_options, set(shape)), batches=sampler, seed=args.seed,
-            num_iters_per_epoch=iter_options.num_iters_per_epoch, shuffle=True, num_workers=args.num_workers,
-            collate_fn=iter_options.collate_fn, pin_memory=args.ngpu > 0)
+            dataset=cls.build_dataset(args, iter_options, set(shape)),
+            batches=sampler,
+            seed=args.seed,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch,
+            shuffle=True,
+            num_workers=args.num_workers,
+            collate_fn=iter_options.collate_fn,
+            pin_memory=args.ngpu > 0,
+        )
 
     @classmethod
-    def build_optimizers(cls, args: argparse.Namespace, model: torch.nn.Module) -> list[torch.optim.Optimizer]:
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: torch.nn.Module
+    ) -> list[torch.optim.Optimizer]:
         groups = tuning.parameter_groups(model)
         if groups is None:
             return super().build_optimizers(args, model)
@@ -103,15 +133,20 @@ class XltTask(ASRTask):
         try:
             super().main(*args, **kwargs)
         except RuntimeError as err:
-            if not re.search("inline_container|PytorchStreamWriter", str(err)):  # torch's writer knows no errno
+            if not re.search(
+                "inline_container|PytorchStreamWriter", str(err)
+            ):  # torch's writer knows no errno
                 raise
-            raise StageError(f"a checkpoint could not be written ({str(err).splitlines()[0]}), most likely because the disk "
-                             "is full; free some space, then run the same command: it goes on from the last whole "
-                             "epoch") from None
+            raise StageError(
+                f"a checkpoint could not be written ({str(err).splitlines()[0]}), most likely because the"
+                " disk is full; free some space, then run the same command: it goes on from the last whole"
+                " epoch"
+            ) from None
 
 
 def restore_checkpoint(folder: Path) -> None:
-    """Make ``checkpoint.pth`` the newest checkpoint that loads, and say so if that is not the last one written.
+    """Make ``checkpoint.pth`` the newest checkpoint that loads, and say so if that is not the last one
+    written.
 
     The model of its epoch is written again if a run was ended between the two files: the average may want it.
     """
@@ -122,8 +157,10 @@ def restore_checkpoint(folder: Path) -> None:
         try:
             found = torch.load(path, map_location="cpu", weights_only=False)
         except Exception as err:  # a torn file fails in many ways: zip, pickle, EOF
-            say(f"  {path.name} is damaged ({type(err).__name__}); "
-                + ("trying the one before" if name == NEWEST else "training starts again"))
+            say(
+                f"  {path.name} is damaged ({type(err).__name__}); "
+                + ("trying the one before" if name == NEWEST else "training starts again")
+            )
             path.unlink()
             continue
         if name == BEFORE:
@@ -137,14 +174,18 @@ def restore_checkpoint(folder: Path) -> None:
 
 
 def check_arguments(kind: str, name: str, conf: dict) -> None:
-    """Raise ConfigError unless ESPnet's ``kind`` (encoder, decoder) has ``name`` and its class takes ``conf``."""
+    """Raise ConfigError unless ESPnet's ``kind`` (encoder, decoder) has ``name`` and its class takes
+    ``conf``.
+    """
     choices = {"encoder": encoder_choices, "decoder": decoder_choices}[kind].classes
     if name not in choices:
         raise ConfigError(f"train.{kind}: no {kind} {name!r}; there are {', '.join(sorted(choices))}")
     known = inspect.signature(choices[name].__init__).parameters
     unknown = sorted(set(conf) - set(known))
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
-        offered = ", ".join(n for n in known if n not in ("self", "input_size", "vocab_size", "encoder_output_size"))
+        offered = ", ".join(
+            n for n in known if n not in ("self", "input_size", "vocab_size", "encoder_output_size")
+        )
         raise ConfigError(f"train.{kind}_conf: {name} has no argument {unknown[0]!r}; it has {offered}")
 
 
@@ -167,7 +208,15 @@ def load_model(folder: Path, device: str = "cpu") -> torch.nn.Module:
             model = XltTask.build_model(args)
         file = folder / "model.pth"
         model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as err:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as err:
         said = next(iter(str(err).splitlines()), type(err).__name__)
         raise DataError(f"{file}: cannot be loaded ({said[:120]}); {_AGAIN}") from None
     return model.to(device).eval()
@@ -187,8 +236,12 @@ def load_arguments(folder: Path) -> argparse.Namespace:
     try:
         args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
         if args.frontend in FRONTENDS.entries:
-            args.frontend_conf = {**args.frontend_conf, "stats_file": stats, **_weights_in(folder),
-                                  **tuning.build_info(args.frontend_conf, folder)}
+            args.frontend_conf = {
+                **args.frontend_conf,
+                "stats_file": stats,
+                **_weights_in(folder),
+                **tuning.build_info(args.frontend_conf, folder),
+            }
         else:
             args.normalize_conf = {**args.normalize_conf, "stats_file": stats}
     except FileNotFoundError:

@@ -1,4 +1,5 @@
-"""A model that starts from another one: its body is taken over, its output layer is new, or takes rows of shared tokens.
+"""A model that starts from another one: its body is taken over, its output layer is new, or takes rows of
+shared tokens.
 
 V old and new tokens, H size of a row.
 """
@@ -49,46 +50,64 @@ class Report:
 
 
 def check_features(source: Trained, cfg: Config, info: dict, where: Path) -> None:
-    """UpstreamError or ConfigError unless the features at ``where`` (``info``: its feats.json) are what the source heard.
+    """UpstreamError or ConfigError unless the features at ``where`` (``info``: its feats.json) are what the
+    source heard.
 
-    A source that was trained on stored features may start a training that encodes as it goes, but not the other way round: what
-    it learned of its upstream has no place in stored features.
+    A source that was trained on stored features may start a training that encodes as it goes, but not the
+    other way round: what it learned of its upstream has no place in stored features.
     """
     theirs, ours = source.info["features"], tuning.settings(cfg) if tuning.tunes(cfg) else None
     for key in ("freeze", "adapter", "adapter_dim") if theirs.get("tuning") else ():
         if ours is None or theirs["tuning"][key] != ours[key]:
             said = " ".join(f"train.{k}={theirs['tuning'][k]}" for k in ("freeze", "adapter", "adapter_dim"))
-            raise ConfigError(f"train.init: {source.folder} has trained its upstream ({said}); give the same settings, or start "
-                              "from a model with a frozen upstream")
+            raise ConfigError(
+                f"train.init: {source.folder} has trained its upstream ({said}); give the same settings, or"
+                " start from a model with a frozen upstream"
+            )
     if theirs.get("on_the_fly") and not info.get("on_the_fly"):
-        raise ConfigError(f"train.init: {source.folder} has learned its layer weights as it went; set features.on_the_fly=true, "
-                          "or start from a model of stored features")
+        raise ConfigError(
+            f"train.init: {source.folder} has learned its layer weights as it went; set"
+            " features.on_the_fly=true, or start from a model of stored features"
+        )
     if theirs["upstream"] != info["upstream"]:
-        raise UpstreamError(f"train.init: {source.folder} was trained on the upstream {theirs['upstream']}, the features in "
-                            f"{where} come from {info['upstream']}; use the same weights (features.path) for both")
+        raise UpstreamError(
+            f"train.init: {source.folder} was trained on the upstream {theirs['upstream']}, the features in "
+            f"{where} come from {info['upstream']}; use the same weights (features.path) for both"
+        )
     for key in ("layers", "dim", "frame_rate"):
         if theirs.get(key) != info.get(key):
-            raise ConfigError(f"train.init: {source.folder} was trained on features with {key} {theirs.get(key)}, {where} has "
-                              f"{info.get(key)}; set features.layers={theirs.get('layers')}")
+            raise ConfigError(
+                f"train.init: {source.folder} was trained on features with {key} {theirs.get(key)}, {where}"
+                f" has {info.get(key)}; set features.layers={theirs.get('layers')}"
+            )
     mixes = [(i.get("mix") or {}).get("digest") for i in (theirs, info)]
     if info.get("layers") == "mix" and mixes[0] != mixes[1] and not info.get("on_the_fly"):
-        raise ConfigError(f"train.init: {source.folder} was trained on another layer mix than {where} has; leave "
-                          "features.mix_from out, then stage 3 takes the source's mix")
+        raise ConfigError(
+            f"train.init: {source.folder} was trained on another layer mix than {where} has; leave "
+            "features.mix_from out, then stage 3 takes the source's mix"
+        )
 
 
 def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str], out: Path) -> Path:
-    """Write ``init.pth``, the parameters to begin with, and ``transfer.json``, what became of each; returns the first.
+    """Write ``init.pth``, the parameters to begin with, and ``transfer.json``, what became of each; returns
+    the first.
 
-    ``fresh``: the model as ESPnet builds it for this experiment; ``new``: its tokens. ConfigError if the networks differ, or
-    if rows are to be matched and no token but the special ones is shared.
+    ``fresh``: the model as ESPnet builds it for this experiment; ``new``: its tokens. ConfigError if the
+    networks differ, or if rows are to be matched and no token but the special ones is shared.
     """
     cfg = ctx.cfg.train
     old, old_state = source.tokens, _state(source)
     if cfg.init_tokens == "match":
         _need_shared(source, old, new)
-    state, report = transplant(fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", str(cfg.init))
-    if _WEIGHTS in state and _WEIGHTS not in old_state and source.mix:  # those of stored features: softmax undone
-        state[_WEIGHTS] = torch.log(torch.from_numpy(Mix.load(source.mix).weights).clamp(min=1e-6)).to(state[_WEIGHTS])
+    state, report = transplant(
+        fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", str(cfg.init)
+    )
+    if (
+        _WEIGHTS in state and _WEIGHTS not in old_state and source.mix
+    ):  # those of stored features: softmax undone
+        state[_WEIGHTS] = torch.log(torch.from_numpy(Mix.load(source.mix).weights).clamp(min=1e-6)).to(
+            state[_WEIGHTS]
+        )
     _say(report, cfg.init_tokens, None if tuning.tunes(ctx.cfg) else ctx.cfg.features.upstream)
     write_json(out / "transfer.json", asdict(report))
     torch.save(state, out / "work" / "init.pth")
@@ -101,24 +120,38 @@ def _state(source: Trained) -> dict[str, torch.Tensor]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as err:  # a damaged file fails in many ways: zip, pickle, EOF
         said = next(iter(str(err).splitlines()), type(err).__name__)
-        raise DataError(f"train.init: {path}: cannot be loaded ({said[:120]}); train it again with --stage 6 --force") from None
+        raise DataError(
+            f"train.init: {path}: cannot be loaded ({said[:120]}); train it again with --stage 6 --force"
+        ) from None
 
 
 def average_in(cfg: Config, source: Trained, new: list[str], path: Path) -> None:
-    """Average the parameters in the file ``path``, whose tokens are ``new``, with the source's (``train.average_source``)."""
+    """Average the parameters in the file ``path``, whose tokens are ``new``, with the source's
+    (``train.average_source``).
+    """
     state = torch.load(path, map_location="cpu", weights_only=True)
     matched = new if cfg.train.init_tokens == "match" else None
     torch.save(average(state, _state(source), cfg.train.average_source, source.tokens, matched), path)
-    say(f"  the final model: {100 * cfg.train.average_source:g}% of {cfg.train.init} in it (train.average_source)")
+    say(
+        f"  the final model: {100 * cfg.train.average_source:g}% of {cfg.train.init} in it"
+        " (train.average_source)"
+    )
 
 
-def transplant(fresh: Mapping[str, torch.Tensor], source: Mapping[str, torch.Tensor], old: list[str], new: list[str],
-               match: bool, name: str) -> tuple[dict[str, torch.Tensor], Report]:
-    """Parameters of a new model: the source's where both have them, but ``fresh`` ones in the rows (V, H) of tokens.
+def transplant(
+    fresh: Mapping[str, torch.Tensor],
+    source: Mapping[str, torch.Tensor],
+    old: list[str],
+    new: list[str],
+    match: bool,
+    name: str,
+) -> tuple[dict[str, torch.Tensor], Report]:
+    """Parameters of a new model: the source's where both have them, but ``fresh`` ones in the rows (V, H) of
+    tokens.
 
-    With ``match`` the rows of tokens that are written alike in ``old`` and ``new`` are copied. A parameter that only one
-    of them has is left as it is (an attention decoder where the source had CTC only), one that differs in shape raises
-    ConfigError.
+    With ``match`` the rows of tokens that are written alike in ``old`` and ``new`` are copied. A parameter
+    that only one of them has is left as it is (an attention decoder where the source had CTC only), one that
+    differs in shape raises ConfigError.
     """
     report, state = Report(name), {}
     places = {token: row for row, token in enumerate(old)}
@@ -140,7 +173,9 @@ def transplant(fresh: Mapping[str, torch.Tensor], source: Mapping[str, torch.Ten
             state[key] = theirs.clone()
             report.loaded.append(key)
     if not report.loaded:
-        raise ConfigError(f"train.init: {name} has no layer in common with this network; use the same train.encoder")
+        raise ConfigError(
+            f"train.init: {name} has no layer in common with this network; use the same train.encoder"
+        )
     report.unused = [key for key in source if key not in fresh]
     report.copied_tokens = [t for t in new if match and t in places]
     report.new_tokens = [t for t in new if not match or t not in places]
@@ -148,13 +183,19 @@ def transplant(fresh: Mapping[str, torch.Tensor], source: Mapping[str, torch.Ten
     return state, report
 
 
-def average(state: Mapping[str, torch.Tensor], source: Mapping[str, torch.Tensor], share: float, old: list[str],
-            new: list[str] | None) -> dict[str, torch.Tensor]:
+def average(
+    state: Mapping[str, torch.Tensor],
+    source: Mapping[str, torch.Tensor],
+    share: float,
+    old: list[str],
+    new: list[str] | None,
+) -> dict[str, torch.Tensor]:
     """Trained parameters with a ``share`` of those that they started from, where both have them in one shape.
 
-    A model between the two forgets less (Vander Eeckt and Van hamme 2023, "Weight averaging: a simple yet effective method to
-    overcome catastrophic forgetting in automatic speech recognition"). Rows (V, H) are averaged by token, ``old`` the source's
-    and ``new`` these; None where they did not start from the source's.
+    A model between the two forgets less (Vander Eeckt and Van hamme 2023, "Weight averaging: a simple yet
+    effective method to overcome catastrophic forgetting in automatic speech recognition"). Rows (V, H) are
+    averaged by token, ``old`` the source's and ``new`` these; None where they did not start from the
+    source's.
     """
     found, places = {}, {token: row for row, token in enumerate(old)}
     for key, value in state.items():
@@ -173,17 +214,25 @@ def average(state: Mapping[str, torch.Tensor], source: Mapping[str, torch.Tensor
 
 
 def _differs(name: str, key: str, theirs: torch.Tensor, ours: torch.Tensor) -> ConfigError:
-    return ConfigError(f"train.init: {key} has the shape {tuple(theirs.shape)} in {name}, but {tuple(ours.shape)} here; "
-                       "both need the same preset, train.encoder, encoder_conf, projection, frame_rate and decoder")
+    return ConfigError(
+        f"train.init: {key} has the shape {tuple(theirs.shape)} in {name}, but {tuple(ours.shape)} here; "
+        "both need the same preset, train.encoder, encoder_conf, projection, frame_rate and decoder"
+    )
 
 
 def _say(report: Report, how: str, frozen: str | None) -> None:
     """Tell the user in a few lines; ``transfer.json`` has all names."""
     loaded, random, unused = (_parts(keys) for keys in (report.loaded, report.random, report.unused))
-    say(f"  starts from {report.source}: loaded: {loaded}; random: {random}" + (f"; not used: {unused}" if unused else "")
-        + (f"; frozen: {frozen}" if frozen else ""))
+    say(
+        f"  starts from {report.source}: loaded: {loaded}; random: {random}"
+        + (f"; not used: {unused}" if unused else "")
+        + (f"; frozen: {frozen}" if frozen else "")
+    )
     tokens = {"copied": report.copied_tokens, "new": report.new_tokens, "dropped": report.dropped_tokens}
-    say(f"  rows of the output layer (train.init_tokens={how}): " + ", ".join(f"{len(t)} {what}" for what, t in tokens.items()))
+    say(
+        f"  rows of the output layer (train.init_tokens={how}): "
+        + ", ".join(f"{len(t)} {what}" for what, t in tokens.items())
+    )
     for what, names in tokens.items():
         if names and how == "match":
             say(f"    {what}: {' '.join(names[:40])}{' …' if len(names) > 40 else ''}")
@@ -196,10 +245,12 @@ def _parts(keys: list[str]) -> str:
 
 
 def take_over(ctx: Context, source: Trained, out: Path) -> dict:
-    """Zero-shot: the source's model as it is, under this recipe's language; returns facts as :func:`xlt.models.espnet.fit.fit`.
+    """Zero-shot: the source's model as it is, under this recipe's language; returns facts as
+    :func:`xlt.models.espnet.fit.fit`.
 
-    With ``train.init_tokens=match`` it can write nothing but the tokens of this recipe, whose alphabet, or phones, is then all
-    that is known of the language. ConfigError as in :func:`start`, and for bpe, whose pieces are not an alphabet.
+    With ``train.init_tokens=match`` it can write nothing but the tokens of this recipe, whose alphabet, or
+    phones, is then all that is known of the language. ConfigError as in :func:`start`, and for bpe, whose
+    pieces are not an alphabet.
     """
     for name in FILES:
         if (source.folder / name).exists():
@@ -213,8 +264,17 @@ def take_over(ctx: Context, source: Trained, out: Path) -> dict:
     if ctx.cfg.train.init_tokens == "match":
         _cut(out, source, Tokenizer(ctx.tokens))
     report_unseen(ctx, Tokenizer(out))
-    write_json(out / "xlt.json", {**source.info, "lang": ctx.cfg.lang, "zero_shot": True, "init": origin_facts(source),
-                                  "normaliser": normaliser_of(ctx.cfg), "decode": ctx.cfg.section("decode")})
+    write_json(
+        out / "xlt.json",
+        {
+            **source.info,
+            "lang": ctx.cfg.lang,
+            "zero_shot": True,
+            "init": origin_facts(source),
+            "normaliser": normaliser_of(ctx.cfg),
+            "decode": ctx.cfg.section("decode"),
+        },
+    )
     model = torch.load(out / "model.pth", map_location="cpu", weights_only=True)
     return {"epochs": 0, "parameters": sum(p.numel() for p in model.values())}
 
@@ -222,16 +282,23 @@ def take_over(ctx: Context, source: Trained, out: Path) -> dict:
 def _cut(out: Path, source: Trained, own: Tokenizer) -> None:
     """Leave only the rows (V, H) of ``own`` tokens in the copy ``out`` of the model ``source``."""
     if own.type == "bpe":
-        raise ConfigError("train.zero_shot: the pieces of tokens.type=bpe are not an alphabet to keep to; leave "
-                          "train.init_tokens=match out, or start from a model of characters")
+        raise ConfigError(
+            "train.zero_shot: the pieces of tokens.type=bpe are not an alphabet to keep to; leave "
+            "train.init_tokens=match out, or start from a model of characters"
+        )
     old = source.tokens
     rows = [row for row, token in enumerate(old) if token in own.ids or token in SPECIAL]
     _need_shared(source, old, own.tokens)
     state = torch.load(out / "model.pth", map_location="cpu", weights_only=True)
-    torch.save({key: value[rows].clone() if _BY_TOKEN.match(key) else value for key, value in state.items()}, out / "model.pth")
+    torch.save(
+        {key: value[rows].clone() if _BY_TOKEN.match(key) else value for key, value in state.items()},
+        out / "model.pth",
+    )
     config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
     config["token_list"] = kept = [old[row] for row in rows]
-    (out / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (out / "config.yaml").write_text(
+        yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
     (out / "tokens.txt").write_text("".join(f"{token}\n" for token in kept), encoding="utf-8")
     say(f"  it writes only tokens of this recipe: {len(kept)} of its {len(old)}")
 
@@ -239,17 +306,25 @@ def _cut(out: Path, source: Trained, own: Tokenizer) -> None:
 def _need_shared(source: Trained, old: list[str], new: list[str]) -> None:
     """ConfigError if no token but the special ones is in both lists."""
     if all(token in SPECIAL or is_tag(token) for token in set(old) & set(new)):
-        raise ConfigError(f"train.init_tokens=match: {source.folder} and this recipe share no token (theirs: "
-                          f"{' '.join(old[2:12])} …, ours: {' '.join(new[2:12])} …); use train.init_tokens=new")
+        raise ConfigError(
+            f"train.init_tokens=match: {source.folder} and this recipe share no token (theirs: "
+            f"{' '.join(old[2:12])} …, ours: {' '.join(new[2:12])} …); use train.init_tokens=new"
+        )
 
 
 def origin_facts(source: Trained) -> dict:
     """What ``xlt.json`` says of the model that training started from."""
-    return {"lang": source.info["lang"], "tag": source.folder.name, "recipe": source.folder.absolute().parent.parent.name}
+    return {
+        "lang": source.info["lang"],
+        "tag": source.folder.name,
+        "recipe": source.folder.absolute().parent.parent.name,
+    }
 
 
 def take_statistics(source: Trained | None, info: dict, out: Path) -> bool:
-    """Keep the standardisation that the source's weights were learned with; False if there is none that fits."""
+    """Keep the standardisation that the source's weights were learned with; False if there is none that
+    fits.
+    """
     if source is None or source.info["features"].get("on_the_fly") != info.get("on_the_fly"):
         return False
     shutil.copyfile(source.folder / "feats_stats.npz", out / "feats_stats.npz")
@@ -257,7 +332,8 @@ def take_statistics(source: Trained | None, info: dict, out: Path) -> bool:
 
 
 def write_heard(ctx: Context, source: Trained | None, out: Path) -> None:
-    """``out/heard``: utterance → audio hash and content, of all that this model and those before it were trained on.
+    """``out/heard``: utterance → audio hash and content, of all that this model and those before it were
+    trained on.
 
     An id that stands for two utterances, of two corpora, gets the second one's audio hash behind it.
     """

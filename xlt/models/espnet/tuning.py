@@ -1,4 +1,6 @@
-"""Fine-tuning in a training of ESPnet: the frontend's options, learning rates by layer, what the experiment must keep."""
+"""Fine-tuning in a training of ESPnet: the frontend's options, learning rates by layer, what the experiment
+must keep.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ NAME = "xlt_tuned"  # in ESPnet's list of frontends
 
 @dataclass(frozen=True)
 class Tuning:
-    """What of the upstream is trained, from when on, and how fast; the settings of the same names in base.yaml.
+    """What of the upstream is trained, from when on, and how fast; the settings of the same names in
+    base.yaml.
 
     ``freeze``: ``extractor``, ``none``, or ``upstream``, where only the adapters are trained.
     """
@@ -35,7 +38,9 @@ class Tuning:
 
 
 def tunes(cfg: Config) -> bool:
-    """Whether something of the upstream is trained; ``train.freeze`` is decided (:mod:`xlt.upstreams.freeze`)."""
+    """Whether something of the upstream is trained; ``train.freeze`` is decided
+    (:mod:`xlt.upstreams.freeze`).
+    """
     return cfg.train.freeze != "upstream" or cfg.train.adapter != "none"
 
 
@@ -45,13 +50,20 @@ def settings(cfg: Config) -> dict:
 
 
 def frontend_options(cfg: Config, frozen: dict) -> dict:
-    """ESPnet's options for a training that tunes; ``frozen``: ``frontend_conf`` of the frozen upstream's frontend."""
-    return {"frontend": NAME, "frontend_conf": {**frozen, "tuning": settings(cfg)},
-            "unused_parameters": True}  # torch.distributed: in the first updates the upstream has no gradients
+    """ESPnet's options for a training that tunes; ``frozen``: ``frontend_conf`` of the frozen upstream's
+    frontend.
+    """
+    return {
+        "frontend": NAME,
+        "frontend_conf": {**frozen, "tuning": settings(cfg)},
+        "unused_parameters": True,
+    }  # torch.distributed: in the first updates the upstream has no gradients
 
 
 def parameter_groups(model: torch.nn.Module) -> list[dict] | None:
-    """Groups for the optimiser: the head, then the layers of a tuned upstream, each with its rate; None without one."""
+    """Groups for the optimiser: the head, then the layers of a tuned upstream, each with its rate; None
+    without one.
+    """
     frontend = getattr(model, "frontend", None)
     if not hasattr(frontend, "parameter_groups"):
         return None
@@ -61,7 +73,8 @@ def parameter_groups(model: torch.nn.Module) -> list[dict] | None:
 
 
 def keep_architecture(ctx: Context, out: Path) -> None:
-    """Copy the upstream's config.json to ``out/upstream``, where model.pth holds the tuned weights themselves.
+    """Copy the upstream's config.json to ``out/upstream``, where model.pth holds the tuned weights
+    themselves.
 
     s3prl's own files hold both in one, which is then needed as a frozen upstream's weights are.
     """
@@ -75,7 +88,9 @@ def keep_architecture(ctx: Context, out: Path) -> None:
 
 
 def build_info(frontend_conf: dict, folder: Path) -> dict:
-    """``{"architecture": …}`` if a model's tuned upstream is built from the config.json that ``folder`` keeps, else ``{}``."""
+    """``{"architecture": …}`` if a model's tuned upstream is built from the config.json that ``folder``
+    keeps, else ``{}``.
+    """
     kept = folder / "upstream"
     tuned = frontend_conf.get("tuning", {}).get("freeze", "upstream") != "upstream"
     return {"architecture": str(kept)} if tuned and (kept / "config.json").exists() else {}

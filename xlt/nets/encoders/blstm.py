@@ -10,11 +10,12 @@ from espnet2.asr.encoder.abs_encoder import AbsEncoder
 
 
 class BlstmEncoder(AbsEncoder):
-    """``num_layers`` bidirectional LSTM layers of ``hidden_size`` cells a direction (Graves & Schmidhuber 2005).
+    """``num_layers`` bidirectional LSTM layers of ``hidden_size`` cells a direction (Graves & Schmidhuber
+    2005).
 
-    Each direction is a one-way LSTM over the padded batch; the backward one reads every utterance turned round within
-    its own length. That is exact, and three to four times faster on a CPU than packed sequences, which ESPnet's
-    ``rnn`` encoder uses.
+    Each direction is a one-way LSTM over the padded batch; the backward one reads every utterance turned
+    round within its own length. That is exact, and three to four times faster on a CPU than packed sequences,
+    which ESPnet's ``rnn`` encoder uses.
     """
 
     def __init__(self, input_size: int, hidden_size: int = 160, num_layers: int = 2, dropout: float = 0.3):
@@ -28,8 +29,9 @@ class BlstmEncoder(AbsEncoder):
     def output_size(self) -> int:
         return self.dim
 
-    def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, prev_states: torch.Tensor | None = None
-                ) -> tuple[torch.Tensor, torch.Tensor, None]:
+    def forward(
+        self, xs_pad: torch.Tensor, ilens: torch.Tensor, prev_states: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """(B, T, D), (B,) → (B, T, 2H), (B,), None."""
         x = xs_pad[:, : int(ilens.max())]
         place = torch.arange(x.shape[1], device=x.device)[None, :]

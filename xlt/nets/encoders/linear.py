@@ -17,7 +17,8 @@ class LinearEncoder(AbsEncoder):
     def output_size(self) -> int:
         return self.dim
 
-    def forward(self, xs_pad: torch.Tensor, ilens: torch.Tensor, prev_states: torch.Tensor | None = None
-                ) -> tuple[torch.Tensor, torch.Tensor, None]:
+    def forward(
+        self, xs_pad: torch.Tensor, ilens: torch.Tensor, prev_states: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """(B, T, D), (B,) → (B, T, D), (B,), None."""
         return self.dropout(xs_pad), ilens, None

@@ -12,19 +12,37 @@ from espnet2.asr.preencoder.abs_preencoder import AbsPreEncoder
 class Stem(AbsPreEncoder):
     """Stack ``stack`` frames, mask (training only), project to ``projection`` with layer norm (0 = neither).
 
-    Masks follow SpecAugment (Park et al. 2019, arXiv:1904.08779) and are drawn after mean and variance normalisation,
-    so that a masked value is the mean: ESPnet's own order masks first, which makes the masks large outliers for
-    self-supervised features. ``time_mask`` counts stacked frames, ``feature_mask`` is a share of the dimensions; each
-    of the ``num_masks`` masks of a kind has a width drawn uniformly up to that, and at most a fifth of the utterance.
+    Masks follow SpecAugment (Park et al. 2019, arXiv:1904.08779) and are drawn after mean and variance
+    normalisation, so that a masked value is the mean: ESPnet's own order masks first, which makes the masks
+    large outliers for self-supervised features. ``time_mask`` counts stacked frames, ``feature_mask`` is a
+    share of the dimensions; each of the ``num_masks`` masks of a kind has a width drawn uniformly up to that,
+    and at most a fifth of the utterance.
     """
 
-    def __init__(self, input_size: int, stack: int = 1, projection: int = 0, time_mask: int = 0,
-                 feature_mask: float = 0.0, num_masks: int = 0):
+    def __init__(
+        self,
+        input_size: int,
+        stack: int = 1,
+        projection: int = 0,
+        time_mask: int = 0,
+        feature_mask: float = 0.0,
+        num_masks: int = 0,
+    ):
         super().__init__()
-        self.stack, self.time_mask, self.feature_mask, self.num_masks = stack, time_mask, feature_mask, num_masks
+        self.stack, self.time_mask, self.feature_mask, self.num_masks = (
+            stack,
+            time_mask,
+            feature_mask,
+            num_masks,
+        )
         self.dim = projection or input_size * stack
-        self.project = torch.nn.Sequential(torch.nn.Linear(input_size * stack, projection),
-                                           torch.nn.LayerNorm(projection)) if projection else torch.nn.Identity()
+        self.project = (
+            torch.nn.Sequential(
+                torch.nn.Linear(input_size * stack, projection), torch.nn.LayerNorm(projection)
+            )
+            if projection
+            else torch.nn.Identity()
+        )
 
     def output_size(self) -> int:
         return self.dim

@@ -1,6 +1,7 @@
 """Layers of the upstreams as a processor computes them fastest, from the weights of a model that is loaded.
 
-N rows (frames of all clips of a batch, one behind the other), T frames of a clip, D dimensions, C channels, K kernel width.
+N rows (frames of all clips of a batch, one behind the other), T frames of a clip, D dimensions, C channels, K
+kernel width.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ def usable() -> bool:
 class Dense(nn.Module):
     """A linear layer for inference in ``dtype``: float32, bfloat16, or int8.
 
-    int8: weights have one scale an output, inputs one a row, found as they come (so a row's output depends on no other
-    row); products are summed in 32-bit integers. Inputs and outputs are float32, but bfloat16 where ``dtype`` is that.
+    int8: weights have one scale an output, inputs one a row, found as they come (so a row's output depends on
+    no other row); products are summed in 32-bit integers. Inputs and outputs are float32, but bfloat16 where
+    ``dtype`` is that.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, dtype: str):
@@ -53,36 +55,52 @@ class Dense(nn.Module):
         return torch.ops.mkldnn._linear_pointwise.binary(x, add, self.weight, self.bias, "add")
 
     def _int8(self, x: Tensor) -> Tensor:
-        largest = torch.maximum(x.amax(1, keepdim=True), -x.amin(1, keepdim=True))  # (N, 1); aminmax is six times slower
+        largest = torch.maximum(
+            x.amax(1, keepdim=True), -x.amin(1, keepdim=True)
+        )  # (N, 1); aminmax is six times slower
         scale = largest.clamp_(min=1e-12).div_(127)
         rounded = x.div(scale).add_(128.5).to(torch.uint8)  # oneDNN multiplies unsigned by signed bytes
-        y = torch.ops.onednn.qlinear_pointwise(rounded, 1.0, 128, self.weight, self.scale, self.zero, None, 1.0, 0,
-                                               torch.float32, "none", [], "")
+        y = torch.ops.onednn.qlinear_pointwise(
+            rounded, 1.0, 128, self.weight, self.scale, self.zero, None, 1.0, 0, torch.float32, "none", [], ""
+        )
         return torch.addcmul(self.bias, y, scale)
 
 
 def attention(qkv: Tensor, heads: int, spans: list[tuple[int, int]]) -> Tensor:
-    """Self-attention (N, D) of queries, keys and values (N, 3 D); the rows of each span see each other only."""
+    """Self-attention (N, D) of queries, keys and values (N, 3 D); the rows of each span see each other
+    only.
+    """
     dim = qkv.shape[1] // 3
     out = torch.empty_like(qkv[:, :dim], memory_format=torch.contiguous_format)
     for begin, end in spans:
-        q, k, v = qkv[begin:end].view(1, end - begin, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)  # (1, H, T, D / H)
+        q, k, v = (
+            qkv[begin:end].view(1, end - begin, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)
+        )  # (1, H, T, D / H)
         y = functional.scaled_dot_product_attention(q, k, v)
         out[begin:end] = y.transpose(1, 2).reshape(end - begin, dim)
     return out
 
 
 class Layer(nn.Module):
-    """A transformer layer on packed rows; ``norm_first``: norms before attention and feed-forward, else behind."""
+    """A transformer layer on packed rows; ``norm_first``: norms before attention and feed-forward, else
+    behind.
+    """
 
     def __init__(self, modules: dict[str, nn.Module], heads: int, norm_first: bool, dtype: str):
         super().__init__()
         q, k, v = (modules[name] for name in "qkv")
-        self.qkv = Dense(torch.cat([q.weight, k.weight, v.weight]), torch.cat([_bias(m) for m in (q, k, v)]), dtype)
+        self.qkv = Dense(
+            torch.cat([q.weight, k.weight, v.weight]), torch.cat([_bias(m) for m in (q, k, v)]), dtype
+        )
         self.out = Dense(modules["out"].weight, modules["out"].bias, dtype)
         self.fc1 = Dense(modules["fc1"].weight, modules["fc1"].bias, dtype)
         self.fc2 = Dense(modules["fc2"].weight, modules["fc2"].bias, dtype)
-        self.norm1, self.norm2, self.heads, self.norm_first = modules["norm1"], modules["norm2"], heads, norm_first
+        self.norm1, self.norm2, self.heads, self.norm_first = (
+            modules["norm1"],
+            modules["norm2"],
+            heads,
+            norm_first,
+        )
 
     def forward(self, x: Tensor, spans: list[tuple[int, int]]) -> Tensor:
         """(N, D) → (N, D)."""
@@ -104,8 +122,10 @@ class Conv:
         self.kernel, self.stride = conv.kernel_size[0], conv.stride[0]
         weight = conv.weight.detach().float().permute(2, 1, 0)  # (K, C, C')
         step = self.kernel if weight.shape[1] == 1 else self.stride
-        self.parts = [(k, weight[k:k + step].reshape(-1, weight.shape[2]).contiguous())
-                      for k in range(0, self.kernel, step)]
+        self.parts = [
+            (k, weight[k : k + step].reshape(-1, weight.shape[2]).contiguous())
+            for k in range(0, self.kernel, step)
+        ]
         self.bias = torch.zeros(weight.shape[2]) if conv.bias is None else conv.bias.detach()
         self.norm, self.per_frame = norm, not isinstance(norm, nn.GroupNorm)
 
@@ -121,20 +141,25 @@ class Conv:
 
 
 class LongConv:
-    """A grouped convolution along time with a kernel of many frames, by Fourier transforms of overlapping blocks.
+    """A grouped convolution along time with a kernel of many frames, by Fourier transforms of overlapping
+    blocks.
 
-    Same padding as wav2vec 2.0's positions: K / 2 frames of zeros before a clip, so many frames out as in. For 128 frames
-    of kernel it takes a fifth of the direct convolution's time. F frequencies, G groups.
+    Same padding as wav2vec 2.0's positions: K / 2 frames of zeros before a clip, so many frames out as in.
+    For 128 frames of kernel it takes a fifth of the direct convolution's time. F frequencies, G groups.
     """
 
     def __init__(self, conv: nn.Conv1d):
-        weight = conv.weight  # (D, D / G, K); the older weight norm brings it up to date only when the module is called
+        weight = (
+            conv.weight
+        )  # (D, D / G, K); the older weight norm brings it up to date only when the module is called
         weight = torch._weight_norm(conv.weight_v, conv.weight_g, 2) if hasattr(conv, "weight_v") else weight
         self.kernel, self.groups, dim = conv.kernel_size[0], conv.groups, len(weight)
         self.size = 3 * self.kernel
         self.hop = self.size - self.kernel + 1
         spectrum = torch.fft.rfft(weight.detach().float(), n=self.size, dim=2).conj()
-        spectrum = spectrum.reshape(self.groups, dim // self.groups, dim // self.groups, -1).permute(3, 0, 2, 1)
+        spectrum = spectrum.reshape(self.groups, dim // self.groups, dim // self.groups, -1).permute(
+            3, 0, 2, 1
+        )
         self.spectrum = spectrum.reshape(-1, *spectrum.shape[2:]).contiguous()  # (F G, in, out)
         self.bias = conv.bias.detach()
 
@@ -149,6 +174,9 @@ class LongConv:
         spectra = torch.fft.rfft(torch.cat(blocks), dim=1)  # (B, F, D)
         split = spectra.reshape(len(spectra), len(self.spectrum), -1).transpose(0, 1)  # (F G, B, D / G)
         spectra = torch.bmm(split, self.spectrum).transpose(0, 1).reshape(spectra.shape)
-        y = torch.fft.irfft(spectra, n=self.size, dim=1)[:, :self.hop]  # (B, hop, D)
+        y = torch.fft.irfft(spectra, n=self.size, dim=1)[:, : self.hop]  # (B, hop, D)
         ends = torch.tensor([len(b) for b in blocks]).cumsum(0).tolist()
-        return [y[end - len(b):end].reshape(-1, dim)[:len(x)] + self.bias for x, b, end in zip(clips, blocks, ends, strict=True)]
+        return [
+            y[end - len(b) : end].reshape(-1, dim)[: len(x)] + self.bias
+            for x, b, end in zip(clips, blocks, ends, strict=True)
+        ]

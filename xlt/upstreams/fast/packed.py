@@ -1,8 +1,8 @@
 """wav2vec 2.0, HuBERT and Whisper's encoder on a processor: the clips of a batch stand one behind the other.
 
-So nothing is computed for padding, and every clip gets what the model gives it alone. Weights come from a model of transformers
-or of s3prl (fairseq's form).
-N rows (frames of all clips), T frames of one clip, C channels of the convolutions, D dimensions.
+So nothing is computed for padding, and every clip gets what the model gives it alone. Weights come from a
+model of transformers or of s3prl (fairseq's form). N rows (frames of all clips), T frames of one clip, C
+channels of the convolutions, D dimensions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from xlt.upstreams.fast.dense import Conv, Dense, Layer, LongConv
 if TYPE_CHECKING:
     import numpy as np
 
-BLOCK = 25  # frames for which the convolutions are computed at once: what they need fits into the processor's caches
+# frames for which the convolutions are computed at once: what they need fits into the processor's caches
+BLOCK = 25
 
 
 class Packed(nn.Module):
@@ -31,9 +32,13 @@ class Packed(nn.Module):
         self.blocks = all(conv.per_frame for conv in self.convs)
         self.wave_norm = parts.wave_norm
         project = parts.projection
-        self.norm, self.projection = parts.norm, None if project is None else Dense(project.weight, project.bias, dtype)
+        self.norm, self.projection = parts.norm, (
+            None if project is None else Dense(project.weight, project.bias, dtype)
+        )
         self.positions = LongConv(parts.position)
-        self.layers = nn.ModuleList(Layer(modules, parts.heads, parts.norm_first, dtype) for modules in parts.layers)
+        self.layers = nn.ModuleList(
+            Layer(modules, parts.heads, parts.norm_first, dtype) for modules in parts.layers
+        )
         self.norm_first, self.encoder_norm = parts.norm_first, parts.encoder_norm
 
     def encode(self, waves: list[np.ndarray], last: int) -> tuple[list[Tensor], list[tuple[int, int]]]:
@@ -71,7 +76,7 @@ class Packed(nn.Module):
             field, hop = field + (conv.kernel - 1) * hop, hop * conv.stride
         frames, rows = (len(wave) - field) // hop + 1, []
         for at in range(0, frames, BLOCK):
-            x = wave[at * hop:(min(at + BLOCK, frames) - 1) * hop + field, None]
+            x = wave[at * hop : (min(at + BLOCK, frames) - 1) * hop + field, None]
             for conv in self.convs:
                 x = conv(x)
             rows.append(x)
@@ -79,24 +84,39 @@ class Packed(nn.Module):
 
 
 class PackedWhisper(nn.Module):
-    """transformers' Whisper encoder, encoding in ``dtype``; the padding that Whisper is used to is in the clips."""
+    """transformers' Whisper encoder, encoding in ``dtype``; the padding that Whisper is used to is in the
+    clips.
+    """
 
     def __init__(self, encoder, dtype: str):
         super().__init__()
         self.convs = [Conv(encoder.conv1, None), Conv(encoder.conv2, None)]
         self.positions, self.layer_norm = encoder.embed_positions.weight.detach(), encoder.layer_norm
-        self.layers = nn.ModuleList(Layer({
-            **{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
-            "norm1": layer.self_attn_layer_norm, "norm2": layer.final_layer_norm, "fc1": layer.fc1, "fc2": layer.fc2,
-        }, layer.self_attn.num_heads, True, dtype) for layer in encoder.layers)
+        self.layers = nn.ModuleList(
+            Layer(
+                {
+                    **{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
+                    "norm1": layer.self_attn_layer_norm,
+                    "norm2": layer.final_layer_norm,
+                    "fc1": layer.fc1,
+                    "fc2": layer.fc2,
+                },
+                layer.self_attn.num_heads,
+                True,
+                dtype,
+            )
+            for layer in encoder.layers
+        )
 
     def forward(self, mels: list[Tensor], last: int) -> tuple[list[Tensor], list[tuple[int, int]]]:
-        """Log-mels (2 T, C) of each clip → hidden states 0 … ``last``, each (N, D), and the rows of each clip."""
+        """Log-mels (2 T, C) of each clip → hidden states 0 … ``last``, each (N, D), and the rows of each
+        clip.
+        """
         fronts = []
         for x in mels:
             for conv in self.convs:
                 x = conv(functional.pad(x, (0, 0, 1, 1)))
-            fronts.append(x + self.positions[:len(x)])  # (T, D)
+            fronts.append(x + self.positions[: len(x)])  # (T, D)
         spans = row_spans(fronts)
         hidden = [torch.cat(fronts)]
         for layer in self.layers[:last]:
@@ -131,11 +151,15 @@ class Parts:
         model = getattr(expert, "model", None)
         where = f"{type(model).__module__}.{type(model).__name__}"
         try:
-            if where in ("transformers.models.wav2vec2.modeling_wav2vec2.Wav2Vec2Model",
-                         "transformers.models.hubert.modeling_hubert.HubertModel"):
+            if where in (
+                "transformers.models.wav2vec2.modeling_wav2vec2.Wav2Vec2Model",
+                "transformers.models.hubert.modeling_hubert.HubertModel",
+            ):
                 return cls._transformers(expert, model)
-            if where in ("s3prl.upstream.wav2vec2.wav2vec2_model.Wav2Vec2Model",
-                         "s3prl.upstream.hubert.hubert_model.HubertModel"):
+            if where in (
+                "s3prl.upstream.wav2vec2.wav2vec2_model.Wav2Vec2Model",
+                "s3prl.upstream.hubert.hubert_model.HubertModel",
+            ):
                 return cls._fairseq(expert, model)
         except (AttributeError, IndexError):
             pass  # a build that its class allows and this module does not know
@@ -144,20 +168,31 @@ class Parts:
     @classmethod
     def _transformers(cls, expert, model) -> Parts | None:
         config, parts = model.config, cls()
-        if (config.hidden_act, config.feat_extract_activation) != ("gelu", "gelu") or model.adapter is not None:
+        if (config.hidden_act, config.feat_extract_activation) != (
+            "gelu",
+            "gelu",
+        ) or model.adapter is not None:
             return None
         parts.convs = [(c.conv, getattr(c, "layer_norm", None)) for c in model.feature_extractor.conv_layers]
         parts.wave_norm = 1e-7 if expert.extracter.do_normalize else None
-        parts.norm, parts.projection = model.feature_projection.layer_norm, model.feature_projection.projection
+        parts.norm, parts.projection = (
+            model.feature_projection.layer_norm,
+            model.feature_projection.projection,
+        )
         parts.position, parts.encoder_norm = model.encoder.pos_conv_embed.conv, model.encoder.layer_norm
         parts.heads, parts.norm_first = config.num_attention_heads, config.do_stable_layer_norm
         if any(getattr(layer, "adapter_layer", None) is not None for layer in model.encoder.layers):
             return None
-        parts.layers = [{
-            **{n: getattr(layer.attention, f"{n}_proj") for n in ("q", "k", "v", "out")}, "norm1": layer.layer_norm,
-            "norm2": layer.final_layer_norm, "fc1": layer.feed_forward.intermediate_dense,
-            "fc2": layer.feed_forward.output_dense,
-        } for layer in model.encoder.layers]
+        parts.layers = [
+            {
+                **{n: getattr(layer.attention, f"{n}_proj") for n in ("q", "k", "v", "out")},
+                "norm1": layer.layer_norm,
+                "norm2": layer.final_layer_norm,
+                "fc1": layer.feed_forward.intermediate_dense,
+                "fc2": layer.feed_forward.output_dense,
+            }
+            for layer in model.encoder.layers
+        ]
         return parts
 
     @classmethod
@@ -170,10 +205,16 @@ class Parts:
         parts.position, parts.encoder_norm = model.encoder.pos_conv[0], model.encoder.layer_norm
         layers = model.encoder.layers
         parts.heads, parts.norm_first = layers[0].self_attn.num_heads, layers[0].layer_norm_first
-        parts.layers = [{
-            **{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
-            "norm1": layer.self_attn_layer_norm, "norm2": layer.final_layer_norm, "fc1": layer.fc1, "fc2": layer.fc2,
-        } for layer in layers]
+        parts.layers = [
+            {
+                **{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
+                "norm1": layer.self_attn_layer_norm,
+                "norm2": layer.final_layer_norm,
+                "fc1": layer.fc1,
+                "fc2": layer.fc2,
+            }
+            for layer in layers
+        ]
         return parts
 
 

@@ -1,4 +1,6 @@
-"""ESPnet frontends that encode speech during training, one a kind of upstream; what both share stands here."""
+"""ESPnet frontends that encode speech during training, one a kind of upstream; what both share stands
+here.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,17 @@ def find_weights(upstream: str, path: str | None, cache: str | None, identity: d
 
     source = upstream_class(upstream).find(upstream, path, cache_root(cache))
     if identity is not None and source.identity != identity:
-        raise UpstreamError(f"the features were to come from {identity}, but the upstream found is {source.identity}; give "
-                            "the weights of the training, e.g. a bundle that holds them, or run from stage 3 (features)")
+        raise UpstreamError(
+            f"the features were to come from {identity}, but the upstream found is {source.identity}; give "
+            "the weights of the training, e.g. a bundle that holds them, or run from stage 3 (features)"
+        )
     return source
 
 
 def numbers_of(layers: str | int | list, count: int, name: str) -> list[int]:
-    """The numbers of ``layers`` of an upstream with ``count`` hidden states; ConfigError if one is not there."""
+    """The numbers of ``layers`` of an upstream with ``count`` hidden states; ConfigError if one is not
+    there.
+    """
     from types import SimpleNamespace
 
     from xlt.features.extract import layer_numbers
@@ -48,8 +54,13 @@ def numbers_of(layers: str | int | list, count: int, name: str) -> list[int]:
     return numbers
 
 
-def statistics(frontend: torch.nn.Module, read: Callable[[str], object], samples: dict[str, int], batch_s: float,
-               device: str = "cpu") -> Iterator[tuple[int, dict]]:
+def statistics(
+    frontend: torch.nn.Module,
+    read: Callable[[str], object],
+    samples: dict[str, int],
+    batch_s: float,
+    device: str = "cpu",
+) -> Iterator[tuple[int, dict]]:
     """Encode the utterances of ``samples`` ({id: N}) and yield ``(samples done, statistics so far)`` a batch.
 
     The statistics are what :class:`~xlt.nets.featurizer.Featurizer` reads: count (), sum (L, D) and products

@@ -23,21 +23,35 @@ from xlt.upstreams.whisper import HOP
 class TunedUpstream(AbsFrontend):
     """Before training it gives the features of the frozen upstream, in windows and paddings too.
 
-    An upstream that is trained is part of the model and of its checkpoints. With adapters it is not: they alone are, and
-    ``identity`` tells on loading whether the frozen weights are those of the training. ``updates`` counts the batches seen
-    in training and is part of the checkpoint; up to ``freeze_updates`` the upstream has no gradients. ``architecture``: a
-    folder with config.json, for a model that brings the tuned weights itself. Other arguments as in
-    :class:`~xlt.models.espnet.frontends.s3prl.FrozenS3prl`.
+    An upstream that is trained is part of the model and of its checkpoints. With adapters it is not: they
+    alone are, and ``identity`` tells on loading whether the frozen weights are those of the training.
+    ``updates`` counts the batches seen in training and is part of the checkpoint; up to ``freeze_updates``
+    the upstream has no gradients. ``architecture``: a folder with config.json, for a model that brings the
+    tuned weights itself. Other arguments as in :class:`~xlt.models.espnet.frontends.s3prl.FrozenS3prl`.
     """
 
-    def __init__(self, upstream: str, path: str | None, cache: str | None, identity: dict | None, layers: str | int | list,
-                 norm: str, dtype: str, batch_s: float, tuning: dict, architecture: str | None = None,
-                 stats_file: str | None = None):
+    def __init__(
+        self,
+        upstream: str,
+        path: str | None,
+        cache: str | None,
+        identity: dict | None,
+        layers: str | int | list,
+        norm: str,
+        dtype: str,
+        batch_s: float,
+        tuning: dict,
+        architecture: str | None = None,
+        stats_file: str | None = None,
+    ):
         super().__init__()
         self.name, self.dtype, self.tuning = upstream, getattr(torch, dtype), Tuning(**tuning)
         with torch.random.fork_rng():
-            pieces = bare_pieces(upstream, Path(architecture)) if architecture else \
-                pieces_of(find_weights(upstream, path, cache, identity))
+            pieces = (
+                bare_pieces(upstream, Path(architecture))
+                if architecture
+                else pieces_of(find_weights(upstream, path, cache, identity))
+            )
         count = len(pieces.layers) + 1
         numbers = list(range(count)) if layers == "mix" else numbers_of(layers, count, upstream)
         net = Net(pieces, max(numbers), self.tuning.upstream_dropout)
@@ -81,33 +95,49 @@ class TunedUpstream(AbsFrontend):
             states, lengths = self.hidden(input, input_lengths)
         return self.featurizer(states), lengths
 
-    def hidden(self, input: torch.Tensor, input_lengths: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+    def hidden(
+        self, input: torch.Tensor, input_lengths: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """(B, N), (B,) → the featurizer's layers, each (B, T, D), and their frames (B,)."""
         step, windows, owners = self.upstream.front.max_samples, [], []
         for row, size in enumerate(input_lengths.tolist()):
             for start in range(0, max(1, size), step or max(1, size)):
-                windows.append(input[row, start:min(size, start + step) if step else size])
+                windows.append(input[row, start : min(size, start + step) if step else size])
                 owners.append(row)
         with torch.autocast(input.device.type, torch.bfloat16, enabled=self.dtype is torch.bfloat16):
             hidden, spans = self.upstream(windows, self.adapters, self.tuning.checkpointing)
         pieces: list[list[torch.Tensor]] = [[] for _ in range(len(input))]
         for row, wave, (begin, end) in zip(owners, windows, spans, strict=True):
-            frames = -(-max(1, len(wave)) // HOP)  # s3prl repeats the last one where the convolutions give fewer
+            frames = -(
+                -max(1, len(wave)) // HOP
+            )  # s3prl repeats the last one where the convolutions give fewer
             pieces[row].append(torch.arange(frames).clamp(max=end - begin - 1) + begin)
         index = [torch.cat(p) for p in pieces]
         lengths = torch.tensor([len(i) for i in index], device=input.device)
         rows = nn.utils.rnn.pad_sequence(index, batch_first=True).to(input.device)  # (B, T)
         states = [hidden[n].float()[rows] for n in self.featurizer.layers]
         if not torch.isfinite(hidden[-1]).all():
-            raise UpstreamError(f"{self.name}: the features of a training batch are not finite numbers; lower train.upstream_lr, "
-                                "use features.dtype=float32, or the weights are damaged")
+            raise UpstreamError(
+                f"{self.name}: the features of a training batch are not finite numbers; lower"
+                " train.upstream_lr, use features.dtype=float32, or the weights are damaged"
+            )
         return states, lengths
 
     def parameter_groups(self) -> list[dict]:
-        """What is trained of the upstream, with a learning rate a layer; the convolutions come behind the lowest layer."""
+        """What is trained of the upstream, with a learning rate a layer; the convolutions come behind the
+        lowest layer.
+        """
         rate, decay, net = self.tuning.upstream_lr, self.tuning.layer_decay, self.upstream
-        parts = [[net.front], *([layer] for layer in (net.layers if self.adapters is None else self.adapters))]
+        parts = [
+            [net.front],
+            *([layer] for layer in (net.layers if self.adapters is None else self.adapters)),
+        ]
         parts[-1].append(net.final_norm)
-        groups = [{"params": [p for m in modules if m is not None for p in m.parameters() if p.requires_grad],
-                   "lr": rate * decay ** (net.last - number)} for number, modules in enumerate(parts)]
+        groups = [
+            {
+                "params": [p for m in modules if m is not None for p in m.parameters() if p.requires_grad],
+                "lr": rate * decay ** (net.last - number),
+            }
+            for number, modules in enumerate(parts)
+        ]
         return [group for group in groups if group["params"]]
