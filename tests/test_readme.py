@@ -1,5 +1,5 @@
-"""Every command in the README's blocks is run in a copy of the tree: long work as a dry run, or on a corpus
-of tones.
+"""Every command in the blocks of README.md and docs/ is run in a copy of the tree: long work as a dry run, or
+on a corpus of tones.
 """
 
 import json
@@ -21,10 +21,21 @@ from xlt.formats.model_folder import NEEDED
 SMALL = "features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
 
 
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
 def commands() -> list[str]:
-    """Lines of the README's indented blocks that are commands, in order, without comments."""
-    lines = re.findall(r"^    ((?:egs/|tools/|\.venv/).*)$", (ROOT / "README.md").read_text("utf-8"), re.M)
-    return [re.split(r"\s+#", line)[0] for line in lines]
+    """The indented lines of all pages, without comments, each once, in order: tests/test_docs.py holds that
+    they are commands.
+    """
+    lines = [line for page in PAGES for line in indented(page.read_text("utf-8"))]
+    return list(dict.fromkeys(re.split(r"\s+#", line)[0] for line in lines))
+
+
+def indented(text: str) -> list[str]:
+    """The lines of a page's indented blocks; fenced blocks hold tables, settings and Python."""
+    outside = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
+    return [line.strip() for line in re.findall(r"^ {4,}\S.*$", outside, re.M)]
 
 
 class Place(Tree):
@@ -33,14 +44,12 @@ class Place(Tree):
     def __init__(self, root: Path):
         super().__init__(root)
         shutil.copy(ROOT / "pyproject.toml", root)
-        corpus, rows = root / "my_corpus", {"wav.scp": "", "text": "", "utt2spk": ""}
+        corpus, table = root / "my_corpus", "path\ttext\tspeaker\n"
         for number, phrase in enumerate(PHRASES):
-            tone(corpus / f"{number}.wav", hz=200.0 + 20 * number)
-            for table, value in (("wav.scp", f"{number}.wav"), ("text", phrase), ("utt2spk", "ana")):
-                rows[table] += f"ana-{number:02} {value}\n"
+            tone(corpus / f"clip{number:03}.wav", hz=200.0 + 20 * number)
+            table += f"clip{number:03}.wav\t{phrase.capitalize()}.\tana\n"
             stamp(root / "stamps", f"animals/s{number:02}", {"ro": phrase}, {"ro": 200.0 + 20 * number})
-        for table, text in rows.items():
-            (corpus / table).write_text(text, encoding="utf-8")
+        (corpus / "recordings.tsv").write_text(table, encoding="utf-8")
 
     def good(self, command: str, **env: str) -> str:
         """Run a command that must end well and say nothing on standard error; what it prints."""
@@ -92,19 +101,30 @@ def check(place, command):
     assert "data/check is up to date" in place.good(command)
 
 
+def fix(place, command):
+    """The repaired copy, and the report of what was changed."""
+    place.luganda()
+    place.good(command)
+    copy = place.root / shlex.split(command)[-1]
+    assert (copy / "fix.md").exists() and (copy / "train" / "wav.scp").exists()
+    shutil.rmtree(copy)
+
+
 def new_recipe(place, command):
     place.luganda()
     assert (place.root / "egs" / "lug" / "run.sh").exists()
 
 
 def transcribe(place, command):
+    place.luganda()
     words = shlex.split(command)
-    out = place.good(f"egs/ron/run.sh data.dir=stamps data.train_minutes=null {SMALL}")
+    out = place.good(f"egs/lug/run.sh {SMALL}")
     assert f"xlt transcribe {words[2]} FILE" in out  # the run itself names the folder as the README does
     for name in words[3:]:
         tone(place.root / name, dur_s=1.0)
     assert [line.split("\t")[0] for line in place.good(command).splitlines()] == words[3:]
-    shutil.rmtree(place.root / "egs" / "ron" / "exp")
+    for made in ("dump", "exp", "results"):
+        shutil.rmtree(place.root / "egs" / "lug" / made)
 
 
 def cache(place, command):
@@ -203,6 +223,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh( .+)?": dry_run,
     r"tools/new_recipe\.sh .+": new_recipe,
     r"tools/test\.sh": run_tests,
+    r"\.venv/bin/xlt check .+ --fix .+": fix,
     r"\.venv/bin/xlt transcribe .+": transcribe,
     r"\.venv/bin/xlt cache .+": cache,
     r"\.venv/bin/xlt experiment .+": experiment,
@@ -216,7 +237,7 @@ WAYS = {  # the first that matches the whole command proves it
 @pytest.mark.parametrize("command", commands())
 def test_command(place, command):
     way = next((way for pattern, way in WAYS.items() if re.fullmatch(pattern, command)), None)
-    assert way, f"README.md: no test knows how to prove {command!r}; add a way to tests/test_readme.py"
+    assert way, f"no test knows how to prove {command!r}; add a way to tests/test_readme.py"
     way(place, command)
 
 

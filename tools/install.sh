@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Makes the Python environment of xlt: .venv in the repository, or $XLT_VENV.
+# Installs xlt's Python environment into .venv of the repository, or into $XLT_VENV.
 #
 # usage: tools/install.sh [--quiet] [EXTRA...]
-#   --quiet   says nothing if the environment is up to date
+#   --quiet   print nothing if the environment is up to date
 #   EXTRA     extras of setup.py, e.g. test peer; kaldiio is always installed
 # environment:
-#   PYTHON           the Python 3.12 or 3.13 to use
-#   XLT_VENV         another place for the environment; several checkouts may share it
-#   XLT_TORCH_INDEX  another package index for torch, e.g. one with CPU-only builds (4 GB of disk instead of 11)
+#   PYTHON           Python 3.12 or 3.13 to use
+#   XLT_VENV         another folder for the environment; several checkouts may share it
+#   XLT_TORCH_INDEX  another package index for torch, e.g. with CPU-only builds (4 GB of disk instead of 11)
 #
-# A second run does nothing; a run after an interrupted one goes on. Exit status: 0, 2 (told what to do), 130 (Ctrl-C).
+# A second run does nothing; after an interruption, the same command continues.
+# Exit status: 0 success, 2 error with a remedy, 130 Ctrl-C.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -126,7 +127,7 @@ no_python() {
     "  elsewhere:     PYTHON=/path/to/python3.13 tools/install.sh"
 }
 
-# Disk: 7 GB installed and 4 GB of downloads on the way with PyPI's CUDA build of torch; pip's cache takes 4 GB more.
+# Disk with PyPI's CUDA build of torch: 7 GB installed, 11 GB while installing; pip's cache takes 4 GB more.
 check_disk() {
   local need=11 free have
   [[ -z ${XLT_TORCH_INDEX:-} && $(uname -m) == x86_64 ]] || need=4

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes the recipe of a new language, egs/<iso639-3>/, from egs/TEMPLATE and a corpus; prints what is in the corpus.
+# Creates the recipe of a new language, egs/<iso639-3>/, from a corpus, and prints what is in the corpus.
 #
 # usage: tools/new_recipe.sh CODE_Script [DIR_OR_FILE], e.g. tools/new_recipe.sh lug_Latn my_corpus/
-#   CODE_Script  ISO 639-3 and ISO 15924, e.g. lug_Latn, srp_Cyrl
-#   DIR_OR_FILE  the corpus. Its form is recognised: a table (TSV, CSV, JSONL) with sound files, a Kaldi directory,
-#                lhotse manifests, Common Voice, FLEURS, ELAN, Tux Paint; a folder, an archive or the table itself
+#   CODE_Script  language (ISO 639-3) and script (ISO 15924), e.g. lug_Latn, srp_Cyrl
+#   DIR_OR_FILE  the corpus: a folder, an archive or a table. Recognised forms: a table (TSV, CSV, JSONL) with
+#                sound files, a Kaldi directory, lhotse manifests, Common Voice, FLEURS, ELAN, Tux Paint
 #
-# It makes the Python environment if there is none, writes the recipe, and runs its stages 1 and 2, data and check.
-# Then egs/<iso639-3>/run.sh trains. Exit status: 0, 2 (told what to do), 130 (Ctrl-C).
+# Installs the Python environment if needed, writes the recipe, and runs its stages 1 and 2 (data and check).
+# Then egs/<iso639-3>/run.sh trains. Exit status: 0 success, 2 error with a remedy, 130 Ctrl-C.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)

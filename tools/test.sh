@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks everything: ruff, shellcheck, pytest. Makes the environment and fetches sclite and Chromium first, if they are missing.
+# Runs all tests: ruff, shellcheck, pytest. Installs the environment, sclite and Chromium first if they are missing.
 #
 # usage: tools/test.sh [pytest arguments…], e.g. tools/test.sh tests/test_stage.py -k lock
 set -euo pipefail

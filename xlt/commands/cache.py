@@ -17,12 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "action",
         choices=["ls", "gc", "verify"],
         help=(
-            "ls: what is stored and who uses it; gc: remove what nothing uses; verify: read everything "
-            "and compare checksums"
+            "ls: list stored features and their users; gc: delete features that no recipe uses; "
+            "verify: compare all checksums"
         ),
     )
     parser.add_argument("--cache", metavar="DIR", help="cache root (default: $XLT_CACHE, or ~/.cache/xlt)")
-    parser.add_argument("--dry_run", action="store_true", help="gc: say what would go, remove nothing")
+    parser.add_argument(
+        "--dry_run", action="store_true", help="gc: show what would be deleted, delete nothing"
+    )
     parser.add_argument(
         "--repair", action="store_true", help="verify: encode damaged utterances again, in place"
     )
@@ -55,15 +57,17 @@ def _list(found: list[Key]) -> None:
         size = size_of(key)
         total += size
         users = [str(dump) for dump in key.users()] or ["nothing"]
-        rows.append([
-            key.folder.name,
-            str(layers),
-            facts["storage"],
-            facts["dtype"],
-            f"{hours:.2f}",
-            f"{size / 1e6:.1f}",
-            users[0],
-        ])
+        rows.append(
+            [
+                key.folder.name,
+                str(layers),
+                facts["storage"],
+                facts["dtype"],
+                f"{hours:.2f}",
+                f"{size / 1e6:.1f}",
+                users[0],
+            ]
+        )
         rows += [[""] * 6 + [user] for user in users[1:]]
     widths = [max(len(row[n]) for row in rows) for n in range(6)]
     for row in rows:

@@ -30,15 +30,21 @@ _POLL_S = 5.0  # between looks at whether another process has finished a run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__.replace("`", "")
     parser.add_argument(
-        "file", type=Path, metavar="FILE.yaml", help="the runs, e.g. egs/common/experiments/languages.yaml"
+        "file",
+        type=Path,
+        metavar="FILE.yaml",
+        help="file with the runs, e.g. egs/common/experiments/languages.yaml",
     )
     parser.add_argument(
-        "--only", default="", metavar="TEXT", help="runs with TEXT in recipe/tag, and those that they need"
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="only runs with TEXT in recipe/tag, and the runs they depend on",
     )
-    parser.add_argument("--list", action="store_true", help="each run and whether it is done")
-    parser.add_argument("--dry_run", action="store_true", help="say what the stages would do, do nothing")
+    parser.add_argument("--list", action="store_true", help="list the runs and whether each is done")
+    parser.add_argument("--dry_run", action="store_true", help="show what would run, do nothing")
     parser.add_argument(
-        "--egs", type=Path, default=ROOT / "egs", metavar="DIR", help="folder of the recipes (default: egs)"
+        "--egs", type=Path, default=ROOT / "egs", metavar="DIR", help="folder with the recipes (default: egs)"
     )
 
 

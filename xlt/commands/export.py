@@ -7,22 +7,23 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-_EXPLAINED = """lhotse: for train, dev, test and a training budget OUT/LANG_recordings_SET.jsonl.gz and
-OUT/LANG_supervisions_SET.jsonl.gz, for lhotse.load_manifest and data.reader=lhotse. The audio stays where
-it is, in data/all/wav of the recipe.
-table: OUT/corpus.tsv, a row for each utterance of train, dev and test, and its audio in OUT/audio, for a
-spreadsheet and data.reader=table."""
+_EXPLAINED = """lhotse: writes OUT/LANG_recordings_SET.jsonl.gz and OUT/LANG_supervisions_SET.jsonl.gz for
+each set. lhotse.load_manifest and data.reader=lhotse read them. The audio stays in data/all/wav.
+table: writes OUT/corpus.tsv with a row for each utterance, and its audio to OUT/audio. Spreadsheets and
+data.reader=table read it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXPLAINED
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("form", choices=["lhotse", "table"], metavar="lhotse|table", help="format to write")
+    parser.add_argument("out", type=Path, metavar="OUT", help="output folder; it is created")
     parser.add_argument(
-        "form", choices=["lhotse", "table"], metavar="lhotse|table", help="the form that is written"
-    )
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for it; it is made")
-    parser.add_argument(
-        "--recipe", type=Path, default=Path("."), metavar="DIR", help="recipe directory (default: here)"
+        "--recipe",
+        type=Path,
+        default=Path("."),
+        metavar="DIR",
+        help="recipe folder (default: the current one)",
     )
 
 
@@ -71,15 +72,17 @@ def export_table(recipe: Path, out: Path) -> int:
             own = [read_table(folder / tag) if (folder / tag).exists() else {} for tag in tags]
             for utt, words in text.items():
                 shutil.copyfile(_wav(recipe, folder, wavs[utt]), out / "audio" / f"{utt}.wav")
-                rows.writerow([
-                    f"audio/{utt}.wav",
-                    words,
-                    speakers[utt],
-                    name,
-                    utt,
-                    content[utt],
-                    *(t.get(utt, "") for t in own),
-                ])
+                rows.writerow(
+                    [
+                        f"audio/{utt}.wav",
+                        words,
+                        speakers[utt],
+                        name,
+                        utt,
+                        content[utt],
+                        *(t.get(utt, "") for t in own),
+                    ]
+                )
                 count += 1
     return count
 

@@ -26,10 +26,15 @@ SHOWN_CHARACTERS, SHOWN_PROBLEMS = 80, 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "code", metavar="CODE_Script", help="ISO 639-3 and ISO 15924, e.g. swh_Latn, srp_Cyrl"
+        "code",
+        metavar="CODE_Script",
+        help="language (ISO 639-3) and script (ISO 15924), e.g. swh_Latn, srp_Cyrl",
     )
     parser.add_argument(
-        "corpus", nargs="?", metavar="DIR_OR_FILE", help="the corpus, in any form that a reader knows"
+        "corpus",
+        nargs="?",
+        metavar="DIR_OR_FILE",
+        help="the corpus: a folder, an archive or a table; docs/data.md lists the forms",
     )
 
 

@@ -22,28 +22,30 @@ SHOWN = 10  # missing phones in a row of the table; the JSON has all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", help="recipe directory, or the name of one in egs/, e.g. egs/cat or cat")
+    parser.add_argument(
+        "target", help="target language: recipe folder or its name in egs/, e.g. egs/cat or cat"
+    )
     parser.add_argument(
         "settings",
         nargs="*",
         metavar="key=value",
-        help="settings of all recipes, e.g. phones.g2p=epitran or data.train_minutes=null",
+        help="settings for all recipes, e.g. phones.g2p=epitran or data.train_minutes=null",
     )
     parser.add_argument(
-        "--sources", required=True, metavar="A,B", help="recipes to compare with, parted by commas"
+        "--sources", required=True, metavar="A,B", help="source languages: recipes separated by commas"
     )
     parser.add_argument(
         "--within",
         type=float,
         metavar="DISTANCE",
         help=(
-            "phones that differ by this share of panphon's feature "
-            "weights or less count as near (default: 0.035)"
+            "two phones are near if they differ by at most this share of panphon's feature weights "
+            "(default: 0.035)"
         ),
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
     parser.add_argument(
-        "--heatmap", type=Path, metavar="FILE", help="write a PNG picture of all recipes that have data"
+        "--heatmap", type=Path, metavar="FILE", help="write a PNG heatmap of all recipes that have data"
     )
 
 

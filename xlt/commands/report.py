@@ -13,15 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from xlt.core.config import ROOT
 
     parser.add_argument(
-        "egs", type=Path, nargs="?", default=ROOT / "egs", help="folder of the recipes (default: egs)"
+        "egs", type=Path, nargs="?", default=ROOT / "egs", help="folder with the recipes (default: egs)"
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help=(
-            "where report.html, results.tex and results.csv go (default: report in the folder of the recipes)"
-        ),
+        help=("output folder of report.html, results.tex and results.csv (default: egs/report)"),
     )
 
 

@@ -12,16 +12,21 @@ from xlt.core.errors import DataError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "bundle", type=Path, help="folder that stage 10 (bundle) made, e.g. egs/ron/exp/main/bundle"
+        "bundle", type=Path, help="folder made by stage 10 (bundle), e.g. egs/ron/exp/main/bundle"
     )
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="sound files: wav, flac, ogg, mp3; any rate and length"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="sound files: wav, flac, ogg, mp3; any sampling rate and length",
     )
     parser.add_argument(
-        "--segments", action="store_true", help="a line for each piece of a long file, with its times"
+        "--segments",
+        action="store_true",
+        help="print each piece of a long file with its start and end, in seconds",
     )
     parser.add_argument(
-        "--json", action="store_true", help="a JSON object for each file, with pieces, times and scores"
+        "--json", action="store_true", help="print a JSON object for each file, with pieces, times and scores"
     )
 
 
