@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from xlt.formats.archives import ArkWriter
-from xlt.formats.tables import write_table
+from xlt.formats.tables import read_table, write_table
 
 WORDS = ["ana", "are", "mere", "și", "pere", "casa"]
 DIM = 64
@@ -50,3 +50,21 @@ def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
             json.dumps({"dim": DIM, "frame_rate": 50.0, "upstream": {"name": "toy"}})
         )
     return recipe
+
+
+def mix_in(source: Path, recipe: Path, name: str) -> None:
+    """The toy recipe ``source``: its training and test set as ``train_<name>`` and ``test_<name>`` of
+    ``recipe``, under other ids, as stages 1 and 3 make them for ``train.mix``.
+    """
+    for theirs in ("train", "test"):
+        for kind in ("data", "dump/whisper_base"):
+            folder, out = source / kind / theirs, recipe / kind / f"{theirs}_{name}"
+            out.mkdir(parents=True)
+            for path in folder.iterdir():
+                if path.name in ("text", "utt2audio", "utt2num_frames", "feats.scp"):
+                    rows = read_table(path)
+                    if path.name == "feats.scp":
+                        rows = {utt: f"{source}/{place}" for utt, place in rows.items()}
+                    write_table(out / path.name, {f"{name}-{utt}": value for utt, value in rows.items()})
+                elif path.suffix == ".json":
+                    (out / path.name).write_bytes(path.read_bytes())

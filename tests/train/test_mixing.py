@@ -6,29 +6,11 @@ import json
 
 import pytest
 
-from tests.toy import make_toy_recipe
+from tests.toy import make_toy_recipe, mix_in
 from xlt.cli import main
-from xlt.formats.tables import read_table, write_table
+from xlt.formats.tables import read_table
 from xlt.models.espnet.balance import Plan, PlanSampler
 from xlt.models.espnet.mixing import OWN
-
-
-def renamed(source, target, recipe):
-    """The toy recipe's training and test set as ``train_old`` and ``test_old`` of ``recipe``, under other
-    ids.
-    """
-    for theirs in ("train", "test"):
-        for kind in ("data", "dump/whisper_base"):
-            folder, out = source / kind / theirs, recipe / kind / f"{theirs}_old"
-            out.mkdir(parents=True)
-            for path in folder.iterdir():
-                if path.name in ("text", "utt2audio", "utt2num_frames", "feats.scp"):
-                    rows = read_table(path)
-                    if path.name == "feats.scp":
-                        rows = {utt: f"{source}/{place}" for utt, place in rows.items()}
-                    write_table(out / path.name, {f"old-{utt}": value for utt, value in rows.items()})
-                elif path.suffix == ".json":
-                    (out / path.name).write_bytes(path.read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +24,7 @@ def two(tmp_path_factory):
     )
     assert main(["tokens", "--recipe", str(egs / "old")]) == 0
     assert main(["train", "--recipe", str(egs / "old"), "train.max_epochs=12"]) == 0
-    renamed(egs / "old", "train", egs / "new")
+    mix_in(egs / "old", egs / "new", "old")
     return egs
 
 
