@@ -16,7 +16,7 @@ from tests.data.corpus import PHRASES, stamp, tone
 from tests.report.documents import document
 from tests.tree import Tree
 from xlt.core.config import ROOT
-from xlt.formats.model_folder import NEEDED
+from xlt.core.registry import FAMILIES
 
 SMALL = "features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
 
@@ -70,7 +70,7 @@ class Place(Tree):
         """
         exp = self.root / folder
         exp.mkdir(parents=True, exist_ok=True)
-        for name in NEEDED:
+        for name in FAMILIES.get("espnet").needed:
             (exp / name).write_text("<blank>\n<unk>\n")
         features = {"upstream": {}, "layers": "mix", "settings": {"features.upstream": "whisper_base"}}
         (exp / "xlt.json").write_text(json.dumps({"features": features, "tokens": {"type": "char"}}))

@@ -22,7 +22,7 @@ from xlt.check.datadir import Sets
 from xlt.check.faults import Fault
 from xlt.cli import main
 from xlt.core.config import load
-from xlt.formats.model_folder import NEEDED
+from xlt.core.registry import FAMILIES as MODELS
 from xlt.formats.tables import read_table, spk2utt, write_table
 
 SETS = ("train", "dev", "test")
@@ -115,10 +115,15 @@ def model(heard: dict[str, str], tokens: str = "abc") -> Plant:
     def plant(recipe: Path) -> None:
         folder = recipe / "source/exp/main"
         folder.mkdir(parents=True)
-        for name in NEEDED:
+        for name in MODELS.get("espnet").needed:
             (folder / name).write_text("")
-        (folder / "tokens.txt").write_text("".join(f"{t}\n" for t in ("<blank>", "<unk>", "<space>", *tokens, "<sos/eos>")))
-        info = {"features": {"upstream": "fbank", "settings": {"features.upstream": "fbank"}}, "tokens": {"type": "char"}}
+        (folder / "tokens.txt").write_text(
+            "".join(f"{t}\n" for t in ("<blank>", "<unk>", "<space>", *tokens, "<sos/eos>"))
+        )
+        info = {
+            "features": {"upstream": "fbank", "settings": {"features.upstream": "fbank"}},
+            "tokens": {"type": "char"},
+        }
         (folder / "xlt.json").write_text(json.dumps(info))
         write_table(folder / "heard", heard)
 
@@ -127,7 +132,16 @@ def model(heard: dict[str, str], tokens: str = "abc") -> Plant:
 
 def twin(recipe: Path) -> None:
     """bob-2 of train is in test, too."""
-    for table in ("text", "text_raw", "utt2spk", "utt2dur", "utt2lang", "utt2content", "utt2group", "wav.scp"):
+    for table in (
+        "text",
+        "text_raw",
+        "utt2spk",
+        "utt2dur",
+        "utt2lang",
+        "utt2content",
+        "utt2group",
+        "wav.scp",
+    ):
         row = read_table(recipe / "data/train" / table)["bob-2"]
         value("test", table, "bob-2", row)(recipe)
     value("test", "utt2audio", "bob-2", "another")(recipe)
@@ -145,7 +159,9 @@ def half_a_frame(recipe: Path) -> None:
 
 def same_text(change: Callable[[str], str]) -> Plant:
     """ion-1 of test says what bob-2 of train does."""
-    return lambda recipe: value("test", "text", "ion-1", change(read_table(recipe / "data/train/text")["bob-2"]))(recipe)
+    return lambda recipe: value(
+        "test", "text", "ion-1", change(read_table(recipe / "data/train/text")["bob-2"])
+    )(recipe)
 
 
 def segments(line: str) -> Plant:
@@ -163,184 +179,581 @@ def raw_text(utt: str, new: str) -> Plant:
 
 
 def all_raw(change: Callable[[str], str]) -> Plant:
-    return rows("train", "text_raw", lambda found: found.update({utt: change(text) for utt, text in found.items()}))
+    return rows(
+        "train", "text_raw", lambda found: found.update({utt: change(text) for utt, text in found.items()})
+    )
 
 
 def new_speaker(recipe: Path) -> None:
     """ema speaks in dev."""
-    found = {utt: "ema" if utt.startswith("gina") else who for utt, who in read_table(recipe / "data/dev/utt2spk").items()}
+    found = {
+        utt: "ema" if utt.startswith("gina") else who
+        for utt, who in read_table(recipe / "data/dev/utt2spk").items()
+    }
     write_table(recipe / "data/dev/utt2spk", found)
     turned_round(recipe / "data/dev")
 
 
 INIT = ("train.init=source/exp/main",)
-NOT_PLAIN = ("normalised", "unseen_characters")  # what is odd in a letter is most often unseen in train and not normalised, too
+NOT_PLAIN = (
+    "normalised",
+    "unseen_characters",
+)  # what is odd in a letter is most often unseen in train and not normalised, too
 # train: ana-0 is line 1, bob-0 line 7; bob-2 line 9
 CASES = {
     # directories
-    "no text": Case(lambda recipe: (recipe / "data/test/text").unlink(), "files_there", "error", "test/text", "no such file"),
-    "empty spk2utt": Case(raw("test", "spk2utt", lambda old: b""), "files_there", "error", "test/spk2utt", "is empty",
-        ("speakers",)),
-    "cut file": Case(raw("train", "text", lambda old: old[:-1]), "clean_bytes", "error", "train/text:36", "not ended"),
-    "empty line": Case(raw("train", "text", lambda old: old.replace(b"bob-2", b"\nbob-2")), "clean_bytes", "error",
-        "train/text:9", "an empty line"),
-    "Windows": Case(raw("train", "text", lambda old: old.replace(b"\n", b"\r\n", 1)), "clean_bytes", "error", "train/text:1",
-        "CR LF"),
-    "Latin-2": Case(raw("train", "text", lambda old: old.replace(b"bob-2 ", b"bob-2 cas\xe3 ")), "clean_bytes", "error",
-        "train/text:9", "not UTF-8 at byte 10", ("normalised", "signs_and_digits")),
-    "byte order mark": Case(raw("train", "text", lambda old: b"\xef\xbb\xbf" + old), "clean_bytes", "error", "train/text:1",
-        "U+FEFF"),
-    "control character": Case(raw("train", "text", lambda old: old.replace(b"bob-2 ", b"bob-2 \x07")), "clean_bytes", "error",
-        "train/text:9", "U+0007", ("normalised",)),
+    "no text": Case(
+        lambda recipe: (recipe / "data/test/text").unlink(),
+        "files_there",
+        "error",
+        "test/text",
+        "no such file",
+    ),
+    "empty spk2utt": Case(
+        raw("test", "spk2utt", lambda old: b""),
+        "files_there",
+        "error",
+        "test/spk2utt",
+        "is empty",
+        ("speakers",),
+    ),
+    "cut file": Case(
+        raw("train", "text", lambda old: old[:-1]), "clean_bytes", "error", "train/text:36", "not ended"
+    ),
+    "empty line": Case(
+        raw("train", "text", lambda old: old.replace(b"bob-2", b"\nbob-2")),
+        "clean_bytes",
+        "error",
+        "train/text:9",
+        "an empty line",
+    ),
+    "Windows": Case(
+        raw("train", "text", lambda old: old.replace(b"\n", b"\r\n", 1)),
+        "clean_bytes",
+        "error",
+        "train/text:1",
+        "CR LF",
+    ),
+    "Latin-2": Case(
+        raw("train", "text", lambda old: old.replace(b"bob-2 ", b"bob-2 cas\xe3 ")),
+        "clean_bytes",
+        "error",
+        "train/text:9",
+        "not UTF-8 at byte 10",
+        ("normalised", "signs_and_digits"),
+    ),
+    "byte order mark": Case(
+        raw("train", "text", lambda old: b"\xef\xbb\xbf" + old),
+        "clean_bytes",
+        "error",
+        "train/text:1",
+        "U+FEFF",
+    ),
+    "control character": Case(
+        raw("train", "text", lambda old: old.replace(b"bob-2 ", b"bob-2 \x07")),
+        "clean_bytes",
+        "error",
+        "train/text:9",
+        "U+0007",
+        ("normalised",),
+    ),
     "unsorted": Case(
-        raw("train", "text", lambda old: b"".join(reversed(old.splitlines(True)[:2])) + b"".join(old.splitlines(True)[2:])),
-        "sorted_and_unique", "error", "train/text:2", "'ana-0' after 'ana-1': not in C order"),
-    "twice": Case(raw("train", "text", lambda old: old.replace(b"bob-2 ", b"bob-2 hora\nbob-2 ")), "sorted_and_unique", "error",
-        "train/text:10", "'bob-2' stands twice, first in line 9"),
-    "no words": Case(value("train", "text", "bob-2", ""), "values_there", "error", "train/text:9", "nothing behind it"),
-    "text missing": Case(without("train", "text", "bob-2"), "same_utterances", "error", "train/utt2spk:9",
-        "'bob-2' is not in text"),
-    "text too many": Case(value("train", "text", "bob-9", "hora veselă"), "same_utterances", "error", "train/text:13",
-        "'bob-9' is not in utt2spk"),
-    "sound missing": Case(without("dev", "wav.scp", "gina-1"), "same_utterances", "error", "dev/utt2spk:2",
-        "'gina-1' is not in wav.scp"),
-    "duration missing": Case(without("dev", "utt2dur", "gina-1"), "same_utterances", "error", "dev/utt2spk:2",
-        "'gina-1' is not in utt2dur"),
-    "two speakers": Case(value("train", "utt2spk", "bob-2", "bob ana"), "speakers", "error", "train/utt2spk:9", "one speaker"),
+        raw(
+            "train",
+            "text",
+            lambda old: b"".join(reversed(old.splitlines(True)[:2])) + b"".join(old.splitlines(True)[2:]),
+        ),
+        "sorted_and_unique",
+        "error",
+        "train/text:2",
+        "'ana-0' after 'ana-1': not in C order",
+    ),
+    "twice": Case(
+        raw("train", "text", lambda old: old.replace(b"bob-2 ", b"bob-2 hora\nbob-2 ")),
+        "sorted_and_unique",
+        "error",
+        "train/text:10",
+        "'bob-2' stands twice, first in line 9",
+    ),
+    "no words": Case(
+        value("train", "text", "bob-2", ""), "values_there", "error", "train/text:9", "nothing behind it"
+    ),
+    "text missing": Case(
+        without("train", "text", "bob-2"),
+        "same_utterances",
+        "error",
+        "train/utt2spk:9",
+        "'bob-2' is not in text",
+    ),
+    "text too many": Case(
+        value("train", "text", "bob-9", "hora veselă"),
+        "same_utterances",
+        "error",
+        "train/text:13",
+        "'bob-9' is not in utt2spk",
+    ),
+    "sound missing": Case(
+        without("dev", "wav.scp", "gina-1"),
+        "same_utterances",
+        "error",
+        "dev/utt2spk:2",
+        "'gina-1' is not in wav.scp",
+    ),
+    "duration missing": Case(
+        without("dev", "utt2dur", "gina-1"),
+        "same_utterances",
+        "error",
+        "dev/utt2spk:2",
+        "'gina-1' is not in utt2dur",
+    ),
+    "two speakers": Case(
+        value("train", "utt2spk", "bob-2", "bob ana"), "speakers", "error", "train/utt2spk:9", "one speaker"
+    ),
     "unsorted by speaker": Case(
         both(value("train", "utt2spk", "bob-2", "zed"), lambda recipe: turned_round(recipe / "data/train")),
-        "speakers", "error", "train/utt2spk:10", "speaker 'bob' after 'zed': not sorted by speaker"),
-    "spk2utt of others": Case(value("train", "spk2utt", "bob", "bob-0"), "speakers", "error", "train/spk2utt:2",
-        "not those of utt2spk"),
-    "reserved word": Case(word("train", "bob-2", "<s>"), "reserved_words", "error", "train/text:9", "the reserved word <s>",
-        ("normalised", "signs_and_digits")),
-    "no duration": Case(value("train", "utt2dur", "bob-2", "0"), "durations", "error", "train/utt2dur:9", "found '0'",
-        ("audio_files",)),
-    "duration in words": Case(value("train", "utt2dur", "bob-2", "3s"), "durations", "error", "train/utt2dur:9", "found '3s'"),
-    "half a frame": Case(
-        half_a_frame,
-        "durations", "error", "test/utt2num_frames:2", "found '9.5'"),
-    "backwards segment": Case(segments("ion-1 2 1"), "segments", "error", "test/segments:2", "found 'ion-1 2 1'",
-        ("segments_of_recordings",)),
-    "segment of nothing": Case(segments("nobody 0 1"), "segments", "error", "test/segments:2", "'nobody' is not in wav.scp",
-        ("segments_of_recordings",)),
-    "segment too long": Case(segments("ion-1 0 99"), "segments_of_recordings", "error", "test/segments:2", "ends at 99.00 s"),
-    "command": Case(value("train", "wav.scp", "bob-2", "sox x.wav -t wav - |"), "audio_files", "error", "train/wav.scp:9",
-        "a command"),
+        "speakers",
+        "error",
+        "train/utt2spk:10",
+        "speaker 'bob' after 'zed': not sorted by speaker",
+    ),
+    "spk2utt of others": Case(
+        value("train", "spk2utt", "bob", "bob-0"),
+        "speakers",
+        "error",
+        "train/spk2utt:2",
+        "not those of utt2spk",
+    ),
+    "reserved word": Case(
+        word("train", "bob-2", "<s>"),
+        "reserved_words",
+        "error",
+        "train/text:9",
+        "the reserved word <s>",
+        ("normalised", "signs_and_digits"),
+    ),
+    "no duration": Case(
+        value("train", "utt2dur", "bob-2", "0"),
+        "durations",
+        "error",
+        "train/utt2dur:9",
+        "found '0'",
+        ("audio_files",),
+    ),
+    "duration in words": Case(
+        value("train", "utt2dur", "bob-2", "3s"), "durations", "error", "train/utt2dur:9", "found '3s'"
+    ),
+    "half a frame": Case(half_a_frame, "durations", "error", "test/utt2num_frames:2", "found '9.5'"),
+    "backwards segment": Case(
+        segments("ion-1 2 1"),
+        "segments",
+        "error",
+        "test/segments:2",
+        "found 'ion-1 2 1'",
+        ("segments_of_recordings",),
+    ),
+    "segment of nothing": Case(
+        segments("nobody 0 1"),
+        "segments",
+        "error",
+        "test/segments:2",
+        "'nobody' is not in wav.scp",
+        ("segments_of_recordings",),
+    ),
+    "segment too long": Case(
+        segments("ion-1 0 99"), "segments_of_recordings", "error", "test/segments:2", "ends at 99.00 s"
+    ),
+    "command": Case(
+        value("train", "wav.scp", "bob-2", "sox x.wav -t wav - |"),
+        "audio_files",
+        "error",
+        "train/wav.scp:9",
+        "a command",
+    ),
     # sound
     "no file": Case(file(Path.unlink, "bob-2"), "audio_files", "error", "train/wav.scp:9", "no such file"),
-    "empty file": Case(file(lambda path: os.truncate(path, 0), "bob-2"), "audio_files", "error", "train/wav.scp:9",
-        "an empty file"),
-    "cut header": Case(file(lambda path: os.truncate(path, 20), "bob-2"), "audio_files", "error", "train/wav.scp:9",
-        "in its header"),
-    "cut sound": Case(file(lambda path: os.truncate(path, 9000), "bob-2"), "audio_files", "error", "train/wav.scp:9",
-        "cut short: 9000"),
-    "no sound file": Case(file(lambda path: path.write_bytes(b"hello " * 99) and None, "bob-2"), "audio_files", "error",
-        "train/wav.scp:9", "not a wav file"),
-    "other length": Case(sound("bob-2", lambda x: np.concatenate([x, x])), "audio_files", "error", "train/wav.scp:9",
-        "but utt2dur says"),
-    "damaged flac": Case(as_flac("bob-2", "train", lambda old: old[:40] + b"\0" * 9), "unreadable_audio", "error",
-        "train/wav.scp:9", "bob-2.flac"),
-    "flac of another length": Case(both(as_flac("bob-2", "train", lambda old: old), value("train", "utt2dur", "bob-2", "9.0")),
-        "as_long_as_said", "error", "train/wav.scp:9", "but utt2dur says 9.00 s", ("odd_pace",)),
-    "silence": Case(sound("bob-2", np.zeros_like), "silent_audio", "error", "train/wav.scp:9", "digital silence"),
-    "hum": Case(sound("bob-2", lambda x: 0.1 * np.sin(np.arange(len(x)) * 0.3)), "only_noise", "warning", "train/wav.scp:9",
-        "nothing above their noise", ("narrow_band",)),
-    "very quiet": Case(sound("bob-2", lambda x: x * 0.005), "low_level", "warning", "train/wav.scp:9", "very quiet",
-        ("narrow_band",)),
-    "pauses": Case(sound("bob-2", lambda x: np.where(np.arange(len(x)) < len(x) // 8, x, x * 0.0005)), "mostly_silence",
-        "warning", "train/wav.scp:9", "mostly silence"),
-    "clipped": Case(sound("bob-2", lambda x: np.clip(x * 20, -1, 0.99997)), "clipped_audio", "warning", "train/wav.scp:9",
-        "clipped"),
+    "empty file": Case(
+        file(lambda path: os.truncate(path, 0), "bob-2"),
+        "audio_files",
+        "error",
+        "train/wav.scp:9",
+        "an empty file",
+    ),
+    "cut header": Case(
+        file(lambda path: os.truncate(path, 20), "bob-2"),
+        "audio_files",
+        "error",
+        "train/wav.scp:9",
+        "in its header",
+    ),
+    "cut sound": Case(
+        file(lambda path: os.truncate(path, 9000), "bob-2"),
+        "audio_files",
+        "error",
+        "train/wav.scp:9",
+        "cut short: 9000",
+    ),
+    "no sound file": Case(
+        file(lambda path: path.write_bytes(b"hello " * 99) and None, "bob-2"),
+        "audio_files",
+        "error",
+        "train/wav.scp:9",
+        "not a wav file",
+    ),
+    "other length": Case(
+        sound("bob-2", lambda x: np.concatenate([x, x])),
+        "audio_files",
+        "error",
+        "train/wav.scp:9",
+        "but utt2dur says",
+    ),
+    "damaged flac": Case(
+        as_flac("bob-2", "train", lambda old: old[:40] + b"\0" * 9),
+        "unreadable_audio",
+        "error",
+        "train/wav.scp:9",
+        "bob-2.flac",
+    ),
+    "flac of another length": Case(
+        both(as_flac("bob-2", "train", lambda old: old), value("train", "utt2dur", "bob-2", "9.0")),
+        "as_long_as_said",
+        "error",
+        "train/wav.scp:9",
+        "but utt2dur says 9.00 s",
+        ("odd_pace",),
+    ),
+    "silence": Case(
+        sound("bob-2", np.zeros_like), "silent_audio", "error", "train/wav.scp:9", "digital silence"
+    ),
+    "hum": Case(
+        sound("bob-2", lambda x: 0.1 * np.sin(np.arange(len(x)) * 0.3)),
+        "only_noise",
+        "warning",
+        "train/wav.scp:9",
+        "nothing above their noise",
+        ("narrow_band",),
+    ),
+    "very quiet": Case(
+        sound("bob-2", lambda x: x * 0.005),
+        "low_level",
+        "warning",
+        "train/wav.scp:9",
+        "very quiet",
+        ("narrow_band",),
+    ),
+    "pauses": Case(
+        sound("bob-2", lambda x: np.where(np.arange(len(x)) < len(x) // 8, x, x * 0.0005)),
+        "mostly_silence",
+        "warning",
+        "train/wav.scp:9",
+        "mostly silence",
+    ),
+    "clipped": Case(
+        sound("bob-2", lambda x: np.clip(x * 20, -1, 0.99997)),
+        "clipped_audio",
+        "warning",
+        "train/wav.scp:9",
+        "clipped",
+    ),
     "offset": Case(sound("bob-2", lambda x: x + 0.1), "dc_offset", "warning", "train/wav.scp:9", "DC offset"),
-    "two channels": Case(sound("bob-2", lambda x: np.stack([x, x[::-1]], axis=1)), "several_channels", "warning",
-        "train/wav.scp:9", "two channels that differ"),
-    "another rate": Case(both(sound("bob-2", lambda x: x[::2], 8000)), "odd_rates", "note", "train/wav.scp", "1 at 8 kHz"),
-    "one set at another rate": Case(both(*(sound(utt, lambda x: x[::2], 8000) for utt in ("ion-0", "ion-1", "jeni-0", "jeni-1"))),
-        "odd_rates", "warning", "test/wav.scp", "100% of the recordings are below 16 kHz"),
-    "too long": Case(lambda recipe: None, "outside_limits", "warning", "dev/utt2dur", "more than 1 s",
-        settings=("data.max_dur_s=1",)),
-    "same sound twice": Case(value("train", "utt2audio", "bob-3", "hash-of-bob-2"), "repeated_audio", "error", "train/wav.scp:10",
-        "'bob-3' is the same recording as 'bob-2', with other texts"),
+    "two channels": Case(
+        sound("bob-2", lambda x: np.stack([x, x[::-1]], axis=1)),
+        "several_channels",
+        "warning",
+        "train/wav.scp:9",
+        "two channels that differ",
+    ),
+    "another rate": Case(
+        both(sound("bob-2", lambda x: x[::2], 8000)), "odd_rates", "note", "train/wav.scp", "1 at 8 kHz"
+    ),
+    "one set at another rate": Case(
+        both(*(sound(utt, lambda x: x[::2], 8000) for utt in ("ion-0", "ion-1", "jeni-0", "jeni-1"))),
+        "odd_rates",
+        "warning",
+        "test/wav.scp",
+        "100% of the recordings are below 16 kHz",
+    ),
+    "too long": Case(
+        lambda recipe: None,
+        "outside_limits",
+        "warning",
+        "dev/utt2dur",
+        "more than 1 s",
+        settings=("data.max_dur_s=1",),
+    ),
+    "same sound twice": Case(
+        value("train", "utt2audio", "bob-3", "hash-of-bob-2"),
+        "repeated_audio",
+        "error",
+        "train/wav.scp:10",
+        "'bob-3' is the same recording as 'bob-2', with other texts",
+    ),
     # leaks
-    "utterance in two sets": Case(twin, "no_shared_utterances", "error", "test/utt2spk:1", "'bob-2' is in train, too",
-        ("shared_texts", "shared_speakers")),
-    "recording in two sets": Case(value("test", "utt2audio", "ion-1", "hash-of-bob-2"), "no_shared_audio", "error",
-        "test/utt2audio:2", "'ion-1' is the same recording as bob-2 of train"),
+    "utterance in two sets": Case(
+        twin,
+        "no_shared_utterances",
+        "error",
+        "test/utt2spk:1",
+        "'bob-2' is in train, too",
+        ("shared_texts", "shared_speakers"),
+    ),
+    "recording in two sets": Case(
+        value("test", "utt2audio", "ion-1", "hash-of-bob-2"),
+        "no_shared_audio",
+        "error",
+        "test/utt2audio:2",
+        "'ion-1' is the same recording as bob-2 of train",
+    ),
     "text in two sets": Case(
-        same_text(lambda text: text), "shared_texts",
-        "warning", "test/text:2", "1 (25%) texts are in another set, too"),
+        same_text(lambda text: text),
+        "shared_texts",
+        "warning",
+        "test/text:2",
+        "1 (25%) texts are in another set, too",
+    ),
     "text nearly in two sets": Case(
         same_text(lambda text: text.replace(" ", "", 1)),
-        "near_texts", "warning", "test/text:2", "1 (25%) texts are those of another set but"),
-    "speaker in two sets": Case(new_speaker, "shared_speakers", "warning", "dev/utt2spk:1",
-        "2 (50%) utterances are of speakers that train"),
-    "sound the source has heard": Case(model({"x-1": "hash-of-ion-1 -"}, "".join(corpus.WORDS)), "unheard_by_the_source", "error",
-        "test/utt2audio:2", "the recording of 'x-1'", settings=INIT),
-    "speaker the source has heard": Case(model({"jeni-77": "x -"}, "".join(corpus.WORDS)), "heard_speakers", "warning",
-        "test/utt2spk:3", "2 (50%) utterances are of speakers that source/exp/main", settings=INIT),
-    "letters the source lacks": Case(model({"x-1": "x -"}), "unknown_to_the_model", "note", "train/text:1",
-        "characters have no row in", settings=(*INIT, "train.init_tokens=match")),
-    "letters it cannot write": Case(model({"x-1": "x -"}), "unknown_to_the_model", "warning", "dev/text:1", "cannot write",
-        settings=(*INIT, "train.zero_shot=true")),
+        "near_texts",
+        "warning",
+        "test/text:2",
+        "1 (25%) texts are those of another set but",
+    ),
+    "speaker in two sets": Case(
+        new_speaker,
+        "shared_speakers",
+        "warning",
+        "dev/utt2spk:1",
+        "2 (50%) utterances are of speakers that train",
+    ),
+    "sound the source has heard": Case(
+        model({"x-1": "hash-of-ion-1 -"}, "".join(corpus.WORDS)),
+        "unheard_by_the_source",
+        "error",
+        "test/utt2audio:2",
+        "the recording of 'x-1'",
+        settings=INIT,
+    ),
+    "speaker the source has heard": Case(
+        model({"jeni-77": "x -"}, "".join(corpus.WORDS)),
+        "heard_speakers",
+        "warning",
+        "test/utt2spk:3",
+        "2 (50%) utterances are of speakers that source/exp/main",
+        settings=INIT,
+    ),
+    "letters the source lacks": Case(
+        model({"x-1": "x -"}),
+        "unknown_to_the_model",
+        "note",
+        "train/text:1",
+        "characters have no row in",
+        settings=(*INIT, "train.init_tokens=match"),
+    ),
+    "letters it cannot write": Case(
+        model({"x-1": "x -"}),
+        "unknown_to_the_model",
+        "warning",
+        "dev/text:1",
+        "cannot write",
+        settings=(*INIT, "train.zero_shot=true"),
+    ),
     # alphabet
-    "decomposed": Case(word("train", "bob-2", unicodedata.normalize("NFD", "câinele")), "two_forms", "warning", "train/text:9",
-        "1 of 180 words are not in composed form", NOT_PLAIN),
-    "lost letter": Case(word("train", "bob-2", "c\ufffdinele"), "damaged", "error", "train/text:9", "U+FFFD",
-        (*NOT_PLAIN, "signs_and_digits")),
-    "private use": Case(word("train", "bob-2", "c\ue001inele"), "without_meaning", "warning", "train/text:9",
-        "U+E001 PRIVATE USE", NOT_PLAIN),
-    "zero-width space": Case(word("train", "bob-2", "câi\u200bnele"), "invisible_characters", "warning", "train/text:9",
-        "U+200B ZERO WIDTH SPACE", NOT_PLAIN),
-    "soft hyphen": Case(word("train", "bob-2", "câi\u00adnele"), "invisible_characters", "warning", "train/text:9", "U+00AD",
-        NOT_PLAIN),
-    "joiner in Latin": Case(word("train", "bob-2", "câi\u200cnele"), "invisible_characters", "warning", "train/text:9", "U+200C",
-        NOT_PLAIN),
-    "lone mark": Case(word("train", "bob-2", "\u0301casa"), "lone_marks", "warning", "train/text:9", "U+0301", NOT_PLAIN),
-    "no-break space": Case(word("train", "bob-2", "o\u00a0carte"), "odd_spaces", "warning", "train/text:9", "other than U+0020",
-        NOT_PLAIN),
-    "double space": Case(word("train", "bob-2", "casa "), "odd_spaces", "warning", "train/text:9", "double spaces", NOT_PLAIN),
-    "Cyrillic а": Case(word("train", "bob-2", "cаsa"), "look_alikes", "warning", "train/text:9",
-        "а (U+0430 CYRILLIC SMALL LETTER A) for a (U+0061"),
-    "Greek ο": Case(word("test", "ion-1", "jοc"), "look_alikes", "warning", "test/text:2", "U+03BF GREEK SMALL LETTER OMICRON",
-        ("unseen_characters",)),
-    "Russian word": Case(word("train", "bob-2", "привет"), "stray_scripts", "warning", "train/text:9",
-        "the script Cyrillic: 'привет'"),
+    "decomposed": Case(
+        word("train", "bob-2", unicodedata.normalize("NFD", "câinele")),
+        "two_forms",
+        "warning",
+        "train/text:9",
+        "1 of 180 words are not in composed form",
+        NOT_PLAIN,
+    ),
+    "lost letter": Case(
+        word("train", "bob-2", "c\ufffdinele"),
+        "damaged",
+        "error",
+        "train/text:9",
+        "U+FFFD",
+        (*NOT_PLAIN, "signs_and_digits"),
+    ),
+    "private use": Case(
+        word("train", "bob-2", "c\ue001inele"),
+        "without_meaning",
+        "warning",
+        "train/text:9",
+        "U+E001 PRIVATE USE",
+        NOT_PLAIN,
+    ),
+    "zero-width space": Case(
+        word("train", "bob-2", "câi\u200bnele"),
+        "invisible_characters",
+        "warning",
+        "train/text:9",
+        "U+200B ZERO WIDTH SPACE",
+        NOT_PLAIN,
+    ),
+    "soft hyphen": Case(
+        word("train", "bob-2", "câi\u00adnele"),
+        "invisible_characters",
+        "warning",
+        "train/text:9",
+        "U+00AD",
+        NOT_PLAIN,
+    ),
+    "joiner in Latin": Case(
+        word("train", "bob-2", "câi\u200cnele"),
+        "invisible_characters",
+        "warning",
+        "train/text:9",
+        "U+200C",
+        NOT_PLAIN,
+    ),
+    "lone mark": Case(
+        word("train", "bob-2", "\u0301casa"), "lone_marks", "warning", "train/text:9", "U+0301", NOT_PLAIN
+    ),
+    "no-break space": Case(
+        word("train", "bob-2", "o\u00a0carte"),
+        "odd_spaces",
+        "warning",
+        "train/text:9",
+        "other than U+0020",
+        NOT_PLAIN,
+    ),
+    "double space": Case(
+        word("train", "bob-2", "casa "), "odd_spaces", "warning", "train/text:9", "double spaces", NOT_PLAIN
+    ),
+    "Cyrillic а": Case(
+        word("train", "bob-2", "cаsa"),
+        "look_alikes",
+        "warning",
+        "train/text:9",
+        "а (U+0430 CYRILLIC SMALL LETTER A) for a (U+0061",
+    ),
+    "Greek ο": Case(
+        word("test", "ion-1", "jοc"),
+        "look_alikes",
+        "warning",
+        "test/text:2",
+        "U+03BF GREEK SMALL LETTER OMICRON",
+        ("unseen_characters",),
+    ),
+    "Russian word": Case(
+        word("train", "bob-2", "привет"),
+        "stray_scripts",
+        "warning",
+        "train/text:9",
+        "the script Cyrillic: 'привет'",
+    ),
     "another script's code": Case(
-        lambda recipe: rows("dev", "utt2lang", lambda found: found.update(dict.fromkeys(found, "srp_Cyrl")))(recipe),
-        "stray_scripts", "warning", "dev/text:1", "20 words (100%) in the script Latin"),
-    "digits": Case(word("train", "bob-2", "1989"), "signs_and_digits", "warning", "train/text:9", "digits in 1 words: 1"),
-    "comma": Case(word("train", "bob-2", "casa,"), "signs_and_digits", "warning", "train/text:9", "punctuation or symbols in 1",
-        NOT_PLAIN),
-    "capital": Case(word("train", "bob-2", "Casa"), "normalised", "warning", "train/text:9",
-        "1 texts are not normalised by ron-v1"),
-    "Turkish İ": Case(raw_text("bob-2", "İyi"), "case_of_i", "warning", "train/text_raw:9", "ron-v1 makes I to i"),
-    "Turkish normaliser": Case(both(raw_text("bob-2", "Ion"), word("train", "bob-2", "ıon")), "case_of_i", "warning",
-        "train/text:9", "tur-v1 makes each of its I to ı", settings=("data.normaliser=tur-v1",)),
-    "sigma": Case(word("train", "bob-2", "λόγοσ"), "final_sigma", "warning", "train/text:9", "expected 'λόγος'",
-        ("stray_scripts",)),
+        lambda recipe: rows("dev", "utt2lang", lambda found: found.update(dict.fromkeys(found, "srp_Cyrl")))(
+            recipe
+        ),
+        "stray_scripts",
+        "warning",
+        "dev/text:1",
+        "20 words (100%) in the script Latin",
+    ),
+    "digits": Case(
+        word("train", "bob-2", "1989"), "signs_and_digits", "warning", "train/text:9", "digits in 1 words: 1"
+    ),
+    "comma": Case(
+        word("train", "bob-2", "casa,"),
+        "signs_and_digits",
+        "warning",
+        "train/text:9",
+        "punctuation or symbols in 1",
+        NOT_PLAIN,
+    ),
+    "capital": Case(
+        word("train", "bob-2", "Casa"),
+        "normalised",
+        "warning",
+        "train/text:9",
+        "1 texts are not normalised by ron-v1",
+    ),
+    "Turkish İ": Case(
+        raw_text("bob-2", "İyi"), "case_of_i", "warning", "train/text_raw:9", "ron-v1 makes I to i"
+    ),
+    "Turkish normaliser": Case(
+        both(raw_text("bob-2", "Ion"), word("train", "bob-2", "ıon")),
+        "case_of_i",
+        "warning",
+        "train/text:9",
+        "tur-v1 makes each of its I to ı",
+        settings=("data.normaliser=tur-v1",),
+    ),
+    "sigma": Case(
+        word("train", "bob-2", "λόγοσ"),
+        "final_sigma",
+        "warning",
+        "train/text:9",
+        "expected 'λόγος'",
+        ("stray_scripts",),
+    ),
     "sharp s": Case(word("train", "bob-2", "straße"), "uneven_case", "note", "train/text:9", "U+00DF"),
-    "unseen letter": Case(word("test", "ion-1", "ñandu"), "unseen_characters", "warning", "test/text:2",
-        "1 characters that train never has, 1 times, so CER is at least"),
+    "unseen letter": Case(
+        word("test", "ion-1", "ñandu"),
+        "unseen_characters",
+        "warning",
+        "test/text:2",
+        "1 characters that train never has, 1 times, so CER is at least",
+    ),
     "rare letter": Case(word("train", "bob-2", "ñandu"), "rare_characters", "note", "train/text", "ñ 1"),
-    "per cent": Case(raw_text("bob-2", "%"), "taken_out", "warning", "train/text_raw:9", "symbols that are said: % (U+0025"),
-    "private letter": Case(raw_text("bob-2", "c\ue001sa"), "taken_out", "warning", "train/text_raw:9", "letters or marks"),
-    "okina": Case(all_raw(lambda text: text.replace("a ", "a' ")), "edge_apostrophes", "warning", "train/text_raw", "apostrophe"),
+    "per cent": Case(
+        raw_text("bob-2", "%"), "taken_out", "warning", "train/text_raw:9", "symbols that are said: % (U+0025"
+    ),
+    "private letter": Case(
+        raw_text("bob-2", "c\ue001sa"), "taken_out", "warning", "train/text_raw:9", "letters or marks"
+    ),
+    "okina": Case(
+        all_raw(lambda text: text.replace("a ", "a' ")),
+        "edge_apostrophes",
+        "warning",
+        "train/text_raw",
+        "apostrophe",
+    ),
     "laughter": Case(raw_text("bob-2", "[râsete]"), "bracketed", "warning", "train/text_raw:9", "'[râsete]'"),
-    "misread UTF-8": Case(raw_text("bob-2", "cÃ¢inele"), "misread_encoding", "warning", "train/text_raw:9", "for 'câinele'",
-        ("taken_out",)),
-    "other words": Case(rows("test", "text", lambda found: found.update({utt: text[::-1] for utt, text in found.items()})),
-        "unseen_words", "note", "test/text", "of the words are not in train"),
+    "misread UTF-8": Case(
+        raw_text("bob-2", "cÃ¢inele"),
+        "misread_encoding",
+        "warning",
+        "train/text_raw:9",
+        "for 'câinele'",
+        ("taken_out",),
+    ),
+    "other words": Case(
+        rows("test", "text", lambda found: found.update({utt: text[::-1] for utt, text in found.items()})),
+        "unseen_words",
+        "note",
+        "test/text",
+        "of the words are not in train",
+    ),
     # CTC
-    "too much text": Case(value("dev", "text", "gina-1", "o carte " * 200 + "o carte"), "too_long_for_ctc", "warning",
-        "dev/text:2", "fewer frames than CTC needs", ("odd_pace",)),
+    "too much text": Case(
+        value("dev", "text", "gina-1", "o carte " * 200 + "o carte"),
+        "too_long_for_ctc",
+        "warning",
+        "dev/text:2",
+        "fewer frames than CTC needs",
+        ("odd_pace",),
+    ),
     # speech that does not say its text
     "third of the text": Case(
-        both(sound("bob-2", lambda x: np.tile(x, 3)),
-             rows("train", "utt2dur", lambda found: found.update({"bob-2": f"{3 * float(found['bob-2']):.4f}"}))),
-        "odd_pace", "warning", "train/text:9", "1 texts of ron_Latn take much less or more time than others"),
-    "text of a longer clip": Case(rows("train", "text", lambda found: found.update({"bob-2": f"{found['bob-2']} apa" * 3})),
-        "odd_pace", "warning", "train/text:9", "1 texts of ron_Latn take much less or more time than others"),
+        both(
+            sound("bob-2", lambda x: np.tile(x, 3)),
+            rows(
+                "train", "utt2dur", lambda found: found.update({"bob-2": f"{3 * float(found['bob-2']):.4f}"})
+            ),
+        ),
+        "odd_pace",
+        "warning",
+        "train/text:9",
+        "1 texts of ron_Latn take much less or more time than others",
+    ),
+    "text of a longer clip": Case(
+        rows("train", "text", lambda found: found.update({"bob-2": f"{found['bob-2']} apa" * 3})),
+        "odd_pace",
+        "warning",
+        "train/text:9",
+        "1 texts of ron_Latn take much less or more time than others",
+    ),
 }
 
 
@@ -378,7 +791,11 @@ def test_a_fault_is_told_at_its_place_and_nothing_else_is(name, clean, tmp_path,
     own = [fault for rule, fault in told if rule == case.rule and fault.level == case.level]
     place = re.compile(f"data/{re.escape(case.where)}(:\\d+)?")
     assert any(place.fullmatch(fault.where) and case.words in fault.what for fault in own), told
-    others = [(rule, str(fault)) for rule, fault in told if rule not in (case.rule, *case.also) and fault.level != "note"]
+    others = [
+        (rule, str(fault))
+        for rule, fault in told
+        if rule not in (case.rule, *case.also) and fault.level != "note"
+    ]
     assert others == []
 
 

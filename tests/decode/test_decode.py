@@ -6,6 +6,7 @@ import pytest
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.core.settings import DecodeConfig
+from xlt.core.stored import from_json
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table
 
@@ -24,15 +25,17 @@ def recipe(tmp_path_factory):
     assert main(["tokens", *base]) == 0
     assert main(["train", *base]) == 0
     assert (
-        main([
-            "train",
-            *base,
-            "tag=hybrid",
-            "train.decoder=transformer",
-            "train.ctc_weight=0.5",
-            "train.decoder_conf={attention_heads: 2, linear_units: 32, num_blocks: 1}",
-            "train.max_epochs=2",
-        ])
+        main(
+            [
+                "train",
+                *base,
+                "tag=hybrid",
+                "train.decoder=transformer",
+                "train.ctc_weight=0.5",
+                "train.decoder_conf={attention_heads: 2, linear_units: 32, num_blocks: 1}",
+                "train.max_epochs=2",
+            ]
+        )
         == 0
     )
     return recipe
@@ -54,7 +57,7 @@ def test_greedy_result_does_not_depend_on_the_batch(recipe, monkeypatch):
     monkeypatch.chdir(recipe)
     from xlt.decode.recognise import Recogniser
 
-    recogniser = Recogniser(recipe / "exp" / "main", DecodeConfig("greedy", 1, 1.0, []))
+    recogniser = Recogniser(recipe / "exp" / "main", from_json(DecodeConfig, "decode", {}, "test"))
     reader = FeatureReader(recipe / "dump/whisper_base/test/feats.scp")
     feats = [reader[u] for u in reader]
     together = recogniser(feats)
@@ -68,14 +71,16 @@ def test_prefix_beam_is_at_least_as_likely_as_greedy_and_agrees_on_clear_speech(
     assert main(["decode", "--recipe", str(recipe), "decode.sets=[dev]"]) == 0
     greedy = read_table(recipe / "exp/main/decode_dev/text")
     assert (
-        main([
-            "decode",
-            "--recipe",
-            str(recipe),
-            "decode.sets=[dev]",
-            "decode.method=beam",
-            "decode.beam_size=5",
-        ])
+        main(
+            [
+                "decode",
+                "--recipe",
+                str(recipe),
+                "decode.sets=[dev]",
+                "decode.method=beam",
+                "decode.beam_size=5",
+            ]
+        )
         == 0
     )
     beam = read_table(recipe / "exp/main/decode_dev/text")
@@ -85,15 +90,17 @@ def test_prefix_beam_is_at_least_as_likely_as_greedy_and_agrees_on_clear_speech(
 
 def test_joint_decoding_of_a_hybrid_model(recipe):
     assert (
-        main([
-            "decode",
-            "--recipe",
-            str(recipe),
-            "tag=hybrid",
-            "decode.method=joint",
-            "decode.beam_size=2",
-            "decode.sets=[dev]",
-        ])
+        main(
+            [
+                "decode",
+                "--recipe",
+                str(recipe),
+                "tag=hybrid",
+                "decode.method=joint",
+                "decode.beam_size=2",
+                "decode.sets=[dev]",
+            ]
+        )
         == 0
     )
     assert len(read_table(recipe / "exp/hybrid/decode_dev/text")) == 12

@@ -85,10 +85,11 @@ def test_a_list_of_other_tokens_beside_the_model_is_refused(recipe, tmp_path, ca
     (bundle / "tokens.txt").write_text("\n".join([*lines[:2], "ʒ", *lines[2:]]) + "\n")
     from xlt.core.errors import DataError
     from xlt.core.settings import DecodeConfig
+    from xlt.core.stored import from_json
     from xlt.decode.recognise import Recogniser
 
     with pytest.raises(DataError, match="which are not the .* that the model beside it was trained on"):
-        Recogniser(bundle, DecodeConfig("greedy", 1, 1.0, []))
+        Recogniser(bundle, from_json(DecodeConfig, "decode", {}, "test"))
 
 
 def test_a_language_without_converter_stops_at_stage_2(recipe, capsys):

@@ -7,10 +7,12 @@ import pytest
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.core.settings import DecodeConfig
+from xlt.core.stored import from_json
 from xlt.decode.align import _compare
 from xlt.decode.recognise import Recogniser
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table, write_table
+from xlt.models.family import open_model
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
 TAG = "tokens.language_tag=true"
@@ -99,11 +101,11 @@ def test_the_language_is_told_and_no_text_has_it(both, kind):
 def test_the_fit_of_a_text_does_not_pay_for_its_language(both, monkeypatch):
     monkeypatch.chdir(both)
     exp = trained(both, "char")
-    recogniser = Recogniser(exp, DecodeConfig("greedy", 1, 1.0, []))
+    model, recogniser = open_model(exp), Recogniser(exp, from_json(DecodeConfig, "decode", {}, "test"))
     reader = FeatureReader(both / "dump/whisper_base/test/feats.scp")
     feats = {utt: reader[utt] for utt in reader}
     texts = {u: recogniser([m])[0].text for u, m in feats.items()}
-    fits = _compare(recogniser, list(feats.values()), [(u, texts[u], False) for u in feats], "m")
+    fits = _compare(model, list(feats.values()), [(u, texts[u], False) for u in feats], "m")
     assert max(fit.score for fit in fits if texts[fit.utt]) < 1e-3  # its own text is the best
 
 

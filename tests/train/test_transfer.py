@@ -410,7 +410,6 @@ def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_pat
     from types import SimpleNamespace
 
     from xlt.core.config import load
-    from xlt.core.context import Context
     from xlt.core.stage import write_json
     from xlt.features.mix import Mix
     from xlt.formats.model_folder import Trained
@@ -430,9 +429,12 @@ def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_pat
     (tmp_path / "recipe.yaml").write_text(
         "lang: ron_Latn\nfeatures: {upstream: whisper_base}\ntrain: {init: there}\n"
     )
-    source = Trained(tmp_path, {"features": {}})
-    model, ctx = SimpleNamespace(state_dict=lambda: fresh), Context(tmp_path, load(tmp_path))
-    path = transfer.start(ctx, source, model, ["<blank>"], tmp_path)
+    run = SimpleNamespace(
+        cfg=load(tmp_path),
+        source=Trained(tmp_path, {"features": {}}),
+        tokenizer=SimpleNamespace(tokens=["<blank>"]),
+    )
+    path = transfer.start(run, SimpleNamespace(state_dict=lambda: fresh), tmp_path)
     state = torch.load(path, weights_only=True)
     assert torch.softmax(state[transfer._WEIGHTS], 0).tolist() == pytest.approx([0.2, 0.3, 0.5], abs=1e-5)
     assert int(state["frontend.updates"]) == 0 and state["encoder.w"].tolist() == [1, 1]

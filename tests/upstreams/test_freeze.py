@@ -8,7 +8,7 @@ from xlt.core.config import load
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, MissingInput
 from xlt.formats.tables import write_table
-from xlt.upstreams.freeze import resolved, tell
+from xlt.upstreams.freeze import decide, resolved
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def choose(tmp_path, capsys, monkeypatch):
             folder.mkdir(parents=True, exist_ok=True)
             write_table(folder / "utt2dur", {f"u{n:02d}": f"{minutes * 6:.4f}" for n in range(10)})
         given = Context(Path("."), cfg)
-        tell(given)
+        decide(given).tell()
         ctx = resolved(given)
         assert resolved(ctx).cfg == ctx.cfg
         return ctx.cfg.train.freeze, ctx.cfg.features.on_the_fly, ctx.dump.name, capsys.readouterr().out

@@ -5,24 +5,30 @@ name.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 from xlt import __version__
 from xlt.core.context import Context, need
 from xlt.core.errors import DataError
 from xlt.core.log import say
-from xlt.core.stage import Unit, read_json, run_unit, write_json
-from xlt.formats.model_folder import FILES, NEEDED
+from xlt.core.stage import Unit, run_unit, write_json
+from xlt.formats.model_folder import INFO, Trained, read_info
+from xlt.formats.versioned import Format
+
+MANIFEST = "bundle.json"
+FORMAT = Format(MANIFEST, 1)
 
 
 def run(ctx: Context) -> None:
     """Pack ``exp/<tag>/bundle``."""
-    need(ctx, *(ctx.exp / name for name in NEEDED), stage="train")
-    inputs = [ctx.exp / name for name in (*FILES, "upstream") if (ctx.exp / name).exists()]
+    need(ctx, ctx.exp / INFO, stage="train")
+    trained = Trained(ctx.exp, read_info(ctx.exp))
+    need(ctx, *(ctx.exp / name for name in trained.family.needed), stage="train")
+    inputs = [ctx.exp / name for name in trained.family.files if (ctx.exp / name).exists()]
     run_unit(
         ctx,
         Unit(
@@ -30,19 +36,19 @@ def run(ctx: Context) -> None:
             ctx.exp / "bundle",
             ctx.cfg.section("bundle", "decode"),
             inputs,
-            lambda out: _pack(ctx, out),
+            lambda out: _pack(ctx, trained, out),
         ),
     )
 
 
-def _pack(ctx: Context, out: Path) -> dict:
-    for name in FILES:
-        if (ctx.exp / name).exists():
-            shutil.copyfile(ctx.exp / name, out / name)
-    trained = read_json(ctx.exp / "xlt.json", "train")
-    if (ctx.exp / "upstream").is_dir():  # how a tuned upstream is built; its weights are in model.pth
-        shutil.copytree(ctx.exp / "upstream", out / "upstream")
-    elif ctx.cfg.bundle.with_upstream:
+def _pack(ctx: Context, model: Trained, out: Path) -> dict:
+    for path in (ctx.exp / name for name in model.family.files):
+        if path.is_dir():  # upstream: how a tuned one is built; its weights are in model.pth
+            shutil.copytree(path, out / path.name)
+        elif path.exists():
+            shutil.copyfile(path, out / path.name)
+    trained = model.info
+    if ctx.cfg.bundle.with_upstream and not (out / "upstream").exists():
         from xlt.features import find_source
 
         source = find_source(ctx.cfg)
@@ -54,19 +60,20 @@ def _pack(ctx: Context, out: Path) -> dict:
         for file in source.files:
             (out / "upstream").mkdir(exist_ok=True)
             shutil.copyfile(file, out / "upstream" / Path(file).name)
-    manifest = {
-        "format": 1,
-        "xlt": __version__,
-        "lang": trained["lang"],
-        "tag": ctx.cfg.tag,
-        "decode": {k.removeprefix("decode."): v for k, v in ctx.cfg.section("decode").items()},
-        "files": {
-            str(p.relative_to(out)): _sha256(p)
-            for p in sorted(out.rglob("*"))
-            if p.is_file() and not p.name.startswith(".") and p.name != "request.json"
-        },
-    }
-    write_json(out / "bundle.json", manifest)
+    manifest = FORMAT.stamped(
+        {
+            "xlt": __version__,
+            "lang": trained["lang"],
+            "tag": ctx.cfg.tag,
+            "decode": {k.removeprefix("decode."): v for k, v in ctx.cfg.section("decode").items()},
+            "files": {
+                str(p.relative_to(out)): _sha256(p)
+                for p in sorted(out.rglob("*"))
+                if p.is_file() and not p.name.startswith(".") and p.name != "request.json"
+            },
+        }
+    )
+    write_json(out / MANIFEST, manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     place = os.path.relpath(ctx.exp / "bundle", os.environ.get("XLT_CWD"))  # from where the user stands
     say(f"  {size / 1e6:.0f} MB; use it with: xlt transcribe {shlex.quote(place)} FILE.wav …")
@@ -78,22 +85,23 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def read_manifest(folder: Path) -> dict:
-    """``bundle.json``, once every file that it names is there and unchanged; else DataError."""
-    path = folder / "bundle.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """``bundle.json`` in today's version; DataError if it is damaged, missing, or of a newer xlt."""
+    if not (folder / MANIFEST).exists():
         raise DataError(
-            f"{path}: no such file; give the folder that stage 10 (bundle) made, e.g. egs/ron/exp/main/bundle"
-        ) from None
-    except ValueError:
-        manifest = None
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise DataError(f"{path}: damaged; run stage 10 (bundle) again")
+            f"{folder / MANIFEST}: no such file; give the folder that stage 10 (bundle) made, e.g."
+            " egs/ron/exp/main/bundle"
+        )
+    manifest = FORMAT.read(folder / MANIFEST, "run stage 10 (bundle) again")
+    if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("decode"), dict):
+        raise DataError(f"{folder / MANIFEST}: damaged; run stage 10 (bundle) again")
+    return manifest
+
+
+def check_files(folder: Path, manifest: dict[str, Any]) -> None:
+    """DataError unless every file that the manifest names is there and unchanged."""
     for name, digest in manifest["files"].items():
         if not (folder / name).is_file():
             raise DataError(f"{folder / name}: missing; copy the whole bundle again")
         if _sha256(folder / name) != digest:
             raise DataError(f"{folder / name}: altered or damaged since the bundle was made; copy it again")
-    return manifest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from xlt.audio.files import SAMPLE_RATE
@@ -10,17 +9,24 @@ from xlt.audio.files import SAMPLE_RATE
 
 class Transcriber:
     """A loaded bundle. Call it with a sound file's path: pieces with ``start_s``, ``end_s``, ``text``,
-    ``score``, and with ``tokens.language_tag`` the ``lang`` that the model told."""
+    ``score``, and with ``tokens.language_tag`` the ``lang`` that the model told.
+
+    DataError if the bundle is damaged, not whole, or of a newer xlt.
+    """
 
     def __init__(self, bundle: Path):
+        from xlt.bundle import MANIFEST, check_files, read_manifest
         from xlt.core.settings import DecodeConfig
+        from xlt.core.stored import from_json
         from xlt.decode.recognise import Recogniser
         from xlt.features import load_trained
+        from xlt.formats.model_folder import read_info
 
-        manifest = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
-        trained = json.loads((bundle / "xlt.json").read_text(encoding="utf-8"))
-        self.encode = load_trained(trained["features"], bundle)
-        self.recogniser = Recogniser(bundle, DecodeConfig(**manifest["decode"]))
+        manifest = read_manifest(bundle)
+        check_files(bundle, manifest)
+        decode = from_json(DecodeConfig, "decode", manifest["decode"], str(bundle / MANIFEST))
+        self.encode = load_trained(read_info(bundle, "copy the bundle again")["features"], bundle)
+        self.recogniser = Recogniser(bundle, decode)
 
     def __call__(self, path: str) -> list[dict]:
         """Transcribe a file; DataError if it cannot be read as audio."""
@@ -34,11 +40,13 @@ class Transcriber:
         pieces = []
         for (start, end), matrix in zip(ranges, feats, strict=True):
             found = self.recogniser([matrix])[0]
-            pieces.append({
-                "start_s": start / rate,
-                "end_s": end / rate,
-                "text": found.text,
-                "score": round(found.score, 4),
-                **({"lang": found.lang} if self.recogniser.tokenizer.tags else {}),
-            })
+            pieces.append(
+                {
+                    "start_s": start / rate,
+                    "end_s": end / rate,
+                    "text": found.text,
+                    "score": round(found.score, 4),
+                    **({"lang": found.lang} if self.recogniser.tokenizer.tags else {}),
+                }
+            )
         return pieces

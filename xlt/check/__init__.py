@@ -18,7 +18,7 @@ from xlt.core.context import Context, need
 from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.core.stage import Unit, atomic_text, read_stamp, run_unit, write_json
-from xlt.formats.model_folder import HEARD, origin
+from xlt.formats.model_folder import HEARD, identity, origin
 from xlt.formats.tables import write_table
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ def run(ctx: Context) -> None:
     heard += [ctx.data / "all" / "report.json"]
     from xlt.check.speech import model_folders
 
-    heard += [
-        folder / name for folder in model_folders(ctx.cfg, ctx.exp) for name in ("model.pth", "xlt.json")
-    ]
+    heard += [path for folder in model_folders(ctx.cfg, ctx.exp) for path in identity(folder)]
     # characters are known from the texts, other tokens once stage 4 has made them
     tokens = [ctx.tokens] if ctx.cfg.tokens.type != "char" and ctx.tokens.exists() else []
     run_unit(ctx, Unit("check", out, config, folders + heard + tokens, make))

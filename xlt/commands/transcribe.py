@@ -34,11 +34,9 @@ def main(args: argparse.Namespace) -> None:
     """Print ``FILE<tab>TEXT`` for each file. Files that cannot be read are named at the end, with
     DataError.
     """
-    from xlt.bundle import read_manifest
     from xlt.bundle.transcribe import Transcriber
     from xlt.text.normalise import put_together
 
-    read_manifest(args.bundle)
     transcriber = Transcriber(args.bundle)
     failed = 0
     for name in args.files:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import yaml
 
 from xlt.core.errors import ConfigError
+from xlt.core.registry import CHOICES
 from xlt.core.settings import (
     BundleConfig,
     CheckConfig,
@@ -260,6 +261,13 @@ def _check(name: str, value: Any, where: str, keys: dict[str, Any]) -> None:
         raise ConfigError(f"{where}: {name}: unknown key{hint}")
     if not _fits(value, keys[name]):
         raise ConfigError(f"{where}: {name}: found {value!r}, expected {_describe(keys[name])}")
+    if name in CHOICES:
+        registry, others = CHOICES[name]
+        if value not in registry and value not in others:
+            names = ", ".join([*others, *registry.names()])
+            raise ConfigError(
+                f"{where}: {name}: found {value!r}, expected one of {names}{registry.hint(value)}"
+            )
     if value is not None and name in _POSITIVE and value <= 0:
         raise ConfigError(f"{where}: {name}: found {value!r}, expected a number above 0")
     if name in _COUNTS and value < 0:

@@ -10,9 +10,16 @@ from xlt.core.errors import ConfigError
 
 
 class Registry:
-    """Names of one kind of thing, e.g. corpus readers.
+    """Names of one kind of thing, e.g. corpus readers; ``kind`` is the setting that chooses one.
 
-    >>> Registry("reader", {"sqrt": "math:sqrt"}).get("sqrt")(9.0)
+    To add one, write its module and add a line to the registry below, or call :meth:`register` from your own
+    package before a stage runs.
+
+    >>> numbers = Registry("number", {"sqrt": "math:sqrt"})
+    >>> numbers.register("floor", "math:floor")
+    >>> numbers.names()
+    ['floor', 'sqrt']
+    >>> numbers.get("sqrt")(9.0)
     3.0
     """
 
@@ -20,15 +27,29 @@ class Registry:
         self.kind = kind
         self.entries = dict(entries)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
     def names(self) -> list[str]:
         return sorted(self.entries)
+
+    def register(self, name: str, target: str) -> None:
+        """Add ``target``, ``module:attribute``, as ``name``; ConfigError if the name is taken by another."""
+        if self.entries.get(name, target) != target:
+            raise ConfigError(f"{self.kind} {name!r} is already {self.entries[name]}; choose another name")
+        self.entries[name] = target
+
+    def hint(self, name: object) -> str:
+        """``; did you mean sqrt?`` for a name close to one that there is, else nothing."""
+        close = difflib.get_close_matches(str(name), self.entries, n=1)
+        return f"; did you mean {close[0]}?" if close else ""
 
     def get(self, name: str) -> Any:
         """The object called ``name``; raises ConfigError with the nearest name if there is none."""
         if name not in self.entries:
-            close = difflib.get_close_matches(str(name), self.entries, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise ConfigError(f"{self.kind} {name!r} is not known; there are {', '.join(self.names())}{hint}")
+            raise ConfigError(
+                f"{self.kind} {name!r} is not known; there are {', '.join(self.names())}{self.hint(name)}"
+            )
         module, _, attribute = self.entries[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
 
@@ -74,3 +95,30 @@ FRONTENDS = Registry(
         "xlt_tuned": "xlt.models.espnet.frontends.tuned:TunedUpstream",
     },
 )
+
+ADAPTERS = Registry(
+    "train.adapter",
+    {
+        "houlsby": "xlt.nets.adapters:Houlsby",
+        "lora": "xlt.nets.adapters:Lora",
+    },
+)
+
+FAMILIES = Registry("train.family", {"espnet": "xlt.models.espnet.family:ESPNET"})
+
+LMS = Registry("lm.type", {})
+
+DECODERS = Registry(
+    "decode.method",
+    {
+        "beam": "xlt.decode.search:Beam",
+        "greedy": "xlt.decode.greedy:Greedy",
+        "joint": "xlt.decode.search:Joint",
+    },
+)
+
+# settings whose values are names of a registry, and what else they may be
+CHOICES: dict[str, tuple[Registry, tuple[str, ...]]] = {
+    registry.kind: (registry, others)
+    for registry, others in ((ADAPTERS, ("none",)), (FAMILIES, ()), (LMS, ("none",)), (DECODERS, ()))
+}

@@ -73,11 +73,12 @@ class PhonesConfig:
 
 @dataclass(frozen=True)
 class LmConfig:
-    type: Literal["none"]
+    type: str  # none, or a name in LMS
 
 
 @dataclass(frozen=True)
 class TrainConfig:
+    family: str  # a name in FAMILIES
     init: str | None
     init_tokens: Literal["new", "match"]
     zero_shot: bool
@@ -112,13 +113,13 @@ class TrainConfig:
     layer_decay: float
     upstream_dropout: float
     checkpointing: bool
-    adapter: Literal["none", "lora", "houlsby"]
+    adapter: str  # none, or a name in ADAPTERS
     adapter_dim: int
 
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    method: Literal["greedy", "beam", "joint"]
+    method: str  # a name in DECODERS
     beam_size: int
     ctc_weight: float
     sets: list

@@ -8,18 +8,26 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from xlt import lm
 from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress
+from xlt.core.registry import DECODERS
 from xlt.core.stage import Unit, read_json, run_unit, write_json
-from xlt.features.speech import Speech, speech
+from xlt.features.speech import Speech
 from xlt.formats.archives import FeatureReader
-from xlt.formats.model_folder import origin
+from xlt.formats.model_folder import INFO, Trained, origin, read_info
 from xlt.formats.tables import read_table, write_table
 from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
+
+if TYPE_CHECKING:
+    from xlt.decode.recognise import Recogniser
+
+BASE = ("decode.method", "decode.beam_size", "decode.ctc_weight")  # in the stamp of every decoder
 
 
 def run(ctx: Context) -> None:
@@ -31,54 +39,44 @@ def run(ctx: Context) -> None:
     The test sets of mixed recipes are decoded as well, also by the model that training started from
     (``before_<set>``).
     """
-    need(ctx, ctx.exp / "model.pth", ctx.exp / "xlt.json", stage="train")
+    need(ctx, ctx.exp / INFO, stage="train")
+    trained = Trained(ctx.exp, read_info(ctx.exp))
+    need(ctx, *(ctx.exp / name for name in trained.family.weights), stage="train")
     ctx = resolved(ctx)
-    # the model is loaded once, and only if a set is to be decoded
-    recogniser = functools.cache(lambda: _recogniser(ctx.exp, ctx))
-    trained = read_json(ctx.exp / "xlt.json", "train")
-    check_kind(ctx, trained["tokens"]["type"])
+    check_kind(ctx, trained.info["tokens"]["type"])
+    # a model is loaded once, and only if a set is to be decoded
+    recogniser = functools.cache(lambda folder: _recogniser(folder, ctx))
     for name in ctx.cfg.scored_sets:
-        files = speech(ctx, name)
+        files = trained.family.needs(ctx, name)
         files.need(ctx)
-        _same_features(ctx, trained, files.info)
-        run_unit(ctx, _unit(ctx, ctx.exp, f"decode_{name}", name, files, recogniser))
+        _same_features(ctx, trained.info, files.info)
+        run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, recogniser))
     if ctx.cfg.mixed and (source := origin(ctx.cfg)):  # what it could do before, for stage 8 to compare
         for _, name in ctx.cfg.mixed.values():
-            run_unit(
-                ctx,
-                _unit(
-                    ctx,
-                    source.folder,
-                    f"before_{name}",
-                    name,
-                    speech(ctx, name),
-                    lambda: _recogniser(source.folder, ctx),
-                ),
-            )
+            run_unit(ctx, _unit(ctx, source, f"before_{name}", name, recogniser))
 
 
-def _recogniser(folder: Path, ctx: Context):
+def _recogniser(folder: Path, ctx: Context) -> Recogniser:
     from xlt.decode.recognise import Recogniser
 
-    return Recogniser(folder, ctx.cfg.decode)
+    return Recogniser(folder, ctx.cfg.decode, functools.partial(lm.load, ctx))
 
 
-def _unit(ctx: Context, model: Path, out: str, name: str, files: Speech, recogniser: Callable) -> Unit:
-    """Set ``name`` decoded by ``recogniser()``, the model in the folder ``model``, into
-    ``exp/<tag>/<out>``.
-    """
+def _unit(ctx: Context, model: Trained, out: str, name: str, recogniser: Callable) -> Unit:
+    """Set ``name`` decoded by ``model`` into ``exp/<tag>/<out>``."""
+    decoder, files = DECODERS.get(ctx.cfg.decode.method), model.family.needs(ctx, name)
     return Unit(
         "decode",
         ctx.exp / out,
-        ctx.cfg.section("decode.method", "decode.beam_size", "decode.ctc_weight"),
+        ctx.cfg.section(*BASE, *decoder.settings),
         [
-            model / "model.pth",
-            model / "config.yaml",
+            *(model.folder / file for file in model.family.weights),
             files.content,
             files.info,
             ctx.data / name / "utt2audio",
+            *decoder.files(ctx),
         ],
-        lambda partial: _decode(recogniser(), name, files, partial),
+        lambda partial: _decode(recogniser(model.folder), name, files, partial),
         resume=True,
     )
 

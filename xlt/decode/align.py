@@ -15,14 +15,15 @@ from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.log import Progress
-from xlt.core.settings import DecodeConfig
 from xlt.core.stage import read_json
 from xlt.decode import kind
-from xlt.decode.recognise import BLANK_ID, Recogniser, best_path
+from xlt.decode.greedy import BLANK_ID, best_path
+from xlt.decode.recognise import batches
 from xlt.features import load_trained
 from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import Trained
 from xlt.formats.tables import read_table
+from xlt.models.family import Model, open_model
 from xlt.nets.lengths import upstream_frames
 from xlt.tokens.tokenizer import UNK
 
@@ -89,7 +90,7 @@ def _heard(model: Trained, texts: dict[str, str], audio: dict[str, str]) -> set[
 def _fits(
     ctx: Context, model: Trained, name: str, texts: dict[str, str], heard: set[str]
 ) -> Iterator[list[Fit]]:
-    recogniser = Recogniser(model.folder, DecodeConfig("greedy", 1, 1.0, []))
+    network = open_model(model.folder)
     encode, stored, paths = None, _stored(ctx, model, name), read_table(ctx.data / name / "wav.scp")
     there = set(stored)
     rate = model.info["features"]["frame_rate"]
@@ -98,7 +99,7 @@ def _fits(
         for utt, dur_s in read_table(ctx.data / name / "utt2dur").items()
         if utt in texts
     }
-    for batch in recogniser.batches(sorted(texts, key=lambda utt: (frames[utt], utt)), frames):
+    for batch in batches(sorted(texts, key=lambda utt: (frames[utt], utt)), frames):
         missing = [utt for utt in batch if utt not in there]
         if missing and encode is None:
             encode = load_trained(model.info["features"], model.folder)
@@ -108,9 +109,7 @@ def _fits(
             else {}
         )
         feats = [made[utt] if utt in made else stored[utt] for utt in batch]
-        yield _compare(
-            recogniser, feats, [(utt, texts[utt], utt in heard) for utt in batch], str(model.folder)
-        )
+        yield _compare(network, feats, [(utt, texts[utt], utt in heard) for utt in batch], str(model.folder))
 
 
 def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
@@ -131,10 +130,10 @@ def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
 
 
 def _compare(
-    recogniser: Recogniser, feats: list[np.ndarray], wanted: list[tuple[str, str, bool]], model: str
+    network: Model, feats: list[np.ndarray], wanted: list[tuple[str, str, bool]], model: str
 ) -> list[Fit]:
-    probs, lengths = recogniser.log_probs(feats)  # (B, T, V), (B,)
-    tokenizer, found = recogniser.tokenizer, []
+    probs, lengths = network.log_probs(feats)  # (B, T, V), (B,)
+    tokenizer, found = network.tokenizer, []
     for row, length, (utt, text, heard) in zip(probs, lengths.tolist(), wanted, strict=True):
         row = row[:length]
         own = best_path(row.argmax(dim=-1))

@@ -21,13 +21,18 @@ def run(ctx: Context) -> None:
     """Run the stage; see :mod:`xlt.features.store`, and :mod:`xlt.features.onfly` for
     ``features.on_the_fly``.
     """
-    from xlt.upstreams.freeze import resolved, tell
+    import dataclasses
 
-    given, ctx = ctx, resolved(ctx)
+    from xlt.core.registry import FAMILIES
+    from xlt.upstreams.freeze import decide
+
+    given, freezing = ctx.cfg, decide(ctx)
+    ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
+    FAMILIES.get(ctx.cfg.train.family).check(ctx)
     _layers_of_the_source(ctx.cfg)
     if ctx.cfg.features.on_the_fly:
-        if not given.cfg.features.on_the_fly:
-            tell(given)
+        if not given.features.on_the_fly:
+            freezing.tell()
         from xlt.features import onfly
 
         onfly.run(ctx)

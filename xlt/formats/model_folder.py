@@ -4,21 +4,45 @@ recipes read.
 
 from __future__ import annotations
 
-import json
+import functools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from xlt.core.errors import ConfigError, DataError, UpstreamError
+from xlt.core.errors import ConfigError, DataError, UpstreamError, XltError
+from xlt.core.registry import FAMILIES
+from xlt.core.stage import write_json
 from xlt.formats.tables import read_table
+from xlt.formats.versioned import Format
 
 if TYPE_CHECKING:
     from xlt.core.config import Config
 
-NEEDED = ("model.pth", "config.yaml", "xlt.json", "tokens.txt", "feats_stats.npz")
+INFO = "xlt.json"
 HEARD = "heard"  # table of what the model was trained on: utterance → audio hash, content
-FILES = (*NEEDED, "bpe.model", "mix.json", "mix.npz", HEARD)
+# version 1 knew ESPnet's models only
+FORMAT = Format(INFO, 2, {1: lambda old: {"family": "espnet", **old}})
+
+
+def read_info(folder: Path, remedy: str = "make it again with --stage 6 --force") -> dict[str, Any]:
+    """``xlt.json`` of a model's folder, in today's version; DataError, which ends in ``remedy``, if it is
+    damaged.
+    """
+    return FORMAT.read(folder / INFO, remedy)
+
+
+def write_info(folder: Path, info: Mapping[str, Any]) -> None:
+    """Write ``xlt.json``, last of all that a training leaves: it says that the model is whole."""
+    write_json(folder / INFO, FORMAT.stamped(info))
+
+
+def identity(folder: Path) -> list[Path]:
+    """The files that change when the model in ``folder`` does: its parameters and ``xlt.json``."""
+    known = (folder / INFO).exists()
+    family = FAMILIES.get(read_info(folder)["family"] if known else "espnet")
+    return [folder / family.weights[0], folder / INFO]
 
 
 @dataclass(frozen=True)
@@ -46,24 +70,36 @@ class Trained:
                 f"{setting}: {folder}: no such folder; name a trained experiment or a bundle, or make it:"
                 f" {command}"
             )
-        missing = [name for name in NEEDED if not (folder / name).exists()]
-        if missing:
+        damaged = f"damaged; make the experiment again: {command} --force"
+        family, info = FAMILIES.get("espnet"), None
+        if (folder / INFO).exists():
+            try:
+                info = read_info(folder, damaged.removeprefix("damaged; "))
+                family = FAMILIES.get(info["family"])
+            except XltError as err:
+                raise type(err)(f"{setting}: {err}") from None
+        missing = [name for name in family.needed if not (folder / name).exists()]
+        if missing or info is None:
             raise DataError(
-                f"{setting}: {folder}: has no {missing[0]}, so it is no finished experiment; make it:"
-                f" {command}"
+                f"{setting}: {folder}: has no {[*missing, INFO][0]}, so it is no finished experiment; make"
+                f" it: {command}"
             )
         try:
-            info = json.loads((folder / "xlt.json").read_text(encoding="utf-8"))
-            info["features"]["upstream"], info["features"]["settings"]["features.upstream"], info["tokens"][
-                "type"
-            ]
-        except (ValueError, KeyError, TypeError):
-            raise DataError(
-                f"{setting}: {folder / 'xlt.json'}: damaged; make the experiment again: {command} --force"
-            ) from None
+            (
+                info["features"]["upstream"],
+                info["features"]["settings"]["features.upstream"],
+                info["tokens"]["type"],
+            )
+        except (KeyError, TypeError):
+            raise DataError(f"{setting}: {folder / INFO}: {damaged}") from None
         return cls(folder, info)
 
     @property
+    def family(self) -> Any:
+        """The :class:`~xlt.models.family.Family` that can load it and train it further."""
+        return FAMILIES.get(self.info["family"])
+
+    @functools.cached_property
     def tokens(self) -> list[str]:
         return (self.folder / "tokens.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
@@ -84,7 +120,7 @@ class Trained:
         """The folder with the layer mix that its features were made with, None if there is none."""
         return self.folder if (self.folder / "mix.json").exists() else None
 
-    @property
+    @functools.cached_property
     def heard(self) -> dict[str, list[str]] | None:
         """What it and the models before it were trained on, ``{utterance: [audio hash, content]}``; None if
         it does not say.
@@ -97,6 +133,11 @@ class Trained:
 
         Looks at settings only, so that it can be done before anything is encoded.
         """
+        if self.info["family"] != cfg.train.family:
+            raise ConfigError(
+                f"train.init: {self.folder} is a model of the family {self.info['family']}, this recipe has"
+                f" train.family={cfg.train.family}; set train.family={self.info['family']}"
+            )
         theirs, ours = self.info["features"]["settings"]["features.upstream"], cfg.features.upstream
         if theirs != ours:
             raise UpstreamError(

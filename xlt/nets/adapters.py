@@ -3,6 +3,20 @@
 Our own few lines: ESPnet's need loralib or s3prl's copy of the upstream and save no head, peft brings
 accelerate and goes by module names of one library; these work in every :class:`~xlt.upstreams.tunable.Block`.
 N rows, D dimensions, R rank or width.
+
+A new adapter is a class here or in a file of its own and one line of ADAPTERS in :mod:`xlt.core.registry`. It
+is built as ``Class(dim, width)`` for each layer and has two hooks; this one scales what attention gives::
+
+    class Scale(nn.Module):
+        def __init__(self, dim: int, width: int):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(dim))  # at first nothing changes
+
+        def linear(self, name, x, y):
+            return y
+
+        def behind(self, name, x):
+            return x * self.scale if name == "attention" else x
 """
 
 from __future__ import annotations
@@ -21,10 +35,12 @@ class Lora(nn.Module):
 
     def __init__(self, dim: int, rank: int):
         super().__init__()
-        self.a = nn.ParameterDict({
-            name: nn.Parameter(nn.init.kaiming_uniform_(torch.empty(rank, dim), a=5**0.5))
-            for name in PROJECTIONS
-        })
+        self.a = nn.ParameterDict(
+            {
+                name: nn.Parameter(nn.init.kaiming_uniform_(torch.empty(rank, dim), a=5**0.5))
+                for name in PROJECTIONS
+            }
+        )
         self.b = nn.ParameterDict({name: nn.Parameter(torch.zeros(dim, rank)) for name in PROJECTIONS})
 
     def linear(self, name: str, x: Tensor, y: Tensor) -> Tensor:
@@ -62,6 +78,3 @@ class Houlsby(nn.Module):
     def behind(self, name: str, x: Tensor) -> Tensor:
         """As in :class:`Lora`."""
         return x + self.up[name](functional.gelu(self.down[name](x)))
-
-
-ADAPTERS = {"lora": Lora, "houlsby": Houlsby}

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from xlt import __version__
 from xlt.core.config import FREE_FORM, flatten, schema
-from xlt.core.stage import git_revision, read_json, read_stamp
+from xlt.core.stage import git_revision, read_stamp
+from xlt.formats.model_folder import INFO, read_info
 
 if TYPE_CHECKING:
     from xlt.core.context import Context
@@ -110,11 +111,10 @@ def features(ctx: Context) -> dict:
     """What the model was given, as ``xlt.json`` has it: settings such as ``layers: auto`` stand here as what
     they came to.
     """
-    path = ctx.exp / "xlt.json"
-    if not path.exists():
+    if not (ctx.exp / INFO).exists():
         return {}
     kept = ("on_the_fly", "layers", "mix", "mix_norm", "storage", "dtype", "dim", "speed", "tuning")
-    return {k: v for k, v in read_json(path, "train").get("features", {}).items() if k in kept}
+    return {k: v for k, v in read_info(ctx.exp).get("features", {}).items() if k in kept}
 
 
 def portable(command: str) -> str:

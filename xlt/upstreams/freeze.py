@@ -7,7 +7,9 @@ as it goes.
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
+from xlt.core.config import Config
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.log import say
@@ -18,31 +20,42 @@ TUNE_FROM_MIN = 30.0  # under so many minutes of training speech the upstream st
 ALL_FROM_MIN = 600.0  # from so many on even the convolutions are trained
 
 
-def resolved(ctx: Context) -> Context:
-    """``ctx`` with ``train.freeze`` decided; an upstream that is trained, or has adapters, encodes on the
-    fly.
+@dataclass(frozen=True)
+class Freezing:
+    """What was decided: ``cfg`` with ``train.freeze`` and ``features.on_the_fly`` as they come out, and
+    ``why``.
+    """
+
+    cfg: Config
+    why: str
+
+    def tell(self) -> None:
+        """Print what was chosen, and why."""
+        say(f"  train.freeze: {self.cfg.train.freeze} ({self.why})")
+
+
+def decide(ctx: Context) -> Freezing:
+    """Settle ``train.freeze``; an upstream that is trained, or has adapters, encodes on the fly.
 
     ConfigError if the settings ask for what this upstream cannot do.
     """
-    cfg, (freeze, _) = ctx.cfg, choice(ctx)
+    cfg, (freeze, why) = ctx.cfg, choice(ctx)
     on_the_fly = cfg.features.on_the_fly or freeze != "upstream" or cfg.train.adapter != "none"
-    return dataclasses.replace(
-        ctx,
-        cfg=dataclasses.replace(
-            cfg,
-            train=dataclasses.replace(cfg.train, freeze=freeze),
-            features=dataclasses.replace(cfg.features, on_the_fly=on_the_fly),
-        ),
+    decided = dataclasses.replace(
+        cfg,
+        train=dataclasses.replace(cfg.train, freeze=freeze),
+        features=dataclasses.replace(cfg.features, on_the_fly=on_the_fly),
     )
+    return Freezing(decided, why)
 
 
-def tell(ctx: Context) -> None:
-    """Print what was chosen, and why; ``ctx`` with the settings as the user gave them."""
-    say("  train.freeze: {} ({})".format(*choice(ctx)))
+def resolved(ctx: Context) -> Context:
+    """``ctx`` with the settings of :func:`decide`."""
+    return dataclasses.replace(ctx, cfg=decide(ctx).cfg)
 
 
 def choice(ctx: Context) -> tuple[str, str]:
-    """``upstream``, ``extractor`` or ``none``, and why; errors as in :func:`resolved`."""
+    """``upstream``, ``extractor`` or ``none``, and why; errors as in :func:`decide`."""
     freeze, adapter, upstream = ctx.cfg.train.freeze, ctx.cfg.train.adapter, ctx.cfg.features.upstream
     if adapter != "none":
         if freeze not in ("auto", "upstream"):

@@ -13,6 +13,7 @@ import math
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,97 +25,122 @@ from xlt.core.context import Context
 from xlt.core.errors import DataError, StageError
 from xlt.core.log import say
 from xlt.core.settings import TrainConfig
-from xlt.core.stage import read_json, write_json
-from xlt.data import normaliser_of
-from xlt.features.speech import Speech, check_archives, speech
+from xlt.core.stage import write_json
+from xlt.features.speech import Speech, check_archives
 from xlt.formats.archives import FeatureReader
-from xlt.formats.model_folder import Trained, origin
+from xlt.formats.model_folder import INFO
 from xlt.formats.tables import read_table, same_keys
 from xlt.models.espnet import onfly, tags, transfer, tuning
-from xlt.models.espnet.mixing import mixture, write_plan
+from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
+from xlt.models.resolved import Resolved
 from xlt.nets.lengths import ctc_frames, ctc_steps, stacked
-from xlt.tokens.tokenizer import Tokenizer
 
 
-def fit(ctx: Context, out: Path) -> dict:
+@dataclass(frozen=True)
+class Job:
+    """What is trained on: ``sets``: train, with what is mixed in, and dev; ``mixed``: what of train is from
+    where; ``frontend``: counts frames and takes statistics where speech is encoded on the fly; ``stack``:
+    features a step; ``facts``: what was left out of each set, for the stamp.
+    """
+
+    sets: dict[str, Speech]
+    mixed: Mixture | None
+    frontend: torch.nn.Module | None
+    stack: int
+    work: Path
+    facts: dict[str, dict]
+
+
+def fit(run: Resolved, out: Path) -> dict:
     """Train in ``out`` (resuming what is there) and leave model, configuration, tokens, statistics and
     history.
     """
-    cfg = ctx.cfg
-    check_arguments("encoder", cfg.train.encoder, cfg.train.encoder_conf)
-    if cfg.train.decoder != "none":
-        check_arguments("decoder", cfg.train.decoder, cfg.train.decoder_conf)
-    info = read_json(ctx.dump / cfg.train_set / "feats.json", "features")
-    source = origin(cfg)
-    if source is not None:
-        transfer.check_features(source, cfg, info, ctx.dump / cfg.train_set)
-        if cfg.train.zero_shot:
-            return transfer.take_over(ctx, source, out)
-    tokenizer = Tokenizer(ctx.tokens)
+    _check_networks(run.cfg.train)
+    if run.source is not None:
+        transfer.check_features(run.source, run.cfg, run.info, run.ctx.dump / run.cfg.train_set)
+        if run.cfg.train.zero_shot:
+            return transfer.take_over(run, out)
+    _keep_inputs(run, out)
+    job = _job(run, out)
+    if not (out / INFO).exists():  # written last: with it only the cleaning is left
+        _train(run, job, out)
+        _keep(run, job, out)
+    _clean(job, out)
+    return job.facts | _summary(run.cfg.train, out)
+
+
+def _check_networks(train: TrainConfig) -> None:
+    check_arguments("encoder", train.encoder, train.encoder_conf)
+    if train.decoder != "none":
+        check_arguments("decoder", train.decoder, train.decoder_conf)
+
+
+def _keep_inputs(run: Resolved, out: Path) -> None:
+    """Copy what decoding needs of the earlier stages: tokens, and the layer mix of stored features."""
     for name in ("tokens.txt", "bpe.model"):
-        if (ctx.tokens / name).exists():
-            shutil.copyfile(ctx.tokens / name, out / name)
-    if info.get("layers") == "mix" and not cfg.features.on_the_fly:
-        _copy_mix(ctx, info, out)
-    stack = stacked(cfg.train, info["frame_rate"])
+        if (run.ctx.tokens / name).exists():
+            shutil.copyfile(run.ctx.tokens / name, out / name)
+    if run.info.get("layers") == "mix" and not run.cfg.features.on_the_fly:
+        _copy_mix(run.ctx, run.info, out)
+
+
+def _job(run: Resolved, out: Path) -> Job:
     work = out / "work"
     work.mkdir(exist_ok=True)
-    sets = {"train": speech(ctx, cfg.train_set), "dev": speech(ctx, "dev")}
-    if mixed := mixture(ctx, sets["train"], work / "mixture"):
+    sets = {"train": run.sets[run.cfg.train_set], "dev": run.sets["dev"]}
+    if mixed := mixture(run, work / "mixture"):
         sets["train"] = mixed.files
-    frontend = onfly.build(cfg, info) if cfg.features.on_the_fly else None
-    facts = {
-        name: _prepare(cfg.train, info, files, work / name, tokenizer, frontend)
-        for name, files in sets.items()
-    }
-    if not (out / "xlt.json").exists():  # written last: with it only the cleaning is left
-        frames = write_plan(ctx, info, mixed, work / "train")
-        if not transfer.take_statistics(source, info, out):
-            _statistics(
-                cfg, sets["train"], work / "train" / "speech_shape", frontend, out / "feats_stats.npz"
-            )
-        frontend = None  # ESPnet builds its own
-        epochs = _epochs(cfg.train, frames, info["frame_rate"])
-        labels = tags.tagged(ctx, sets, tokenizer, info.get("speed", [1.0]), work) if tokenizer.tags else sets
-        arguments = _arguments(ctx, info, tokenizer, stack, epochs, out, labels)
-        _write_yaml(work / "train.yaml", arguments)
-        if source is not None:
-            start = transfer.start(ctx, source, fresh_model(work / "train.yaml"), tokenizer.tokens, out)
-            _write_yaml(work / "train.yaml", arguments | {"init_param": [str(start)]})
-        restore_checkpoint(out)
-        # ESPnet prints its command line
-        with _logging(out / "train.log", tokenizer.type), contextlib.redirect_stderr(io.StringIO()):
-            XltTask.main(cmd=["--config", str(work / "train.yaml")])
-        _keep(ctx, out, info, tokenizer, stack, source)
-    for name in sets:
-        if (work / name / "infeasible").exists():
-            shutil.copyfile(work / name / "infeasible", out / f"infeasible_{name}")
+    frontend = onfly.build(run.cfg, run.info) if run.cfg.features.on_the_fly else None
+    facts = {name: _prepare(run, files, work / name, frontend) for name, files in sets.items()}
+    return Job(sets, mixed, frontend, stacked(run.cfg.train, run.info["frame_rate"]), work, facts)
+
+
+def _train(run: Resolved, job: Job, out: Path) -> None:
+    """ESPnet's training, in this process, from the last whole checkpoint or from the source's parameters."""
+    frames = write_plan(run, job.mixed, job.work / "train")
+    if not transfer.take_statistics(run.source, run.info, out):
+        _statistics(run.cfg, job, out / "feats_stats.npz")
+    epochs = _epochs(run.cfg.train, frames, run.info["frame_rate"])
+    labels = tags.tagged(run, job.sets, job.work) if run.tokenizer.tags else job.sets
+    arguments, config = _arguments(run, job, labels, epochs, out), job.work / "train.yaml"
+    _write_yaml(config, arguments)
+    if run.source is not None:
+        start = transfer.start(run, fresh_model(config), out)
+        _write_yaml(config, arguments | {"init_param": [str(start)]})
+    restore_checkpoint(out)
+    # ESPnet prints its command line
+    with _logging(out / "train.log", run.tokenizer.type), contextlib.redirect_stderr(io.StringIO()):
+        XltTask.main(cmd=["--config", str(config)])
+
+
+def _clean(job: Job, out: Path) -> None:
+    """Keep the lists of what was left out; the epochs' models, checkpoints and ESPnet's tables go."""
+    for name in job.sets:
+        if (job.work / name / "infeasible").exists():
+            shutil.copyfile(job.work / name / "infeasible", out / f"infeasible_{name}")
     for pattern in ("*epoch.pth", "valid.*.pth", "checkpoint*.pth", "latest.pth"):
         for path in out.glob(pattern):
             path.unlink(missing_ok=True)
-    shutil.rmtree(work)
+    shutil.rmtree(job.work)
+
+
+def _summary(train: TrainConfig, out: Path) -> dict:
+    """Say what was trained; facts for the stamp."""
     history = json.loads((out / "history.json").read_text(encoding="utf-8"))
     parameters = sum(p.numel() for p in torch.load(out / "model.pth", weights_only=True).values())
     say(
-        f"  {len(history)} epochs, mean of the {min(len(history), cfg.train.average_best)} best, "
+        f"  {len(history)} epochs, mean of the {min(len(history), train.average_best)} best, "
         f"{parameters / 1e6:.1f} M parameters"
     )
-    return facts | {"epochs": len(history), "parameters": parameters}
+    return {"epochs": len(history), "parameters": parameters}
 
 
 def _write_yaml(path: Path, arguments: dict) -> None:
     path.write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
 
 
-def _prepare(
-    train: TrainConfig,
-    info: dict,
-    files: Speech,
-    folder: Path,
-    tokenizer: Tokenizer,
-    frontend: torch.nn.Module | None,
-) -> dict:
+def _prepare(run: Resolved, files: Speech, folder: Path, frontend: torch.nn.Module | None) -> dict:
     """Write ``speech_shape`` of the utterances of a set that CTC can learn: frames behind the encoder ≥ U +
     repeats.
 
@@ -122,6 +148,7 @@ def _prepare(
     as with the cached features.
     """
     folder.mkdir(exist_ok=True)
+    train, tokenizer = run.cfg.train, run.tokenizer
     text, texts, frames = files.text, read_table(files.text), read_table(files.lengths)
     same_keys(text, files.scp, texts, read_table(files.scp))
     same_keys(text, files.lengths, texts, frames)
@@ -131,9 +158,9 @@ def _prepare(
         frames = {utt: str(frontend.num_frames(int(samples))) for utt, samples in frames.items()}
     shapes, infeasible = {}, []
     for utt, line in texts.items():
-        if ctc_frames(train, int(frames[utt]), info["frame_rate"]) < ctc_steps(tokenizer.encode(line)) + bool(
-            tokenizer.tags
-        ):
+        if ctc_frames(train, int(frames[utt]), run.info["frame_rate"]) < ctc_steps(
+            tokenizer.encode(line)
+        ) + bool(tokenizer.tags):
             infeasible.append(utt)
         else:
             shapes[utt] = frames[utt]
@@ -155,15 +182,15 @@ def _prepare(
     return {"utterances": len(shapes), "infeasible": len(infeasible)}
 
 
-def _statistics(cfg: Config, files: Speech, shape: Path, frontend: torch.nn.Module | None, out: Path) -> None:
+def _statistics(cfg: Config, job: Job, out: Path) -> None:
     """``feats_stats.npz``: ESPnet's count (), sum (D,), sum_square (D,) over all training frames, or the
     frontend's own.
     """
-    utts = read_table(shape)
-    if frontend is not None:
+    files, utts = job.sets["train"], read_table(job.work / "train" / "speech_shape")
+    if job.frontend is not None:
         if not out.exists():  # it takes a pass over the speech, and appears whole
             samples = read_table(files.lengths)
-            onfly.take_statistics(frontend, cfg, files.scp, {u: int(samples[u]) for u in utts}, out)
+            onfly.take_statistics(job.frontend, cfg, files.scp, {u: int(samples[u]) for u in utts}, out)
         return
     reader, count, total, square = FeatureReader(files.scp), 0, 0.0, 0.0
     for utt in utts:
@@ -172,17 +199,10 @@ def _statistics(cfg: Config, files: Speech, shape: Path, frontend: torch.nn.Modu
     np.savez(out, count=np.float64(count), sum=np.float32(total), sum_square=np.float32(square))
 
 
-def _arguments(
-    ctx: Context,
-    info: dict,
-    tokenizer: Tokenizer,
-    stack: int,
-    epochs: int,
-    out: Path,
-    sets: dict[str, Speech],
-) -> dict:
+def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, out: Path) -> dict:
     """The options of ``espnet2.bin.asr_train`` for this experiment."""
-    cfg, work, stats = ctx.cfg, out / "work", out / "feats_stats.npz"
+    ctx, cfg, info, tokenizer = run.ctx, run.cfg, run.info, run.tokenizer
+    work, stack, stats = job.work, job.stack, out / "feats_stats.npz"
     train, rate = cfg.train, info["frame_rate"]
 
     def data(files: Speech) -> list[list[str]]:
@@ -334,39 +354,27 @@ def _logging(path: Path, kind: str) -> Iterator[None]:
         to_file.close()
 
 
-def _keep(
-    ctx: Context, out: Path, info: dict, tokenizer: Tokenizer, stack: int, source: Trained | None
-) -> None:
+def _keep(run: Resolved, job: Job, out: Path) -> None:
     """Write the averaged model, the history and, last, ``xlt.json``."""
-    transfer.write_heard(ctx, source, out)
+    ctx, cfg = run.ctx, run.cfg
+    transfer.write_heard(ctx, run.source, out)
     averaged = sorted(out.glob("valid.*.ave.pth"))
     if not averaged:
         raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")
     shutil.copyfile(averaged[0].resolve(), out / "model.pth")
-    if ctx.cfg.train.average_source:
-        transfer.average_in(ctx.cfg, source, tokenizer.tokens, out / "model.pth")
+    if cfg.train.average_source:
+        transfer.average_in(run, out / "model.pth")
     write_json(out / "history.json", _history(out / NEWEST))
     config = (out / "config.yaml").read_text(encoding="utf-8").replace(ctx.shown(out), ctx.shown(ctx.exp))
     (out / "config.yaml").write_text(config, encoding="utf-8")
-    info = dict(info)
-    if info.get("layers") == "mix" and ctx.cfg.features.on_the_fly:
-        info["mix"] = onfly.learned_mix(out / "model.pth", info["mix_norm"])
-        say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in info["mix"]["weights"]))
-    if tuning.tunes(ctx.cfg):
-        info["tuning"] = tuning.settings(ctx.cfg)
+    features = dict(run.info)
+    if features.get("layers") == "mix" and cfg.features.on_the_fly:
+        features["mix"] = onfly.learned_mix(out / "model.pth", features["mix_norm"])
+        say("  learned layer weights: " + " ".join(f"{w:.3f}" for w in features["mix"]["weights"]))
+    if tuning.tunes(cfg):
+        features["tuning"] = tuning.settings(cfg)
         tuning.keep_architecture(ctx, out)
-    write_json(
-        out / "xlt.json",
-        {
-            "lang": ctx.cfg.lang,
-            "normaliser": normaliser_of(ctx.cfg),
-            "features": {**info, "settings": ctx.cfg.section("features")},
-            "tokens": {"type": tokenizer.type, "count": len(tokenizer.tokens)},
-            "frame_rate": info["frame_rate"] / stack,
-            "decode": ctx.cfg.section("decode"),
-            **({"init": transfer.origin_facts(source)} if source else {}),
-        },
-    )
+    run.write_info(out, features, run.info["frame_rate"] / job.stack)
 
 
 def _copy_mix(ctx: Context, info: dict, out: Path) -> None:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from xlt.core.context import Context
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
-from xlt.features.speech import Speech, speech
+from xlt.features.speech import Speech
 from xlt.features.store import speed_name
 from xlt.formats.tables import read_table, write_table
 from xlt.models.espnet import balance
+from xlt.models.resolved import Resolved
 
 OWN = "own"  # category of the recipe's own utterances
 
@@ -28,16 +28,18 @@ class Mixture:
     shares: dict[str, float]
 
 
-def mixture(ctx: Context, own: Speech, folder: Path) -> Mixture | None:
+def mixture(run: Resolved, folder: Path) -> Mixture | None:
     """The training speech with what ``train.mix`` adds, as tables in ``folder``; None if it adds nothing.
 
     An epoch is the own speech once, and as much of the others as their shares ask for; DataError if one has
     not so much.
     """
-    shares = {name: share for name, share in ctx.cfg.train.mix.items() if share > 0}
+    cfg = run.cfg
+    shares = {name: share for name, share in cfg.train.mix.items() if share > 0}
     if not shares:
         return None
-    parts = {OWN: own} | {name: speech(ctx, ctx.cfg.mixed[name][0]) for name in shares}
+    own = run.sets[cfg.train_set]
+    parts = {OWN: own} | {name: run.sets[cfg.mixed[name][0]] for name in shares}
     lengths = {name: sum(map(int, read_table(files.lengths).values())) for name, files in parts.items()}
     rest = 1 - sum(shares.values())
     for name, share in shares.items():
@@ -65,22 +67,21 @@ def mixture(ctx: Context, own: Speech, folder: Path) -> Mixture | None:
     return Mixture(files, category, {OWN: rest, **shares})
 
 
-def write_plan(ctx: Context, info: dict, mixed: Mixture | None, folder: Path) -> float:
+def write_plan(run: Resolved, mixed: Mixture | None, folder: Path) -> float:
     """Write the plan of an epoch, if settings ask for one, beside ``speech_shape`` in ``folder``; returns an
     epoch's frames.
 
-    ``info``: the training set's feats.json. ConfigError if languages are to be balanced and there is one
-    only.
+    ConfigError if languages are to be balanced and there is one only.
     """
     frames = {utt: int(value.split(",")[0]) for utt, value in read_table(folder / "speech_shape").items()}
-    exponent = ctx.cfg.train.balance
+    exponent = run.cfg.train.balance
     if mixed is not None:
         own = sum(count for utt, count in frames.items() if mixed.category[utt] == OWN)
         total = own / mixed.shares[OWN]
         _in_frames(frames, mixed, total).write(folder)
         return total
     if exponent is not None:
-        path = ctx.data / ctx.cfg.train_set / "utt2lang"
+        path = run.ctx.data / run.cfg.train_set / "utt2lang"
         languages = read_table(path)
         if len(set(languages.values())) < 2:
             raise ConfigError(
@@ -89,7 +90,7 @@ def write_plan(ctx: Context, info: dict, mixed: Mixture | None, folder: Path) ->
         category = {
             speed_name(utt, speed): lang
             for utt, lang in languages.items()
-            for speed in info.get("speed", [1.0])
+            for speed in run.info.get("speed", [1.0])
         }
         plan = balance.plan(frames, category, balance.power_shares(frames, category, exponent))
         plan.write(folder)

@@ -13,22 +13,20 @@ from typing import TYPE_CHECKING
 from xlt.features.speech import Speech
 from xlt.features.store import speed_name
 from xlt.formats.tables import read_table, write_table
+from xlt.models.resolved import Resolved
 from xlt.phones.corpus import languages_of
-from xlt.tokens.tokenizer import Tokenizer, is_tag, tag_of
+from xlt.tokens.tokenizer import is_tag, tag_of
 
 if TYPE_CHECKING:
     import torch
 
-    from xlt.core.context import Context
 
-
-def tagged(
-    ctx: Context, sets: dict[str, Speech], tokenizer: Tokenizer, speeds: list[float], folder: Path
-) -> dict[str, Speech]:
+def tagged(run: Resolved, sets: dict[str, Speech], folder: Path) -> dict[str, Speech]:
     """``sets`` with their labels, written into ``folder``, in place of their texts; a language that has no
     tag gets none.
     """
-    of = [item for name in (*ctx.cfg.learned_sets, "dev") for item in languages_of(ctx, name).items()]
+    tokenizer, speeds = run.tokenizer, run.info.get("speed", [1.0])
+    of = [item for name in run.sets for item in languages_of(run.ctx, name).items()]
     known = {speed_name(utt, speed): lang for utt, lang in of for speed in {1.0, *speeds}}
     found = {}
     for name, files in sets.items():

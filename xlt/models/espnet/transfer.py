@@ -21,11 +21,11 @@ from xlt.core.context import Context
 from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.core.log import say
 from xlt.core.stage import write_json
-from xlt.data import normaliser_of
 from xlt.features.mix import Mix
-from xlt.formats.model_folder import FILES, HEARD, Trained, what_is_heard
+from xlt.formats.model_folder import HEARD, Trained, what_is_heard, write_info
 from xlt.formats.tables import write_table
 from xlt.models.espnet import tuning
+from xlt.models.resolved import Resolved
 from xlt.tokens import report_unseen
 from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, UNK, Tokenizer, is_tag
 
@@ -88,14 +88,14 @@ def check_features(source: Trained, cfg: Config, info: dict, where: Path) -> Non
         )
 
 
-def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str], out: Path) -> Path:
+def start(run: Resolved, fresh: torch.nn.Module, out: Path) -> Path:
     """Write ``init.pth``, the parameters to begin with, and ``transfer.json``, what became of each; returns
     the first.
 
-    ``fresh``: the model as ESPnet builds it for this experiment; ``new``: its tokens. ConfigError if the
-    networks differ, or if rows are to be matched and no token but the special ones is shared.
+    ``fresh``: the model as ESPnet builds it for this experiment. ConfigError if the networks differ, or if
+    rows are to be matched and no token but the special ones is shared.
     """
-    cfg = ctx.cfg.train
+    cfg, source, new = run.cfg.train, run.source, run.tokenizer.tokens
     old, old_state = source.tokens, _state(source)
     if cfg.init_tokens == "match":
         _need_shared(source, old, new)
@@ -108,7 +108,7 @@ def start(ctx: Context, source: Trained, fresh: torch.nn.Module, new: list[str],
         state[_WEIGHTS] = torch.log(torch.from_numpy(Mix.load(source.mix).weights).clamp(min=1e-6)).to(
             state[_WEIGHTS]
         )
-    _say(report, cfg.init_tokens, None if tuning.tunes(ctx.cfg) else ctx.cfg.features.upstream)
+    _say(report, cfg.init_tokens, None if tuning.tunes(run.cfg) else run.cfg.features.upstream)
     write_json(out / "transfer.json", asdict(report))
     torch.save(state, out / "work" / "init.pth")
     return out / "work" / "init.pth"
@@ -125,10 +125,9 @@ def _state(source: Trained) -> dict[str, torch.Tensor]:
         ) from None
 
 
-def average_in(cfg: Config, source: Trained, new: list[str], path: Path) -> None:
-    """Average the parameters in the file ``path``, whose tokens are ``new``, with the source's
-    (``train.average_source``).
-    """
+def average_in(run: Resolved, path: Path) -> None:
+    """Average the parameters in the file ``path`` with the source's (``train.average_source``)."""
+    cfg, source, new = run.cfg, run.source, run.tokenizer.tokens
     state = torch.load(path, map_location="cpu", weights_only=True)
     matched = new if cfg.train.init_tokens == "match" else None
     torch.save(average(state, _state(source), cfg.train.average_source, source.tokens, matched), path)
@@ -244,7 +243,7 @@ def _parts(keys: list[str]) -> str:
     return ", ".join(f"{part} ({n} tensors)" for part, n in count.items())
 
 
-def take_over(ctx: Context, source: Trained, out: Path) -> dict:
+def take_over(run: Resolved, out: Path) -> dict:
     """Zero-shot: the source's model as it is, under this recipe's language; returns facts as
     :func:`xlt.models.espnet.fit.fit`.
 
@@ -252,26 +251,27 @@ def take_over(ctx: Context, source: Trained, out: Path) -> dict:
     phones, is then all that is known of the language. ConfigError as in :func:`start`, and for bpe, whose
     pieces are not an alphabet.
     """
-    for name in FILES:
-        if (source.folder / name).exists():
-            (out / name).write_bytes((source.folder / name).read_bytes())
-    if (source.folder / "upstream").is_dir():  # of a tuned upstream, or of a bundle
-        shutil.copytree(source.folder / "upstream", out / "upstream", dirs_exist_ok=True)
+    ctx, source = run.ctx, run.source
+    for path in (source.folder / name for name in run.family.files):
+        if path.is_dir():  # upstream: of a tuned one, or of a bundle
+            shutil.copytree(path, out / path.name, dirs_exist_ok=True)
+        elif path.exists():
+            (out / path.name).write_bytes(path.read_bytes())
     config = (out / "config.yaml").read_text(encoding="utf-8").replace(str(source.folder), ctx.shown(ctx.exp))
     (out / "config.yaml").write_text(config, encoding="utf-8")
     write_json(out / "history.json", [])
     say(f"  {source.folder} as it is, nothing is trained")
     if ctx.cfg.train.init_tokens == "match":
-        _cut(out, source, Tokenizer(ctx.tokens))
+        _cut(out, source, run.tokenizer)
     report_unseen(ctx, Tokenizer(out))
-    write_json(
-        out / "xlt.json",
+    write_info(
+        out,
         {
             **source.info,
             "lang": ctx.cfg.lang,
             "zero_shot": True,
-            "init": origin_facts(source),
-            "normaliser": normaliser_of(ctx.cfg),
+            "init": run.origin_facts,
+            "normaliser": run.normaliser,
             "decode": ctx.cfg.section("decode"),
         },
     )
@@ -310,15 +310,6 @@ def _need_shared(source: Trained, old: list[str], new: list[str]) -> None:
             f"train.init_tokens=match: {source.folder} and this recipe share no token (theirs: "
             f"{' '.join(old[2:12])} …, ours: {' '.join(new[2:12])} …); use train.init_tokens=new"
         )
-
-
-def origin_facts(source: Trained) -> dict:
-    """What ``xlt.json`` says of the model that training started from."""
-    return {
-        "lang": source.info["lang"],
-        "tag": source.folder.name,
-        "recipe": source.folder.absolute().parent.parent.name,
-    }
 
 
 def take_statistics(source: Trained | None, info: dict, out: Path) -> bool:

@@ -12,9 +12,10 @@ from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import nn
 
 from xlt.core.errors import UpstreamError
+from xlt.core.registry import ADAPTERS
+from xlt.core.stored import from_json
 from xlt.models.espnet.frontends import find_weights, numbers_of
 from xlt.models.espnet.tuning import Tuning
-from xlt.nets.adapters import ADAPTERS
 from xlt.nets.featurizer import Featurizer
 from xlt.upstreams.tunable import Net, bare_pieces, pieces_of
 from xlt.upstreams.whisper import HOP
@@ -45,7 +46,8 @@ class TunedUpstream(AbsFrontend):
         stats_file: str | None = None,
     ):
         super().__init__()
-        self.name, self.dtype, self.tuning = upstream, getattr(torch, dtype), Tuning(**tuning)
+        self.name, self.dtype = upstream, getattr(torch, dtype)
+        self.tuning = from_json(Tuning, "train", tuning, "config.yaml")
         with torch.random.fork_rng():
             pieces = (
                 bare_pieces(upstream, Path(architecture))
@@ -59,7 +61,7 @@ class TunedUpstream(AbsFrontend):
         net.front.requires_grad_(self.tuning.freeze == "none")
         self.adapters = None
         if self.tuning.freeze == "upstream":
-            kind = ADAPTERS[self.tuning.adapter]
+            kind = ADAPTERS.get(self.tuning.adapter)
             self.adapters = nn.ModuleList(kind(net.dim, self.tuning.adapter_dim) for _ in net.layers)
             self._net = (net,)  # torch registers no tuple
         else:

@@ -1,0 +1,52 @@
+"""CTC's best path: the best token of each frame, repeats merged, blanks dropped (Graves et al. 2006).
+
+B batch, T frames, D dimensions, N samples, V tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.core.context import Context
+from xlt.core.settings import DecodeConfig
+from xlt.decode.decoder import Found
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from xlt.lm.model import LanguageModel
+    from xlt.models.family import Model
+
+BLANK_ID = 0
+
+
+class Greedy:
+    """See :class:`~xlt.decode.decoder.Decoder`."""
+
+    settings = ()
+    batched = True
+
+    @classmethod
+    def files(cls, ctx: Context) -> list[Path]:
+        return []
+
+    def __init__(self, model: Model, decode: DecodeConfig, lms: Sequence[LanguageModel]):
+        self.model = model
+
+    def __call__(self, inputs: list[np.ndarray]) -> list[Found]:
+        probs, lengths = self.model.log_probs(inputs)
+        best, ids = probs.max(dim=-1)  # (B, T, V) → (B, T)
+        return [
+            Found(best_path(row[:length]), float(logp[:length].sum()))
+            for row, logp, length in zip(ids, best, lengths.tolist(), strict=True)
+        ]
+
+
+def best_path(ids: torch.Tensor) -> list[int]:
+    """The best token of each frame (T,) → tokens."""
+    import torch
+
+    return [i for i in torch.unique_consecutive(ids).tolist() if i != BLANK_ID]

@@ -1,0 +1,78 @@
+"""A trained ESPnet model in use.
+
+B batch, T frames, D dimensions, N samples, V tokens.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from xlt.core.errors import ConfigError, DataError
+from xlt.models.espnet.task import load_arguments, load_model, quiet
+from xlt.tokens.tokenizer import Tokenizer
+
+
+class EspnetModel:
+    """The model in ``folder``, an experiment or a bundle; it takes waves if it was trained on the fly.
+
+    DataError if the files do not fit each other.
+    """
+
+    def __init__(self, folder: Path, device: str):
+        self.folder, self.device = folder, device
+        self.tokenizer = Tokenizer(folder)
+        self.arguments = load_arguments(folder)
+        if list(self.arguments.token_list) != self.tokenizer.tokens:
+            raise DataError(
+                f"{folder / 'tokens.txt'}: {len(self.tokenizer.tokens)} {self.tokenizer.type} tokens, which"
+                f" are not the {len(self.arguments.token_list)} that the model beside it was trained on; copy"
+                " the whole folder again, or train again with --stage 6 --force"
+            )
+        self.net = load_model(folder, device)
+
+    @torch.inference_mode()
+    def log_probs(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Matrices (T, D), or waves (N,), → log probabilities of CTC (B, T, V), and frames (B,)."""
+        lengths = torch.tensor([len(one) for one in inputs])
+        speech = torch.nn.utils.rnn.pad_sequence(
+            [torch.from_numpy(one.copy()) for one in inputs], batch_first=True
+        )
+        hidden, out_lengths = self.net.encode(speech.to(self.device), lengths.to(self.device))
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        return self.net.ctc.log_softmax(hidden).cpu(), out_lengths.cpu()
+
+    def search(
+        self, beam_size: int, ctc_weight: float | None
+    ) -> Callable[[np.ndarray], tuple[list[int], float]]:
+        """ESPnet's beam search: CTC prefixes, or with ``ctc_weight`` CTC and attention (Hori et al. 2017)."""
+        if ctc_weight is not None and not self.arguments.decoder:
+            raise ConfigError(
+                "decode.method=joint: this model has no attention decoder; use greedy or beam, or train with "
+                "preset=hybrid_ssl"
+            )
+        from espnet2.bin.asr_inference import Speech2Text
+
+        del self.net  # ESPnet loads its own
+        with tempfile.TemporaryDirectory() as scratch, quiet():
+            config = Path(scratch) / "config.yaml"  # a copy, in which the paths are right
+            config.write_text(yaml.safe_dump(vars(self.arguments), allow_unicode=True), encoding="utf-8")
+            recognise = Speech2Text(
+                str(config),
+                str(self.folder / "model.pth"),
+                device=self.device,
+                beam_size=beam_size,
+                ctc_weight=1.0 if ctc_weight is None else ctc_weight,
+            )
+        self.net = recognise.asr_model
+
+        def best(one: np.ndarray) -> tuple[list[int], float]:
+            _, _, ids, hypothesis = recognise(torch.from_numpy(one.copy()))[0]
+            return list(ids), float(hypothesis.score)
+
+        return best

@@ -1,0 +1,89 @@
+"""What a family of models is: stages 4 to 10 go through it and know nothing of its network or its files.
+
+A new family is a package here, e.g. ``models/whisper/``, with an object as :class:`Family`, and a line of
+FAMILIES in :mod:`xlt.core.registry`; ``train.family`` chooses it, and ``xlt.json`` of a trained model says
+which it is. The module that the registry names is imported by stages that are up to date, too: it imports
+torch only where it trains or loads. ``tests/models/template_family.py`` is a whole family in sixty lines,
+which the tests take from training to a bundle that transcribes.
+
+B batch, T frames, D dimensions, N samples, V tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from xlt.core.context import Context
+from xlt.core.registry import FAMILIES
+from xlt.features.speech import Speech
+from xlt.formats.model_folder import read_info
+from xlt.tokens.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from xlt.models.resolved import Resolved
+
+
+class Model(Protocol):
+    """A loaded model. What it gives is decoded by a :class:`~xlt.decode.decoder.Decoder`."""
+
+    tokenizer: Tokenizer
+
+    def log_probs(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What :meth:`Family.needs` names, matrices (T, D) or waves (N,), → log probabilities of the tokens,
+        token 0 being CTC's blank, (B, T, V), and their frames (B,); both on the CPU.
+        """
+
+
+@runtime_checkable
+class Searching(Protocol):
+    """A model that brings a beam search of its own."""
+
+    def search(
+        self, beam_size: int, ctc_weight: float | None
+    ) -> Callable[[np.ndarray], tuple[list[int], float]]:
+        """A function: matrix (T, D), or wave (N,), → the best tokens and their log probability.
+
+        ``ctc_weight``: share of CTC beside an attention decoder, ConfigError without one; None: CTC alone.
+        """
+
+
+class Family(Protocol):
+    """A kind of model: what it reads, what it leaves in ``exp/<tag>``, how it is trained and loaded."""
+
+    settings: tuple[str, ...]  # sections or keys that its training reads: for the stamp
+    needed: tuple[str, ...]  # files that every finished model folder has, xlt.json and tokens.txt among them
+    files: tuple[str, ...]  # all files and folders that one may have: for bundles and transfer
+    weights: tuple[str, ...]  # those of ``needed`` that hypotheses depend on, the parameters first
+    starts_from: tuple[str, ...]  # those that a training reads of the model of train.init
+    packages: tuple[str, ...]  # whose versions stand in the stamp
+
+    def check(self, ctx: Context) -> None:
+        """ConfigError for settings that it cannot train with; called before anything is encoded."""
+
+    def tokens(self, ctx: Context) -> Tokenizer:
+        """The tokens that are trained: of stage 4, or its own."""
+
+    def needs(self, ctx: Context, name: str) -> Speech:
+        """What it reads of set ``name``: stored features, or waves."""
+
+    def fit(self, run: Resolved, out: Path) -> dict:
+        """Train in ``out``, going on with what an interrupted run left there; returns facts for the stamp.
+
+        It leaves ``files``, of them xlt.json last (:meth:`Resolved.write_info`).
+        """
+
+    def load(self, folder: Path, device: str) -> Model:
+        """The model in ``folder``, ready to use; DataError if it is damaged."""
+
+
+def open_model(folder: Path) -> Model:
+    """The model in an experiment or a bundle, by the family that trained it, on a GPU if there is one."""
+    import torch
+
+    family: Family = FAMILIES.get(read_info(folder)["family"])
+    return family.load(folder, "cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,114 @@
+"""What a training must know of settings, source model, freezing and features, found out once at its start."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xlt.core.config import Config
+from xlt.core.context import Context, need
+from xlt.core.errors import ConfigError
+from xlt.core.registry import FAMILIES
+from xlt.core.stage import read_json
+from xlt.data import normaliser_of
+from xlt.features.speech import Speech
+from xlt.formats.model_folder import Trained, origin, write_info
+from xlt.models.family import Family
+from xlt.tokens.tokenizer import Tokenizer
+from xlt.upstreams.freeze import Freezing, decide
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Handed to all that a training does; nothing further down reads settings, recipe.yaml or feats.json
+    again.
+
+    ``ctx``: with ``train.freeze`` and ``features.on_the_fly`` decided as ``freezing`` says; ``source``: the
+    model of ``train.init``; ``sets``: what is read of each set that is learned, and of dev; ``info``:
+    feats.json of the training set; ``normaliser``: which the model is stored with.
+    """
+
+    ctx: Context
+    family: Family
+    freezing: Freezing
+    source: Trained | None
+    sets: dict[str, Speech]
+    info: dict[str, Any]
+    tokenizer: Tokenizer
+    normaliser: str
+
+    @property
+    def cfg(self) -> Config:
+        return self.ctx.cfg
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The files that the trained model depends on."""
+        ctx, cfg = self.ctx, self.cfg
+        found = [ctx.tokens / "tokens.txt"]
+        if self.source:
+            found += [self.source.folder / name for name in self.family.starts_from]
+        for name, files in self.sets.items():
+            found += [files.content, files.lengths, files.info, files.text, ctx.data / name / "utt2audio"]
+        if cfg.train.balance is not None:
+            found.append(ctx.data / cfg.train_set / "utt2lang")
+        if cfg.tokens.language_tag:
+            found += [ctx.data / name / "utt2lang" for name in self.sets]
+        return found
+
+    @property
+    def origin_facts(self) -> dict[str, str]:
+        """What ``xlt.json`` says of the model that training started from."""
+        folder = self.source.folder
+        return {
+            "lang": self.source.info["lang"],
+            "tag": folder.name,
+            "recipe": folder.absolute().parent.parent.name,
+        }
+
+    def write_info(self, out: Path, features: dict, frame_rate: float, **more: Any) -> None:
+        """Write ``out/xlt.json``: ``features``, as feats.json has them or the training left them, and
+        ``frame_rate`` of the model's output a second.
+        """
+        write_info(
+            out,
+            {
+                "family": self.cfg.train.family,
+                "lang": self.cfg.lang,
+                "normaliser": self.normaliser,
+                "features": {**features, "settings": self.cfg.section("features")},
+                "tokens": {"type": self.tokenizer.type, "count": len(self.tokenizer.tokens)},
+                "frame_rate": frame_rate,
+                "decode": self.cfg.section("decode"),
+                **({"init": self.origin_facts} if self.source else {}),
+                **more,
+            },
+        )
+
+
+def resolve(ctx: Context) -> Resolved:
+    """Everything that stage 6 must know; ConfigError for settings that do not fit, MissingInput without
+    features or tokens.
+    """
+    family: Family = FAMILIES.get(ctx.cfg.train.family)
+    freezing = decide(ctx)
+    ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
+    cfg = ctx.cfg
+    family.check(ctx)
+    normaliser = normaliser_of(cfg)  # what it refuses is refused before hours of training
+    source = origin(cfg)
+    if cfg.train.forget_limit is not None and not (source and cfg.mixed):
+        raise ConfigError(
+            f"train.forget_limit={cfg.train.forget_limit}: needs a model that could forget, train.init, and a"
+            " language to watch, train.mix={spa: 0.1} (a share of 0 only watches)"
+        )
+    sets = {name: family.needs(ctx, name) for name in (*cfg.learned_sets, "dev")}
+    for files in sets.values():
+        files.need(ctx)
+    need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
+    if cfg.train.balance is not None:
+        need(ctx, ctx.data / cfg.train_set / "utt2lang", stage="data")
+    info = read_json(sets[cfg.train_set].info, "features")
+    return Resolved(ctx, family, freezing, source, sets, info, family.tokens(ctx), normaliser)
