@@ -87,6 +87,18 @@ ENCODERS = Registry(
     },
 )
 
+METRICS = Registry(
+    "metric",
+    {  # in the order of the tables' columns; of each kind of transcripts, the first is what is compared by
+        "cer": "xlt.metrics.cer:CER",
+        "wer": "xlt.metrics.wer:WER",
+        "per": "xlt.metrics.per:PER",
+        "fer": "xlt.metrics.fer:FER",
+        "ser": "xlt.metrics.ser:SER",
+        "chrf": "xlt.metrics.chrf:CHRF2",
+    },
+)
+
 FRONTENDS = Registry(
     "frontend",
     {

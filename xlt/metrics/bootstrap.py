@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 _CHUNK = 4_000_000  # weights held at a time
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """How the intervals of all scores are made: each sees the same ``resamples``."""
+
+    resamples: int
+    seed: int
+
+    def rng(self) -> np.random.Generator:
+        """The same numbers each time."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed)
+
+
 def interval(
     statistics: np.ndarray,
     value: Callable[[np.ndarray], np.ndarray],

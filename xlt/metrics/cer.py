@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xlt.metrics.error_rate import error_rate
+from xlt.metrics.metric import Metric, Token
 from xlt.metrics.result import Score
 
 if TYPE_CHECKING:
@@ -31,3 +32,13 @@ def cer(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) 
         resamples,
         rng,
     )
+
+
+CER = Metric(
+    "CER",
+    "Character error rate",
+    cer,
+    token=Token("char", "characters", tokens),
+    counted=True,
+    headline=True,
+)

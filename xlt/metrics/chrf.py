@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xlt.metrics.bootstrap import interval
+from xlt.metrics.metric import Metric
 from xlt.metrics.result import Score
 
 if TYPE_CHECKING:
@@ -61,3 +62,6 @@ def chrf(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator)
         options,
         rates=tuple(f_scores(statistics)),
     )
+
+
+CHRF2 = Metric("chrF2", "Character n-gram F-score", chrf, unit="", better="higher")

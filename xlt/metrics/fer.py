@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from xlt.metrics.bootstrap import interval
+from xlt.metrics.metric import PHONES, Metric
+from xlt.metrics.per import PHONE
 from xlt.metrics.result import Score
 
 if TYPE_CHECKING:
@@ -65,3 +67,20 @@ def fer(
         {"tok": "phone", "sub": "panphon"},
         rates=tuple(rates),
     )
+
+
+def _by_panphon(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) -> Score:
+    from xlt.phones.features import substitution_costs
+
+    return fer(pairs, substitution_costs, resamples, rng)
+
+
+FER = Metric(
+    "FER",
+    "Feature error rate of phones",
+    _by_panphon,
+    needs=frozenset({PHONES}),
+    token=PHONE,
+    note="FER is PER in which writing one phone for another costs the share of panphon's features in which"
+    " they differ.",
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xlt.metrics.error_rate import error_rate
+from xlt.metrics.metric import PHONES, Metric, Token
 from xlt.metrics.result import Score
 
 if TYPE_CHECKING:
@@ -16,3 +17,16 @@ def per(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) 
     return error_rate(
         "PER", [(ref.split(), hyp.split()) for ref, hyp in pairs], {"tok": "phone"}, resamples, rng
     )
+
+
+PHONE = Token("phone", "phones", str.split)
+PER = Metric(
+    "PER",
+    "Phone error rate",
+    per,
+    needs=frozenset({PHONES}),
+    token=PHONE,
+    counted=True,
+    note="PER counts phones, SER utterances with a wrong phone; the references are what the signatures' g2p"
+    " makes of the texts.",
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xlt.formats.results import Entry, Interval
 from xlt.metrics.align import Counts
 from xlt.metrics.bootstrap import interval
 
@@ -32,10 +33,8 @@ class Score:
     utterances: tuple[Counts, ...] = ()
     rates: tuple[float, ...] = ()
 
-    def as_dict(self) -> dict:
-        """The stable form of ``score.json``: value, ci95, n_ref, sub, del, ins; null where there is no such
-        count.
-        """
+    def as_dict(self) -> Entry:
+        """What ``score.json`` says of it; null where there is no such count."""
         sub, dels, ins = self.counts[1:] if self.counts else (None, None, None)
         return {
             "value": round(self.value, 3),
@@ -46,7 +45,7 @@ class Score:
             "ins": ins,
         }
 
-    def mean(self, resamples: int, rng: np.random.Generator) -> dict:
+    def mean(self, resamples: int, rng: np.random.Generator) -> Interval:
         """``{"value", "ci95"}``: the mean of the utterances' own scores, to which a short one adds as much as
         a long one.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xlt.metrics.bootstrap import interval
+from xlt.metrics.metric import PHONES, TEXT, Metric
 from xlt.metrics.result import Score
 
 if TYPE_CHECKING:
@@ -26,3 +27,6 @@ def ser(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) 
         {"tok": "utterance"},
         rates=tuple(100.0 * wrong[:, 0]),
     )
+
+
+SER = Metric("SER", "Sentence error rate", ser, needs=frozenset({TEXT, PHONES}))
