@@ -189,11 +189,8 @@ def compare(place, command):
     first = words.index("--compare") + 1
     for exp, errors in zip(words[first : first + 2], (2, 1), strict=True):
         (recipe / exp).mkdir(parents=True)
-        scores = {
-            "test": {"cer": {}},
-            "signature": {"test": {"cer": "CER 9.0 | norm:ron-v1"}},
-            "counts": {"test": {"ids": "x", "errors": [errors] * 9, "n_ref": [10] * 9}},
-        }
+        scores = document("main")
+        scores["counts"] = {"test": {"ids": "x", "errors": [errors] * 9, "n_ref": [10] * 9}}
         (recipe / exp / "score.json").write_text(json.dumps(scores))
     assert "B is better by 10.0 points" in place.good(command)
     shutil.rmtree(recipe / "exp")

@@ -23,14 +23,17 @@ from xlt.core.config import ROOT, load
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, UpstreamError, XltError
 from xlt.core.log import Progress, say
-from xlt.core.stage import Unit, atomic_text, git_revision, run_unit, write_json
+from xlt.core.stage import Unit, atomic_text, git_revision, run_unit
 from xlt.data import normaliser_of
 from xlt.fetch.files import cache_root, only_one
+from xlt.formats.results import DETAILS, SCORES, dump
 from xlt.formats.tables import read_table, write_table
+from xlt.metrics.bootstrap import Bootstrap
 from xlt.report import benchmark
 from xlt.report.confusions import confusions
 from xlt.report.examples import examples
 from xlt.report.markdown import render
+from xlt.report.results import EXAMPLES
 from xlt.report.results import load as load_results
 from xlt.score.document import measure, score_sets, set_facts
 from xlt.score.facts import environment, versions
@@ -113,10 +116,14 @@ def run(recipe: Path, args: argparse.Namespace) -> None:
         str(decoded / "text"),
     )
     with tempfile.TemporaryDirectory() as work:
-        scores = {SET: measure(matched, cfg.score.bootstrap, SEED)}
-        document = score_sets({SET: matched}, scores, normaliser, cfg.score.bootstrap, SEED, Path(work))
+        boot = Bootstrap(cfg.score.bootstrap, SEED)
+        scores = {SET: measure(matched, boot)}
+        document = dict(score_sets({SET: matched}, scores, normaliser, boot, Path(work)))
         table = Path(work) / f"{SET}.tsv"
-        shown, confused = examples(table, cfg.report.examples), confusions(table)
+        details = {
+            "examples": {SET: examples(table, cfg.report.examples)},
+            "confusions": {SET: confusions(table)},
+        }
     describe = f"Whisper-base, zero-shot, beam {args.beam_size}, {args.compute_type}"
     document |= {
         "data": {SET: set_facts(data, matched)},
@@ -137,12 +144,11 @@ def run(recipe: Path, args: argparse.Namespace) -> None:
             f"python tests/bench/peer_whisper.py egs/{recipe.name} --beam_size {args.beam_size} "
             f"--compute_type {args.compute_type}"
         ),
-        "examples": {SET: shown},
-        "confusions": {SET: confused},
     }
     results = Path("results")
-    results.mkdir(exist_ok=True)
-    write_json(results / f"{TAG}.json", document)
+    (results / EXAMPLES).mkdir(parents=True, exist_ok=True)
+    atomic_text(results / f"{TAG}.json", dump(SCORES.stamped(document)))
+    atomic_text(results / EXAMPLES / f"{TAG}.json", dump(DETAILS.stamped(details)))
     atomic_text(Path("RESULTS.md"), render(load_results(results)))
     say(f"wrote {recipe.name}/results/{TAG}.json and {recipe.name}/RESULTS.md")
 

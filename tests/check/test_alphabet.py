@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.report.documents import document
 from xlt.check import alphabet, leaks, statistics
 from xlt.check.datadir import Sets
 from xlt.check.letters import sigma
@@ -232,14 +233,9 @@ def test_difficulty_rests_on_what_was_measured(tmp_path, monkeypatch):
     ) -> None:
         folder = tmp_path / "egs" / recipe / "results"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").write_text(
-            json.dumps({
-                "config": {"features.upstream": upstream, "tokens.type": "char"},
-                "training": {"speech_min": minutes},
-                "dev": {"cer": {"value": cer}},
-                "experiment": {"lang": lang},
-            })
-        )
+        made = document(name, dev=cer, lang=(lang, ""), **{"features.upstream": upstream})
+        made["training"]["speech_min"] = minutes
+        (folder / f"{name}.json").write_text(json.dumps(made))
 
     run("cat", "near", "cat_Latn", 0.2, 31.0)
     run("cat", "far", "cat_Latn", 10.0, 11.0)

@@ -60,7 +60,8 @@ def test_all_stages_and_a_second_time(finished, capsys):
         finished.glob("dump/**/*.ark")
     )
     score = json.loads((exp / "score.json").read_text())
-    assert score["test"]["cer"]["n_ref"] == sum(map(len, read_table(finished / "data/test/text").values()))
+    refs = read_table(finished / "data/test/text")
+    assert score["sets"]["test"]["cer"]["n_ref"] == sum(map(len, refs.values()))
     capsys.readouterr()
     run(finished, [s.name for s in STAGES], "preset=onfly_ssl")
     out = capsys.readouterr().out

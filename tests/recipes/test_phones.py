@@ -45,11 +45,11 @@ def test_hypotheses_and_scores_are_of_phones(recipe):
     hyps = read_table(recipe / "exp" / "ph" / "decode_test" / "text")
     score = json.loads((recipe / "exp" / "ph" / "score.json").read_text())
     assert (
-        score["test"].keys() == {"per", "fer", "ser"}
-        and score["test"]["fer"]["value"] <= score["test"]["per"]["value"]
+        score["sets"]["test"].keys() == {"per", "fer", "ser"}
+        and score["sets"]["test"]["fer"]["value"] <= score["sets"]["test"]["per"]["value"]
     )
-    assert score["test"]["per"]["n_ref"] == sum(len(ref.split()) for ref in refs.values())
-    assert score["test"]["per"]["value"] < 40 and hyps.keys() == refs.keys()
+    assert score["sets"]["test"]["per"]["n_ref"] == sum(len(ref.split()) for ref in refs.values())
+    assert score["sets"]["test"]["per"]["value"] < 40 and hyps.keys() == refs.keys()
     assert "PER" in score["signature"]["test"]["per"] and "+espeak:ro" in score["signature"]["test"]["per"]
     trn = (recipe / "exp" / "ph" / "score" / "test.phone.ref.trn").read_text().splitlines()
     assert trn[0] == f"{refs['spk-test000']} (spk-test000)"

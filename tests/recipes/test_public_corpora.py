@@ -91,7 +91,7 @@ def test_all_stages(iso, tmp_path):
     run(recipe, *(stage.name for stage in STAGES))
     score = json.loads((recipe / "exp" / "main" / "score.json").read_text())
     refs = read_table(recipe / "data" / "test" / "text")
-    assert score["test"]["cer"]["n_ref"] == sum(map(len, refs.values()))
+    assert score["sets"]["test"]["cer"]["n_ref"] == sum(map(len, refs.values()))
     assert len(refs) == SETS["test"] * len(readers)
     assert get(load(recipe).lang).name in (recipe / "RESULTS.md").read_text("utf-8")
 

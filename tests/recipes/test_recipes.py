@@ -84,7 +84,7 @@ def test_all_stages(name, upstream, stamps, tiny, tmp_path, capsys):
             exp / f"decode_{held_out}" / "text"
         )
         assert refs.keys() == hyps.keys() and len(refs) >= 1
-        assert score[held_out]["cer"]["n_ref"] == sum(map(len, refs.values()))
+        assert score["sets"][held_out]["cer"]["n_ref"] == sum(map(len, refs.values()))
     assert lang in (recipe / "RESULTS.md").read_text()
     capsys.readouterr()
 

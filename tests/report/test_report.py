@@ -7,6 +7,7 @@ import pytest
 from tests.report.documents import document, entry, phone_document
 from xlt.cli import main
 from xlt.core.errors import DataError
+from xlt.formats.results import from_json
 from xlt.formats.tables import write_table
 from xlt.report.examples import examples
 from xlt.report.markdown import render
@@ -173,8 +174,8 @@ def test_worst_and_median_utterances(tmp_path):
     (tmp_path / "t.tsv").write_text(head + "".join(rows))
     found = examples(tmp_path / "t.tsv", 3)
     assert [r["id"] for r in found["worst"]] == ["u6", "u5", "u4"]
-    assert [(r["id"], r["cer"]) for r in found["median"]] == [("u4", 40.0), ("u3", 30.0), ("u2", 20.0)]
-    assert found["worst"][0] == {"id": "u6", "cer": 60.0, "ref": "r6", "hyp": 'h"6'}
+    assert [(r["id"], r["rate"]) for r in found["median"]] == [("u4", 40.0), ("u3", 30.0), ("u2", 20.0)]
+    assert found["worst"][0] == {"id": "u6", "rate": 60.0, "ref": "r6", "hyp": 'h"6'}
     assert len(examples(tmp_path / "t.tsv", 50)["median"]) == 7
 
 
@@ -201,8 +202,9 @@ def test_stage_writes_result_and_page_and_is_then_up_to_date(recipe, capsys):
     assert stage("score", recipe) == 0 and stage("report", recipe) == 0
     result = json.loads((recipe / "results/main.json").read_text(encoding="utf-8"))
     scores = json.loads((recipe / "exp/main/score.json").read_text(encoding="utf-8"))
-    assert {k: v for k, v in result.items() if k not in ("examples", "confusions", "alphabet")} == scores
-    assert result["confusions"] == {
+    details = json.loads((recipe / "results/examples/main.json").read_text(encoding="utf-8"))
+    assert result == scores and list(details) == ["format", "examples", "confusions", "alphabet"]
+    assert details["confusions"] == {
         "test": {
             "unit": "char",
             "n": {" ": 1, "a": 1, "b": 1, "c": 1, "n": 1, "o": 2, "r": 1, "s": 1, "u": 2, "ă": 1},
@@ -210,13 +212,13 @@ def test_stage_writes_result_and_page_and_is_then_up_to_date(recipe, capsys):
             "left_off": 0,
         }
     }
-    assert result["alphabet"] == {"d": 1, "i": 1, "o": 1}  # of data/train: doi
-    assert [r["id"] for r in result["examples"]["test"]["worst"]] == ["s-2", "s-1"]
+    assert details["alphabet"] == {"d": 1, "i": 1, "o": 1}  # of data/train: doi
+    assert [r["id"] for r in details["examples"]["test"]["worst"]] == ["s-2", "s-1"]
     page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
     assert page == render(load(recipe / "results"))
     capsys.readouterr()
     assert stage("report", recipe) == 0
-    assert capsys.readouterr().out.count("up to date") == 2
+    assert capsys.readouterr().out.count("up to date") == 3
 
 
 def test_stage_mends_an_altered_page(recipe):
@@ -231,6 +233,36 @@ def test_stage_mends_an_altered_page(recipe):
 def test_stage_before_scoring_names_the_stage(recipe, capsys):
     assert stage("report", recipe) == 2
     assert "exp/main/score.json: not there; stage 8 (score)" in capsys.readouterr().err
+
+
+def test_scores_of_an_older_xlt_are_reported(recipe):
+    """Stage 8 made score.json in version 1 and is not run again."""
+    stage("score", recipe)
+    stage("report", recipe)
+    page = (recipe / "RESULTS.md").read_text(encoding="utf-8")
+    path = recipe / "exp/main/score.json"
+    scores = json.loads(path.read_text(encoding="utf-8"))
+    counts = scores["counts"]["test"]
+    old = {**scores.pop("sets"), **scores, "slices": {"test": {}}}
+    cer, wer = counts["metrics"]["cer"], counts["metrics"]["wer"]
+    old["counts"] = {"test": {"ids": counts["ids"], **cer, "wer": wer}}
+    del old["format"]
+    path.write_text(json.dumps(old, indent=1), encoding="utf-8")
+    assert stage("report", recipe) == 0
+    assert (recipe / "RESULTS.md").read_text(encoding="utf-8") == page
+    assert json.loads((recipe / "results/main.json").read_text(encoding="utf-8"))["format"] == 2
+
+
+def test_what_is_only_looked_at_may_be_missing_or_damaged(recipe, capsys):
+    stage("score", recipe)
+    stage("report", recipe)
+    path = recipe / "results/examples/main.json"
+    assert "## Utterances of test" in render(load(recipe / "results"))
+    path.write_text('{"format": 1, "examples": []}')
+    with pytest.raises(DataError, match=r"examples/main\.json: not a result of stage 9 \(examples: found"):
+        load(recipe / "results")
+    path.unlink()
+    assert "## Utterances of test" not in render(load(recipe / "results"))
 
 
 def test_dry_run_writes_nothing(recipe, capsys):
@@ -255,13 +287,14 @@ def test_dry_run_writes_nothing(recipe, capsys):
     ],
 )
 def test_the_description_says_which_features(features, expected):
-    assert describe(Result("a", document("a") | {"features": features})) == f"{expected}, blstm, char, greedy"
+    made = from_json(document("a") | {"features": features}, "a")[0]
+    assert describe(Result("a", made)) == f"{expected}, blstm, char, greedy"
 
 
 def test_results_from_before_the_mix_had_four_layers():
     old = document("a")
     old["config"]["features.layers"] = "auto"
-    assert describe(Result("a", old)) == "whisper_base layer 3+4+5+6, blstm, char, greedy"
+    assert describe(Result("a", from_json(old, "a")[0])) == "whisper_base layer 3+4+5+6, blstm, char, greedy"
 
 
 def test_phone_experiments_have_a_table_of_their_own(results):
@@ -286,7 +319,7 @@ def test_utterances_of_phones_by_per(tmp_path):
     path = tmp_path / "test.tsv"
     head = "\t".join(["id", *(f"phone_{c}" for c in ("n_ref", "sub", "del", "ins")), "ref", "hyp"])
     path.write_text(f"{head}\nu1\t2\t0\t0\t0\ta b\ta b\nu2\t3\t1\t0\t0\ta b k\ta b ɡ\n", encoding="utf-8")
-    assert examples(path, 1)["worst"] == [{"id": "u2", "per": 33.3, "ref": "a b k", "hyp": "a b ɡ"}]
+    assert examples(path, 1)["worst"] == [{"id": "u2", "rate": 33.3, "ref": "a b k", "hyp": "a b ɡ"}]
 
 
 def test_a_result_with_neither_set_of_metrics_is_refused(results):

@@ -9,6 +9,7 @@ from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.plan import read
+from xlt.formats.results import from_json
 from xlt.report import tables
 from xlt.report.results import Result, load
 from xlt.report.transfer import Cells, sections
@@ -279,13 +280,13 @@ def test_forgetting_over_two_seeds_is_not_that_of_the_better_one(results):
         ("reach: -30", "reach: much", "reach: found 'much', expected a number"),
         (
             "rows: [target, minutes]",
-            "rows: [target, minutes]\n    metric: wer",
-            "metric is wer; only cer and per",
+            "rows: [target, minutes]\n    metric: ser",
+            "metric: found 'ser', expected an error rate: cer, wer, per",
         ),
         (
             "rows: [target, minutes]",
             "rows: [target, minutes]\n    metric: f1",
-            "metric: found 'f1', expected an error rate",
+            "metric: found 'f1', expected an error rate: cer, wer, per",
         ),
     ],
 )
@@ -313,11 +314,21 @@ def test_runs_that_share_a_cell_may_differ_in_the_seed_only(egs):
 def test_per_and_cer_do_not_mix(egs):
     plan = read(egs() / "common/experiments/t.yaml")
     phones = made("new5_s0", 0, [1, 1]) | {"test": {"per": entry(10.0), "ser": entry(50.0)}}
-    cells = Cells(plan.runs, {"ron/new5_s0": Result("new5_s0", phones)})
+    cells = Cells(plan.runs, {"ron/new5_s0": Result("new5_s0", from_json(phones, "phones")[0])})
     assert cells.scores(plan.runs, "test", "cer") == [] == cells.counts(plan.runs, "test", "cer")
     assert [s["value"] for s in cells.scores(plan.runs, "test", "per")] == [10.0]
-    assert [c["errors"] for c in cells.counts(plan.runs, "test", "per")] == [[1, 1]]
+    assert [own["errors"] for _, own in cells.counts(plan.runs, "test", "per")] == [[1, 1]]
     assert cells.scores(plan.runs, "eval", "per") == []
+
+
+def test_words_are_paired_where_their_counts_are_there(egs, results):
+    root = egs(PLAN.replace("rows: [target, minutes]", "rows: [target, minutes]\n    metric: wer"))
+    for tag, errors in (("scratch5_s0", [4, 4]), ("scratch5_s1", [4, 4]), ("new5_s0", [2, 2]), ("new5_s1", [2, 2])):
+        one = made(tag, int(tag[-1]), [1, 1])
+        one["counts"]["test"]["wer"] = {"errors": errors, "n_ref": [5, 5]}
+        results(one)
+    first = rows(sections(root), "new head against scratch")[0]
+    assert first[6] == "ron −50% [−50, −50]; cat: –"
 
 
 def test_nothing_is_related_to_a_system_without_errors(egs, results):

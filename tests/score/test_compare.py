@@ -5,25 +5,28 @@ from math import comb
 
 import pytest
 
+from tests.report.documents import document, entry
 from tests.score.test_score import score
 from xlt.cli import main
 
 
-def system(errors, other=None, name="test", **changes):
-    """A score.json as far as it is compared: utterances of 10 characters and 2 words."""
-    n_ref = [10] * len(errors)
-    counts = {
+def system(errors, other=None, name="test", norm="ron-v1", **counts):
+    """A score.json of utterances of 10 characters and 2 words, in the form of version 1."""
+    whole = document("a")
+    for key in ("dev", "test"):
+        del whole[key]
+    own = {
         "ids": "same",
         "errors": errors,
-        "n_ref": n_ref,
+        "n_ref": [10] * len(errors),
         "wer": {"errors": other or errors, "n_ref": [2] * len(errors)},
     }
-    found = {
-        name: {"cer": {}, "wer": {}},
-        "counts": {name: counts},
-        "signature": {name: {"cer": "CER 1.0 ±0.1 | norm:ron-v1 | n:2 | tok:char"}},
+    return whole | {
+        name: {"cer": entry(1.0), "wer": entry(1.0)},
+        "counts": {name: own | counts},
+        "signature": {name: {"cer": f"CER 1.0 ±0.1 | norm:{norm} | n:2 | tok:char"}},
+        "data": {name: whole["data"]["test"]},
     }
-    return found | changes
 
 
 @pytest.fixture
@@ -31,8 +34,8 @@ def compare(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(a, b, *words):
-        for name, document in (("a", a), ("b", b)):
-            (tmp_path / f"{name}.json").write_text(json.dumps(document))
+        for name, scores in (("a", a), ("b", b)):
+            (tmp_path / f"{name}.json").write_text(json.dumps(scores))
         code = main(["score", "--compare", "a.json", "b.json", *words])
         out = capsys.readouterr()
         return code, out.err if code else out.out
@@ -85,24 +88,27 @@ def test_a_system_without_errors(compare):
     assert "CER A 0.0, B 10.0, n:20: A is better by 10.0 points [10.0, 10.0]; p 0.0002" in text
 
 
-PHONES = {"test": {"per": {}}}
+PHONES = {
+    "test": {"per": entry(1.0)},
+    "counts": {"test": {"ids": "same", "errors": [1] * 3, "n_ref": [10] * 3}},
+}
 
 
 @pytest.mark.parametrize(
     "other, message",
     [
         (
-            system([1] * 3) | {"counts": {"test": {"ids": "else", "errors": [1], "n_ref": [10]}}},
+            system([1], ids="else"),
             "test: a.json and b.json were not scored on the same utterances (3 and 1)",
         ),
         (
-            system([1] * 3) | {"signature": {"test": {"cer": "CER 1.0 | norm:generic-v1 | n:2"}}},
+            system([1] * 3, norm="generic-v1"),
             "test: the texts of a.json were normalised by ron-v1, those of b.json by generic-v1",
         ),
         (system([1] * 3, name="dev"), "no set in common: a.json has test, b.json dev"),
         (system([1] * 3) | PHONES, "a.json was scored by CER, b.json by PER"),
         (
-            {"signature": {}},
+            document("old"),
             "b.json: has no counts of each utterance, as an older xlt wrote it; run stage 8 (score) again",
         ),
         ({"ranking": []}, "b.json: no scores of stage 8"),
@@ -145,10 +151,10 @@ def test_calls_that_cannot_be(recipe, capsys, words, message):
 def test_experiments_and_results_of_a_recipe(recipe, capsys):
     score(recipe)
     (recipe / "exp/other").mkdir()
-    document = json.loads((recipe / "exp/main/score.json").read_text(encoding="utf-8"))
-    document["counts"]["test"]["errors"] = [0, 0, 0]
+    scores = json.loads((recipe / "exp/main/score.json").read_text(encoding="utf-8"))
+    scores["counts"]["test"]["metrics"]["cer"]["errors"] = [0, 0, 0]
     (recipe / "results").mkdir()
-    (recipe / "results/other.json").write_text(json.dumps(document))
+    (recipe / "results/other.json").write_text(json.dumps(scores))
     capsys.readouterr()
     (recipe / "recipe.yaml").unlink()  # it is not needed
     assert score(recipe, "--compare", "exp/main", "results/other.json") == 0

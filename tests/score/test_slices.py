@@ -6,6 +6,7 @@ import pytest
 from tests.score.test_score import document, score
 from xlt.formats.tables import write_table
 from xlt.metrics.align import Counts
+from xlt.metrics.bootstrap import Bootstrap
 from xlt.metrics.error_rate import of_counts
 from xlt.score.slices import FEW, slices
 
@@ -25,8 +26,9 @@ def test_slices_by_a_tag_of_the_users(recipe):
     found = slices_of(recipe)["accent"]
     # CER errors 1 of 9, 4 of 12, 0 of 9; words 1 of 2, 1 of 3, 0 of 1
     assert set(found["slices"]) == {"south", "north", "(no tag)"} and found["n"] == 3
-    south, north = found["slices"]["south"], found["slices"]["north"]
-    assert (south["n"], south["few"], south["cer"]["value"], south["wer"]["value"]) == (1, True, 11.111, 50.0)
+    south, north = found["slices"]["south"], found["slices"]["north"]["scores"]
+    assert (south["n"], south["few"]) == (1, True)
+    assert (south["scores"]["cer"]["value"], south["scores"]["wer"]["value"]) == (11.111, 50.0)
     assert (north["cer"]["value"], north["cer"]["mean"]["value"], north["cer"]["del"]) == (33.333, 33.333, 4)
     assert found["worst"] is None and found["spread"] is None  # one utterance each
 
@@ -53,7 +55,7 @@ def test_speakers_and_durations(recipe):
         "20 s and more": 1,
     }
     # of ana's two utterances 5 errors in 21; the mean of 1/9 and 4/12
-    ana = found["speaker"]["slices"]["ana"]["cer"]
+    ana = found["speaker"]["slices"]["ana"]["scores"]["cer"]
     assert (ana["value"], ana["mean"]["value"]) == (round(500 / 21, 3), 22.222)
 
 
@@ -67,11 +69,15 @@ def test_a_duration_that_is_none(recipe, capsys):
     )
 
 
+def scored(counts):
+    return {"wer": of_counts("WER", counts, {}, 10, np.random.default_rng(0))}
+
+
 def test_worst_and_spread_are_of_slices_with_enough_utterances():
     # a: 1 error in 10 words; b: 3 in 10; c has every word wrong, but too few utterances
     values = ["a"] * FEW + ["b"] * FEW + ["c"] * (FEW - 1)
     counts = [Counts(10, n, 0, 0) for n in [1] * FEW + [3] * FEW + [10] * (FEW - 1)]
-    found = slices(values, {"wer": of_counts("WER", counts, {}, 10, np.random.default_rng(0))}, 10, 0)
+    found = slices(values, scored(counts), Bootstrap(10, 0))
     assert found["worst"] == "b" and found["slices"]["c"]["few"] and not found["slices"]["b"]["few"]
     assert found["spread"] == {
         "low": 10.0,
@@ -85,7 +91,7 @@ def test_worst_and_spread_are_of_slices_with_enough_utterances():
 def test_of_very_many_slices_the_largest_and_the_worst_are_kept():
     values = [f"s{k:02}" for k in range(60) for _ in range(FEW + (k != 59))]
     counts = [Counts(10, 9 if value == "s59" else 1, 0, 0) for value in values]
-    found = slices(values, {"wer": of_counts("WER", counts, {}, 10, np.random.default_rng(0))}, 10, 0)
+    found = slices(values, scored(counts), Bootstrap(10, 0))
     assert found["n"] == 60 and len(found["slices"]) == 51 and found["worst"] == "s59"
     assert found["spread"]["over"] == 60
 

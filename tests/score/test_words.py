@@ -229,6 +229,6 @@ def test_phones_have_no_classes_but_features(recipe):
     write_table(recipe / "exp/main/decode_test/text", {"s-1": "d a k", "s-2": "t", "s-3": "a"})
     assert score(recipe, "tokens.type=phone", "decode.sets=[test]") == 0
     found = document(recipe)
-    assert found["test"]["per"]["value"] == 20.0 and 0 < found["test"]["fer"]["value"] < 5
+    assert found["sets"]["test"]["per"]["value"] == 20.0 and 0 < found["sets"]["test"]["fer"]["value"] < 5
     assert "micro" not in found and "script" not in found
     assert set(found["means"]["test"]) == {"per", "fer", "ser"}

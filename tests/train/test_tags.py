@@ -61,7 +61,7 @@ def test_the_language_is_told_with_phones_and_by_beam_search(both, capsys):
     exp = trained(both, "phone")
     assert "language accuracy" in capsys.readouterr().out
     score = json.loads((exp / "score.json").read_text())
-    assert score["language_told"]["test"]["value"] > 80 and score["test"]["per"]["value"] < 20
+    assert score["language_accuracy"]["test"]["value"] > 80 and score["sets"]["test"]["per"]["value"] < 20
     assert not any("<" in text for text in read_table(exp / "decode_test/text").values())
     greedy = read_table(trained(both, "char") / "decode_test/lang")
     words = ["--recipe", str(both), TAG, "tag=char", "decode.method=beam", "decode.beam_size=3"]
@@ -76,17 +76,17 @@ def test_the_language_is_told_and_no_text_has_it(both, kind):
     assert {"<ron_Latn>", "<spa_Latn>"} <= set((exp / "tokens.txt").read_text().split("\n"))
     told, right = read_table(exp / "decode_test/lang"), read_table(both / "data/test/utt2lang")
     score = json.loads((exp / "score.json").read_text())
-    found = score["language_told"]["test"]
+    found = score["language_accuracy"]["test"]
     assert found["n"] == len(right) == 12
     assert (
         found["value"] == pytest.approx(100 * sum(told[u] == right[u] for u in right) / 12, abs=0.001)
         and found["value"] > 80
     )
-    assert {lang: sum(own.values()) for lang, own in found["told"].items()} == {
+    assert {lang: sum(own.values()) for lang, own in found["predicted"].items()} == {
         lang: list(right.values()).count(lang) for lang in set(right.values())
     }
     assert not any("<" in text for text in read_table(exp / "decode_test/text").values())
-    assert score["test"]["cer"]["value"] < 20
+    assert score["sets"]["test"]["cer"]["value"] < 20
     last = json.loads((exp / "history.json").read_text())[-1]["cer_ctc"]
     assert (
         last < 0.3

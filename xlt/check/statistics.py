@@ -17,6 +17,7 @@ from xlt.check.faults import Fault
 from xlt.check.words import count
 from xlt.core.config import ROOT, Config
 from xlt.core.stage import write_json
+from xlt.formats.results import from_json
 from xlt.text import languages
 
 MANY_UNSEEN = (
@@ -131,8 +132,9 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
     )  # language → minutes → CERs
     for path in sorted((ROOT / "egs").glob("*/results/*.json")):
         try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-            settings, minutes, cer = run["config"], run["training"]["speech_min"], run["dev"]["cer"]["value"]
+            run, _ = from_json(json.loads(path.read_text(encoding="utf-8")), path)
+            settings, minutes = run["config"], run["training"]["speech_min"]
+            cer = run["sets"]["dev"]["cer"]["value"]
             lang, kind = run["experiment"]["lang"], (settings["features.upstream"], settings["tokens.type"])
             alike = (
                 kind == (cfg.features.upstream, cfg.tokens.type)

@@ -1,6 +1,7 @@
 """`xlt report` outside a recipe: egs/README.md, and a folder with report.html, results.tex and results.csv.
 
 All are functions of the files egs/*/results/*.json and of the experiment files: the same bytes each time.
+egs/README.md is over the recipes that egs/published.txt lists, the folder over all.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def main(args: argparse.Namespace) -> None:
     from xlt.core.log import say
     from xlt.core.stage import atomic_text
     from xlt.report import benchmark, latex, page, sheet
+    from xlt.report.md import HEAD
 
     if not args.egs.is_dir():
         raise DataError(
@@ -36,7 +38,12 @@ def main(args: argparse.Namespace) -> None:
             " a recipe's folder"
         )
     recipes, out = benchmark.read_all(args.egs), args.out or args.egs / "report"
-    made = benchmark.files(args.egs) | {
+    pages = benchmark.files(args.egs)
+    readme = args.egs / "README.md"
+    if readme.exists() and not readme.read_text(encoding="utf-8").startswith(HEAD):
+        say(f"report: left {readme} as it is: it was not written by xlt report")
+        del pages[readme]
+    made = pages | {
         out / "report.html": page.render(args.egs),
         out / "results.tex": latex.render(recipes),
         out / "results.csv": sheet.render(recipes),
@@ -45,3 +52,10 @@ def main(args: argparse.Namespace) -> None:
     for path, text in made.items():
         atomic_text(path, text)
         say(f"report: wrote {path}")
+    listed = benchmark.published(args.egs)
+    apart = [name for name in recipes if listed is not None and name not in listed]
+    if apart:
+        say(
+            f"report: {', '.join(apart)}: in {out} only, as {args.egs / benchmark.PUBLISHED} does not list"
+            f" {'it' if len(apart) == 1 else 'them'}"
+        )

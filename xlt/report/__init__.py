@@ -1,65 +1,87 @@
-"""Stage 9: exp/<tag>/score.json → results/<tag>.json, and from all files there RESULTS.md (and ../README.md
-in egs/).
+"""Stage 9: exp/<tag>/score.json → results/<tag>.json, and from all files there RESULTS.md; of the recipes in
+egs/published.txt the tables over languages, too.
 
 What is rendered is a function of the files in results/ alone, so that a test can compare.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from xlt.core.context import Context
+    from xlt.formats.results import Details
 
 
 def run(ctx: Context) -> None:
-    """Copy the scores with a few utterances to look at and the confusions of characters, and write the
-    tables.
+    """Copy the scores, with a few utterances to look at and the confusions of characters in a file of their
+    own, and write the tables.
 
     StageError before stage 8.
     """
-    from xlt.core.config import ROOT
     from xlt.core.context import need
-    from xlt.core.stage import read_json
-    from xlt.formats.tables import read_table
-    from xlt.report import benchmark
-    from xlt.report.confusions import alphabet, confusions
-    from xlt.report.examples import examples
+    from xlt.formats.results import DETAILS, SCORES, dump, read
     from xlt.report.markdown import render
-    from xlt.report.results import load
+    from xlt.report.results import EXAMPLES, load
 
     source = ctx.exp / "score.json"
     need(ctx, source, stage="score")
-    document = read_json(source, "score")
+    scores = read(source, "not a score.json of stage 8", "run stage 8 (score) again")
+    details = _details(ctx)
+    results, name = ctx.recipe / "results", f"{ctx.cfg.tag}.json"
+    if not ctx.dry_run:
+        (results / EXAMPLES).mkdir(parents=True, exist_ok=True)
+    _write(ctx, results / name, dump(SCORES.stamped(scores)))
+    _write(ctx, results / EXAMPLES / name, dump(DETAILS.stamped(details)))
+    if ctx.dry_run:
+        return
+    _write(ctx, ctx.recipe / "RESULTS.md", render(load(results)))
+    _over_languages(ctx)
+
+
+def _details(ctx: Context) -> Details:
+    """What is looked at, of the last of the sets."""
+    from xlt.core.context import need
+    from xlt.formats.tables import read_table
+    from xlt.report.confusions import alphabet, confusions
+    from xlt.report.examples import examples
+
     shown = ctx.cfg.decode.sets[-1]
     table = ctx.exp / "score" / f"{shown}.tsv"
     need(ctx, table, stage="score")
-    document["examples"] = {shown: examples(table, ctx.cfg.report.examples)}
-    document["confusions"] = {shown: confusions(table)}
+    confused = confusions(table)
+    details: Details = {
+        "examples": {shown: examples(table, ctx.cfg.report.examples)},
+        "confusions": {shown: confused},
+    }
     learned = ctx.text(ctx.cfg.train_set)
     if learned.exists():
-        document["alphabet"] = alphabet(read_table(learned), document["confusions"][shown]["unit"])
-    results = ctx.recipe / "results"
-    if ctx.dry_run:
-        _write(ctx, results / f"{ctx.cfg.tag}.json", _json(document))
+        details["alphabet"] = alphabet(read_table(learned), confused["unit"])
+    return details
+
+
+def _over_languages(ctx: Context) -> None:
+    """The pages over all languages, of a recipe that has a place on them."""
+    from xlt.core.config import ROOT
+    from xlt.core.log import say
+    from xlt.report import benchmark
+
+    recipe = ctx.recipe.resolve()
+    egs = recipe.parent
+    if egs != ROOT / "egs":
         return
-    results.mkdir(exist_ok=True)
-    _write(ctx, results / f"{ctx.cfg.tag}.json", _json(document))
-    _write(ctx, ctx.recipe / "RESULTS.md", render(load(results)))
-    egs = ctx.recipe.resolve().parent
-    if egs == ROOT / "egs":
+    if recipe.name in (benchmark.published(egs) or [recipe.name]):
         for path, text in benchmark.files(egs).items():
             _write(ctx, path, text)
-
-
-def _json(document: dict) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    else:
+        say(f"report: egs/README.md is left as it is: egs/{benchmark.PUBLISHED} does not list {recipe.name};")
+        say("  `xlt report` puts it beside all other recipes, in egs/report/report.html")
 
 
 def _write(ctx: Context, path: Path, text: str) -> None:
+    import os
+
     from xlt.core.log import say
     from xlt.core.stage import atomic_text
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from xlt.formats.svg import Bar, bars
+from xlt.metrics.metric import TEXT, Metric, main_metric, metrics
 from xlt.report import transfer
 from xlt.report.md import HEAD, table
 from xlt.report.results import Experiment, cell, experiments, load
 from xlt.text.languages import MULTIPLE
 
+PUBLISHED = "published.txt"
 _BUDGETS = {10.0: "10 min", None: "all"}
 _TEST = "test"
-TITLES = {"cer": "Character error rate", "wer": "Word error rate"}
 _BEGIN, _END = "<!-- results -->", "<!-- /results -->"
 _INTRODUCTION = """On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of
 the run nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several
@@ -20,11 +21,21 @@ experiments share features and training speech, the one that is best on dev stan
 it."""
 
 
+def published(egs: Path) -> list[str] | None:
+    """The recipes that egs/published.txt lists, a name a line; None without the file."""
+    path = egs / PUBLISHED
+    if not path.exists():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [name for line in lines if (name := line.partition("#")[0].strip())]
+
+
 def files(egs: Path) -> dict[Path, str]:
     """What the benchmark consists of: ``{path: text}``; with the project's README, if that has a place for
-    the table.
+    the table. Where :func:`published` lists recipes, they are of those alone.
     """
-    recipes = one_language(read_all(egs))
+    listed = published(egs)
+    recipes = one_language(read_all(egs, listed))
     made = {egs / "README.md": render(recipes)} | ({egs / "results.svg": chart(recipes)} if recipes else {})
     readme = egs.parent / "README.md"
     if recipes and readme.exists():
@@ -32,15 +43,21 @@ def files(egs: Path) -> dict[Path, str]:
         before, begin, rest = text.partition(_BEGIN)
         _, end, after = rest.partition(_END)
         if begin and end:
-            made[readme] = f"{before}{begin}\n{_table(recipes, 'cer', f'{egs.name}/')}\n{end}{after}"
-    made[egs / "README.md"] += transfer.sections(egs)
+            shown = _table(recipes, main_metric(TEXT), f"{egs.name}/")
+            made[readme] = f"{before}{begin}\n{shown}\n{end}{after}"
+    made[egs / "README.md"] += transfer.sections(egs, listed)
     return made
 
 
-def read_all(egs: Path) -> dict[str, list[Experiment]]:
-    """``{recipe: experiments}`` of all recipes in ``egs`` that have results."""
-    recipes = {folder.parent.name: experiments(load(folder)) for folder in sorted(egs.glob("*/results"))}
-    return {name: found for name, found in recipes.items() if found}
+def read_all(egs: Path, listed: list[str] | None = None) -> dict[str, list[Experiment]]:
+    """``{recipe: experiments}`` of the recipes in ``egs`` that have results: those listed, or all."""
+    recipes = {}
+    for folder in sorted(egs.glob("*/results")):
+        name = folder.parent.name
+        found = experiments(load(folder)) if listed is None or name in listed else []
+        if found:
+            recipes[name] = found
+    return recipes
 
 
 def one_language(recipes: dict[str, list[Experiment]]) -> dict[str, list[Experiment]]:
@@ -61,7 +78,7 @@ def _table(recipes: dict[str, list[Experiment]], metric: str, prefix: str = "") 
 
 def on_test(found: list[Experiment]) -> list[Experiment]:
     """The experiments with a CER on test."""
-    return [e for e in found if e.median(_TEST, "cer") is not None]
+    return [e for e in found if e.median(_TEST, main_metric(TEXT)) is not None]
 
 
 def render(recipes: dict[str, list[Experiment]]) -> str:
@@ -71,8 +88,8 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     every = [e for found in recipes.values() for e in on_test(found)]
     parts = [f"{HEAD}# Results of all languages", _INTRODUCTION]
     parts.append("![Character error rates of all languages](results.svg)")
-    for metric, title in TITLES.items():
-        parts.append(f"## {title}, %\n\n{_table(recipes, metric)}")
+    for name, metric in headlines().items():
+        parts.append(f"## {metric.title}{_unit(metric)}\n\n{_table(recipes, name)}")
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
     several = [
@@ -94,6 +111,20 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def headlines() -> dict[str, Metric]:
+    """The metrics that have a table over languages."""
+    return {name: metric for name, metric in metrics().items() if metric.headline}
+
+
+def measured(metric: Metric) -> str:
+    """``Character error rate on test, %``."""
+    return f"{metric.title} on {_TEST}{_unit(metric)}"
+
+
+def _unit(metric: Metric) -> str:
+    return f", {metric.unit}" if metric.unit else ""
+
+
 def _encoders(recipes: dict[str, list[Experiment]]) -> str:
     """A line on each column whose cells come from different encoders, so that nobody compares them as one
     system.
@@ -113,7 +144,7 @@ def _encoders(recipes: dict[str, list[Experiment]]) -> str:
     return "".join(lines)
 
 
-def chart(recipes: dict[str, list[Experiment]], metric: str = "cer") -> str:
+def chart(recipes: dict[str, list[Experiment]], metric: str = main_metric(TEXT)) -> str:
     """The table of ``metric`` as a bar chart."""
     columns = columns_of([e for found in recipes.values() for e in on_test(found)])
     groups = {}
@@ -123,7 +154,7 @@ def chart(recipes: dict[str, list[Experiment]], metric: str = "cer") -> str:
             Bar(k, e.median(_TEST, metric), *e.typical(_TEST, metric).score(_TEST, metric)["ci95"])
             for k, e in chosen
         ]
-    return bars(f"{TITLES[metric]} on test, %, with 95% intervals", columns, groups)
+    return bars(f"{measured(metrics()[metric])}, with 95% intervals", columns, groups)
 
 
 def _column(e: Experiment) -> tuple | None:
@@ -169,7 +200,7 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str, pr
 def all_minutes(found: list[Experiment]) -> float | None:
     """Minutes of all the training speech of a recipe; None where no experiment had all of it."""
     everything = [
-        run.document["training"]["speech_min"]
+        run.speech_min
         for e in found
         for run in e.runs
         if not run.peer and run.config.get("data.train_minutes") is None

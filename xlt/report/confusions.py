@@ -13,19 +13,22 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from xlt.formats.results import Confusions
 from xlt.metrics import cer
 from xlt.metrics.align import align
+from xlt.metrics.metric import counted
+from xlt.report.examples import unit_of
 
 _PAIRS = 300  # kept; thousands of Chinese characters have more, each of them once
 
 
-def confusions(table: Path) -> dict:
+def confusions(table: Path) -> Confusions:
     """The counts from the scoring's table of utterances; of pairs the most frequent ones, ``left_off`` counts
     the others.
     """
     with table.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
-    unit = "phone" if rows and "phone_n_ref" in rows[0] else "char"
+    unit = unit_of(rows)
     cut = tokens(unit)
     said: Counter[str] = Counter()
     wrong: Counter[tuple[str, str]] = Counter()
@@ -48,11 +51,8 @@ def confusions(table: Path) -> dict:
 
 def tokens(unit: str) -> Callable[[str], list[str]]:
     """How a text is cut; a space between words is a character, as in CER."""
-    return (
-        str.split
-        if unit == "phone"
-        else lambda text: [" " if c == cer.SPACE else c for c in cer.tokens(text)]
-    )
+    cut = next(metric.token.cut for metric in counted().values() if metric.token.name == unit)
+    return lambda text: [" " if token == cer.SPACE else token for token in cut(text)]
 
 
 def alphabet(text: dict[str, str], unit: str) -> dict[str, int]:

@@ -5,21 +5,32 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from xlt.formats.results import Example
+from xlt.metrics.metric import counted
 
-def examples(table: Path, count: int) -> dict[str, list[dict]]:
+
+def examples(table: Path, count: int) -> dict[str, list[Example]]:
     """``count`` worst and ``count`` median utterances by CER, or PER, from the scoring's table of utterances.
 
-    ``{"worst": [{"id", "cer", "ref", "hyp"}, …], "median": […]}`` (``per`` for phones), the worst first;
-    equals by id.
+    ``{"worst": […], "median": […]}``, each the worst first; equals by id.
     """
     with table.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
-    unit, rate = ("phone", "per") if rows and "phone_n_ref" in rows[0] else ("char", "cer")
-    rows = [{"id": row["id"], rate: _rate(row, unit), "ref": row["ref"], "hyp": row["hyp"]} for row in rows]
-    rows.sort(key=lambda row: (-row[rate], row["id"]))
-    rows = [row | {rate: round(row[rate], 1)} for row in rows]
-    middle = max(0, (len(rows) - count) // 2)
-    return {"worst": rows[:count], "median": rows[middle : middle + count]}
+    unit = unit_of(rows)
+    rates = {row["id"]: _rate(row, unit) for row in rows}
+    rows.sort(key=lambda row: (-rates[row["id"]], row["id"]))
+    found: list[Example] = [
+        {"id": row["id"], "rate": round(rates[row["id"]], 1), "ref": row["ref"], "hyp": row["hyp"]}
+        for row in rows
+    ]
+    middle = max(0, (len(found) - count) // 2)
+    return {"worst": found[:count], "median": found[middle : middle + count]}
+
+
+def unit_of(rows: list[dict[str, str]]) -> str:
+    """What the utterances of a table are compared by: the token of the first counted metric that it has."""
+    units = [metric.token.name for metric in counted().values()]
+    return next((unit for unit in units if rows and f"{unit}_n_ref" in rows[0]), units[0])
 
 
 def _rate(row: dict[str, str], unit: str) -> float:

@@ -7,126 +7,100 @@ experiment whose utterances are shown, on one set.
 
 from __future__ import annotations
 
+from xlt.formats.results import Interval, Micro, Script, Slices
+from xlt.metrics.metric import counted, metrics
 from xlt.report.md import table
-from xlt.report.results import Experiment, Result
+from xlt.report.results import Experiment
 
-_RATES = ("cer", "wer", "per", "fer")
 _MICRO = """An insertion counts to the word before it. A word may be of several classes; *micro-WER* is over the words of any
 class, each once."""
 _FEW = """Slices with † have too few utterances to say much, and are neither the worst nor in the spread."""
+_MEANS = (
+    "The mean of each utterance's own rate, to which a short utterance adds as much as a long one; of the"
+    " first seed."
+)
 
 
 def means(found: list[Experiment], name: str) -> list[str]:
     """The mean of utterances' rates of the experiments that have one; the first seed's."""
-    rows, shown = [], [rate for rate in _RATES if any(rate in _of(e.runs[0], "means", name) for e in found)]
-    for e in found:
-        own = _of(e.runs[0], "means", name)
-        rows += [[e.name, *(_value(own.get(rate)) for rate in shown)]] if own else []
-    return (
-        [
-            f"### {name}: means of utterances\n\nThe mean of each utterance's own rate, to which a short"
-            " utterance adds as much as a long one; of the first seed.\n\n"
-            + table(["experiment", *(f"{rate.upper()} %" for rate in shown)], rows)
-        ]
-        if rows
-        else []
-    )
+    own = {e.name: e.runs[0].document.get("means", {}).get(name, {}) for e in found}
+    shown = {
+        key: metric for key, metric in metrics().items() if metric.token and any(key in one for one in own.values())
+    }
+    rows = [[e, *(_value(one.get(key)) for key in shown)] for e, one in own.items() if one]
+    if not rows:
+        return []
+    made = table(["experiment", *(metric.head() for metric in shown.values())], rows)
+    return [f"### {name}: means of utterances\n\n{_MEANS}\n\n{made}"]
 
 
 def finer(experiment: Experiment, name: str) -> str:
     """The sections of one experiment on set ``name``; "" if its result has none of them."""
     run = experiment.runs[0]
     parts = [
-        _micro(_of(run, "micro", name)),
-        *_slices(_of(run, "slices", name)),
-        _script(_of(run, "script", name)),
+        _micro(run.document.get("micro", {}).get(name)),
+        *(_slices(tag, one) for tag, one in run.document.get("slices", {}).get(name, {}).items()),
+        _script(run.document.get("script", {}).get(name)),
     ]
     parts = [part for part in parts if part]
-    return (
-        "\n\n".join([f"## Where {experiment.name} fails on {name}, seed {run.seed}", *parts]) if parts else ""
-    )
+    if not parts:
+        return ""
+    return "\n\n".join([f"## Where {experiment.name} fails on {name}, seed {run.seed}", *parts])
 
 
-def _of(run: Result, key: str, name: str) -> dict:
-    return run.document.get(key, {}).get(name, {})
-
-
-def _value(score: dict | None) -> str:
+def _value(score: Interval | None) -> str:
     return f"{score['value']:.1f} [{score['ci95'][0]:.1f}, {score['ci95'][1]:.1f}]" if score else "–"
 
 
-def _micro(found: dict) -> str:
+def _micro(found: Micro | None) -> str:
     if not found:
         return ""
+    rows = []
     named = {**found["classes"], "*micro-WER*": found["all"], "all other words": found["rest"]}
-    rows = [
-        [
-            key + (f" ({one['note']})" if "note" in one else ""),
-            one["n_ref"],
-            one["n"],
-            _value(one),
-            _value(one["mean"]),
-            one["correct"],
-            one["sub"],
-            one["del"],
-            one["ins"],
-        ]
-        for key, one in named.items()
-        if one
-    ]
-    absent = "; ".join(f"{key} ({why})" for key, why in found["absent"].items())
+    for key, one in named.items():
+        if one:
+            shown = key + (f" ({one['note']})" if "note" in one else "")
+            errors = [one["correct"], one["sub"], one["del"], one["ins"]]
+            rows.append([shown, one["n_ref"], one["n"], _value(one), _value(one["mean"]), *errors])
     head = ["class", "words", "in utterances", "WER %", "mean of utterances", "correct", "sub", "del", "ins"]
-    return "\n\n".join([
-        f"### By class of word\n\n{_MICRO}",
-        *([table(head, rows)] if rows else []),
-        *([f"Not scored: {absent}."] if absent else []),
-    ])
+    parts = [f"### By class of word\n\n{_MICRO}"]
+    if rows:
+        parts.append(table(head, rows))
+    if found["absent"]:
+        absent = "; ".join(f"{key} ({why})" for key, why in found["absent"].items())
+        parts.append(f"Not scored: {absent}.")
+    return "\n\n".join(parts)
 
 
-def _slices(found: dict) -> list[str]:
-    parts = []
-    for tag, one in found.items():
-        rates = [rate for rate in _RATES if any(rate in own for own in one["slices"].values())]
-        rows = [
-            [
-                value + (" †" if own["few"] else ""),
-                own["n"],
-                *(
-                    word
-                    for rate in rates
-                    for word in (_value(own[rate]), f"{own[rate]['mean']['value']:.1f}")
-                ),
-            ]
-            for value, own in one["slices"].items()
-        ]
-        lines = [
-            f"### By {tag}",
-            table(
-                [
-                    tag,
-                    "utterances",
-                    *(word for rate in rates for word in (f"{rate.upper()} %", "mean of utterances")),
-                ],
-                rows,
-            ),
-        ]
-        if one["n"] > len(one["slices"]):
-            lines.append(
-                f"{len(one['slices'])} of {one['n']}: those with the most utterances, and the worst."
-            )
-        if one["spread"]:
-            s = one["spread"]
-            lines.append(
-                f"{rates[0].upper()} from {s['low']:.1f} to {s['high']:.1f}, mean {s['mean']:.1f}, standard"
-                f" deviation {s['deviation']:.1f}, over {s['over']} slices; worst: {one['worst']}."
-            )
-        parts.append(
-            "\n\n".join(lines + ([_FEW] if any(own["few"] for own in one["slices"].values()) else []))
+def _slices(tag: str, found: Slices) -> str:
+    parts = found["slices"]
+    rates = {
+        key: metric for key, metric in counted().items() if any(key in one["scores"] for one in parts.values())
+    }
+    head = [tag, "utterances"]
+    for metric in rates.values():
+        head += [metric.head(), "mean of utterances"]
+    rows = []
+    for value, one in parts.items():
+        row = [value + (" †" if one["few"] else ""), one["n"]]
+        for key in rates:
+            row += [_value(one["scores"][key]), f"{one['scores'][key]['mean']['value']:.1f}"]
+        rows.append(row)
+    lines = [f"### By {tag}", table(head, rows)]
+    if found["n"] > len(parts):
+        lines.append(f"{len(parts)} of {found['n']}: those with the most utterances, and the worst.")
+    if found["spread"]:
+        s = found["spread"]
+        lines.append(
+            f"{next(iter(rates.values())).label} from {s['low']:.1f} to {s['high']:.1f}, mean {s['mean']:.1f},"
+            f" standard deviation {s['deviation']:.1f}, over {s['over']} slices; worst: {found['worst']}."
         )
-    return parts
+    if any(one["few"] for one in parts.values()):
+        lines.append(_FEW)
+    return "\n\n".join(lines)
 
 
-def _script(found: dict) -> str:
+def _script(found: Script | None) -> str:
     if not found:
         return ""
     if "absent" in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xlt.metrics.metric import Metric
 from xlt.report import benchmark
 from xlt.report.results import Experiment
 
@@ -17,18 +18,18 @@ _ESCAPES = {
 
 
 def render(recipes: dict[str, list[Experiment]]) -> str:
-    """A table for each of CER and WER, a row a language; without results a comment says so."""
+    """A table for each headline metric, a row a language; without results a comment says so."""
     rows = benchmark.one_language(recipes)
     parts = ["% written by `xlt report` from egs/*/results/*.json; needs \\usepackage{booktabs}"]
     parts += (
-        [_table(rows, metric, title) for metric, title in benchmark.TITLES.items()]
+        [_table(rows, name, metric) for name, metric in benchmark.headlines().items()]
         if rows
         else ["% no results yet"]
     )
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: dict[str, list[Experiment]], metric: str, title: str) -> str:
+def _table(rows: dict[str, list[Experiment]], name: str, metric: Metric) -> str:
     columns = benchmark.columns_of([e for found in rows.values() for e in benchmark.on_test(found)])
     heads = [column.partition(", ") for column in columns]
     lines = [
@@ -38,7 +39,7 @@ def _table(rows: dict[str, list[Experiment]], metric: str, title: str) -> str:
     body = []
     for found in rows.values():
         first = benchmark.on_test(found)[0].runs[0]
-        cells = [_cell(e, metric) if (e := benchmark.best_in(found, column)) else "--" for column in columns]
+        cells = [_cell(e, name) if (e := benchmark.best_in(found, column)) else "--" for column in columns]
         body.append(
             " & ".join([
                 escape(first.experiment["language"]),
@@ -53,10 +54,10 @@ def _table(rows: dict[str, list[Experiment]], metric: str, title: str) -> str:
         r"\small",
         r"\setlength{\tabcolsep}{4pt}",
         (
-            f"\\caption{{{escape(title)} on test, \\%: median over seeds, and the 95\\% bootstrap interval"
-            " over utterances.}"
+            f"\\caption{{{escape(benchmark.measured(metric))}: median over seeds, and the 95\\% bootstrap"
+            " interval over utterances.}"
         ),
-        f"\\label{{tab:xlt-{metric}}}",
+        f"\\label{{tab:xlt-{name}}}",
         f"\\begin{{tabular}}{{lr{'r' * len(columns)}}}",
         r"\toprule",
         end.join(lines) + end + r"\midrule",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xlt.formats import svg as figure
+from xlt.metrics.metric import TEXT, main_metric, metrics
 from xlt.report.results import Experiment, family
 
-_TEST = "test"
+_TEST, _METRIC = "test", main_metric(TEXT)
 
 
 @dataclass(frozen=True)
@@ -23,62 +24,62 @@ class Learning:
 def learning(recipes: dict[str, list[Experiment]], titles: dict[str, str]) -> Learning:
     """Curves of the families that were trained on two amounts of some language's speech, at least."""
     points = {name: _points(found) for name, found in recipes.items()}
-    families = sorted({f for own in points.values() for f, of in own.items() if len(of) > 1})
-    level = {
-        name: {
-            e.runs[0].experiment["describe"]: _point(e, 0.0) for e in found if e.runs[0].peer and _scored(e)
-        }
-        for name, found in recipes.items()
-    }
-    peers = sorted({f for own in level.values() for f in own})
-    shown = {
-        name: {k: of for k, f in enumerate(families) if (of := own.get(f))} for name, own in points.items()
-    }
-    every = [p for own in shown.values() for of in own.values() for p in of]
-    if not every:
+    levels = {name: _levels(found) for name, found in recipes.items()}
+    families = sorted({of for own in points.values() for of, line in own.items() if len(line) > 1})
+    peers = sorted({of for own in levels.values() for of in own})
+    colours = {of: k for k, of in enumerate([*families, *peers])}
+    curves = {name: {colours[of]: own[of] for of in families if of in own} for name, own in points.items()}
+    level = {name: {colours[of]: own[of] for of in peers if of in own} for name, own in levels.items()}
+    drawn = [point for own in curves.values() for line in own.values() for point in line]
+    if not drawn:
         return Learning([], [], {})
-    levels = {
-        name: {len(families) + k: own[f] for k, f in enumerate(peers) if f in own}
-        for name, own in level.items()
-    }
-    high = max(p.high for p in [*every, *(p for own in levels.values() for p in own.values())]) or 1.0
-    reach = min(p.x for p in every), max(p.x for p in every), high
-    return Learning(
-        families,
-        peers,
-        {
-            name: figure.curves(titles[name], shown[name], levels[name], reach)
-            for name in recipes
-            if shown[name]
-        },
-    )
+    highest = max(point.high for point in [*drawn, *(p for own in level.values() for p in own.values())])
+    reach = min(point.x for point in drawn), max(point.x for point in drawn), highest or 1.0
+    panels = {}
+    for name, own in curves.items():
+        if own:
+            panels[name] = figure.curves(titles[name], own, level[name], reach)
+    return Learning(families, peers, panels)
+
+
+def _levels(found: list[Experiment]) -> dict[str, figure.Point]:
+    """``{peer: its score}``, which does not depend on minutes."""
+    peers = [e for e in found if e.runs[0].peer and _scored(e)]
+    return {e.runs[0].experiment["describe"]: _point(e, 0.0) for e in peers}
 
 
 def _scored(e: Experiment) -> bool:
-    return e.median(_TEST, "cer") is not None
+    return e.median(_TEST, _METRIC) is not None
 
 
 def _points(found: list[Experiment]) -> dict[str, list[figure.Point]]:
-    """``{family: points by minutes}``; of experiments with one budget the one that is best on dev."""
+    """``{family: points by minutes}``; of experiments with one budget the one that is best on dev, and so of
+    budgets above all the speech that there is, which have the same minutes.
+    """
     best: dict[tuple[str, float | None], Experiment] = {}
     for e in found:
-        if e.runs[0].peer or not _scored(e) or e.runs[0].config.get("train.zero_shot"):
+        first = e.runs[0]
+        if first.peer or not _scored(e) or first.config.get("train.zero_shot") or not _minutes(e):
             continue
-        key = family(e.runs[0]), e.runs[0].config.get("data.train_minutes")
-        if e.runs[0].document["training"]["speech_min"] and (key not in best or e.rank < best[key].rank):
+        key = family(first), first.config.get("data.train_minutes")
+        if key not in best or e.rank < best[key].rank:
             best[key] = e
     curves: dict[str, dict[float, Experiment]] = {}
     for (name, _), e in best.items():
-        own = curves.setdefault(
-            name, {}
-        )  # a budget above all the speech that there is gives the same point again
-        minutes = e.runs[0].document["training"]["speech_min"]
-        own[minutes] = min(e, own.get(minutes, e), key=lambda one: one.rank)
-    return {name: [_point(own[x], x) for x in sorted(own)] for name, own in curves.items()}
+        line = curves.setdefault(name, {})
+        other = line.get(_minutes(e))
+        if other is None or e.rank < other.rank:
+            line[_minutes(e)] = e
+    return {name: [_point(line[x], x) for x in sorted(line)] for name, line in curves.items()}
+
+
+def _minutes(e: Experiment) -> float:
+    return e.runs[0].speech_min or 0.0
 
 
 def _point(e: Experiment, x: float) -> figure.Point:
-    value = e.median(_TEST, "cer")
-    low, high = e.typical(_TEST, "cer").score(_TEST, "cer")["ci95"]
+    value = e.median(_TEST, _METRIC)
+    low, high = e.typical(_TEST, _METRIC).score(_TEST, _METRIC)["ci95"]
     speech = f"{x:.1f} min, " if x else ""
-    return figure.Point(x, value, low, high, f"{e.name}: {speech}CER {value:.1f} [{low:.1f}, {high:.1f}]")
+    label = metrics()[_METRIC].label
+    return figure.Point(x, value, low, high, f"{e.name}: {speech}{label} {value:.1f} [{low:.1f}, {high:.1f}]")

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
+from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics
+from xlt.report.finer import finer, means
 from xlt.report.md import HEAD, table
 from xlt.report.results import Experiment, Result, cell, describe, experiments
 
-_METRICS = {
-    "cer": {
-        "cer": "CER %",
-        "wer": "WER %",
-        "ser": "SER %",
-        "chrf": "chrF2",
-    },  # by what an experiment is compared by
-    "per": {"per": "PER %", "fer": "FER %", "ser": "SER %"},
-}
 _INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval over utterances, of the run nearest to the
-median. Lower is better, but for chrF2. CER counts the space between words; errors are counted as sclite counts them."""
-_PHONES = (
-    "PER counts phones, SER utterances with a wrong phone; the references are what the signatures' g2p makes"
-    " of the texts."
-)
-_FEATURES = (
-    "FER is PER in which writing one phone for another costs the share of panphon's features in which they"
-    " differ."
-)
+median. Lower is better, but for {}. CER counts the space between words; errors are counted as sclite counts them."""
 
 
 def render(results: list[Result]) -> str:
     """The page; without results it says so."""
-    from xlt.report.finer import finer  # which takes its tables from here
-
     if not results:
         return HEAD + "# Results\n\nNone yet: `./run.sh` makes them.\n"
     found = experiments(results)
@@ -38,11 +21,15 @@ def render(results: list[Result]) -> str:
         {name for result in results for name in result.sets()}, key=lambda name: (name != "test", name)
     )
     main = main_of(found, sets[0])
-    parts = [f"{HEAD}# {first['language']} ({first['lang']}): results", _INTRODUCTION]
-    parts += [_scores(found, name, metric) for name in sets for metric in _METRICS]
+    raised = [metric.label for metric in metrics().values() if metric.better == "higher"]
+    parts = [
+        f"{HEAD}# {first['language']} ({first['lang']}): results",
+        _INTRODUCTION.format(", ".join(raised)),
+    ]
+    parts += [_scores(found, name, kind) for name in sets for kind in (TEXT, PHONES)]
     parts += [
         finer(main, sets[0]),
-        _languages_told(results),
+        _language_accuracy(results),
         _forgetting(results),
         _making(found),
         _environments(found),
@@ -58,94 +45,71 @@ def main_of(found: list[Experiment], name: str) -> Experiment:
     ours = [e for e in found if not e.runs[0].peer] or found
     named = [e for e in ours if e.name == "main"]
     ours = [
-        e for e in ours if e.metric == "cer"
+        e for e in ours if e.runs[0].kind == TEXT
     ] or ours  # a rate of phones and one of characters do not compare
     chosen_by = "dev" if all("dev" in e.runs[0].sets() for e in ours) else name
     return named[0] if named else min(ours, key=lambda e: (e.median(chosen_by, e.metric) or 1e9, e.name))
 
 
-def _scores(found: list[Experiment], name: str, metric: str) -> str:
-    """The table of a set's experiments that are compared by ``metric``; "" if there are none."""
-    from xlt.report.finer import means
-
-    scored = [e for e in found if e.metric == metric and e.median(name, metric) is not None]
+def _scores(found: list[Experiment], name: str, kind: str) -> str:
+    """The table of a set's experiments with this kind of transcripts; "" if there are none."""
+    main = main_metric(kind)
+    scored = [e for e in found if e.metric == main and e.median(name, main) is not None]
     if not scored:
         return ""
-    scored.sort(key=lambda e: (e.median(name, metric), e.name))
-    titles = {
-        key: title for key, title in _METRICS[metric].items() if any(e.scored(name, key) for e in scored)
-    }
-    size = "; ".join(sorted({size_of(run, name) for e in scored for run in e.runs if name in run.sets()}))
-    rows = [
-        [
-            e.name,
-            describe(e.runs[0]),
-            speech(e.runs[0]),
-            *(cell(e, name, key) for key in titles),
-            " ".join(f"{value:.1f}" for value in e.values(name, metric)) if len(e.runs) > 1 else "",
-        ]
-        for e in scored
-    ]
-    empty = sorted({
-        utt
-        for e in scored
-        for run in e.runs
-        if name in run.sets()
-        for utt in run.document["data"][name]["empty_references"]
-    })
-    note = [f"Not scored, as the reference is empty: {', '.join(empty)}."] if empty else []
-    note += [_PHONES] if metric == "per" else []
-    note += [_FEATURES] if "fer" in titles else []
+    scored.sort(key=lambda e: (e.median(name, main), e.name))
+    shown = {key: one for key, one in metrics(kind).items() if any(e.scored(name, key) for e in scored)}
+    runs = [run for e in scored for run in e.runs if name in run.sets()]
+    head = ["experiment", "model", "training speech", *(one.head() for one in shown.values())]
+    rows = []
+    for e in scored:
+        row = [e.name, describe(e.runs[0]), speech(e.runs[0]), *(cell(e, name, key) for key in shown)]
+        row.append(" ".join(f"{value:.1f}" for value in e.values(name, main)) if len(e.runs) > 1 else "")
+        rows.append(row)
+    empty = sorted({utt for run in runs for utt in run.document["data"][name]["empty_references"]})
+    notes = [f"Not scored, as the reference is empty: {', '.join(empty)}."] if empty else []
+    notes += [one.note for one in shown.values() if one.note]
     return "\n\n".join([
-        f"## {name}: {size}",
-        table(
-            ["experiment", "model", "training speech", *titles.values(), f"{metric.upper()} of each seed"],
-            rows,
-        ),
+        f"## {name}: {'; '.join(sorted({size_of(run, name) for run in runs}))}",
+        table([*head, f"{shown[main].label} of each seed"], rows),
         *means(scored, name),
-        *_by_language(scored, name, metric),
-        *note,
+        *_by_language(scored, name, kind),
+        *notes,
         "Signatures:\n\n" + "\n".join(f"    {line}" for line in signatures(scored, name)),
     ])
 
 
-def _by_language(found: list[Experiment], name: str, metric: str) -> list[str]:
+def _by_language(found: list[Experiment], name: str, kind: str) -> list[str]:
     """A table for each error rate, a row an experiment and a column a language, where a set has several."""
     languages = sorted({lang for e in found for run in e.runs for lang in run.languages(name)})
-    rows = [e for e in found if any(e.scored(name, metric, lang) for lang in languages)]
-    return [
-        f"### {name} by language: {_METRICS[metric][rate]}\n\n"
-        + table(
-            ["experiment", *languages],
-            [[e.name, *(cell(e, name, rate, lang) for lang in languages)] for e in rows],
-        )
-        for rate in ((metric,) if metric == "per" else ("cer", "wer"))
-        if rows
-    ]
+    main = main_metric(kind)
+    rows = [e for e in found if any(e.scored(name, main, lang) for lang in languages)]
+    parts = []
+    for key, metric in counted(kind).items():
+        if any(e.scored(name, key, lang) for e in rows for lang in languages):
+            cells = [[e.name, *(cell(e, name, key, lang) for lang in languages)] for e in rows]
+            made = table(["experiment", *languages], cells)
+            parts.append(f"### {name} by language: {metric.head()}\n\n{made}")
+    return parts
 
 
-def _languages_told(results: list[Result]) -> str:
-    """How often models with ``tokens.language_tag`` told the right language, and their most frequent errors;
-    "" without any.
+def _language_accuracy(results: list[Result]) -> str:
+    """How often models with ``tokens.language_tag`` predicted the right language, and their most frequent
+    errors; "" without any.
     """
     rows = []
     for run in results:
-        for name, found in run.document.get("language_told", {}).items():
-            mixed_up = sorted(
-                (
-                    (count, lang, told)
-                    for lang, own in found["told"].items()
-                    for told, count in own.items()
-                    if told != lang
-                ),
-                reverse=True,
-            )
+        for name, found in run.document.get("language_accuracy", {}).items():
+            mixed_up = []
+            for lang, own in found["predicted"].items():
+                mixed_up += [(count, lang, other) for other, count in own.items() if other != lang]
+            mixed_up.sort(reverse=True)
             rows.append([
                 run.tag,
                 name,
                 found["n"],
                 "{:.1f} [{:.1f}, {:.1f}]".format(found["value"], *found["ci95"]),
-                ", ".join(f"{lang} as {told} {count}" for count, lang, told in mixed_up[:3]) or "–",
+                ", ".join(f"{lang} as {other} {count}" for count, lang, other in mixed_up[:3]) or "–",
             ])
     if not rows:
         return ""
@@ -180,9 +144,11 @@ def _forgetting(results: list[Result]) -> str:
 
 def size_of(run: Result, name: str) -> str:
     data = run.document["data"][name]
-    units = {"cer": "characters", "wer": "words", "per": "phones"}
-    counted = [f"{run.score(name, key)['n_ref']} {unit}" for key, unit in units.items() if run.has(name, key)]
-    return ", ".join([f"{data['utterances']} clips, {data['speech_min']} minutes", *counted])
+    sizes = [f"{data['utterances']} clips, {data['speech_min']} minutes"]
+    for key, metric in counted().items():
+        if run.has(name, key):
+            sizes.append(f"{run.score(name, key)['n_ref']} {metric.token.plural}")
+    return ", ".join(sizes)
 
 
 def signatures(found: list[Experiment], name: str) -> list[str]:
@@ -198,11 +164,7 @@ def signatures(found: list[Experiment], name: str) -> list[str]:
 
 def speech(result: Result) -> str:
     """Of this language; a model that is used as it is learned from none."""
-    minutes = (
-        None
-        if result.config.get("train.zero_shot")
-        else result.document.get("training", {}).get("speech_min")
-    )
+    minutes = None if result.config.get("train.zero_shot") else result.speech_min
     return "–" if minutes is None else f"{minutes:.1f} min"
 
 
@@ -245,19 +207,17 @@ def _environments(found: list[Experiment]) -> str:
 
 
 def _examples(experiment: Experiment) -> str:
-    shown = experiment.runs[0].document.get("examples")
+    first = experiment.runs[0]
+    shown = first.details.get("examples")
     if not shown:
         return ""
     ((name, kinds),) = shown.items()
-    first = experiment.runs[0]
-    rate = experiment.metric
-    parts = [f"## Utterances of {name}, by {rate.upper()}: {experiment.name}, seed {first.seed}"]
+    label = metrics()[experiment.metric].label
+    parts = [f"## Utterances of {name}, by {label}: {experiment.name}, seed {first.seed}"]
     for kind, rows in kinds.items():
-        parts.append(
-            f"### {len(rows)} {kind}\n\n"
-            + table(
-                ["utterance", f"{rate.upper()} %", "reference", "hypothesis"],
-                [[r["id"], r[rate], r["ref"], r["hyp"]] for r in rows],
-            )
+        made = table(
+            ["utterance", f"{label} %", "reference", "hypothesis"],
+            [[r["id"], r["rate"], r["ref"], r["hyp"]] for r in rows],
         )
+        parts.append(f"### {len(rows)} {kind}\n\n{made}")
     return "\n\n".join(parts)

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from xlt.formats import svg as figure
+from xlt.metrics.metric import TEXT, Metric, metrics
 from xlt.report import benchmark, letters, transfer
 from xlt.report.finer import finer
 from xlt.report.learning import Learning, learning
@@ -25,14 +26,6 @@ from xlt.report.results import Experiment, Result, describe
 from xlt.text import languages
 
 _FILES = Path(__file__).parent / "templates"
-_TITLES = {
-    "cer": "CER, %",
-    "wer": "WER, %",
-    "per": "PER, %",
-    "fer": "FER, %",
-    "ser": "SER, %",
-    "chrf": "chrF2",
-}
 _TEST = "test"
 
 
@@ -61,15 +54,7 @@ def render(egs: Path) -> str:
         columns=columns,
         names=titles,
         tables=(
-            [
-                {
-                    "metric": metric,
-                    "title": title,
-                    "rows": [_row(name, found, columns, metric) for name, found in rows.items()],
-                    "chart": Markup(benchmark.chart(named, metric)),
-                }
-                for metric, title in benchmark.TITLES.items()
-            ]
+            [_table(key, metric, rows, named) for key, metric in benchmark.headlines().items()]
             if rows
             else []
         ),
@@ -85,6 +70,20 @@ def render(egs: Path) -> str:
             {run.document["commit"] for found in recipes.values() for e in found for run in e.runs}
         ),
     )
+
+
+def _table(
+    key: str, metric: Metric, rows: dict[str, list[Experiment]], named: dict[str, list[Experiment]]
+) -> dict:
+    """A table over languages with its chart, in which ``rows`` stand by the languages' names."""
+    columns = benchmark.columns_of([e for found in rows.values() for e in benchmark.on_test(found)])
+    return {
+        "metric": key,
+        "title": metric.title,
+        "unit": f", {metric.unit}" if metric.unit else "",
+        "rows": [_row(name, found, columns, key) for name, found in rows.items()],
+        "chart": Markup(benchmark.chart(named, key)),
+    }
 
 
 def _policy(style: str, script: str) -> str:
@@ -127,7 +126,8 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str) ->
     data = first.document["data"][_TEST]
     chosen = [benchmark.best_in(found, column) for column in columns]
     cells = [_cell(name, e, _TEST, metric) if e else None for e in chosen]
-    best = min((cell["value"] for cell in cells if cell), default=None)
+    choose = min if metrics()[metric].better == "lower" else max
+    best = choose((cell["value"] for cell in cells if cell), default=None)
     return {
         "recipe": anchor(name),
         "language": first.experiment["language"],
@@ -155,9 +155,9 @@ def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None)
     sets = sorted({s for e in found for run in e.runs for s in run.sets()}, key=lambda s: (s != _TEST, s))
     ours = [e for e in found if not e.runs[0].peer]
     shared = _shared(run for e in ours for run in e.runs)
-    counted = [e for e in found if e.runs[0].document.get("confusions")]
-    confused = main_of(counted, sets[0]) if counted else None
-    tested = next(iter(confused.runs[0].document["confusions"].values())) if confused else None
+    counted = [e for e in found if e.runs[0].details.get("confusions")]
+    confused = _confused(name, main_of(counted, sets[0])) if counted else None
+    tested = confused["counts"] if confused else None
     shown = main_of(found, sets[0])
     listed, left_off = (
         letters.letters(alphabet, tested["n"] if tested and tested["unit"] == "char" else {})
@@ -172,43 +172,47 @@ def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None)
         "tag": _tag(first["lang"]),
         "sets": [_set(name, found, s) for s in sets],
         "shared": shared,
-        "confused": (
-            confused
-            and {
-                "experiment": confused.name,
-                "to": anchor(name, confused.name),
-                "matrix": letters.matrix(tested),
-                "set": next(iter(confused.runs[0].document["confusions"])),
-            }
-        ),
+        "confused": confused,
         "finer": _html(finer(shown, sets[0]), below=1),
         "letters": listed,
         "letters_left_off": left_off,
         "examples": _examples(shown),
         "shown": shown.name,
-        "metric": shown.metric.upper(),
+        "metric": metrics()[shown.metric].label,
         "experiments": [_experiment(name, e, sets, shared) for e in found],
+    }
+
+
+def _confused(recipe: str, e: Experiment) -> dict:
+    """Which characters an experiment takes for which."""
+    ((name, counts), *_) = e.runs[0].details["confusions"].items()
+    return {
+        "experiment": e.name,
+        "to": anchor(recipe, e.name),
+        "matrix": letters.matrix(counts),
+        "set": name,
+        "counts": counts,
     }
 
 
 def _set(recipe: str, found: list[Experiment], name: str) -> dict:
     """The table of a set, best first; rates of phones after those of characters."""
     scored = [e for e in found if e.median(name, e.metric) is not None]
-    scored.sort(key=lambda e: (e.metric != "cer", e.median(name, e.metric), e.name))
-    metrics = [m for m in _TITLES if any(e.median(name, m) is not None for e in scored)]
+    scored.sort(key=lambda e: (e.runs[0].kind != TEXT, e.median(name, e.metric), e.name))
+    shown = {key: m for key, m in metrics().items() if any(e.median(name, key) is not None for e in scored)}
     langs = sorted({lang for e in scored for run in e.runs for lang in run.languages(name)})
     return {
         "name": name,
         "size": sorted({size_of(run, name) for e in scored for run in e.runs if name in run.sets()}),
-        "titles": [_TITLES[m] for m in metrics],
+        "titles": [metric.head(", ") for metric in shown.values()],
         "rows": [
             {
                 "name": e.name,
                 "to": anchor(recipe, e.name),
                 "describe": describe(e.runs[0]),
                 "speech": speech(e.runs[0]),
-                "minutes": e.runs[0].document.get("training", {}).get("speech_min") or 0,
-                "cells": [_cell(recipe, e, name, m) for m in metrics],
+                "minutes": e.runs[0].speech_min or 0,
+                "cells": [_cell(recipe, e, name, key) for key in shown],
                 "langs": [e.median(name, e.metric, lang) for lang in langs],
             }
             for e in scored
@@ -237,9 +241,7 @@ def _experiment(recipe: str, e: Experiment, sets: list[str], shared: dict[str, s
 def _run(run: Result) -> dict:
     training, machine = run.document.get("training", {}), run.document["environment"]
     facts = {
-        "training speech": (
-            f"{training['speech_min']} min" if training.get("speech_min") is not None else None
-        ),
+        "training speech": None if run.speech_min is None else f"{run.speech_min} min",
         "utterances": training.get("utterances"),
         "epochs": training.get("epochs"),
         "parameters": f"{training['parameters']:,}" if "parameters" in training else None,
@@ -280,32 +282,24 @@ def _alphabet(found: list[Experiment]) -> dict[str, int] | None:
     """Characters of the training texts, of the experiment with the most speech; None where no result says
     them.
     """
-    known = [run for e in found if e.metric == "cer" for run in e.runs if run.document.get("alphabet")]
-    most = max(known, key=lambda run: sum(run.document["alphabet"].values()), default=None)
-    return most.document["alphabet"] if most else None
+    spelled = [run for e in found for run in e.runs if run.kind == TEXT]
+    alphabets = [known for run in spelled if (known := run.details.get("alphabet"))]
+    return max(alphabets, key=lambda known: sum(known.values()), default=None)
 
 
 def _examples(e: Experiment) -> list[dict]:
     """Utterances with what is wrong in them marked; none where the result has none."""
-    unit = "phone" if e.metric == "per" else "char"
-    shown = e.runs[0].document.get("examples") or {}
-    return [
-        {
-            "set": name,
-            "kind": kind,
-            "rows": [
-                {
-                    "id": row["id"],
-                    "rate": row[e.metric],
-                    "texts": letters.marked(row["ref"], row["hyp"], unit),
-                }
-                for row in rows
-            ],
-        }
-        for name, kinds in shown.items()
-        for kind, rows in kinds.items()
-        if rows
-    ]
+    unit = metrics()[e.metric].token.name
+    found = []
+    for name, kinds in e.runs[0].details.get("examples", {}).items():
+        for kind, rows in kinds.items():
+            shown = []
+            for row in rows:
+                texts = letters.marked(row["ref"], row["hyp"], unit)
+                shown.append({"id": row["id"], "rate": row["rate"], "texts": texts})
+            if shown:
+                found.append({"set": name, "kind": kind, "rows": shown})
+    return found
 
 
 def _tag(code: str) -> str:

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from xlt.core.errors import DataError
+from xlt.formats.results import Details, Entry, Scores, from_json, read_details
+from xlt.formats.results import Experiment as About
+from xlt.metrics.metric import PHONES, TEXT, main_metric
 
-METRICS, PHONE_METRICS = {"cer", "wer", "ser", "chrf"}, {"per", "ser"}
+_MAIN = {main_metric(TEXT), main_metric(PHONES)}
+EXAMPLES = "examples"  # the folder in results/ for what no table is made of
 
 
 @dataclass(frozen=True)
 class Result:
-    """One results/<tag>.json."""
+    """One results/<tag>.json, and results/examples/<tag>.json if it is there."""
 
     tag: str
-    document: dict
+    document: Scores
+    details: Details = field(default_factory=Details)
 
     @property
-    def config(self) -> dict:
+    def config(self) -> dict[str, Any]:
         return self.document["config"]
 
     @property
-    def experiment(self) -> dict:
+    def experiment(self) -> About:
         return self.document["experiment"]
+
+    @property
+    def kind(self) -> str:
+        """Of its transcripts: text or phones."""
+        return PHONES if self.config.get("tokens.type") == "phone" else TEXT
 
     @property
     def peer(self) -> bool:
@@ -35,22 +46,29 @@ class Result:
     def seed(self) -> int:
         return self.config.get("seed", 0)
 
+    @property
+    def speech_min(self) -> float | None:
+        """Minutes of the training speech; None of a peer, or where nobody knows."""
+        training = self.document.get("training")
+        return training["speech_min"] if training else None
+
     def sets(self) -> list[str]:
         """Names of the scored sets, in the file's order."""
-        return list(self.document["signature"])
+        return list(self.document["sets"])
 
     def languages(self, name: str) -> list[str]:
         """The languages of a set that have scores of their own; none where the set is of one language."""
         return list(self.document.get("languages", {}).get(name, {}))
 
-    def score(self, name: str, metric: str, lang: str | None = None) -> dict:
+    def score(self, name: str, metric: str, lang: str | None = None) -> Entry:
         """A metric of a set, or of the utterances of one of its languages."""
-        scores = self.document[name] if lang is None else self.document["languages"][name][lang]
-        return scores[metric]
+        if lang is None:
+            return self.document["sets"][name][metric]
+        return self.document["languages"][name][lang][metric]
 
     def has(self, name: str, metric: str) -> bool:
         """Whether set ``name`` was scored by ``metric``: phones have no CER."""
-        return name in self.sets() and metric in self.document[name]
+        return metric in self.document["sets"].get(name, {})
 
 
 @dataclass(frozen=True)
@@ -62,21 +80,20 @@ class Experiment:
 
     def scored(self, name: str, metric: str, lang: str | None = None) -> list[Result]:
         """The runs with a score of a set, or of a language in it."""
-        return [
-            run
-            for run in self.runs
-            if run.has(name, metric) and (lang is None or lang in run.languages(name))
-        ]
+        if lang is None:
+            return [run for run in self.runs if run.has(name, metric)]
+        scores = [(run, run.document.get("languages", {}).get(name, {}).get(lang, {})) for run in self.runs]
+        return [run for run, own in scores if metric in own]
 
     @property
     def metric(self) -> str:
         """The error rate that the experiment is compared by: ``per`` of phones, else ``cer``."""
-        return "per" if self.runs[0].config.get("tokens.type") == "phone" else "cer"
+        return main_metric(self.runs[0].kind)
 
     @property
     def rank(self) -> tuple:
         """Best on dev first, by CER; those without a dev score last."""
-        dev = self.median("dev", "cer")
+        dev = self.median("dev", main_metric(TEXT))
         return dev is None, dev or 0.0, self.name
 
     def values(self, name: str, metric: str, lang: str | None = None) -> list[float]:
@@ -102,29 +119,24 @@ def load(folder: Path) -> list[Result]:
     """
     results = []
     for path in sorted(folder.glob("*.json")):
+        apart = folder / EXAMPLES / path.name
+        at = path
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if "ranking" in document:
                 continue
-            result = Result(path.stem, document)
-            if not all(
-                METRICS <= document[name].keys() or PHONE_METRICS <= document[name].keys()
-                for name in result.sets()
-            ):
-                raise KeyError("a metric")
-            for found in document.get("confusions", {}).values():
-                if (
-                    not found["pairs"].keys() - {""} <= found["n"].keys()
-                    or not {"unit", "left_off"} <= found.keys()
-                ):
-                    raise KeyError("a count of confusions")
-            for key in ("config", "versions", "experiment", "data", "environment", "command", "commit"):
-                document[key]
-        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            scores, details = from_json(document, path)
+            for name, own in scores["sets"].items():
+                if not own.keys() & _MAIN:
+                    raise ValueError(f"{name} has neither {' nor '.join(sorted(_MAIN))}")
+            if apart.exists():
+                at = apart
+                details = read_details(apart)
+        except (ValueError, TypeError) as err:
             raise DataError(
-                f"{path}: not a result of stage 9 ({err}); delete it and run stage 9 (report) again"
+                f"{at}: not a result of stage 9 ({err}); delete it and run stage 9 (report) again"
             ) from None
-        results.append(result)
+        results.append(Result(path.stem, scores, details))
     return results
 
 

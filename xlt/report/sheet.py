@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from xlt.metrics.metric import metrics
 from xlt.report.results import Experiment, describe
 
 HEAD = (
@@ -24,7 +25,6 @@ HEAD = (
     "seeds",
     "commit",
 )
-_METRICS = ("cer", "wer", "per", "fer", "ser", "chrf")
 
 
 def render(recipes: dict[str, list[Experiment]]) -> str:
@@ -45,7 +45,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
             table.writerows(
                 _line(recipe, e, name, lang, metric)
                 for name, lang in parts
-                for metric in _METRICS
+                for metric in metrics()
                 if e.median(name, metric, lang) is not None
             )
     return out.getvalue()
@@ -61,7 +61,7 @@ def _line(recipe: str, e: Experiment, name: str, lang: str | None, metric: str) 
         about["language"],
         e.name,
         describe(run),
-        run.document.get("training", {}).get("speech_min"),
+        run.speech_min,
         name,
         metric,
         round(e.median(name, metric, lang), 3),

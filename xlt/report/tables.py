@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xlt.core.plan import Entry, Plan, Run
+from xlt.metrics.metric import TEXT, counted, main_metric
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,6 @@ def _table(plan: Plan, entry: Entry) -> Table:
     metric, name = _score(keys)
     found = []
     for item in keys["comparisons"].items() if "comparisons" in keys else []:
-        if metric not in ("cer", "per"):
-            raise item.error(
-                f"metric is {metric}; only cer and per have the counts of each utterance that a pairing needs"
-            )
         words = item.mapping(("of", "against", "when", "reach", "on"), ("of", "against"))
         found.append(
             Comparison(
@@ -147,9 +144,9 @@ def _title(keys: dict[str, Entry], plan: Plan) -> str:
 
 
 def _score(keys: dict[str, Entry]) -> tuple[str, str]:
-    metric = keys["metric"].text() if "metric" in keys else "cer"
-    if metric not in ("cer", "wer", "per"):
-        raise keys["metric"].error(f"found {metric!r}, expected an error rate: cer, wer, per")
+    metric = keys["metric"].text() if "metric" in keys else main_metric(TEXT)
+    if metric not in counted():
+        raise keys["metric"].error(f"found {metric!r}, expected an error rate: {', '.join(counted())}")
     return metric, keys["set"].text() if "set" in keys else "test"
 
 

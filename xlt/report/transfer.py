@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.plan import Plan, Run, read
+from xlt.formats.results import Entry, Errors, Forgetting
 from xlt.metrics.bootstrap import Paired, paired
+from xlt.metrics.metric import metrics
 from xlt.metrics.spearman import spearman
 from xlt.report import tables
 from xlt.report.md import table
@@ -29,9 +31,12 @@ over the rows above them. Comparisons: mean over the rows of the relative change
 of {resamples} paired resamples of the utterances; *worse* is the share of resamples in which the rate rises."""
 
 
-def sections(egs: Path) -> str:
-    """Markdown of all experiment files in ``egs`` that have tables; "" if none has."""
-    plans = [read(path) for path in sorted(egs.glob("*/experiments/*.yaml"))]
+def sections(egs: Path, listed: list[str] | None = None) -> str:
+    """Markdown of all experiment files in ``egs`` that have tables; "" if none has. ``listed``: of egs/common
+    and of these recipes only.
+    """
+    paths = sorted(egs.glob("*/experiments/*.yaml"))
+    plans = [read(path) for path in paths if listed is None or path.parts[-3] in ("common", *listed)]
     plans = [plan for plan in plans if plan.report]
     folders = {run.recipe: egs / run.recipe / "results" for plan in plans for run in plan.runs}
     results = {(recipe, result.tag): result for recipe, folder in folders.items() for result in load(folder)}
@@ -92,48 +97,55 @@ class Cells:
                     )
         return found
 
-    def scores(self, runs: list[Run], name: str, metric: str) -> list[dict]:
+    def scores(self, runs: list[Run], name: str, metric: str) -> list[Entry]:
         """The scores of those runs that are there and have this metric."""
-        return [d[name][metric] for d in self._documents(runs) if metric in d.get(name, {})]
+        return [result.score(name, metric) for result in self._results(runs) if result.has(name, metric)]
 
-    def counts(self, runs: list[Run], name: str, metric: str) -> list[dict]:
-        """The counts of each utterance in those runs whose counts are of this metric."""
-        return [
-            d["counts"][name]
-            for d in self._documents(runs)
-            if metric in d.get(name, {}) and name in d.get("counts", {})
-        ]
+    def counts(self, runs: list[Run], name: str, metric: str) -> list[tuple[str, Errors]]:
+        """(ids, counts of each utterance) of those runs that have them of this metric."""
+        found = []
+        for result in self._results(runs):
+            counts = result.document.get("counts", {}).get(name)
+            if counts and metric in counts["metrics"]:
+                found.append((counts["ids"], counts["metrics"][metric]))
+        return found
 
-    def _documents(self, runs: list[Run]) -> list[dict]:
-        return [self.there[run.name].document for run in runs if run.name in self.there]
+    def forgetting(self, runs: list[Run]) -> list[dict[str, Forgetting]]:
+        """What those runs that are there have forgotten, by set."""
+        return [result.document.get("forgetting", {}) for result in self._results(runs)]
+
+    def _results(self, runs: list[Run]) -> list[Result]:
+        return [self.there[run.name] for run in runs if run.name in self.there]
 
 
 def _table(wanted: tables.Table, cells: Cells) -> str:
     columns = {column: cells.groups(wanted.rows, column, wanted.when) for column in wanted.columns}
     keys = list(dict.fromkeys(key for groups in columns.values() for key in groups))
-    rows, means = [], {}
-    for key in sorted(keys, key=lambda key: [keys.index(k) for k in keys if k[1:] == key[1:]][0]):
-        row = list(key)
-        for column, groups in columns.items():
-            scores = cells.scores(groups.get(key, []), wanted.set, wanted.metric)
-            row.append(_cell(scores, len(groups.get(key, []))))
-            means.setdefault(key[1:], {}).setdefault(column, []).append(_median(scores))
-        rows.append(row)
-        left = [k for k in keys if k[1:] == key[1:]]
-        if key == left[-1] and len(left) > 1:
-            rows.append([
-                f"mean of {len(left)}",
-                *key[1:],
-                *("–" if None in values else f"{fmean(values):.1f}" for values in means[key[1:]].values()),
-            ])
-    return f"{wanted.metric.upper()}, %, on {wanted.set}:\n\n" + table([*wanted.rows, *wanted.columns], rows)
+    blocks: dict[tuple[str, ...], list[tuple[str, ...]]] = {}  # rows that differ in the first variable alone
+    for key in keys:
+        blocks.setdefault(key[1:], []).append(key)
+    rows = []
+    for others, block in blocks.items():
+        medians: dict[str, list[float | None]] = {column: [] for column in columns}
+        for key in block:
+            row = list(key)
+            for column, groups in columns.items():
+                scores = cells.scores(groups.get(key, []), wanted.set, wanted.metric)
+                row.append(_cell(scores, len(groups.get(key, []))))
+                medians[column].append(_median(scores))
+            rows.append(row)
+        if len(block) > 1:
+            means = ["–" if None in own else f"{fmean(own):.1f}" for own in medians.values()]
+            rows.append([f"mean of {len(block)}", *others, *means])
+    head = f"{metrics()[wanted.metric].head(', ')}, on {wanted.set}"
+    return f"{head}:\n\n{table([*wanted.rows, *wanted.columns], rows)}"
 
 
-def _median(scores: list[dict]) -> float | None:
+def _median(scores: list[Entry]) -> float | None:
     return median(score["value"] for score in scores) if scores else None
 
 
-def _cell(scores: list[dict], planned: int) -> str:
+def _cell(scores: list[Entry], planned: int) -> str:
     """``21.0 [18.2, 24.1]``, with ``(1 of 2)`` where runs are missing; – without any."""
     middle = _median(scores)
     if middle is None:
@@ -193,12 +205,12 @@ def _pair(cells: Cells, before: list[Run], after: list[Run], wanted: tables.Tabl
     sides = [cells.counts(runs, wanted.set, wanted.metric) for runs in (before, after)]
     if not all(sides):
         return "–"
-    if len({count["ids"] for side in sides for count in side}) > 1:
+    if len({ids for side in sides for ids, _ in side}) > 1:
         return "not the same utterances"
-    errors = [np.mean([count["errors"] for count in side], axis=0) for side in sides]  # (N,) each
+    errors = [np.mean([own["errors"] for _, own in side], axis=0) for side in sides]  # (N,) each
     if not errors[0].any():
         return "no errors before"
-    return np.stack([*errors, sides[0][0]["n_ref"]], axis=1)
+    return np.stack([*errors, sides[0][0][1]["n_ref"]], axis=1)
 
 
 def _paired(tests: list[np.ndarray]) -> Paired:
@@ -222,46 +234,53 @@ def _correlation(wanted: tables.Correlation, cells: Cells, egs: Path) -> list[st
     """Gains of single sources in percent of the error without any, and how their order agrees with the
     ranking.
     """
-    against = cells.groups((wanted.target,), wanted.against, wanted.when)
-    columns = dict.fromkeys(run.column for run in cells.runs if wanted.source in tables.labels(run))
-    found = {
-        key: runs
-        for column in columns
-        for key, runs in cells.groups((wanted.target, wanted.source), column, wanted.when).items()
-    }
-    sources = list(dict.fromkeys(source for _, source in found))
+    gains = _gains(wanted, cells)
+    targets, sources = (list(dict.fromkeys(key[part] for key in gains)) for part in (0, 1))
     rows, rhos, lacking = [], [], []
-    for target in dict.fromkeys(target for target, _ in found):
+    for target in targets:
         path = egs / wanted.ranking.replace("{target}", target)
         ranking = _ranking(path, wanted.key) if path.exists() else {}
-        lacking += [] if ranking else [target]
-        base = _median(cells.scores(against.get((target,), []), wanted.set, wanted.metric))
-        gains = {}
-        for source in sources:
-            value = _median(cells.scores(found.get((target, source), []), wanted.set, wanted.metric))
-            if value is not None and base:
-                gains[source] = 100 * (base - value) / base
-        both = [source for source in gains if source in ranking]
-        rho = spearman([gains[s] for s in both], [ranking[s] for s in both]) if len(both) > 2 else None
-        rhos += [] if rho is None else [rho]
-        rows.append([
-            target,
-            *(_percent(gains[s]) if s in gains else "–" for s in sources),
-            "–" if rho is None else _minus(f"{rho:.2f}"),
-            str(len(both)),
-        ])
+        if not ranking:
+            lacking.append(target)
+        known = {s: gain for s in sources if (gain := gains.get((target, s))) is not None}
+        both = [source for source in known if source in ranking]
+        rho = spearman([known[s] for s in both], [ranking[s] for s in both]) if len(both) > 2 else None
+        if rho is not None:
+            rhos.append(rho)
+        shown = [_percent(known[source]) if source in known else "–" for source in sources]
+        rows.append([target, *shown, "–" if rho is None else _minus(f"{rho:.2f}"), str(len(both))])
     mean = f"{_minus(f'{fmean(rhos):.2f}')} over {len(rhos)} targets" if rhos else "–"
-    note = f"The ranking is {wanted.key} in {wanted.ranking}" + (
-        f", not there yet for {', '.join(lacking)}" if lacking else ""
-    )
+    note = f"The ranking is {wanted.key} in {wanted.ranking}"
+    if lacking:
+        note += f", not there yet for {', '.join(lacking)}"
     return [
         (
-            f"Gain in {wanted.metric.upper()} over {wanted.against}, by the one source (below 0: it became"
-            f" worse), and Spearman's rho of these gains with the ranking; n sources. {note}."
+            f"Gain in {metrics()[wanted.metric].label} over {wanted.against}, by the one source (below 0: it"
+            f" became worse), and Spearman's rho of these gains with the ranking; n sources. {note}."
         ),
         table([wanted.target, *sources, "rho", "n"], rows),
         f"Mean rho: {mean}.",
     ]
+
+
+def _gains(wanted: tables.Correlation, cells: Cells) -> dict[tuple[str, ...], float | None]:
+    """``{(target, source): percent of the error without any}`` of the planned runs; None where one is
+    missing.
+    """
+    columns = dict.fromkeys(run.column for run in cells.runs if wanted.source in tables.labels(run))
+    planned: dict[tuple[str, ...], list[Run]] = {}
+    for column in columns:
+        planned |= cells.groups((wanted.target, wanted.source), column, wanted.when)
+    against = cells.groups((wanted.target,), wanted.against, wanted.when)
+
+    def error(runs: list[Run]) -> float | None:
+        return _median(cells.scores(runs, wanted.set, wanted.metric))
+
+    gains: dict[tuple[str, ...], float | None] = {}
+    for (target, source), runs in planned.items():
+        base, value = error(against.get((target,), [])), error(runs)
+        gains[target, source] = 100 * (base - value) / base if base and value is not None else None
+    return gains
 
 
 def _ranking(path: Path, key: str) -> dict[str, float]:
@@ -282,38 +301,25 @@ def _curve(wanted: tables.Curve, cells: Cells) -> str:
     rows = []
     for key, runs in cells.groups(wanted.rows, wanted.column, {}).items():
         target = _cell(cells.scores(runs, wanted.set, wanted.metric), len(runs))
-        forgotten = [
-            cells.there[run.name].document.get("forgetting", {}) for run in runs if run.name in cells.there
-        ]
-        sets = sorted({name for one in forgotten for name in one})
-        for name in sets:
-            runs_of = [one[name] for one in forgotten if name in one]
-            before, after, rise = (
-                median(one[part]["value"] for one in runs_of) for part in ("before", "after", "difference")
-            )
-            ends = [median(one["difference"]["ci95"][end] for one in runs_of) for end in (0, 1)]
-            rows.append([
-                *key,
-                target,
-                name,
-                f"{before:.1f}",
-                f"{after:.1f}",
-                _points(rise, ends),
-                _percent(100 * rise / before) if before else "–",
-            ])
-        rows += [] if sets else [[*key, target, *["–"] * 5]]
-    return table(
-        [
-            *wanted.rows,
-            f"{wanted.metric.upper()} on the target",
-            "source set",
-            "before",
-            "after",
-            "difference",
-            "relative",
-        ],
-        rows,
-    )
+        by_set: dict[str, list[Forgetting]] = {}
+        for found in cells.forgetting(runs):
+            for name, one in found.items():
+                by_set.setdefault(name, []).append(one)
+        for name, of_runs in sorted(by_set.items()):
+            rows.append([*key, target, name, *_forgotten(of_runs)])
+        if not by_set:
+            rows.append([*key, target, *["–"] * 5])
+    head = [f"{metrics()[wanted.metric].label} on the target", "source set"]
+    return table([*wanted.rows, *head, "before", "after", "difference", "relative"], rows)
+
+
+def _forgotten(runs: list[Forgetting]) -> list[str]:
+    before = median(one["before"]["value"] for one in runs)
+    after = median(one["after"]["value"] for one in runs)
+    rise = median(one["difference"]["value"] for one in runs)
+    ends = [median(one["difference"]["ci95"][end] for one in runs) for end in (0, 1)]
+    relative = _percent(100 * rise / before) if before else "–"
+    return [f"{before:.1f}", f"{after:.1f}", _points(rise, ends), relative]
 
 
 def _minus(text: str) -> str:

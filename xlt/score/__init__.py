@@ -13,38 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xlt.core.context import Context
 
-# keys of score.json beside the sets
-RESERVED = {
-    "signature",
-    "config",
-    "versions",
-    "experiment",
-    "data",
-    "training",
-    "stages",
-    "environment",
-    "command",
-    "commit",
-    "examples",
-    "languages",
-    "language_told",
-    "counts",
-    "forgetting",
-    "means",
-    "micro",
-    "slices",
-    "script",
-    "confusions",
-    "alphabet",
-}
-
 
 def run(ctx: Context) -> None:
     """Score ``cfg.scored_sets``; DataError if hypotheses and references do not match, StageError without
     either.
     """
     from xlt.core.context import need
-    from xlt.core.stage import Unit, atomic_text, read_json, run_unit
+    from xlt.core.stage import Unit, atomic_text, run_unit
     from xlt.data import normaliser_of
     from xlt.score.facts import settings
     from xlt.score.slices import tag_files
@@ -91,18 +66,18 @@ def run(ctx: Context) -> None:
     if not ctx.dry_run and (not shown.exists() or shown.read_bytes() != made.read_bytes()):
         atomic_text(shown, made.read_text(encoding="utf-8"))
     if cfg.mixed and not ctx.dry_run:
+        from xlt.formats.results import read
         from xlt.score.forgetting import gate
 
-        gate(cfg, read_json(shown, "score").get("forgetting", {}))
+        scores = read(shown, "not a score.json of stage 8", "run stage 8 (score) again")
+        gate(cfg, scores.get("forgetting", {}))
 
 
 def _sets(names: list) -> list[str]:
     from xlt.core.errors import ConfigError
 
-    bad = [n for n in names if not isinstance(n, str) or n in RESERVED or names.count(n) > 1]
-    if bad or not names:
+    if not names or len(names) != len(set(map(str, names))) or not all(isinstance(n, str) for n in names):
         raise ConfigError(
-            f"decode.sets: found {names!r}, expected different names of sets in data/, such as "
-            f"[dev, test]; not {', '.join(sorted(RESERVED))}"
+            f"decode.sets: found {names!r}, expected different names of sets in data/, such as [dev, test]"
         )
     return names

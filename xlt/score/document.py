@@ -1,146 +1,86 @@
-"""Writes a set's scores and the files behind them. The form of ``score.json`` is stable: others parse it.
-
-``{set: {metric: {value, ci95: [low, high], n_ref, sub, del, ins}}}`` for the metrics cer, wer, ser (percent)
-and chrf (0 to 100), of a phone experiment per, fer (phones by their features, :mod:`xlt.metrics.fer`) and
-ser. Rates are over the sum of a set's reference tokens, as sclite's; sub, del and ins are null where a metric
-has none. An utterance whose reference is empty after normalisation has no rate: it is in no figure, and
-listed in ``data``. An empty hypothesis is all deletions.
-
-Beside the sets stand the keys in :data:`xlt.score.RESERVED`. Those that are scores as well:
-
-- ``means``: ``{set: {metric: {value, ci95}}}``, the mean of the utterances' own scores, as in the ML-SUPERB
-  leaderboard.
-- ``languages``: ``{set: {language: {metric: …}}}`` of sets with several.
-- ``language_told``: ``{set: {value, ci95, n, told: {language: {told: utterances}}}}`` of models that tell the
-  language (``tokens.language_tag``): their accuracy in percent, :mod:`xlt.score.language`.
-- ``counts``: ``{set: {ids, errors, n_ref[, wer: {errors, n_ref}]}}``: the errors and the reference tokens of
-  each utterance by the set's first metric, in the order of ids, for paired tests; and those of words. ``ids``
-  is the SHA-256 of the ids, a line each without the last end of line, 20 hex digits: only counts of the same
-  utterances can be paired.
-- ``micro``: ``{set: {classes: {class: …}, all, rest, absent: {class: why}}}``: WER over the reference words
-  of a class (:mod:`xlt.score.words`, :mod:`xlt.metrics.micro`), over those of any class (micro-WER) and over
-  the others. Each: value, ci95, n_ref, sub, del, ins, correct, n (utterances with such words), mean ({value,
-  ci95}), and a note where there is one to know; null without such words. Not of phones.
-- ``slices``: ``{set: {tag: {n, slices: {value: {n, few, metric: {…, mean}}}, worst, spread}}}``
-  (:mod:`xlt.score.slices`): error rates by speaker, duration, lang, and the user's tags; ``few``: too few
-  utterances to say much.
-- ``script``: ``{set: {scripts, references, hypotheses, utterances, offenders}}``: characters outside the
-  language's script (:mod:`xlt.metrics.script`), ``{chars, outside, share}`` in percent a side; or ``{absent:
-  why}``. Not of phones.
-- ``forgetting``: see :mod:`xlt.score.forgetting`.
+"""Makes the scores of an experiment, of the form :class:`xlt.formats.results.Scores`, and the files behind
+them.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from xlt import __version__
 from xlt.core.log import say
-from xlt.core.stage import read_json, write_json
+from xlt.core.stage import atomic_text, read_json
 from xlt.data import normalise_utterance, normalisers
+from xlt.formats.results import SCORES, Counts, Entry, Errors, Scored, SetFacts, dump
 from xlt.formats.tables import read_table
-from xlt.metrics import cer, wer
-from xlt.metrics.chrf import chrf
-from xlt.metrics.fer import fer
-from xlt.metrics.per import per
-from xlt.metrics.result import Score
-from xlt.metrics.ser import ser
-from xlt.phones.features import substitution_costs
+from xlt.metrics.bootstrap import Bootstrap
+from xlt.metrics.metric import PHONES, TEXT, Token, counted, main_metric, metrics
 from xlt.score import facts, further, language
-from xlt.score.forgetting import compare
+from xlt.score.forgetting import forgotten
 from xlt.score.match import Matched, match
 from xlt.score.words import Words
 
 if TYPE_CHECKING:
     from xlt.core.context import Context
+    from xlt.metrics.result import Score
 
 
-def _fer(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) -> Score:
-    return fer(pairs, substitution_costs, resamples, rng)
+class Transcripts:
+    """What an experiment's texts are scored with. ``kind``: phones, or texts as they are spelled."""
 
+    def __init__(self, ctx: Context, normaliser: str, sets: list[str]):
+        self.ctx, self.sets = ctx, sets
+        self.kind = PHONES if ctx.cfg.tokens.type == "phone" else TEXT
+        self.boot = Bootstrap(ctx.cfg.score.bootstrap, ctx.cfg.seed)
+        self.languages = {name: self._languages(name) for name in sets}
+        self.normaliser = normaliser
+        if self.kind == PHONES:
+            converters = read_json(ctx.tokens / "tokens.json", "tokens")["g2p"].values()
+            self.normaliser += "".join(f"+{g2p['g2p'].replace(' ', ':')}" for g2p in converters)
 
-METRICS: dict[str, Callable[..., Score]] = {"cer": cer.cer, "wer": wer.wer, "ser": ser, "chrf": chrf}
-PHONE_METRICS: dict[str, Callable[..., Score]] = {"per": per, "fer": _fer, "ser": ser}
-# what the files of utterances count: metric → unit and how a text is cut
-_UNITS = {"cer": ("char", cer.tokens), "wer": ("word", wer.tokens), "per": ("phone", str.split)}
+    def _languages(self, name: str) -> dict[str, str]:
+        path = self.ctx.data / name / "utt2lang"
+        return read_table(path) if path.exists() else {}
+
+    def language(self, name: str, utt: str) -> str:
+        return self.languages[name].get(utt, self.ctx.cfg.lang)
+
+    def match(self, name: str, decoded: str) -> Matched:
+        """References of a set with the hypotheses in ``exp/<tag>/<decoded>``."""
+        ctx = self.ctx
+        ref, hyp = ctx.text(name), ctx.exp / decoded / "text"
+        if self.kind == PHONES:  # the texts they come from were normalised
+
+            def clean(utt: str, text: str) -> str:
+                return " ".join(text.split())
+
+        else:
+            table = ctx.data / name / "utt2lang"
+            clean = normalise_utterance(ctx.cfg, self.languages[name], ctx.shown(table))
+        return match(read_table(ref), read_table(hyp), clean, ctx.shown(ref), ctx.shown(hyp))
 
 
 def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     """Score ``sets`` of the experiment into ``out``; returns facts for its stamp."""
-    phones = ctx.cfg.tokens.type == "phone"  # the texts they come from were normalised
-    tables = {name: ctx.data / name / "utt2lang" for name in sets}
-    languages = {name: read_table(path) if path.exists() else {} for name, path in tables.items()}
-
-    def matching(name: str, decoded: str) -> Matched:
-        ref, hyp = ctx.text(name), ctx.exp / decoded / "text"
-        clean = (
-            (lambda utt, text: " ".join(text.split()))
-            if phones
-            else normalise_utterance(ctx.cfg, languages[name], ctx.shown(tables[name]))
-        )
-        return match(read_table(ref), read_table(hyp), clean, ctx.shown(ref), ctx.shown(hyp))
-
-    matched = {name: matching(name, f"decode_{name}") for name in sets}
-    if phones:
-        found = read_json(ctx.tokens / "tokens.json", "tokens")["g2p"]
-        normaliser += "".join(f"+{g2p['g2p'].replace(' ', ':')}" for g2p in found.values())
-    metrics, resamples, seed = PHONE_METRICS if phones else METRICS, ctx.cfg.score.bootstrap, ctx.cfg.seed
-    words = None if phones else Words(ctx)
-    scores = {name: measure(m, resamples, seed, metrics) for name, m in matched.items()}
-    document = score_sets(matched, scores, normaliser, resamples, seed, out)
-    document |= score_languages(matched, languages, resamples, seed, metrics)
-    tagged = [name for name in sets if (ctx.exp / f"decode_{name}" / "lang").exists()]
-    if tagged:
-        document["language_told"] = {
-            name: language.told(
-                name,
-                matched[name].ids,
-                {utt: languages[name].get(utt, ctx.cfg.lang) for utt in matched[name].ids},
-                read_table(ctx.exp / f"decode_{name}" / "lang"),
-                resamples,
-                seed,
-            )
-            for name in tagged
-        }
-    before = {
-        name: matching(name, f"before_{name}")
-        for name in sets
-        if (ctx.exp / f"before_{name}" / "text").exists()
-    }
-    if before:
-        document["forgetting"] = {
-            name: compare(
-                *(_first(m[name], resamples, seed, metrics) for m in (before, matched)), resamples, seed
-            )
-            for name in before
-        }
-    document["slices"] = {
-        name: further.slices_of(name, ctx.data / name, m, scores[name], resamples, seed)
-        for name, m in matched.items()
-    }
+    texts = Transcripts(ctx, normaliser, sets)
+    matched = {name: texts.match(name, f"decode_{name}") for name in sets}
+    words = Words(ctx) if texts.kind == TEXT else None  # says faults of lists before anything is scored
+    scores = {name: measure(m, texts.boot, texts.kind) for name, m in matched.items()}
+    document: dict = {**score_sets(matched, scores, texts.normaliser, texts.boot, out)}
+    document |= _languages(texts, matched)
+    document |= _forgetting(texts, matched)
+    document["slices"] = {}
+    for name, m in matched.items():
+        folder = ctx.data / name
+        document["slices"][name] = further.slices_of(name, folder, m, scores[name], texts.boot)
     if words:
-        document["micro"] = {
-            name: further.micro_of(name, m, words, languages[name], resamples, seed)
-            for name, m in matched.items()
-        }
-        document["script"] = {
-            name: further.script_of(
-                name,
-                m,
-                {languages[name].get(utt, ctx.cfg.lang) for utt in m.ids},
-                lambda: set(normalisers(ctx.cfg)),
-            )
-            for name, m in matched.items()
-        }
-    document["data"] = {name: set_facts(ctx.data / name, matched[name]) for name in sets}
-    document |= facts.of_experiment(ctx, normaliser)
-    write_json(out / "score.json", document)
+        document |= _of_words(texts, words, matched)
+    document["data"] = {name: set_facts(ctx.data / name, m) for name, m in matched.items()}
+    document |= facts.of_experiment(ctx, texts.normaliser)
+    atomic_text(out / "score.json", dump(SCORES.stamped(document)))
     return {"utterances": {name: len(m.ids) for name, m in matched.items()}}
 
 
@@ -148,88 +88,107 @@ def score_sets(
     matched: dict[str, Matched],
     measured: dict[str, dict[str, Score]],
     normaliser: str,
-    resamples: int,
-    seed: int,
+    boot: Bootstrap,
     out: Path,
-) -> dict:
-    """The sets with ``signature``, ``means`` and ``counts``; says each score; a set's files go into
-    ``out``.
-    """
-    document: dict = {}
-    signatures: dict = {}
-    counts: dict = {}
-    means: dict = {}
+) -> Scored:
+    """The scores of the sets, said, with signatures, means and counts; a set's files go into ``out``."""
+    document: Scored = {"sets": {}, "signature": {}, "means": {}, "counts": {}}
     for name, m in matched.items():
         scores = measured[name]
-        counts[name] = error_counts(m, scores)
-        means[name] = further.means(scores, resamples, seed)
-        document[name] = {key: score.as_dict() for key, score in scores.items()}
-        signatures[name] = {
-            key: s.signature(normaliser, resamples, seed, __version__) for key, s in scores.items()
+        signatures = {
+            key: score.signature(normaliser, boot.resamples, boot.seed, __version__)
+            for key, score in scores.items()
         }
-        for line in signatures[name].values():
+        document["sets"][name] = {key: score.as_dict() for key, score in scores.items()}
+        document["signature"][name] = signatures
+        document["means"][name] = further.means(scores, boot)
+        document["counts"][name] = error_counts(m, scores)
+        for line in signatures.values():
             say(f"  {name}: {line}")
         if m.empty:
             say(f"  {name}: {len(m.empty)} empty references are not scored: {' '.join(m.empty)}")
-        units = {_UNITS[key]: score for key, score in scores.items() if key in _UNITS}
-        write_utterances(out / f"{name}.tsv", m, {unit: score for (unit, _), score in units.items()})
-        for unit, tokens in units:
-            write_trn(out / f"{name}.{unit}.ref.trn", m.ids, [tokens(ref) for ref, _ in m.pairs])
-            write_trn(out / f"{name}.{unit}.hyp.trn", m.ids, [tokens(hyp) for _, hyp in m.pairs])
-    return {**document, "signature": signatures, "means": means, "counts": counts}
+        _write_files(out, name, m, scores)
+    return document
 
 
-def measure(
-    m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..., Score]] = METRICS
-) -> dict[str, Score]:
-    """``{metric: score}``; every metric sees the same resamples."""
-    return {key: metric(m.pairs, resamples, np.random.default_rng(seed)) for key, metric in metrics.items()}
-
-
-def _first(m: Matched, resamples: int, seed: int, metrics: dict[str, Callable[..., Score]]) -> Score:
-    """The score that sets are compared by: CER, or PER."""
-    name = next(iter(metrics))
-    return measure(m, resamples, seed, {name: metrics[name]})[name]
-
-
-def error_counts(m: Matched, scores: dict[str, Score]) -> dict:
-    """What a paired test needs of a set."""
-    first = next(iter(scores))
-    of = {
-        key: {"errors": [c.errors for c in score.utterances], "n_ref": [c.n_ref for c in score.utterances]}
-        for key, score in scores.items()
-        if key in (first, "wer")
+def measure(m: Matched, boot: Bootstrap, kind: str = TEXT) -> dict[str, Score]:
+    """``{metric: score}`` of all metrics for this kind of transcripts; each sees the same resamples."""
+    return {
+        name: metric.score(m.pairs, boot.resamples, boot.rng()) for name, metric in metrics(kind).items()
     }
-    return {"ids": hashlib.sha256("\n".join(m.ids).encode()).hexdigest()[:20], **of.pop(first), **of}
 
 
-def score_languages(
-    matched: dict[str, Matched],
-    languages: dict[str, dict[str, str]],
-    resamples: int,
-    seed: int,
-    metrics: dict[str, Callable[..., Score]] = METRICS,
-) -> dict:
-    """``{"languages": {set: {language: {metric: …}}}}`` of the sets that have several; says the first metric
-    of each.
-    """
-    found: dict = {}
+def error_counts(m: Matched, scores: dict[str, Score]) -> Counts:
+    """What a paired test needs of a set."""
+    found: dict[str, Errors] = {}
+    for key in counted():
+        if key in scores:
+            utterances = scores[key].utterances
+            found[key] = {"errors": [c.errors for c in utterances], "n_ref": [c.n_ref for c in utterances]}
+    return {"ids": hashlib.sha256("\n".join(m.ids).encode()).hexdigest()[:20], "metrics": found}
+
+
+def _languages(texts: Transcripts, matched: dict[str, Matched]) -> dict:
+    """Scores by language of the sets that have several, and how well the model predicted the language."""
+    by_language: dict[str, dict[str, dict[str, Entry]]] = {}
     for name, m in matched.items():
-        by_language: dict[str, set[str]] = {}
-        for utt in m.ids:
-            by_language.setdefault(languages[name].get(utt, ""), set()).add(utt)
-        for lang, ids in sorted(by_language.items()) if len(by_language) > 1 else []:
-            scores = measure(m.part(ids), resamples, seed, metrics)
-            found.setdefault(name, {})[lang] = {key: score.as_dict() for key, score in scores.items()}
-            first = next(iter(scores.values()))
-            say(
-                f"  {name}, {lang}: {first.name} {first.value:.1f} [{first.ci95[0]:.1f},"
-                f" {first.ci95[1]:.1f}], n:{first.n}"
-            )
-    return {"languages": found} if found else {}
+        found = _by_language(texts, name, m)
+        if found:
+            by_language[name] = found
+    predicted = {}
+    for name, m in matched.items():
+        table = texts.ctx.exp / f"decode_{name}" / "lang"
+        if table.exists():
+            right = {utt: texts.language(name, utt) for utt in m.ids}
+            predicted[name] = language.accuracy(name, right, read_table(table), texts.boot)
+    made: dict = {"languages": by_language} if by_language else {}
+    return made | ({"language_accuracy": predicted} if predicted else {})
 
 
-def set_facts(folder: Path, m: Matched) -> dict:
+def _by_language(texts: Transcripts, name: str, m: Matched) -> dict[str, dict[str, Entry]]:
+    """``{language: scores}``, {} where there is one; says the main metric of each."""
+    ids: dict[str, set[str]] = {}
+    for utt in m.ids:
+        ids.setdefault(texts.languages[name].get(utt, ""), set()).add(utt)
+    if len(ids) < 2:
+        return {}
+    found = {}
+    for lang, own in sorted(ids.items()):
+        scores = measure(m.part(own), texts.boot, texts.kind)
+        found[lang] = {key: score.as_dict() for key, score in scores.items()}
+        main = scores[main_metric(texts.kind)]
+        say(
+            f"  {name}, {lang}: {main.name} {main.value:.1f} [{main.ci95[0]:.1f},"
+            f" {main.ci95[1]:.1f}], n:{main.n}"
+        )
+    return found
+
+
+def _forgetting(texts: Transcripts, matched: dict[str, Matched]) -> dict:
+    """What changed on the sets that were decoded with the model that training started from, too."""
+    metric, boot = metrics()[main_metric(texts.kind)], texts.boot
+    found = {}
+    for name, after in matched.items():
+        if (texts.ctx.exp / f"before_{name}" / "text").exists():
+            before = texts.match(name, f"before_{name}")
+            both = (metric.score(m.pairs, boot.resamples, boot.rng()) for m in (before, after))
+            found[name] = forgotten(*both, boot)
+    return {"forgetting": found} if found else {}
+
+
+def _of_words(texts: Transcripts, words: Words, matched: dict[str, Matched]) -> dict:
+    """What only texts have: classes of words, and a script."""
+    micro = {}
+    for name, m in matched.items():
+        micro[name] = further.micro_of(name, m, words, texts.languages[name], texts.boot)
+    script = {}
+    for name, m in matched.items():
+        langs = {texts.language(name, utt) for utt in m.ids}
+        script[name] = further.script_of(name, m, langs, lambda: set(normalisers(texts.ctx.cfg)))
+    return {"micro": micro, "script": script}
+
+
+def set_facts(folder: Path, m: Matched) -> SetFacts:
     """Size of a set: utterances scored, minutes of speech of all its utterances, ids with an empty
     reference.
     """
@@ -239,6 +198,15 @@ def set_facts(folder: Path, m: Matched) -> dict:
         "empty_references": m.empty,
         "empty_hypotheses": sum(not hyp for _, hyp in m.pairs),
     }
+
+
+def _write_files(out: Path, name: str, m: Matched, scores: dict[str, Score]) -> None:
+    """A set's table of utterances, and sclite's files for each kind of token."""
+    tokens: dict[str, Token] = {key: metric.token for key, metric in counted().items() if key in scores}
+    write_utterances(out / f"{name}.tsv", m, {token.name: scores[key] for key, token in tokens.items()})
+    for token in tokens.values():
+        write_trn(out / f"{name}.{token.name}.ref.trn", m.ids, [token.cut(ref) for ref, _ in m.pairs])
+        write_trn(out / f"{name}.{token.name}.hyp.trn", m.ids, [token.cut(hyp) for _, hyp in m.pairs])
 
 
 def write_utterances(path: Path, m: Matched, units: dict[str, Score]) -> None:

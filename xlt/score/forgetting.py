@@ -11,28 +11,25 @@ import numpy as np
 from xlt.core.config import share_of
 from xlt.core.errors import StageError
 from xlt.core.log import say
-from xlt.metrics.bootstrap import paired
+from xlt.formats.results import Forgetting, Interval
+from xlt.metrics.bootstrap import Bootstrap, paired
 
 if TYPE_CHECKING:
     from xlt.core.config import Config
     from xlt.metrics.result import Score
 
 
-def compare(before: Score, after: Score, resamples: int, seed: int) -> dict:
-    """``{"before", "after": {"value", "ci95"}, "difference": {"value", "ci95"}, "relative"}`` of two scores
-    of the same pairs.
+def forgotten(before: Score, after: Score, boot: Bootstrap) -> Forgetting:
+    """How an error rate of a set has changed, from two scores of the same utterances.
 
     ``difference`` is after − before, with its interval over resamples of utterances that both share;
     ``relative`` is it in percent of ``before``, None where that is 0.
     """
     counts = [(b.errors, a.errors, b.n_ref) for b, a in zip(before.utterances, after.utterances, strict=True)]
-    found = paired([np.array(counts, dtype=np.int64)], resamples, np.random.default_rng(seed))
-    kept = {
-        name: {k: score.as_dict()[k] for k in ("value", "ci95")}
-        for name, score in (("before", before), ("after", after))
-    }
+    found = paired([np.array(counts, dtype=np.int64)], boot.resamples, boot.rng())
     return {
-        **kept,
+        "before": _interval(before),
+        "after": _interval(after),
         "difference": {
             "value": round(found.difference, 3),
             "ci95": [round(x, 3) for x in found.difference_ci95],
@@ -41,9 +38,14 @@ def compare(before: Score, after: Score, resamples: int, seed: int) -> dict:
     }
 
 
-def gate(cfg: Config, forgotten: dict[str, dict]) -> None:
+def _interval(score: Score) -> Interval:
+    entry = score.as_dict()
+    return {"value": entry["value"], "ci95": entry["ci95"]}
+
+
+def gate(cfg: Config, forgetting: dict[str, Forgetting]) -> None:
     """StageError if one of the sets has risen by more than ``train.forget_limit``."""
-    for name, found in forgotten.items():
+    for name, found in forgetting.items():
         words = (
             f"{name}: {found['before']['value']:.1f} before, {found['after']['value']:.1f} after this"
             " training"

@@ -7,14 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from xlt.core.log import say
+from xlt.formats.results import ClassErrors, Interval, Micro, Script, Slices
 from xlt.metrics import script
+from xlt.metrics.align import Counts
+from xlt.metrics.bootstrap import Bootstrap
 from xlt.metrics.micro import micro, word_errors
 from xlt.metrics.result import Score
 from xlt.score.slices import slices, tags
-from xlt.score.words import TOGETHER, Words
+from xlt.score.words import TOGETHER, Places, Words
 from xlt.text.languages import MULTIPLE, get
 from xlt.text.scripts import parts
 
@@ -26,32 +27,25 @@ if TYPE_CHECKING:
 _OFFENDERS = 10  # characters of other scripts that are listed
 
 
-def means(scores: dict[str, Score], resamples: int, seed: int) -> dict:
-    """``{metric: {value, ci95}}``: means of the utterances' own scores."""
-    return {key: score.mean(resamples, np.random.default_rng(seed)) for key, score in scores.items()}
+def means(scores: dict[str, Score], boot: Bootstrap) -> dict[str, Interval]:
+    """Of each metric, the mean of the utterances' own scores."""
+    return {key: score.mean(boot.resamples, boot.rng()) for key, score in scores.items()}
 
 
-def micro_of(
-    name: str, m: Matched, words: Words, utt2lang: dict[str, str], resamples: int, seed: int
-) -> dict:
-    """``{"classes": {class: {…, "n", "correct", "mean"[, "note"]}}, "all", "rest", "absent": {class: why}}``;
-    says each.
-    """
+def micro_of(name: str, m: Matched, words: Words, utt2lang: dict[str, str], boot: Bootstrap) -> Micro:
+    """Error rates of classes of words; says each."""
     classes = words.classes(name, m, utt2lang)
     errors = [word_errors(ref.split(), hyp.split()) for ref, hyp in m.pairs]
-    union = [set().union(*places) for places in zip(*classes.places.values(), strict=True)] or [
-        set() for _ in m.ids
-    ]
-    rest = [set(range(len(own))) - places for own, places in zip(errors, union, strict=True)]
-    found = {}
-    for one, places in {**classes.places, "all": union, "rest": rest}.items() if classes.places else ():
-        score = micro(one, errors, places, resamples, np.random.default_rng(seed))
+    found: dict[str, ClassErrors] = {}
+    for one, places in _with_unions(classes.places, errors).items():
+        score = micro(one, errors, places, boot.resamples, boot.rng())
         if score is None:
             continue
-        found[one] = score.as_dict() | {
+        found[one] = {
+            **score.as_dict(),
             "n": score.n,
             "correct": score.n_ref - score.counts.sub - score.counts.dels,
-            "mean": score.mean(resamples, np.random.default_rng(seed)),
+            "mean": score.mean(boot.resamples, boot.rng()),
         }
         say(
             f"  {name}: WER of {TOGETHER.get(one, one)} {score.value:.1f} [{score.ci95[0]:.1f},"
@@ -69,27 +63,36 @@ def micro_of(
     }
 
 
+def _with_unions(classes: dict[str, Places], errors: list[list[Counts]]) -> dict[str, Places]:
+    """The classes, and the words of any class and of none; {} without classes."""
+    if not classes:
+        return {}
+    union = [set().union(*places) for places in zip(*classes.values(), strict=True)]
+    rest = [set(range(len(own))) - places for own, places in zip(errors, union, strict=True)]
+    return {**classes, "all": union, "rest": rest}
+
+
 def slices_of(
-    name: str, folder: Path, m: Matched, scores: dict[str, Score], resamples: int, seed: int
-) -> dict:
-    """``{tag: slices}``; says the worst of each tag."""
-    counted = {key: score for key, score in scores.items() if score.utterances}
-    found = {tag: slices(values, counted, resamples, seed) for tag, values in tags(folder, m.ids).items()}
-    for tag, one in found.items():
+    name: str, folder: Path, m: Matched, scores: dict[str, Score], boot: Bootstrap
+) -> dict[str, Slices]:
+    """The slices by each tag; says the worst of each."""
+    with_counts = {key: score for key, score in scores.items() if score.utterances}
+    found = {}
+    for tag, values in tags(folder, m.ids).items():
+        found[tag] = one = slices(values, with_counts, boot)
         if one["spread"]:
-            key, score = next(iter(counted.items()))
+            key, score = next(iter(with_counts.items()))
             worst = one["slices"][one["worst"]]
+            low, high = worst["scores"][key]["ci95"]
             say(
                 f"  {name}, by {tag}: {score.name} {one['spread']['low']:.1f} to {one['spread']['high']:.1f},"
-                f" worst {one['worst']}, n:{worst['n']}, [{worst[key]['ci95'][0]:.1f},"
-                f" {worst[key]['ci95'][1]:.1f}]"
+                f" worst {one['worst']}, n:{worst['n']}, [{low:.1f}, {high:.1f}]"
             )
     return found
 
 
-def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[str]]) -> dict:
-    """``{"scripts", "hypotheses": {"chars", "outside", "share"}, "references": {…}, "utterances",
-    "offenders"}``.
+def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[str]]) -> Script:
+    """Characters outside the script of the languages; says the most frequent.
 
     ``langs``: the languages of the set; for the language of several (``mul_Zyyy``) stand those that
     ``of_all`` gives. ``share`` is in percent of characters with a script of their own, None without any;
@@ -106,7 +109,7 @@ def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[s
         return {"absent": f"{', '.join(lacking)} is no script of Unicode's"}
     scripts = sorted({one for code in codes for one in parts(code)})
     sides = {"references": [ref for ref, _ in m.pairs], "hypotheses": [hyp for _, hyp in m.pairs]}
-    found: dict = {"scripts": scripts}
+    found: Script = {"scripts": scripts}
     for side, texts in sides.items():
         chars, outside = script.shares(texts, scripts)
         found[side] = {

@@ -1,44 +1,32 @@
-"""Which language the model told of each utterance (``tokens.language_tag``), against the one that it is
-in.
+"""Which language the model predicted for each utterance (``tokens.language_tag``), against the one that it
+is in.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Mapping
 
 from xlt.core.log import say
+from xlt.formats.results import LanguageAccuracy
+from xlt.metrics.bootstrap import Bootstrap
 from xlt.metrics.ser import ser
 
-NONE = "-"  # where the model told no language
+NONE = "-"  # where the model predicted no language
 
 
-def told(
-    name: str,
-    ids: Sequence[str],
-    right: Mapping[str, str],
-    found: Mapping[str, str],
-    resamples: int,
-    seed: int,
-) -> dict:
-    """``{value, ci95, n, told: {language: {told: utterances}}}``: the accuracy in percent, as ML-SUPERB's,
-    with its interval.
+def accuracy(
+    name: str, right: Mapping[str, str], predicted: Mapping[str, str], boot: Bootstrap
+) -> LanguageAccuracy:
+    """The accuracy in percent, as ML-SUPERB's, with its interval and what was predicted; says it.
 
-    ``right``, ``found``: the language of each utterance of set ``name``, and the one told; says the accuracy.
+    ``right``, ``predicted``: the language of each utterance of set ``name``.
     """
-    pairs = [(right[utt], found.get(utt, NONE)) for utt in ids]
-    wrong = ser(pairs, resamples, np.random.default_rng(seed))
+    pairs = [(lang, predicted.get(utt, NONE)) for utt, lang in right.items()]
+    wrong = ser(pairs, boot.resamples, boot.rng())
     value, ends = round(100 - wrong.value, 3), [round(100 - end, 3) for end in reversed(wrong.ci95)]
     say(f"  {name}: language accuracy {value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}], n:{len(pairs)}")
-    counts = Counter(pairs)
-    return {
-        "value": value,
-        "ci95": ends,
-        "n": len(pairs),
-        "told": {
-            lang: {other: count for (of, other), count in sorted(counts.items()) if of == lang}
-            for lang in sorted(set(right[utt] for utt in ids))
-        },
-    }
+    table: dict[str, dict[str, int]] = {lang: {} for lang in sorted(set(right.values()))}
+    for (lang, other), count in sorted(Counter(pairs).items()):
+        table[lang][other] = count
+    return {"value": value, "ci95": ends, "n": len(pairs), "predicted": table}

@@ -15,7 +15,9 @@ from statistics import fmean, stdev
 
 from xlt.core.errors import DataError
 from xlt.data.subsets import tag_tables
+from xlt.formats.results import Detailed, Slice, Slices
 from xlt.formats.tables import read_table
+from xlt.metrics.bootstrap import Bootstrap
 from xlt.metrics.error_rate import of_counts
 from xlt.metrics.result import Score
 
@@ -68,8 +70,8 @@ def _order(value: str) -> tuple:
     return value == UNTAGGED, float(number[0]) if number else math.inf, value
 
 
-def slices(values: Sequence[str], scores: dict[str, Score], resamples: int, seed: int) -> dict:
-    """``{"n", "slices": {value: {"n", "few", metric: {…, "mean"}}}, "worst", "spread"}`` of a tag.
+def slices(values: Sequence[str], scores: dict[str, Score], boot: Bootstrap) -> Slices:
+    """The scores of each slice of a tag, e.g. of each speaker.
 
     ``values``: of each utterance, in the order of the scores' utterances. ``n``: slices that there are.
     ``worst`` is the slice with the highest rate by the first metric, and ``spread`` the lowest, mean and
@@ -79,19 +81,12 @@ def slices(values: Sequence[str], scores: dict[str, Score], resamples: int, seed
     places: dict[str, list[int]] = {}
     for k, value in enumerate(values):
         places.setdefault(value, []).append(k)
-    first = next(iter(scores.values()))
-    rates = {
-        value: (
-            100 * sum(first.utterances[k].errors for k in own) / sum(first.utterances[k].n_ref for k in own)
-        )
-        for value, own in places.items()
-        if len(own) >= FEW and value != UNTAGGED
-    }
+    rates = _rates(places, next(iter(scores.values())))
     worst = max(rates, key=lambda value: (rates[value], value), default=None)
-    kept = sorted(sorted(places, key=lambda value: (-len(places[value]), value))[:_KEPT], key=_order)
+    by_size = sorted(places, key=lambda value: (-len(places[value]), value))
+    kept = sorted(by_size[:_KEPT], key=_order)
     if worst is not None and worst not in kept:
         kept.append(worst)
-    found = {value: _slice(places[value], scores, resamples, seed) for value in kept}
     spread = None
     if len(rates) > 1:
         spread = {
@@ -102,20 +97,28 @@ def slices(values: Sequence[str], scores: dict[str, Score], resamples: int, seed
             "over": len(rates),
         }
         spread = {k: round(v, 3) for k, v in spread.items()}
-    return {"n": len(places), "slices": found, "worst": worst if spread else None, "spread": spread}
+    return {
+        "n": len(places),
+        "slices": {value: _slice(places[value], scores, boot) for value in kept},
+        "worst": worst if spread else None,
+        "spread": spread,
+    }
 
 
-def _slice(places: list[int], scores: dict[str, Score], resamples: int, seed: int) -> dict:
-    import numpy as np
+def _rates(places: dict[str, list[int]], score: Score) -> dict[str, float]:
+    """The error rate of each slice with enough utterances, in percent."""
+    rates = {}
+    for value, own in places.items():
+        if len(own) >= FEW and value != UNTAGGED:
+            errors = sum(score.utterances[k].errors for k in own)
+            rates[value] = 100 * errors / sum(score.utterances[k].n_ref for k in own)
+    return rates
 
-    found: dict = {"n": len(places), "few": len(places) < FEW}
+
+def _slice(places: list[int], scores: dict[str, Score], boot: Bootstrap) -> Slice:
+    found: dict[str, Detailed] = {}
     for key, score in scores.items():
-        of = of_counts(
-            score.name,
-            [score.utterances[k] for k in places],
-            score.options,
-            resamples,
-            np.random.default_rng(seed),
-        )
-        found[key] = of.as_dict() | {"mean": of.mean(resamples, np.random.default_rng(seed))}
-    return found
+        counts = [score.utterances[k] for k in places]
+        part = of_counts(score.name, counts, score.options, boot.resamples, boot.rng())
+        found[key] = {**part.as_dict(), "mean": part.mean(boot.resamples, boot.rng())}
+    return {"n": len(places), "few": len(places) < FEW, "scores": found}

@@ -1,0 +1,392 @@
+"""score.json and results/<tag>.json, which have one form, and results/examples/<tag>.json.
+
+Stage 8 writes :class:`Scores` into ``score.json``, stage 9 copies them to ``results/<tag>.json``: what tables
+are made of. What is only looked at, :class:`Details`, stands in a file of its own. Each key is one line.
+
+Keys of :class:`Scores` (all but the last six are ``{name of a set: …}``; ``docs/scores.md`` explains them):
+
+- ``sets``: ``{metric: {value, ci95: [low, high], n_ref, sub, del, ins}}`` for the metrics of
+  :data:`xlt.core.registry.METRICS`. Rates are over the sum of a set's reference tokens, as sclite's; sub, del
+  and ins are null where a metric has none.
+- ``signature``: ``{metric: line}``.
+- ``means``: ``{metric: {value, ci95}}``, the mean of the utterances' own scores, as in the ML-SUPERB
+  leaderboard.
+- ``counts``: ``{ids, metrics: {metric: {errors, n_ref}}}``: the errors and the reference tokens of each
+  utterance, in the order of ids, for paired tests. ``ids`` is the SHA-256 of the ids, a line each without the
+  last end of line, 20 hex digits: only counts of the same utterances can be paired.
+- ``languages``: ``{language: {metric: …}}`` of sets with several.
+- ``language_accuracy``: ``{value, ci95, n, predicted: {language: {predicted: utterances}}}`` of models that
+  predict the language (``tokens.language_tag``), in percent.
+- ``forgetting``: ``{before, after, difference, relative}`` of test sets of mixed recipes.
+- ``slices``: ``{tag: {n, slices: {value: {n, few, scores}}, worst, spread}}``: error rates by speaker,
+  duration, language, and the user's tags; ``few``: too few utterances to say much.
+- ``micro``: ``{classes: {class: …}, all, rest, absent: {class: why}}``: WER over the reference words of a
+  class, over those of any class (micro-WER) and over the others; ``n``: utterances with such words; null
+  without any. Not of phones.
+- ``script``: characters outside the language's script, ``{chars, outside, share}`` in percent a side; or
+  ``{absent: why}``. Not of phones.
+- ``data``: the size of the set. An utterance whose reference is empty after normalisation has no rate: it is
+  in no figure, and listed here.
+- ``experiment``, ``config``, ``versions``, ``environment``, ``command``, ``commit``, and, where we trained,
+  ``training``, ``features``, ``stages``: what the scores rest on.
+
+Version 1, without the key ``format``, had the sets beside these keys; it is upgraded on reading, and so are
+its older names.
+"""
+
+# no `from __future__ import annotations`: typing tells NotRequired only where annotations are no strings
+
+import json
+import types
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from xlt.core.errors import DataError
+from xlt.formats.versioned import Format
+
+
+class Interval(TypedDict):
+    value: float
+    ci95: list[float]
+
+
+Entry = TypedDict(
+    "Entry",
+    {
+        "value": float,
+        "ci95": list[float],
+        "n_ref": int,
+        "sub": int | None,
+        "del": int | None,
+        "ins": int | None,
+    },
+)
+
+
+class Detailed(Entry):
+    mean: Interval
+
+
+class Errors(TypedDict):
+    """Of each utterance."""
+
+    errors: list[int]
+    n_ref: list[int]
+
+
+class Counts(TypedDict):
+    ids: str
+    metrics: dict[str, Errors]
+
+
+class LanguageAccuracy(Interval):
+    n: int
+    predicted: dict[str, dict[str, int]]
+
+
+class Forgetting(TypedDict):
+    before: Interval
+    after: Interval
+    difference: Interval
+    relative: float | None
+
+
+class Slice(TypedDict):
+    n: int
+    few: bool
+    scores: dict[str, Detailed]
+
+
+class Spread(TypedDict):
+    low: float
+    mean: float
+    high: float
+    deviation: float
+    over: int
+
+
+class Slices(TypedDict):
+    n: int
+    slices: dict[str, Slice]
+    worst: str | None
+    spread: Spread | None
+
+
+class ClassErrors(Detailed):
+    n: int
+    correct: int
+    note: NotRequired[str]
+
+
+class Micro(TypedDict):
+    classes: dict[str, ClassErrors]
+    all: ClassErrors | None
+    rest: ClassErrors | None
+    absent: dict[str, str]
+
+
+class Outside(TypedDict):
+    chars: int
+    outside: int
+    share: float | None
+
+
+class Offender(TypedDict):
+    char: str
+    name: str
+    count: int
+
+
+class Script(TypedDict, total=False):
+    scripts: list[str]
+    references: Outside
+    hypotheses: Outside
+    utterances: int
+    offenders: list[Offender]
+    absent: str
+
+
+class SetFacts(TypedDict):
+    utterances: int
+    speech_min: float | None
+    empty_references: list[str]
+    empty_hypotheses: int
+
+
+class Experiment(TypedDict):
+    tag: str
+    name: str
+    lang: str
+    language: str
+    normaliser: str
+    peer: bool
+    describe: NotRequired[str]
+
+
+class Training(TypedDict):
+    set: str
+    speech_min: float | None
+    utterances: int | None
+    epochs: NotRequired[int]
+    parameters: NotRequired[int]
+
+
+class Machine(TypedDict):
+    processor: str
+    cores: int
+    memory_gib: int
+    system: str
+
+
+class Scored(TypedDict):
+    """What belongs to the sets."""
+
+    sets: dict[str, dict[str, Entry]]
+    signature: dict[str, dict[str, str]]
+    means: NotRequired[dict[str, dict[str, Interval]]]
+    counts: NotRequired[dict[str, Counts]]
+    languages: NotRequired[dict[str, dict[str, dict[str, Entry]]]]
+    language_accuracy: NotRequired[dict[str, LanguageAccuracy]]
+    forgetting: NotRequired[dict[str, Forgetting]]
+    slices: NotRequired[dict[str, dict[str, Slices]]]
+    micro: NotRequired[dict[str, Micro]]
+    script: NotRequired[dict[str, Script]]
+
+
+class Scores(Scored):
+    """The whole of score.json and of results/<tag>.json."""
+
+    format: int
+    data: dict[str, SetFacts]
+    experiment: Experiment
+    config: dict[str, Any]
+    versions: dict[str, str]
+    environment: Machine
+    command: str
+    commit: str
+    training: NotRequired[Training]
+    features: NotRequired[dict[str, Any]]
+    stages: NotRequired[dict[str, float]]
+
+
+class Example(TypedDict):
+    """``rate``: by what systems are compared by."""
+
+    id: str
+    rate: float
+    ref: str
+    hyp: str
+
+
+class Confusions(TypedDict):
+    unit: str
+    n: dict[str, int]
+    pairs: dict[str, dict[str, int]]
+    left_off: int
+
+
+class Details(TypedDict, total=False):
+    """The whole of results/examples/<tag>.json: ``{set: {worst, median}}``, ``{set: …}``, and the characters
+    of the training texts."""
+
+    format: int
+    examples: dict[str, dict[str, list[Example]]]
+    confusions: dict[str, Confusions]
+    alphabet: dict[str, int]
+
+
+_IN_DETAILS = ("examples", "confusions", "alphabet")
+
+
+def _from_1(old: dict[str, Any]) -> dict[str, Any]:
+    """The sets had no key of their own, counts were of the set's first metric, and names were others."""
+    names = list(old["signature"])
+    new: dict[str, Any] = {"sets": {name: old[name] for name in names}}
+    new |= {key: value for key, value in old.items() if key not in names}
+    if "language_told" in new:
+        told = new.pop("language_told")
+        new["language_accuracy"] = {name: _renamed(one, "told", "predicted") for name, one in told.items()}
+    if "counts" in new:
+        new["counts"] = {name: _counts(one, new["sets"][name]) for name, one in new["counts"].items()}
+    if "slices" in new:
+        new["slices"] = {
+            name: {tag: _slices(one) for tag, one in tags.items()} for name, tags in new["slices"].items()
+        }
+    if "examples" in new:
+        new["examples"] = {
+            name: {kind: [_example(row) for row in rows] for kind, rows in kinds.items()}
+            for name, kinds in new["examples"].items()
+        }
+    return new
+
+
+def _renamed(found: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {new if key == old else key: value for key, value in found.items()}
+
+
+def _counts(old: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+    first = "cer" if "cer" in scores else "per"
+    metrics = {first: {"errors": old["errors"], "n_ref": old["n_ref"]}}
+    if "wer" in old:
+        metrics["wer"] = old["wer"]
+    return {"ids": old["ids"], "metrics": metrics}
+
+
+def _slices(old: dict[str, Any]) -> dict[str, Any]:
+    parts = {}
+    for value, one in old["slices"].items():
+        scores = {key: score for key, score in one.items() if key not in ("n", "few")}
+        parts[value] = {"n": one["n"], "few": one["few"], "scores": scores}
+    return {**old, "slices": parts}
+
+
+def _example(old: dict[str, Any]) -> dict[str, Any]:
+    return _renamed(old, "cer" if "cer" in old else "per", "rate")
+
+
+SCORES = Format("score.json", 2, {1: _from_1})
+DETAILS = Format("results/examples/<tag>.json", 1)
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """The text of a file: a line for each key, in the order of the document."""
+    lines = [
+        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in document.items()
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def from_json(document: Any, where: str | Path) -> tuple[Scores, Details]:
+    """Scores in today's form, and the details that older files have among them.
+
+    Raises DataError for a newer version, ValueError, which says what is wrong, for anything else.
+    """
+    try:
+        found = SCORES.upgraded(document, where)
+    except (KeyError, TypeError, AttributeError) as err:
+        raise ValueError(f"{type(err).__name__} {err}") from None
+    details = {key: found.pop(key) for key in _IN_DETAILS if key in found}
+    check(found, Scores)
+    check_details(details)
+    return found, details  # type: ignore[return-value]
+
+
+def read(path: Path, complaint: str, remedy: str) -> Scores:
+    """The scores in a file; DataError, ``PATH: COMPLAINT (why); REMEDY``, where there are none."""
+    try:
+        return from_json(json.loads(path.read_text(encoding="utf-8")), path)[0]
+    except (OSError, ValueError) as err:
+        raise DataError(f"{path}: {complaint} ({err}); {remedy}") from None
+
+
+def read_details(path: Path) -> Details:
+    """Raises DataError for a newer version, ValueError as :func:`from_json`."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"found {type(found).__name__}, expected an object")
+    found = DETAILS.upgraded(found, path)
+    check_details(found)
+    return found  # type: ignore[return-value]
+
+
+def check_details(found: Any) -> None:
+    """ValueError unless these are Details whose confusions are of characters that were said."""
+    check(found, Details)
+    for name, one in found.get("confusions", {}).items():
+        unsaid = one["pairs"].keys() - {""} - one["n"].keys()
+        if unsaid:
+            raise ValueError(f"confusions.{name}: no count of {min(unsaid)!r}")
+
+
+_hints = cache(get_type_hints)
+_KINDS = {float: (int, float), int: (int,), str: (str,), bool: (bool,)}
+
+
+def check(value: Any, wanted: Any, place: str = "") -> None:
+    """Raise ValueError, naming the key, unless ``value``, read from JSON, has the type ``wanted``; keys that
+    a TypedDict does not have are let pass.
+
+    >>> check({"value": 1.5, "ci95": [1, "2"]}, Interval, "cer")
+    Traceback (most recent call last):
+    ValueError: cer.ci95[1]: found '2', expected float
+    """
+    origin, parts = get_origin(wanted), get_args(wanted)
+    if wanted is Any:
+        return
+    if is_typeddict(wanted):
+        _check_fields(_of_type(value, dict, place), wanted, place)
+    elif origin is dict:
+        for key, item in _of_type(value, dict, place).items():
+            check(item, parts[1], _at(place, key))
+    elif origin is list:
+        for number, item in enumerate(_of_type(value, list, place)):
+            check(item, parts[0], f"{place}[{number}]")
+    elif origin in (Union, types.UnionType):
+        if value is not None:
+            check(value, next(part for part in parts if part is not types.NoneType), place)
+    elif not isinstance(value, _KINDS[wanted]) or (isinstance(value, bool) and wanted is not bool):
+        raise _wrong(value, wanted, place)
+
+
+def _check_fields(value: dict[str, Any], wanted: Any, place: str) -> None:
+    for key in sorted(wanted.__required_keys__ - value.keys()):
+        raise ValueError(f"{place or 'the file'} lacks {key!r}")
+    for key, kind in _hints(wanted).items():
+        if key in value:
+            check(value[key], kind, _at(place, key))
+
+
+def _of_type(value: Any, wanted: type, place: str) -> Any:
+    if not isinstance(value, wanted):
+        raise _wrong(value, wanted, place)
+    return value
+
+
+def _wrong(value: Any, wanted: type, place: str) -> ValueError:
+    return ValueError(f"{place}: found {value!r:.60}, expected {wanted.__name__}")
+
+
+def _at(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
