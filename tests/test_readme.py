@@ -88,6 +88,9 @@ def lists(place, command):
 def dry_run(place, command):
     if command.startswith("egs/lug/"):
         place.luganda()
+    if "data.drop=" in command:
+        utts = (place.root / "egs/lug/data/train/text").read_text("utf-8").split("\n")
+        (place.root / "egs/lug/drop.txt").write_text(f"{utts[0].split()[0]} noise\n", encoding="utf-8")
     if "train.init=" in command:
         place.source(re.search(r"train\.init=(\S+)", command)[1])
     recipe = place.root / Path(command.split()[0]).parent

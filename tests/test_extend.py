@@ -1,0 +1,161 @@
+"""The examples of docs/extend.md: each is put where its first line says and is used through its registry."""
+
+import ast
+import importlib
+import re
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from tests.data.corpus import tone
+from xlt.core.config import ROOT, load
+from xlt.core.registry import Registry
+
+PAGE = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
+EXAMPLES = {
+    part.partition("\n")[0]: re.findall(r"^```python\n# (\S+?)(?:, in (\w+))?\n(.*?)^```", part, re.M | re.S)
+    for part in PAGE.split("\n## ")[1:]
+}
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Function: heading → the modules of its example, put in place, with their lines in the registries."""
+
+    def put(heading):
+        made = []
+        for path, table, text in EXAMPLES[heading]:
+            name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+            if table:
+                found = getattr(importlib.import_module(name), table)
+                entries = found.entries if isinstance(found, Registry) else found
+                for key, value in ast.literal_eval("{" + text + "}").items():
+                    monkeypatch.setitem(entries, key, value)
+                continue
+            module = types.ModuleType(name)
+            monkeypatch.setitem(sys.modules, name, module)
+            exec(compile(text, path, "exec"), module.__dict__)
+            made.append(module)
+        return made
+
+    return put
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\nfeatures: {upstream: fbank}\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_every_example_is_tried():
+    tried = {name for name in globals() if name.startswith("test_example_")}
+    assert {f"test_example_{heading.lower().replace(' ', '_')}" for heading in EXAMPLES} == tried
+    assert all(blocks for blocks in EXAMPLES.values())
+
+
+def test_example_corpus_reader(example, recipe):
+    from xlt.core.registry import READERS
+    from xlt.data.corpora.recognise import recognise
+
+    example("Corpus reader")
+    for name in ("a", "b"):
+        tone(recipe / "corpus" / f"{name}.wav")
+    (recipe / "corpus/a.txt").write_text("un urs\n")
+    assert recognise(recipe / "corpus") == "sidecar"
+    corpus = READERS.get("sidecar")(load(recipe, ["data.reader=sidecar", f"data.dir={recipe / 'corpus'}"]))
+    assert [(utt.id, utt.text) for utt in corpus.utterances] == [("anyone-a", "un urs")]
+    assert corpus.left_out == {"audio without text": ["b"]}
+
+
+def test_example_upstream(example, tmp_path):
+    from xlt.core.registry import UPSTREAMS
+
+    example("Upstream")
+    kind = UPSTREAMS.get("spectrum")
+    upstream = kind(kind.find("spectrum", None, tmp_path), "float32", "cpu")
+    waves = [np.sin(2 * np.pi * 1000 * np.arange(n) / 16000).astype(np.float32) for n in (1290, 1500)]
+    (layer,), lengths = upstream.encode(waves, [0])
+    assert layer.shape == (2, 3, upstream.dim) and lengths == [upstream.num_frames(len(w)) for w in waves]
+    assert layer[0, 0].argmax() == 40  # 1000 Hz in steps of 25 Hz
+
+
+def test_example_encoder(example):
+    import torch
+
+    from xlt.core.registry import ENCODERS
+
+    example("Encoder")
+    encoder = ENCODERS.get("gru")(input_size=5, hidden_size=7)
+    found, lengths, _ = encoder(torch.zeros(2, 4, 5), torch.tensor([4, 3]))
+    assert found.shape == (2, 4, encoder.output_size()) and lengths.tolist() == [4, 3]
+
+
+def test_example_adapter(example):
+    import torch
+
+    from xlt.core.registry import ADAPTERS
+
+    example("Adapter")
+    adapter = ADAPTERS.get("scale")(3, 1)
+    x = torch.arange(6.0).view(2, 3)
+    assert adapter.behind("attention", x).equal(x)  # changes nothing at first
+    adapter.factor.data += 1
+    assert adapter.behind("attention", x).equal(2 * x) and adapter.behind("feed_forward", x).equal(x)
+
+
+def test_example_check(example, recipe, capsys):
+    from tests.check.conftest import Recipe
+    from xlt.formats.tables import read_table, write_table
+
+    example("Check")
+    made = Recipe(recipe / "recipe")
+    text = made.dir / "data/train/text"
+    rows = read_table(text)
+    write_table(text, rows | {min(rows): "ab " * 101})
+    made()
+    out = capsys.readouterr().out
+    assert "data/train/text:1: 302 characters in one utterance; cut the recording into" in out
+
+
+def test_example_language_model(example, recipe):
+    import xlt.lm
+    from xlt.core.context import Context
+
+    example("Language model")
+    ctx = Context(recipe, load(recipe, ["lm.type=uniform"]))
+    ctx.tokens.mkdir(parents=True)
+    (ctx.tokens / "tokens.txt").write_text("<blank>\n<unk>\na\nb\n")
+    xlt.lm.run(ctx)
+    (model,) = xlt.lm.load(ctx, None)
+    logp, state = model.score(model.start(), 2)
+    assert logp == pytest.approx(np.log(0.25)) and model.end(state) == logp
+
+
+def test_example_decoder(example, recipe):
+    import torch
+
+    from xlt.core.registry import DECODERS
+
+    class Model:
+        """Utterance 0 says token 1 for sure, utterance 1 is a guess among 30 tokens."""
+
+        def log_probs(self, inputs):
+            sure = torch.full((20, 30), -20.0)
+            sure[:, 1] = 0.0
+            return torch.stack([sure, torch.full((20, 30), float(np.log(1 / 30)))]), torch.tensor([20, 20])
+
+    example("Decoder")
+    decoder = DECODERS.get("sure")(Model(), load(recipe, ["decode.method=sure"]).decode, [])
+    assert [found.ids for found in decoder([None, None])] == [[1], []]
+
+
+def test_example_metric(example):
+    from xlt.metrics.metric import TEXT, metrics
+
+    example("Metric")
+    metric = metrics(TEXT)["silent"]
+    pairs = [("a b", "a"), ("c", ""), ("d", "d"), ("e", "")]
+    score = metric.score(pairs, 100, np.random.default_rng(0))
+    assert score.value == 50.0 and score.n == 4 and metric.head() == "Silent %"
