@@ -122,11 +122,11 @@ def test_gc_keeps_what_an_interrupted_run_needs(recipe, other, monkeypatch, caps
 
     real, seen = Shard.run, []
 
-    def stops_at_the_second(self, message):
+    def stops_at_the_second(self, message, prepared):
         seen.append(message)
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return real(self, message)
+        return real(self, message, prepared)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Shard, "run", stops_at_the_second)
@@ -221,7 +221,7 @@ def test_verify_names_what_is_damaged_and_repair_mends_only_that(
     from xlt.features.extract import Shard
 
     encoded, real = [], Shard.run
-    monkeypatch.setattr(Shard, "run", lambda self, m: encoded.extend(m["utts"]) or real(self, m))
+    monkeypatch.setattr(Shard, "run", lambda self, m, *_: encoded.extend(m["utts"]) or real(self, m))
     monkeypatch.chdir(recipe.dir.parent)  # anywhere
     assert main(["cache", "verify", "--repair"]) == 0
     assert "mended" in capsys.readouterr().out

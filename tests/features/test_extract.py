@@ -11,6 +11,7 @@ import torch
 from xlt.core.config import load
 from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.core.settings import FeaturesConfig
+from xlt.core.worker import PrefetchingWorker
 from xlt.features import extract
 from xlt.upstreams.base import Source, Upstream, check_layers
 
@@ -189,17 +190,17 @@ def test_audio_is_read_while_another_batch_is_encoded(tmp_path):
     messages[1]["utts"][0][1] = str(tmp_path / "gone.wav")
 
     class Slow(extract.Shard):
-        def run(self, message, waves=None):
-            assert len(waves) == 1 and threading.current_thread() is threading.main_thread()
+        def run(self, message, prepared=None):
+            assert len(prepared) == 1 and threading.current_thread() is threading.main_thread()
             if message is messages[0]:
                 assert reading.wait(10)
             return {"done": message["utts"][0][0]}
 
-        def read(self, message):
+        def prepare(self, message):
             if message is messages[1]:
                 reading.set()
-            return super().read(message)
+            return super().prepare(message)
 
-    answers = list(extract.Ahead(Slow(None, 1)).run(iter(messages)))
+    answers = list(PrefetchingWorker(Slow(None, 1)).run(iter(messages)))
     assert [answers[0], answers[2]] == [{"done": "m0"}, {"done": "m2"}]
     assert isinstance(answers[1], DataError) and "utterance m1" in str(answers[1])

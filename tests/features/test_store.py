@@ -13,10 +13,10 @@ import pytest
 import soundfile
 
 from tests.features.conftest import Recipe
+from xlt.audio.files import read_wav
 from xlt.core.errors import ConfigError, DataError, StageError, UpstreamError
 from xlt.features import extract, run
 from xlt.features.store import Row, batches
-from xlt.formats import archives
 from xlt.formats.archives import FeatureReader
 from xlt.formats.matrix import round_trip
 from xlt.formats.tables import read_table, write_table
@@ -55,7 +55,7 @@ def test_a_set_holds_what_the_later_stages_read(recipe):
 def test_archives_read_with_kaldi_io_match_direct_encoding(recipe):
     run(recipe.context())
     upstream = extract.load(recipe.context().cfg.features, recipe.dir)
-    (expected,) = extract.encode_waves(upstream, [archives.read_wav("data/all/wav/s-c.wav")])
+    (expected,) = extract.encode_waves(upstream, [read_wav("data/all/wav/s-c.wav")])
     assert np.array_equal(FeatureReader(recipe.dump("train") / "feats.scp")["s-c"], expected)
 
 
@@ -96,11 +96,11 @@ def test_goes_on_by_batch(recipe, monkeypatch, capsys):
     utts = {key: utt for utt, key in keys.items()}
     real, seen = extract.Shard.run, []
 
-    def stops_at_the_fourth(self, message):
+    def stops_at_the_fourth(self, message, prepared):
         seen.append(utts.get(message["utts"][0][0]))
         if len(seen) == 4:
             raise KeyboardInterrupt
-        return real(self, message)
+        return real(self, message, prepared)
 
     monkeypatch.setattr(extract.Shard, "run", stops_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
@@ -121,11 +121,11 @@ def test_a_resumed_run_encodes_the_batches_of_the_first_plan(recipe, monkeypatch
     recipe.add("train", {f"s-{n:02}": 0.3 + n / 50 for n in range(20)})
     real, seen = extract.Shard.run, []
 
-    def stops_at_the_third(self, message):
+    def stops_at_the_third(self, message, prepared):
         seen.append([key for key, *_ in message["utts"]])
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return real(self, message)
+        return real(self, message, prepared)
 
     monkeypatch.setattr(extract.Shard, "run", stops_at_the_third)
     with pytest.raises(KeyboardInterrupt):
@@ -250,11 +250,11 @@ def test_force_encodes_anew_and_goes_on_when_interrupted(recipe, monkeypatch):
     before = read_table(recipe.dump("train") / "feats.scp")
     real, seen = extract.Shard.run, []
 
-    def stops_at_the_third(self, message):
+    def stops_at_the_third(self, message, prepared):
         seen.append(message)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return real(self, message)
+        return real(self, message, prepared)
 
     monkeypatch.setattr(extract.Shard, "run", stops_at_the_third)
     with pytest.raises(KeyboardInterrupt):
@@ -352,7 +352,7 @@ def test_error_in_a_worker_has_its_type(recipe):
 
 
 def test_dead_worker_is_one_clear_error(recipe, monkeypatch):
-    monkeypatch.setattr("xlt.features.pool.sys.executable", "/bin/false")
+    monkeypatch.setattr("xlt.core.executor.sys.executable", "/bin/false")
     with pytest.raises(StageError, match="features: worker 1 ended with status 1"):
         run(recipe.context("nj=2"))
 

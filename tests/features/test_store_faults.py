@@ -127,7 +127,7 @@ def test_the_second_says_for_whom_it_waits_and_finds_the_audio(recipe, tmp_path,
         other.add(name, {"s-a": 0.5})
     real, children = extract.Shard.run, []
 
-    def while_another_comes(self, message):
+    def while_another_comes(self, message, prepared):
         if not children:
             children.append(start(other))
             line = ""
@@ -135,7 +135,7 @@ def test_the_second_says_for_whom_it_waits_and_finds_the_audio(recipe, tmp_path,
                 line = children[0].stdout.readline()
                 assert line, children[0].communicate()
             assert f"are being made for {recipe.dump('train')}" in line
-        return real(self, message)
+        return real(self, message, prepared)
 
     monkeypatch.setattr(extract.Shard, "run", while_another_comes)
     run(recipe.context())

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.core import executor
 from xlt.core.log import Progress
-from xlt.core.parallel import spread
 from xlt.core.stage import atomic_text
 
 if TYPE_CHECKING:
@@ -202,15 +202,24 @@ def _measure_all(paths: Iterable[str], cache: Path, jobs: int) -> dict[str, Soun
         return found
     try:
         with Progress("listening", len(todo), "files") as bar:
-            for path, sound in zip(
-                todo, spread(measure, todo, jobs if len(todo) > 64 else 1, "listened to clips"), strict=True
-            ):
+            workers = executor.Workers(jobs if len(todo) > 64 else 1)
+            measured = executor.run("measure_sounds", None, todo, workers)
+            for path, sound in zip(todo, measured, strict=True):
                 found[path] = sound
                 bar.add()
     finally:  # what is known by now need not be measured again
         rows = {path: [stamps[path], list(dataclasses.astuple(sound))] for path, sound in found.items()}
         atomic_text(cache, json.dumps({"version": _VERSION, "files": rows}, ensure_ascii=False))
     return found
+
+
+class MeasureSounds(executor.Work):
+    """Messages: paths → :class:`Sound`."""
+
+    label = "check"
+
+    def run(self, message: str, prepared: None) -> Sound:
+        return measure(message)
 
 
 def _read(cache: Path) -> dict[str, list]:

@@ -99,6 +99,17 @@ METRICS = Registry(
     },
 )
 
+WORK = Registry(
+    "kind of work",
+    {  # see xlt.core.executor
+        "decode_clips": "xlt.data.build:DecodeClips",
+        "measure_sounds": "xlt.check.sound:MeasureSounds",
+        "encode": "xlt.features.extract:Shard",
+    },
+)
+
+EXECUTORS = Registry("executor", {"local": "xlt.core.executor:Local"})
+
 FRONTENDS = Registry(
     "frontend",
     {

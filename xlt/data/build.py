@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from xlt.audio.files import SAMPLE_RATE, audio_format, read_wav
+from xlt.core import executor
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.log import Progress, say
-from xlt.core.parallel import spread
 from xlt.core.registry import READERS
 from xlt.core.stage import write_json
 from xlt.data.corpora import Corpus, Utterance
@@ -135,8 +135,22 @@ def _refuse_beyond(utt: Utterance, dur_s: float) -> None:
             raise DataError(f"{utt.audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
 
 
+class DecodeClips(executor.Work):
+    """Messages ``(utterance, wav to write)`` → :class:`Clip`."""
+
+    label = "data"
+
+    def run(self, message: tuple[Utterance, Path], prepared: None) -> Clip:
+        return decode(message)
+
+    @staticmethod
+    def describe(message: tuple[Utterance, Path]) -> str:
+        return f"utterance {message[0].id} ({message[0].audio})"
+
+
 def _decode_all(utts: list[Utterance], folder: Path, jobs: int) -> Iterator[Clip]:
-    yield from spread(decode, [(utt, folder / f"{utt.id}.wav") for utt in utts], jobs, "decoded clips")
+    messages = [(utt, folder / f"{utt.id}.wav") for utt in utts]
+    yield from executor.run("decode_clips", None, messages, executor.Workers(jobs))
 
 
 def _filter_text(corpus: Corpus, normaliser: str, left_out: dict[str, list[str]]) -> dict[str, str]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.audio.files import SAMPLE_RATE
-from xlt.core.errors import ConfigError, DataError, UpstreamError, XltError
+from xlt.core.errors import ConfigError, DataError, UpstreamError
+from xlt.core.executor import Work, Workers
 from xlt.core.registry import UPSTREAMS
 from xlt.core.settings import FeaturesConfig
 from xlt.upstreams.base import Source, Upstream, choose_gpus, has_fast_bf16, has_gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     import numpy as np
 
@@ -32,13 +32,6 @@ class Setup:
     batch_s: float
     mix: str | None = None  # folder of the layer mix, with layers="mix"
     storage: str = "f32"
-
-    def to_json(self) -> dict:
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, value: dict) -> Setup:
-        return cls(**{**value, "source": Source(**value["source"])})
 
 
 def upstream_class(name: str) -> type[Upstream]:
@@ -195,16 +188,32 @@ def load_mix(setup: Setup) -> Mix | None:
     return Mix.load(Path(setup.mix), setup.source.identity) if setup.layers == "mix" else None
 
 
-class Shard:
+def workers(setup: Setup, jobs: int, ngpu: int | None = 0) -> Workers:
+    """Processes that encode: one a GPU (``ngpu`` as ``features.ngpu``), or ``jobs`` that see no GPU.
+
+    ConfigError if there are not so many GPUs.
+    """
+    gpus = choose_gpus(ngpu) if upstream_class(setup.source.upstream).uses_gpu else []
+    return Workers(jobs, gpus, in_process=not has_gpu())
+
+
+class Shard(Work):
     """The work of one process: batches of audio → matrices in an archive of the shared store."""
 
+    label, relief = "features", "--nj or features.batch_s"
+    setup: Setup
+
     def __init__(self, setup: Setup, number: int):
-        self.setup, self.number = setup, number
+        super().__init__(setup, number)
         self.upstream: Upstream | None = None
         self.mix: Mix | None = None
 
     @staticmethod
-    def read(message: dict) -> list[np.ndarray]:
+    def describe(message: dict) -> str:
+        first, *others = message["utts"]
+        return first[1] + (f" and {len(others)} more" if others else "")
+
+    def prepare(self, message: dict) -> list[np.ndarray]:
         """The waves (N,) of a message, each at its speed; DataError if one is not the audio that stage 1
         wrote.
         """
@@ -212,11 +221,11 @@ class Shard:
 
         return [perturb(read_audio(key, path, sha), speed) for key, path, sha, speed in message["utts"]]
 
-    def run(self, message: dict, waves: list[np.ndarray] | None = None) -> dict:
+    def run(self, message: dict, prepared: list[np.ndarray] | None = None) -> dict:
         """Encode one batch ``{"ark": archive to append to, "utts": [[content key, wav, audio hash or None,
         speed], …]}``.
 
-        ``waves``: what :meth:`read` gave for it, if that was done before. Returns ``{"entries": {content key:
+        ``prepared``: the waves, if they were read before. Returns ``{"entries": {content key:
         [offset, frames, crc32]}, "bad": {content key: what is wrong with its features}, "dim": D,
         "frame_rate": Hz, "audio_s": seconds of audio, "padded_s": the same with padding}``; what is bad is
         not stored.
@@ -226,8 +235,9 @@ class Shard:
         from xlt.formats.archives import ArkWriter
 
         if self.upstream is None:
+            one_thread()
             self.upstream, self.mix = load(self.setup), load_mix(self.setup)
-        waves = self.read(message) if waves is None else waves
+        waves = self.prepare(message) if prepared is None else prepared
         keys = [key for key, *_ in message["utts"]]
         feats, padded_s = encode_raw(self.upstream, waves, self.setup.layers, self.setup.batch_s, self.mix)
         bad = {
@@ -282,39 +292,3 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-class Ahead:
-    """Runs messages of a :class:`Shard` one after the other; the next one's audio is read while one is
-    encoded.
-    """
-
-    def __init__(self, shard: Shard):
-        self.shard = shard
-
-    def run(self, messages: Iterable[dict]) -> Iterator[dict | Exception]:
-        """An answer a message, in order; or the XltError or OSError that it met. ``messages`` is read in a
-        thread.
-        """
-        from queue import Queue
-        from threading import Thread
-
-        ready: Queue = Queue(maxsize=1)  # (message, waves or what went wrong), None at the end
-
-        def read() -> None:
-            try:
-                for message in messages:
-                    try:
-                        ready.put((message, self.shard.read(message)))
-                    except (XltError, OSError) as err:
-                        ready.put((message, err))
-            finally:
-                ready.put(None)
-
-        Thread(target=read, daemon=True).start()
-        while (item := ready.get()) is not None:
-            message, waves = item
-            try:
-                yield waves if isinstance(waves, Exception) else self.shard.run(message, waves)
-            except (XltError, OSError) as err:
-                yield err

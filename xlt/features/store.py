@@ -4,6 +4,7 @@ there.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
 from xlt.core.errors import DataError, UpstreamError
+from xlt.core.executor import Executor, Workers, open_executor
 from xlt.core.log import Progress, say
 from xlt.core.stage import Unit, read_stamp, run_unit, write_json
 from xlt.features.cache import Key
@@ -27,6 +29,7 @@ from xlt.features.extract import (
     resolve_layers,
     shape,
     upstream_class,
+    workers,
 )
 from xlt.formats.archives import Entry
 from xlt.formats.tables import read_table, write_table
@@ -77,11 +80,11 @@ class Store:
         self.ctx, self.mix, self.cache = ctx, mix, cache_root(ctx.cfg.data.cache)
         self._setup: Setup | None = None
         self._key: Key | None = None
-        self._pool = None
+        self._executor: Executor | None = None
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
+        if self._executor is not None:
+            self._executor.close()
 
     @property
     def setup(self) -> Setup:
@@ -95,13 +98,15 @@ class Store:
             self._key = Key.of(self.cache, self.setup)
         return self._key
 
-    @property
-    def pool(self):
-        if self._pool is None:
-            from xlt.features.pool import Pool
+    @functools.cached_property
+    def workers(self) -> Workers:
+        return workers(self.setup, self.ctx.cfg.jobs, self.ctx.cfg.features.ngpu)
 
-            self._pool = Pool(self.setup, self.ctx.cfg.jobs, self.ctx.cfg.features.ngpu)
-        return self._pool
+    @property
+    def executor(self) -> Executor:
+        if self._executor is None:
+            self._executor = open_executor("encode", self.setup, self.workers)
+        return self._executor
 
     def speeds(self, name: str) -> list[float]:
         """Speeds at which set ``name`` is encoded: several for the training set only."""
@@ -227,7 +232,7 @@ class Store:
     def _budget(self, rows: list[Row]) -> float:
         """Seconds of a batch, so that each process gets several."""
         total = sum(r.samples for r in rows) / SAMPLE_RATE
-        return min(self.setup.batch_s, max(5.0, total / (4 * self.pool.jobs)))
+        return min(self.setup.batch_s, max(5.0, total / (4 * self.workers.count)))
 
     def _meta(self, name: str) -> dict:
         """What ``feats.json`` says beside the shape; the same for the same settings, since training
@@ -255,26 +260,22 @@ class Store:
             }
             for batch in todo
         ]
-        start, done, encoded, bad, workers = (
-            time.monotonic(),
-            0.0,
-            0.0,
-            {},
-            min(self.pool.jobs, len(messages)),
-        )
-        with_ = f"with {workers} processes" if workers > 1 else "with one process"
+        start, done, encoded, bad = time.monotonic(), 0.0, 0.0, {}
+        count = min(self.workers.count, len(messages))
+        with_ = f"with {count} processes" if count > 1 else "with one process"
         with Progress(
             f"features of {name}", round(sum(samples.values()) / SAMPLE_RATE), "s of speech"
         ) as progress:
-            for answer in _by_name(self.pool.run(messages), todo):
+            for answer in _by_name(self.executor.run(messages, ordered=False), todo):
                 if not done:
                     plan.key.keep(answer["dim"], answer["frame_rate"])
                 bad |= answer["bad"]
                 before = done
                 done += sum(samples[k] for k in [*answer["entries"], *answer["bad"]]) / SAMPLE_RATE
                 encoded += answer["padded_s"]
-                rtf, padding = (time.monotonic() - start) / max(done, 1e-9), 1 - done / max(
-                    done, encoded, 1e-9
+                rtf, padding = (
+                    (time.monotonic() - start) / max(done, 1e-9),
+                    1 - done / max(done, encoded, 1e-9),
                 )
                 progress.add(
                     round(done) - round(before), f"real-time factor {rtf:.3f} {with_}, {padding:.0%} padding"

@@ -205,7 +205,7 @@ class _Encoder:
     """Encodes the audio of single matrices of a key, as stage 3 did."""
 
     def __init__(self, key: Key, cache: Path):
-        from xlt.features.extract import Setup, Shard, one_thread, upstream_class
+        from xlt.features.extract import Setup, Shard, upstream_class
 
         facts = key.facts
         name = facts["upstream"]["upstream"]
@@ -223,7 +223,6 @@ class _Encoder:
             os.fspath(key.folder) if facts["mix"] else None,
             facts["storage"],
         )
-        one_thread()
         self.key, self.shard = key, Shard(setup, 1)
 
     def put(self, damage: Damage) -> Entry:
