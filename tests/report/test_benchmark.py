@@ -1,5 +1,6 @@
 """egs/README.md, and that every committed page is what its result files say."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from tests.report.documents import document, phone_document
 from xlt.cli import main
 from xlt.core.config import ROOT
-from xlt.report.benchmark import files
+from xlt.formats.results import dump
+from xlt.report.benchmark import files, published
 from xlt.report.markdown import render
 from xlt.report.results import experiments, load
 
@@ -24,6 +26,14 @@ def stale(egs: Path) -> list[Path]:
 
 def test_committed_pages_are_what_the_results_say():
     assert stale(ROOT / "egs") == []
+
+
+def test_committed_results_have_a_line_a_key_and_their_recipes_are_published():
+    folders = sorted((ROOT / "egs").glob("*/results"))
+    assert published(ROOT / "egs") == [folder.parent.name for folder in folders]
+    for path in (path for folder in folders for path in folder.glob("**/*.json")):
+        document = json.loads(text := path.read_text(encoding="utf-8"))
+        assert "ranking" in document or text == dump(document), path
 
 
 @pytest.fixture
@@ -101,6 +111,34 @@ def test_the_projects_readme_holds_the_same_rows(egs):
     )
     assert cells(text, f"| [Romanian]({egs.name}/ron/RESULTS.md)")[0][5] == "7.7 [6.7, 8.7]"
     assert stale(egs) == []
+
+
+def test_recipes_that_are_not_published_stay_off_the_pages(egs, results, tmp_path, capsys):
+    results(document("own", cer=1.5, lang=("lug_Latn", "Luganda")), recipe="lug")
+    experiments_of = egs / "lug" / "experiments"
+    experiments_of.mkdir()
+    plan = "name: mine\ntitle: Mine\nruns: [{recipe: lug, tag: own, column: a}]\ntables: [{rows: [tag]}]\n"
+    (experiments_of / "mine.yaml").write_text(plan)
+    (egs / "published.txt").write_text("# the project's\ncat\nron\n")
+    before = {name: (egs / name).read_bytes() for name in ("README.md", "results.svg")}
+    capsys.readouterr()
+    assert main(["report", str(egs), "--out", str(tmp_path / "out")]) == 0
+    assert {name: (egs / name).read_bytes() for name in before} == before
+    assert f"report: lug: in {tmp_path / 'out'} only" in capsys.readouterr().out
+    page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "Luganda" in page and ">Mine</h2>" in page
+    assert "lug,lug_Latn,Luganda,own" in (tmp_path / "out/results.csv").read_text(encoding="utf-8")
+    (egs / "published.txt").write_text("cat\nlug\nron\n")
+    assert "Luganda" in files(egs)[egs / "README.md"] and "## Mine" in files(egs)[egs / "README.md"]
+
+
+def test_a_readme_of_the_users_is_left_alone(results, capsys):
+    root = results(document("base")).parent.parent
+    (root / "README.md").write_text("# My recipes\n", encoding="utf-8")
+    assert main(["report", str(root)]) == 0
+    assert (root / "README.md").read_text(encoding="utf-8") == "# My recipes\n"
+    assert f"report: left {root / 'README.md'} as it is" in capsys.readouterr().out
+    assert (root / "report/report.html").exists()
 
 
 def test_of_two_runs_with_one_seed_the_recipes_own_counts(results):

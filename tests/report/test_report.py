@@ -253,6 +253,25 @@ def test_scores_of_an_older_xlt_are_reported(recipe):
     assert json.loads((recipe / "results/main.json").read_text(encoding="utf-8"))["format"] == 2
 
 
+def test_a_recipe_of_the_users_leaves_the_projects_pages_alone(recipe, tmp_path, monkeypatch, capsys):
+    stage("score", recipe)
+    egs = tmp_path / "project" / "egs"
+    own = egs / "lug"
+    own.parent.mkdir(parents=True)
+    recipe_files = [path for path in recipe.iterdir() if path.name in ("recipe.yaml", "data", "exp")]
+    own.mkdir()
+    for path in recipe_files:
+        path.rename(own / path.name)
+    (egs / "published.txt").write_text("ron\n")
+    monkeypatch.setattr("xlt.core.config.ROOT", tmp_path / "project")
+    assert stage("report", own) == 0
+    assert (own / "RESULTS.md").exists() and not (egs / "README.md").exists()
+    assert "egs/published.txt does not list lug" in capsys.readouterr().out
+    (egs / "published.txt").write_text("ron\nlug\n")
+    assert stage("report", own) == 0
+    assert "Romanian" in (egs / "README.md").read_text(encoding="utf-8")
+
+
 def test_what_is_only_looked_at_may_be_missing_or_damaged(recipe, capsys):
     stage("score", recipe)
     stage("report", recipe)
