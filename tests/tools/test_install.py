@@ -259,7 +259,7 @@ def test_words_that_it_does_not_know(place):
     assert "--nosuch: no such option" in place.install("--nosuch").stderr
     done = place.install("nosuch")
     assert done.returncode == 2 and "no extra 'nosuch'" in done.stderr and "peer" in done.stderr
-    assert place.install("--help").stdout.startswith("Makes the Python environment")
+    assert place.install("--help").stdout.startswith("Installs xlt's Python environment")
 
 
 def test_every_requirement_is_pinned(root):
