@@ -159,3 +159,17 @@ def test_example_metric(example):
     pairs = [("a b", "a"), ("c", ""), ("d", "d"), ("e", "")]
     score = metric.score(pairs, 100, np.random.default_rng(0))
     assert score.value == 50.0 and score.n == 4 and metric.head() == "Silent %"
+
+
+def test_example_executor(example, monkeypatch):
+    from xlt.core.executor import Work, Workers, run
+    from xlt.core.registry import WORK
+
+    class Squares(Work):
+        def run(self, message, prepared):
+            return message**2
+
+    example("Executor")
+    monkeypatch.setitem(sys.modules, "squares", types.SimpleNamespace(Squares=Squares))
+    monkeypatch.setitem(WORK.entries, "squares", "squares:Squares")
+    assert list(run("squares", None, [1, 2, 3], Workers(jobs=2, executor="serial"))) == [1, 4, 9]
