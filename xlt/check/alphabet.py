@@ -24,9 +24,9 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
     name = normaliser_of(cfg)
     for data in sets.values():
         of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
-        known: dict[str, dict[str, bool]] = (
-            {}
-        )  # of each language: no rule looks beyond white space, so words are enough
+        known: dict[
+            str, dict[str, bool]
+        ] = {}  # of each language: no rule looks beyond white space, so words are enough
         odd = []
         for line in data.lines.get("text", ()):
             right = known.setdefault(data.table("utt2lang").get(line.key, ""), {})
@@ -90,7 +90,7 @@ def rare_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 def unknown_to_the_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Characters that the model of train.init has no row for."""
-    source = origin(cfg)
+    source = sets.once("source", lambda: origin(cfg))
     theirs = source.characters if source and cfg.tokens.type != "phone" else None
     if theirs is None or (cfg.train.init_tokens == "new" and not cfg.train.zero_shot):
         return
@@ -123,7 +123,7 @@ def _grouped(level: str, where, chars: dict[str, Seen], what: str, remedy: str) 
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:
     """The table of all characters; ``alphabet.json`` has it too, whole."""
-    source = origin(cfg)
+    source = sets.once("source", lambda: origin(cfg))
     model = source.characters if source else None
     return page(
         audit(sets, model), list(sets), model is not None, out / "alphabet.json"

@@ -46,7 +46,7 @@ def no_shared_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Of what the model that training starts from has heard, and those before it, and of what is mixed in,
     nothing in dev and test: no recording, no content that the corpus knows to be the same."""
-    source, heard = origin(cfg), []
+    source, heard = sets.once("source", lambda: origin(cfg)), []
     if source and source.heard is None:
         yield Fault(
             "warning",
@@ -81,7 +81,7 @@ def heard_speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Speakers of dev and test whose utterances the model of train.init has heard: its ids begin with their
     speakers'.
     """
-    source = origin(cfg)
+    source = sets.once("source", lambda: origin(cfg))
     if source is None or not source.heard:
         return
     heard = {utt[:place] for utt in source.heard for place, char in enumerate(utt) if char in "-_"}

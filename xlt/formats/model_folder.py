@@ -38,10 +38,20 @@ def write_info(folder: Path, info: Mapping[str, Any]) -> None:
     write_json(folder / INFO, FORMAT.stamped(info))
 
 
+def family_of(folder: Path, info: Mapping[str, Any]) -> Any:
+    """The :class:`~xlt.models.family.Family` of the model in ``folder``; DataError if it is unknown."""
+    try:
+        return FAMILIES.get(info["family"])
+    except ConfigError:
+        raise DataError(
+            f"{folder / INFO}: a model of the family {info['family']!r}, which is not installed; there are"
+            f" {', '.join(FAMILIES.names())}: update xlt, or install the package that it comes from"
+        ) from None
+
+
 def identity(folder: Path) -> list[Path]:
     """The files that change when the model in ``folder`` does: its parameters and ``xlt.json``."""
-    known = (folder / INFO).exists()
-    family = FAMILIES.get(read_info(folder)["family"] if known else "espnet")
+    family = family_of(folder, read_info(folder)) if (folder / INFO).exists() else FAMILIES.get("espnet")
     return [folder / family.weights[0], folder / INFO]
 
 
@@ -75,7 +85,7 @@ class Trained:
         if (folder / INFO).exists():
             try:
                 info = read_info(folder, damaged.removeprefix("damaged; "))
-                family = FAMILIES.get(info["family"])
+                family = family_of(folder, info)
             except XltError as err:
                 raise type(err)(f"{setting}: {err}") from None
         missing = [name for name in family.needed if not (folder / name).exists()]
@@ -97,7 +107,7 @@ class Trained:
     @property
     def family(self) -> Any:
         """The :class:`~xlt.models.family.Family` that can load it and train it further."""
-        return FAMILIES.get(self.info["family"])
+        return family_of(self.folder, self.info)
 
     @functools.cached_property
     def tokens(self) -> list[str]:

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from xlt.core.context import Context
-from xlt.core.registry import FAMILIES
 from xlt.features.speech import Speech
-from xlt.formats.model_folder import read_info
+from xlt.formats.model_folder import family_of, read_info
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -85,5 +84,5 @@ def open_model(folder: Path) -> Model:
     """The model in an experiment or a bundle, by the family that trained it, on a GPU if there is one."""
     import torch
 
-    family: Family = FAMILIES.get(read_info(folder)["family"])
+    family: Family = family_of(folder, read_info(folder))
     return family.load(folder, "cuda" if torch.cuda.is_available() else "cpu")

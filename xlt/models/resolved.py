@@ -14,7 +14,8 @@ from xlt.core.registry import FAMILIES
 from xlt.core.stage import read_json
 from xlt.data import normaliser_of
 from xlt.features.speech import Speech
-from xlt.formats.model_folder import Trained, origin, write_info
+from xlt.formats.model_folder import HEARD, Trained, origin, what_is_heard, write_info
+from xlt.formats.tables import write_table
 from xlt.models.family import Family
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.upstreams.freeze import Freezing, decide
@@ -86,6 +87,21 @@ class Resolved:
                 **more,
             },
         )
+
+    def write_heard(self, out: Path) -> None:
+        """Write ``out/heard``: utterance → audio hash and content, of all that this model and those before it
+        were trained on.
+
+        An id that stands for two utterances, of two corpora, gets the second one's audio hash behind it.
+        """
+        source = self.source
+        if source and source.heard is None:
+            return  # a list that is not whole would pass for one
+        rows = {utt: " ".join(values) for utt, values in source.heard.items()} if source else {}
+        for name in self.cfg.learned_sets:
+            for utt, values in what_is_heard(self.ctx.data / name).items():
+                rows[utt if rows.get(utt, values) == values else f"{utt}-{values[:8]}"] = values
+        write_table(out / HEARD, rows)
 
 
 def resolve(ctx: Context) -> Resolved:

@@ -357,7 +357,7 @@ def _logging(path: Path, kind: str) -> Iterator[None]:
 def _keep(run: Resolved, job: Job, out: Path) -> None:
     """Write the averaged model, the history and, last, ``xlt.json``."""
     ctx, cfg = run.ctx, run.cfg
-    transfer.write_heard(ctx, run.source, out)
+    run.write_heard(out)
     averaged = sorted(out.glob("valid.*.ave.pth"))
     if not averaged:
         raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")

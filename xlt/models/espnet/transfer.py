@@ -17,13 +17,11 @@ import torch
 import yaml
 
 from xlt.core.config import Config
-from xlt.core.context import Context
 from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.core.log import say
 from xlt.core.stage import write_json
 from xlt.features.mix import Mix
-from xlt.formats.model_folder import HEARD, Trained, what_is_heard, write_info
-from xlt.formats.tables import write_table
+from xlt.formats.model_folder import Trained, write_info
 from xlt.models.espnet import tuning
 from xlt.models.resolved import Resolved
 from xlt.tokens import report_unseen
@@ -320,18 +318,3 @@ def take_statistics(source: Trained | None, info: dict, out: Path) -> bool:
         return False
     shutil.copyfile(source.folder / "feats_stats.npz", out / "feats_stats.npz")
     return True
-
-
-def write_heard(ctx: Context, source: Trained | None, out: Path) -> None:
-    """``out/heard``: utterance → audio hash and content, of all that this model and those before it were
-    trained on.
-
-    An id that stands for two utterances, of two corpora, gets the second one's audio hash behind it.
-    """
-    if source and source.heard is None:
-        return  # a list that is not whole would pass for one
-    rows = {utt: " ".join(values) for utt, values in source.heard.items()} if source else {}
-    for name in ctx.cfg.learned_sets:
-        for utt, values in what_is_heard(ctx.data / name).items():
-            rows[utt if rows.get(utt, values) == values else f"{utt}-{values[:8]}"] = values
-    write_table(out / HEARD, rows)

@@ -1,0 +1,58 @@
+"""What a training must know is found out once: how often files of the source model and recipe.yaml are
+opened.
+"""
+
+import pytest
+
+from tests.bench.opens import make_recipes, train_stage
+from xlt.core.config import load
+from xlt.core.context import Context
+from xlt.core.errors import ConfigError, MissingInput
+from xlt.models.resolved import resolve
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    return make_recipes(tmp_path_factory.mktemp("opens") / "egs")
+
+
+def test_a_training_opens_each_recipe_once_and_the_source_for_its_stamp_and_its_content(recipe, monkeypatch):
+    monkeypatch.setenv("XLT_CWD", str(recipe))
+    counts = train_stage(recipe)
+    stamp = {"model.pth", "tokens.txt", "xlt.json", "feats_stats.npz"}
+    # model.pth for the beginning and again, hours later, for train.average_source
+    most = {"model.pth": 2, "tokens.txt": 1, "xlt.json": 1, "feats_stats.npz": 1, "heard": 1}
+    model = {name: count for name, count in counts.items() if "exp/main" in name}
+    assert model == {f"spa/exp/main/{name}": count + (name in stamp) for name, count in most.items()}
+    assert {name: count for name, count in counts.items() if name not in model} == {
+        "fra/recipe.yaml": 1,
+        "new/recipe.yaml": 1,
+        "ron/recipe.yaml": 1,
+    }
+
+
+def test_what_is_resolved_is_what_training_reads(recipe, monkeypatch):
+    monkeypatch.chdir(recipe)
+    words = ["train.init=../spa/exp/main", "train.init_tokens=match", "train.mix={spa: 0.25}"]
+    found = resolve(Context(recipe, load(recipe, words)))
+    assert list(found.sets) == ["train", "train_spa", "dev"] and found.cfg.train.freeze == "upstream"
+    assert (found.normaliser, found.info["dim"], found.source.folder.name) == (
+        "generic-v1+ron-v1",
+        64,
+        "main",
+    )
+    assert found.origin_facts == {"lang": "spa_Latn", "tag": "main", "recipe": "spa"}
+    names = [path.name for path in found.inputs]
+    assert names.count("utt2audio") >= 3 and {"model.pth", "xlt.json", "feats_stats.npz"} <= set(names)
+
+
+def test_a_limit_to_forgetting_needs_something_to_forget(recipe, monkeypatch):
+    monkeypatch.chdir(recipe)
+    with pytest.raises(ConfigError, match="train.forget_limit=5%: needs a model that could forget"):
+        resolve(Context(recipe, load(recipe, ["train.forget_limit=5%"])))
+
+
+def test_missing_features_name_the_stage(recipe, monkeypatch):
+    monkeypatch.chdir(recipe)
+    with pytest.raises(MissingInput, match=r"stage 3 \(features\) makes it"):
+        resolve(Context(recipe, load(recipe, ["features.upstream=fbank"])))
