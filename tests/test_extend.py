@@ -173,3 +173,12 @@ def test_example_executor(example, monkeypatch):
     monkeypatch.setitem(sys.modules, "squares", types.SimpleNamespace(Squares=Squares))
     monkeypatch.setitem(WORK.entries, "squares", "squares:Squares")
     assert list(run("squares", None, [1, 2, 3], Workers(jobs=2, executor="serial"))) == [1, 4, 9]
+
+
+def test_example_transcript_format(example):
+    from xlt.core.registry import FORMATS
+    from xlt.formats.transcripts import Transcript
+
+    example("Transcript format")
+    pieces = [{"start_s": s, "end_s": s + 1, "text": t, "score": 0.0} for s, t in ((0.0, "a"), (75.0, "b"))]
+    assert FORMATS.get("minutes").render(Transcript("x.wav", "a b", pieces)) == "[0 min] a\n[1 min] b\n"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from xlt.core.errors import DataError
+from xlt.core.errors import ConfigError, DataError
+from xlt.core.registry import FORMATS
+
+DEFAULT = "tsv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,20 +23,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sound files: wav, flac, ogg, mp3; any sampling rate and length",
     )
     parser.add_argument(
-        "--segments",
-        action="store_true",
-        help="print each piece of a long file with its start and end, in seconds",
+        "--format",
+        default=DEFAULT,
+        metavar="NAME",
+        help=(
+            f"what to print, one of {', '.join(FORMATS.entries)} (default: {DEFAULT}, FILE and text;"
+            " segments and json have the times of the pieces of a long file, srt and vtt are subtitles)"
+        ),
     )
     parser.add_argument(
-        "--json", action="store_true", help="print a JSON object for each file, with pieces, times and scores"
+        "--segments",
+        action="store_const",
+        dest="format",
+        const="segments",
+        default=argparse.SUPPRESS,
+        help="short for --format segments: each piece of a long file with its start and end, in seconds",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_const",
+        dest="format",
+        const="json",
+        default=argparse.SUPPRESS,
+        help="short for --format json: an object for each file, with pieces, times and scores",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write a file for each sound file into DIR, print nothing"
     )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print ``FILE<tab>TEXT`` for each file. Files that cannot be read are named at the end, with
-    DataError.
+    """Print the transcript of each file, or write it into ``--out``. Files that cannot be read are named at
+    the end, with DataError.
     """
+    form = FORMATS.get(args.format)
+    places = _places(args.files, args.out, form.suffix) if args.out else {}
+    if not form.several and not places and len(args.files) > 1:
+        raise ConfigError(
+            f"--format {args.format}: found {len(args.files)} files, expected one, as each makes a file"
+            " of its own; add --out DIR"
+        )
     from xlt.bundle.transcribe import Transcriber
+    from xlt.formats.transcripts import Transcript
     from xlt.text.normalise import put_together
 
     transcriber = Transcriber(args.bundle)
@@ -46,15 +76,33 @@ def main(args: argparse.Namespace) -> None:
             failed += 1
             print(f"xlt transcribe: {err}", file=sys.stderr)
             continue
-        text = put_together([p["text"] for p in pieces])
-        if args.json:
-            print(
-                json.dumps({"file": name, "text": text, "segments": pieces}, ensure_ascii=False), flush=True
-            )
-        elif args.segments:
-            for p in pieces:
-                print(f"{name}\t{p['start_s']:.2f}\t{p['end_s']:.2f}\t{p['text']}", flush=True)
+        text = form.render(Transcript(name, put_together([p["text"] for p in pieces]), pieces))
+        if places:
+            _write(places[name], text)
         else:
-            print(f"{name}\t{text}", flush=True)
+            print(text, end="", flush=True)
     if failed:
         raise DataError(f"{failed} of {len(args.files)} files could not be transcribed; they are named above")
+
+
+def _places(files: list[str], out: Path, suffix: str) -> dict[str, Path]:
+    """``{sound file: file of its transcript}``; ConfigError where two would be one."""
+    taken: dict[Path, str] = {}
+    for name in dict.fromkeys(files):
+        place = out / f"{Path(name).stem}{suffix}"
+        if place in taken:
+            raise ConfigError(
+                f"--out {out}: {taken[place]} and {name} would both become {place.name}; rename one, or"
+                " transcribe them into different folders"
+            )
+        taken[place] = name
+    return {name: place for place, name in taken.items()}
+
+
+def _write(place: Path, text: str) -> None:
+    from xlt.core.log import say
+    from xlt.core.stage import atomic_text
+
+    place.parent.mkdir(parents=True, exist_ok=True)
+    atomic_text(place, text)
+    say(f"wrote {place}")

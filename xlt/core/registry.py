@@ -110,6 +110,18 @@ WORK = Registry(
 
 EXECUTORS = Registry("executor", {"local": "xlt.core.executor:Local"})
 
+FORMATS = Registry(
+    "--format",
+    {
+        "tsv": "xlt.formats.transcripts.tsv:TSV",
+        "text": "xlt.formats.transcripts.text:TEXT",
+        "segments": "xlt.formats.transcripts.segments:SEGMENTS",
+        "json": "xlt.formats.transcripts.json_lines:JSON",
+        "srt": "xlt.formats.transcripts.srt:SRT",
+        "vtt": "xlt.formats.transcripts.vtt:VTT",
+    },
+)
+
 FRONTENDS = Registry(
     "frontend",
     {
