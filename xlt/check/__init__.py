@@ -18,6 +18,7 @@ from xlt.core.context import Context, need
 from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.core.stage import Unit, atomic_text, read_stamp, run_unit, write_json
+from xlt.data.sets import require, why_reserved
 from xlt.formats.model_folder import HEARD, identity, origin
 from xlt.formats.tables import write_table
 
@@ -71,16 +72,19 @@ def _audio_state(folders: list[Path]) -> str:
 
 
 def run(ctx: Context) -> None:
-    """Check the training set, dev and test; DataError if there are errors."""
+    """Check the training set, dev, test and the further sets of ``decode.sets``; DataError if there are
+    errors, ConfigError if stage 1 has not made a set that is asked for.
+    """
     if ctx.fix:
         _fix(ctx, ctx.fix)
         return
-    names = list(dict.fromkeys((ctx.cfg.train_set, "dev", "test")))
+    names = ctx.cfg.checked_sets
     folders = [ctx.data / name for name in names]
     if ctx.dry_run and not all(folder.exists() for folder in folders):
         say(f"check: would check {', '.join(map(ctx.shown, folders))}")
         return
-    need(ctx, *folders, stage="data")
+    need(ctx, *folders[:3], stage="data")
+    _need_sets(ctx)
     phones = {}
     if (
         ctx.cfg.tokens.type == "phone"
@@ -114,14 +118,21 @@ def run(ctx: Context) -> None:
         )
 
 
+def _need_sets(ctx: Context) -> None:
+    """ConfigError if ``decode.sets`` names a set that is not there, with those that are."""
+    there = [path.name for path in ctx.data.glob("*") if (path / "text").exists()]
+    require(ctx.cfg, (name for name in there if not why_reserved(name, ctx.cfg)), ctx.shown(ctx.data))
+
+
 def _fix(ctx: Context, out: Path) -> None:
-    """Write a repaired copy of the whole train, of dev and of test."""
+    """Write a repaired copy of the whole train, of dev, test and the further sets of ``decode.sets``."""
     from xlt.check.datadir import Sets
     from xlt.check.fix import fix
 
     cfg = dataclasses.replace(ctx.cfg, data=dataclasses.replace(ctx.cfg.data, train_minutes=None))
-    folders = {name: ctx.data / name for name in ("train", "dev", "test")}
-    need(ctx, *folders.values(), stage="data")
+    folders = {name: ctx.data / name for name in cfg.checked_sets}
+    need(ctx, *list(folders.values())[:3], stage="data")
+    _need_sets(ctx)
     if ctx.dry_run:
         say(f"check: would write a repaired copy of {', '.join(map(ctx.shown, folders.values()))} to {out}")
         return

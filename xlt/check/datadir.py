@@ -134,8 +134,8 @@ class DataDir:
 
 
 class Sets(dict[str, DataDir]):
-    """``{name: directory}`` of the training set, dev and test, in this order; ``data`` is the folder that
-    they lie in.
+    """``{name: directory}`` of the training set, dev, test and further sets, in this order; ``data`` is the
+    folder that they are in.
     """
 
     def __init__(self, data: Path, folders: dict[str, Path]):

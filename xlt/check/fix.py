@@ -57,7 +57,7 @@ class Changes:
 
 
 def fix(sets: Sets, cfg: Config, out: Path) -> int:
-    """Write ``out/train``, ``out/dev``, ``out/test`` and ``out/fix.md``; returns how many errors and warnings
+    """Write a folder for each set below ``out``, and ``out/fix.md``; returns how many errors and warnings
     the copy has.
 
     DataError if something stands at ``out``, or if a set has nothing left.
@@ -252,10 +252,10 @@ def _named_by_speaker(
 
 
 def _part(tables: dict[str, dict[str, dict[str, str]]], changes: dict[str, Changes], train: str) -> None:
-    """Take out of the training set what dev or test have, and out of dev what test has: by id and by
-    recording.
+    """Take out of the training set what any other has, out of dev what test has, and out of further sets what
+    dev and test have: by id and by recording.
     """
-    order = ["test", "dev", train]
+    order = ["test", "dev", *(name for name in tables if name not in ("test", "dev", train)), train]
     seen: dict[tuple[str, str], str] = {}
     for name in (name for name in order if name in tables):
         found = tables[name]

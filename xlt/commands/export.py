@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
         say(f"export: {export_table(args.recipe, args.out)} utterances → {args.out}")
         return
     budget = [cfg.train_set] if (args.recipe / "data" / cfg.train_set).is_dir() else []
-    for name in dict.fromkeys(("train", "dev", "test", *budget)):
+    for name in dict.fromkeys((*_names(args.recipe), *budget)):
         count, seconds = export_set(args.recipe, name, args.out, cfg.lang)
         say(f"export: {name}: {count} utterances, {seconds / 60:.2f} minutes → {args.out}")
 
@@ -56,7 +56,7 @@ def export_table(recipe: Path, out: Path) -> int:
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: exists and is not empty; name a new folder")
-    folders = {name: _set(recipe, name) for name in ("train", "dev", "test")}
+    folders = {name: _set(recipe, name) for name in _names(recipe)}
     tags = sorted({table for folder in folders.values() for table in tag_tables(folder)})
     (out / "audio").mkdir(parents=True, exist_ok=True)
     count = 0
@@ -85,6 +85,14 @@ def export_table(recipe: Path, out: Path) -> int:
                 )
                 count += 1
     return count
+
+
+def _names(recipe: Path) -> list[str]:
+    """The sets of the corpus: train, dev, test and the others that stage 1 has made."""
+    from xlt.data import sets
+
+    everything = recipe / "data" / "all"
+    return sets.made(everything) if (everything / "utt2split").exists() else list(sets.SPLITS)
 
 
 def _set(recipe: Path, name: str) -> Path:

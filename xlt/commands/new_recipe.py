@@ -155,7 +155,7 @@ def summary(recipe: Path, name: str) -> str:
     from xlt.formats.tables import read_table
 
     cfg = load(recipe)
-    sets = dict.fromkeys((cfg.train_set, "dev", "test"))
+    sets = cfg.checked_sets
     lines, characters = [f"{name} has:"], Counter()
     for part in sets:
         folder = recipe / "data" / part

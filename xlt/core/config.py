@@ -84,18 +84,31 @@ class Config:
         ]
 
     @property
-    def sets(self) -> list[str]:
-        """All sets that have features: training, dev, test, and those of mixed recipes."""
-        return list(
-            dict.fromkeys(
-                [self.train_set, "dev", "test", *(name for pair in self.mixed.values() for name in pair)]
-            )
-        )
+    def further_sets(self) -> list[str]:
+        """The sets of the corpus beyond train, dev and test that ``decode.sets`` asks for."""
+        mixed = {name for pair in self.mixed.values() for name in pair}
+        others = {"train", self.train_set, "dev", "test"} | mixed
+        return [name for name in self.decode.sets if name not in others]
 
     @property
-    def scored_sets(self) -> list:
+    def checked_sets(self) -> list[str]:
+        """The sets of this recipe's own corpus that stage 2 checks: the training set first, then all that are
+        held out of training.
+        """
+        return [self.train_set, "dev", "test", *self.further_sets]
+
+    @property
+    def sets(self) -> list[str]:
+        """All sets that have features: training, dev, test, those of mixed recipes, and what ``decode.sets``
+        asks for.
+        """
+        mixed = (name for pair in self.mixed.values() for name in pair)
+        return list(dict.fromkeys([self.train_set, "dev", "test", *mixed, *self.decode.sets]))
+
+    @property
+    def scored_sets(self) -> list[str]:
         """The sets that are decoded and scored: ``decode.sets``, and the test sets of mixed recipes."""
-        return [*self.decode.sets, *(test for _, test in self.mixed.values())]
+        return list(dict.fromkeys([*self.decode.sets, *(test for _, test in self.mixed.values())]))
 
     @property
     def written_too(self) -> list[str]:
@@ -398,6 +411,7 @@ def load(recipe: Path, overrides: list[str] = ()) -> Config:
     if missing:
         raise ConfigError(f"{CONF_DIR / 'base.yaml'}: no default for {', '.join(missing)}")
     _check_mix(values["train.mix"], values["train.forget_limit"])
+    _check_sets(values["decode.sets"])
     tag = values["tag"]
     if not tag or tag.startswith(".") or "/" in tag:
         raise ConfigError(f"tag: {tag!r} cannot name a directory; use letters, digits, '_', '-' and '.'")
@@ -419,6 +433,12 @@ def _check_mix(mix: dict, limit: str | float | None) -> None:
         )
     if limit is not None:
         share_of(limit)
+
+
+def _check_sets(names: list) -> None:
+    """ConfigError unless they can be different sets."""
+    if not names or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise ConfigError(f"decode.sets: found {names!r}, expected different names of sets, e.g. [dev, test]")
 
 
 def share_of(limit: str | float) -> float:

@@ -1,5 +1,5 @@
-"""Stage 1: a corpus becomes Kaldi directories. ``data/all`` has everything that was kept; the sets are parts
-of it.
+"""Stage 1: a corpus becomes Kaldi directories. ``data/all`` has everything that was kept; the sets (train,
+dev, test and what else the corpus has) are parts of it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from xlt.core.config import defaults
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.registry import READERS
-from xlt.core.stage import Unit, run_unit
+from xlt.core.stage import Unit, read_stamp, run_unit
+from xlt.data import sets
 from xlt.data.drop import drop_file
-from xlt.data.groups import SALT
+from xlt.data.groups import SALT, SPLITS
 from xlt.text import languages
 from xlt.text.normalise import check_name, normalise
 
@@ -44,6 +45,7 @@ _OF_ONE = {
     "train_from": "commonvoice",
     "splits": "lhotse",
 }  # settings that one reader has
+_FURTHER = "further sets"  # the key in the stamp of data/all
 _TABLES = 2  # what data/all has; a new number makes it again
 
 
@@ -121,6 +123,18 @@ def fingerprint(place: Path) -> str:
     return sha.hexdigest()[:20]
 
 
+def _further_sets(cfg: Config, everything: Path) -> list[str]:
+    """The further sets that data/all is, or was, asked for: a set that ``decode.sets`` no longer names stays,
+    and one that is there anyway changes nothing.
+    """
+    stamp = read_stamp(everything)
+    if stamp is None:
+        return sorted(sets.further(cfg))
+    before = stamp.get("config", {}).get(_FURTHER, [])
+    there = sets.made(everything) if sets.further(cfg) else []
+    return sorted({*before, *(name for name in sets.further(cfg) if name not in there)})
+
+
 def _built(ctx: Context, everything: Path) -> Unit:
     """data/all of a corpus."""
     cfg = ctx.cfg
@@ -134,6 +148,8 @@ def _built(ctx: Context, everything: Path) -> Unit:
     places = [part.get("dir") for part in cfg.data.parts or [] if isinstance(part, dict)] or [cfg.data.dir]
     if any(places):
         config["corpus"] = " ".join(fingerprint(Path(place)) for place in places if place)
+    if further := _further_sets(cfg, everything):
+        config[_FURTHER] = further
     inputs = [Path(cfg.data.archive)] if cfg.data.archive else []
 
     def make_all(out: Path) -> dict:
@@ -145,9 +161,29 @@ def _built(ctx: Context, everything: Path) -> Unit:
 
 
 def run(ctx: Context) -> None:
-    """Make data/all, then data/train, dev and test, and the training budget if one is set."""
+    """Make data/all, then its sets: train, dev, test, the training budget if there is one, and the others."""
     cfg = ctx.cfg
+    _check_settings(cfg)
+    drop, everything = drop_file(ctx), ctx.data / "all"
+    run_unit(ctx, READERS.get("recipes")(ctx) if cfg.data.reader == "recipes" else _built(ctx, everything))
+    if ctx.dry_run and not everything.exists():
+        return
+    names = sets.made(everything)
+    sets.refuse_reserved(names, cfg, ctx.shown(everything))
+    sets.require(cfg, names, ctx.shown(everything))
+    for name in dict.fromkeys((*SPLITS, cfg.train_set, *names)):
+        run_unit(ctx, _set(ctx, everything, name, drop))
+    if cfg.mixed:
+        from xlt.data.mixed import units
+
+        for unit in units(ctx):
+            run_unit(ctx, unit)
+
+
+def _check_settings(cfg: Config) -> None:
+    """ConfigError for settings that do not go together, and for sets that cannot be."""
     languages.get(cfg.lang)
+    sets.further(cfg)
     if cfg.data.reader is None:
         raise ConfigError(
             "data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
@@ -162,28 +198,17 @@ def run(ctx: Context) -> None:
         raise ConfigError(
             f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}"
         )
-    drop, everything = drop_file(ctx), ctx.data / "all"
-    run_unit(ctx, READERS.get("recipes")(ctx) if cfg.data.reader == "recipes" else _built(ctx, everything))
-    if ctx.dry_run and not everything.exists():
-        return
-    for name in dict.fromkeys(("train", "dev", "test", cfg.train_set)):
-        minutes = cfg.data.train_minutes if name == cfg.train_set else None
 
-        own_drop = drop if name not in ("dev", "test") else None
 
-        def make_set(
-            out: Path, name: str = name, minutes: float | None = minutes, own_drop: Path | None = own_drop
-        ) -> dict:
-            from xlt.data.subsets import subset
+def _set(ctx: Context, everything: Path, name: str, drop: Path | None) -> Unit:
+    """One set of data/all; ``drop``: the table of data.drop, which is about training sets alone."""
+    budget = ctx.cfg.data.train_minutes if name == ctx.cfg.train_set else None
+    own_drop = drop if name in ("train", ctx.cfg.train_set) else None
 
-            return subset(everything, out, name, minutes, own_drop)
+    def make(out: Path) -> dict:
+        from xlt.data.subsets import subset
 
-        settings = {} if minutes is None else {"data.train_minutes": minutes}
-        run_unit(
-            ctx, Unit("data", ctx.data / name, settings, [everything, *filter(None, [own_drop])], make_set)
-        )
-    if cfg.mixed:
-        from xlt.data.mixed import units
+        return subset(everything, out, name, budget, own_drop)
 
-        for unit in units(ctx):
-            run_unit(ctx, unit)
+    settings = {} if budget is None else {"data.train_minutes": budget}
+    return Unit("data", ctx.data / name, settings, [everything, *filter(None, [own_drop])], make)

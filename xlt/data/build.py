@@ -10,8 +10,7 @@ import tempfile
 import unicodedata
 import wave
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,8 +23,9 @@ from xlt.core.errors import DataError
 from xlt.core.log import Progress, say
 from xlt.core.registry import READERS
 from xlt.core.stage import write_json
+from xlt.data import sets
 from xlt.data.corpora import Corpus, Utterance
-from xlt.data.groups import connect
+from xlt.data.groups import SPLITS, connect
 from xlt.data.splits import assign
 from xlt.data.subsets import KNOWN
 from xlt.formats.tables import spk2utt, write_table
@@ -47,8 +47,9 @@ REASONS = {
     "too long": "longer than data.max_dur_s",
     "too fast": "more text than can be said: over data.max_chars_per_s",
     "too slow": "too little text for the clip: under data.min_chars_per_s",
-    "one clip, several texts": "the same audio stands with different texts; at least one is wrong",
+    "one clip, several texts": "the same audio has different texts; at least one is wrong",
     "duplicate": "audio and text are the same as in a clip that was kept",
+    "in train": "of a further set, but its voice or its sentence is in the train that was chosen here",
 }
 
 
@@ -128,13 +129,6 @@ def decode(job: tuple[Utterance, Path]) -> Clip:
     )
 
 
-def _refuse_beyond(utt: Utterance, dur_s: float) -> None:
-    """DataError if the segment is not in its recording of ``dur_s`` seconds."""
-    for what, time_s, limit_s in (("starts", utt.start_s, dur_s), ("ends", utt.end_s, dur_s + OVERSHOOT_S)):
-        if time_s >= limit_s:
-            raise DataError(f"{utt.audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
-
-
 class DecodeClips(executor.Work):
     """Messages ``(utterance, wav to write)`` → :class:`Clip`."""
 
@@ -148,23 +142,112 @@ class DecodeClips(executor.Work):
         return f"utterance {message[0].id} ({message[0].audio})"
 
 
-def _decode_all(utts: list[Utterance], folder: Path, jobs: int) -> Iterator[Clip]:
-    messages = [(utt, folder / f"{utt.id}.wav") for utt in utts]
-    yield from executor.run("decode_clips", None, messages, executor.Workers(jobs))
+def _refuse_beyond(utt: Utterance, dur_s: float) -> None:
+    """DataError if the segment is not in its recording of ``dur_s`` seconds."""
+    for what, time_s, limit_s in (("starts", utt.start_s, dur_s), ("ends", utt.end_s, dur_s + OVERSHOOT_S)):
+        if time_s >= limit_s:
+            raise DataError(f"{utt.audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
 
 
-def _filter_text(corpus: Corpus, normaliser: str, left_out: dict[str, list[str]]) -> dict[str, str]:
-    """``{utterance: normalised text}`` of those whose text can be used."""
-    texts = {}
-    for utt in corpus.utterances:
-        text = normalise(utt.text, normaliser)
-        if not any(unicodedata.category(char)[0] in "LN" for char in text):
-            left_out["empty text"].append(utt.id)
-        elif has_digits(text):
-            left_out["digits"].append(utt.id)
-        else:
-            texts[utt.id] = text
-    return texts
+@dataclass
+class Harvest:
+    """A corpus on its way to data/all: what is kept of it, and by reason what is not.
+
+    ``texts``: normalised, of the utterances whose text can be used; ``clips``: of those that were decoded;
+    ``kept``: ids, in C order.
+    """
+
+    corpus: Corpus
+    normaliser: str
+    texts: dict[str, str] = field(default_factory=dict)
+    clips: dict[str, Clip] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    left_out: dict[str, list[str]] = field(default_factory=lambda: {reason: [] for reason in REASONS})
+
+    def __post_init__(self) -> None:
+        for reason, ids in self.corpus.left_out.items():
+            self.left_out.setdefault(reason, []).extend(ids)
+
+    @property
+    def utterances(self) -> dict[str, Utterance]:
+        """The utterances that are kept, in C order."""
+        known = {utt.id: utt for utt in self.corpus.utterances}
+        return {name: known[name] for name in self.kept}
+
+    def refuse_odd_ids(self) -> None:
+        """DataError unless each id is the only one of its kind and can name a file."""
+        name = self.corpus.name
+        twice = [utt for utt, count in Counter(utt.id for utt in self.corpus.utterances).items() if count > 1]
+        if twice:
+            raise DataError(f"{name}: {len(twice)} duplicate utterance ids, first {twice[0]!r}; rename one")
+        odd = [u.id for u in self.corpus.utterances if "/" in u.id or u.id.split() != [u.id]]
+        if odd:
+            raise DataError(f"{name}: {odd[0]!r} cannot be an utterance id; use neither spaces nor '/'")
+
+    def normalise(self) -> None:
+        """Find the texts that can be used."""
+        for utt in self.corpus.utterances:
+            text = normalise(utt.text, self.normaliser)
+            if not any(unicodedata.category(char)[0] in "LN" for char in text):
+                self.left_out["empty text"].append(utt.id)
+            elif has_digits(text):
+                self.left_out["digits"].append(utt.id)
+            else:
+                self.texts[utt.id] = text
+
+    def decode(self, folder: Path, jobs: int) -> None:
+        """Write the clips with a usable text into ``folder``."""
+        utts = sorted((u for u in self.corpus.utterances if u.id in self.texts), key=lambda u: u.id.encode())
+        work = [(utt, folder / f"{utt.id}.wav") for utt in utts]
+        found = executor.run("decode_clips", None, work, executor.Workers(jobs))
+        with Progress("decoding", len(utts), "clips") as bar:
+            for utt, clip in zip(utts, found, strict=True):
+                self.clips[utt.id] = clip
+                bar.add()
+
+    def choose(self, cfg: Config) -> None:
+        """Keep what is within the limits and there once; DataError if too much cannot be read."""
+        within = []
+        for name, clip in self.clips.items():
+            reason = _why_not(clip, self.texts[name], cfg)
+            if reason is None:
+                within.append(name)
+            else:
+                self.left_out[reason].append(name)
+        bad = self.left_out["unreadable"]
+        if bad and len(bad) > MAX_UNREADABLE * len(self.clips):
+            raise DataError(
+                f"{self.corpus.name}: {len(bad)} of {len(self.clips)} clips cannot be read, first:"
+                f" {self.clips[bad[0]].error}; the corpus is damaged: fetch or unpack it again"
+            )
+        same: dict[str, list[str]] = defaultdict(list)
+        for name in within:
+            same[self.clips[name].audio].append(name)
+        for names in same.values():
+            if len({self.texts[name] for name in names}) > 1:
+                self.left_out["one clip, several texts"] += names
+            else:
+                self.kept.append(names[0])
+                self.left_out["duplicate"] += names[1:]
+        self.kept.sort(key=str.encode)
+
+    def split(self, cfg: Config) -> tuple[dict[str, str], dict[str, str], dict]:
+        """``{utterance: set}``, ``{utterance: group}`` and how it was done; what no set may have goes."""
+        utts = self.utterances
+        links: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for name, utt in utts.items():
+            links["text", self.texts[name]].append(utt.content)
+        groups = connect({utt.content for utt in utts.values()}, links.values())
+        group_of = {name: groups[utt.content] for name, utt in utts.items()}
+        try:
+            utt2split, how = assign(
+                utts, {name: self.clips[name].dur_s for name in utts}, group_of, cfg.data.split
+            )
+        except DataError as err:
+            raise DataError(f"{self.corpus.name}: {err}") from None
+        self.left_out["in train"] += [name for name in utts if name not in utt2split]
+        self.kept = [name for name in self.kept if name in utt2split]
+        return utt2split, {name: group_of[name] for name in self.kept}, how
 
 
 def _why_not(clip: Clip, text: str, cfg: Config) -> str | None:
@@ -180,150 +263,108 @@ def _why_not(clip: Clip, text: str, cfg: Config) -> str | None:
     return next((reason for reason, holds in checks.items() if holds), None)
 
 
-def _drop_repeats(
-    kept: list[str], texts: dict[str, str], clips: dict[str, Clip], left_out: dict[str, list[str]]
-) -> list[str]:
-    """One utterance of each audio; none where the same audio has different texts."""
-    same: dict[str, list[str]] = defaultdict(list)
-    for utt in kept:
-        same[clips[utt].audio].append(utt)
-    unique = []
-    for utts in same.values():
-        if len({texts[utt] for utt in utts}) > 1:
-            left_out["one clip, several texts"] += utts
-        else:
-            unique.append(utts[0])
-            left_out["duplicate"] += utts[1:]
-    return unique
-
-
 def build(cfg: Config, normaliser: str, out: Path, final: Path) -> dict:
-    """Write ``out`` (which will stand at ``final``); returns counts. DataError if the corpus cannot be
-    used.
+    """Write ``out``, which ``final`` will be; returns counts. DataError if the corpus cannot be used,
+    ConfigError if it lacks a set that is asked for; both before anything is decoded, where that can be known.
     """
-    corpus: Corpus = READERS.get(cfg.data.reader)(cfg)
-    left_out: dict[str, list[str]] = {reason: [] for reason in REASONS}
-    for reason, ids in corpus.left_out.items():
-        left_out.setdefault(reason, []).extend(ids)
-    twice = [utt for utt, count in Counter(utt.id for utt in corpus.utterances).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"{corpus.name}: {len(twice)} utterance ids stand twice, first {twice[0]!r}; rename one"
-        )
-    odd = [utt.id for utt in corpus.utterances if "/" in utt.id or utt.id.split() != [utt.id]]
-    if odd:
-        raise DataError(f"{corpus.name}: {odd[0]!r} cannot be an utterance id; use neither spaces nor '/'")
-    texts = _filter_text(corpus, normaliser, left_out)
-    utts = sorted((utt for utt in corpus.utterances if utt.id in texts), key=lambda u: u.id.encode())
+    harvest = Harvest(READERS.get(cfg.data.reader)(cfg), normaliser)
+    corpus = harvest.corpus
+    named = {utt.split for utt in corpus.utterances if utt.split}
+    sets.refuse_reserved(named, cfg, corpus.name)
+    sets.require(cfg, named, corpus.name, corpus.unread)
+    harvest.refuse_odd_ids()
+    harvest.normalise()
     (out / "wav").mkdir(exist_ok=True)
-    clips: dict[str, Clip] = {}
-    with Progress("decoding", len(utts), "clips") as bar:
-        for utt, clip in zip(utts, _decode_all(utts, out / "wav", cfg.jobs), strict=True):
-            clips[utt.id] = clip
-            bar.add()
-    kept = []
-    for utt in utts:
-        reason = _why_not(clips[utt.id], texts[utt.id], cfg)
-        if reason is None:
-            kept.append(utt.id)
-        else:
-            left_out[reason].append(utt.id)
-    _refuse_ruins(corpus, left_out, clips, len(utts))
-    kept = _drop_repeats(kept, texts, clips, left_out)
-    for utt in set(clips) - set(kept):
+    harvest.decode(out / "wav", cfg.jobs)
+    harvest.choose(cfg)
+    utt2split, groups, how = harvest.split(cfg) if harvest.kept else ({}, {}, {})
+    for utt in set(harvest.clips) - set(harvest.kept):
         (out / "wav" / f"{utt}.wav").unlink(missing_ok=True)
-    if not kept:
-        counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids)
+    if not harvest.kept:
+        counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in harvest.left_out.items() if ids)
         raise DataError(
             f"{corpus.name}: no utterance is left. Left out: {counts or 'nothing'}; `xlt data --help` "
             "lists the limits that can be changed"
         )
-    chosen = set(kept)
-    kept_utts = {utt.id: utt for utt in utts if utt.id in chosen}
-    return _write(cfg, corpus, kept_utts, texts, clips, left_out, normaliser, out, final)
+    _write_tables(harvest, utt2split, groups, out, final)
+    report = _report(harvest, cfg.lang, utt2split, groups, how)
+    write_json(out / "report.json", report)
+    _tell(report, harvest, os.path.join(final, "report.json"))
+    return {"utterances": report["kept"], "minutes": report["minutes"]["all"]}
 
 
-def _refuse_ruins(corpus: Corpus, left_out: dict[str, list[str]], clips: dict[str, Clip], tried: int) -> None:
-    bad = left_out["unreadable"]
-    if bad and len(bad) > MAX_UNREADABLE * tried:
-        raise DataError(
-            f"{corpus.name}: {len(bad)} of {tried} clips cannot be read, first: {clips[bad[0]].error}; "
-            "the corpus is damaged: fetch or unpack it again"
-        )
-
-
-def _write(
-    cfg: Config,
-    corpus: Corpus,
-    utts: dict[str, Utterance],
-    texts: dict[str, str],
-    clips: dict[str, Clip],
-    left_out: dict[str, list[str]],
-    normaliser: str,
-    out: Path,
-    final: Path,
-) -> dict:
-    """Tables of the Kaldi directory, ``utt2split``, ``utt2content``, tags and the report."""
-    links: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, utt in utts.items():
-        links["text", texts[name]].append(utt.content)
-        links["own split", name].append(utt.content)
-    groups = connect({utt.content for utt in utts.values()}, links.values())
-    group_of = {name: groups[utt.content] for name, utt in utts.items()}
-    try:
-        utt2split, how = assign(utts, {name: clips[name].dur_s for name in utts}, group_of, cfg.data.split)
-    except DataError as err:
-        raise DataError(f"{corpus.name}: {err}") from None
-    safe = {name: group.replace(" ", "_") for name, group in group_of.items()}
-    write_table(out / "text", {name: texts[name] for name in utts})
-    write_table(out / "text_raw", {name: " ".join(utt.text.split()) for name, utt in utts.items()})
-    write_table(out / "wav.scp", {name: f"{final}/wav/{name}.wav" for name in utts})
-    write_table(out / "utt2spk", {name: utt.speaker for name, utt in utts.items()})
-    write_table(out / "spk2utt", spk2utt({name: utt.speaker for name, utt in utts.items()}))
-    write_table(out / "utt2dur", {name: f"{clips[name].dur_s:.4f}" for name in utts})
-    write_table(out / "utt2lang", {name: utt.lang for name, utt in utts.items()})
-    write_table(out / "utt2audio", {name: clips[name].audio for name in utts})
-    write_table(out / "utt2format", {name: clips[name].format for name in utts})
-    write_table(out / "utt2group", safe)
-    write_table(out / "utt2content", {name: utt.content for name, utt in utts.items()})
-    write_table(out / "utt2split", utt2split)
-    _write_tags(corpus, utts, out)
-    minutes = {
-        name: round(sum(clips[u].dur_s for u in utts if utt2split[u] == name) / 60, 3)
-        for name in ("train", "dev", "test")
+def _write_tables(
+    harvest: Harvest, utt2split: dict[str, str], groups: dict[str, str], out: Path, final: Path
+) -> None:
+    """The Kaldi directory: its tables, ``utt2split``, ``utt2group``, ``utt2content`` and the tags."""
+    utts, clips = harvest.utterances, harvest.clips
+    speakers = {name: utt.speaker for name, utt in utts.items()}
+    tables = {
+        "text": {name: harvest.texts[name] for name in utts},
+        "text_raw": {name: " ".join(utt.text.split()) for name, utt in utts.items()},
+        "wav.scp": {name: f"{final}/wav/{name}.wav" for name in utts},
+        "utt2spk": speakers,
+        "spk2utt": spk2utt(speakers),
+        "utt2dur": {name: f"{clips[name].dur_s:.4f}" for name in utts},
+        "utt2lang": {name: utt.lang for name, utt in utts.items()},
+        "utt2audio": {name: clips[name].audio for name in utts},
+        "utt2format": {name: clips[name].format for name in utts},
+        "utt2group": {name: group.replace(" ", "_") for name, group in groups.items()},
+        "utt2content": {name: utt.content for name, utt in utts.items()},
+        "utt2split": utt2split,
     }
+    for table, rows in tables.items():
+        write_table(out / table, rows)
+    _write_tags(harvest.corpus, utts, out)
+
+
+def _report(
+    harvest: Harvest, lang: str, utt2split: dict[str, str], groups: dict[str, str], how: dict
+) -> dict:
+    """What data/all/report.json says; minutes are of speech."""
     counts = Counter(utt2split.values())
-    seen = len(utts) + sum(map(len, left_out.values()))
-    report = {
+    names = [*SPLITS, *sorted(set(counts) - set(SPLITS))]
+    seconds: Counter = Counter()
+    for utt, name in utt2split.items():
+        seconds[name] += harvest.clips[utt].dur_s
+    minutes = {name: round(seconds[name] / 60, 3) for name in names}
+    left_out = {reason: sorted(ids) for reason, ids in harvest.left_out.items() if ids}
+    corpus = harvest.corpus
+    return {
         "corpus": corpus.name,
         "facts": corpus.facts,
-        "lang": cfg.lang,
-        "normaliser": normaliser,
-        "seen": seen,
-        "kept": len(utts),
-        "groups": len(set(group_of.values())),
+        "lang": lang,
+        "normaliser": harvest.normaliser,
+        "seen": len(harvest.kept) + sum(map(len, left_out.values())),
+        "kept": len(harvest.kept),
+        "groups": len(set(groups.values())),
         "split": how,
         "minutes": {"all": round(sum(minutes.values()), 3), **minutes},
-        "utterances": {name: counts[name] for name in minutes},
-        "left_out": {reason: sorted(ids) for reason, ids in left_out.items() if ids},
-        "reasons": {reason: REASONS.get(reason, reason) for reason, ids in left_out.items() if ids},
-        "unreadable": {utt: clips[utt].error for utt in left_out["unreadable"]},
+        "utterances": {name: counts[name] for name in names},
+        "left_out": left_out,
+        "reasons": {reason: REASONS.get(reason, reason) for reason in left_out},
+        "unreadable": {utt: harvest.clips[utt].error for utt in harvest.left_out["unreadable"]},
     }
-    write_json(out / "report.json", report)
+
+
+def _tell(report: dict, harvest: Harvest, path: str) -> None:
+    """What a person wants to know of stage 1: how much was kept, what was not, and how it was split."""
+    dropped = report["seen"] - report["kept"]
     say(
-        f"  {corpus.name}, {cfg.lang}: {seen} items, {len(utts)} kept ({report['minutes']['all']:.1f}"
-        f" minutes, {report['groups']} groups), {seen - len(utts)} left out"
-        + (":" if seen > len(utts) else "")
+        f"  {report['corpus']}, {report['lang']}: {report['seen']} items, {report['kept']} kept"
+        f" ({report['minutes']['all']:.1f} minutes, {report['groups']} groups), {dropped} left out"
+        + (":" if dropped else "")
     )
-    for reason, ids in left_out.items():
+    for reason, ids in harvest.left_out.items():
         if ids:
             say(f"  {len(ids):6} {reason:24} {REASONS.get(reason, '')}")
-    say(
-        f"  split by {how['by']}: {how['why']}"
-        f" ({', '.join(f'{part} {n}' for part, n in how['speakers'].items())} speakers)"
-    )
-    say(f"  every id stands in {os.path.join(final, 'report.json')}")
-    return {"utterances": len(utts), "minutes": report["minutes"]["all"]}
+    how = report["split"]
+    speakers = ", ".join(f"{part} {n}" for part, n in how["speakers"].items())
+    say(f"  split by {how['by']}: {how['why']} ({speakers} speakers)")
+    if unread := harvest.corpus.unread:
+        listed = ", ".join(f"{name} ({count})" for name, count in unread.items())
+        say(f"  the corpus has further sets, which decode.sets can ask for: {listed}")
+    say(f"  all ids are in {path}")
 
 
 def _write_tags(corpus: Corpus, utts: dict[str, Utterance], out: Path) -> None:

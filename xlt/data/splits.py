@@ -1,6 +1,4 @@
-"""Which utterance is in train, dev or test: as the corpus says; else by speaker; with few speakers by
-text.
-"""
+"""Which utterance is in which set: as the corpus says; else by speaker; with few speakers by text."""
 
 from __future__ import annotations
 
@@ -17,35 +15,50 @@ MIN_SPEAKERS = 5  # fewer: one voice would be most of dev or test
 def assign(
     utts: Mapping[str, Utterance], durations: Mapping[str, float], groups: Mapping[str, str], how: str
 ) -> tuple[dict[str, str], dict]:
-    """``{utterance: train | dev | test}``, and how that was done: ``by`` (corpus, speaker or text), ``why``,
-    ``speakers`` a set.
+    """``{utterance: set}``, and how that was done: ``by`` (corpus, speaker or text), ``why``, ``speakers`` of
+    each set.
 
     ``durations``: seconds; ``groups``: utterances that say the same have the same group; ``how``: the setting
-    data.split. Where the corpus' own split has no dev, or no test, it is taken from train. DataError if the
-    own split has no train, ConfigError if there are too few speakers for what is asked.
+    data.split. Where the corpus' own split has no dev, or no test, it is taken from train. Its further sets
+    stay as they are; but where train is chosen here, their utterances that have its voices, or its sentences,
+    are in no set. DataError if the own split has no train, ConfigError if there are too few speakers for what
+    is asked.
     """
-    given = {name: utt.split for name, utt in utts.items() if utt.split}
+    extra = {name: utt.split for name, utt in utts.items() if utt.split and utt.split not in SPLITS}
+    rest = {name: utt for name, utt in utts.items() if name not in extra}
+    given = {name: utt.split for name, utt in rest.items() if utt.split}
     missing = [part for part in ("dev", "test") if part not in given.values()]
-    if not given:
-        found, by, why = _own(utts, durations, groups, how)
-    elif "train" not in given.values():
+    if not rest or (given and "train" not in given.values()):
         raise DataError(
-            f"the corpus has only {' and '.join(sorted(set(given.values())))}, expected train as well; give"
-            " its utterances another set, or none at all: then all are split"
+            f"the corpus has only {' and '.join(sorted({*given.values(), *extra.values()}))}, expected train"
+            " as well; give its utterances another set, or none at all: then all are split"
         )
-    elif missing:
-        rest = {name: utt for name, utt in utts.items() if given[name] == "train"}
+    if not given:
         found, by, why = _own(rest, durations, groups, how)
+        voices = {name: utt.speaker for name, utt in utts.items()}
+        extra = _not_in_train(extra, found, voices if by == "speaker" else groups)
+    elif missing:
+        train = {name: utt for name, utt in rest.items() if given[name] == "train"}
+        found, by, why = _own(train, durations, groups, how)
         found = given | {name: part for name, part in found.items() if part in missing}
         why = f"the corpus has no {' and no '.join(missing)}: taken from its train; {why}"
     else:
         found, by, why = given, "corpus", "the corpus has its own split"
     if set(found.values()) != set(SPLITS):
         why += "; there is too little for three sets"
-    speakers: dict[str, set[str]] = defaultdict(set)
+    found |= extra
+    speakers: dict[str, set[str]] = {part: set() for part in (*SPLITS, *sorted(set(extra.values())))}
     for name, part in found.items():
         speakers[part].add(utts[name].speaker)
-    return found, {"by": by, "why": why, "speakers": {part: len(speakers[part]) for part in SPLITS}}
+    return found, {"by": by, "why": why, "speakers": {part: len(own) for part, own in speakers.items()}}
+
+
+def _not_in_train(
+    extra: dict[str, str], found: Mapping[str, str], marks: Mapping[str, str]
+) -> dict[str, str]:
+    """Those of ``extra`` whose voice or sentence, ``marks``, train does not have."""
+    train = {marks[name] for name, part in found.items() if part == "train"}
+    return {name: part for name, part in extra.items() if marks[name] not in train}
 
 
 def _own(

@@ -1,4 +1,4 @@
-"""The sets: parts of data/all by its ``utt2split``, and a training budget as the first part of train, of each
+"""Sets: parts of data/all by its ``utt2split``, and a training budget as the first part of train, of each
 language.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.data.drop import DROPPED, left_out
-from xlt.data.groups import budget
+from xlt.data.groups import SPLITS, budget
 from xlt.formats.tables import read_table, spk2utt, write_table
 
 TABLES = (
@@ -79,32 +79,12 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: 
     durations = {
         utt: float(dur) for utt, dur in tables["utt2dur"].items() if tables["utt2split"][utt] == wanted
     }
-    by_language: dict[str, dict[str, float]] = {lang: {} for lang in sorted(set(tables["utt2lang"].values()))}
-    for utt, dur_s in durations.items():
-        by_language[tables["utt2lang"][utt]][utt] = dur_s
     utts, parts = [], []
-    for lang, own in by_language.items():
-        of_lang = f" of {lang}" if len(by_language) > 1 else ""
-        available = sum(own.values()) / 60
-        chosen = list(own) if minutes is None else budget(own, tables["utt2content"], minutes)
-        if minutes is not None and available < minutes:
-            say(
-                f"  note: train has only {available:.2f} of the {minutes:g} minutes{of_lang} that"
-                " data.train_minutes asks for; takes them all"
-            )
-            chosen = list(own)
+    for lang, own in _by_language(durations, tables["utt2lang"], wanted).items():
+        of_lang = f" of {lang}" if len(set(tables["utt2lang"].values())) > 1 else ""
+        chosen = list(own) if minutes is None else _budget(own, tables["utt2content"], minutes, of_lang)
         if not chosen:
-            raise DataError(
-                f"{everything}: no utterance{of_lang} for {name}: "
-                + (
-                    f"the first one is longer than data.train_minutes={minutes:g}; ask for more"
-                    if own
-                    else (
-                        "too little was kept; data/all/report.json says what was left out and why,"
-                        " data.reader=kaldi takes a folder with train/, dev/ and test/ as they are"
-                    )
-                )
-            )
+            raise DataError(_nothing(everything, f"{of_lang} for {name}", minutes if own else None))
         parts.append(f"{lang} {sum(own[utt] for utt in chosen) / 60:.2f}")
         utts += chosen
     dropped = left_out(drop, utts, tables["utt2split"], name) if drop else {}
@@ -128,3 +108,39 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: 
         "budget_minutes": minutes,
         **({"dropped": len(dropped)} if drop else {}),
     }
+
+
+def _by_language(
+    durations: Mapping[str, float], utt2lang: Mapping[str, str], name: str
+) -> dict[str, dict[str, float]]:
+    """``{language: {utterance: seconds}}``; train, dev and test must have all languages of the corpus, other
+    sets need not.
+    """
+    found: dict[str, dict[str, float]] = {lang: {} for lang in sorted(set(utt2lang.values()))}
+    for utt, dur_s in durations.items():
+        found[utt2lang[utt]][utt] = dur_s
+    return found if name in SPLITS else {lang: own for lang, own in found.items() if own}
+
+
+def _budget(own: dict[str, float], contents: Mapping[str, str], minutes: float, of_lang: str) -> list[str]:
+    """The utterances of one language's budget; all of them, with a note, where there is less speech."""
+    available = sum(own.values()) / 60
+    if available >= minutes:
+        return budget(own, contents, minutes)
+    say(
+        f"  note: train has only {available:.2f} of the {minutes:g} minutes{of_lang} that"
+        " data.train_minutes asks for; takes them all"
+    )
+    return list(own)
+
+
+def _nothing(everything: Path, of_what: str, minutes: float | None) -> str:
+    """Why a set is empty: the budget of ``minutes`` is too small, or nothing of it was kept."""
+    if minutes is not None:
+        why = f"the first one is longer than data.train_minutes={minutes:g}; ask for more"
+    else:
+        why = (
+            "too little was kept; data/all/report.json says what was left out and why, data.reader=kaldi"
+            " takes a folder with train/, dev/ and test/ as they are"
+        )
+    return f"{everything}: no utterance{of_what}: {why}"

@@ -12,7 +12,7 @@ from xlt.phones.choice import choose_all
 
 def sets(ctx: Context) -> list[str]:
     """The sets that get phone texts: all that are learned from or scored and that there are."""
-    there = [name for name in (*ctx.cfg.sets, *ctx.cfg.decode.sets) if (ctx.data / name / "text").exists()]
+    there = [name for name in ctx.cfg.sets if (ctx.data / name / "text").exists()]
     return list(dict.fromkeys((ctx.cfg.train_set, *there)))
 
 

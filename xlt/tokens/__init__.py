@@ -114,12 +114,12 @@ def prove_round_trip(tokenizer: Tokenizer, texts: dict[str, str], path: Path) ->
 
 
 def report_unseen(ctx: Context, tokenizer: Tokenizer, out: Path | None = None) -> None:
-    """Say which characters, or phones, of dev and test these tokens cannot write; ``out``: where stage 4 is
-    writing now.
+    """Say which characters, or phones, of the held-out sets these tokens cannot write; ``out``: where stage 4
+    is writing now.
     """
     known = tokenizer.symbols()
     phones = tokenizer.type == "phone"
-    for name in ("dev", "test"):
+    for name in ctx.cfg.checked_sets[1:]:
         path = (out or ctx.tokens) / f"{name}.text" if phones else ctx.data / name / "text"
         if not path.exists():
             continue

@@ -80,7 +80,7 @@ def test_an_error_names_its_part(recipe, tmp_path):
 
 def test_the_same_corpus_twice(recipe, tmp_path):
     one = kaldi(tmp_path / "a", "ana", 0)
-    with pytest.raises(DataError, match="'ana-train0' stands in kaldi and in kaldi2; leave one part out"):
+    with pytest.raises(DataError, match="'ana-train0' is in kaldi and in kaldi2; leave one part out"):
         read(recipe.cfg("data.reader=join", parts(one, one)))
 
 

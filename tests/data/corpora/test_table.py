@@ -257,7 +257,7 @@ def test_rows_left_out_are_listed_by_reason_and_line(recipe, folder):
     tone(folder / "other/b.wav")
     write(
         folder / "t.csv",
-        "path,text,split,start,end\nclips/a.wav,unu,train,0,0.5\nclips/a.wav,doi,train,0.5,0.2\nclips/c.wav,trei,other,0,1\nb.wav,patru,train,0,1\nmissing.wav,cinci,dev,0,1\nclips/a.wav,,test,0,1\n,x,dev,0,1\nclips/a.wav,opt,test,0,\nclips/a.wav,nouă,test,x,1\nclips/a.wav,zece,train,0,1,zu"
+        "path,text,split,start,end\nclips/a.wav,unu,train,0,0.5\nclips/a.wav,doi,train,0.5,0.2\nclips/c.wav,trei,,0,1\nb.wav,patru,train,0,1\nmissing.wav,cinci,dev,0,1\nclips/a.wav,,test,0,1\n,x,dev,0,1\nclips/a.wav,opt,test,0,\nclips/a.wav,nouă,test,x,1\nclips/a.wav,zece,train,0,1,zu"
         " viel\n",
     )
     corpus = of(recipe, folder)
@@ -265,7 +265,7 @@ def test_rows_left_out_are_listed_by_reason_and_line(recipe, folder):
     assert corpus.left_out == {
         "row with more values than columns": ["t.csv:11"],
         "the end is not behind the start": ["t.csv:3"],
-        "neither in train nor in dev nor in test": ["t.csv:4"],
+        "row without a set": ["t.csv:4"],
         "several files of that name": ["t.csv:5"],
         "text without audio": ["t.csv:6"],
         "audio without text": ["t.csv:7"],

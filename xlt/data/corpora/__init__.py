@@ -18,8 +18,9 @@ class Utterance:
 
     ``id`` starts with ``speaker``. ``start_s``/``end_s``: the part of ``audio`` that is meant, seconds; None
     = all. ``content``: the same for all utterances that the corpus knows to say the same, also in other
-    languages; the split follows it. ``split``: train, dev or test where the corpus has its own split.
-    ``tags``: what else is known, e.g. ``{"accent": "scottish"}``; stage 1 writes it as ``utt2accent``.
+    languages; the split follows it. ``split``: train, dev, test or a further set, where the corpus has its
+    own split. ``tags``: what else is known, e.g. ``{"accent": "scottish"}``; stage 1 writes it as
+    ``utt2accent``.
     ``command``: a shell command that writes the audio to its standard output; ``audio`` is then the folder
     that it is run in. ``channel``: the one that is meant, counted from 0; None = all, averaged.
     """
@@ -41,10 +42,12 @@ class Utterance:
 @dataclass
 class Corpus:
     """What a reader found. ``left_out``: reason → ids of what it did not take; ``facts`` go into the
-    report.
+    report; ``unread``: further sets of the corpus that nobody has asked for, with their sizes
+    (:mod:`xlt.data.sets`).
     """
 
     name: str
     utterances: list[Utterance]
     left_out: dict[str, list[str]] = field(default_factory=dict)
     facts: dict = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)

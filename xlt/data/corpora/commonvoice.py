@@ -10,22 +10,24 @@ import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.log import say
+from xlt.data import sets
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing, nearest
 from xlt.data.corpora.names import clean, folder_of
 from xlt.data.corpora.rows import read_table
+from xlt.data.groups import SPLITS
 from xlt.text import languages
 from xlt.text import normalise as text
 from xlt.text.languages import Language
 
-SETS = ("train", "dev", "test")
+FURTHER = ("other", "invalidated", "validated")  # tables that are sets if decode.sets asks for them
 _EXPECTED = "a tarball of Common Voice, or its unpacked folder (LOCALE/ with validated.tsv and clips/)"
 _CLIP = re.compile(r"(.*/)?clips/common_voice_[^/]+\.mp3")
 _TAGS = {
@@ -62,7 +64,8 @@ def read(cfg: Config) -> Corpus:
     train.
 
     What is left out of train: clips whose speaker or sentence dev or test have. Where an official set is
-    empty, as in small languages, all validated clips are split by us.
+    empty, as in small languages, all validated clips are split by us. A further table that decode.sets names,
+    such as other, is a set of the clips whose speaker and sentence train does not have.
     """
     lang = languages.get(cfg.lang)
     folder = _locale(corpus_place(cfg, _EXPECTED), lang)
@@ -70,6 +73,11 @@ def read(cfg: Config) -> Corpus:
     left_out: dict[str, list[str]] = defaultdict(list)
     corpus.facts["lines"] = {path.stem: _count(path) for path in sorted(folder.glob("*.tsv"))}
     parts = _sets(folder, cfg, lang, left_out)
+    asked = [name for name in sets.further(cfg) if name in FURTHER]
+    lines = corpus.facts["lines"]
+    corpus.unread = {name: lines[name] for name in FURTHER if lines.get(name) and name not in asked}
+    for name in asked:
+        parts += _further(_rows(folder / f"{name}.tsv"), name, parts, _sentence(cfg, lang), left_out)
     reported = _reported(folder / "reported.tsv")
     corpus.facts["of reported sentences"] = sum(
         row.values.get("sentence", "").strip() in reported for _, row in parts
@@ -165,18 +173,14 @@ def _sets(
     folder: Path, cfg: Config, lang: Language, left_out: dict[str, list[str]]
 ) -> list[tuple[str | None, _Row]]:
     """Which row is in which set, without what dev and test share with train; set None: split by us."""
-    tables = {name: _rows(folder / f"{name}.tsv") for name in SETS}
+    tables = {name: _rows(folder / f"{name}.tsv") for name in SPLITS}
     empty = [f"{name}.tsv" for name, rows in tables.items() if not rows]
     wider = cfg.data.train_from == "validated"
     validated = _rows(folder / "validated.tsv") if empty or wider else []
     if empty:
         say(f"  no clips in {' and '.join(empty)}: all {len(validated)} validated clips are split here")
         return [(None, row) for row in _once(validated)]
-    normaliser = text.check_name(cfg.data.normaliser or lang.normaliser)
-
-    def sentence(row: _Row) -> str:
-        return text.normalise(row.values["sentence"], normaliser)
-
+    sentence = _sentence(cfg, lang)
     held = [(name, row) for name in ("dev", "test") for row in tables[name]]
     clips = {row.clip for _, row in held}
     speakers, sentences = {row.values["client_id"] for _, row in held}, {sentence(row) for _, row in held}
@@ -192,6 +196,38 @@ def _sets(
         else:
             train.append(("train", row))
     return held + train
+
+
+def _sentence(cfg: Config, lang: Language) -> Callable[[_Row], str]:
+    """What a row says, normalised."""
+    normaliser = text.check_name(cfg.data.normaliser or lang.normaliser)
+    return lambda row: text.normalise(row.values["sentence"], normaliser)
+
+
+def _further(
+    rows: list[_Row],
+    name: str,
+    parts: list[tuple[str | None, _Row]],
+    sentence: Callable[[_Row], str],
+    left_out: dict[str, list[str]],
+) -> list[tuple[str, _Row]]:
+    """The set ``name``: rows that are in none of ``parts``, without what train, as the corpus has it, shares
+    with them.
+    """
+    known = {row.clip for _, row in parts}
+    train = [row for split, row in parts if split == "train"]
+    speakers, sentences = {row.values["client_id"] for row in train}, set(map(sentence, train))
+    found = []
+    for row in _once(rows):
+        if row.clip in known:  # validated.tsv has those of train, dev and test, too
+            left_out[f"{name}: the clip is in another set"].append(row.where)
+        elif row.values["client_id"] in speakers:
+            left_out[f"{name}: its speaker is in train"].append(row.where)
+        elif sentence(row) in sentences:
+            left_out[f"{name}: its sentence is in train"].append(row.where)
+        else:
+            found.append((name, row))
+    return found
 
 
 def _once(rows: Iterable[_Row]) -> list[_Row]:

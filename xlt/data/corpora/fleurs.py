@@ -19,10 +19,10 @@ from xlt.data.corpora.archive import corpus_place, is_archive, listing, nearest,
 from xlt.data.corpora.names import clean, folder_of
 from xlt.data.corpora.rows import decoded
 from xlt.data.corpora.sounds import Sounds
+from xlt.data.groups import SPLITS
 from xlt.text import languages
 from xlt.text.languages import Language
 
-SETS = ("train", "dev", "test")
 _EXPECTED = "FLEURS: a folder such as sw_ke/ with train.tsv, dev.tsv, test.tsv and audio/, or sw_ke.tar.gz"
 _COLUMNS = 7
 _CLIP = re.compile(r"(.+/)?[a-z]{2,3}_[^/]+/audio/(train|dev|test)/\d+\.wav")
@@ -40,7 +40,7 @@ def recognise(place: Path) -> bool:
     tables = {
         os.path.splitext(name)[0]
         for name in names
-        if os.path.basename(name) in {f"{part}.tsv" for part in SETS}
+        if os.path.basename(name) in {f"{part}.tsv" for part in SPLITS}
     }
     audio = {f"{os.path.dirname(table)}/audio/{os.path.basename(table)}".lstrip("/") for table in tables}
     return any(name.removesuffix(".tar.gz") in audio or os.path.dirname(name) in audio for name in names)
@@ -56,7 +56,7 @@ def read(cfg: Config) -> Corpus:
         f"FLEURS {folder.name}", [], {}, {"licence": "CC-BY-4.0", "speakers": "not named; one a set"}
     )
     left_out: dict[str, list[str]] = defaultdict(list)
-    for part in SETS:
+    for part in SPLITS:
         if not (folder / f"{part}.tsv").is_file():
             raise DataError(f"{folder / part}.tsv: no such file; expected {_EXPECTED}")
         _read_set(folder, part, lang, cfg, corpus, left_out)
@@ -68,7 +68,7 @@ def _language(place: Path, lang: Language) -> Path:
     """The folder of ``lang`` in ``place`` or at most two folders below, as in a clone of the hub's
     repository. DataError.
     """
-    found = nearest(place, lambda folder: any((folder / f"{part}.tsv").is_file() for part in SETS))
+    found = nearest(place, lambda folder: any((folder / f"{part}.tsv").is_file() for part in SPLITS))
     if not found:
         raise DataError(f"{place}: no train.tsv, dev.tsv or test.tsv in it; expected {_EXPECTED}")
     return folder_of(lang, {folder: folder.name for folder in found}, place)

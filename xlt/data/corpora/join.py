@@ -13,6 +13,7 @@ from xlt.core.config import Config, check_setting
 from xlt.core.errors import ConfigError, DataError, XltError
 from xlt.core.registry import READERS
 from xlt.data.corpora import Corpus, Utterance
+from xlt.data.groups import SPLITS
 
 # settings of the whole recipe, which a part cannot have for itself
 _WHOLE = (
@@ -58,7 +59,7 @@ def parts(cfg: Config) -> dict[str, Config]:
 
 
 def read(cfg: Config) -> Corpus:
-    """The utterances of all parts; DataError if an id stands in two, or some have a split of their own and
+    """The utterances of all parts; DataError if an id is in two, or some have a split of their own and
     others none.
     """
     whole = Corpus("", [], defaultdict(list))
@@ -73,14 +74,16 @@ def read(cfg: Config) -> Corpus:
         for utt in corpus.utterances:
             if utt.id in owner:
                 raise DataError(
-                    f"data.parts: utterance {utt.id!r} stands in {owner[utt.id]} and in {name}; leave one"
+                    f"data.parts: utterance {utt.id!r} is in {owner[utt.id]} and in {name}; leave one"
                     " part out"
                 )
             owner[utt.id] = name
-            split[name] = utt.split is not None
+            split[name] = split.get(name, False) or utt.split in SPLITS
             whole.utterances.append(_tagged(utt, name))
         for reason, ids in corpus.left_out.items():
             whole.left_out[reason] += ids
+        for further, size in corpus.unread.items():
+            whole.unread[further] = whole.unread.get(further, 0) + size
         whole.facts[name] = {"corpus": corpus.name, "utterances": len(corpus.utterances), **corpus.facts}
         whole.name += (" + " if whole.name else "") + corpus.name
     if len(set(split.values())) > 1:

@@ -1,5 +1,7 @@
 """A Kaldi data directory, or a folder with train/, dev/ and test/ that are ones; their split is then kept.
 
+Other data directories beside them, such as test_noisy/, are further sets, which are read if decode.sets names
+them.
 Its wav.scp may have commands (``sph2pipe -f wav a.sph |``), which are run only if ``data.allow_pipes`` says
 so.
 """
@@ -14,8 +16,10 @@ from typing import NamedTuple
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.log import say
+from xlt.data import sets
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
+from xlt.data.groups import SPLITS
 from xlt.data.subsets import tag_tables
 from xlt.formats.tables import read_table
 from xlt.text import languages
@@ -46,22 +50,50 @@ def read(cfg: Config) -> Corpus:
     if not root.is_dir():
         raise DataError(f"data.dir: {root}: a file, expected {_EXPECTED}")
     lang = languages.get(cfg.lang).code
-    parts = {SETS[name]: root / name for name in SETS if (root / name / "wav.scp").exists()}
-    if parts and set(parts) != {"train", "dev", "test"}:
-        raise DataError(
-            f"{root}: has {', '.join(sorted(parts))}, expected train, dev and test, or wav.scp right there"
-        )
+    folders = _folders(root)
+    asked = sets.further(cfg)
     corpus = Corpus(
-        "kaldi", [], {"audio without text": [], "text without audio": []}, {"licence": "your own"}
+        "kaldi",
+        [],
+        {"audio without text": [], "text without audio": []},
+        {"licence": "your own"},
+        {
+            name: (folder / "wav.scp").read_bytes().count(b"\n")
+            for name, folder in folders.items()
+            if name not in (None, *SPLITS, *asked)
+        },
     )
-    for name, folder in parts.items() or [(None, root)]:
-        _read_dir(folder, name, lang, corpus, cfg.data.allow_pipes)
-    seen: set[str] = set()
+    for name, folder in folders.items():
+        if name not in corpus.unread:
+            _read_dir(folder, name, lang, corpus, cfg.data.allow_pipes)
+    first: dict[str, str | None] = {}
     for utt in corpus.utterances:
-        if utt.id in seen:
-            raise DataError(f"{root}: utterance {utt.id!r} stands in two of train, dev and test; keep one")
-        seen.add(utt.id)
+        if utt.id in first:
+            raise DataError(
+                f"{root}: utterance {utt.id!r} is in {first[utt.id] or root.name} and in {utt.split}; an"
+                " utterance belongs to one set: remove it from the other"
+            )
+        first[utt.id] = utt.split
     return corpus
+
+
+def _folders(root: Path) -> dict[str | None, Path]:
+    """``{set: its folder}``, train, dev and test first; None for ``root`` itself where it is one directory
+    without a split. DataError if a set is missing, or is there under two names.
+    """
+    order = [*SETS, *sorted(path.name for path in root.iterdir() if path.name not in SETS)]
+    found: dict[str | None, Path] = {}
+    for path in (root / name for name in order if (root / name / "wav.scp").exists()):
+        name = SETS.get(path.name, path.name)
+        if name in found:
+            raise DataError(
+                f"{root}: has {found[name].name} and {path.name}, which are both {name}; rename one"
+            )
+        found[name] = path
+    own = [name for name in SPLITS if name in found]
+    if own and len(own) < len(SPLITS):
+        raise DataError(f"{root}: has {', '.join(own)}, expected train, dev and test, or wav.scp right there")
+    return found if own else {None: root, **found}
 
 
 def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus, pipes: bool) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from xlt.core.config import Config
 from xlt.core.errors import ConfigError, DataError
+from xlt.data import sets
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, is_archive, listing
 from xlt.data.corpora.kaldi import base
@@ -83,7 +84,7 @@ def read(cfg: Config) -> Corpus:
     found = {part: kinds for part, kinds in _manifests(place).items() if "cuts" in kinds or len(kinds) > 1}
     if not found:
         raise DataError(f"data.dir: {place}: no manifests there; expected {_EXPECTED}")
-    split_of = _splits(found, cfg.data.splits, place)
+    split_of = _splits(found, cfg, place)
     corpus = Corpus(
         "lhotse",
         [],
@@ -117,33 +118,34 @@ def read(cfg: Config) -> Corpus:
     return corpus
 
 
-def _splits(found: Manifests, given: dict | None, place: Path) -> dict[str, str | None]:
+def _splits(found: Manifests, cfg: Config, place: Path) -> dict[str, str | None]:
     """``{part: its set, or None if all are to be split}``, without the parts that ``data.splits``
-    leaves out.
+    leaves out. A part that is called like a further set of ``decode.sets`` is that set.
     """
+    given, further = cfg.data.splits, sets.further(cfg)
     if given is not None:
         missing = sorted(map(str, given.keys() - found.keys()))
-        if missing or not set(given.values()) <= {"train", "dev", "test"}:
+        if missing or not all(isinstance(name, str) and name for name in given.values()):
             raise ConfigError(
                 f"data.splits: found {given}, expected parts and their sets, such as {{train-clean-100:"
                 f" train, dev-clean: dev, test-clean: test}}; {place} has the parts"
                 f" {', '.join(sorted(found))}"
             )
         return {part: given[part] for part in found if part in given}
-    sets = {
-        part: next((SET_OF[word] for word in re.findall("[a-z]+", part.lower()) if word in SET_OF), None)
-        for part in found
-    }
-    if len(found) == 1 or not any(sets.values()):
+    set_of: dict[str, str | None] = {}
+    for part in found:
+        words = [SET_OF[word] for word in re.findall("[a-z]+", part.lower()) if word in SET_OF]
+        set_of[part] = part if part in further else next(iter(words), None)
+    if len(found) == 1 or not any(set_of.values()):
         return dict.fromkeys(found)
-    odd = sorted(part or "(none)" for part in found if sets[part] is None)
+    odd = sorted(part or "(none)" for part in found if set_of[part] is None)
     if odd:
         there = ", ".join(sorted(part or "(none)" for part in found))
         raise DataError(
             f"{place}: has the parts {there}; {', '.join(odd)} tell no set. "
             "Say which is which: data.splits={PART: train, PART: dev, PART: test}"
         )
-    return sets
+    return set_of
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:

@@ -3,23 +3,26 @@
 Columns path and text; optionally speaker, split, start and end (seconds), duration (with start), language,
 id, and content (the same for rows that say the same, so that they come into one set). Other columns whose
 values repeat become tags, e.g. accent. The table is CSV, TSV, semicolons or JSON lines; ``train.csv``,
-``dev.csv`` and ``test.csv`` are a split.
+``dev.csv`` and ``test.csv`` are a split. Other words in the column split are further sets; another table
+beside those three is one if decode.sets names it.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.log import say
+from xlt.data import sets
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, listing
-from xlt.data.corpora.names import SET_OF, names_language, span, speaker_ids, utterance_ids
+from xlt.data.corpora.names import SET_OF, clean, names_language, span, speaker_ids, utterance_ids
 from xlt.data.corpora.rows import Table, read_table
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.data.subsets import KNOWN
@@ -65,7 +68,7 @@ def read(cfg: Config) -> Corpus:
     left_out: dict[str, list[str]] = defaultdict(list)
     rows: list[_Row] = []
     sounds = Sounds(place if place.is_dir() else place.parent)
-    for path, split in tables_in(place):
+    for path, split in tables_in(place, sets.further(cfg)):
         header = not any(isinstance(name, int) for name in cfg.data.columns.values())
         table = read_table(path, header)
         rows += _rows(table, split, sounds, cfg, left_out, corpus.facts.setdefault("tables", {}))
@@ -99,9 +102,9 @@ def read(cfg: Config) -> Corpus:
     return corpus
 
 
-def tables_in(place: Path) -> list[tuple[Path, str | None]]:
-    """The tables of a corpus with the set that each is by its name: one table, or train, dev and test.
-    DataError.
+def tables_in(place: Path, further: Collection[str] = ()) -> list[tuple[Path, str | None]]:
+    """The tables of a corpus with the set that each is by its name: one table, or train, dev and test, and
+    those called like a set in ``further``. DataError.
     """
     if place.is_file():
         return [(place, None)]
@@ -118,15 +121,20 @@ def tables_in(place: Path) -> list[tuple[Path, str | None]]:
                 f" expected one{what}; name the table itself: data.dir={place / 'TABLE.csv'}"
             )
         found = below
-    sets = {path: SET_OF.get(path.stem.casefold()) for path in found}
     if len(found) == 1:
         return [(found[0], None)]
-    if all(sets.values()) and len(set(sets.values())) == len(found) and "train" in sets.values():
-        return list(sets.items())
+    set_of = {path: _set_named(path.stem, further) for path in found}
+    if all(set_of.values()) and len(set(set_of.values())) == len(found) and "train" in set_of.values():
+        return list(set_of.items())
     raise DataError(
         f"data.dir: {place}: has several tables: {', '.join(path.name for path in found)}; name one of them"
-        " in data.dir, or call them train, dev and test"
+        " in data.dir, or call them train, dev and test; another is a set if decode.sets has its name"
     )
+
+
+def _set_named(name: str, further: Collection[str]) -> str | None:
+    """The set of a table called ``name``, or None."""
+    return name if name in further else SET_OF.get(name.casefold())
 
 
 def _rows(
@@ -232,7 +240,7 @@ def _refuse_unknown(table: Table, role: dict[str, str | None], cfg: Config) -> N
             )
     if role["split"]:
         words = Counter(values[role["split"]].strip() for _, values in table.rows)
-        if not any(word.casefold() in SET_OF for word in words):
+        if not any(SET_OF.get(word.casefold()) == "train" for word in words):
             shown = ", ".join(f"{word or 'nothing'} ({n} rows)" for word, n in words.most_common(20))
             raise DataError(
                 f"{table.path}: the column {role['split']!r} has {shown}, expected train, dev and test;"
@@ -256,8 +264,8 @@ def _row(
 
     if role["language"] and not names_language(of("language"), languages.get(cfg.lang)):
         return "another language"
-    if role["split"] and not (split := SET_OF.get(of("split").casefold())):
-        return "neither in train nor in dev nor in test"
+    if role["split"] and not (split := SET_OF.get(of("split").casefold()) or clean(of("split"))):
+        return "row without a set"
     if not of("path"):
         return "row without a path"
     hits = sounds.find(of("path"))

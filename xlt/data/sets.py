@@ -1,0 +1,83 @@
+"""The sets of a recipe: train, dev and test, which every corpus gives, and any others that it names.
+
+A further set, e.g. ``test_phone``, is made by stage 1 where the corpus marks it inside its own table (a value
+of the column split). Where it lies in files of its own (a Kaldi folder, Common Voice's ``other.tsv``), a
+reader takes it if ``decode.sets`` asks for it, and lists it in :attr:`xlt.data.corpora.Corpus.unread`
+otherwise.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from xlt.core.config import Config
+from xlt.core.errors import ConfigError, DataError
+from xlt.data.groups import SPLITS
+from xlt.formats.tables import read_table
+
+OWN_FOLDERS = {  # names below data/ and dump/<upstream>/ that a set cannot have → what is there
+    "all": "everything that stage 1 has kept",
+    "check": "the report of stage 2",
+    "tokens": "the token lists of stage 4",
+    "mix": "the layer mix of stage 3",
+}
+_BUDGET = re.compile(r"train_[0-9.e+]+min")
+
+
+def further(cfg: Config) -> list[str]:
+    """The sets beyond train, dev and test that ``decode.sets`` asks for; ConfigError for a name that no set
+    can have.
+    """
+    for name in cfg.further_sets:
+        if reason := why_reserved(name, cfg):
+            raise ConfigError(f"decode.sets: {name!r} is not a set: {reason}; expected e.g. [dev, test]")
+    return cfg.further_sets
+
+
+def why_reserved(name: str, cfg: Config) -> str | None:
+    """Why a set cannot be called ``name``, or None if it can."""
+    if name in OWN_FOLDERS:
+        return f"data/{name} has {OWN_FOLDERS[name]}" if name != "mix" else OWN_FOLDERS[name]
+    if _BUDGET.fullmatch(name):
+        return "names such as train_10min are for data.train_minutes"
+    if any(name in pair for pair in cfg.mixed.values()):
+        return "train.mix makes a set of that name"
+    if name.startswith(".") or "/" in name or name.split() != [name]:
+        return "the name cannot be a folder; use neither spaces nor '/', and no '.' in front"
+    return None
+
+
+def refuse_reserved(names: Iterable[str], cfg: Config, where: str) -> None:
+    """DataError if the corpus ``where`` has a set that is called like a folder of ours."""
+    for name in sorted(set(names) - set(SPLITS)):
+        if reason := why_reserved(name, cfg):
+            raise DataError(
+                f"{where}: a set of the corpus is called {name!r}: {reason}; rename the set in the corpus,"
+                f" e.g. to {re.sub('[^A-Za-z0-9]+', '_', name).strip('_') or 'test'}_set"
+            )
+
+
+def require(cfg: Config, there: Iterable[str], where: str, unread: Iterable[str] = ()) -> None:
+    """ConfigError if ``decode.sets`` asks for a set that ``where`` does not have.
+
+    ``there``: the sets that it has; ``unread``: those that it would have if they were asked for.
+    """
+    known = list(dict.fromkeys((*SPLITS, *sorted(there), *sorted(unread))))
+    for name in further(cfg):
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise ConfigError(
+                f"decode.sets: no set {name!r}; {where} has {', '.join(known)}"
+                + (f"; did you mean {close[0]}?" if close else "")
+                + ". To get one, mark it in the corpus (a word in a table's column split, a folder beside"
+                " train/ of a Kaldi corpus, a part in data.splits of lhotse) and run stage 1 (data) again"
+            )
+
+
+def made(everything: Path) -> list[str]:
+    """The sets in ``data/all``: train, dev and test, then the others by name."""
+    names = set(read_table(everything / "utt2split").values())
+    return [*SPLITS, *sorted(names - set(SPLITS))]
