@@ -29,7 +29,7 @@ def run(ctx: Context) -> None:
     cfg = ctx.cfg
     found = settings(ctx)
     check_kind(ctx, found["tokens.type"])
-    sets = _sets(cfg.scored_sets)
+    sets = cfg.scored_sets
     ctx.need_texts(*sets)
     need(ctx, *(ctx.exp / f"decode_{name}" / "text" for name in sets), stage="decode")
     ctx = resolved(ctx)
@@ -71,13 +71,3 @@ def run(ctx: Context) -> None:
 
         scores = read(shown, "not a score.json of stage 8", "run stage 8 (score) again")
         gate(cfg, scores.get("forgetting", {}))
-
-
-def _sets(names: list) -> list[str]:
-    from xlt.core.errors import ConfigError
-
-    if not names or len(names) != len(set(map(str, names))) or not all(isinstance(n, str) for n in names):
-        raise ConfigError(
-            f"decode.sets: found {names!r}, expected different names of sets in data/, such as [dev, test]"
-        )
-    return names
