@@ -160,7 +160,7 @@ def test_stage_runs_in_the_recipe_with_its_log(monkeypatch, recipe, tmp_path_fac
 
     def run(self, ctx):
         seen.append(
-            (os.getcwd(), ctx.cfg.nj, ctx.cfg.features.ngpu, ctx.cfg.train.ngpu, ctx.force, ctx.command)
+            (ctx.recipe, ctx.cfg.nj, ctx.cfg.features.ngpu, ctx.cfg.train.ngpu, ctx.force, ctx.command)
         )
         say("hello")
 
@@ -182,16 +182,16 @@ def test_stage_runs_in_the_recipe_with_its_log(monkeypatch, recipe, tmp_path_fac
         ])
         == 0
     )
-    assert seen == [(str(recipe), 3, 0, 0, True, "./run.sh tag=a 'data.dir=my dir'")]
+    assert seen == [(recipe, 3, 0, 0, True, "./run.sh tag=a 'data.dir=my dir'")]
     assert os.getcwd() == str(elsewhere)
     assert (recipe / "log" / "a" / "data.log").read_text().endswith(" hello\n")
 
 
 def test_ctrl_c_ends_with_130(root, recipe):
     code = (
-        "import sys, time\nfrom xlt import cli, stage\n"
+        "import sys, time\nfrom xlt import cli\nfrom xlt.core.context import Stage\n"
         "def run(self, ctx):\n    print('ready', flush=True)\n    while True:\n        time.sleep(0.01)\n"
-        "stage.Stage.run = run\nsys.exit(cli.main(['data']))"
+        "Stage.run = run\nsys.exit(cli.main(['data']))"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", code],

@@ -26,9 +26,9 @@ ORDER = [
     "score",
     "report",
     "bundle",  # stages
-    "cli",
     "commands",
-]  # roof; cli finds commands by name, they call its main
+    "cli",
+]  # roof
 SPEECH_TOOLKITS = {"espnet2", "s3prl", "espnet", "espnet3"}
 MAY_USE_TOOLKITS = ["xlt/models/espnet/", "xlt/nets/encoders/", "xlt/decode/", "xlt/upstreams/"]
 

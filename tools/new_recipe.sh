@@ -24,5 +24,5 @@ trap '(( $? == 130 )) || echo "new_recipe: interrupted" >&2; exit 130' INT
 "$root/tools/install.sh" --quiet
 venv=${XLT_VENV:-$root/.venv}
 [[ $venv == /* ]] || venv=$PWD/$venv
-export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} XLT_CWD=$PWD
+export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 "$venv/bin/python" -m xlt.cli new_recipe "$@"

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import errno
 import importlib
 import os
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -25,19 +22,6 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     ),
     "phones": ("xlt.commands.phones", "compare a language's phones with those of source languages"),
     "report": ("xlt.commands.report", "outside a recipe: tables over all languages, report.html, LaTeX, CSV"),
-}
-_SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
-_KIND = "a file stands where a folder belongs, or the other way round: move it away"
-REMEDIES = {  # errors of the operating system that the user can mend; all others are shown as defects of xlt
-    errno.ENOSPC: _SPACE,
-    errno.EDQUOT: _SPACE,
-    errno.EFBIG: _SPACE,
-    errno.EROFS: _RIGHTS,
-    errno.EACCES: _RIGHTS,
-    errno.EPERM: _RIGHTS,
-    errno.EISDIR: _KIND,
-    errno.ENOTDIR: _KIND,
-    errno.EEXIST: _KIND,
 }
 
 
@@ -145,74 +129,40 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
 
 
 def _run(words: list[str]) -> None:
-    from xlt.core import log
-    from xlt.core.context import STAGES, Context, find
-    from xlt.core.errors import MissingInput
+    from xlt.core.context import STAGES
 
     parser = _parser(words)
     if not words or words[0] not in {s.name for s in STAGES} | set(COMMANDS):
         parser.parse_args(words or ["--help"])
     args = parser.parse_intermixed_args(words[1:])
+    args.cwd = Path(os.environ.get("XLT_CWD") or os.getcwd())  # where the user stands: run.sh goes elsewhere
     if _is_command(words):
         importlib.import_module(COMMANDS[words[0]][0]).main(args)
         return
     if words[0] == "score" and (args.compare or args.set):
         importlib.import_module("xlt.commands.compare").main(args)
         return
-    from xlt.core.config import load
+    from xlt.commands.run import Call, run_stage
 
-    settings = args.settings + ([f"nj={args.nj}"] if args.nj is not None else [])
-    settings += [f"features.ngpu={args.ngpu}", f"train.ngpu={args.ngpu}"] if args.ngpu is not None else []
-    cfg = load(args.recipe, settings)
-    fix = getattr(args, "fix", None) and Path(os.environ.get("XLT_CWD", os.getcwd()), args.fix)
-    command = "./run.sh" + "".join(f" {shlex.quote(s)}" for s in args.settings)
-    with contextlib.chdir(args.recipe):  # paths in scp files are relative to the recipe, as in Kaldi
-        if not args.dry_run:
-            log.to_file(Path("log") / cfg.tag / f"{words[0]}.log")
-        try:
-            find(words[0]).run(
-                Context(Path("."), cfg, force=args.force, dry_run=args.dry_run, command=command, fix=fix)
-            )
-        except MissingInput as err:
-            if not args.dry_run:
-                raise
-            log.say(
-                f"{words[0]}: would run after stage {find(err.stage).number} ({err.stage}), whose output it"
-                " needs"
-            )
-        finally:
-            log.to_file(None)
+    fix = getattr(args, "fix", None) and args.cwd / args.fix
+    settings = tuple(args.settings)
+    run_stage(
+        words[0],
+        Call(args.recipe, settings, args.force, args.dry_run, args.nj, args.ngpu, args.cwd, fix),
+    )
 
 
 def main(words: list[str] | None = None) -> int:
     """Entry point; returns the exit status: 0, 2 for an error that the user can mend, 130 after Ctrl-C."""
-    from xlt.core.errors import XltError
+    from xlt.commands.run import guarded
 
     words = sys.argv[1:] if words is None else words
-    what = words[0] if words else ""
-    try:
+
+    def work() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # run.sh holds Ctrl-C back until here
         _run(words)
-    except XltError as err:
-        print(f"xlt {what}: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\nxlt {what}: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as err:
-        if err.errno not in REMEDIES:
-            raise
-        where = f" ({err.filename2 or err.filename})" if err.filename else ""
-        print(
-            f"xlt {what}: {os.strerror(err.errno)}{where}; {REMEDIES[err.errno]}, then run the same command:"
-            " it goes on from here",
-            file=sys.stderr,
-        )
-        return 2
-    return 0
+
+    return guarded(words[0] if words else "", work)
 
 
 if __name__ == "__main__":

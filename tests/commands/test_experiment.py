@@ -1,15 +1,15 @@
 """`xlt experiment` with made-up stages: order, failures, claims, waiting, what a second call does."""
 
-import os
 import threading
 
 import pytest
 
-from xlt import cli
+from xlt.cli import main
 from xlt.commands import experiment
+from xlt.commands.run import INTERRUPTED, Call
+from xlt.core.errors import DataError
 from xlt.core.plan import read
 
-REAL = cli.main
 FILE = """
 name: made_up
 runs:
@@ -37,19 +37,23 @@ def stages(egs, monkeypatch):
     """The stages that were run, as ``recipe/tag stage``; ``answers`` makes some of them end otherwise."""
     done, answers = [], {}
 
-    def fake(words):
-        stage, recipe, tag = words[0], os.path.basename(words[2]), words[5].removeprefix("tag=")
+    def fake(stage, call):
+        recipe, tag = call.recipe.name, call.settings[0].removeprefix("tag=")
         done.append(f"{recipe}/{tag} {stage}")
         (egs / recipe / "exp" / tag).mkdir(parents=True, exist_ok=True)
         answer = answers.get(done[-1], 0)
-        return answer(words) if callable(answer) else answer
+        answer = answer(stage, call) if callable(answer) else answer
+        if answer == INTERRUPTED:
+            raise KeyboardInterrupt
+        if answer:
+            raise DataError("as the test asks for")
 
-    monkeypatch.setattr(cli, "main", fake)
+    monkeypatch.setattr(experiment, "run_stage", fake)
     return done, answers
 
 
 def run(egs, *words):
-    return REAL(["experiment", str(egs / "e.yaml"), "--egs", str(egs), *words])
+    return main(["experiment", str(egs / "e.yaml"), "--egs", str(egs), *words])
 
 
 def named(egs, name):
@@ -81,22 +85,11 @@ def test_every_run_in_order_the_needed_one_first(egs, stages, capsys):
 
 def test_words_and_where_paths_count_from(egs, stages):
     seen = []
-    stages[1]["ron/a_s1 train"] = lambda words: seen.append((words, os.environ["XLT_CWD"])) or 0
+    stages[1]["ron/a_s1 train"] = lambda stage, call: seen.append(call)
     assert run(egs) == 0
-    assert seen == [(
-        [
-            "train",
-            "--recipe",
-            str(egs / "ron"),
-            "--nj",
-            "1",
-            "tag=a_s1",
-            "seed=1",
-            "features.path=../fra/exp/body",
-        ],
-        "",
-    )]
-    assert "XLT_CWD" not in os.environ
+    assert seen == [Call(egs / "ron", ("tag=a_s1", "seed=1", "features.path=../fra/exp/body"), nj=1)]
+    ctx = seen[0].context()
+    assert ctx.cfg.as_given("features.path") == "../fra/exp/body"  # from the recipe
 
 
 def test_a_failed_run_does_not_stop_the_others(egs, stages, capsys):
@@ -109,7 +102,7 @@ def test_a_failed_run_does_not_stop_the_others(egs, stages, capsys):
 
 
 def test_a_defect_in_a_run_is_shown_and_does_not_stop_the_others(egs, stages, capsys):
-    def defect(words):
+    def defect(stage, call):
         raise ZeroDivisionError("in a stage")
 
     stages[1]["ron/a_s0 train"] = defect
@@ -129,7 +122,7 @@ def test_what_needs_a_failed_run_is_not_run(egs, stages, capsys):
 
 def test_ctrl_c_ends_the_experiment(egs, stages, capsys):
     done, answers = stages
-    answers["ron/a_s0 train"] = 130
+    answers["ron/a_s0 train"] = INTERRUPTED
     assert run(egs) == 130
     assert done[-1] == "ron/a_s0 train"
     assert "the same command goes on from here" in capsys.readouterr().err
@@ -164,9 +157,9 @@ def test_the_list_says_what_is_done_failed_changed_and_at_work(egs, stages, caps
 
 def test_dry_run_hands_the_option_on_and_claims_nothing(egs, stages):
     seen = []
-    stages[1]["ron/a_s1 train"] = lambda words: seen.append(words[-1]) or 0
+    stages[1]["ron/a_s1 train"] = lambda stage, call: seen.append(call.dry_run)
     assert run(egs, "--dry_run") == 0
-    assert seen == ["--dry_run"] and not (egs / ".experiment").exists()
+    assert seen == [True] and not (egs / ".experiment").exists()
 
 
 def test_a_run_of_another_process_is_not_touched_but_waited_for(egs, stages, capsys):
@@ -201,8 +194,8 @@ def test_two_processes_never_run_the_same_run_at_once_nor_prepare_at_once(egs, s
     """Two lanes; each stage notes who else is in it."""
     inside, clashes, guard = set(), [], threading.Lock()
 
-    def watched(words):
-        name = words[2] + words[5] if words[0] != "features" else "prepare"
+    def watched(stage, call):
+        name = f"{call.recipe}{call.settings[0]}" if stage != "features" else "prepare"
         with guard:
             if name in inside:
                 clashes.append(name)
@@ -210,7 +203,6 @@ def test_two_processes_never_run_the_same_run_at_once_nor_prepare_at_once(egs, s
         threading.Event().wait(0.02)
         with guard:
             inside.discard(name)
-        return 0
 
     for stage in ("features", "train", "score"):
         for recipe in ("ron", "cat"):

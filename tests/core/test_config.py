@@ -1,3 +1,4 @@
+import dataclasses
 import os
 
 import pytest
@@ -123,11 +124,9 @@ def test_values_on_the_command_line_are_yaml():
     assert [value for value, _ in found.values()] == [None, ["test"], {"hidden_size": 8}]
 
 
-def test_paths_on_the_command_line_count_from_where_the_user_stood(monkeypatch, tmp_path):
-    monkeypatch.setenv("XLT_CWD", str(tmp_path))
-    found = parse_overrides(
-        ["data.dir=corpus", "features.path=/models/w2v", "data.archive=null", "tag=corpus"]
-    )
+def test_paths_on_the_command_line_count_from_where_the_user_stood(tmp_path):
+    words = ["data.dir=corpus", "features.path=/models/w2v", "data.archive=null", "tag=corpus"]
+    found = parse_overrides(words, tmp_path)
     assert [v for v, _ in found.values()] == [os.path.join(tmp_path, "corpus"), "/models/w2v", None, "corpus"]
 
 
@@ -136,17 +135,37 @@ def test_free_form_mappings_are_replaced_not_merged(recipe):
     assert cfg.train.encoder_conf == {"hidden_size": 8}
 
 
-def test_a_neighbour_is_named_alike_on_the_command_line_and_in_recipe_yaml(tmp_path, monkeypatch):
+def test_a_neighbour_is_named_alike_on_the_command_line_and_in_recipe_yaml(tmp_path):
     """Else the same experiment would be trained again, and a stamp would hold this machine's folders."""
     recipe = tmp_path / "egs" / "cat"
     recipe.mkdir(parents=True)
     (recipe / "recipe.yaml").write_text("lang: cat_Latn\n")
-    monkeypatch.setenv("XLT_CWD", str(tmp_path))
-    cfg = load(
-        recipe, ["train.init=egs/multi/exp/main", "tokens.union=[egs/spa]", "features.mix_from=elsewhere"]
-    )
-    assert (cfg.train.init, cfg.tokens.union) == ("../multi/exp/main", ["../spa"])
+    words = ["train.init=egs/multi/exp/main", "tokens.union=[egs/spa]", "features.mix_from=elsewhere"]
+    cfg = load(recipe, words, cwd=tmp_path)
+    assert (cfg.as_given("train.init"), cfg.as_given("tokens.union")) == ("../multi/exp/main", ["../spa"])
     assert cfg.features.mix_from == str(tmp_path / "elsewhere")
+    assert os.path.samefile(os.path.dirname(cfg.tokens.union[0]), tmp_path / "egs")
+
+
+def test_paths_are_absolute_and_a_stamp_has_them_as_they_were_given(tmp_path, monkeypatch):
+    recipe = tmp_path / "egs" / "cat"
+    recipe.mkdir(parents=True)
+    (recipe / "recipe.yaml").write_text(
+        "lang: cat_Latn\ndata: {dir: corpus/, cache: ~/c, archive: /a.tar}\nscore: {words: {names: n.txt}}\n"
+        "tokens: {union: [../spa, ../fra/]}\n"
+    )
+    monkeypatch.setenv("HOME", "/home/ana")
+    cfg = load(recipe, ["data.parts=[{reader: kaldi, dir: a, split: text}]"], cwd=tmp_path)
+    assert (cfg.data.dir, cfg.data.cache, cfg.data.archive) == (f"{recipe}/corpus/", "/home/ana/c", "/a.tar")
+    assert cfg.score.words == {"names": f"{recipe}/n.txt"}
+    assert cfg.data.parts == [{"reader": "kaldi", "dir": f"{tmp_path}/a", "split": "text"}]
+    assert [folder.name for folder in cfg.written_too] == ["spa", "fra"]
+    given = cfg.section("data", "score.words", "tokens.union")
+    assert (given["data.dir"], given["data.cache"]) == ("corpus/", "~/c")
+    assert given["score.words"] == {"names": "n.txt"}
+    assert given["tokens.union"] == ["../spa", "../fra/"]
+    other = dataclasses.replace(cfg, data=dataclasses.replace(cfg.data, dir="/elsewhere"))
+    assert other.section("data.dir") == {"data.dir": "/elsewhere"}  # what a stage has put in its place
 
 
 def test_section_picks_keys_for_a_stamp(recipe):

@@ -134,7 +134,7 @@ def test_a_set_that_one_lacks(compare):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--compare", "exp/main", "exp/none"], "exp/none: no such experiment (seen from"),
+        (["--compare", "exp/main", "exp/none"], "exp/none: no such experiment ("),
         (["--compare", "exp/main", "exp/empty"], "exp/empty: no score.json in it; run stage 8"),
         (["--compare", "exp/main", "exp/main/score.json"], "are the same scores"),
         (["--compare", "exp/main", "exp/main", "tag=x"], "takes no settings, found 'tag=x'"),

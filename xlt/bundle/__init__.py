@@ -5,7 +5,6 @@ name.
 from __future__ import annotations
 
 import hashlib
-import os
 import shlex
 import shutil
 from pathlib import Path
@@ -75,8 +74,8 @@ def _pack(ctx: Context, model: Trained, out: Path) -> dict:
     )
     write_json(out / MANIFEST, manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
-    place = os.path.relpath(ctx.exp / "bundle", os.environ.get("XLT_CWD"))  # from where the user stands
-    say(f"  {size / 1e6:.0f} MB; use it with: xlt transcribe {shlex.quote(place)} FILE.wav …")
+    place = shlex.quote(ctx.typed(ctx.exp / "bundle"))
+    say(f"  {size / 1e6:.0f} MB; use it with: xlt transcribe {place} FILE.wav …")
     return {}
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from xlt.core.context import Context, need
 from xlt.core.errors import DataError
 from xlt.core.log import say
+from xlt.core.paths import plain
 from xlt.core.stage import Unit, atomic_text, read_stamp, run_unit, write_json
 from xlt.data.sets import require, why_reserved
 from xlt.formats.model_folder import HEARD, identity, origin
@@ -59,14 +60,15 @@ _KEYS = (
 )
 
 
-def _audio_state(folders: list[Path]) -> str:
+def _audio_state(recipe: Path, folders: list[Path]) -> str:
     """Changes when a file that wav.scp names appears, goes, or is written again."""
     sha = hashlib.sha256()
     for folder in folders:
         scp = folder / "wav.scp"
         for line in scp.read_bytes().split(b"\n") if scp.exists() else []:
             path = Path(line.partition(b" ")[2].decode("utf-8", "replace").strip())
-            info = path.stat() if path.is_file() else None
+            place = recipe / path
+            info = place.stat() if place.is_file() else None
             sha.update(f"{path} {info and (info.st_size, info.st_mtime_ns)}\n".encode())
     return sha.hexdigest()[:20]
 
@@ -99,7 +101,12 @@ def run(ctx: Context) -> None:
     def make(partial: Path) -> dict:
         return _check(ctx, partial, dict(zip(names, folders, strict=True)))
 
-    config = {**ctx.cfg.section(*_KEYS), "lang": ctx.cfg.lang, **phones, "audio files": _audio_state(folders)}
+    config = {
+        **ctx.cfg.section(*_KEYS),
+        "lang": ctx.cfg.lang,
+        **phones,
+        "audio files": _audio_state(ctx.recipe, folders),
+    }
     source = origin(ctx.cfg)
     heard = [source.folder / HEARD] if source else []
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
@@ -139,7 +146,7 @@ def _fix(ctx: Context, out: Path) -> None:
     left = fix(Sets(ctx.data, folders), cfg, out)
     say(
         f"check: a repaired copy is in {out}; {out / 'fix.md'} has each change and what is left to do ({left}"
-        f" faults); use it: data.reader=kaldi data.dir={out}"
+        f" faults); use it: data.reader=kaldi data.dir={ctx.typed(out)}"
     )
 
 
@@ -165,14 +172,14 @@ def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
     sets = Sets(ctx.data, folders)
     families = {name: importlib.import_module(f"xlt.check.{name}") for name in FAMILIES}
     found = [
-        (name, check.__name__, fault)
+        (name, check.__name__, fault.seen_from(ctx.recipe))
         for name, family in families.items()
         for check in family.CHECKS
         for fault in check(sets, ctx.cfg)
     ]
     _propose(sets, ctx.cfg, families, out)
     sections = {
-        name: family.section(sets, ctx.cfg, out)
+        name: plain(family.section(sets, ctx.cfg, out), ctx.recipe)
         for name, family in families.items()
         if hasattr(family, "section")
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from xlt.check.faults import Line
 from xlt.check.words import Seen, characters_of, words_of
+from xlt.core.paths import spelled
 
 TABLES = (
     "wav.scp",
@@ -67,10 +68,12 @@ def _plain_rows(raw: bytes) -> dict[str, str] | None:
 
 
 class DataDir:
-    """The tables of one Kaldi data directory. Bytes that are not UTF-8 are read as U+FFFD."""
+    """The tables of one Kaldi data directory, in which relative paths count from the folder ``recipe``.
+    Bytes that are not UTF-8 are read as U+FFFD.
+    """
 
-    def __init__(self, folder: Path, name: str):
-        self.folder, self.name = folder, name
+    def __init__(self, folder: Path, name: str, recipe: Path):
+        self.folder, self.name, self.recipe = folder, name, recipe
         self.raw = {table: (folder / table).read_bytes() for table in TABLES if (folder / table).is_file()}
         self.lines = {table: Lines(raw) for table, raw in self.raw.items()}
         self._tables: dict[str, dict[str, str]] = {}
@@ -130,7 +133,7 @@ class DataDir:
 
     def where(self, table: str, number: int | None = None) -> str:
         """``data/train/text:12``."""
-        return f"{self.folder / table}" + (f":{number}" if number else "")
+        return spelled(self.folder / table, self.recipe) + (f":{number}" if number else "")
 
 
 class Sets(dict[str, DataDir]):
@@ -139,7 +142,7 @@ class Sets(dict[str, DataDir]):
     """
 
     def __init__(self, data: Path, folders: dict[str, Path]):
-        super().__init__({name: DataDir(folder, name) for name, folder in folders.items()})
+        super().__init__({name: DataDir(folder, name, data.parent) for name, folder in folders.items()})
         self.data = data
         self._kept: dict[str, Any] = {}
 

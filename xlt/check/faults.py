@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
+
+from xlt.core.paths import plain
 
 
 class Line(NamedTuple):
@@ -24,6 +27,11 @@ class Fault:
     what: str
     remedy: str
     ids: tuple[str, ...] = ()
+
+    def seen_from(self, recipe: Path) -> Fault:
+        """The same with files as seen from the folder ``recipe``."""
+        parts = {name: plain(getattr(self, name), recipe) for name in ("where", "what", "remedy")}
+        return replace(self, **parts)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}; {self.remedy}"

@@ -22,6 +22,7 @@ from xlt.check.letters import own_scripts
 from xlt.check.mend import mended
 from xlt.core.config import Config
 from xlt.core.errors import DataError
+from xlt.core.paths import plain
 from xlt.core.stage import atomic_text
 from xlt.formats.tables import spk2utt, write_table
 
@@ -89,7 +90,9 @@ def fix(sets: Sets, cfg: Config, out: Path) -> int:
         write_table(folder / "spk2utt", spk2utt(found["utt2spk"]))
     rest = list(_rest(Sets(partial, {name: partial / name for name in sets}), cfg))
     report = _report(sets, changes, {name: len(found["text"]) for name, found in tables.items()}, rest)
-    atomic_text(partial / REPORT, report.replace(str(partial), str(out)))
+    report = report.replace(str(partial), str(out)).replace(f"{partial.name}/", f"{out}/")
+    report = plain(report, sets.data.parent)
+    atomic_text(partial / REPORT, report)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.exists():
         out.rmdir()
@@ -207,7 +210,7 @@ def _audio(data: DataDir, tables: dict[str, dict[str, str]], changes: Changes) -
             changes.line("utt2dur", data.line("utt2dur", key).number, row, None, found[0])
         elif found:
             missing[key] = found[0]
-        tables["wav.scp"][key] = os.path.abspath(value)
+        tables["wav.scp"][key] = os.path.normpath(data.recipe / value)
     for utt, row in tables.get("segments", {}).items():
         words = row.split()
         try:

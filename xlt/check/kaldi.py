@@ -269,7 +269,7 @@ def file_fault(line: Line, data: DataDir) -> tuple[str, str] | None:
     """What is wrong with the file of a line of wav.scp, as far as its header shows it, and the remedy; None
     if nothing is.
     """
-    path = Path(line.value)
+    path = data.recipe / line.value
     if line.value.endswith("|"):
         return (
             f"{line.key!r} is a command (ends in '|')",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from xlt.core import executor
 from xlt.core.log import Progress
+from xlt.core.paths import plain
 from xlt.core.stage import atomic_text
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def sounds(sets: Sets, cfg: Config) -> dict[str, Sound]:
     none.
     """
     paths = {line.value for data in sets.values() for line in data.lines.get("wav.scp", [])}
-    return sets.once("sounds", lambda: _measure_all(paths, sets.data / CACHE, cfg.jobs))
+    return sets.once("sounds", lambda: _measure_all(paths, sets.data, cfg.jobs))
 
 
 def heard(data: DataDir, sets: Sets, cfg: Config) -> dict[str, Sound]:
@@ -184,14 +185,16 @@ def heard(data: DataDir, sets: Sets, cfg: Config) -> dict[str, Sound]:
     return {key: sound for key, sound in rows if sound is not None and not sound.error}
 
 
-def _measure_all(paths: Iterable[str], cache: Path, jobs: int) -> dict[str, Sound]:
+def _measure_all(paths: Iterable[str], data: Path, jobs: int) -> dict[str, Sound]:
+    """By path as wav.scp has it, relative to the recipe that ``data`` lies in."""
+    cache, places = data / CACHE, {path: data.parent / path for path in paths}
     known, found, todo, stamps = _read(cache), {}, [], {}
-    for path in sorted(paths):
+    for path in sorted(places):
         try:
-            info = Path(path).stat()
+            info = places[path].stat()
         except (OSError, ValueError):
             continue
-        if path.endswith("|") or not info.st_size or not Path(path).is_file():
+        if path.endswith("|") or not info.st_size or not places[path].is_file():
             continue
         stamps[path] = [info.st_size, info.st_mtime_ns]
         if known.get(path, [None])[0] == stamps[path]:
@@ -200,12 +203,13 @@ def _measure_all(paths: Iterable[str], cache: Path, jobs: int) -> dict[str, Soun
             todo.append(path)
     if not todo:
         return found
+    files = [str(places[path]) for path in todo]
     try:
         with Progress("listening", len(todo), "files") as bar:
             workers = executor.Workers(jobs if len(todo) > 64 else 1)
-            measured = executor.run("measure_sounds", None, todo, workers)
+            measured = executor.run("measure_sounds", None, files, workers)
             for path, sound in zip(todo, measured, strict=True):
-                found[path] = sound
+                found[path] = dataclasses.replace(sound, error=plain(sound.error, data.parent))
                 bar.add()
     finally:  # what is known by now need not be measured again
         rows = {path: [stamps[path], list(dataclasses.astuple(sound))] for path, sound in found.items()}

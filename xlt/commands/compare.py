@@ -5,8 +5,6 @@ what p.
 from __future__ import annotations
 
 import argparse
-import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError
@@ -28,9 +26,8 @@ def main(args: argparse.Namespace) -> None:
         )
     from xlt.score.compare import BOOT, compare, read
 
-    with contextlib.chdir(args.recipe):
-        a, b = (read(Path(place), place) for place in args.compare)
-        differences = compare(a, b, args.set)
+    a, b = (read(args.recipe / place, place) for place in args.compare)
+    differences = compare(a, b, args.set)
     say(f"A {a.name}, B {b.name}")
     for difference in differences:
         say(sentence(difference))

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from xlt import cli
+from xlt.commands.run import INTERRUPTED, NOT_READ, Call, guarded, run_stage
 from xlt.core.config import ROOT
 from xlt.core.errors import StageError
 from xlt.core.log import say
@@ -59,8 +59,7 @@ def main(args: argparse.Namespace) -> None:
             say(f"{board.state(run):16} {run.name}" + (f"  ({run.column})" if run.column else ""))
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
-    with _paths_from_the_recipe():
-        failed = _dry_run(runs, args.egs) if args.dry_run else Lane(plan, runs, board).go()
+    failed = _dry_run(runs, args.egs) if args.dry_run else Lane(plan, runs, board).go()
     if failed:
         lines = "".join(f"\n  {name}: {why}" for name, why in failed.items())
         raise StageError(
@@ -68,20 +67,6 @@ def main(args: argparse.Namespace) -> None:
         )
     if not args.dry_run:
         say(f"experiment: {plan.name}: all {len(runs)} runs are done")
-
-
-@contextlib.contextmanager
-def _paths_from_the_recipe() -> Iterator[None]:
-    """Paths in settings are relative to the recipe, as in recipe.yaml, not to where the user stands."""
-    before = os.environ.get("XLT_CWD")
-    os.environ["XLT_CWD"] = ""
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop("XLT_CWD")
-        else:
-            os.environ["XLT_CWD"] = before
 
 
 def _selected(plan: Plan, text: str) -> list[Run]:
@@ -103,16 +88,19 @@ def _dry_run(runs: list[Run], egs: Path) -> dict[str, str]:
     for number, run in enumerate(runs, 1):
         say(f"experiment: run {number} of {len(runs)}: {run.name}")
         for stage in run.stages:
-            if _stage(run, stage, egs, "--dry_run"):
+            if _stage(run, stage, egs, dry_run=True):
                 failed[run.name] = f"stage {stage}, see its error above"
                 break
     return failed
 
 
-def _stage(run: Run, stage: str, egs: Path, *flags: str) -> int:
-    """Exit status of one stage; KeyboardInterrupt if it was interrupted."""
-    status = cli.main([*run.words(stage, egs), *flags])
-    if status in (130, 141):
+def _stage(run: Run, stage: str, egs: Path, dry_run: bool = False) -> int:
+    """Exit status of one stage; KeyboardInterrupt if it was interrupted. Paths in settings count from the
+    recipe.
+    """
+    call = Call(egs / run.recipe, run.words, dry_run=dry_run, nj=1)
+    status = guarded(stage, lambda: run_stage(stage, call))
+    if status in (INTERRUPTED, NOT_READ):
         raise KeyboardInterrupt
     return status
 

@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from xlt import cli
+from xlt.commands.run import INTERRUPTED, Call, guarded, run_stage
 from xlt.core.config import ROOT, load
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
@@ -60,20 +60,26 @@ def main(args: argparse.Namespace) -> None:
             " --stop_stage check"
         )
         return
-    status = next(
-        (code for stage in ("data", "check") if (code := cli.main([stage, "--recipe", str(recipe)]))), 0
-    )
+    status = _first_stages(recipe)
     if (recipe / "data" / "test" / "stage.json").exists():
         say(summary(recipe, name))
-    if status == 130:
+    if status == INTERRUPTED:
         say(f"new_recipe: {name} is made; go on with: {name}/run.sh --stop_stage check")
-        raise SystemExit(130)
+        raise SystemExit(INTERRUPTED)
     if status:
         raise DataError(
             f"{name} is made, and its data are not good yet: mend what is said above, in the corpus or by a"
             f" setting in {name}/recipe.yaml; then go on with: {name}/run.sh --stop_stage check"
         )
     say(f"next: {name}/run.sh")
+
+
+def _first_stages(recipe: Path) -> int:
+    """Run stages 1 and 2; the exit status of the first that fails, or 0."""
+    for stage in ("data", "check"):
+        if status := guarded(stage, lambda stage=stage: run_stage(stage, Call(recipe))):
+            return status
+    return 0
 
 
 def _instead(recipe: Path, name: str, reader: str | None, corpus: str | None) -> str:
@@ -91,7 +97,7 @@ def _instead(recipe: Path, name: str, reader: str | None, corpus: str | None) ->
 
 def _found(corpus: str) -> str:
     """The corpus that the user names, from where he stands."""
-    return os.path.realpath(Path(os.environ.get("XLT_CWD", "."), corpus))
+    return os.path.realpath(corpus)
 
 
 def choose_upstream() -> tuple[str, str]:

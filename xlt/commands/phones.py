@@ -5,9 +5,7 @@ a heatmap.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-from dataclasses import replace
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,9 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xlt.core.config import Config
     from xlt.phones.choice import Choice
     from xlt.phones.compare import Overlap
 
@@ -53,6 +54,7 @@ def main(args: argparse.Namespace) -> None:
     """Print tables; ConfigError or DataError for a recipe that is missing, has no data, or no way to
     phones.
     """
+    from xlt.core.config import load
     from xlt.core.stage import write_json
     from xlt.phones.choice import refuse_shared_tables
     from xlt.phones.compare import NEAR, RARE, as_dict, common, inventory, rank
@@ -62,10 +64,11 @@ def main(args: argparse.Namespace) -> None:
     folders = {folder.resolve().name: folder for folder in map(find_recipe, words)}
     target = find_recipe(args.target).resolve().name
     texts, isos = {}, {}
-    used = {f.name: f for f in with_data(args.settings)} | folders
-    refuse_shared_tables(filter(None, (choice_of(folder, args.settings) for folder in used.values())))
+    read = functools.partial(load, overrides=args.settings, cwd=args.cwd)
+    used = {f.name: f for f in with_data(read)} | folders
+    refuse_shared_tables(filter(None, (choice_of(read(folder)) for folder in used.values())))
     for name, folder in used.items():
-        texts[name], isos[name] = phone_texts(folder, args.settings)
+        texts[name], isos[name] = phone_texts(read(folder))
     found = rank(texts[target], {name: texts[name] for name in folders if name != target}, within)
     if not found:
         raise DataError(
@@ -102,13 +105,16 @@ def find_recipe(word: str) -> Path:
     )
 
 
-def with_data(settings: list[str]) -> list[Path]:
-    """The recipes in egs/ of one language each whose stage 1 has run; says which have no way to phones."""
-    from xlt.core.config import ROOT, load
+def with_data(read: Callable[[Path], Config]) -> list[Path]:
+    """The recipes in egs/ of one language each whose stage 1 has run; says which have no way to phones.
+
+    ``read`` gives the configuration of a recipe.
+    """
+    from xlt.core.config import ROOT
 
     found = []
     for folder in sorted(path.parent for path in (ROOT / "egs").glob("*/recipe.yaml")):
-        cfg = load(folder, settings)
+        cfg = read(folder)
         if (
             folder.name == "TEMPLATE"
             or cfg.lang.startswith("mul_")
@@ -116,7 +122,7 @@ def with_data(settings: list[str]) -> list[Path]:
         ):
             continue
         try:
-            choice_of(folder, settings)
+            choice_of(cfg)
         except ConfigError as err:
             say(f"  {folder.name} is left out: {str(err).partition(';')[0]}")
         else:
@@ -124,39 +130,31 @@ def with_data(settings: list[str]) -> list[Path]:
     return found
 
 
-def choice_of(recipe: Path, settings: list[str]) -> Choice | None:
-    """The converter of a recipe's language, a table by its whole path; None if it has several. ConfigError if
-    there is none.
-    """
-    from xlt.core.config import load
+def choice_of(cfg: Config) -> Choice | None:
+    """The converter of a recipe's language; None if it has several. ConfigError if there is none."""
     from xlt.phones.choice import choose
     from xlt.text.languages import MULTIPLE
 
-    cfg = load(recipe, settings)
     if cfg.lang == MULTIPLE:
         return None
-    with contextlib.chdir(recipe):  # as the stages do: phones.table is relative to the recipe
-        choice = choose(cfg.lang, cfg.phones)
-        return replace(choice, name=os.path.abspath(choice.name)) if choice.engine == "tsv" else choice
+    return choose(cfg.lang, cfg.phones)
 
 
-def phone_texts(recipe: Path, settings: list[str]) -> tuple[list[str], str]:
+def phone_texts(cfg: Config) -> tuple[list[str], str]:
     """The phone texts of a recipe's training set, and its language by ISO 639-3; DataError before stage 1."""
-    from xlt.core.config import load
     from xlt.core.context import Context
     from xlt.formats.tables import read_table
     from xlt.phones.corpus import languages_of
     from xlt.phones.g2p import phones_of
 
-    cfg = load(recipe, settings)
+    recipe = cfg.recipe
     text = recipe / "data" / cfg.train_set / "text"
     if not text.exists():
         raise DataError(f"{text}: not there; stage 1 (data) makes it: xlt data --recipe {recipe}")
-    with contextlib.chdir(recipe):
-        ctx = Context(Path("."), cfg)
-        path = ctx.data / cfg.train_set / "text"
-        made, _ = phones_of({path: read_table(path)}, {path: languages_of(ctx, cfg.train_set)}, cfg.phones)
-    return list(made[path].values()), cfg.lang[:3]
+    made, _ = phones_of(
+        {text: read_table(text)}, {text: languages_of(Context(recipe, cfg), cfg.train_set)}, cfg.phones
+    )
+    return list(made[text].values()), cfg.lang[:3]
 
 
 def _print(found: list[Overlap], inventories: dict, within: float) -> None:

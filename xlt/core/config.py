@@ -2,7 +2,7 @@
 
 Defaults live in ``egs/common/conf/base.yaml`` and nowhere else; the dataclasses below give the types. An
 unknown key, a wrong type or a value that is not among the choices raises :class:`ConfigError` naming the file
-and line.
+and line. Paths become absolute here, once; :meth:`Config.section` spells them as they were given.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import functools
 import os
 import types
 import typing
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from xlt.core.errors import ConfigError
+from xlt.core.paths import located
 from xlt.core.registry import CHOICES
 from xlt.core.settings import (
     BundleConfig,
@@ -59,6 +61,9 @@ class Config:
     score: ScoreConfig
     report: ReportConfig
     bundle: BundleConfig
+    recipe: Path = field(metadata={"setting": False})
+    paths: dict[str, tuple[Any, Any]] = field(metadata={"setting": False}, repr=False)
+    """The settings that name paths: as they were given, and absolute as the sections have them."""
 
     @property
     def train_set(self) -> str:
@@ -111,24 +116,46 @@ class Config:
         return list(dict.fromkeys([*self.decode.sets, *(test for _, test in self.mixed.values())]))
 
     @property
-    def written_too(self) -> list[str]:
+    def written_too(self) -> list[Path]:
         """Recipes whose characters are tokens as well: those of ``tokens.union``, and those mixed in by
         ``train.mix``.
         """
-        return list(
-            dict.fromkeys(
-                [os.path.normpath(r) for r in self.tokens.union] + [f"../{name}" for name in self.train.mix]
-            )
-        )
+        names = [os.path.normpath(name) for name in self.as_given("tokens.union")]
+        names += [f"../{name}" for name in self.train.mix]
+        return [self.recipe / name for name in dict.fromkeys(names)]
 
     @property
     def jobs(self) -> int:
         """Parallel processes: ``nj``, or the number of cores that this process may use."""
         return self.nj if self.nj is not None else len(os.sched_getaffinity(0))
 
+    def flat(self) -> dict[str, Any]:
+        """All settings, ``{"data.reader": …}``, paths as they were given: for what is written to disk."""
+        tree = {
+            f.name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+            for f in dataclasses.fields(self)
+            if _is_setting(f)
+            for value in [getattr(self, f.name)]
+        }
+        found = flatten(tree, keep=FREE_FORM)
+        for name, (given, absolute) in self.paths.items():
+            if found[name] == absolute:  # else a stage has put another in its place
+                found[name] = given
+        return found
+
+    @functools.cached_property
+    def given_absolute(self) -> list[str]:
+        """The paths inside the recipe that settings name by absolute ones."""
+        found = [text for given, _ in self.paths.values() for text in _texts(given)]
+        return [text for text in found if text.startswith(f"{self.recipe}/")]
+
+    def as_given(self, name: str) -> Any:
+        """The value of one setting; a path as it was given, relative to the recipe."""
+        return self.flat()[name]
+
     def section(self, *names: str) -> dict[str, Any]:
         """Flat ``{"data.reader": …}`` of the named sections or keys, for a stage's stamp."""
-        flat = flatten(dataclasses.asdict(self), keep=FREE_FORM)
+        flat = self.flat()
         picked = {}
         for name in names:
             hits = {k: v for k, v in flat.items() if k == name or k.startswith(name + ".")}
@@ -207,6 +234,15 @@ _SHARE = {
 }
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a list, a mapping, or a value by itself."""
+    if isinstance(value, (list, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+    elif isinstance(value, str):
+        yield value
+
+
 def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
     """``{"a": {"b": 1}}`` → ``{"a.b": 1}``; dictionaries named in ``keep`` stay whole."""
     flat = {}
@@ -223,13 +259,17 @@ def schema(cls: type = Config, prefix: str = "") -> dict[str, Any]:
     """Every key with its type: ``{"data.reader": str | None, …}``."""
     hints = typing.get_type_hints(cls)
     keys = {}
-    for field in dataclasses.fields(cls):
-        hint = hints[field.name]
+    for one in filter(_is_setting, dataclasses.fields(cls)):
+        hint = hints[one.name]
         if dataclasses.is_dataclass(hint):
-            keys.update(schema(hint, f"{prefix}{field.name}."))
+            keys.update(schema(hint, f"{prefix}{one.name}."))
         else:
-            keys[f"{prefix}{field.name}"] = hint
+            keys[f"{prefix}{one.name}"] = hint
     return keys
+
+
+def _is_setting(one: dataclasses.Field) -> bool:
+    return one.metadata.get("setting", True)
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -334,14 +374,13 @@ def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def parse_overrides(words: list[str]) -> dict[str, tuple[Any, str]]:
+def parse_overrides(words: list[str], cwd: Path | None = None) -> dict[str, tuple[Any, str]]:
     """Parse ``key=value`` words; the value is YAML, so ``null``, ``[dev, test]`` and ``{a: 1}`` work.
 
-    Paths are taken relative to where the user stood, which run.sh hands over in ``$XLT_CWD``; paths in
-    recipe.yaml are relative to the recipe.
+    Paths become absolute, relative ones counted from ``cwd``; without it they are left as they are, relative
+    to the recipe as those in recipe.yaml.
     """
     found = {}
-    here = os.environ.get("XLT_CWD", os.getcwd())
     for word in words:
         name, sep, value = word.partition("=")
         if not sep:
@@ -350,23 +389,23 @@ def parse_overrides(words: list[str]) -> dict[str, tuple[Any, str]]:
             found[name] = (yaml.safe_load(value), f"command line {word!r}")
         except yaml.YAMLError:
             raise ConfigError(f"{word!r}: the value is not valid YAML; quote it") from None
-        if name in _PATHS:
-            found[name] = (_from_here(found[name][0], here, name), found[name][1])
+        if cwd is not None and name in _PATHS:
+            found[name] = (_located(found[name][0], cwd, name), found[name][1])
     return found
 
 
-def _from_here(path: Any, here: str, name: str = "") -> Any:
-    """A path, or each in a list or a mapping, seen from the directory ``here``; anything else is left for the
+def _located(path: Any, folder: Path, name: str = "") -> Any:
+    """A path, or each in a list or a mapping, seen from ``folder``, absolute; anything else is left for the
     check of types.
     """
     if isinstance(path, list):
-        return [_from_here(part, here, name) for part in path]
+        return [_located(part, folder, name) for part in path]
     if isinstance(path, dict):  # a part of data.parts has other settings beside its paths
         return {
-            key: _from_here(value, here) if name != "data.parts" or f"data.{key}" in _PATHS else value
+            key: _located(value, folder) if name != "data.parts" or f"data.{key}" in _PATHS else value
             for key, value in path.items()
         }
-    return os.path.join(here, os.path.expanduser(path)) if isinstance(path, str) else path
+    return located(path, folder) if isinstance(path, str) else path
 
 
 def _beside(recipe: Path, path: Any) -> Any:
@@ -386,14 +425,18 @@ def presets() -> list[str]:
     return sorted(p.stem for p in CONF_DIR.glob("*.yaml") if p.stem != "base")
 
 
-def load(recipe: Path, overrides: list[str] = ()) -> Config:
-    """Read the configuration of the recipe directory ``recipe``; raises ConfigError."""
+def load(recipe: Path, overrides: list[str] = (), cwd: Path | None = None) -> Config:
+    """Read the configuration of the recipe directory ``recipe``; raises ConfigError.
+
+    ``overrides``: ``key=value`` words; ``cwd``: the directory that relative paths in them count from, None
+    for the recipe, as in recipe.yaml.
+    """
     keys = schema()
     base = read_yaml(CONF_DIR / "base.yaml")
     own = read_yaml(recipe / "recipe.yaml")
     given = {
         name: (_beside(recipe, value) if name in _NEIGHBOURS else value, where)
-        for name, (value, where) in parse_overrides(list(overrides)).items()
+        for name, (value, where) in parse_overrides(list(overrides), cwd).items()
     }
     preset, where = next(layer["preset"] for layer in (given, own, base) if "preset" in layer)
     if preset not in presets():
@@ -415,7 +458,10 @@ def load(recipe: Path, overrides: list[str] = ()) -> Config:
     tag = values["tag"]
     if not tag or tag.startswith(".") or "/" in tag:
         raise ConfigError(f"tag: {tag!r} cannot name a directory; use letters, digits, '_', '-' and '.'")
-    return _build(Config, values, "")
+    recipe = recipe.resolve()  # with what is above it: another recipe may be named as ../spa
+    paths = {name: (values[name], _located(values[name], recipe, name)) for name in sorted(_PATHS)}
+    values |= {name: absolute for name, (_, absolute) in paths.items()}
+    return _build(Config, values | {"recipe": recipe, "paths": paths}, "")
 
 
 def _check_mix(mix: dict, limit: str | float | None) -> None:
@@ -456,13 +502,11 @@ def share_of(limit: str | float) -> float:
 def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
     hints = typing.get_type_hints(cls)
     args = {}
-    for field in dataclasses.fields(cls):
-        hint, name = hints[field.name], f"{prefix}{field.name}"
-        args[field.name] = (
-            _build(hint, values, name + ".") if dataclasses.is_dataclass(hint) else values[name]
-        )
-        if float in (hint, *typing.get_args(hint)) and isinstance(args[field.name], int):
-            args[field.name] = float(args[field.name])
+    for one in dataclasses.fields(cls):
+        hint, name = hints[one.name], f"{prefix}{one.name}"
+        args[one.name] = _build(hint, values, name + ".") if dataclasses.is_dataclass(hint) else values[name]
+        if float in (hint, *typing.get_args(hint)) and isinstance(args[one.name], int):
+            args[one.name] = float(args[one.name])
     return cls(**args)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import ConfigError, MissingInput
+from xlt.core.log import messages_of
+from xlt.core.paths import spelled
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,9 @@ class Stage:
     does: str
 
     def run(self, ctx: Context) -> None:
-        """Import the stage's package and run it."""
-        importlib.import_module(f"xlt.{self.name}").run(ctx)
+        """Import the stage's package and run it; what it says names files as seen from the recipe."""
+        with messages_of(ctx.recipe):
+            importlib.import_module(f"xlt.{self.name}").run(ctx)
 
 
 STAGES = [
@@ -57,14 +61,22 @@ def find(word: str) -> Stage:
 
 @dataclass
 class Context:
-    """What a stage gets: the recipe directory, its configuration, and how it was called."""
+    """What a stage gets: the recipe directory, its configuration, and how it was called.
+
+    ``fix``: for stage 2, where a repaired copy of the data is to be written; ``cwd``: where the user stands,
+    for commands that are shown to be copied.
+    """
 
     recipe: Path
     cfg: Config
     force: bool = False
     dry_run: bool = False
     command: str = ""
-    fix: Path | None = None  # stage 2: where a repaired copy of the data is to be written
+    fix: Path | None = None
+    cwd: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.recipe = self.recipe.resolve()
 
     @property
     def data(self) -> Path:
@@ -90,7 +102,7 @@ class Context:
         """
         name = self.cfg.tokens.type + (str(self.cfg.tokens.size) if self.cfg.tokens.type == "bpe" else "")
         budget = self.cfg.train_set.removeprefix("train")
-        others = "".join(f"+{Path(recipe).name}" for recipe in self.cfg.written_too)
+        others = "".join(f"+{recipe.name}" for recipe in self.cfg.written_too)
         tags = "+languages" if self.cfg.tokens.language_tag else ""
         return self.data / "tokens" / (name + budget + others + tags)
 
@@ -104,7 +116,17 @@ class Context:
         """MissingInput unless :meth:`text` of these sets is there."""
         need(self, *map(self.text, names), stage="tokens" if self.cfg.tokens.type == "phone" else "data")
 
+    def typed(self, path: Path) -> str:
+        """``path`` as the user would type it in a command: relative to where they stand, unless that is
+        longer.
+        """
+        return min(os.path.relpath(path, self.cwd or self.recipe), os.path.abspath(path), key=len)
+
     def shown(self, path: Path) -> str:
-        """``path`` as the user knows it: relative to the recipe where it lies inside."""
-        path = Path(path)
-        return str(path.relative_to(self.recipe)) if path.is_relative_to(self.recipe) else str(path)
+        """``path`` as the user knows it: relative to the recipe, unless a setting names it by an absolute
+        one.
+        """
+        path = str(path)
+        if any(path == given or path.startswith(f"{given}/") for given in self.cfg.given_absolute):
+            return path
+        return spelled(path, self.recipe)

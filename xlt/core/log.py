@@ -4,39 +4,72 @@ terminal.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import sys
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
 
-_file: TextIO | None = None
+from xlt.core.errors import XltError
+from xlt.core.paths import plain
+
+# of this thread, so that two recipes can run beside each other
+_file: ContextVar[TextIO | None] = ContextVar("log file", default=None)
+_recipe: ContextVar[Path | None] = ContextVar("recipe", default=None)
 
 
-def to_file(path: Path | None) -> None:
-    """Append everything said from now on to ``path`` as well, with the time; None ends that."""
-    global _file
-    if _file is not None:
-        _file.close()
-    _file = None
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _file = path.open("a", encoding="utf-8")
+@contextlib.contextmanager
+def to_file(path: Path | None) -> Iterator[None]:
+    """Append everything said inside to ``path`` as well, with the time; None: only say it."""
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        before = _file.set(file)
+        try:
+            yield
+        finally:
+            _file.reset(before)
+
+
+@contextlib.contextmanager
+def messages_of(recipe: Path) -> Iterator[None]:
+    """What is said inside, and the errors that leave it, name files as seen from the folder ``recipe``."""
+    before = _recipe.set(recipe)
+    try:
+        yield
+    except XltError as err:
+        err.args = tuple(plain(part, recipe) if isinstance(part, str) else part for part in err.args)
+        raise
+    except OSError as err:
+        for name in ("filename", "filename2"):
+            if isinstance(path := getattr(err, name), str):
+                setattr(err, name, plain(path, recipe))
+        raise
+    finally:
+        _recipe.reset(before)
 
 
 def say(text: str) -> None:
     """One line (or several) for the user."""
+    recipe = _recipe.get()
+    text = plain(text, recipe) if recipe else text
     print(text, flush=True)
     to_log(text)
 
 
 def to_log(text: str) -> None:
     """One line for the log file only."""
-    if _file is not None:
+    file = _file.get()
+    if file is not None:
         stamp = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
         for line in text.splitlines() or [""]:
-            _file.write(f"{stamp} {line}\n")
-        _file.flush()
+            file.write(f"{stamp} {line}\n")
+        file.flush()
 
 
 class Progress:

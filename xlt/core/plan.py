@@ -43,9 +43,10 @@ class Run:
     def name(self) -> str:
         return f"{self.recipe}/{self.tag}"
 
-    def words(self, stage: str, egs: Path) -> list[str]:
-        """The words of ``xlt STAGE`` for this run."""
-        return [stage, "--recipe", str(egs / self.recipe), "--nj", "1", f"tag={self.tag}", *self.settings]
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its settings with the tag, as a command line has them."""
+        return (f"tag={self.tag}", *self.settings)
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ def check(plan: Plan, egs: Path) -> None:
         if not (egs / run.recipe / "recipe.yaml").exists():
             raise ConfigError(f"{run.where}: recipe: no recipe {run.recipe!r} in {egs}")
         try:
-            load(egs / run.recipe, [f"tag={run.tag}", *run.settings])
+            load(egs / run.recipe, list(run.words))
         except ConfigError as err:
             raise ConfigError(f"{run.where}: {run.name}: {err}") from None
 

@@ -155,7 +155,7 @@ def _built(ctx: Context, everything: Path) -> Unit:
     def make_all(out: Path) -> dict:
         from xlt.data.build import build
 
-        return build(cfg, normaliser_of(cfg), out, everything)
+        return build(cfg, normaliser_of(cfg), out, ctx.shown(everything))
 
     return Unit("data", everything, config, inputs, make_all, resume=True)
 

@@ -21,6 +21,7 @@ from xlt.core import executor
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.log import Progress, say
+from xlt.core.paths import plain
 from xlt.core.registry import READERS
 from xlt.core.stage import write_json
 from xlt.data import sets
@@ -263,9 +264,10 @@ def _why_not(clip: Clip, text: str, cfg: Config) -> str | None:
     return next((reason for reason, holds in checks.items() if holds), None)
 
 
-def build(cfg: Config, normaliser: str, out: Path, final: Path) -> dict:
-    """Write ``out``, which ``final`` will be; returns counts. DataError if the corpus cannot be used,
-    ConfigError if it lacks a set that is asked for; both before anything is decoded, where that can be known.
+def build(cfg: Config, normaliser: str, out: Path, final: str) -> dict:
+    """Write ``out``, which ``final`` will be, seen from the recipe; returns counts. DataError if the corpus
+    cannot be used, ConfigError if it lacks a set that is asked for; both before anything is decoded, where
+    that can be known.
     """
     harvest = Harvest(READERS.get(cfg.data.reader)(cfg), normaliser)
     corpus = harvest.corpus
@@ -287,14 +289,14 @@ def build(cfg: Config, normaliser: str, out: Path, final: Path) -> dict:
             "lists the limits that can be changed"
         )
     _write_tables(harvest, utt2split, groups, out, final)
-    report = _report(harvest, cfg.lang, utt2split, groups, how)
+    report = _report(harvest, cfg, utt2split, groups, how)
     write_json(out / "report.json", report)
     _tell(report, harvest, os.path.join(final, "report.json"))
     return {"utterances": report["kept"], "minutes": report["minutes"]["all"]}
 
 
 def _write_tables(
-    harvest: Harvest, utt2split: dict[str, str], groups: dict[str, str], out: Path, final: Path
+    harvest: Harvest, utt2split: dict[str, str], groups: dict[str, str], out: Path, final: str
 ) -> None:
     """The Kaldi directory: its tables, ``utt2split``, ``utt2group``, ``utt2content`` and the tags."""
     utts, clips = harvest.utterances, harvest.clips
@@ -319,7 +321,7 @@ def _write_tables(
 
 
 def _report(
-    harvest: Harvest, lang: str, utt2split: dict[str, str], groups: dict[str, str], how: dict
+    harvest: Harvest, cfg: Config, utt2split: dict[str, str], groups: dict[str, str], how: dict
 ) -> dict:
     """What data/all/report.json says; minutes are of speech."""
     counts = Counter(utt2split.values())
@@ -333,7 +335,7 @@ def _report(
     return {
         "corpus": corpus.name,
         "facts": corpus.facts,
-        "lang": lang,
+        "lang": cfg.lang,
         "normaliser": harvest.normaliser,
         "seen": len(harvest.kept) + sum(map(len, left_out.values())),
         "kept": len(harvest.kept),
@@ -343,7 +345,9 @@ def _report(
         "utterances": {name: counts[name] for name in names},
         "left_out": left_out,
         "reasons": {reason: REASONS.get(reason, reason) for reason in left_out},
-        "unreadable": {utt: harvest.clips[utt].error for utt in harvest.left_out["unreadable"]},
+        "unreadable": {
+            utt: plain(harvest.clips[utt].error, cfg.recipe) for utt in harvest.left_out["unreadable"]
+        },
     }
 
 

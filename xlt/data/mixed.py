@@ -27,14 +27,15 @@ def units(ctx: Context) -> Iterator[Unit]:
         own = settings_of(recipe, ctx.cfg, "train.mix")
         if own.lang == ctx.cfg.lang:
             raise ConfigError(f"train.mix: {recipe} is {own.lang}, too; mix in other languages")
+        place = ctx.recipe / recipe
         if not all(
-            (Path(recipe) / "data" / part / table).exists()
+            (place / "data" / part / table).exists()
             for part in (own.train_set, "test")
             for table in ("stage.json", *TABLES)
         ):
             bring_up_to_date(recipe, own, ctx, "train.mix")
         for ours, theirs in ((train, own.train_set), (test, "test")):
-            folder = Path(recipe) / "data" / theirs
+            folder = place / "data" / theirs
             yield Unit(
                 "data",
                 ctx.data / ours,
@@ -57,9 +58,9 @@ def _take(ctx: Context, folder: Path, recipe: str, lang: str, name: str, out: Pa
     }
     others = [
         ctx.data / "all",
-        *(Path(f"../{mixed}/data/all") for mixed in ctx.cfg.mixed if f"../{mixed}" != recipe),
+        *(ctx.recipe / f"../{mixed}/data/all" for mixed in ctx.cfg.mixed if f"../{mixed}" != recipe),
     ]
-    own = _ids(Path(recipe) / "data" / "all")
+    own = _ids(ctx.recipe / recipe / "data" / "all")
     if any(own & _ids(other) for other in others):
         tables = in_front(tables, f"{lang}_")
     for table in TABLES:

@@ -20,7 +20,7 @@ from xlt.core.stage import Unit, read_json, run_unit, write_json
 from xlt.features.speech import Speech
 from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import INFO, Trained, origin, read_info
-from xlt.formats.tables import read_table, write_table
+from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 
@@ -76,7 +76,7 @@ def _unit(ctx: Context, model: Trained, out: str, name: str, recogniser: Callabl
             ctx.data / name / "utt2audio",
             *decoder.files(ctx),
         ],
-        lambda partial: _decode(recogniser(model.folder), name, files, partial),
+        lambda partial: _decode(ctx.recipe, recogniser(model.folder), name, files, partial),
         resume=True,
     )
 
@@ -111,8 +111,8 @@ def kind(features: dict) -> dict:
 class _Waves:
     """Waves (N,) by utterance, where the model encodes by itself."""
 
-    def __init__(self, scp: Path):
-        self.paths = read_table(scp)
+    def __init__(self, scp: Path, recipe: Path):
+        self.paths = read_scp(scp, recipe)
 
     def __iter__(self):
         return iter(self.paths)
@@ -121,11 +121,11 @@ class _Waves:
         return read_wav(self.paths[utt])
 
 
-def _decode(recogniser, name: str, files: Speech, out: Path) -> dict:
+def _decode(recipe: Path, recogniser, name: str, files: Speech, out: Path) -> dict:
     if (out / "decode.json").exists():  # written behind the hypotheses: only the cleaning is left
         (out / "hypotheses.jsonl").unlink(missing_ok=True)
         return {"decode": read_json(out / "decode.json", "decode")}
-    reader = FeatureReader(files.scp) if files.kind != "sound" else _Waves(files.scp)
+    reader = (FeatureReader if files.kind != "sound" else _Waves)(files.scp, recipe)
     rate = read_json(files.info, "features")["frame_rate"]
     per_frame = 1 if files.kind != "sound" else SAMPLE_RATE / rate
     frames = {utt: math.ceil(int(length) / per_frame) for utt, length in read_table(files.lengths).items()}

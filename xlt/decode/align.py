@@ -22,7 +22,7 @@ from xlt.decode.recognise import batches
 from xlt.features import load_trained
 from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import Trained
-from xlt.formats.tables import read_table
+from xlt.formats.tables import read_scp, read_table
 from xlt.models.family import Model, open_model
 from xlt.nets.lengths import upstream_frames
 from xlt.tokens.tokenizer import UNK
@@ -91,7 +91,8 @@ def _fits(
     ctx: Context, model: Trained, name: str, texts: dict[str, str], heard: set[str]
 ) -> Iterator[list[Fit]]:
     network = open_model(model.folder)
-    encode, stored, paths = None, _stored(ctx, model, name), read_table(ctx.data / name / "wav.scp")
+    encode, stored = None, _stored(ctx, model, name)
+    paths = read_scp(ctx.data / name / "wav.scp", ctx.recipe)
     there = set(stored)
     rate = model.info["features"]["frame_rate"]
     frames = {
@@ -109,7 +110,8 @@ def _fits(
             else {}
         )
         feats = [made[utt] if utt in made else stored[utt] for utt in batch]
-        yield _compare(network, feats, [(utt, texts[utt], utt in heard) for utt in batch], str(model.folder))
+        wanted = [(utt, texts[utt], utt in heard) for utt in batch]
+        yield _compare(network, feats, wanted, ctx.shown(model.folder))
 
 
 def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
@@ -126,7 +128,7 @@ def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
             and read_table(dump / "utt2audio").items() >= read_table(audio).items()
         )
     )
-    return FeatureReader(dump / "feats.scp") if same else {}
+    return FeatureReader(dump / "feats.scp", ctx.recipe) if same else {}
 
 
 def _compare(

@@ -77,15 +77,19 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
     if features.get("on_the_fly"):
         return list
     from xlt.core.errors import UpstreamError
+    from xlt.core.paths import located
     from xlt.features.extract import Setup, encode_waves, load, load_mix, upstream_class
     from xlt.fetch.files import cache_root
     from xlt.formats.matrix import round_trip
+    from xlt.formats.model_folder import recipe_of
 
     settings, name = features["settings"], features["settings"]["features.upstream"]
-    packed = folder / "upstream"
-    source = upstream_class(name).find(
-        name, str(packed) if packed.is_dir() else settings["features.path"], cache_root(None)
-    )
+    packed, path = folder / "upstream", settings["features.path"]
+    if packed.is_dir():
+        path = str(packed)
+    elif path is not None:
+        path = located(path, recipe_of(folder))
+    source = upstream_class(name).find(name, path, cache_root(None))
     if source.identity != features["upstream"]:
         raise UpstreamError(
             f"the model was trained on {features['upstream']}, but the upstream found is "

@@ -22,7 +22,7 @@ from xlt.features.mix import FILES, LARGEST, Mix
 from xlt.fetch.files import cache_root
 from xlt.formats.model_folder import origin
 from xlt.formats.svg import Bar, bars
-from xlt.formats.tables import read_table
+from xlt.formats.tables import read_scp, read_table
 from xlt.upstreams.base import changed_weights, seen_weights
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _speech(ctx: Context) -> _Speech:
     """The first ``mix_minutes`` of the training set in the order of budgets; DataError if that is nothing."""
     folder, minutes = ctx.data / ctx.cfg.train_set, ctx.cfg.features.mix_minutes
     need(ctx, folder / "wav.scp", folder / "text", stage="data")
-    wavs, texts = read_table(folder / "wav.scp"), read_table(folder / "text")
+    wavs, texts = read_scp(folder / "wav.scp", ctx.recipe), read_table(folder / "text")
     hashes, said, contents = (
         read_table(t) if t.exists() else {}
         for t in (folder / "utt2audio", folder / "utt2dur", ctx.data / "all" / "utt2content")

@@ -20,7 +20,7 @@ from xlt.features.extract import (
     resolve_layers,
     upstream_class,
 )
-from xlt.formats.tables import read_table, write_table
+from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.upstreams.base import check_layers
 
 
@@ -110,7 +110,7 @@ def _samples(ctx: Context, name: str) -> dict[str, int]:
     from xlt.features.store import lengths
 
     data = ctx.data / name
-    wavs = read_table(data / "wav.scp")
+    wavs = read_scp(data / "wav.scp", ctx.recipe)
     hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else {}
     samples = lengths(data, wavs)
     with Progress(f"reads {name}", len(wavs), "utterances") as progress:

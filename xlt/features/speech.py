@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xlt.core.context import Context, need
 from xlt.core.errors import DataError
-from xlt.formats.tables import read_table
+from xlt.formats.tables import read_scp
 
 FEATS = "xlt_feats"  # ESPnet's name for the loader of features that espnet_task registers
 
@@ -57,10 +57,12 @@ def speech(ctx: Context, name: str) -> Speech:
     return Speech(dump / "feats.scp", FEATS, dump / "utt2num_frames", dump / "feats.json", text)
 
 
-def check_archives(scp: Path) -> None:
-    """DataError unless the archives that ``scp`` points into are there, long enough for every place named."""
+def check_archives(scp: Path, recipe: Path) -> None:
+    """DataError unless the archives that ``scp`` points into are there, long enough for every place named;
+    ``recipe``: what relative paths count from.
+    """
     ends: dict[str, tuple[int, str]] = {}
-    for utt, place in read_table(scp).items():
+    for utt, place in read_scp(scp, recipe).items():
         ark, _, offset = place.rpartition(":")
         if not offset.isdigit():  # a command, or a file by itself: somebody else's archive
             continue

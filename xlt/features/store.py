@@ -32,7 +32,7 @@ from xlt.features.extract import (
     workers,
 )
 from xlt.formats.archives import Entry
-from xlt.formats.tables import read_table, write_table
+from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.upstreams.base import changed_weights, seen, seen_weights
 
 ON_DATA = "run stage 1 (data) again with --force"
@@ -152,9 +152,7 @@ class Store:
                 return f"{path} is gone"
         if changed := changed_weights(stamp):
             return changed
-        if "audio_files" in stamp and stamp["audio_files"] != _audio_files(
-            read_table(self.ctx.data / name / "wav.scp")
-        ):
+        if "audio_files" in stamp and stamp["audio_files"] != self._audio_files(name):
             return "audio changed"
         return None
 
@@ -206,15 +204,21 @@ class Store:
             "weights": seen_weights(self.setup.source),
         }
         if not (data / "utt2audio").exists():
-            made["audio_files"] = _audio_files({r.utt: r.wav for r in rows if r.speed == 1.0})
+            made["audio_files"] = self._audio_files(name)
         return made
+
+    def _audio_files(self, name: str) -> str:
+        """A digest of names, sizes and times of sound files whose hashes nothing keeps."""
+        wavs = read_table(self.ctx.data / name / "wav.scp")
+        known = [[utt, path, seen(self.ctx.recipe / path)] for utt, path in wavs.items()]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:20]
 
     def rows(self, name: str) -> list[Row]:
         """The utterances of set ``name`` at each speed, in the order of wav.scp; DataError for what cannot be
         read.
         """
         data = self.ctx.data / name
-        wavs = read_table(data / "wav.scp")
+        wavs = read_scp(data / "wav.scp", self.ctx.recipe)
         samples = lengths(data, wavs)
         hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else _hashes(wavs)
         missing = [utt for utt in wavs if utt not in hashes]
@@ -418,13 +422,6 @@ def _by_name(answers: Iterator[dict], todo: list[list[Row]]) -> Iterator[dict]:
         text = str(err)
         row = next((r for batch in todo for r in batch if f"utterance {r.key}:" in text), None)
         raise DataError(text.replace(row.key, row.utt) if row else text) from None
-
-
-def _audio_files(wavs: dict[str, str]) -> str:
-    """A digest of names, sizes and times of sound files whose hashes nothing keeps."""
-    return hashlib.sha256(json.dumps([[u, p, seen(Path(p))] for u, p in wavs.items()]).encode()).hexdigest()[
-        :20
-    ]
 
 
 def _read_json(path: Path) -> dict | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from xlt.core.errors import DataError
 from xlt.formats.matrix import parse, read_stored, stored
-from xlt.formats.tables import read_table
+from xlt.formats.tables import read_table, resolve_place
 
 if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads nothing else
     import numpy as np
@@ -187,10 +187,11 @@ class FeatureReader:
     """Random access to the matrices of a ``feats.scp`` without reading the archives, or the scp, whole.
 
     Matrices are checked against their CRC-32 if ``utt2crc`` lies beside the scp, as stage 3 puts it there.
+    Relative paths in the scp count from the folder ``recipe``.
     """
 
-    def __init__(self, scp: Path):
-        self.scp = scp
+    def __init__(self, scp: Path, recipe: Path = Path()):
+        self.scp, self.recipe = scp, recipe
         self.places = Lookup(scp)
         crcs = scp.with_name("utt2crc")
         self.crcs = Lookup(crcs) if crcs.exists() else None
@@ -208,6 +209,7 @@ class FeatureReader:
         place = self.places.get(key)
         if place is None:
             raise KeyError(key)
+        place = resolve_place(place, self.recipe)
         crc = self.crcs.get(key) if self.crcs else None
         path, _, offset = place.rpartition(":")
         try:

@@ -69,7 +69,7 @@ class Trained:
         """
         folder = Path(folder)
         made = folder.parent if folder.name == "bundle" else folder
-        recipe, tag = made.parent.parent, made.name
+        recipe, tag = recipe_of(folder), made.name
         command = f"{os.path.join(recipe, 'run.sh')} tag={tag}"
         if not folder.is_dir():
             if (folder.parent / f".{tag}.partial").is_dir():
@@ -163,6 +163,13 @@ class Trained:
                 f"tokens.type={cfg.tokens.type}; set tokens.type={self.info['tokens']['type']}"
                 + ("" if cfg.train.zero_shot else ", or train.init_tokens=new")
             )
+
+
+def recipe_of(folder: Path) -> Path:
+    """The recipe in which the model in ``folder``, exp/<tag> or the bundle in it, was made; what relative
+    paths in its files count from.
+    """
+    return (folder.parent if folder.name == "bundle" else folder).parent.parent
 
 
 def origin(cfg: Config) -> Trained | None:

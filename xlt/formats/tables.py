@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,21 @@ def read_table(path: Path) -> dict[str, str]:
             if len(table) == len(lines) and "" not in table:
                 return table
     return _read_lines(path, raw)
+
+
+def read_scp(path: Path, recipe: Path) -> dict[str, str]:
+    """A table of files, ``wav.scp`` or ``feats.scp``, in which relative paths count from the folder
+    ``recipe``: ``{key: absolute path}``; commands (``… |``) stay as they are. DataError as
+    :func:`read_table`.
+    """
+    return {key: resolve_place(value, recipe) for key, value in read_table(path).items()}
+
+
+def resolve_place(value: str, recipe: Path) -> str:
+    """What a line of an scp file names, ``data/all/wav/a.wav`` or ``dump/a.ark:17``, as an absolute path; a
+    command as it is.
+    """
+    return value if value.endswith("|") else os.path.join(recipe, value)
 
 
 def _read_lines(path: Path, raw: bytes) -> dict[str, str]:

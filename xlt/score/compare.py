@@ -142,7 +142,7 @@ def read(path: Path, name: str | None = None) -> System:
             raise DataError(f"{name}: no score.json in it; run stage 8 (score) of that experiment first")
     if not path.is_file():
         raise ConfigError(
-            f"--compare: {name}: no such experiment (seen from {Path.cwd()}); give exp/<tag>, a score.json"
+            f"--compare: {name}: no such experiment ({path} is not there); give exp/<tag>, a score.json"
             " or results/<tag>.json"
         )
     try:

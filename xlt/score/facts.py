@@ -6,7 +6,6 @@ with.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import platform
 import re
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import __version__
-from xlt.core.config import FREE_FORM, flatten, schema
+from xlt.core.config import schema
 from xlt.core.stage import git_revision, read_stamp
 from xlt.formats.model_folder import INFO, read_info
 
@@ -61,7 +60,7 @@ _LIBRARIES = (
 def settings(ctx: Context) -> dict:
     """The flat settings of the experiment; those of training and decoding as their stamps have them."""
     keys = schema()
-    found = flatten(dataclasses.asdict(ctx.cfg), keep=FREE_FORM)
+    found = ctx.cfg.flat()
     for out in (ctx.exp, *(ctx.exp / f"decode_{name}" for name in ctx.cfg.scored_sets)):
         stamp = read_stamp(out) or {}
         found |= {k: v for k, v in stamp.get("config", {}).items() if k in keys and k != "decode.sets"}

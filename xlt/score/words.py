@@ -195,7 +195,7 @@ class Words:
 
     def _tagged(self, found: Classes, ids: list[str], refs: list[list[str]]) -> None:
         """A class for each tag; DataError where a line has not a tag for each reference word."""
-        path = self.cfg.score.word_tags
+        path = self.cfg.as_given("score.word_tags")
         names = sorted({tag for line in self.tags.values() for tag in line.split()} - {NO_TAG})
         for tag in names:
             if tag in self.lists or tag in TOGETHER:

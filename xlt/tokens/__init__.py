@@ -52,7 +52,7 @@ def run(ctx: Context) -> None:
         files = (path, *(out / f"{name}.text" for name in mixed if kind == "phone"), *others)
         learned = [line for file in files for line in read_table(file).values()]
         languages = {lang for name in tagged for lang in corpus.languages_of(ctx, name).values()}
-        facts = train_tokenizer(learned, kind, ctx.cfg.tokens.size, out, str(path), languages, **g2p)
+        facts = train_tokenizer(learned, kind, ctx.cfg.tokens.size, out, ctx.shown(path), languages, **g2p)
         tokenizer = Tokenizer(out)
         prove_round_trip(tokenizer, texts, path)
         say(f"  {facts['count']} tokens ({facts['type']}); {len(texts)} training texts come back unchanged")
@@ -65,7 +65,7 @@ def run(ctx: Context) -> None:
 def _others(ctx: Context) -> list[Path]:
     """Training texts of the recipes whose characters are tokens as well; ConfigError where that cannot be."""
     if ctx.cfg.tokens.type != "phone":
-        return [_text_of(Path(recipe)) for recipe in ctx.cfg.written_too]
+        return [_text_of(recipe) for recipe in ctx.cfg.written_too]
     if ctx.cfg.tokens.union:
         raise ConfigError(
             "tokens.union: joins characters; with tokens.type=phone name the other recipes in train.mix, or"

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import PHRASES, tone
+from xlt.core.config import load
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.join import read
 from xlt.formats.tables import read_table, write_table
@@ -90,10 +91,10 @@ def test_one_with_a_split_and_one_without(recipe, tmp_path):
         read(recipe.cfg("data.reader=join", parts(one, two)))
 
 
-def test_paths_count_from_where_the_user_stands(recipe, tmp_path, monkeypatch):
+def test_paths_count_from_where_the_user_stands(recipe, tmp_path):
     kaldi(tmp_path / "a", "ana", 0)
-    monkeypatch.chdir(tmp_path)
-    assert len(read(recipe.cfg("data.reader=join", "data.parts=[{reader: kaldi, dir: a}]")).utterances) == 6
-    assert recipe.cfg("data.parts=[{reader: kaldi, dir: a}]").data.parts == [
+    word = "data.parts=[{reader: kaldi, dir: a}]"
+    assert len(read(load(recipe.dir, ["data.reader=join", word], tmp_path)).utterances) == 6
+    assert load(recipe.dir, [word], tmp_path).data.parts == [
         {"reader": "kaldi", "dir": str(tmp_path / "a")}
     ]

@@ -61,7 +61,7 @@ def read(cfg: Config) -> Corpus:
     documents = {path: _parsed(path) for path in files}
     tiers = _chosen({path: _tiers(eaf, path) for path, eaf in documents.items()}, cfg.data.tier, place)
     root = place if place.is_dir() else place.parent
-    sounds = Sounds(root)
+    sounds = Sounds(root, cfg.recipe)
     left_out: dict[str, list[str]] = defaultdict(list)
     found: list[tuple[Path, Path, float, _Segment]] = []
     for path, eaf in documents.items():
@@ -78,11 +78,13 @@ def read(cfg: Config) -> Corpus:
     lang, spans = languages.get(cfg.lang).code, []
     for path, _, _, segment in found:
         inside = path.relative_to(root).with_suffix("").as_posix()
-        spans.append((
-            speakers[segment.speaker or path.stem],
-            f"{inside}-{span(segment.start_s, segment.end_s)}",
-            segment.tier,
-        ))
+        spans.append(
+            (
+                speakers[segment.speaker or path.stem],
+                f"{inside}-{span(segment.start_s, segment.end_s)}",
+                segment.tier,
+            )
+        )
     ids = utterance_ids(spans)
     corpus = Corpus(
         "ELAN",

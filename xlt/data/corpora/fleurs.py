@@ -86,7 +86,7 @@ def _read_set(
             f"{folder / 'audio' / part}: no such folder, nor {part}.tar.gz; fetch the audio of"
             f" {folder.name}, too"
         )
-    sounds = Sounds(audio)
+    sounds = Sounds(audio, cfg.recipe)
     table = folder / f"{part}.tsv"
     speaker = f"fleurs_{lang.iso}_{part}"
     lines = [(number, line) for number, line in enumerate(decoded(table)[0].split("\n"), 1) if line.strip()]

@@ -65,7 +65,7 @@ def read(cfg: Config) -> Corpus:
     )
     for name, folder in folders.items():
         if name not in corpus.unread:
-            _read_dir(folder, name, lang, corpus, cfg.data.allow_pipes)
+            _read_dir(cfg, folder, name, lang, corpus)
     first: dict[str, str | None] = {}
     for utt in corpus.utterances:
         if utt.id in first:
@@ -96,9 +96,9 @@ def _folders(root: Path) -> dict[str | None, Path]:
     return found if own else {None: root, **found}
 
 
-def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus, pipes: bool) -> None:
+def _read_dir(cfg: Config, folder: Path, split: str | None, lang: str, corpus: Corpus) -> None:
     text, utt2spk = (read_table(folder / name) for name in ("text", "utt2spk"))
-    audio = _sources(folder, pipes)
+    audio = _sources(folder, cfg)
     tags = {name.removeprefix("utt2"): read_table(folder / name) for name in tag_tables(folder)}
     segments = (
         _segments(folder, audio)
@@ -127,17 +127,17 @@ def _read_dir(folder: Path, split: str | None, lang: str, corpus: Corpus, pipes:
         )
 
 
-def _sources(folder: Path, pipes: bool) -> dict[str, _Source]:
-    """Files and commands of wav.scp; DataError if there are commands and ``pipes``, the setting, does not
-    allow them.
+def _sources(folder: Path, cfg: Config) -> dict[str, _Source]:
+    """Files and commands of wav.scp; DataError if there are commands and ``data.allow_pipes`` does not allow
+    them.
     """
     scp, found = folder / "wav.scp", {}
     for number, (key, value) in enumerate(read_table(scp).items(), 1):
         if not value.endswith("|"):
-            found[key] = _Source(base(folder, value) / value)
-        elif pipes:
+            found[key] = _Source(base(cfg.recipe, folder, value) / value)
+        elif cfg.data.allow_pipes:
             command = value.removesuffix("|").strip()
-            found[key] = _Source(base(folder, *_words(command, f"{scp}:{number}")), command)
+            found[key] = _Source(base(cfg.recipe, folder, *_words(command, f"{scp}:{number}")), command)
         else:
             raise DataError(
                 f"{scp}:{number}: {key!r} is a command (it ends in '|'): {value[:200]!r}. Commands can do all"
@@ -159,11 +159,11 @@ def _words(command: str, where: str) -> list[str]:
         ) from None
 
 
-def base(folder: Path, *words: str) -> Path:
-    """Where relative paths among ``words`` count from: where Kaldi was run, which is here, the folder, or one
-    above it.
+def base(recipe: Path, folder: Path, *words: str) -> Path:
+    """Where relative paths among ``words`` count from: where Kaldi was run, which is the recipe, the folder,
+    or one above it.
     """
-    for base in (Path("."), folder, *folder.absolute().parents):
+    for base in (recipe, folder, *folder.absolute().parents):
         if any((base / word).is_file() for word in words if not os.path.isabs(word)):
             return base
     return folder

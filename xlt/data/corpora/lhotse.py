@@ -255,7 +255,9 @@ def _utterance(
             " data.allow_pipes=true only, since they can do all that you can: read them first, or write"
             " their output to files"
         )
-    place = base(folder, *command.split()) if command else base(folder, source.source) / source.source
+    words = command.split() if command else [source.source]
+    place = base(cfg.recipe, folder, *words)
+    place = place if command else place / source.source
     span = (None, None) if whole else (sup.start, sup.start + sup.duration)
     lang = languages.get(cfg.lang).code
     return Utterance(utt, speaker, lang, _text(sup), place, utt, *span, split, _tags(sup), command, channel)

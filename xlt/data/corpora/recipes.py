@@ -19,7 +19,7 @@ from xlt import data
 from xlt.core.config import CONF_DIR, Config, load, read_yaml
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, DataError, XltError
-from xlt.core.log import say
+from xlt.core.log import messages_of, say
 from xlt.core.stage import Unit, read_json, write_json
 from xlt.data.groups import SPLITS
 from xlt.data.subsets import TABLES, in_front, tag_tables, write_tags
@@ -50,23 +50,22 @@ _PASSED_ON = (
 
 @dataclass(frozen=True)
 class Source:
-    """A recipe whose data are joined. ``name``: its directory as data.sources has it; ``cfg``: its own
-    settings.
+    """A recipe whose data are joined. ``name``: its directory as data.sources gives it, relative to that of
+    the recipe that joins, ``joiner``; ``cfg``: its own settings.
     """
 
     name: str
+    joiner: Path
     cfg: Config
 
     @property
     def everything(self) -> Path:
-        return Path(self.name) / "data" / "all"
+        return self.joiner / self.name / "data" / "all"
 
 
 def sources(cfg: Config) -> list[Source]:
-    """The recipes that ``data.sources`` names, seen from the present directory; ConfigError if they cannot be
-    joined.
-    """
-    names = cfg.data.sources
+    """The recipes that ``data.sources`` names; ConfigError if they cannot be joined."""
+    names = cfg.as_given("data.sources")
     if not names or not all(isinstance(name, str) for name in names):
         raise ConfigError(
             f"data.sources: found {names!r}, expected directories of recipes, such as [../fra, ../spa]"
@@ -91,7 +90,7 @@ def sources(cfg: Config) -> list[Source]:
             raise ConfigError(
                 f"data.sources: {same[0]} and {name} are both {own.lang}; keep one recipe of a language"
             )
-        found.append(Source(name, own))
+        found.append(Source(name, cfg.recipe, own))
     return found
 
 
@@ -102,17 +101,19 @@ def settings_of(name: str, cfg: Config, setting: str = "data.sources") -> Config
     A recipe that has a corpus itself says that of a source only which is read alike and does not say where
     its own is.
     """
-    if not (Path(name) / "recipe.yaml").is_file():
+    folder = cfg.recipe / name
+    if not (folder / "recipe.yaml").is_file():
         raise ConfigError(
             f"{setting}: {name}: no recipe there (no recipe.yaml); expected a directory such as ../fra, "
             "relative to this recipe"
         )
     with _named(name, setting):
-        own = load(Path(name))
+        own = load(folder)
         languages.get(own.lang)
     if own.data.reader == "recipes":
         raise ConfigError(
-            f"{setting}: {name}: joins other recipes itself; name those instead: {own.data.sources}"
+            f"{setting}: {name}: joins other recipes itself; name those instead:"
+            f" {own.as_given('data.sources')}"
         )
     alike = cfg.data.reader == "recipes" or (
         cfg.data.reader == own.data.reader and not (own.data.dir or own.data.archive)
@@ -137,8 +138,8 @@ def _named(name: str, setting: str = "data.sources") -> Iterator[None]:
 
 def bring_up_to_date(name: str, own: Config, ctx: Context, setting: str = "data.sources") -> None:
     """Run stage 1 of the recipe in ``name`` under its settings ``own``."""
-    with _named(name, setting), contextlib.chdir(name):
-        data.run(Context(Path("."), own, dry_run=ctx.dry_run, command="./run.sh"))
+    with _named(name, setting), messages_of(own.recipe):
+        data.run(Context(own.recipe, own, dry_run=ctx.dry_run, command="./run.sh"))
 
 
 def unit(ctx: Context) -> Unit:
@@ -150,7 +151,7 @@ def unit(ctx: Context) -> Unit:
     config = {
         "data.reader": "recipes",
         "lang": ctx.cfg.lang,
-        "data.sources": ctx.cfg.data.sources,
+        **ctx.cfg.section("data.sources"),
         "normalisers": data.normalisers(ctx.cfg),
     }
     return Unit(

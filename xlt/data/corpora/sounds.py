@@ -37,11 +37,11 @@ def _same(name: str) -> str:
 
 class Sounds:
     """Sound files below ``root``, each by its path, its name, and both without ending; upper and lower case
-    differ last.
+    differ last. Other relative paths count from the folder ``recipe``.
     """
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, recipe: Path):
+        self.root, self.recipe = root, recipe
         self.count = 0
         self._by: dict[str, dict[str, list[str]]] = {
             kind: defaultdict(list) for kind in ("path", "bare path", "name", "bare name")
@@ -86,15 +86,15 @@ class Sounds:
         """The file that ``value`` names: one; none; or several between which nothing decides.
 
         Tried are the path in the folder, any path that is there (absolute, or counted from the folder or from
-        here), then the path without ending, and then the name alone: corpora are moved, and absolute paths
-        are then wrong.
+        the recipe), then the path without ending, and then the name alone: corpora are moved, and absolute
+        paths are then wrong.
         """
         if not value.strip():
             return []
         whole = _same(value)
         if hits := self._by["path"].get(whole):
             return [self.root / hit for hit in hits]
-        for there in (self.root / value, Path(value)):
+        for there in (self.root / value, self.recipe / value):
             if there.is_file():
                 return [there]
         name = os.path.basename(whole)

@@ -67,7 +67,7 @@ def read(cfg: Config) -> Corpus:
     corpus = Corpus("table", [], {}, {"licence": "your own"})
     left_out: dict[str, list[str]] = defaultdict(list)
     rows: list[_Row] = []
-    sounds = Sounds(place if place.is_dir() else place.parent)
+    sounds = Sounds(place if place.is_dir() else place.parent, cfg.recipe)
     for path, split in tables_in(place, sets.further(cfg)):
         header = not any(isinstance(name, int) for name in cfg.data.columns.values())
         table = read_table(path, header)

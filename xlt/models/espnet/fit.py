@@ -30,7 +30,7 @@ from xlt.features.speech import Speech, check_archives
 from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import INFO
 from xlt.formats.tables import read_table, same_keys
-from xlt.models.espnet import onfly, tags, transfer, tuning
+from xlt.models.espnet import onfly, places, tags, transfer, tuning
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
 from xlt.models.resolved import Resolved
@@ -153,7 +153,7 @@ def _prepare(run: Resolved, files: Speech, folder: Path, frontend: torch.nn.Modu
     same_keys(text, files.scp, texts, read_table(files.scp))
     same_keys(text, files.lengths, texts, frames)
     if frontend is None:
-        check_archives(files.scp)
+        check_archives(files.scp, run.cfg.recipe)
     else:
         frames = {utt: str(frontend.num_frames(int(samples))) for utt, samples in frames.items()}
     shapes, infeasible = {}, []
@@ -192,7 +192,7 @@ def _statistics(cfg: Config, job: Job, out: Path) -> None:
             samples = read_table(files.lengths)
             onfly.take_statistics(job.frontend, cfg, files.scp, {u: int(samples[u]) for u in utts}, out)
         return
-    reader, count, total, square = FeatureReader(files.scp), 0, 0.0, 0.0
+    reader, count, total, square = FeatureReader(files.scp, cfg.recipe), 0, 0.0, 0.0
     for utt in utts:
         feats = reader[utt].astype(np.float64)  # (T, D)
         count, total, square = count + len(feats), total + feats.sum(0), square + (feats**2).sum(0)
@@ -206,7 +206,8 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
     train, rate = cfg.train, info["frame_rate"]
 
     def data(files: Speech) -> list[list[str]]:
-        return [[ctx.shown(files.scp), "speech", files.kind], [ctx.shown(files.text), "text", "text"]]
+        scp = places.whole_scp(ctx, files.scp, work)
+        return [[scp, "speech", files.kind], [str(files.text), "text", "text"]]
 
     if cfg.features.on_the_fly:
         source = {"input_size": None, "normalize": None, **onfly.frontend_options(cfg, info, stats)}
@@ -365,8 +366,7 @@ def _keep(run: Resolved, job: Job, out: Path) -> None:
     if cfg.train.average_source:
         transfer.average_in(run, out / "model.pth")
     write_json(out / "history.json", _history(out / NEWEST))
-    config = (out / "config.yaml").read_text(encoding="utf-8").replace(ctx.shown(out), ctx.shown(ctx.exp))
-    (out / "config.yaml").write_text(config, encoding="utf-8")
+    places.keep_config(ctx, out)
     features = dict(run.info)
     if features.get("layers") == "mix" and cfg.features.on_the_fly:
         features["mix"] = onfly.learned_mix(out / "model.pth", features["mix_norm"])

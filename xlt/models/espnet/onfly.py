@@ -13,7 +13,7 @@ from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.config import Config
 from xlt.core.log import Progress
 from xlt.core.registry import FRONTENDS
-from xlt.formats.tables import read_table
+from xlt.formats.tables import read_scp
 from xlt.models.espnet import tuning
 from xlt.models.espnet.frontends import kind, statistics
 
@@ -52,7 +52,7 @@ def take_statistics(
     frontend: torch.nn.Module, cfg: Config, wav_scp: Path, samples: dict[str, int], out: Path
 ) -> None:
     """Write ``out`` from utterances drawn by ``cfg.seed``; samples: {id: N} of those that training uses."""
-    wavs, chosen, left = read_table(wav_scp), {}, STATISTICS_S * SAMPLE_RATE
+    wavs, chosen, left = read_scp(wav_scp, cfg.recipe), {}, STATISTICS_S * SAMPLE_RATE
     for utt in np.random.default_rng(cfg.seed).permutation(sorted(samples)).tolist():
         if left > 0:
             chosen[utt] = samples[utt]

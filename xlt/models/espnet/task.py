@@ -26,7 +26,7 @@ from xlt.core.registry import ENCODERS, FRONTENDS
 from xlt.features.speech import FEATS
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table
-from xlt.models.espnet import tags, tuning
+from xlt.models.espnet import places, tags, tuning
 from xlt.models.espnet.average import average_nbest_models
 
 with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages that we do not use
@@ -237,7 +237,7 @@ def load_arguments(folder: Path) -> argparse.Namespace:
         args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
         if args.frontend in FRONTENDS.entries:
             args.frontend_conf = {
-                **args.frontend_conf,
+                **places.weights_of(args.frontend_conf, folder),
                 "stats_file": stats,
                 **_weights_in(folder),
                 **tuning.build_info(args.frontend_conf, folder),

@@ -98,7 +98,7 @@ def start(run: Resolved, fresh: torch.nn.Module, out: Path) -> Path:
     if cfg.init_tokens == "match":
         _need_shared(source, old, new)
     state, report = transplant(
-        fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", str(cfg.init)
+        fresh.state_dict(), old_state, old, new, cfg.init_tokens == "match", run.cfg.as_given("train.init")
     )
     if (
         _WEIGHTS in state and _WEIGHTS not in old_state and source.mix
@@ -255,7 +255,8 @@ def take_over(run: Resolved, out: Path) -> dict:
             shutil.copytree(path, out / path.name, dirs_exist_ok=True)
         elif path.exists():
             (out / path.name).write_bytes(path.read_bytes())
-    config = (out / "config.yaml").read_text(encoding="utf-8").replace(str(source.folder), ctx.shown(ctx.exp))
+    config = (out / "config.yaml").read_text(encoding="utf-8")
+    config = config.replace(ctx.shown(source.folder), ctx.shown(ctx.exp))
     (out / "config.yaml").write_text(config, encoding="utf-8")
     write_json(out / "history.json", [])
     say(f"  {source.folder} as it is, nothing is trained")
