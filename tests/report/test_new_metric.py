@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.report.documents import document
 from xlt.cli import main
 from xlt.core.registry import METRICS
 from xlt.formats.tables import write_table
@@ -100,6 +101,18 @@ def test_it_is_in_latex_and_csv_and_compared(egs, capsys):
     assert main(["score", *recipe]) == 0
     assert main(["score", *recipe, "--compare", "results/main.json", "exp/main"]) == 0
     assert "test: VER A 16.7, B 0.0, n:2" in capsys.readouterr().out
+
+
+def test_results_from_before_it_are_shown_without_it(egs):
+    old = document("old", cer=9.0, lang=("cat_Latn", "Catalan"))
+    (egs / "cat/results").mkdir(parents=True)
+    (egs / "cat/results/old.json").write_text(json.dumps(old), encoding="utf-8")
+    assert main(["report", str(egs), "--out", str(egs.parent / "out")]) == 0
+    table = (egs / "README.md").read_text(encoding="utf-8").split("## Vowel error rate, %")[1]
+    row = next(line for line in table.splitlines() if line.startswith("| [Catalan]"))
+    assert row.strip("|").split("|")[3].strip() == "–"
+    latex = (egs.parent / "out/results.tex").read_text(encoding="utf-8")
+    assert "Catalan & 2 & -- " in latex.split("tab:xlt-ver")[1]
 
 
 def test_what_systems_are_compared_by_is_the_first_of_its_kind(egs):

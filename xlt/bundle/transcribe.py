@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xlt.audio.files import SAMPLE_RATE
+from xlt.formats.transcripts import Piece
 
 
 class Transcriber:
@@ -28,7 +29,7 @@ class Transcriber:
         self.encode = load_trained(read_info(bundle, "copy the bundle again")["features"], bundle)
         self.recogniser = Recogniser(bundle, decode)
 
-    def __call__(self, path: str) -> list[dict]:
+    def __call__(self, path: str) -> list[Piece]:
         """Transcribe a file; DataError if it cannot be read as audio."""
         from xlt.audio.files import read_wav
         from xlt.audio.segment import cut_at_silences
@@ -37,16 +38,16 @@ class Transcriber:
         samples = read_wav(path, rate)  # (N,)
         ranges = cut_at_silences(samples, rate)
         feats = self.encode([samples[a:b] for a, b in ranges])
-        pieces = []
+        pieces: list[Piece] = []
         for (start, end), matrix in zip(ranges, feats, strict=True):
             found = self.recogniser([matrix])[0]
-            pieces.append(
-                {
-                    "start_s": start / rate,
-                    "end_s": end / rate,
-                    "text": found.text,
-                    "score": round(found.score, 4),
-                    **({"lang": found.lang} if self.recogniser.tokenizer.tags else {}),
-                }
-            )
+            piece: Piece = {
+                "start_s": start / rate,
+                "end_s": end / rate,
+                "text": found.text,
+                "score": round(found.score, 4),
+            }
+            if self.recogniser.tokenizer.tags:
+                piece["lang"] = found.lang
+            pieces.append(piece)
         return pieces

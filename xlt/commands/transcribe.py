@@ -64,14 +64,14 @@ def main(args: argparse.Namespace) -> None:
             " of its own; add --out DIR"
         )
     from xlt.bundle.transcribe import Transcriber
-    from xlt.formats.transcripts import Transcript
+    from xlt.formats.transcripts import Piece, Transcript
     from xlt.text.normalise import put_together
 
     transcriber = Transcriber(args.bundle)
     failed = 0
     for name in args.files:
         try:
-            pieces = transcriber(name)
+            pieces: list[Piece] = transcriber(name)
         except DataError as err:
             failed += 1
             print(f"xlt transcribe: {err}", file=sys.stderr)

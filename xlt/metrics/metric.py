@@ -81,6 +81,11 @@ def counted(kind: str | None = None) -> dict[str, Metric]:
     return {name: metric for name, metric in metrics(kind).items() if metric.counted}
 
 
+def tokens(kind: str | None = None) -> dict[str, Token]:
+    """What those count."""
+    return {name: metric.token for name, metric in counted(kind).items() if metric.token}
+
+
 def main_metric(kind: str) -> str:
     """What systems are compared by, whose transcripts are of this kind: ``cer`` or ``per``."""
     return next(iter(counted(kind)))

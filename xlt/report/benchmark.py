@@ -8,7 +8,7 @@ from xlt.formats.svg import Bar, bars
 from xlt.metrics.metric import TEXT, Metric, main_metric, metrics
 from xlt.report import transfer
 from xlt.report.md import HEAD, table
-from xlt.report.results import Experiment, cell, experiments, load
+from xlt.report.results import Experiment, Typical, cell, experiments, load
 from xlt.text.languages import MULTIPLE
 
 PUBLISHED = "published.txt"
@@ -147,17 +147,17 @@ def _encoders(recipes: dict[str, list[Experiment]]) -> str:
 def chart(recipes: dict[str, list[Experiment]], metric: str = main_metric(TEXT)) -> str:
     """The table of ``metric`` as a bar chart."""
     columns = columns_of([e for found in recipes.values() for e in on_test(found)])
-    groups = {}
+    groups: dict[str, list[Bar]] = {}
     for name, found in recipes.items():
-        chosen = [(k, e) for k, column in enumerate(columns) if (e := best_in(found, column))]
-        groups[name] = [
-            Bar(k, e.median(_TEST, metric), *e.typical(_TEST, metric).score(_TEST, metric)["ci95"])
-            for k, e in chosen
-        ]
+        groups[name] = own = []
+        for k, column in enumerate(columns):
+            shown = typical_in(found, column, metric)
+            if shown:
+                own.append(Bar(k, shown.value, shown.low, shown.high))
     return bars(f"{measured(metrics()[metric])}, with 95% intervals", columns, groups)
 
 
-def _column(e: Experiment) -> tuple | None:
+def _column(e: Experiment) -> tuple[int, int, str] | None:
     """What an experiment is compared by, with the order of its column; None if it has no column here.
 
     What was learned from other languages' experiments stands in the sections of the experiment files.
@@ -170,18 +170,25 @@ def _column(e: Experiment) -> tuple | None:
     budget, upstream = run.config.get("data.train_minutes"), run.config["features.upstream"]
     if budget not in _BUDGETS:
         return None
-    return list(_BUDGETS).index(budget), upstream == "fbank", f"{upstream}, {_BUDGETS[budget]}"
+    return list(_BUDGETS).index(budget), int(upstream == "fbank"), f"{upstream}, {_BUDGETS[budget]}"
 
 
 def columns_of(every: list[Experiment]) -> list[str]:
     """Heads of the table's columns, in order."""
-    return [name for *_, name in sorted({_column(e) for e in every} - {None})]
+    columns = {column for e in every if (column := _column(e))}
+    return [name for _, _, name in sorted(columns)]
 
 
 def best_in(found: list[Experiment], column: str) -> Experiment | None:
     """The experiment of ``column`` that is best on dev; those without a dev score come last."""
     same = [e for e in on_test(found) if (c := _column(e)) and c[-1] == column]
     return min(same, key=lambda e: e.rank, default=None)
+
+
+def typical_in(found: list[Experiment], column: str, metric: str) -> Typical | None:
+    """What is shown in a cell; None where nothing is."""
+    best = best_in(found, column)
+    return best.typical(_TEST, metric) if best else None
 
 
 def _row(name: str, found: list[Experiment], columns: list[str], metric: str, prefix: str) -> list[str]:
@@ -199,10 +206,7 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str, pr
 
 def all_minutes(found: list[Experiment]) -> float | None:
     """Minutes of all the training speech of a recipe; None where no experiment had all of it."""
-    everything = [
-        run.speech_min
-        for e in found
-        for run in e.runs
-        if not run.peer and run.config.get("data.train_minutes") is None
-    ]
-    return max(everything) if everything and None not in everything else None
+    ours = [run for e in found for run in e.runs if not run.peer]
+    everything = [run.speech_min for run in ours if run.config.get("data.train_minutes") is None]
+    known = [minutes for minutes in everything if minutes is not None]
+    return max(known) if known and len(known) == len(everything) else None

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xlt.formats.results import Confusions
-from xlt.metrics import cer
+from xlt.metrics import cer, metric
 from xlt.metrics.align import align
-from xlt.metrics.metric import counted
 from xlt.report.examples import unit_of
 
 _PAIRS = 300  # kept; thousands of Chinese characters have more, each of them once
@@ -39,8 +38,8 @@ def confusions(table: Path) -> Confusions:
             wrong["" if i is None else ref[i], "" if j is None else hyp[j]] += 1
     kept = sorted((pair for pair in wrong if pair[0] != pair[1]), key=lambda pair: (-wrong[pair], pair))
     pairs: dict[str, dict[str, int]] = {}
-    for ref, hyp in sorted(kept[:_PAIRS]):
-        pairs.setdefault(ref, {})[hyp] = wrong[ref, hyp]
+    for pair in sorted(kept[:_PAIRS]):
+        pairs.setdefault(pair[0], {})[pair[1]] = wrong[pair]
     return {
         "unit": unit,
         "n": dict(sorted(said.items())),
@@ -51,7 +50,7 @@ def confusions(table: Path) -> Confusions:
 
 def tokens(unit: str) -> Callable[[str], list[str]]:
     """How a text is cut; a space between words is a character, as in CER."""
-    cut = next(metric.token.cut for metric in counted().values() if metric.token.name == unit)
+    cut = next(token.cut for token in metric.tokens().values() if token.name == unit)
     return lambda text: [" " if token == cer.SPACE else token for token in cut(text)]
 
 

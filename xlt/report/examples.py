@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from xlt.formats.results import Example
-from xlt.metrics.metric import counted
+from xlt.metrics.metric import tokens
 
 
 def examples(table: Path, count: int) -> dict[str, list[Example]]:
@@ -29,7 +29,7 @@ def examples(table: Path, count: int) -> dict[str, list[Example]]:
 
 def unit_of(rows: list[dict[str, str]]) -> str:
     """What the utterances of a table are compared by: the token of the first counted metric that it has."""
-    units = [metric.token.name for metric in counted().values()]
+    units = [token.name for token in tokens().values()]
     return next((unit for unit in units if rows and f"{unit}_n_ref" in rows[0]), units[0])
 
 

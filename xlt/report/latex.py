@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xlt.metrics.metric import Metric
 from xlt.report import benchmark
-from xlt.report.results import Experiment
+from xlt.report.results import Experiment, Typical
 
 _TEST = "test"
 _ESCAPES = {
@@ -39,7 +39,7 @@ def _table(rows: dict[str, list[Experiment]], name: str, metric: Metric) -> str:
     body = []
     for found in rows.values():
         first = benchmark.on_test(found)[0].runs[0]
-        cells = [_cell(e, name) if (e := benchmark.best_in(found, column)) else "--" for column in columns]
+        cells = [_cell(benchmark.typical_in(found, column, name)) for column in columns]
         body.append(
             " & ".join([
                 escape(first.experiment["language"]),
@@ -67,9 +67,10 @@ def _table(rows: dict[str, list[Experiment]], name: str, metric: Metric) -> str:
     ])
 
 
-def _cell(e: Experiment, metric: str) -> str:
-    low, high = e.typical(_TEST, metric).score(_TEST, metric)["ci95"]
-    return f"{e.median(_TEST, metric):.1f} {{\\scriptsize [{low:.1f}, {high:.1f}]}}"
+def _cell(shown: Typical | None) -> str:
+    if not shown:
+        return "--"
+    return f"{shown.value:.1f} {{\\scriptsize [{shown.low:.1f}, {shown.high:.1f}]}}"
 
 
 def escape(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xlt.formats import svg as figure
 from xlt.metrics.metric import TEXT, main_metric, metrics
-from xlt.report.results import Experiment, family
+from xlt.report.results import Experiment, cell, family
 
 _TEST, _METRIC = "test", main_metric(TEXT)
 
@@ -78,8 +78,9 @@ def _minutes(e: Experiment) -> float:
 
 
 def _point(e: Experiment, x: float) -> figure.Point:
-    value = e.median(_TEST, _METRIC)
-    low, high = e.typical(_TEST, _METRIC).score(_TEST, _METRIC)["ci95"]
+    shown = e.typical(_TEST, _METRIC)
+    if shown is None:
+        raise ValueError(f"{e.name} has no {_METRIC} on {_TEST}")
     speech = f"{x:.1f} min, " if x else ""
-    label = metrics()[_METRIC].label
-    return figure.Point(x, value, low, high, f"{e.name}: {speech}{label} {value:.1f} [{low:.1f}, {high:.1f}]")
+    said = f"{e.name}: {speech}{metrics()[_METRIC].label} {cell(e, _TEST, _METRIC)}"
+    return figure.Point(x, shown.value, shown.low, shown.high, said)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+from xlt.formats.results import Confusions
 from xlt.metrics.align import align
 from xlt.report.confusions import tokens
 
@@ -77,7 +78,7 @@ def letter(token: str, n: int = 0, new: bool = False) -> Letter:
     return Letter(f"◌{token}" if kind.startswith("M") else token, points, n, new, script)
 
 
-def matrix(found: dict) -> Matrix | None:
+def matrix(found: Confusions) -> Matrix | None:
     """What :func:`xlt.report.confusions.confusions` counted, the characters with the most errors; None
     without an error.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics
+from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
 from xlt.report.finer import finer, means
 from xlt.report.md import HEAD, table
 from xlt.report.results import Experiment, Result, cell, describe, experiments
@@ -145,9 +145,9 @@ def _forgetting(results: list[Result]) -> str:
 def size_of(run: Result, name: str) -> str:
     data = run.document["data"][name]
     sizes = [f"{data['utterances']} clips, {data['speech_min']} minutes"]
-    for key, metric in counted().items():
+    for key, token in tokens().items():
         if run.has(name, key):
-            sizes.append(f"{run.score(name, key)['n_ref']} {metric.token.plural}")
+            sizes.append(f"{run.score(name, key)['n_ref']} {token.plural}")
     return ", ".join(sizes)
 
 

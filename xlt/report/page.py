@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from xlt.formats import svg as figure
-from xlt.metrics.metric import TEXT, Metric, metrics
+from xlt.metrics.metric import TEXT, Metric, metrics, tokens
 from xlt.report import benchmark, letters, transfer
 from xlt.report.finer import finer
 from xlt.report.learning import Learning, learning
@@ -142,11 +142,11 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str) ->
 
 def _cell(recipe: str, e: Experiment, name: str, metric: str) -> dict | None:
     """A score, and where the page says how it came about."""
-    value = e.median(name, metric)
-    if value is None:
+    shown = e.typical(name, metric)
+    if not shown:
         return None
-    low, high = e.typical(name, metric).score(name, metric)["ci95"]
-    return {"value": value, "low": low, "high": high, "to": anchor(recipe, e.name), "seeds": len(e.runs)}
+    own = {"value": shown.value, "low": shown.low, "high": shown.high}
+    return {**own, "to": anchor(recipe, e.name), "seeds": len(e.runs)}
 
 
 def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None) -> dict:
@@ -289,7 +289,7 @@ def _alphabet(found: list[Experiment]) -> dict[str, int] | None:
 
 def _examples(e: Experiment) -> list[dict]:
     """Utterances with what is wrong in them marked; none where the result has none."""
-    unit = metrics()[e.metric].token.name
+    unit = tokens()[e.metric].name
     found = []
     for name, kinds in e.runs[0].details.get("examples", {}).items():
         for kind, rows in kinds.items():

@@ -72,6 +72,16 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Typical:
+    """The median over seeds, with the interval of the ``run`` nearest to it, the first seed among equals."""
+
+    value: float
+    low: float
+    high: float
+    run: Result
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Runs that differ only in the seed, ordered by it."""
 
@@ -103,13 +113,15 @@ class Experiment:
         values = self.values(name, metric, lang)
         return statistics.median(values) if values else None
 
-    def typical(self, name: str, metric: str, lang: str | None = None) -> Result:
-        """The run whose score is nearest to the median, for the interval; the first seed among equals."""
+    def typical(self, name: str, metric: str, lang: str | None = None) -> Typical | None:
+        """What is shown of the seeds; None without such a score."""
         middle = self.median(name, metric, lang)
-        return min(
-            self.scored(name, metric, lang),
-            key=lambda run: abs(run.score(name, metric, lang)["value"] - middle),
-        )
+        if middle is None:
+            return None
+        runs = self.scored(name, metric, lang)
+        nearest = min(runs, key=lambda run: abs(run.score(name, metric, lang)["value"] - middle))
+        low, high = nearest.score(name, metric, lang)["ci95"]
+        return Typical(middle, low, high, nearest)
 
 
 def load(folder: Path) -> list[Result]:
@@ -236,8 +248,5 @@ def cell(experiment: Experiment, name: str, metric: str, lang: str | None = None
     """``9.5 [8.1, 11.0]``: the median over seeds, and the interval of the run nearest to it; – without such a
     score.
     """
-    middle = experiment.median(name, metric, lang)
-    if middle is None:
-        return "–"
-    low, high = experiment.typical(name, metric, lang).score(name, metric, lang)["ci95"]
-    return f"{middle:.1f} [{low:.1f}, {high:.1f}]"
+    shown = experiment.typical(name, metric, lang)
+    return f"{shown.value:.1f} [{shown.low:.1f}, {shown.high:.1f}]" if shown else "–"

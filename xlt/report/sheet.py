@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 from xlt.metrics.metric import metrics
 from xlt.report.results import Experiment, describe
@@ -32,42 +33,37 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     the reference tokens (of ser the utterances), and ``commit`` are those of the run nearest to it. Sets of
     several languages have a line for each of them, too, without ``utterances``."""
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(HEAD)
+    table = csv.DictWriter(out, HEAD, lineterminator="\n")
+    table.writeheader()
     for recipe, found in recipes.items():
         for e in found:
-            sets = dict.fromkeys(name for run in e.runs for name in run.sets())
-            parts = [
-                (name, lang)
-                for name in sets
-                for lang in [None, *dict.fromkeys(lang for run in e.runs for lang in run.languages(name))]
-            ]
-            table.writerows(
-                _line(recipe, e, name, lang, metric)
-                for name, lang in parts
-                for metric in metrics()
-                if e.median(name, metric, lang) is not None
-            )
+            for name in dict.fromkeys(name for run in e.runs for name in run.sets()):
+                langs = dict.fromkeys(lang for run in e.runs for lang in run.languages(name))
+                for lang in (None, *langs):
+                    for line in _lines(e, name, lang):
+                        table.writerow({"recipe": recipe, **line})
     return out.getvalue()
 
 
-def _line(recipe: str, e: Experiment, name: str, lang: str | None, metric: str) -> tuple:
-    run = e.typical(name, metric, lang)
-    score, about = run.score(name, metric, lang), run.experiment
-    utterances = run.document["data"][name]["utterances"] if lang is None else ""
-    return (
-        recipe,
-        lang or about["lang"],
-        about["language"],
-        e.name,
-        describe(run),
-        run.speech_min,
-        name,
-        metric,
-        round(e.median(name, metric, lang), 3),
-        *score["ci95"],
-        score["n_ref"],
-        utterances,
-        len(e.scored(name, metric, lang)),
-        run.document["commit"],
-    )
+def _lines(e: Experiment, name: str, lang: str | None) -> Iterator[dict[str, object]]:
+    """A line for each metric of a set, or of a language in it."""
+    for metric in metrics():
+        shown = e.typical(name, metric, lang)
+        if shown:
+            run = shown.run
+            yield {
+                "lang": lang or run.experiment["lang"],
+                "language": run.experiment["language"],
+                "experiment": e.name,
+                "model": describe(run),
+                "train_min": run.speech_min,
+                "set": name,
+                "metric": metric,
+                "value": round(shown.value, 3),
+                "low": shown.low,
+                "high": shown.high,
+                "n": run.score(name, metric, lang)["n_ref"],
+                "utterances": run.document["data"][name]["utterances"] if lang is None else "",
+                "seeds": len(e.scored(name, metric, lang)),
+                "commit": run.document["commit"],
+            }

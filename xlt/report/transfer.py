@@ -56,10 +56,10 @@ def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> s
     for wanted in tables.tables(plan):
         parts += [f"### {wanted.title}", _table(wanted, cells)]
         parts += [_comparisons(wanted, cells)] if wanted.comparisons else []
-    for wanted in tables.correlations(plan):
-        parts += [f"### {wanted.title}", *_correlation(wanted, cells, egs)]
-    for wanted in tables.curves(plan):
-        parts += [f"### {wanted.title}", _curve(wanted, cells)]
+    for ranked in tables.correlations(plan):
+        parts += [f"### {ranked.title}", *_correlation(ranked, cells, egs)]
+    for curve in tables.curves(plan):
+        parts += [f"### {curve.title}", _curve(curve, cells)]
     missing = [run.name for run in shown if run.name not in cells.there]
     listed = f": {', '.join(missing[:8])}{' …' if len(missing) > 8 else ''}" if missing else ""
     parts.append(
@@ -76,7 +76,7 @@ class Cells:
         self.runs, self.there = runs, there
 
     def groups(
-        self, rows: tuple[str, ...], column: str, when: dict[str, str]
+        self, rows: tuple[str, ...], column: str | None, when: dict[str, str]
     ) -> dict[tuple[str, ...], list[Run]]:
         """``{values of the variables rows: runs of one column}``; ConfigError unless they differ in the seed
         alone.
@@ -135,10 +135,15 @@ def _table(wanted: tables.Table, cells: Cells) -> str:
                 medians[column].append(_median(scores))
             rows.append(row)
         if len(block) > 1:
-            means = ["–" if None in own else f"{fmean(own):.1f}" for own in medians.values()]
+            means = [_mean(own) for own in medians.values()]
             rows.append([f"mean of {len(block)}", *others, *means])
     head = f"{metrics()[wanted.metric].head(', ')}, on {wanted.set}"
     return f"{head}:\n\n{table([*wanted.rows, *wanted.columns], rows)}"
+
+
+def _mean(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{fmean(known):.1f}" if len(known) == len(values) else "–"
 
 
 def _median(scores: list[Entry]) -> float | None:
@@ -192,7 +197,7 @@ def _comparison(asked: tables.Comparison, wanted: tables.Table, cells: Cells) ->
         f"{100 * mean.above:.1f}%",
         f"{sum(p.difference < 0 for _, p in each)} of {len(each)}",
         "; ".join(listed),
-        _asked(asked, [p.relative for _, p in each], mean.relative, lacking),
+        _asked(asked, [p.relative for _, p in each if p.relative is not None], mean.relative, lacking),
     ]
 
 
@@ -330,8 +335,10 @@ def _percent(value: float) -> str:
     return _minus(f"{value:+.0f}%")
 
 
-def _change(value: float, ci95: Sequence[float]) -> str:
+def _change(value: float | None, ci95: Sequence[float] | None) -> str:
     """``−21% [−28, −14]``."""
+    if value is None or ci95 is None:  # there was no error before
+        return "–"
     return _minus(f"{value:+.0f}% [{ci95[0]:+.0f}, {ci95[1]:+.0f}]")
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from xlt.data import normalise_utterance, normalisers
 from xlt.formats.results import SCORES, Counts, Entry, Errors, Scored, SetFacts, dump
 from xlt.formats.tables import read_table
 from xlt.metrics.bootstrap import Bootstrap
-from xlt.metrics.metric import PHONES, TEXT, Token, counted, main_metric, metrics
+from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
 from xlt.score import facts, further, language
 from xlt.score.forgetting import forgotten
 from xlt.score.match import Matched, match
@@ -52,15 +52,15 @@ class Transcripts:
         """References of a set with the hypotheses in ``exp/<tag>/<decoded>``."""
         ctx = self.ctx
         ref, hyp = ctx.text(name), ctx.exp / decoded / "text"
-        if self.kind == PHONES:  # the texts they come from were normalised
-
-            def clean(utt: str, text: str) -> str:
-                return " ".join(text.split())
-
-        else:
+        clean: Callable[[str, str], str] = _spaced  # the texts that phones come from were normalised
+        if self.kind == TEXT:
             table = ctx.data / name / "utt2lang"
             clean = normalise_utterance(ctx.cfg, self.languages[name], ctx.shown(table))
         return match(read_table(ref), read_table(hyp), clean, ctx.shown(ref), ctx.shown(hyp))
+
+
+def _spaced(utt: str, text: str) -> str:
+    return " ".join(text.split())
 
 
 def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
@@ -171,8 +171,8 @@ def _forgetting(texts: Transcripts, matched: dict[str, Matched]) -> dict:
     for name, after in matched.items():
         if (texts.ctx.exp / f"before_{name}" / "text").exists():
             before = texts.match(name, f"before_{name}")
-            both = (metric.score(m.pairs, boot.resamples, boot.rng()) for m in (before, after))
-            found[name] = forgotten(*both, boot)
+            old, new = (metric.score(m.pairs, boot.resamples, boot.rng()) for m in (before, after))
+            found[name] = forgotten(old, new, boot)
     return {"forgetting": found} if found else {}
 
 
@@ -202,9 +202,9 @@ def set_facts(folder: Path, m: Matched) -> SetFacts:
 
 def _write_files(out: Path, name: str, m: Matched, scores: dict[str, Score]) -> None:
     """A set's table of utterances, and sclite's files for each kind of token."""
-    tokens: dict[str, Token] = {key: metric.token for key, metric in counted().items() if key in scores}
-    write_utterances(out / f"{name}.tsv", m, {token.name: scores[key] for key, token in tokens.items()})
-    for token in tokens.values():
+    own = {key: token for key, token in tokens().items() if key in scores}
+    write_utterances(out / f"{name}.tsv", m, {token.name: scores[key] for key, token in own.items()})
+    for token in own.values():
         write_trn(out / f"{name}.{token.name}.ref.trn", m.ids, [token.cut(ref) for ref, _ in m.pairs])
         write_trn(out / f"{name}.{token.name}.hyp.trn", m.ids, [token.cut(hyp) for _, hyp in m.pairs])
 

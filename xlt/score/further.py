@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from xlt.core.log import say
-from xlt.formats.results import ClassErrors, Interval, Micro, Script, Slices
+from xlt.formats.results import ClassErrors, Interval, Micro, Outside, Script, Slices
 from xlt.metrics import script
 from xlt.metrics.align import Counts
 from xlt.metrics.bootstrap import Bootstrap
@@ -39,7 +39,7 @@ def micro_of(name: str, m: Matched, words: Words, utt2lang: dict[str, str], boot
     found: dict[str, ClassErrors] = {}
     for one, places in _with_unions(classes.places, errors).items():
         score = micro(one, errors, places, boot.resamples, boot.rng())
-        if score is None:
+        if score is None or score.counts is None:
             continue
         found[one] = {
             **score.as_dict(),
@@ -80,7 +80,7 @@ def slices_of(
     found = {}
     for tag, values in tags(folder, m.ids).items():
         found[tag] = one = slices(values, with_counts, boot)
-        if one["spread"]:
+        if one["spread"] and one["worst"]:
             key, score = next(iter(with_counts.items()))
             worst = one["slices"][one["worst"]]
             low, high = worst["scores"][key]["ci95"]
@@ -109,19 +109,19 @@ def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[s
         return {"absent": f"{', '.join(lacking)} is no script of Unicode's"}
     scripts = sorted({one for code in codes for one in parts(code)})
     sides = {"references": [ref for ref, _ in m.pairs], "hypotheses": [hyp for _, hyp in m.pairs]}
-    found: Script = {"scripts": scripts}
+    shares: dict[str, Outside] = {}
     for side, texts in sides.items():
         chars, outside = script.shares(texts, scripts)
-        found[side] = {
-            "chars": chars,
-            "outside": outside.total(),
-            "share": round(100 * outside.total() / chars, 3) if chars else None,
-        }
-    found["utterances"] = sum(any(char in outside for char in hyp) for hyp in sides["hypotheses"])
-    found["offenders"] = [
-        {"char": char, "name": script.describe(char), "count": n}
-        for char, n in sorted(outside.items(), key=lambda item: (-item[1], item[0]))[:_OFFENDERS]
-    ]
+        share = round(100 * outside.total() / chars, 3) if chars else None
+        shares[side] = {"chars": chars, "outside": outside.total(), "share": share}
+    often = sorted(outside.items(), key=lambda item: (-item[1], item[0]))[:_OFFENDERS]
+    found: Script = {
+        "scripts": scripts,
+        "references": shares["references"],
+        "hypotheses": shares["hypotheses"],
+        "utterances": sum(any(char in outside for char in hyp) for hyp in sides["hypotheses"]),
+        "offenders": [{"char": char, "name": script.describe(char), "count": n} for char, n in often],
+    }
     if outside:
         shown = ", ".join(f"{one['char']} {one['name']} ({one['count']})" for one in found["offenders"][:3])
         say(

@@ -27,7 +27,9 @@ class Names:
         """Positions of the names in the normalised reference ``words``; none if its words are not those of
         the raw text.
         """
-        found, made, before = set(), [], ""
+        found: set[int] = set()
+        made: list[str] = []
+        before = ""
         text = self.raw.get(utt, "")
         small = any(char.islower() for char in text)
         for word in text.split():

@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 
 from xlt.core.errors import DataError
 from xlt.data.subsets import tag_tables
-from xlt.formats.results import Detailed, Slice, Slices
+from xlt.formats.results import Detailed, Slice, Slices, Spread
 from xlt.formats.tables import read_table
 from xlt.metrics.bootstrap import Bootstrap
 from xlt.metrics.error_rate import of_counts
@@ -87,16 +87,15 @@ def slices(values: Sequence[str], scores: dict[str, Score], boot: Bootstrap) -> 
     kept = sorted(by_size[:_KEPT], key=_order)
     if worst is not None and worst not in kept:
         kept.append(worst)
-    spread = None
+    spread: Spread | None = None
     if len(rates) > 1:
         spread = {
-            "low": min(rates.values()),
-            "mean": fmean(rates.values()),
-            "high": max(rates.values()),
-            "deviation": stdev(rates.values()),
+            "low": round(min(rates.values()), 3),
+            "mean": round(fmean(rates.values()), 3),
+            "high": round(max(rates.values()), 3),
+            "deviation": round(stdev(rates.values()), 3),
             "over": len(rates),
         }
-        spread = {k: round(v, 3) for k, v in spread.items()}
     return {
         "n": len(places),
         "slices": {value: _slice(places[value], scores, boot) for value in kept},

@@ -21,13 +21,13 @@ from typing import NotRequired, TypedDict
 
 class Piece(TypedDict):
     """A part of a recording. ``score``: the mean log-probability of its characters; ``lang``: of models that
-    predict the language."""
+    predict the language, None where they predicted none."""
 
     start_s: float
     end_s: float
     text: str
     score: float
-    lang: NotRequired[str]
+    lang: NotRequired[str | None]
 
 
 @dataclass(frozen=True)

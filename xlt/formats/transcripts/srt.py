@@ -7,7 +7,7 @@ from xlt.formats.transcripts import Transcript, TranscriptFormat, clock
 
 def render(transcript: Transcript) -> str:
     """A numbered block for each piece with text, and an empty line after it."""
-    blocks = []
+    blocks: list[str] = []
     for piece in transcript.pieces:
         if piece["text"]:
             times = f"{clock(piece['start_s'], ',')} --> {clock(piece['end_s'], ',')}"
