@@ -182,3 +182,15 @@ def test_example_transcript_format(example):
     example("Transcript format")
     pieces = [{"start_s": s, "end_s": s + 1, "text": t, "score": 0.0} for s, t in ((0.0, "a"), (75.0, "b"))]
     assert FORMATS.get("minutes").render(Transcript("x.wav", "a b", pieces)) == "[0 min] a\n[1 min] b\n"
+
+
+def test_example_model_family(example, recipe):
+    """It can be chosen, and has the parts that the table names; tests/models/test_family.py trains it."""
+    from xlt.core.registry import FAMILIES
+
+    example("Model family")
+    family = FAMILIES.get(load(recipe, ["train.family=templates"]).train.family)
+    part = PAGE.partition("## Model family\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", part, re.M)
+    names = {re.match(r"\w+", name)[0] for row in rows for name in re.findall(r"`(.+?)`", row)}
+    assert {name for name in dir(family) if not name.startswith("_")} == names
