@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from xlt.core.config import load, read_yaml, schema
+from xlt.core.config import load
 from xlt.core.registry import READERS
+from xlt.core.schema import schema
+from xlt.core.yaml_source import read_yaml
 from xlt.text import languages
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,8 +5,10 @@ import pytest
 import yaml
 
 from xlt.core import config
-from xlt.core.config import CONF_DIR, flatten, load, parse_overrides, presets, read_yaml, schema
+from xlt.core.config import CONF_DIR, load, presets
 from xlt.core.errors import ConfigError
+from xlt.core.schema import flatten, schema
+from xlt.core.yaml_source import parse_overrides, read_yaml
 
 
 @pytest.fixture

@@ -45,6 +45,6 @@ def test_what_a_stage_that_is_up_to_date_asks_for_imports_no_torch():
 
 
 def test_settings_that_name_an_entry_are_settings():
-    from xlt.core.config import schema
+    from xlt.core.schema import schema
 
     assert set(CHOICES) <= set(schema())

@@ -11,59 +11,30 @@ import dataclasses
 import difflib
 import functools
 import os
-import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import yaml
-
+from xlt.core import schema
 from xlt.core.errors import ConfigError
-from xlt.core.paths import located
-from xlt.core.registry import CHOICES
-from xlt.core.settings import (
-    BundleConfig,
-    CheckConfig,
-    DataConfig,
-    DecodeConfig,
-    FeaturesConfig,
-    LmConfig,
-    PhonesConfig,
-    ReportConfig,
-    ScoreConfig,
-    TokensConfig,
-    TrainConfig,
-)
+from xlt.core.settings import Settings
+from xlt.core.yaml_source import parse_overrides, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
 
 
 @dataclass(frozen=True)
-class Config:
-    """The whole configuration of one recipe. Sections are named like the stages that read them."""
+class Config(Settings):
+    """The whole configuration of the recipe in the folder ``recipe``, which is absolute.
 
-    lang: str | None
-    preset: str
-    tag: str
-    seed: int
-    nj: int | None
-    data: DataConfig
-    check: CheckConfig
-    features: FeaturesConfig
-    phones: PhonesConfig
-    tokens: TokensConfig
-    lm: LmConfig
-    train: TrainConfig
-    decode: DecodeConfig
-    score: ScoreConfig
-    report: ReportConfig
-    bundle: BundleConfig
-    recipe: Path = field(metadata={"setting": False})
-    paths: dict[str, tuple[Any, Any]] = field(metadata={"setting": False}, repr=False)
-    """The settings that name paths: as they were given, and absolute as the sections have them."""
+    ``paths``: the settings that name paths, as they were given, and absolute as the sections have them.
+    """
+
+    recipe: Path
+    paths: dict[str, tuple[Any, Any]] = field(repr=False)
 
     @property
     def train_set(self) -> str:
@@ -131,13 +102,11 @@ class Config:
 
     def flat(self) -> dict[str, Any]:
         """All settings, ``{"data.reader": …}``, paths as they were given: for what is written to disk."""
-        tree = {
-            f.name: dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
-            for f in dataclasses.fields(self)
-            if _is_setting(f)
-            for value in [getattr(self, f.name)]
-        }
-        found = flatten(tree, keep=FREE_FORM)
+        tree = {}
+        for one in dataclasses.fields(Settings):
+            value = getattr(self, one.name)
+            tree[one.name] = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+        found = schema.flatten(tree, keep=schema.free_form())
         for name, (given, absolute) in self.paths.items():
             if found[name] == absolute:  # else a stage has put another in its place
                 found[name] = given
@@ -165,75 +134,6 @@ class Config:
         return picked
 
 
-FREE_FORM = {
-    "data.columns",
-    "data.splits",
-    "train.encoder_conf",
-    "train.decoder_conf",
-    "train.mix",
-    "score.words",
-}
-_POSITIVE = {
-    "nj",
-    "data.train_minutes",
-    "data.max_dur_s",
-    "data.max_chars_per_s",
-    "features.batch_s",
-    "features.mix_minutes",
-    "features.mix_updates",
-    "tokens.size",
-    "train.frame_rate",
-    "train.lr",
-    "train.batch_s",
-    "train.max_epochs",
-    "train.patience",
-    "train.grad_clip",
-    "train.average_best",
-    "decode.beam_size",
-    "train.upstream_lr",
-    "train.layer_decay",
-    "train.adapter_dim",
-    "score.bootstrap",
-    "score.long_chars",
-}
-_COUNTS = {"train.freeze_updates"}
-_PATHS = {
-    "data.dir",
-    "data.archive",
-    "data.cache",
-    "data.sources",
-    "data.parts",
-    "data.drop",
-    "check.align_model",
-    "features.path",
-    "features.mix_from",
-    "phones.table",
-    "train.init",
-    "tokens.union",
-    "score.words",
-    "score.word_tags",
-}
-# of _PATHS: other recipes, mostly
-_NEIGHBOURS = {
-    "data.sources",
-    "data.drop",
-    "check.align_model",
-    "features.mix_from",
-    "train.init",
-    "tokens.union",
-}
-_SHARE = {
-    "train.ctc_weight",
-    "train.average_source",
-    "decode.ctc_weight",
-    "train.feature_mask",
-    "train.balance",
-    "train.layer_decay",
-    "train.upstream_dropout",
-    "check.drop",
-}
-
-
 def _texts(value: Any) -> Iterator[str]:
     """The texts in a list, a mapping, or a value by itself."""
     if isinstance(value, (list, dict)):
@@ -241,171 +141,6 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
     elif isinstance(value, str):
         yield value
-
-
-def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` → ``{"a.b": 1}``; dictionaries named in ``keep`` stay whole."""
-    flat = {}
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and name not in keep:
-            flat.update(flatten(value, name + ".", keep))
-        else:
-            flat[name] = value
-    return flat
-
-
-def schema(cls: type = Config, prefix: str = "") -> dict[str, Any]:
-    """Every key with its type: ``{"data.reader": str | None, …}``."""
-    hints = typing.get_type_hints(cls)
-    keys = {}
-    for one in filter(_is_setting, dataclasses.fields(cls)):
-        hint = hints[one.name]
-        if dataclasses.is_dataclass(hint):
-            keys.update(schema(hint, f"{prefix}{one.name}."))
-        else:
-            keys[f"{prefix}{one.name}"] = hint
-    return keys
-
-
-def _is_setting(one: dataclasses.Field) -> bool:
-    return one.metadata.get("setting", True)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin = typing.get_origin(hint)
-    if origin in (types.UnionType, typing.Union):
-        return any(_fits(value, h) for h in typing.get_args(hint))
-    if origin is Literal:
-        return value in typing.get_args(hint)
-    if hint is type(None):
-        return value is None
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _describe(hint: Any) -> str:
-    origin = typing.get_origin(hint)
-    if origin in (types.UnionType, typing.Union):
-        return " or ".join(_describe(h) for h in typing.get_args(hint))
-    if origin is Literal:
-        return "one of " + ", ".join(map(str, typing.get_args(hint)))
-    names = {
-        str: "text",
-        float: "a number",
-        int: "a whole number",
-        bool: "true or false",
-        type(None): "null",
-        list: "a list",
-        dict: "a mapping",
-    }
-    return names.get(hint, str(hint))
-
-
-def _check(name: str, value: Any, where: str, keys: dict[str, Any]) -> None:
-    if name not in keys:
-        leaves = {k.rsplit(".", 1)[-1]: k for k in keys}
-        close = difflib.get_close_matches(name, keys, n=1, cutoff=0.6)
-        close = close or [leaves[m] for m in difflib.get_close_matches(name.rsplit(".", 1)[-1], leaves, n=1)]
-        hint = f"; did you mean {close[0]}?" if close else "; `xlt --help` lists the keys"
-        raise ConfigError(f"{where}: {name}: unknown key{hint}")
-    if not _fits(value, keys[name]):
-        raise ConfigError(f"{where}: {name}: found {value!r}, expected {_describe(keys[name])}")
-    if name in CHOICES:
-        registry, others = CHOICES[name]
-        if value not in registry and value not in others:
-            names = ", ".join([*others, *registry.names()])
-            raise ConfigError(
-                f"{where}: {name}: found {value!r}, expected one of {names}{registry.hint(value)}"
-            )
-    if value is not None and name in _POSITIVE and value <= 0:
-        raise ConfigError(f"{where}: {name}: found {value!r}, expected a number above 0")
-    if name in _COUNTS and value < 0:
-        raise ConfigError(f"{where}: {name}: found {value!r}, expected a number not below 0")
-    if value is not None and name in _SHARE and not 0 <= value <= 1:
-        raise ConfigError(f"{where}: {name}: found {value!r}, expected a share between 0 and 1")
-
-
-def check_setting(name: str, value: Any, where: str) -> None:
-    """ConfigError, which names ``where``, unless ``value`` can stand for the setting ``name``."""
-    _check(name, value, where, schema())
-
-
-def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
-    """Read a YAML file of settings.
-
-    Returns ``{"data.reader": (value, "file:line"), …}``. Raises ConfigError if the file is missing, is not
-    YAML, is not a mapping, or has a key twice.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; run this in a recipe directory such as egs/ron") from None
-    except UnicodeDecodeError as err:
-        raise ConfigError(
-            f"{path}: not UTF-8 text ({err.reason} at byte {err.start}); save it as UTF-8"
-        ) from None
-    except yaml.YAMLError as err:
-        mark = getattr(err, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not valid YAML: {getattr(err, 'problem', err)}") from None
-    if root is None:
-        return {}
-    found: dict[str, tuple[Any, str]] = {}
-    constructor = yaml.SafeLoader("")
-
-    def walk(node: yaml.Node, prefix: str) -> None:
-        if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(f"{path}:{node.start_mark.line + 1}: expected `key: value` lines")
-        for key_node, value_node in node.value:
-            name, where = f"{prefix}{key_node.value}", f"{path}:{key_node.start_mark.line + 1}"
-            if name in found:
-                raise ConfigError(f"{where}: {name}: stands twice, first at {found[name][1]}; keep one")
-            if isinstance(value_node, yaml.MappingNode) and name not in FREE_FORM:
-                walk(value_node, name + ".")
-            else:
-                found[name] = (constructor.construct_object(value_node, deep=True), where)
-
-    walk(root, "")
-    return found
-
-
-def parse_overrides(words: list[str], cwd: Path | None = None) -> dict[str, tuple[Any, str]]:
-    """Parse ``key=value`` words; the value is YAML, so ``null``, ``[dev, test]`` and ``{a: 1}`` work.
-
-    Paths become absolute, relative ones counted from ``cwd``; without it they are left as they are, relative
-    to the recipe as those in recipe.yaml.
-    """
-    found = {}
-    for word in words:
-        name, sep, value = word.partition("=")
-        if not sep:
-            raise ConfigError(f"{word!r}: expected key=value, e.g. train.lr=0.001")
-        try:
-            found[name] = (yaml.safe_load(value), f"command line {word!r}")
-        except yaml.YAMLError:
-            raise ConfigError(f"{word!r}: the value is not valid YAML; quote it") from None
-        if cwd is not None and name in _PATHS:
-            found[name] = (_located(found[name][0], cwd, name), found[name][1])
-    return found
-
-
-def _located(path: Any, folder: Path, name: str = "") -> Any:
-    """A path, or each in a list or a mapping, seen from ``folder``, absolute; anything else is left for the
-    check of types.
-    """
-    if isinstance(path, list):
-        return [_located(part, folder, name) for part in path]
-    if isinstance(path, dict):  # a part of data.parts has other settings beside its paths
-        return {
-            key: _located(value, folder) if name != "data.parts" or f"data.{key}" in _PATHS else value
-            for key, value in path.items()
-        }
-    return located(path, folder) if isinstance(path, str) else path
 
 
 def _beside(recipe: Path, path: Any) -> Any:
@@ -431,11 +166,10 @@ def load(recipe: Path, overrides: list[str] = (), cwd: Path | None = None) -> Co
     ``overrides``: ``key=value`` words; ``cwd``: the directory that relative paths in them count from, None
     for the recipe, as in recipe.yaml.
     """
-    keys = schema()
     base = read_yaml(CONF_DIR / "base.yaml")
-    own = read_yaml(recipe / "recipe.yaml")
+    own, named = read_yaml(recipe / "recipe.yaml"), schema.paths()
     given = {
-        name: (_beside(recipe, value) if name in _NEIGHBOURS else value, where)
+        name: (_beside(recipe, value) if name in named and named[name].beside else value, where)
         for name, (value, where) in parse_overrides(list(overrides), cwd).items()
     }
     preset, where = next(layer["preset"] for layer in (given, own, base) if "preset" in layer)
@@ -448,9 +182,9 @@ def load(recipe: Path, overrides: list[str] = (), cwd: Path | None = None) -> Co
     values: dict[str, Any] = {}
     for layer in (base, read_yaml(CONF_DIR / f"{preset}.yaml"), own, given):
         for name, (value, origin) in layer.items():
-            _check(name, value, origin, keys)
+            schema.check_setting(name, value, origin)
             values[name] = value
-    missing = sorted(set(keys) - set(values))
+    missing = sorted(set(schema.schema()) - set(values))
     if missing:
         raise ConfigError(f"{CONF_DIR / 'base.yaml'}: no default for {', '.join(missing)}")
     _check_mix(values["train.mix"], values["train.forget_limit"])
@@ -459,15 +193,15 @@ def load(recipe: Path, overrides: list[str] = (), cwd: Path | None = None) -> Co
     if not tag or tag.startswith(".") or "/" in tag:
         raise ConfigError(f"tag: {tag!r} cannot name a directory; use letters, digits, '_', '-' and '.'")
     recipe = recipe.resolve()  # with what is above it: another recipe may be named as ../spa
-    paths = {name: (values[name], _located(values[name], recipe, name)) for name in sorted(_PATHS)}
+    paths = {name: (values[name], schema.located_value(name, values[name], recipe)) for name in sorted(named)}
     values |= {name: absolute for name, (_, absolute) in paths.items()}
-    return _build(Config, values | {"recipe": recipe, "paths": paths}, "")
+    return Config(**_arguments(Settings, values), recipe=recipe, paths=paths)
 
 
 def _check_mix(mix: dict, limit: str | float | None) -> None:
     """ConfigError unless the shares leave room for the recipe's own speech, and the limit can be read."""
     for name, share in mix.items():
-        if not isinstance(name, str) or "/" in name or not _fits(share, float) or not 0 <= share < 1:
+        if not isinstance(name, str) or "/" in name or not schema.fits(share, float) or not 0 <= share < 1:
             raise ConfigError(
                 f"train.mix: found {name!r}: {share!r}, expected recipes beside this one with their shares of"
                 " the batches, from 0 to below 1, e.g. {spa: 0.1}"
@@ -499,15 +233,17 @@ def share_of(limit: str | float) -> float:
     return value
 
 
-def _build(cls: type, values: dict[str, Any], prefix: str) -> Any:
-    hints = typing.get_type_hints(cls)
-    args = {}
-    for one in dataclasses.fields(cls):
-        hint, name = hints[one.name], f"{prefix}{one.name}"
-        args[one.name] = _build(hint, values, name + ".") if dataclasses.is_dataclass(hint) else values[name]
-        if float in (hint, *typing.get_args(hint)) and isinstance(args[one.name], int):
-            args[one.name] = float(args[one.name])
-    return cls(**args)
+def _arguments(cls: type, values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """What the section ``cls`` is made of."""
+    found = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        if dataclasses.is_dataclass(hint):
+            found[name] = hint(**_arguments(hint, values, f"{prefix}{name}."))
+            continue
+        value = values[f"{prefix}{name}"]
+        whole = type(value) is int and float in (hint, *typing.get_args(hint))
+        found[name] = float(value) if whole else value
+    return found
 
 
 @functools.cache

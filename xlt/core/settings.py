@@ -5,70 +5,72 @@ base.yaml.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from xlt.core.constraints import Count, FilePath, FreeForm, Positive, Share
 
 
 @dataclass(frozen=True)
 class DataConfig:
     reader: str | None
-    dir: str | None
-    archive: str | None
-    columns: dict
+    dir: Annotated[str | None, FilePath()]
+    archive: Annotated[str | None, FilePath()]
+    columns: Annotated[dict, FreeForm()]
     tier: str | list | None
     allow_pipes: bool
     train_from: Literal["official", "validated"]
     split: Literal["auto", "speaker", "text"]
-    sources: list | None
-    parts: list | None
-    splits: dict | None
-    cache: str | None
+    sources: Annotated[list | None, FilePath(beside=True)]
+    parts: Annotated[list | None, FilePath(part_of="data")]
+    splits: Annotated[dict | None, FreeForm()]
+    cache: Annotated[str | None, FilePath()]
     normaliser: str | None
-    train_minutes: float | None
+    train_minutes: Annotated[float | None, Positive()]
     min_dur_s: float
-    max_dur_s: float
-    max_chars_per_s: float
+    max_dur_s: Annotated[float, Positive()]
+    max_chars_per_s: Annotated[float, Positive()]
     min_chars_per_s: float
-    drop: str | None
+    drop: Annotated[str | None, FilePath(beside=True)]
 
 
 @dataclass(frozen=True)
 class CheckConfig:
     align: bool
-    align_model: str | list | None
-    drop: float
+    align_model: Annotated[str | list | None, FilePath(beside=True)]
+    drop: Annotated[float, Share()]
 
 
 @dataclass(frozen=True)
 class FeaturesConfig:
     upstream: str
-    path: str | None
+    path: Annotated[str | None, FilePath()]
     layers: str | int | list
-    mix_from: str | None
+    mix_from: Annotated[str | None, FilePath(beside=True)]
     mix_norm: Literal["none", "frame", "corpus"]
     mix_head: Literal["linear", "blstm"]
-    mix_minutes: float
-    mix_updates: int
+    mix_minutes: Annotated[float, Positive()]
+    mix_updates: Annotated[int, Positive()]
     mix_seed: int
     storage: Literal["f32", "cm2", "cm1"]
     speed: list
     on_the_fly: bool
     dtype: Literal["auto", "float32", "bfloat16", "int8"]
-    batch_s: float
+    batch_s: Annotated[float, Positive()]
     ngpu: int | None
 
 
 @dataclass(frozen=True)
 class TokensConfig:
     type: Literal["char", "bpe", "phone"]
-    size: int
-    union: list
+    size: Annotated[int, Positive()]
+    union: Annotated[list, FilePath(beside=True)]
     language_tag: bool
 
 
 @dataclass(frozen=True)
 class PhonesConfig:
     g2p: Literal["auto", "epitran", "espeak", "tsv"]
-    table: str | None
+    table: Annotated[str | None, FilePath()]
 
 
 @dataclass(frozen=True)
@@ -79,58 +81,58 @@ class LmConfig:
 @dataclass(frozen=True)
 class TrainConfig:
     family: str  # a name in FAMILIES
-    init: str | None
+    init: Annotated[str | None, FilePath(beside=True)]
     init_tokens: Literal["new", "match"]
     zero_shot: bool
-    mix: dict
-    average_source: float
+    mix: Annotated[dict, FreeForm()]
+    average_source: Annotated[float, Share()]
     forget_limit: str | float | None
     encoder: str
-    encoder_conf: dict
+    encoder_conf: Annotated[dict, FreeForm()]
     projection: int
     decoder: str
-    decoder_conf: dict
-    ctc_weight: float
-    frame_rate: float
+    decoder_conf: Annotated[dict, FreeForm()]
+    ctc_weight: Annotated[float, Share()]
+    frame_rate: Annotated[float, Positive()]
     optim: str
-    lr: float
+    lr: Annotated[float, Positive()]
     schedule: Literal["cosine", "plateau"]
     warmup_steps: int
-    batch_s: float
-    balance: float | None
-    max_epochs: int
+    batch_s: Annotated[float, Positive()]
+    balance: Annotated[float | None, Share()]
+    max_epochs: Annotated[int, Positive()]
     min_updates: int
-    patience: int | None
-    grad_clip: float
-    average_best: int
+    patience: Annotated[int | None, Positive()]
+    grad_clip: Annotated[float, Positive()]
+    average_best: Annotated[int, Positive()]
     time_mask_s: float
-    feature_mask: float
+    feature_mask: Annotated[float, Share()]
     num_masks: int
     ngpu: int | None
     freeze: Literal["auto", "upstream", "extractor", "none"]
-    freeze_updates: int
-    upstream_lr: float
-    layer_decay: float
-    upstream_dropout: float
+    freeze_updates: Annotated[int, Count()]
+    upstream_lr: Annotated[float, Positive()]
+    layer_decay: Annotated[float, Positive(), Share()]
+    upstream_dropout: Annotated[float, Share()]
     checkpointing: bool
     adapter: str  # none, or a name in ADAPTERS
-    adapter_dim: int
+    adapter_dim: Annotated[int, Positive()]
 
 
 @dataclass(frozen=True)
 class DecodeConfig:
     method: str  # a name in DECODERS
-    beam_size: int
-    ctc_weight: float
+    beam_size: Annotated[int, Positive()]
+    ctc_weight: Annotated[float, Share()]
     sets: list
 
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    bootstrap: int
-    words: dict
-    word_tags: str | None
-    long_chars: int | None
+    bootstrap: Annotated[int, Positive()]
+    words: Annotated[dict, FreeForm(), FilePath()]
+    word_tags: Annotated[str | None, FilePath()]
+    long_chars: Annotated[int | None, Positive()]
 
 
 @dataclass(frozen=True)
@@ -141,3 +143,25 @@ class ReportConfig:
 @dataclass(frozen=True)
 class BundleConfig:
     with_upstream: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of them. Sections are named like the stages that read them."""
+
+    lang: str | None
+    preset: str
+    tag: str
+    seed: int
+    nj: Annotated[int | None, Positive()]
+    data: DataConfig
+    check: CheckConfig
+    features: FeaturesConfig
+    phones: PhonesConfig
+    tokens: TokensConfig
+    lm: LmConfig
+    train: TrainConfig
+    decode: DecodeConfig
+    score: ScoreConfig
+    report: ReportConfig
+    bundle: BundleConfig

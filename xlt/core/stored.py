@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from xlt.core.config import check_setting, defaults
+from xlt.core.config import defaults
 from xlt.core.errors import DataError
+from xlt.core.schema import check_setting
 
 
 def from_json[Section](

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import __version__
-from xlt.core.config import schema
+from xlt.core.schema import schema
 from xlt.core.stage import git_revision, read_stamp
 from xlt.formats.model_folder import INFO, read_info
 

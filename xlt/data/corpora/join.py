@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 
-from xlt.core.config import Config, check_setting
+from xlt.core.config import Config
 from xlt.core.errors import ConfigError, DataError, XltError
 from xlt.core.registry import READERS
+from xlt.core.schema import check_setting
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.groups import SPLITS
 

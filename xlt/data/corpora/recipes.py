@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlt import data
-from xlt.core.config import CONF_DIR, Config, load, read_yaml
+from xlt.core.config import Config, defaults, load
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, DataError, XltError
 from xlt.core.log import messages_of, say
@@ -75,9 +75,8 @@ def sources(cfg: Config) -> list[Source]:
             f"lang: found {cfg.lang}, expected {languages.MULTIPLE} (several languages) with "
             "data.reader=recipes"
         )
-    base = read_yaml(CONF_DIR / "base.yaml")
     for key in _THEIRS:
-        if getattr(cfg.data, key) != base[f"data.{key}"][0]:
+        if getattr(cfg.data, key) != defaults()[f"data.{key}"]:
             raise ConfigError(
                 f"data.{key}: not for data.reader=recipes: each source keeps its own; set it in the "
                 "source's recipe.yaml"

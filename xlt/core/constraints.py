@@ -1,0 +1,63 @@
+"""What the values of a setting must be beside their type; written with it, in :mod:`xlt.core.settings`:
+``lr: Annotated[float, Positive()]``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class Limit:
+    """A range of numbers; ``null`` is in each."""
+
+    expected = "a number"
+
+    def holds(self, value: Any) -> bool:
+        """Whether ``value``, which has the right type, is in it."""
+        raise NotImplementedError
+
+
+class Positive(Limit):
+    """
+    >>> Positive().holds(0.1), Positive().holds(0)
+    (True, False)
+    """
+
+    expected = "a number above 0"
+
+    def holds(self, value: Any) -> bool:
+        return value > 0
+
+
+class Count(Limit):
+    expected = "a number not below 0"
+
+    def holds(self, value: Any) -> bool:
+        return value >= 0
+
+
+class Share(Limit):
+    expected = "a share between 0 and 1"
+
+    def holds(self, value: Any) -> bool:
+        return 0 <= value <= 1
+
+
+@dataclass(frozen=True)
+class FilePath:
+    """A file or a folder, or a list or a mapping of them. Relative ones count from the recipe, those on the
+    command line from where the user stands.
+
+    ``beside``: mostly another recipe: an absolute path to what is beside this one, given on the command line,
+    is kept as recipe.yaml would name it; ``part_of``: mappings with settings of this section, of which those
+    are located that are paths themselves.
+    """
+
+    beside: bool = False
+    part_of: str = ""
+
+
+@dataclass(frozen=True)
+class FreeForm:
+    """A mapping whose keys are the user's own: one setting, not a section of settings."""
