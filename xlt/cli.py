@@ -12,16 +12,16 @@ from pathlib import Path
 from xlt import __version__
 
 COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what it does)
-    "transcribe": ("xlt.commands.transcribe", "write the text of sound files, with a bundle"),
-    "cache": ("xlt.commands.cache", "list, clean up or check the features that recipes share"),
-    "experiment": ("xlt.commands.experiment", "run a grid of experiments from a YAML file"),
-    "export": ("xlt.commands.export", "write a recipe's data in another form: lhotse, table"),
+    "transcribe": ("xlt.commands.transcribe", "transcribe sound files with a bundle"),
+    "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),
+    "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),
+    "export": ("xlt.commands.export", "export a recipe's data as lhotse manifests or as a table"),
     "new_recipe": (
         "xlt.commands.new_recipe",
-        "make the recipe of a new language from a corpus; tools/new_recipe.sh installs first",
+        "create the recipe of a new language from a corpus",
     ),
-    "phones": ("xlt.commands.phones", "compare a language's phones with those of source languages"),
-    "report": ("xlt.commands.report", "outside a recipe: tables over all languages, report.html, LaTeX, CSV"),
+    "phones": ("xlt.commands.phones", "compare the phones of a language with those of source languages"),
+    "report": ("xlt.commands.report", "outside a recipe: tables of all languages, report.html, LaTeX, CSV"),
 }
 
 
@@ -33,8 +33,9 @@ def _keys_of(stage: str) -> str:
 
     reads = ["phones"] if stage == "tokens" else []
     own = {k: v for k, v in documented_keys().items() if "." not in k or k.split(".")[0] in (stage, *reads)}
-    lines = [f"  {name:26} {text}" for name, text in own.items()]
-    return "settings (key=value), with their defaults:\n" + "\n".join(lines)
+    rows = [(name, *(part.strip() for part in text.partition("# ")[::2])) for name, text in own.items()]
+    lines = [f"  {f'{name}={default}':36} {meaning}" for name, default, meaning in rows]
+    return "settings with their defaults:\n" + "\n".join(lines)
 
 
 def _overview() -> str:
@@ -43,7 +44,7 @@ def _overview() -> str:
     lines = [f"  {s.number:2} {s.name:10} {s.does}" for s in STAGES]
     lines += [f"     {name:10} {does}" for name, (_, does) in COMMANDS.items()]
     return (
-        "stages, run in a recipe directory such as egs/ron (egs/ron/run.sh runs them all), and commands:\n"
+        "stages, run in a recipe folder such as egs/ron (egs/ron/run.sh runs them all), and commands:\n"
         + "\n".join(lines)
         + "\n\n`xlt STAGE --help` lists the settings of a stage."
     )
@@ -51,7 +52,11 @@ def _overview() -> str:
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--recipe", type=Path, default=Path("."), metavar="DIR", help="recipe directory (default: here)"
+        "--recipe",
+        type=Path,
+        default=Path("."),
+        metavar="DIR",
+        help="recipe folder (default: the current one)",
     )
     parser.add_argument("settings", nargs="*", metavar="key=value", help="settings that override recipe.yaml")
 
@@ -83,30 +88,29 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         )
         _add_recipe(parser)
         parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
-        parser.add_argument("--dry_run", action="store_true", help="say what would be done, do nothing")
+        parser.add_argument("--dry_run", action="store_true", help="show what would run, do nothing")
         if name == "check":
             parser.add_argument(
                 "--fix",
                 type=Path,
                 metavar="NEW_FOLDER",
-                help=(
-                    "write a repaired copy of the data there, and "
-                    "nothing else; what was changed stands in NEW_FOLDER/fix.md"
-                ),
+                help=("only write a repaired copy of the data to NEW_FOLDER; its fix.md lists the changes"),
             )
-        parser.add_argument("--nj", type=int, help="parallel processes (the setting nj)")
-        parser.add_argument("--ngpu", type=int, help="GPUs (the settings features.ngpu and train.ngpu)")
+        parser.add_argument("--nj", type=int, help="number of parallel processes (sets nj)")
+        parser.add_argument("--ngpu", type=int, help="number of GPUs (sets features.ngpu and train.ngpu)")
         if name == "score":
             parser.add_argument(
                 "--compare",
                 nargs=2,
                 metavar=("A", "B"),
                 help=(
-                    "score nothing, say which of two systems is "
-                    "better; each is exp/<tag>, a score.json or results/<tag>.json, seen from the recipe"
+                    "only say which of two systems is better; each is exp/<tag>, a score.json or "
+                    "results/<tag>.json of the recipe"
                 ),
             )
-            parser.add_argument("--set", help="compare: the set (default: all that both have)")
+            parser.add_argument(
+                "--set", help="compare: set to compare on (default: every set that both have)"
+            )
     elif name in COMMANDS:
         module, does = COMMANDS[name]
         parser = argparse.ArgumentParser(
@@ -119,7 +123,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
             formatter_class=raw,
             allow_abbrev=False,
             epilog=_overview(),
-            description="Recipes for cross-lingual speech transfer.",
+            description="Speech recognition for languages with little data.",
         )
         parser.add_argument("--version", action="version", version=f"xlt {__version__}")
         parser.add_argument(

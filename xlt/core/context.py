@@ -27,10 +27,10 @@ class Stage:
 
 STAGES = [
     Stage(1, "data", "corpus → data/{train,dev,test}, Kaldi directories"),
-    Stage(2, "check", "every data fault found now → data/check/report.{json,md}"),
-    Stage(3, "features", "features, once → dump/<upstream>/<set>/feats.scp"),
-    Stage(4, "tokens", "token list, round trip proven → data/tokens/<type>/"),
-    Stage(5, "lm", "language model → exp/lm/<tag>/ (off unless lm.type is set)"),
+    Stage(2, "check", "faults in the data → data/check/report.{json,md}"),
+    Stage(3, "features", "features of the upstream → dump/<upstream>/<set>/feats.scp"),
+    Stage(4, "tokens", "token list → data/tokens/<type>/"),
+    Stage(5, "lm", "language model (off unless lm.type is set) → exp/lm/<type>/"),
     Stage(6, "train", "CTC and attention heads → exp/<tag>/"),
     Stage(7, "decode", "hypotheses with scores → exp/<tag>/decode_<set>/"),
     Stage(8, "score", "CER, WER, chrF with intervals → exp/<tag>/score.json"),
