@@ -20,7 +20,7 @@ from typing import NotRequired, TypedDict
 
 
 class Piece(TypedDict):
-    """A part of a recording. ``score``: the mean log-probability of its characters; ``lang``: of models that
+    """A part of a recording. ``score``: the log probability of its text; ``lang``: of models that
     predict the language, None where they predicted none."""
 
     start_s: float
