@@ -24,7 +24,7 @@ stages=(
   "train     on      CTC and attention heads → exp/<tag>/"
   "decode    on      hypotheses with scores → exp/<tag>/decode_<set>/"
   "score     on      CER, WER, chrF → exp/<tag>/score.json"
-  "report    on      tables → RESULTS.md, ../README.md"
+  "report    on      tables → RESULTS.md"
   "bundle    on      one folder that transcribes anywhere → exp/<tag>/bundle/"
 )
 

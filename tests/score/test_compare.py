@@ -128,7 +128,7 @@ def test_texts_of_another_length(compare):
 
 def test_a_set_that_one_lacks(compare):
     code, text = compare(system([1] * 3), system([1] * 3), "--set", "dev")
-    assert code == 2 and "--set dev: no scores of it in a.json and b.json; both have test" in text
+    assert code == 2 and "dev: no scores of this set in a.json and b.json; both have test" in text
 
 
 @pytest.mark.parametrize(

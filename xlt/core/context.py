@@ -34,7 +34,7 @@ STAGES = [
     Stage(6, "train", "CTC and attention heads → exp/<tag>/"),
     Stage(7, "decode", "hypotheses with scores → exp/<tag>/decode_<set>/"),
     Stage(8, "score", "CER, WER, chrF with intervals → exp/<tag>/score.json"),
-    Stage(9, "report", "tables → RESULTS.md, ../README.md"),
+    Stage(9, "report", "tables → RESULTS.md"),
     Stage(10, "bundle", "one folder that transcribes anywhere → exp/<tag>/bundle/"),
 ]
 

@@ -67,16 +67,16 @@ def compare(a: System, b: System, wanted: str | None = None) -> list[Difference]
     the counts of. DataError or ConfigError if they do not compare.
     """
     if a.path.resolve() == b.path.resolve():
-        raise ConfigError(f"--compare: {a.name} and {b.name} are the same scores; name two experiments")
+        raise ConfigError(f"{a.name} and {b.name} are the same scores; name two experiments")
     both = [name for name in a.sets if name in b.sets]
     if wanted is not None and wanted not in both:
         lacking = " and ".join(system.name for system in (a, b) if wanted not in system.sets)
         raise DataError(
-            f"--set {wanted}: no scores of it in {lacking}; both have {', '.join(both) or 'no set in common'}"
+            f"{wanted}: no scores of this set in {lacking}; both have {', '.join(both) or 'no set in common'}"
         )
     if not both:
         raise DataError(
-            f"--compare: no set in common: {a.name} has {', '.join(a.sets) or 'none'}, {b.name} "
+            f"no set in common: {a.name} has {', '.join(a.sets) or 'none'}, {b.name} "
             f"{', '.join(b.sets) or 'none'}; run stages 7 and 8 with the same decode.sets"
         )
     chosen = both if wanted is None else [wanted]
@@ -97,7 +97,7 @@ def _check(a: System, b: System, name: str) -> None:
         raise DataError(
             f"{name}: {a.name} and {b.name} were not scored on the same utterances"
             f" ({len(ours[first]['n_ref'])} and {len(theirs[other]['n_ref'])}); score both on the same data,"
-            " or choose another set with --set"
+            " or choose another set"
         )
     if a.normaliser(name) != b.normaliser(name):
         raise DataError(
@@ -142,7 +142,7 @@ def read(path: Path, name: str | None = None) -> System:
             raise DataError(f"{name}: no score.json in it; run stage 8 (score) of that experiment first")
     if not path.is_file():
         raise ConfigError(
-            f"--compare: {name}: no such experiment ({path} is not there); give exp/<tag>, a score.json"
+            f"{name}: no such experiment ({path} is not there); give exp/<tag>, a score.json"
             " or results/<tag>.json"
         )
     try:
