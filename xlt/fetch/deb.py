@@ -10,11 +10,14 @@ import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, Literal, cast
 
 from xlt.core.errors import DataError
 
 _AGAIN = "delete it and fetch it again"
+_Stream = Literal["r|", "r|gz", "r|bz2", "r|xz"]
+# by the ending of data.tar
+_STREAMS: dict[str, _Stream] = {"": "r|", "gz": "r|gz", "bz2": "r|bz2", "xz": "r|xz"}
 
 
 def members(deb: Path) -> dict[str, tuple[int, int]]:
@@ -78,6 +81,7 @@ def _tar(deb: Path) -> Iterator[tarfile.TarFile]:
         process = subprocess.Popen(
             ["dpkg-deb", "--fsys-tarfile", os.fspath(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
+        assert process.stdout is not None  # as Popen was called
         try:
             with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
                 yield tar
@@ -87,16 +91,15 @@ def _tar(deb: Path) -> Iterator[tarfile.TarFile]:
             process.wait()
         return
     kind = name.removeprefix("data.tar").removeprefix(".")
-    if kind not in ("xz", "gz", "bz2", ""):
+    if kind not in _STREAMS:
         raise DataError(
             f"{deb}: {name} needs dpkg-deb (Debian package dpkg) to be unpacked; install it, or unpack the "
             "package elsewhere and pass data.dir=FOLDER"
         )
-    with (
-        deb.open("rb") as handle,
-        tarfile.open(fileobj=_Part(handle, start, length), mode=f"r|{kind}") as tar,
-    ):
-        yield tar
+    with deb.open("rb") as handle:
+        part = cast(IO[bytes], _Part(handle, start, length))  # tarfile's stream mode reads, and that is all
+        with tarfile.open(fileobj=part, mode=_STREAMS[kind]) as tar:
+            yield tar
 
 
 def unpack(deb: Path, folder: Path, wanted: Callable[[str], bool]) -> int:

@@ -129,17 +129,15 @@ def _quartiles(matrix: Matrix, low: float, span: float) -> np.ndarray:
     ordered = matrix.copy()
     kept = sorted({p for p in places if p < rows})
     ordered.partition(kept, axis=0)
-    codes, last = [], None
+    codes: list[np.ndarray] = []
     for n, place in enumerate(places):
-        least = None if last is None else last + 1
         if place >= rows:
-            code = least
+            code = codes[-1] + 1
         else:
             code = _to_uint16(ordered[place], low, span).astype(np.int64)
-            code = code if least is None else np.maximum(code, least)
+            code = np.maximum(code, codes[-1] + 1) if codes else code
             code = code if n == 3 else np.minimum(code, 65532 + n)  # room for those that must be greater
         codes.append(code)
-        last = code
     return np.stack(codes, axis=1).astype("<u2")
 
 

@@ -52,10 +52,10 @@ def bars(title: str, legend: list[str], groups: dict[str, list[Bar]]) -> str:
             f'<text x="{x + 20}" y="{line + 10}">{escape(name)}</text>',
         ]
     for mark in _marks(end):
-        x = f"{left + _WIDTH * mark / end:.1f}"
+        place = f"{left + _WIDTH * mark / end:.1f}"
         lines += [
-            f'<line x1="{x}" x2="{x}" y1="{top - 4}" y2="{height - 20}" stroke="#dddddd"/>',
-            f'<text x="{x}" y="{height - 6}" text-anchor="middle">{mark}</text>',
+            f'<line x1="{place}" x2="{place}" y1="{top - 4}" y2="{height - 20}" stroke="#dddddd"/>',
+            f'<text x="{place}" y="{height - 6}" text-anchor="middle">{mark}</text>',
         ]
     at = top
     for name, group in groups.items():

@@ -59,7 +59,7 @@ def input_layer(train: TrainConfig) -> str | None:
 def ctc_frames(train: TrainConfig, frames: int, rate: float) -> int:
     """Of T frames at ``rate`` a second, those that reach CTC."""
     left = -(-frames // stacked(train, rate))
-    for kernel, stride in _CONVOLUTIONS.get(input_layer(train), ()):
+    for kernel, stride in _CONVOLUTIONS.get(input_layer(train) or "", ()):
         left = (left - kernel) // stride + 1
     if train.encoder == "rnn":
         for factor in train.encoder_conf.get("subsample", (2, 2, 1, 1)) or ():

@@ -6,6 +6,7 @@ import logging
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +29,8 @@ class Engine(Protocol):
 
 def make(choice: Choice) -> Engine:
     """The converter of ``choice``, loaded."""
-    return {"espeak": Espeak, "epitran": Epitran, "tsv": Table}[choice.engine](choice)
+    kinds: dict[str, Callable[[Choice], Engine]] = {"espeak": Espeak, "epitran": Epitran, "tsv": Table}
+    return kinds[choice.engine](choice)
 
 
 def is_grapheme(char: str) -> bool:

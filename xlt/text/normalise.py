@@ -59,7 +59,7 @@ def _chinese(text: str) -> str:
 
 
 def _turkic_lower(text: str) -> str:
-    return text.translate(str.maketrans({"I": "ı", "İ": "i"})).lower().replace("i\u0307", "i")
+    return text.translate(str.maketrans("Iİ", "ıi")).lower().replace("i\u0307", "i")
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class Tokenizer:
         self.tags = {i: token for i, token in enumerate(self.tokens) if is_tag(token)}
         self.bpe_model = folder / "bpe.model"
         self.type = _type_in(folder)
-        self._bpe = None
+        self._bpe: Any = None  # sentencepiece's processor, once it is needed
 
     def pieces(self, text: str) -> list[str]:
         """The tokens of a text as they are written, also those that the list does not have."""

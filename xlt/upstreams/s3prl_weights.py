@@ -8,7 +8,6 @@ import functools
 import hashlib
 import importlib.util
 import json
-import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -288,9 +287,10 @@ def hub_urls(name: str) -> list[str]:
     """URLs that upstream ``name`` downloads: those in its function's source, or of the function that it
     calls.
     """
-    spec = importlib.util.find_spec("s3prl")
     module, _, function = hub_functions()[name].partition(":")
-    file = Path(os.fspath(spec.origin)).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    spec = importlib.util.find_spec("s3prl")
+    assert spec is not None and spec.origin is not None  # it is among what setup.py requires
+    file = Path(spec.origin).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
     functions = {
         n.name: n for n in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef)
     }
@@ -298,10 +298,10 @@ def hub_urls(name: str) -> list[str]:
     while function in functions and function not in seen:
         seen.add(function)
         nodes = list(ast.walk(functions[function]))
-        urls = [n.value for n in nodes if isinstance(n, ast.Constant) and str(n.value).startswith("http")]
-        converted = [
-            u for u in urls if "huggingface.co" in u
-        ]  # s3prl's own form, which its loaders take by default
+        texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        urls = [text for text in texts if text.startswith("http")]
+        # s3prl's own form, which its loaders take by default
+        converted = [u for u in urls if "huggingface.co" in u]
         if urls:
             return converted or urls
         called = [n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
