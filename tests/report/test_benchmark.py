@@ -7,7 +7,7 @@ import pytest
 
 from tests.report.documents import document, phone_document
 from xlt.cli import main
-from xlt.core.config import ROOT
+from xlt.core.config import ROOT, defaults
 from xlt.formats.results import dump
 from xlt.report.benchmark import files, published
 from xlt.report.markdown import render
@@ -145,6 +145,17 @@ def test_of_two_runs_with_one_seed_the_recipes_own_counts(results):
     folder = results(document("base_s0", 0, 9.5), document("main", 0, 8.5), document("base_s1", 1, 9.1))
     (found,) = experiments(load(folder))
     assert [run.tag for run in found.runs] == ["main", "base_s1"]
+
+
+def test_a_setting_that_came_later_parts_no_seeds(results):
+    assert defaults()["train.family"] == "espnet"
+    folder = results(
+        document("base_s0", 0, 9.5),
+        document("base_s1", 1, 9.1, **{"train.family": "espnet"}),
+        document("base_s2", 2, 9.2, **{"train.family": "other"}),
+    )
+    found = experiments(load(folder))
+    assert [[run.tag for run in e.runs] for e in found] == [["base_s0", "base_s1"], ["base_s2"]]
 
 
 def test_the_page_says_what_is_one_run(egs):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xlt.core.config import defaults
 from xlt.core.errors import DataError
 from xlt.formats.results import Details, Entry, Scores, from_json, read_details
 from xlt.formats.results import Experiment as About
@@ -155,11 +156,16 @@ def load(folder: Path) -> list[Result]:
 def experiments(results: list[Result]) -> list[Experiment]:
     """Group runs by their settings without the seed; by name. Of two runs with one seed the recipe's own,
     main, counts.
+
+    A setting at its default is as good as none: base.yaml's keep the behaviour from before they were there,
+    so that older seeds stand with newer ones.
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
-        settings = {k: v for k, v in result.config.items() if k != "seed"}
-        groups.setdefault(json.dumps([result.peer, settings], sort_keys=True), []).append(result)
+        settings = {k: v for k, v in result.config.items() if k not in defaults() or defaults()[k] != v}
+        settings.pop("seed", None)
+        same = json.dumps([result.peer, describe(result), settings], sort_keys=True)
+        groups.setdefault(same, []).append(result)
     made = []
     for runs in groups.values():
         runs.sort(key=lambda run: (run.seed, run.tag != "main", run.tag))
