@@ -161,6 +161,15 @@ def test_example_metric(example):
     assert score.value == 50.0 and score.n == 4 and metric.head() == "Silent %"
 
 
+def test_example_altered_copies(example):
+    from xlt.audio.augment import Copy, copies
+
+    example("Altered copies")
+    features = types.SimpleNamespace(speed=[1.0], gain=[0.5])
+    assert [copy.name("u7") for copy in copies(features)] == ["u7", "gain0.5-u7"]
+    assert Copy("gain:0.5").wave(np.ones(2, np.float32), "key").tolist() == [0.5, 0.5]
+
+
 def test_example_executor(example, monkeypatch):
     from xlt.core.executor import Work, Workers, run
     from xlt.core.registry import WORK

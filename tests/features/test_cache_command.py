@@ -116,7 +116,7 @@ def test_gc_keeps_what_is_used_and_removes_the_rest(recipe, other, capsys):
 
 def test_gc_keeps_what_an_interrupted_run_needs(recipe, other, monkeypatch, capsys):
     monkeypatch.chdir(recipe.dir)
-    monkeypatch.setattr("xlt.features.store.batches", lambda rows, *_: [[r] for r in sorted(rows)])
+    monkeypatch.setattr("xlt.features.plan.batches", lambda rows, *_: [[r] for r in sorted(rows)])
     recipe.add("train_1min", {"s-b": 1.0, "s-y": 0.6, "s-1": 0.3, "s-2": 0.5})  # s-y is of the other recipe
     from xlt.features.extract import Shard
 

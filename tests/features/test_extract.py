@@ -144,14 +144,14 @@ def test_packed_clips_share_batches_of_the_best_size():
 
 def message(folder, *rows, ark="a.ark") -> dict:
     """A message to a worker with 16 kHz files of the given samples; ``rows``: (content key, samples,
-    speed).
+    recipe of the copy).
     """
     import soundfile
 
     utts = []
-    for key, samples, speed in rows:
+    for key, samples, recipe in rows:
         soundfile.write(folder / f"{key}.wav", samples, 16000, subtype="FLOAT")
-        utts.append([key, str(folder / f"{key}.wav"), None, speed])
+        utts.append(extract.Clip(key, key, str(folder / f"{key}.wav"), None, recipe))
     return {"ark": str(folder / ark), "utts": utts}
 
 
@@ -167,7 +167,8 @@ def test_an_answer_tells_places_padding_and_what_is_bad(tmp_path, monkeypatch):
     monkeypatch.setattr(extract, "load", lambda setup: Breaks())
     shard = extract.Shard(extract.Setup(Source("steps", None, {}), 1, "float32", 80.0), 1)
     quiet, loud = np.full(6, 0.25, np.float32), np.full(3, 0.75, np.float32)
-    answer = shard.run(message(tmp_path, ("one", quiet, 1.0), ("two", loud, 1.0), ("three", quiet, 1.5)))
+    rows = ("one", quiet, ""), ("two", loud, ""), ("three", quiet, "speed:1.5")
+    answer = shard.run(message(tmp_path, *rows))
     assert answer["bad"] == {"two": "not finite numbers"} and sorted(answer["entries"]) == ["one", "three"]
     assert (answer["dim"], answer["frame_rate"]) == (2, 4000.0)
     assert (
@@ -186,8 +187,8 @@ def test_an_answer_tells_places_padding_and_what_is_bad(tmp_path, monkeypatch):
 def test_audio_is_read_while_another_batch_is_encoded(tmp_path):
     """And what is wrong with one message leaves the others alone."""
     reading = threading.Event()
-    messages = [message(tmp_path, (f"m{n}", wave(4), 1.0)) for n in range(3)]
-    messages[1]["utts"][0][1] = str(tmp_path / "gone.wav")
+    messages = [message(tmp_path, (f"m{n}", wave(4), "")) for n in range(3)]
+    (tmp_path / "m1.wav").unlink()
 
     class Slow(extract.Shard):
         def run(self, message, prepared=None):

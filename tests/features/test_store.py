@@ -16,7 +16,7 @@ from tests.features.conftest import Recipe
 from xlt.audio.files import read_wav
 from xlt.core.errors import ConfigError, DataError, StageError, UpstreamError
 from xlt.features import extract, run
-from xlt.features.store import Row, batches
+from xlt.features.plan import Row, batches
 from xlt.formats.archives import FeatureReader
 from xlt.formats.matrix import round_trip
 from xlt.formats.tables import read_table, write_table
@@ -87,7 +87,7 @@ def test_more_processes_than_utterances(recipe):
 
 def one_by_one(monkeypatch):
     """Each utterance is a batch of its own."""
-    monkeypatch.setattr("xlt.features.store.batches", lambda rows, *_: [[r] for r in sorted(rows)])
+    monkeypatch.setattr("xlt.features.plan.batches", lambda rows, *_: [[r] for r in sorted(rows)])
 
 
 def test_goes_on_by_batch(recipe, monkeypatch, capsys):
@@ -396,5 +396,5 @@ def test_ctrl_c_ends_the_workers_and_loses_nothing(recipe, tmp_path):
 
 def test_batches_hold_like_lengths_longest_first():
     samples = {"a": 16000, "b": 48000, "c": 32000, "d": 16000}
-    found = batches([Row(u, u, "", "", 1.0, n) for u, n in samples.items()], 3.0)
+    found = batches([Row(u, u, "", "", "", n) for u, n in samples.items()], 3.0)
     assert [[row.utt for row in batch] for batch in found] == [["b"], ["c", "a"], ["d"]]

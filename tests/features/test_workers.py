@@ -4,7 +4,7 @@ import pytest
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.executor import Workers, run
-from xlt.features.extract import Setup, workers
+from xlt.features.extract import Clip, Setup, workers
 from xlt.upstreams import base
 from xlt.upstreams.base import Source
 
@@ -106,7 +106,7 @@ def messages(tmp_path, count: int) -> list[dict]:
     for n in range(count):
         soundfile.write(tmp_path / f"{n}.wav", np.random.default_rng(n).normal(0, 0.1, 8000), 16000)
         rows.append(
-            {"ark": str(tmp_path / "a.ark"), "utts": [[f"k{n}", str(tmp_path / f"{n}.wav"), None, 1.0]]}
+            {"ark": str(tmp_path / "a.ark"), "utts": [Clip(f"k{n}", f"u{n}", str(tmp_path / f"{n}.wav"))]}
         )
     return rows
 
@@ -123,6 +123,6 @@ def test_all_messages_are_answered_by_processes_as_in_this_one(tmp_path):
 
 def test_sound_that_is_gone_is_named(tmp_path):
     work = messages(tmp_path, 6)
-    work[0]["utts"][0][1] = str(tmp_path / "gone.wav")
-    with pytest.raises(DataError, match="utterance k0: .*gone.wav: no such file"):
+    (tmp_path / "0.wav").unlink()
+    with pytest.raises(DataError, match="utterance u0: .*0.wav: no such file"):
         list(run("encode", setup("fbank"), work, Workers(2)))

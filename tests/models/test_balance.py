@@ -1,15 +1,18 @@
 """Sampling by shares of categories."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from espnet2.samplers.length_batch_sampler import LengthBatchSampler
 
 from tests.toy import make_toy_recipe
+from xlt.audio.augment import Copy
 from xlt.cli import main
 from xlt.core.config import load
 from xlt.core.context import Context
 from xlt.core.errors import DataError
+from xlt.features.copies import write_sources
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table, write_table
 from xlt.models.espnet.balance import Plan, PlanSampler, Shard, plan, power_shares
@@ -171,7 +174,8 @@ def test_speed_copies_have_the_language_of_their_utterance(recipe):
         "".join(f"{name}{u} 10,1\n" for u in langs for name in ("", "sp0.9-"))
     )
     ctx = Context(recipe, load(recipe, ["train.balance=0"]))
-    write_plan(ctx, {"speed": [0.9, 1.0]}, None, folder)
+    write_sources(ctx.dump / "train", langs, [Copy(), Copy("speed:0.9")])
+    write_plan(SimpleNamespace(ctx=ctx, cfg=ctx.cfg), None, folder)
     made = Plan.read(folder)
     assert made.draws == pytest.approx(dict.fromkeys(("fra_Latn", "ron_Latn", "spa_Latn"), 40))  # of 120
     assert all(made.category[u] == made.category[f"sp0.9-{u}"] == lang for u, lang in langs.items())

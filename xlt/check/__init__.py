@@ -14,6 +14,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.audio.augment import values
 from xlt.core.context import Context, need
 from xlt.core.errors import DataError
 from xlt.core.log import say
@@ -47,7 +48,6 @@ _KEYS = (
     "data.min_dur_s",
     "data.max_dur_s",
     "features.upstream",
-    "features.speed",
     "features.on_the_fly",
     "tokens",
     "train.encoder",
@@ -103,6 +103,7 @@ def run(ctx: Context) -> None:
 
     config = {
         **ctx.cfg.section(*_KEYS),
+        **{f"features.{key}": value for key, value in values(ctx.cfg.features).items()},
         "lang": ctx.cfg.lang,
         **phones,
         "audio files": _audio_state(ctx.recipe, folders),

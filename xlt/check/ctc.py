@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from xlt.audio.files import SAMPLE_RATE
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault
 from xlt.core.config import Config
 from xlt.core.context import Context
-from xlt.core.stage import read_json
+from xlt.features.copies import copies_of
+from xlt.formats.features import NAME, read_features
 from xlt.nets.lengths import ctc_frames, ctc_steps, input_layer, stacked, upstream_frames, upstream_rate
 
 LISTED = 200  # rows on the page
@@ -34,10 +36,10 @@ def _context(sets: Sets, cfg: Config) -> Context:
 
 def _rate(sets: Sets, data: DataDir, cfg: Config) -> float:
     """Frames a second of the upstream: as stage 3 found, else as its kind has."""
-    facts = _context(sets, cfg).dump / data.name / "feats.json"
+    folder = _context(sets, cfg).dump / data.name
     return (
-        float(read_json(facts, "features")["frame_rate"])
-        if facts.exists()
+        float(read_features(folder)["frame_rate"])
+        if (folder / NAME).exists()
         else upstream_rate(cfg.features.upstream)
     )
 
@@ -74,19 +76,21 @@ def _labels(sets: Sets, data: DataDir, cfg: Config) -> tuple[dict[str, str], Cal
 
 
 def measured(sets: Sets, data: DataDir, cfg: Config) -> list[Tight]:
-    """Frames and steps of each utterance whose length is known; of training speech at its highest speed."""
+    """Frames and steps of each utterance whose length is known; of training speech in its shortest copy."""
     return sets.once(f"ctc {data.name}", lambda: list(_measure(sets, data, cfg)))
 
 
 def _measure(sets: Sets, data: DataDir, cfg: Config) -> Iterator[Tight]:
     texts, labels, _ = _labels(sets, data, cfg)
     rate = _rate(sets, data, cfg)
-    speed = max(cfg.features.speed) if data.name == cfg.train_set and not cfg.features.on_the_fly else 1.0
+    copies = copies_of(cfg, data.name)
     for utt, text in texts.items():
         dur_s = data.seconds(utt)
         if dur_s is not None:
             steps = ctc_steps(labels(text)) + cfg.tokens.language_tag
-            yield Tight(utt, ctc_frames(cfg.train, upstream_frames(dur_s / speed, rate), rate), steps, dur_s)
+            shortest_s = min(copy.length(round(dur_s * SAMPLE_RATE)) for copy in copies) / SAMPLE_RATE
+            frames = ctc_frames(cfg.train, upstream_frames(shortest_s, rate), rate)
+            yield Tight(utt, frames, steps, dur_s)
 
 
 def _infeasible(sets: Sets, data: DataDir, cfg: Config) -> tuple[list[Tight], int]:

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlt.audio.files import SAMPLE_RATE
 from xlt.check.datadir import Sets
 from xlt.check.faults import Fault
 from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.core.errors import XltError
+from xlt.features.copies import copies_of
 from xlt.fetch.files import cache_root
 from xlt.nets.lengths import upstream_rate
 from xlt.upstreams.freeze import resolved
@@ -92,9 +94,12 @@ def needs(sets: Sets, cfg: Config) -> list[Need]:
     found = []
     if not cfg.features.on_the_fly:
         layers = len(cfg.features.layers) if isinstance(cfg.features.layers, list) else 1
-        copies = {cfg.train_set: sum(1 / speed for speed in cfg.features.speed)}
         missing = [name for name in sets if not (ctx.dump / name / "feats.scp").exists()]
-        values = sum(seconds[name] * copies.get(name, 1.0) for name in missing) * rate * size.dim * layers
+        samples = {name: round(seconds[name] * SAMPLE_RATE) for name in missing}
+        stored_s = sum(
+            copy.length(samples[name]) / SAMPLE_RATE for name in missing for copy in copies_of(cfg, name)
+        )
+        values = stored_s * rate * size.dim * layers
         clips = sum(len(sets[name].table("text")) for name in missing)
         if missing:
             found.append(

@@ -78,6 +78,8 @@ UPSTREAMS = Registry(
     },
 )
 
+AUGMENTATIONS = Registry("augmentation", {"speed": "xlt.audio.augment.speed:Speed"})
+
 ENCODERS = Registry(
     "train.encoder",
     {

@@ -19,6 +19,7 @@ from xlt.core.registry import DECODERS
 from xlt.core.stage import Unit, read_json, run_unit, write_json
 from xlt.features.speech import Speech
 from xlt.formats.archives import FeatureReader
+from xlt.formats.features import read_features
 from xlt.formats.model_folder import INFO, Trained, origin, read_info
 from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.tokens import check_kind
@@ -86,7 +87,7 @@ _SAME = ("on_the_fly", "dim", "frame_rate", "upstream", "layers", "storage", "mi
 
 def _same_features(ctx: Context, trained: dict, path: Path) -> None:
     """Raise ConfigError if the features at ``path`` are not of the kind that the model was trained on."""
-    used, there = kind(trained["features"]), kind(read_json(path, "features"))
+    used, there = kind(trained["features"]), kind(read_features(path.parent))
     differ = [k for k in used if used[k] != there[k]]
     if differ:
         raise ConfigError(
@@ -126,7 +127,7 @@ def _decode(recipe: Path, recogniser, name: str, files: Speech, out: Path) -> di
         (out / "hypotheses.jsonl").unlink(missing_ok=True)
         return {"decode": read_json(out / "decode.json", "decode")}
     reader = (FeatureReader if files.kind != "sound" else _Waves)(files.scp, recipe)
-    rate = read_json(files.info, "features")["frame_rate"]
+    rate = read_features(files.info.parent)["frame_rate"]
     per_frame = 1 if files.kind != "sound" else SAMPLE_RATE / rate
     frames = {utt: math.ceil(int(length) / per_frame) for utt, length in read_table(files.lengths).items()}
     done = _earlier(out / "hypotheses.jsonl")

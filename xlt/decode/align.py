@@ -15,12 +15,12 @@ from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.log import Progress
-from xlt.core.stage import read_json
 from xlt.decode import kind
 from xlt.decode.greedy import BLANK_ID, best_path
 from xlt.decode.recognise import batches
 from xlt.features import load_trained
 from xlt.formats.archives import FeatureReader
+from xlt.formats.features import read_features
 from xlt.formats.model_folder import Trained
 from xlt.formats.tables import read_scp, read_table
 from xlt.models.family import Model, open_model
@@ -124,7 +124,7 @@ def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
         and (dump / "utt2audio").exists()
         and audio.exists()
         and (
-            kind(read_json(dump / "feats.json", "features")) == kind(model.info["features"])
+            kind(read_features(dump)) == kind(model.info["features"])
             and read_table(dump / "utt2audio").items() >= read_table(audio).items()
         )
     )

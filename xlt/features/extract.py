@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from xlt.audio.augment import ORIGINAL, Copy
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.core.executor import Work, Workers
 from xlt.core.registry import UPSTREAMS
 from xlt.core.settings import FeaturesConfig
+from xlt.nets.batching import batches
 from xlt.upstreams.base import Source, Upstream, choose_gpus, has_fast_bf16, has_gpu
 
 if TYPE_CHECKING:
@@ -155,19 +157,11 @@ def _batches(
     """Places of like length that the upstream takes together, at most ``batch_s`` seconds with their
     padding.
     """
+    keys = {place: upstream.batch_key(size) for place, size in samples.items()}
     budget = min(batch_s, upstream.best_batch_s or batch_s) * SAMPLE_RATE
-    batch, total, last = [], 0, None
-    for place in sorted(
-        samples, key=lambda p: upstream.batch_key(samples[p])
-    ):  # equal keys stay in their order
-        key = upstream.batch_key(samples[place])
-        if batch and (total + key > budget or (key != last and not upstream.packs)):
-            yield batch
-            batch, total = [], 0
-        batch.append(place)
-        total, last = total + key, key
-    if batch:
-        yield batch
+    alike = None if upstream.packs else keys.__getitem__
+    # equal keys stay in their order
+    return batches(sorted(keys, key=keys.__getitem__), keys.__getitem__, budget, padded=False, alike=alike)
 
 
 def shape(setup: Setup) -> dict:
@@ -197,6 +191,19 @@ def workers(setup: Setup, jobs: int, ngpu: int | None = 0) -> Workers:
     return Workers(jobs, gpus, in_process=not has_gpu())
 
 
+class Clip(NamedTuple):
+    """What a worker encodes: the copy ``recipe`` of the sound file ``wav``, stored under the content ``key``.
+
+    ``sha``: hash of the file's samples, None: any; ``utt``: how errors call it.
+    """
+
+    key: str
+    utt: str
+    wav: str
+    sha: str | None = None
+    recipe: str = ORIGINAL
+
+
 class Shard(Work):
     """The work of one process: batches of audio → matrices in an archive of the shared store."""
 
@@ -211,19 +218,19 @@ class Shard(Work):
     @staticmethod
     def describe(message: dict) -> str:
         first, *others = message["utts"]
-        return first[1] + (f" and {len(others)} more" if others else "")
+        return f"utterance {first.utt}" + (f" and {len(others)} more" if others else "")
 
     def prepare(self, message: dict) -> list[np.ndarray]:
-        """The waves (N,) of a message, each at its speed; DataError if one is not the audio that stage 1
-        wrote.
+        """The waves (N,) of a message, copies as they are to sound; DataError if one is not the audio that
+        stage 1 wrote.
         """
-        from xlt.audio.augment.speed import perturb
-
-        return [perturb(read_audio(key, path, sha), speed) for key, path, sha, speed in message["utts"]]
+        return [
+            Copy(clip.recipe).wave(read_audio(clip.utt, clip.wav, clip.sha), clip.key)
+            for clip in message["utts"]
+        ]
 
     def run(self, message: dict, prepared: list[np.ndarray] | None = None) -> dict:
-        """Encode one batch ``{"ark": archive to append to, "utts": [[content key, wav, audio hash or None,
-        speed], …]}``.
+        """Encode one batch ``{"ark": archive to append to, "utts": [Clip, …]}``.
 
         ``prepared``: the waves, if they were read before. Returns ``{"entries": {content key:
         [offset, frames, crc32]}, "bad": {content key: what is wrong with its features}, "dim": D,
@@ -238,7 +245,7 @@ class Shard(Work):
             one_thread()
             self.upstream, self.mix = load(self.setup), load_mix(self.setup)
         waves = self.prepare(message) if prepared is None else prepared
-        keys = [key for key, *_ in message["utts"]]
+        keys = [clip.key for clip in message["utts"]]
         feats, padded_s = encode_raw(self.upstream, waves, self.setup.layers, self.setup.batch_s, self.mix)
         bad = {
             key: "not finite numbers" for key, m in zip(keys, feats, strict=True) if not np.isfinite(m).all()

@@ -23,6 +23,7 @@ from xlt.fetch.files import cache_root
 from xlt.formats.model_folder import origin
 from xlt.formats.svg import Bar, bars
 from xlt.formats.tables import read_scp, read_table
+from xlt.nets.batching import batches
 from xlt.upstreams.base import changed_weights, seen_weights
 
 if TYPE_CHECKING:
@@ -214,20 +215,13 @@ def _encode(
 
     from xlt.features.probe import Moments
 
-    batches: list[list[str]] = []
-    size = 0.0
-    for utt in sorted(speech.wavs, key=lambda u: (-speech.durations[u], u)):
-        if not batches or size + speech.durations[utt] > _BATCH_S:
-            batches.append([])
-            size = 0.0
-        batches[-1].append(utt)
-        size += speech.durations[utt]
+    longest_first = sorted(speech.wavs, key=lambda u: (-speech.durations[u], u))
     layers, places, moments = list(range(upstream.num_layers)), {}, Moments()
     with (
         scratch.open("wb") as handle,
         Progress("hidden states for the layer mix", round(speech.seconds), "s") as progress,
     ):
-        for batch in batches:
+        for batch in batches(longest_first, speech.durations.__getitem__, _BATCH_S, padded=False):
             waves = [read_audio(utt, speech.wavs[utt], speech.hashes.get(utt)) for utt in batch]
             for utt, joined in zip(
                 batch, encode_waves(upstream, waves, layers, _BATCH_S, batch), strict=True

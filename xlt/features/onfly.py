@@ -6,11 +6,12 @@ import functools
 import importlib.metadata
 from pathlib import Path
 
+from xlt.audio.augment import Copy, copies, values
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress
-from xlt.core.stage import Unit, run_unit, write_json
+from xlt.core.stage import Unit, run_unit
 from xlt.features.extract import (
     Setup,
     layer_numbers,
@@ -20,6 +21,7 @@ from xlt.features.extract import (
     resolve_layers,
     upstream_class,
 )
+from xlt.formats.features import write_features
 from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.upstreams.base import check_layers
 
@@ -29,10 +31,12 @@ def run(ctx: Context) -> None:
     set.
     """
     features = ctx.cfg.features
-    if [float(s) for s in features.speed] != [1.0]:
+    if copies(features) != [Copy()]:
+        off, now = values(None), values(features)
+        key = next(k for k in now if now[k] != off[k])
         raise ConfigError(
-            f"features.speed={features.speed}: features.on_the_fly hears speech at its own speed only; speed "
-            "copies are made in the feature cache, with features.on_the_fly=false and a frozen upstream "
+            f"features.{key}={now[key]}: features.on_the_fly encodes speech as it is; altered copies are made"
+            " in the feature cache, with features.on_the_fly=false and a frozen upstream "
             "(train.freeze=upstream)"
         )
     if features.mix_from is not None:
@@ -69,7 +73,7 @@ def _unit(ctx: Context, name: str, facts) -> Unit:
     def make(out: Path) -> dict:
         samples = _samples(ctx, name)
         write_table(out / "utt2num_samples", {utt: str(n) for utt, n in samples.items()})
-        write_json(out / "feats.json", facts())
+        write_features(out, facts())
         return {"utterances": len(samples), "audio_s": round(sum(samples.values()) / SAMPLE_RATE, 1)}
 
     return Unit(
@@ -107,7 +111,7 @@ def _samples(ctx: Context, name: str) -> dict[str, int]:
     import soundfile
 
     from xlt.features.extract import read_audio
-    from xlt.features.store import lengths
+    from xlt.features.plan import lengths
 
     data = ctx.data / name
     wavs = read_scp(data / "wav.scp", ctx.recipe)

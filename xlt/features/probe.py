@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xlt.core.errors import DataError, UpstreamError
+from xlt.nets.batching import batches
+from xlt.nets.lengths import ctc_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,9 +108,11 @@ def learn(
 
     chars = {c: n for n, c in enumerate(sorted(set("".join(texts))), 1)}  # 0 is the blank
     targets = [torch.tensor([chars[c] for c in text]) for text in texts]
-    left_out = [n for n, text in enumerate(texts) if len(hidden[n]) < _least_frames(text)]
-    batches = _batches([len(h) for h in hidden], set(left_out))
-    if not batches:
+    left_out = [n for n, text in enumerate(texts) if len(hidden[n]) < ctc_steps(text)]
+    frames = [len(h) for h in hidden]
+    kept = sorted(set(range(len(frames))) - set(left_out), key=lambda n: (frames[n], n))
+    like = list(batches(kept, frames.__getitem__, BATCH_FRAMES))
+    if not like:
         raise DataError(
             f"the layer mix cannot be learned: each of the {len(texts)} utterances has fewer frames than its "
             "text needs; do texts and recordings belong together?"
@@ -116,7 +120,7 @@ def learn(
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         net = _network(moments, settings, len(chars) + 1)
-        loss = _train(net, hidden, targets, batches, settings, progress)
+        loss = _train(net, hidden, targets, like, settings, progress)
     return Learned(torch.softmax(net.weights.detach(), 0).numpy(), loss, left_out)
 
 
@@ -135,26 +139,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _least_frames(text: str) -> int:
-    """Frames that CTC needs: one a character, and a blank between equal neighbours."""
-    return max(1, len(text) + sum(a == b for a, b in zip(text, text[1:], strict=False)))
-
-
-def _batches(frames: list[int], without: set[int]) -> list[list[int]]:
-    """Utterances of like length, together at most BATCH_FRAMES when padded."""
-    batches: list[list[int]] = []
-    for n in sorted(set(range(len(frames))) - without, key=lambda n: (frames[n], n)):
-        if not batches or (len(batches[-1]) + 1) * frames[n] > BATCH_FRAMES:
-            batches.append([])
-        batches[-1].append(n)
-    return batches
-
-
 def _train(
     net: torch.nn.Module,
     hidden: Sequence[np.ndarray],
     targets: list[torch.Tensor],
-    batches: list[list[int]],
+    like: list[list[int]],
     settings: Settings,
     progress: Callable[[int], None],
 ) -> float:
@@ -168,8 +157,8 @@ def _train(
     )
     rng, order, losses = np.random.default_rng(settings.seed), [], []
     for update in range(settings.updates):
-        order = order or list(rng.permutation(len(batches)))
-        chosen = batches[order.pop()]
+        order = order or list(rng.permutation(len(like)))
+        chosen = like[order.pop()]
         lengths = torch.tensor([len(hidden[n]) for n in chosen])
         padded = torch.zeros(len(chosen), int(lengths.max()), *hidden[chosen[0]].shape[1:])  # (B, T, L, D)
         for row, n in zip(padded, chosen, strict=True):

@@ -44,7 +44,7 @@ class Speech:
 
 
 def speech(ctx: Context, name: str) -> Speech:
-    """The files of set ``name``. Where stage 3 wrote texts (for speed copies), those are read; phones are
+    """The files of set ``name``. Where stage 3 wrote texts (for altered copies), those are read; phones are
     stage 4's.
     """
     data, dump = ctx.data / name, ctx.dump / name

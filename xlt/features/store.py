@@ -5,22 +5,20 @@ there.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.metadata
-import json
 import os
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from xlt.audio.augment import Copy
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
-from xlt.core.errors import DataError, UpstreamError
+from xlt.core.errors import UpstreamError
 from xlt.core.executor import Executor, Workers, open_executor
 from xlt.core.log import Progress, say
-from xlt.core.stage import Unit, read_stamp, run_unit, write_json
+from xlt.core.stage import Unit, read_stamp, run_unit
 from xlt.features.cache import Key
+from xlt.features.copies import asked, copies_of, write_sources
 from xlt.features.extract import (
     Setup,
     load_mix,
@@ -31,22 +29,10 @@ from xlt.features.extract import (
     upstream_class,
     workers,
 )
-from xlt.formats.archives import Entry
-from xlt.formats.tables import read_scp, read_table, write_table
-from xlt.upstreams.base import changed_weights, seen, seen_weights
-
-ON_DATA = "run stage 1 (data) again with --force"
-
-
-class Row(NamedTuple):
-    """An utterance of a set, perhaps at another speed; ``samples`` are those of this speed, 16 kHz."""
-
-    utt: str
-    key: str  # content key
-    wav: str
-    sha: str
-    speed: float
-    samples: int
+from xlt.features.plan import Plan, Row, audio_files, rows_of
+from xlt.formats.features import read_features, write_features
+from xlt.formats.tables import read_table, write_table
+from xlt.upstreams.base import changed_weights, seen_weights
 
 
 def run(ctx: Context) -> None:
@@ -108,11 +94,6 @@ class Store:
             self._executor = open_executor("encode", self.setup, self.workers)
         return self._executor
 
-    def speeds(self, name: str) -> list[float]:
-        """Speeds at which set ``name`` is encoded: several for the training set only."""
-        own = name == self.ctx.cfg.train_set or name in (train for train, _ in self.ctx.cfg.mixed.values())
-        return self.ctx.cfg.features.speed if own else [1.0]
-
     def unit(self, name: str) -> Unit:
         """The unit of set ``name``; cheap: no weights are looked at."""
         features, data = self.ctx.cfg.features, self.ctx.data / name
@@ -120,10 +101,10 @@ class Store:
         config |= {
             "features.layers": resolve_layers(features),
             "features.dtype": resolve_dtype(features),
-            "features.speed": self.speeds(name),
+            **{f"features.{key}": value for key, value in asked(self.ctx.cfg, name).items()},
         }
         inputs = [data / "wav.scp", data / "utt2audio"] + ([Path(features.path)] if features.path else [])
-        if self.speeds(name) != [1.0]:
+        if copies_of(self.ctx.cfg, name) != [Copy()]:
             inputs += [data / "text", data / "utt2spk"]
         if self.mix:
             inputs += [self.mix / "mix.json", self.mix / "mix.npz"]
@@ -152,7 +133,9 @@ class Store:
                 return f"{path} is gone"
         if changed := changed_weights(stamp):
             return changed
-        if "audio_files" in stamp and stamp["audio_files"] != self._audio_files(name):
+        if "audio_files" in stamp and stamp["audio_files"] != audio_files(
+            self.ctx.data / name, self.ctx.recipe
+        ):
             return "audio changed"
         return None
 
@@ -167,7 +150,8 @@ class Store:
         tables.
         """
         data = self.ctx.data / name
-        rows = self.rows(name)
+        copies = copies_of(self.ctx.cfg, name)
+        rows = rows_of(data, self.ctx.recipe, copies)
         out, key = self.ctx.dump / name, self.key
         with key.writing(os.fspath(out.absolute())):
             key.describe(self.setup, self.ctx.cfg.features.path)
@@ -188,9 +172,9 @@ class Store:
         write_table(partial / "utt2num_frames", {r.utt: str(places[r.key][1].frames) for r in rows})
         write_table(partial / "utt2crc", {r.utt: f"{places[r.key][1].crc:08x}" for r in rows})
         write_table(partial / "utt2audio", {r.utt: r.key for r in rows})
-        if self.speeds(name) != [1.0]:
-            _label(data, partial, self.speeds(name))
-        write_json(partial / "feats.json", {"dim": facts["dim"], "frame_rate": facts["frame_rate"], **meta})
+        if copies != [Copy()]:
+            _label(data, partial, copies)
+        write_features(partial, {"dim": facts["dim"], "frame_rate": facts["frame_rate"], **meta})
         (partial / "plan.json").unlink(missing_ok=True)
         ends: dict[str, int] = {}
         for ark, entry in places.values():
@@ -204,34 +188,8 @@ class Store:
             "weights": seen_weights(self.setup.source),
         }
         if not (data / "utt2audio").exists():
-            made["audio_files"] = self._audio_files(name)
+            made["audio_files"] = audio_files(data, self.ctx.recipe)
         return made
-
-    def _audio_files(self, name: str) -> str:
-        """A digest of names, sizes and times of sound files whose hashes nothing keeps."""
-        wavs = read_table(self.ctx.data / name / "wav.scp")
-        known = [[utt, path, seen(self.ctx.recipe / path)] for utt, path in wavs.items()]
-        return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:20]
-
-    def rows(self, name: str) -> list[Row]:
-        """The utterances of set ``name`` at each speed, in the order of wav.scp; DataError for what cannot be
-        read.
-        """
-        data = self.ctx.data / name
-        wavs = read_scp(data / "wav.scp", self.ctx.recipe)
-        samples = lengths(data, wavs)
-        hashes = read_table(data / "utt2audio") if (data / "utt2audio").exists() else _hashes(wavs)
-        missing = [utt for utt in wavs if utt not in hashes]
-        if missing:
-            raise DataError(
-                f"{data / 'utt2audio'}: {len(missing)} utterances of wav.scp are missing, first"
-                f" {missing[0]!r}; {ON_DATA}"
-            )
-        return [
-            Row(speed_name(utt, s), content_key(hashes[utt], s), wav, hashes[utt], s, round(samples[utt] / s))
-            for s in self.speeds(name)
-            for utt, wav in wavs.items()
-        ]
 
     def _budget(self, rows: list[Row]) -> float:
         """Seconds of a batch, so that each process gets several."""
@@ -249,7 +207,7 @@ class Store:
             "layers": setup.layers,
             "dtype": setup.dtype,
             "storage": setup.storage,
-            "speed": self.speeds(name),
+            **asked(self.ctx.cfg, name),
         } | ({"mix": mix.facts()} if mix else {})
 
     def _encode(self, name: str, plan: Plan, todo: list[list[Row]]) -> None:
@@ -260,7 +218,7 @@ class Store:
         messages = [
             {
                 "ark": os.fspath(plan.key.ark(plan.key.new_run())),
-                "utts": [[r.key, r.wav, r.sha, r.speed] for r in batch],
+                "utts": [row.clip for row in batch],
             }
             for batch in todo
         ]
@@ -270,7 +228,7 @@ class Store:
         with Progress(
             f"features of {name}", round(sum(samples.values()) / SAMPLE_RATE), "s of speech"
         ) as progress:
-            for answer in _by_name(self.executor.run(messages, ordered=False), todo):
+            for answer in self.executor.run(messages, ordered=False):
                 if not done:
                     plan.key.keep(answer["dim"], answer["frame_rate"])
                 bad |= answer["bad"]
@@ -294,148 +252,21 @@ class Store:
             )
 
 
-class Plan:
-    """The batches of a set, kept where an interrupted run finds them: the same batches give the same bits.
-
-    ``{"key": folder of the store, "since": run, "needs": [content key, …], "batches": [[content key, …],
-    …]}``; with --force only what was written from run ``since`` on counts.
-    """
-
-    def __init__(self, path: Path, key: Key, rows: list[Row], force: bool):
-        self.path, self.key, self.rows = path, key, rows
-        self.by_key = {r.key: r for r in rows}
-        old = _read_json(path) or {}
-        if (
-            old.get("key") != key.folder.name
-            or force > (old["since"] > 0)
-            or not self.by_key.keys() >= {k for b in old["batches"] for k in b}
-        ):
-            old = {"since": key.new_run() if force else 0, "batches": []}
-        self.since, self.batches = old["since"], old["batches"]
-        self.have = set(self.entries())
-        self.found = sum(r.key in self.have for r in rows)
-
-    def entries(self) -> dict[str, tuple[Path, Entry]]:
-        return self.key.entries(set(self.by_key), self.since)
-
-    def todo(self, budget: Callable[[list[Row]], float]) -> list[list[Row]]:
-        """Batches of which something is missing; ``budget``: the seconds of a batch of these rows."""
-        planned = {k for batch in self.batches for k in batch}
-        new = [r for k, r in self.by_key.items() if k not in self.have and k not in planned]
-        if new:
-            self.batches += [[r.key for r in batch] for batch in batches(new, budget(new))]
-        write_json(
-            self.path,
-            {
-                "key": self.key.folder.name,
-                "since": self.since,
-                "needs": list(self.by_key),
-                "batches": self.batches,
-            },
-        )
-        return [[self.by_key[k] for k in batch] for batch in self.batches if not self.have.issuperset(batch)]
-
-
-def content_key(sha: str, speed: float) -> str:
-    """What features are stored under: the hash of the audio, and the speed if it is not that of the audio."""
-    return sha if speed == 1.0 else f"{sha}-sp{speed:g}"
-
-
-def speed_name(name: str, speed: float) -> str:
-    """The utterance or speaker ``name`` at a speed, as Kaldi's recipes call it: ``sp0.9-<name>``."""
-    return name if speed == 1.0 else f"sp{speed:g}-{name}"
-
-
-def batches(todo: list[Row], budget_s: float) -> list[list[Row]]:
-    """Utterances of like length in batches of about ``budget_s`` seconds, the longest first."""
-    grouped, size = [], 0.0
-    for row in sorted(todo, key=lambda r: (-r.samples, r.utt)):
-        seconds = row.samples / SAMPLE_RATE
-        if not grouped or size + seconds > budget_s:
-            grouped.append([])
-            size = 0.0
-        grouped[-1].append(row)
-        size += seconds
-    return grouped
-
-
-def lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
-    """Samples at 16 kHz of each utterance, from the files' headers; DataError if a file is missing or cut
-    short.
-    """
-    import soundfile
-
-    if not wavs:
-        raise DataError(f"{data / 'wav.scp'}: holds no utterances; {ON_DATA}")
-    if (data / "segments").exists():
-        raise DataError(
-            f"{data / 'segments'}: stage 3 reads one file an utterance; import this directory with "
-            "data.reader=kaldi data.dir=DIR, which cuts segments"
-        )
-    said = read_table(data / "utt2dur") if (data / "utt2dur").exists() else {}
-    samples = {}
-    for line, (utt, path) in enumerate(wavs.items(), 1):
-        where = f"{data / 'wav.scp'}:{line}: utterance {utt}: {path}"
-        if path.endswith("|"):
-            raise DataError(
-                f"{where}: is a command; import this directory with data.reader=kaldi data.dir=DIR "
-                "data.allow_pipes=true, which runs commands"
-            )
-        try:
-            info = soundfile.info(path)
-        except (soundfile.LibsndfileError, OSError) as err:
-            reason = "no such file" if not Path(path).exists() else f"not readable as audio ({err})"
-            raise DataError(f"{where}: {reason}; {ON_DATA}") from None
-        seconds = info.frames / info.samplerate
-        if utt in said and abs(float(said[utt]) - seconds) > 0.02:
-            raise DataError(
-                f"{where}: is {seconds:.2f} s long, utt2dur says {said[utt]}: cut short or changed; {ON_DATA}"
-            )
-        samples[utt] = round(seconds * SAMPLE_RATE)
-    return samples
-
-
-def _hashes(wavs: dict[str, str]) -> dict[str, str]:
-    """Hashes of the samples, for a data directory that stage 1 has not made."""
-    from xlt.audio.files import read_wav
-    from xlt.features.extract import audio_hash
-
-    say(f"  no utt2audio: reads {len(wavs)} files to know their audio")
-    return {utt: audio_hash(read_wav(path)) for utt, path in wavs.items()}
-
-
-def _label(data: Path, partial: Path, speeds: list[float]) -> None:
-    """Tables of texts and speakers for the copies of each utterance."""
+def _label(data: Path, partial: Path, copies: list[Copy]) -> None:
+    """Tables of sources, texts and speakers for the copies of each utterance."""
     texts, speakers = read_table(data / "text"), read_table(data / "utt2spk")
-    write_table(partial / "text", {speed_name(u, s): text for s in speeds for u, text in texts.items()})
+    write_sources(partial, read_table(data / "wav.scp"), copies)
+    write_table(partial / "text", {c.name(u): text for c in copies for u, text in texts.items()})
     write_table(
-        partial / "utt2spk",
-        {speed_name(u, s): speed_name(spk, s) for s in speeds for u, spk in speakers.items()},
+        partial / "utt2spk", {c.name(u): c.name(spk) for c in copies for u, spk in speakers.items()}
     )
-
-
-def _by_name(answers: Iterator[dict], todo: list[list[Row]]) -> Iterator[dict]:
-    """The same answers; an error that names a content key names the utterance."""
-    try:
-        yield from answers
-    except DataError as err:
-        text = str(err)
-        row = next((r for batch in todo for r in batch if f"utterance {r.key}:" in text), None)
-        raise DataError(text.replace(row.key, row.utt) if row else text) from None
-
-
-def _read_json(path: Path) -> dict | None:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def _same_upstream(folders: list[Path]) -> None:
     """UpstreamError if the sets were made with different weights: a model trained on one would not fit the
     others.
     """
-    first, *others = [(f, (_read_json(f / "feats.json") or {}).get("upstream")) for f in folders]
+    first, *others = [(f, read_features(f).get("upstream")) for f in folders]
     for folder, identity in others:
         if identity != first[1]:
             raise UpstreamError(

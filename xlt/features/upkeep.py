@@ -13,13 +13,19 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from xlt.audio.augment import Copy
 from xlt.core.errors import DataError, UpstreamError
 from xlt.core.stage import atomic_text
 from xlt.features.cache import Key, partial_of, run_of
+from xlt.features.copies import Source, read_sources
 from xlt.formats.archives import Entry, index_line, read_index
 from xlt.formats.matrix import read_stored, stored_size
 from xlt.formats.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from xlt.features.extract import Clip
 
 UNLISTED, UNREADABLE = "not in the index", "lines of the index cannot be read"
 
@@ -249,15 +255,18 @@ class _Encoder:
         return made._replace(offset=damage.entry.offset)
 
 
-def _order(damage: Damage) -> list:
-    """``[content key, wav, hash, speed]`` of audio that a recipe still has; DataError if none has it."""
-    sha, _, speed = damage.content.partition("-sp")
-    for dump, utt in damage.users:
+def _order(damage: Damage) -> Clip:
+    """What is to be encoded again, of audio that a recipe still has; DataError if none has it."""
+    from xlt.features.extract import Clip
+
+    for dump, name in damage.users:
         recipe = dump.parents[2]  # <recipe>/dump/<upstream>/<set>
         scp = recipe / "data" / dump.name / "wav.scp"
-        wav = read_table(scp).get(utt.removeprefix(f"sp{speed}-") if speed else utt) if scp.exists() else None
+        utt, copy = read_sources(dump).get(name, Source(name, Copy()))
+        wav = read_table(scp).get(utt) if scp.exists() else None
         if wav and (recipe / wav).exists():
-            return [damage.content, os.fspath((recipe / wav).absolute()), sha, float(speed or 1)]
+            path = os.fspath((recipe / wav).absolute())
+            return Clip(damage.content, utt, path, copy.audio_hash(damage.content), copy.recipe)
     raise DataError("its audio is no longer in data/; run stages 1 (data) and 3 (features) again")
 
 

@@ -11,9 +11,9 @@ from xlt.core.config import Config
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.registry import FAMILIES
-from xlt.core.stage import read_json
 from xlt.data import normaliser_of
 from xlt.features.speech import Speech
+from xlt.formats.features import read_features
 from xlt.formats.model_folder import HEARD, Trained, origin, what_is_heard, write_info
 from xlt.formats.tables import write_table
 from xlt.models.family import Family
@@ -126,5 +126,5 @@ def resolve(ctx: Context) -> Resolved:
     need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
     if cfg.train.balance is not None:
         need(ctx, ctx.data / cfg.train_set / "utt2lang", stage="data")
-    info = read_json(sets[cfg.train_set].info, "features")
+    info = read_features(sets[cfg.train_set].info.parent)
     return Resolved(ctx, family, freezing, source, sets, info, family.tokens(ctx), normaliser)

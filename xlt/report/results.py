@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xlt.audio.augment import in_words
 from xlt.core.config import defaults
 from xlt.core.errors import DataError
 from xlt.formats.results import Details, Entry, Scores, from_json, read_details
@@ -235,9 +236,7 @@ def _layers(features: dict) -> str:
         words = " layer " + "+".join(map(str, layers if isinstance(layers, list) else [layers]))
     words += f" of {mix['from']}" if mix.get("from") else ""
     words += f", {features['storage']}" if features.get("storage", "f32") != "f32" else ""
-    words += (
-        ", speeds " + " ".join(map(str, features["speed"])) if features.get("speed", [1.0]) != [1.0] else ""
-    )
+    words += in_words(features)
     return words + _tuning(features.get("tuning"), ", on the fly" if features.get("on_the_fly") else "")
 
 

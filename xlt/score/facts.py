@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import __version__
+from xlt.audio.augment import values
 from xlt.core.schema import schema
 from xlt.core.stage import git_revision, read_stamp
 from xlt.formats.model_folder import INFO, read_info
@@ -112,7 +113,7 @@ def features(ctx: Context) -> dict:
     """
     if not (ctx.exp / INFO).exists():
         return {}
-    kept = ("on_the_fly", "layers", "mix", "mix_norm", "storage", "dtype", "dim", "speed", "tuning")
+    kept = {"on_the_fly", "layers", "mix", "mix_norm", "storage", "dtype", "dim", "tuning", *values(None)}
     return {k: v for k, v in read_info(ctx.exp).get("features", {}).items() if k in kept}
 
 

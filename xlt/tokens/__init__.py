@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xlt.audio.augment import values
 from xlt.core.config import load
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError, MissingInput
@@ -28,7 +29,8 @@ def run(ctx: Context) -> None:
     config, inputs, versions = ctx.cfg.section("tokens"), [text], {}
     if kind == "phone":
         config |= {
-            **ctx.cfg.section("phones", "features.speed", "features.on_the_fly"),
+            **ctx.cfg.section("phones", "features.on_the_fly"),
+            **{f"features.{key}": value for key, value in values(ctx.cfg.features).items()},
             "g2p": corpus.choices(ctx),
         }
         inputs, versions = corpus.inputs(ctx), corpus.versions()

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from xlt.core.context import Context
 from xlt.core.errors import DataError
+from xlt.features.copies import copies_of
 from xlt.formats.tables import read_table, write_table
 from xlt.phones.corpus import languages_of, sets
 
 
 def write_phone_texts(ctx: Context, out: Path) -> dict:
-    """Write ``<set>.text`` into ``out``; returns what each converter met. Speed copies say what their
+    """Write ``<set>.text`` into ``out``; returns what each converter met. Altered copies say what their
     utterance says.
     """
-    from xlt.features.store import speed_name
     from xlt.phones.g2p import phones_of
 
     paths = {ctx.data / name / "text": name for name in sets(ctx)}
@@ -27,9 +27,8 @@ def write_phone_texts(ctx: Context, out: Path) -> dict:
         tables, {path: languages_of(ctx, name) for path, name in paths.items()}, ctx.cfg.phones
     )
     for path, name in paths.items():
-        speeds = (
-            ctx.cfg.features.speed if name == ctx.cfg.train_set and not ctx.cfg.features.on_the_fly else [1.0]
-        )
-        copies = {speed_name(utt, speed): text for speed in speeds for utt, text in made[path].items()}
-        write_table(out / f"{name}.text", dict(sorted(copies.items(), key=lambda item: item[0].encode())))
+        texts = {
+            copy.name(utt): text for copy in copies_of(ctx.cfg, name) for utt, text in made[path].items()
+        }
+        write_table(out / f"{name}.text", dict(sorted(texts.items(), key=lambda item: item[0].encode())))
     return facts

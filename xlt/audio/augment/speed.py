@@ -4,10 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xlt.audio.augment import ORIGINAL
 from xlt.audio.files import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+class Speed:
+    """Copies with tempo and pitch times a factor, ``features.speed``; 1.0 is the utterance itself."""
+
+    setting = "speed"
+    off = [1.0]
+
+    @staticmethod
+    def recipes(value: list[float]) -> list[str]:
+        return [ORIGINAL if speed == 1.0 else f"speed:{speed}" for speed in value]
+
+    @staticmethod
+    def words(value: list[float]) -> str:
+        return ", speeds " + " ".join(map(str, value))
+
+    def __init__(self, argument: str):
+        self.speed = float(argument)
+        self.tag = f"sp{self.speed:g}"
+
+    def length(self, samples: int) -> int:
+        return round(samples / self.speed)
+
+    def apply(self, wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return perturb(wave, self.speed)
 
 
 def perturb(wave: np.ndarray, speed: float) -> np.ndarray:

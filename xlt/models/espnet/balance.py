@@ -20,6 +20,7 @@ from espnet2.samplers.abs_sampler import AbsSampler
 
 from xlt.core.errors import DataError
 from xlt.formats.tables import read_table, write_table
+from xlt.nets.batching import espnet_batches
 
 _CATEGORIES, _DRAWS = "utt2category", "category2draws"
 
@@ -130,18 +131,9 @@ class PlanSampler(AbsSampler):
         return found
 
     def generate(self, seed: int) -> list[tuple[str, ...]]:
-        batches: list[tuple[str, ...]] = []
-        batch: list[str] = []
-        for utt in sorted(self.drawn(seed - self.seed), key=lambda u: (self.frames[u], u)):
-            batch.append(utt)
-            if len(batch) * self.frames[utt] > self.batch_frames and len(batch) >= self.min_batch_size:
-                batches.append(tuple(reversed(batch)))
-                batch = []
-        if (
-            batch and batches and len(batch) < self.min_batch_size
-        ):  # a process for each of so many must have one
-            batch = [*reversed(batches.pop()), *batch]
-        return batches + ([tuple(reversed(batch))] if batch else [])
+        drawn = sorted(self.drawn(seed - self.seed), key=lambda u: (self.frames[u], u))
+        cut = espnet_batches(drawn, self.frames.__getitem__, self.batch_frames, self.min_batch_size)
+        return [tuple(reversed(batch)) for batch in cut]
 
 
 class Shard(AbsSampler):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
+from xlt.features.copies import read_sources
 from xlt.features.speech import Speech
-from xlt.features.store import speed_name
 from xlt.formats.tables import read_table, write_table
 from xlt.models.espnet import balance
 from xlt.models.resolved import Resolved
@@ -87,11 +87,8 @@ def write_plan(run: Resolved, mixed: Mixture | None, folder: Path) -> float:
             raise ConfigError(
                 f"train.balance={exponent:g}: {path} has one language only; there is nothing to balance"
             )
-        category = {
-            speed_name(utt, speed): lang
-            for utt, lang in languages.items()
-            for speed in run.info.get("speed", [1.0])
-        }
+        sources = read_sources(run.ctx.dump / run.cfg.train_set)
+        category = languages | {name: languages[utt] for name, (utt, _) in sources.items()}
         plan = balance.plan(frames, category, balance.power_shares(frames, category, exponent))
         plan.write(folder)
         total = sum(plan.draws.values())

@@ -10,8 +10,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.features.copies import Source, read_sources, utterance_of
 from xlt.features.speech import Speech
-from xlt.features.store import speed_name
 from xlt.formats.tables import read_table, write_table
 from xlt.models.resolved import Resolved
 from xlt.phones.corpus import languages_of
@@ -25,14 +25,17 @@ def tagged(run: Resolved, sets: dict[str, Speech], folder: Path) -> dict[str, Sp
     """``sets`` with their labels, written into ``folder``, in place of their texts; a language that has no
     tag gets none.
     """
-    tokenizer, speeds = run.tokenizer, run.info.get("speed", [1.0])
-    of = [item for name in run.sets for item in languages_of(run.ctx, name).items()]
-    known = {speed_name(utt, speed): lang for utt, lang in of for speed in {1.0, *speeds}}
+    tokenizer = run.tokenizer
+    known: dict[str, str] = {}
+    sources: dict[str, Source] = {}
+    for name in run.sets:
+        known |= languages_of(run.ctx, name)
+        sources |= read_sources(run.ctx.dump / name)
     found = {}
     for name, files in sets.items():
         labels = {}
         for utt, text in read_table(files.text).items():
-            tag = tag_of(known[utt])
+            tag = tag_of(known[utterance_of(sources, utt)])
             labels[utt] = " ".join([*([tag] if tag in tokenizer.ids else []), *tokenizer.pieces(text)])
         write_table(folder / f"{name}.labels", labels)
         found[name] = dataclasses.replace(files, text=folder / f"{name}.labels")

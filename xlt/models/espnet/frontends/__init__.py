@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from xlt.audio.files import SAMPLE_RATE
+from xlt.nets.batching import batches
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +70,8 @@ def statistics(
     import torch
 
     total: dict = {}
-    for utts in _batches(samples, batch_s):
+    shortest_first = sorted(samples, key=lambda u: (samples[u], u))
+    for utts in batches(shortest_first, samples.__getitem__, batch_s * SAMPLE_RATE):
         waves = [torch.from_numpy(read(utt)) for utt in utts]
         lengths = torch.tensor([len(w) for w in waves])
         speech = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(device)
@@ -77,15 +79,3 @@ def statistics(
         for name, value in frontend.featurizer.moments(states, frames).items():
             total[name] = total.get(name, 0.0) + value
         yield int(lengths.sum()), total
-
-
-def _batches(samples: dict[str, int], batch_s: float) -> Iterator[list[str]]:
-    """Utterances of like length in batches of at most ``batch_s`` padded seconds."""
-    batch: list[str] = []
-    for utt in sorted(samples, key=lambda u: (samples[u], u)):
-        if batch and (len(batch) + 1) * samples[utt] > batch_s * SAMPLE_RATE:
-            yield batch
-            batch = []
-        batch.append(utt)
-    if batch:
-        yield batch

@@ -1,0 +1,80 @@
+"""Which utterance each row of a set's features is a copy of: ``dump/<upstream>/<set>/utt2source``.
+
+A line is ``copy utterance recipe``, e.g. ``sp0.9-u7 u7 speed:0.9``, and ``u7 u7`` for the utterance itself. A
+set without copies has no such table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from xlt.audio.augment import ORIGINAL, Copy, copies, values
+from xlt.core.config import Config
+from xlt.formats.features import read_features
+from xlt.formats.tables import read_table, write_table
+
+TABLE = "utt2source"
+
+
+class Source(NamedTuple):
+    """What a row is a copy of."""
+
+    utt: str
+    copy: Copy
+
+
+def copied(cfg: Config, name: str) -> bool:
+    """Whether set ``name`` has the copies that the settings ask for: training speech, if it is stored."""
+    learned = name == cfg.train_set or name in (train for train, _ in cfg.mixed.values())
+    return learned and not cfg.features.on_the_fly
+
+
+def copies_of(cfg: Config, name: str) -> list[Copy]:
+    """The copies of each utterance of set ``name``, in order."""
+    return copies(cfg.features if copied(cfg, name) else None)
+
+
+def asked(cfg: Config, name: str) -> dict:
+    """``{key below features: value}`` of what asks for copies of set ``name``."""
+    return values(cfg.features if copied(cfg, name) else None)
+
+
+def write_sources(folder: Path, utts: Iterable[str], made: list[Copy]) -> None:
+    """Write the table of ``utts``, each in all copies of ``made``."""
+    write_table(
+        folder / TABLE,
+        {copy.name(utt): f"{utt} {copy.recipe}".rstrip() for copy in made for utt in utts},
+    )
+
+
+def read_sources(folder: Path) -> dict[str, Source]:
+    """``{copy: its source}`` of the features in ``folder``, utterances themselves too; ``{}`` if there are
+    no copies.
+
+    Features from before there was this table have copies of speed only, which feats.json tells.
+    """
+    if (folder / TABLE).exists():
+        rows = {name: row.split(" ") for name, row in read_table(folder / TABLE).items()}
+        return {name: Source(row[0], Copy(row[1] if row[1:] else ORIGINAL)) for name, row in rows.items()}
+    if not (folder / "feats.scp").exists():
+        return {}
+    speeds = read_features(folder).get("speed", [1.0])
+    if speeds == [1.0]:
+        return {}
+    made = [Copy(ORIGINAL if speed == 1.0 else f"speed:{speed}") for speed in speeds]
+    return {name: _parsed(name, made) for name in read_table(folder / "feats.scp")}
+
+
+def _parsed(name: str, made: list[Copy]) -> Source:
+    for copy in made:
+        prefix = copy.name("")
+        if prefix and name.startswith(prefix):
+            return Source(name.removeprefix(prefix), copy)
+    return Source(name, Copy())
+
+
+def utterance_of(sources: dict[str, Source], name: str) -> str:
+    """The utterance that ``name`` is a copy of, or itself."""
+    return sources[name].utt if name in sources else name
