@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.audio.gain import with_gain
-from xlt.audio import augment
 from xlt.audio.augment import Copy, copies, in_words, values
 from xlt.core.config import load
 from xlt.core.errors import ConfigError
@@ -57,6 +56,5 @@ def test_tables_say_what_copies_there_are(cfg):
 
 
 def test_a_kind_that_is_not_there_is_named():
-    augment._made.cache_clear()
     with pytest.raises(ConfigError, match="augmentation 'sped' is not known; .*did you mean speed"):
         Copy("sped:0.9").name("u")

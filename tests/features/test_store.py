@@ -301,7 +301,7 @@ def test_missing_and_damaged_audio_is_named(recipe, nj):
     context = recipe.context(f"nj={nj}")
     wav.unlink()
     with pytest.raises(
-        DataError, match=r"wav.scp:3: utterance s-c: data/all/wav/s-c.wav: no such file; run stage 1"
+        DataError, match=r"wav.scp:3: utterance s-c: .*data/all/wav/s-c.wav: no such file; run stage 1"
     ):
         run(context)
     wav.write_bytes(whole[:-8000])
@@ -365,7 +365,7 @@ def test_sets_of_different_weights_are_refused(recipe):
     assert other != text and len(other) == len(text)
     meta.write_text(other)
     with pytest.raises(
-        UpstreamError, match="dump/fbank/test and dump/fbank/train were made with different weights"
+        UpstreamError, match="dump/fbank/test and .*dump/fbank/train were made with different weights"
     ):
         run(recipe.context())
 

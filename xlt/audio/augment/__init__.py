@@ -72,37 +72,32 @@ class Augmentation(Protocol):
         ...
 
 
-@functools.cache
-def _made(recipe: str) -> Augmentation:
-    kind, _, argument = recipe.partition(":")
-    return AUGMENTATIONS.get(kind)(argument)
-
-
 @dataclass(frozen=True)
 class Copy:
     """A copy of any utterance, by its recipe."""
 
     recipe: str = ORIGINAL
 
+    @functools.cached_property
+    def _kind(self) -> Augmentation:
+        kind, _, argument = self.recipe.partition(":")
+        return AUGMENTATIONS.get(kind)(argument)
+
     def name(self, of: str) -> str:
         """Id of the copy of an utterance, or a speaker, as Kaldi's recipes have it: ``sp0.9-<of>``."""
-        return of if self.recipe == ORIGINAL else f"{_made(self.recipe).tag}-{of}"
+        return of if self.recipe == ORIGINAL else f"{self._kind.tag}-{of}"
 
     def content_key(self, sha: str) -> str:
         """What the features are stored under; ``sha``: hash of the utterance's audio."""
-        return sha if self.recipe == ORIGINAL else f"{sha}-{_made(self.recipe).tag}"
+        return sha if self.recipe == ORIGINAL else f"{sha}-{self._kind.tag}"
 
     def audio_hash(self, content_key: str) -> str:
         """The hash of which :meth:`content_key` made this."""
-        return (
-            content_key
-            if self.recipe == ORIGINAL
-            else content_key.removesuffix(f"-{_made(self.recipe).tag}")
-        )
+        return content_key if self.recipe == ORIGINAL else content_key.removesuffix(f"-{self._kind.tag}")
 
     def length(self, samples: int) -> int:
         """Samples of the copy of an utterance of so many."""
-        return samples if self.recipe == ORIGINAL else _made(self.recipe).length(samples)
+        return samples if self.recipe == ORIGINAL else self._kind.length(samples)
 
     def wave(self, wave: np.ndarray, content_key: str) -> np.ndarray:
         """The copy of ``wave`` (N,); the same for the same audio and recipe."""
@@ -111,7 +106,7 @@ class Copy:
         import numpy as np
 
         seed = int.from_bytes(hashlib.sha256(content_key.encode()).digest()[:8])
-        return _made(self.recipe).apply(wave, np.random.default_rng(seed))
+        return self._kind.apply(wave, np.random.default_rng(seed))
 
 
 def kinds() -> list[type[Augmentation]]:
