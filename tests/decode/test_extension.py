@@ -49,6 +49,14 @@ def test_a_decoder_and_a_language_model_of_one_s_own(recipe, decode, capsys):
     assert "a" not in "".join(read_table(recipe / "exp/main/decode_dev/text").values())
 
 
+def test_a_bundle_without_its_language_model_is_refused(recipe, decode, capsys):
+    picky = ["decode.method=picky", "lm.type=repeats"]
+    (recipe / "disliked.txt").write_text("e\n")
+    assert decode("lm", *picky) == 0
+    assert decode("bundle", *picky) == 2
+    assert "reads exp/lm/repeats, which a bundle cannot hold yet" in capsys.readouterr().err
+
+
 def test_a_language_model_says_nothing_to_a_decoder_that_reads_none(recipe, decode, capsys):
     assert decode("decode") == 0
     capsys.readouterr()

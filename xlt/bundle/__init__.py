@@ -12,8 +12,9 @@ from typing import Any
 
 from xlt import __version__
 from xlt.core.context import Context, need
-from xlt.core.errors import DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
+from xlt.core.registry import DECODERS
 from xlt.core.stage import Unit, run_unit, write_json
 from xlt.formats.model_folder import INFO, Trained, read_info
 from xlt.formats.versioned import Format
@@ -27,6 +28,11 @@ def run(ctx: Context) -> None:
     need(ctx, ctx.exp / INFO, stage="train")
     trained = Trained(ctx.exp, read_info(ctx.exp))
     need(ctx, *(ctx.exp / name for name in trained.family.needed), stage="train")
+    if needed := DECODERS.get(ctx.cfg.decode.method).files(ctx):
+        raise ConfigError(
+            f"decode.method={ctx.cfg.decode.method}: reads {ctx.shown(needed[0])}, which a bundle cannot hold"
+            " yet; give decode.method=greedy for the bundle"
+        )
     inputs = [ctx.exp / name for name in trained.family.files if (ctx.exp / name).exists()]
     run_unit(
         ctx,
