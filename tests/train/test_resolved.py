@@ -8,7 +8,7 @@ from tests.bench.opens import make_recipes, train_stage
 from xlt.core.config import load
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, MissingInput
-from xlt.models.resolved import resolve
+from xlt.models.resolved import origin_facts, resolve
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_what_is_resolved_is_what_training_reads(recipe, monkeypatch):
         64,
         "main",
     )
-    assert found.origin_facts == {"lang": "spa_Latn", "tag": "main", "recipe": "spa"}
+    assert origin_facts(found.source) == {"lang": "spa_Latn", "tag": "main", "recipe": "spa"}
     names = [path.name for path in found.inputs]
     assert names.count("utt2audio") >= 3 and {"model.pth", "xlt.json", "feats_stats.npz"} <= set(names)
 

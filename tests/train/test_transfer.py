@@ -380,13 +380,14 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
         ("error", f"{second!r} has the content of 'other-2', a training utterance of ../source/exp/main"),
     ]
     heard.unlink()
+    sets = Sets(data, {name: data / name for name in ("train", "dev", "test")})
     assert [f.level for f in leaks.unheard_by_the_source(sets, cfg)] == ["warning"]
 
 
 def test_what_was_heard_keeps_both_utterances_of_one_id(tmp_path):
     from types import SimpleNamespace
 
-    from xlt.models.espnet.transfer import write_heard
+    from xlt.models.resolved import Resolved
 
     train = tmp_path / "data/train"
     train.mkdir(parents=True)
@@ -397,7 +398,7 @@ def test_what_was_heard_keeps_both_utterances_of_one_id(tmp_path):
         (train / table).write_text("\n".join(rows) + "\n")
     ctx = SimpleNamespace(data=tmp_path / "data", cfg=SimpleNamespace(learned_sets=["train"]))
     source = SimpleNamespace(heard={"s-1": [16 * "0", "-"], "s-2": [16 * "b", "-"]})
-    write_heard(ctx, source, tmp_path)
+    Resolved.write_heard(SimpleNamespace(ctx=ctx, cfg=ctx.cfg, source=source), tmp_path)
     assert read_table(tmp_path / "heard") == {
         "s-1": 16 * "0" + " -",
         "s-1-aaaaaaaa": 16 * "a" + " -",
@@ -431,10 +432,11 @@ def test_layer_weights_of_stored_features_are_where_learning_them_begins(tmp_pat
     )
     run = SimpleNamespace(
         cfg=load(tmp_path),
-        source=Trained(tmp_path, {"features": {}}),
         tokenizer=SimpleNamespace(tokens=["<blank>"]),
     )
-    path = transfer.start(run, SimpleNamespace(state_dict=lambda: fresh), tmp_path)
+    path = transfer.start(
+        run, Trained(tmp_path, {"features": {}}), SimpleNamespace(state_dict=lambda: fresh), tmp_path
+    )
     state = torch.load(path, weights_only=True)
     assert torch.softmax(state[transfer._WEIGHTS], 0).tolist() == pytest.approx([0.2, 0.3, 0.5], abs=1e-5)
     assert int(state["frontend.updates"]) == 0 and state["encoder.w"].tolist() == [1, 1]

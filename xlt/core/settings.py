@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from xlt.core.constraints import Count, FilePath, FreeForm, Positive, Share
 
+Freeze = Literal["auto", "upstream", "extractor", "none"]
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -109,7 +111,7 @@ class TrainConfig:
     feature_mask: Annotated[float, Share()]
     num_masks: int
     ngpu: int | None
-    freeze: Literal["auto", "upstream", "extractor", "none"]
+    freeze: Freeze
     freeze_updates: Annotated[int, Count()]
     upstream_lr: Annotated[float, Positive()]
     layer_decay: Annotated[float, Positive(), Share()]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlt.core.config import defaults
 from xlt.core.errors import DataError
 from xlt.core.schema import check_setting
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def from_json[Section](
+
+def from_json[Section: DataclassInstance](
     cls: type[Section],
     section: str,
     stored: Mapping[str, Any],

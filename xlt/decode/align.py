@@ -5,6 +5,7 @@ B batch, T frames, V tokens, U labels.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -91,8 +92,8 @@ def _fits(
     ctx: Context, model: Trained, name: str, texts: dict[str, str], heard: set[str]
 ) -> Iterator[list[Fit]]:
     network = open_model(model.folder)
-    encode, stored = None, _stored(ctx, model, name)
-    paths = read_scp(ctx.data / name / "wav.scp", ctx.recipe)
+    stored, paths = _stored(ctx, model, name), read_scp(ctx.data / name / "wav.scp", ctx.recipe)
+    encoder = functools.cache(lambda: load_trained(model.info["features"], model.folder))
     there = set(stored)
     rate = model.info["features"]["frame_rate"]
     frames = {
@@ -102,13 +103,10 @@ def _fits(
     }
     for batch in batches(sorted(texts, key=lambda utt: (frames[utt], utt)), frames):
         missing = [utt for utt in batch if utt not in there]
-        if missing and encode is None:
-            encode = load_trained(model.info["features"], model.folder)
-        made = (
-            dict(zip(missing, encode([read_wav(paths[utt], SAMPLE_RATE) for utt in missing]), strict=True))
-            if missing
-            else {}
-        )
+        made = {}
+        if missing:
+            waves = [read_wav(paths[utt], SAMPLE_RATE) for utt in missing]
+            made = dict(zip(missing, encoder()(waves), strict=True))
         feats = [made[utt] if utt in made else stored[utt] for utt in batch]
         wanted = [(utt, texts[utt], utt in heard) for utt in batch]
         yield _compare(network, feats, wanted, ctx.shown(model.folder))

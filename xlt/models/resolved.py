@@ -59,16 +59,6 @@ class Resolved:
             found += [ctx.data / name / "utt2lang" for name in self.sets]
         return found
 
-    @property
-    def origin_facts(self) -> dict[str, str]:
-        """What ``xlt.json`` says of the model that training started from."""
-        folder = self.source.folder
-        return {
-            "lang": self.source.info["lang"],
-            "tag": folder.name,
-            "recipe": folder.absolute().parent.parent.name,
-        }
-
     def write_info(self, out: Path, features: dict, frame_rate: float, **more: Any) -> None:
         """Write ``out/xlt.json``: ``features``, as feats.json has them or the training left them, and
         ``frame_rate`` of the model's output a second.
@@ -83,7 +73,7 @@ class Resolved:
                 "tokens": {"type": self.tokenizer.type, "count": len(self.tokenizer.tokens)},
                 "frame_rate": frame_rate,
                 "decode": self.cfg.section("decode"),
-                **({"init": self.origin_facts} if self.source else {}),
+                **({"init": origin_facts(self.source)} if self.source else {}),
                 **more,
             },
         )
@@ -94,14 +84,23 @@ class Resolved:
 
         An id that stands for two utterances, of two corpora, gets the second one's audio hash behind it.
         """
-        source = self.source
-        if source and source.heard is None:
+        before = self.source.heard if self.source else {}
+        if before is None:
             return  # a list that is not whole would pass for one
-        rows = {utt: " ".join(values) for utt, values in source.heard.items()} if source else {}
+        rows = {utt: " ".join(values) for utt, values in before.items()}
         for name in self.cfg.learned_sets:
             for utt, values in what_is_heard(self.ctx.data / name).items():
                 rows[utt if rows.get(utt, values) == values else f"{utt}-{values[:8]}"] = values
         write_table(out / HEARD, rows)
+
+
+def origin_facts(source: Trained) -> dict[str, str]:
+    """What ``xlt.json`` says of the model that training started from."""
+    return {
+        "lang": source.info["lang"],
+        "tag": source.folder.name,
+        "recipe": source.folder.absolute().parent.parent.name,
+    }
 
 
 def resolve(ctx: Context) -> Resolved:

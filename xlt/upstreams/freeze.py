@@ -14,6 +14,7 @@ from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.registry import UPSTREAMS
+from xlt.core.settings import Freeze
 from xlt.formats.tables import read_table
 
 TUNE_FROM_MIN = 30.0  # under so many minutes of training speech the upstream stays frozen
@@ -54,7 +55,7 @@ def resolved(ctx: Context) -> Context:
     return dataclasses.replace(ctx, cfg=decide(ctx).cfg)
 
 
-def choice(ctx: Context) -> tuple[str, str]:
+def choice(ctx: Context) -> tuple[Freeze, str]:
     """``upstream``, ``extractor`` or ``none``, and why; errors as in :func:`decide`."""
     freeze, adapter, upstream = ctx.cfg.train.freeze, ctx.cfg.train.adapter, ctx.cfg.features.upstream
     if adapter != "none":
@@ -72,7 +73,7 @@ def choice(ctx: Context) -> tuple[str, str]:
     return freeze, "as it was set"
 
 
-def _by_amount(ctx: Context) -> tuple[str, str]:
+def _by_amount(ctx: Context) -> tuple[Freeze, str]:
     """What is chosen for the training set, and why."""
     name, path = ctx.cfg.features.upstream, ctx.data / ctx.cfg.train_set / "utt2dur"
     minutes = sum(map(float, read_table(path).values())) / 60 if path.exists() else TUNE_FROM_MIN

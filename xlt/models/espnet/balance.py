@@ -121,7 +121,7 @@ class PlanSampler(AbsSampler):
         """The utterances of an epoch, counted from 1; some may come several times."""
         found = []
         for name, draws in self.plan.draws.items():
-            members, order, now = self.members[name], None, -1
+            members, order, now = self.members[name], np.empty(0, np.int64), -1
             for place in range(math.floor(draws * (epoch - 1)), math.floor(draws * epoch)):
                 turn, index = divmod(place, len(members))
                 if turn != now:

@@ -31,6 +31,7 @@ from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import INFO
 from xlt.formats.tables import read_table, same_keys
 from xlt.models.espnet import onfly, places, tags, transfer, tuning
+from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
 from xlt.models.resolved import Resolved
@@ -46,7 +47,7 @@ class Job:
 
     sets: dict[str, Speech]
     mixed: Mixture | None
-    frontend: torch.nn.Module | None
+    frontend: Frontend | None
     stack: int
     work: Path
     facts: dict[str, dict]
@@ -60,7 +61,7 @@ def fit(run: Resolved, out: Path) -> dict:
     if run.source is not None:
         transfer.check_features(run.source, run.cfg, run.info, run.ctx.dump / run.cfg.train_set)
         if run.cfg.train.zero_shot:
-            return transfer.take_over(run, out)
+            return transfer.take_over(run, run.source, out)
     _keep_inputs(run, out)
     job = _job(run, out)
     if not (out / INFO).exists():  # written last: with it only the cleaning is left
@@ -106,7 +107,7 @@ def _train(run: Resolved, job: Job, out: Path) -> None:
     arguments, config = _arguments(run, job, labels, epochs, out), job.work / "train.yaml"
     _write_yaml(config, arguments)
     if run.source is not None:
-        start = transfer.start(run, fresh_model(config), out)
+        start = transfer.start(run, run.source, fresh_model(config), out)
         _write_yaml(config, arguments | {"init_param": [str(start)]})
     restore_checkpoint(out)
     # ESPnet prints its command line
@@ -140,7 +141,7 @@ def _write_yaml(path: Path, arguments: dict) -> None:
     path.write_text(yaml.safe_dump(arguments, allow_unicode=True), encoding="utf-8")
 
 
-def _prepare(run: Resolved, files: Speech, folder: Path, frontend: torch.nn.Module | None) -> dict:
+def _prepare(run: Resolved, files: Speech, folder: Path, frontend: Frontend | None) -> dict:
     """Write ``speech_shape`` of the utterances of a set that CTC can learn: frames behind the encoder ≥ U +
     repeats.
 
@@ -192,7 +193,8 @@ def _statistics(cfg: Config, job: Job, out: Path) -> None:
             samples = read_table(files.lengths)
             onfly.take_statistics(job.frontend, cfg, files.scp, {u: int(samples[u]) for u in utts}, out)
         return
-    reader, count, total, square = FeatureReader(files.scp, cfg.recipe), 0, 0.0, 0.0
+    reader, count = FeatureReader(files.scp, cfg.recipe), 0
+    total = square = np.zeros(())
     for utt in utts:
         feats = reader[utt].astype(np.float64)  # (T, D)
         count, total, square = count + len(feats), total + feats.sum(0), square + (feats**2).sum(0)
@@ -363,8 +365,8 @@ def _keep(run: Resolved, job: Job, out: Path) -> None:
     if not averaged:
         raise StageError(f"{out}: ESPnet left no averaged model; see {out / 'train.log'}")
     shutil.copyfile(averaged[0].resolve(), out / "model.pth")
-    if cfg.train.average_source:
-        transfer.average_in(run, out / "model.pth")
+    if cfg.train.average_source and run.source is not None:
+        transfer.average_in(run, run.source, out / "model.pth")
     write_json(out / "history.json", _history(out / NEWEST))
     places.keep_config(ctx, out)
     features = dict(run.info)

@@ -63,7 +63,7 @@ def mixture(run: Resolved, folder: Path) -> Mixture | None:
     for table, rows in tables.items():
         write_table(folder / table, rows)
     say("  batches: " + ", ".join(f"{100 * s:g}% {name}" for name, s in {OWN: rest, **shares}.items()))
-    files = dataclasses.replace(own, **{table: folder / table for table in tables})
+    files = dataclasses.replace(own, scp=folder / "scp", lengths=folder / "lengths", text=folder / "text")
     return Mixture(files, category, {OWN: rest, **shares})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class EspnetModel:
                 f" are not the {len(self.arguments.token_list)} that the model beside it was trained on; copy"
                 " the whole folder again, or train again with --stage 6 --force"
             )
-        self.net = load_model(folder, device)
+        self.net: Any = load_model(folder, device)
 
     @torch.inference_mode()
     def log_probs(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:

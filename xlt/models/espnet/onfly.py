@@ -15,7 +15,7 @@ from xlt.core.log import Progress
 from xlt.core.registry import FRONTENDS
 from xlt.formats.tables import read_scp
 from xlt.models.espnet import tuning
-from xlt.models.espnet.frontends import kind, statistics
+from xlt.models.espnet.frontends import Frontend, kind, statistics
 
 STATISTICS_S = 600  # the layers' means and covariances come from at most so much training speech
 
@@ -41,7 +41,7 @@ def _frozen_conf(cfg: Config, info: dict) -> dict:
     }
 
 
-def build(cfg: Config, info: dict) -> torch.nn.Module:
+def build(cfg: Config, info: dict) -> Frontend:
     """The frozen upstream's frontend without statistics: it can count frames and take statistics, also for
     one that tunes.
     """
@@ -49,7 +49,7 @@ def build(cfg: Config, info: dict) -> torch.nn.Module:
 
 
 def take_statistics(
-    frontend: torch.nn.Module, cfg: Config, wav_scp: Path, samples: dict[str, int], out: Path
+    frontend: Frontend, cfg: Config, wav_scp: Path, samples: dict[str, int], out: Path
 ) -> None:
     """Write ``out`` from utterances drawn by ``cfg.seed``; samples: {id: N} of those that training uses."""
     wavs, chosen, left = read_scp(wav_scp, cfg.recipe), {}, STATISTICS_S * SAMPLE_RATE

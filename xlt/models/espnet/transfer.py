@@ -23,7 +23,7 @@ from xlt.core.stage import write_json
 from xlt.features.mix import Mix
 from xlt.formats.model_folder import Trained, write_info
 from xlt.models.espnet import tuning
-from xlt.models.resolved import Resolved
+from xlt.models.resolved import Resolved, origin_facts
 from xlt.tokens import report_unseen
 from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, UNK, Tokenizer, is_tag
 
@@ -86,14 +86,14 @@ def check_features(source: Trained, cfg: Config, info: dict, where: Path) -> Non
         )
 
 
-def start(run: Resolved, fresh: torch.nn.Module, out: Path) -> Path:
+def start(run: Resolved, source: Trained, fresh: torch.nn.Module, out: Path) -> Path:
     """Write ``init.pth``, the parameters to begin with, and ``transfer.json``, what became of each; returns
     the first.
 
     ``fresh``: the model as ESPnet builds it for this experiment. ConfigError if the networks differ, or if
     rows are to be matched and no token but the special ones is shared.
     """
-    cfg, source, new = run.cfg.train, run.source, run.tokenizer.tokens
+    cfg, new = run.cfg.train, run.tokenizer.tokens
     old, old_state = source.tokens, _state(source)
     if cfg.init_tokens == "match":
         _need_shared(source, old, new)
@@ -123,9 +123,9 @@ def _state(source: Trained) -> dict[str, torch.Tensor]:
         ) from None
 
 
-def average_in(run: Resolved, path: Path) -> None:
+def average_in(run: Resolved, source: Trained, path: Path) -> None:
     """Average the parameters in the file ``path`` with the source's (``train.average_source``)."""
-    cfg, source, new = run.cfg, run.source, run.tokenizer.tokens
+    cfg, new = run.cfg, run.tokenizer.tokens
     state = torch.load(path, map_location="cpu", weights_only=True)
     matched = new if cfg.train.init_tokens == "match" else None
     torch.save(average(state, _state(source), cfg.train.average_source, source.tokens, matched), path)
@@ -241,7 +241,7 @@ def _parts(keys: list[str]) -> str:
     return ", ".join(f"{part} ({n} tensors)" for part, n in count.items())
 
 
-def take_over(run: Resolved, out: Path) -> dict:
+def take_over(run: Resolved, source: Trained, out: Path) -> dict:
     """Zero-shot: the source's model as it is, under this recipe's language; returns facts as
     :func:`xlt.models.espnet.fit.fit`.
 
@@ -249,7 +249,7 @@ def take_over(run: Resolved, out: Path) -> dict:
     phones, is then all that is known of the language. ConfigError as in :func:`start`, and for bpe, whose
     pieces are not an alphabet.
     """
-    ctx, source = run.ctx, run.source
+    ctx = run.ctx
     for path in (source.folder / name for name in run.family.files):
         if path.is_dir():  # upstream: of a tuned one, or of a bundle
             shutil.copytree(path, out / path.name, dirs_exist_ok=True)
@@ -269,7 +269,7 @@ def take_over(run: Resolved, out: Path) -> dict:
             **source.info,
             "lang": ctx.cfg.lang,
             "zero_shot": True,
-            "init": run.origin_facts,
+            "init": origin_facts(source),
             "normaliser": run.normaliser,
             "decode": ctx.cfg.section("decode"),
         },

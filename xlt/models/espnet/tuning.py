@@ -8,7 +8,7 @@ import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlt.core.config import Config
 from xlt.core.context import Context
@@ -64,7 +64,7 @@ def parameter_groups(model: torch.nn.Module) -> list[dict] | None:
     """Groups for the optimiser: the head, then the layers of a tuned upstream, each with its rate; None
     without one.
     """
-    frontend = getattr(model, "frontend", None)
+    frontend: Any = getattr(model, "frontend", None)
     if not hasattr(frontend, "parameter_groups"):
         return None
     upstream = frontend.parameter_groups()

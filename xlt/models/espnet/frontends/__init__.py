@@ -5,17 +5,34 @@ here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.nets.batching import batches
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
+    from xlt.nets.featurizer import Featurizer
     from xlt.upstreams.base import Source
 
 S3PRL, OWN = "xlt_s3prl", "xlt_upstream"  # their names in ESPnet's list
+
+
+class Frontend(Protocol):
+    """A frontend as training uses it before ESPnet does. B batch, N samples, T frames, D dimensions."""
+
+    featurizer: Featurizer
+
+    def num_frames(self, num_samples: int) -> int: ...
+
+    def to(self, device: str) -> Any: ...
+
+    def hidden(
+        self, input: torch.Tensor, input_lengths: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """(B, N), (B,) → the featurizer's layers, each (B, T, D), and their frames (B,)."""
 
 
 def kind(upstream: str) -> str:
@@ -49,15 +66,15 @@ def numbers_of(layers: str | int | list, count: int, name: str) -> list[int]:
     from xlt.features.extract import layer_numbers
     from xlt.upstreams.base import check_layers
 
-    upstream = SimpleNamespace(num_layers=count, name=name)
+    upstream: Any = SimpleNamespace(num_layers=count, name=name)
     numbers = layer_numbers(upstream, layers)
     check_layers(upstream, numbers)
     return numbers
 
 
 def statistics(
-    frontend: torch.nn.Module,
-    read: Callable[[str], object],
+    frontend: Frontend,
+    read: Callable[[str], np.ndarray],
     samples: dict[str, int],
     batch_s: float,
     device: str = "cpu",

@@ -6,6 +6,7 @@ B batch, N samples, T frames, D feature dimensions, R rows (frames of all window
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
@@ -63,12 +64,13 @@ class TunedUpstream(AbsFrontend):
         if self.tuning.freeze == "upstream":
             kind = ADAPTERS.get(self.tuning.adapter)
             self.adapters = nn.ModuleList(kind(net.dim, self.tuning.adapter_dim) for _ in net.layers)
-            self._net = (net,)  # torch registers no tuple
+            self._net: tuple[Net, ...] = (net,)  # torch registers no tuple
         else:
             self.net = net
             self._net = ()
         self.featurizer = Featurizer(numbers, layers == "mix", norm, stats_file)
-        self.dim = net.dim * (1 if layers == "mix" else len(numbers))
+        dim: Any = net.dim
+        self.dim: int = dim * (1 if layers == "mix" else len(numbers))
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
     @property
@@ -101,7 +103,8 @@ class TunedUpstream(AbsFrontend):
         self, input: torch.Tensor, input_lengths: torch.Tensor
     ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """(B, N), (B,) → the featurizer's layers, each (B, T, D), and their frames (B,)."""
-        step, windows, owners = self.upstream.front.max_samples, [], []
+        front: Any = self.upstream.front
+        step, windows, owners = front.max_samples, [], []
         for row, size in enumerate(input_lengths.tolist()):
             for start in range(0, max(1, size), step or max(1, size)):
                 windows.append(input[row, start : min(size, start + step) if step else size])
@@ -130,9 +133,9 @@ class TunedUpstream(AbsFrontend):
         lowest layer.
         """
         rate, decay, net = self.tuning.upstream_lr, self.tuning.layer_decay, self.upstream
-        parts = [
+        parts: list[list[nn.Module | None]] = [
             [net.front],
-            *([layer] for layer in (net.layers if self.adapters is None else self.adapters)),
+            *[[layer] for layer in (net.layers if self.adapters is None else self.adapters)],
         ]
         parts[-1].append(net.final_norm)
         groups = [
