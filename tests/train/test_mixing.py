@@ -72,7 +72,7 @@ def test_an_epoch_has_the_shares_and_the_scores_stand_before_and_after(new, caps
         assert main([stage, *words]) == 0
     found = json.loads((new / "exp/mixed/score.json").read_text())
     forgotten = found["forgetting"]["test_old"]
-    assert forgotten["after"]["value"] == found["test_old"]["cer"]["value"]
+    assert forgotten["after"]["value"] == found["sets"]["test_old"]["cer"]["value"]
     assert forgotten["difference"]["value"] == pytest.approx(
         forgotten["after"]["value"] - forgotten["before"]["value"], abs=2e-3
     )
