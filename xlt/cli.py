@@ -13,6 +13,7 @@ from xlt import __version__
 
 COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what it does)
     "transcribe": ("xlt.commands.transcribe", "transcribe sound files with a bundle"),
+    "run": ("xlt.commands.run", "run stages of a recipe, as its run.sh does"),
     "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),
     "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),
     "export": ("xlt.commands.export", "export a recipe's data as lhotse manifests or as a table"),
@@ -50,17 +51,6 @@ def _overview() -> str:
     )
 
 
-def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--recipe",
-        type=Path,
-        default=Path("."),
-        metavar="DIR",
-        help="recipe folder (default: the current one)",
-    )
-    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings that override recipe.yaml")
-
-
 def _is_command(words: list[str]) -> bool:
     """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command
     elsewhere.
@@ -73,6 +63,7 @@ def _is_command(words: list[str]) -> bool:
 
 def _parser(words: list[str]) -> argparse.ArgumentParser:
     """A parser for the stage or command that ``words`` name; only that one's arguments are built."""
+    from xlt.commands.run import add_stage_arguments
     from xlt.core.context import STAGES
 
     raw = argparse.RawDescriptionHelpFormatter
@@ -86,9 +77,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
             description=f"Stage {stage.number}: {stage.does}",
             epilog=_keys_of(name),
         )
-        _add_recipe(parser)
-        parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
-        parser.add_argument("--dry_run", action="store_true", help="show what would run, do nothing")
+        add_stage_arguments(parser)
         if name == "check":
             parser.add_argument(
                 "--fix",
@@ -96,8 +85,6 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
                 metavar="NEW_FOLDER",
                 help=("only write a repaired copy of the data to NEW_FOLDER; its fix.md lists the changes"),
             )
-        parser.add_argument("--nj", type=int, help="number of parallel processes (sets nj)")
-        parser.add_argument("--ngpu", type=int, help="number of GPUs (sets features.ngpu and train.ngpu)")
         if name == "score":
             parser.add_argument(
                 "--compare",
@@ -146,14 +133,10 @@ def _run(words: list[str]) -> None:
     if words[0] == "score" and (args.compare or args.set):
         importlib.import_module("xlt.commands.compare").main(args)
         return
-    from xlt.commands.run import Call, run_stage
+    from xlt.commands.run import call_of, run_stage
 
     fix = getattr(args, "fix", None) and args.cwd / args.fix
-    settings = tuple(args.settings)
-    run_stage(
-        words[0],
-        Call(args.recipe, settings, args.force, args.dry_run, args.nj, args.ngpu, args.cwd, fix),
-    )
+    run_stage(words[0], call_of(args, fix).context())
 
 
 def main(words: list[str] | None = None) -> int:

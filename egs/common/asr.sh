@@ -14,27 +14,19 @@
 #                        egs/common/conf/base.yaml holds them all
 set -euo pipefail
 
-# name     default  what it does → where
-stages=(
-  "data      on      corpus → data/{train,dev,test}"
-  "check     on      data faults, found now → data/check/"
-  "features  on      features of the upstream → dump/<upstream>/<set>/"
-  "tokens    on      token list → data/tokens/<type>/"
-  "lm        off     language model → exp/lm/<tag>/"
-  "train     on      CTC and attention heads → exp/<tag>/"
-  "decode    on      hypotheses with scores → exp/<tag>/decode_<set>/"
-  "score     on      CER, WER, chrF → exp/<tag>/score.json"
-  "report    on      tables → RESULTS.md"
-  "bundle    on      one folder that transcribes anywhere → exp/<tag>/bundle/"
-)
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+# N name on|off what it does, a line a stage, as the package has them: no environment is needed for that
+stages=()
+while IFS= read -r row; do stages+=("$row"); done < <(sed -nE \
+  -e 's/^    Stage\(([0-9]+), "([a-z]+)", "([^"]+)"\),$/\1 \2 on \3/p' \
+  -e 's/^    Stage\(([0-9]+), "([a-z]+)", "([^"]+)", on=False\),$/\1 \2 off \3/p' "$root/xlt/core/context.py")
 
 die() { printf 'run.sh: %s\n' "$*" >&2; exit 2; }
 
 list() {
-  local number=0 name state does
+  local number name state does
   for row in "${stages[@]}"; do
-    read -r name state does <<<"$row"
-    number=$(( number + 1 ))
+    read -r number name state does <<<"$row"
     [[ $state == on ]] || does+=" (off; --stage $name runs it)"
     printf '%4d  %-9s %s\n' "$number" "$name" "$does"
   done
@@ -42,13 +34,13 @@ list() {
 
 # number_of OPTION WORD: the number of the stage that is called WORD
 number_of() {
-  local number=0 name
+  local number name names=''
   for row in "${stages[@]}"; do
-    name=${row%% *}
-    number=$(( number + 1 ))
+    read -r number name _ <<<"$row"
     if [[ $2 == "$number" || $2 == "$name" ]]; then echo "$number"; return; fi
+    names+=" $name"
   done
-  die "$1: no stage ${2:-of that name}; there are 1 to ${#stages[@]}: $(printf '%s ' "${stages[@]%% *}")"
+  die "$1: no stage ${2:-of that name}; there are 1 to ${#stages[@]}:$names"
 }
 
 first='' last='' flags=() settings=()
@@ -84,7 +76,6 @@ to=$(number_of --stop_stage "${last:-${#stages[@]}}")
 
 # A stage that ends with 130 has said that it was interrupted.
 trap '(( $? == 130 )) || echo "run.sh: interrupted; the same command goes on from here" >&2; exit 130' INT
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 "$root/tools/install.sh" --quiet
 venv=${XLT_VENV:-$root/.venv}
 [[ $venv == /* ]] || venv=${XLT_CWD:-$PWD}/$venv
@@ -95,12 +86,5 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 call=(env)  # Ctrl-C waits until xlt can answer it; while Python starts it would be a traceback
 if env --block-signal=INT true 2>/dev/null; then call+=(--block-signal=INT); fi
 
-for (( number = from; number <= to; number++ )); do
-  read -r name state does <<<"${stages[number - 1]}"
-  [[ $state == on || $number == "$from" ]] || continue
-  echo "[$number/${#stages[@]} $name] $does"
-  run=("${call[@]}" "$venv/bin/python" -m xlt.cli "$name" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"})
-  status=0
-  "${run[@]}" || status=$?
-  (( status == 0 )) || exit "$status"
-done
+"${call[@]}" "$venv/bin/python" -m xlt.cli run --stage "$from" --stop_stage "$to" \
+  ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"}

@@ -6,7 +6,7 @@ import pytest
 
 from xlt.cli import main
 from xlt.commands import experiment
-from xlt.commands.run import INTERRUPTED, Call
+from xlt.commands.run import INTERRUPTED
 from xlt.core.errors import DataError
 from xlt.core.plan import read
 
@@ -37,12 +37,12 @@ def stages(egs, monkeypatch):
     """The stages that were run, as ``recipe/tag stage``; ``answers`` makes some of them end otherwise."""
     done, answers = [], {}
 
-    def fake(stage, call):
-        recipe, tag = call.recipe.name, call.settings[0].removeprefix("tag=")
+    def fake(stage, ctx):
+        recipe, tag = ctx.recipe.name, ctx.cfg.tag
         done.append(f"{recipe}/{tag} {stage}")
         (egs / recipe / "exp" / tag).mkdir(parents=True, exist_ok=True)
         answer = answers.get(done[-1], 0)
-        answer = answer(stage, call) if callable(answer) else answer
+        answer = answer(stage, ctx) if callable(answer) else answer
         if answer == INTERRUPTED:
             raise KeyboardInterrupt
         if answer:
@@ -85,10 +85,10 @@ def test_every_run_in_order_the_needed_one_first(egs, stages, capsys):
 
 def test_words_and_where_paths_count_from(egs, stages):
     seen = []
-    stages[1]["ron/a_s1 train"] = lambda stage, call: seen.append(call)
+    stages[1]["ron/a_s1 train"] = lambda stage, ctx: seen.append(ctx)
     assert run(egs) == 0
-    assert seen == [Call(egs / "ron", ("tag=a_s1", "seed=1", "features.path=../fra/exp/body"), nj=1)]
-    ctx = seen[0].context()
+    (ctx,) = seen
+    assert ctx.command == "./run.sh tag=a_s1 seed=1 features.path=../fra/exp/body" and ctx.cfg.nj == 1
     assert ctx.cfg.as_given("features.path") == "../fra/exp/body"  # from the recipe
 
 
@@ -102,7 +102,7 @@ def test_a_failed_run_does_not_stop_the_others(egs, stages, capsys):
 
 
 def test_a_defect_in_a_run_is_shown_and_does_not_stop_the_others(egs, stages, capsys):
-    def defect(stage, call):
+    def defect(stage, ctx):
         raise ZeroDivisionError("in a stage")
 
     stages[1]["ron/a_s0 train"] = defect
@@ -157,7 +157,7 @@ def test_the_list_says_what_is_done_failed_changed_and_at_work(egs, stages, caps
 
 def test_dry_run_hands_the_option_on_and_claims_nothing(egs, stages):
     seen = []
-    stages[1]["ron/a_s1 train"] = lambda stage, call: seen.append(call.dry_run)
+    stages[1]["ron/a_s1 train"] = lambda stage, ctx: seen.append(ctx.dry_run)
     assert run(egs, "--dry_run") == 0
     assert seen == [True] and not (egs / ".experiment").exists()
 
@@ -194,8 +194,8 @@ def test_two_processes_never_run_the_same_run_at_once_nor_prepare_at_once(egs, s
     """Two lanes; each stage notes who else is in it."""
     inside, clashes, guard = set(), [], threading.Lock()
 
-    def watched(stage, call):
-        name = f"{call.recipe}{call.settings[0]}" if stage != "features" else "prepare"
+    def watched(stage, ctx):
+        name = f"{ctx.recipe}{ctx.cfg.tag}" if stage != "features" else "prepare"
         with guard:
             if name in inside:
                 clashes.append(name)

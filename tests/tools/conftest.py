@@ -16,7 +16,7 @@ class Checkout:
 
     def __init__(self, root: Path):
         self.root, self.bin, self.home = root / "xlt checkout", root / "bin", root / "home"
-        for name in ("tools", "egs/common", "egs/TEMPLATE"):
+        for name in ("tools", "egs/common", "egs/TEMPLATE", "xlt/core"):
             (self.root / name).mkdir(parents=True)
         for name in (
             "setup.py",
@@ -24,6 +24,7 @@ class Checkout:
             "tools/constraints.txt",
             "tools/new_recipe.sh",
             "egs/common/asr.sh",
+            "xlt/core/context.py",
             "egs/TEMPLATE/run.sh",
             "egs/TEMPLATE/recipe.yaml",
             "egs/TEMPLATE/README.md",

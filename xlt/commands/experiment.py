@@ -99,7 +99,7 @@ def _stage(run: Run, stage: str, egs: Path, dry_run: bool = False) -> int:
     recipe.
     """
     call = Call(egs / run.recipe, run.words, dry_run=dry_run, nj=1)
-    status = guarded(stage, lambda: run_stage(stage, call))
+    status = guarded(stage, lambda: run_stage(stage, call.context()))
     if status in (INTERRUPTED, NOT_READ):
         raise KeyboardInterrupt
     return status

@@ -77,7 +77,7 @@ def main(args: argparse.Namespace) -> None:
 def _first_stages(recipe: Path) -> int:
     """Run stages 1 and 2; the exit status of the first that fails, or 0."""
     for stage in ("data", "check"):
-        if status := guarded(stage, lambda stage=stage: run_stage(stage, Call(recipe))):
+        if status := guarded(stage, lambda stage=stage: run_stage(stage, Call(recipe).context())):
             return status
     return 0
 

@@ -1,8 +1,14 @@
-"""Stages of a recipe, run in this process."""
+"""``xlt run``: stages of a recipe, one after another in this process; egs/*/run.sh calls it.
+
+What was imported for one stage is there for the next; models are let go of in between.
+"""
 
 from __future__ import annotations
 
+import argparse
 import errno
+import functools
+import gc
 import os
 import shlex
 import sys
@@ -12,8 +18,8 @@ from pathlib import Path
 
 from xlt.core import log
 from xlt.core.config import load
-from xlt.core.context import Context, find
-from xlt.core.errors import MissingInput, XltError
+from xlt.core.context import STAGES, Context, Stage, find
+from xlt.core.errors import ConfigError, MissingInput, XltError
 
 INTERRUPTED, NOT_READ = 130, 141  # exit statuses, as of a program that a signal has ended
 _SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
@@ -57,9 +63,63 @@ class Call:
         return Context(self.recipe, cfg, self.force, self.dry_run, command, self.fix, self.cwd)
 
 
-def run_stage(name: str, call: Call) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stage", default="1", metavar="N|name", help="start at this stage")
+    parser.add_argument(
+        "--stop_stage", default=STAGES[-1].name, metavar="N|name", help="stop after this stage"
+    )
+    add_stage_arguments(parser)
+
+
+def add_stage_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that a stage by itself has as well."""
+    parser.add_argument(
+        "--recipe", type=Path, default=Path(), metavar="DIR", help="recipe folder (default: the current one)"
+    )
+    parser.add_argument("settings", nargs="*", metavar="key=value", help="settings that override recipe.yaml")
+    parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
+    parser.add_argument("--dry_run", action="store_true", help="show what would run, do nothing")
+    parser.add_argument("--nj", type=int, help="number of parallel processes (sets nj)")
+    parser.add_argument("--ngpu", type=int, help="number of GPUs (sets features.ngpu and train.ngpu)")
+
+
+def call_of(args: argparse.Namespace, fix: Path | None = None) -> Call:
+    """What the words of a command line ask for."""
+    settings = tuple(args.settings)
+    return Call(args.recipe, settings, args.force, args.dry_run, args.nj, args.ngpu, args.cwd, fix)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Run the stages from ``--stage`` to ``--stop_stage``; ends with the status of the first that fails."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
+    threads = os.environ["OMP_NUM_THREADS"]
+    context = functools.cache(call_of(args).context)
+    for stage in chosen(args.stage, args.stop_stage):
+        print(f"[{stage.number}/{len(STAGES)} {stage.name}] {stage.does}", flush=True)
+        status = guarded(stage.name, lambda stage=stage: run_stage(stage.name, context()))
+        if status:
+            raise SystemExit(status)
+        _let_go(threads)
+
+
+def chosen(first: str, last: str) -> list[Stage]:
+    """The stages from ``first`` to ``last``, those that are off only if ``first`` names them; ConfigError."""
+    start, stop = find(first), find(last)
+    if start.number > stop.number:
+        raise ConfigError(f"--stage {first} comes after --stop_stage {last}")
+    return [s for s in STAGES if start.number <= s.number <= stop.number and (s.on or s is start)]
+
+
+def _let_go(threads: str) -> None:
+    """Free what a stage has left in circles, such as models, and give torch its threads back."""
+    gc.collect()
+    os.environ["OMP_NUM_THREADS"] = threads
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(int(threads.split(",")[0]))
+
+
+def run_stage(name: str, ctx: Context) -> None:
     """Run one stage, with its log beside the recipe; XltError. A dry run says what would be missing."""
-    ctx = call.context()
     with log.to_file(None if ctx.dry_run else ctx.recipe / "log" / ctx.cfg.tag / f"{name}.log"):
         try:
             find(name).run(ctx)

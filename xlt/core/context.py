@@ -15,9 +15,12 @@ from xlt.core.paths import spelled
 
 @dataclass(frozen=True)
 class Stage:
+    """``on``: whether a run of all stages runs it; ``--stage NAME`` runs one that is off."""
+
     number: int
     name: str
     does: str
+    on: bool = True
 
     def run(self, ctx: Context) -> None:
         """Import the stage's package and run it; what it says names files as seen from the recipe."""
@@ -25,15 +28,15 @@ class Stage:
             importlib.import_module(f"xlt.{self.name}").run(ctx)
 
 
-STAGES = [
-    Stage(1, "data", "corpus → data/{train,dev,test}, Kaldi directories"),
-    Stage(2, "check", "faults in the data → data/check/report.{json,md}"),
-    Stage(3, "features", "features of the upstream → dump/<upstream>/<set>/feats.scp"),
+STAGES = [  # a line each: egs/common/asr.sh reads them, too
+    Stage(1, "data", "corpus → data/{train,dev,test}"),
+    Stage(2, "check", "data faults, found now → data/check/"),
+    Stage(3, "features", "features of the upstream → dump/<upstream>/<set>/"),
     Stage(4, "tokens", "token list → data/tokens/<type>/"),
-    Stage(5, "lm", "language model (off unless lm.type is set) → exp/lm/<type>/"),
+    Stage(5, "lm", "language model → exp/lm/<type>/", on=False),
     Stage(6, "train", "CTC and attention heads → exp/<tag>/"),
     Stage(7, "decode", "hypotheses with scores → exp/<tag>/decode_<set>/"),
-    Stage(8, "score", "CER, WER, chrF with intervals → exp/<tag>/score.json"),
+    Stage(8, "score", "CER, WER, chrF → exp/<tag>/score.json"),
     Stage(9, "report", "tables → RESULTS.md"),
     Stage(10, "bundle", "one folder that transcribes anywhere → exp/<tag>/bundle/"),
 ]

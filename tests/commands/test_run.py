@@ -1,0 +1,128 @@
+import os
+
+import pytest
+
+from xlt.cli import main
+from xlt.commands.run import Call, chosen, guarded
+from xlt.core.context import STAGES, Stage
+from xlt.core.errors import ConfigError, DataError
+
+DEFAULT = [s.name for s in STAGES if s.name != "lm"]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\n")
+    return tmp_path
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The stages that were run, with their contexts; ``ran.fails``: name → error."""
+
+    class Ran(list):
+        fails: dict = {}
+
+    found = Ran()
+    found.fails = {}
+
+    def run(self, ctx):
+        found.append((self.name, ctx))
+        if self.name in found.fails:
+            raise found.fails[self.name]
+
+    monkeypatch.setattr(Stage, "run", run)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ("1", "bundle", DEFAULT),
+        ("8", "10", ["score", "report", "bundle"]),
+        ("score", "9", ["score", "report"]),
+        ("4", "6", ["tokens", "train"]),  # lm is off
+        ("lm", "lm", ["lm"]),  # unless it is named
+        ("5", "6", ["lm", "train"]),
+    ],
+)
+def test_range_of_stages(first, last, expected):
+    assert [stage.name for stage in chosen(first, last)] == expected
+
+
+def test_no_such_range():
+    with pytest.raises(ConfigError, match="--stage 5 comes after --stop_stage 2"):
+        chosen("5", "2")
+    with pytest.raises(ConfigError, match="no stage 'nosuch'; there are 1 data"):
+        chosen("nosuch", "2")
+
+
+def test_all_stages_in_order_with_a_header_each_and_one_context(recipe, ran, capsys):
+    words = ["run", "--recipe", str(recipe), "--nj", "3", "--force", "tag=a", "data.dir=my dir"]
+    assert main(words) == 0
+    assert [name for name, _ in ran] == DEFAULT
+    assert len({id(ctx) for _, ctx in ran}) == 1
+    ctx = ran[0][1]
+    assert (ctx.cfg.nj, ctx.force, ctx.command) == (3, True, "./run.sh tag=a 'data.dir=my dir'")
+    heads = [line.split("]")[0] for line in capsys.readouterr().out.splitlines()]
+    assert heads == [f"[{s.number}/10 {s.name}" for s in STAGES if s.name != "lm"]
+    assert sorted(path.stem for path in (recipe / "log" / "a").iterdir()) == sorted(DEFAULT)
+
+
+def test_relative_paths_count_from_where_the_user_stood(recipe, ran, monkeypatch, tmp_path_factory):
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.setenv("XLT_CWD", str(here))
+    assert main(["run", "--recipe", str(recipe), "--stop_stage", "data", "data.dir=corpus"]) == 0
+    assert ran[0][1].cfg.data.dir == f"{here}/corpus"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (DataError("text:3: bad"), 2, "xlt tokens: text:3: bad\n"),
+        (KeyboardInterrupt(), 130, "\nxlt tokens: interrupted; the same command goes on from here\n"),
+    ],
+)
+def test_the_first_failure_ends_the_run_with_its_status(recipe, ran, capsys, error, status, said):
+    ran.fails["tokens"] = error
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--recipe", str(recipe)])
+    assert ended.value.code == status
+    assert [name for name, _ in ran] == ["data", "check", "features", "tokens"]
+    assert capsys.readouterr().err == said
+
+
+def test_settings_that_cannot_be_are_told_by_the_first_stage(recipe, ran, capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--recipe", str(recipe), "train.lrr=1"])
+    assert capsys.readouterr().err.startswith("xlt data: command line 'train.lrr=1': train.lrr: unknown key")
+    assert ran == []
+
+
+def test_a_stage_s_threads_do_not_stay(recipe, ran, monkeypatch):
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    before = torch.get_num_threads()
+
+    def one_thread(self, ctx):
+        seen.append((os.environ["OMP_NUM_THREADS"], torch.get_num_threads()))
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
+
+    seen = []
+    monkeypatch.setattr(Stage, "run", one_thread)
+    try:
+        assert main(["run", "--recipe", str(recipe), "--stop_stage", "3"]) == 0
+    finally:
+        torch.set_num_threads(before)
+    assert seen[1:] == [("2", 2)] * 2
+
+
+def test_guarded_gives_0_for_work_that_is_done():
+    assert guarded("a", lambda: None) == 0
+
+
+def test_call_without_a_place_counts_from_the_recipe(recipe):
+    ctx = Call(recipe, ("train.init=../spa/exp/main",), ngpu=0).context()
+    assert (ctx.cfg.train.init, ctx.cfg.train.ngpu) == (f"{recipe}/../spa/exp/main", 0)
