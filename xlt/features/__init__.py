@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from xlt.core.config import Config
     from xlt.core.context import Context
+    from xlt.formats.model_folder import Trained
     from xlt.upstreams.base import Source
 
 
@@ -24,12 +25,15 @@ def run(ctx: Context) -> None:
     import dataclasses
 
     from xlt.core.registry import FAMILIES
+    from xlt.formats.model_folder import origin
     from xlt.upstreams.freeze import decide
 
     given, freezing = ctx.cfg, decide(ctx)
     ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
     FAMILIES.get(ctx.cfg.train.family).check(ctx)
-    _layers_of_the_source(ctx.cfg)
+    source = origin(ctx.cfg)
+    if source is not None:
+        _same_layers(source, ctx.cfg)
     if ctx.cfg.features.on_the_fly:
         if not given.features.on_the_fly:
             freezing.tell()
@@ -39,17 +43,13 @@ def run(ctx: Context) -> None:
         return
     from xlt.features import store
 
-    store.run(ctx)
+    store.run(ctx, source.mix if source else None)
 
 
-def _layers_of_the_source(cfg: Config) -> None:
+def _same_layers(source: Trained, cfg: Config) -> None:
     """ConfigError if the model that training starts from heard other layers, before anything is encoded."""
     from xlt.features.extract import resolve_layers
-    from xlt.formats.model_folder import origin
 
-    source = origin(cfg)
-    if source is None:
-        return
     theirs, ours = source.info["features"].get("layers"), resolve_layers(cfg.features)
     if theirs != ours:
         raise ConfigError(

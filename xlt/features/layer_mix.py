@@ -20,7 +20,6 @@ from xlt.data.groups import budget
 from xlt.features.extract import Setup, encode_waves, load, prepare, read_audio, resolve_dtype
 from xlt.features.mix import FILES, LARGEST, Mix
 from xlt.fetch.files import cache_root
-from xlt.formats.model_folder import origin
 from xlt.formats.svg import Bar, bars
 from xlt.formats.tables import read_scp, read_table
 from xlt.nets.batching import batches
@@ -35,15 +34,15 @@ if TYPE_CHECKING:
 _BATCH_S = 20.0  # speech encoded at once, seconds: the hidden states of all layers must fit into memory
 
 
-def make(ctx: Context) -> Path:
+def make(ctx: Context, inherited: Path | None = None) -> Path:
     """``dump/<upstream>/mix``, learned on the first ``features.mix_minutes`` of the training speech, or taken
     over.
 
     Holds ``mix.json``, ``mix.npz`` and the figure ``mix.svg``. Training budgets that are no shorter have the
-    same speech first, and so the same mix. Nothing but training speech is read. A recipe that starts from
-    another model takes the mix that this one was trained with.
+    same speech first, and so the same mix. Nothing but training speech is read. ``inherited``: the folder
+    with the mix of the model that training starts from, which is taken.
     """
-    out, theirs = ctx.dump / "mix", _theirs(ctx)
+    out, theirs = ctx.dump / "mix", _theirs(ctx, inherited)
     run_unit(ctx, _taken(ctx, out, theirs) if theirs else _learned(ctx, out))
     return out
 
@@ -262,11 +261,10 @@ def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> 
     return {"mix": mix.digest, "weights": seen_weights(setup.source)}
 
 
-def _theirs(ctx: Context) -> Path | None:
+def _theirs(ctx: Context, inherited: Path | None) -> Path | None:
     """The folder of the mix that is to be taken over, None if it is to be learned here."""
     if ctx.cfg.features.mix_from is None:
-        source = origin(ctx.cfg)
-        return source.mix if source else None
+        return inherited
     recipe = Path(ctx.cfg.features.mix_from)
     if all((recipe / name).exists() for name in FILES):  # an experiment, or a bundle
         return recipe

@@ -35,15 +35,15 @@ from xlt.formats.tables import read_table, write_table
 from xlt.upstreams.base import changed_weights, seen_weights
 
 
-def run(ctx: Context) -> None:
-    """Stage 3: features of the training, dev and test set."""
+def run(ctx: Context, inherited: Path | None = None) -> None:
+    """Stage 3: features of the training, dev and test set; ``inherited``: see :func:`layer_mix.make`."""
     sets = ctx.cfg.sets
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
     mix = None
     if resolve_layers(ctx.cfg.features) == "mix":
         from xlt.features import layer_mix
 
-        mix = layer_mix.make(ctx)
+        mix = layer_mix.make(ctx, inherited)
     store = Store(ctx, mix)
     try:
         for name in sets:
