@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,7 +115,11 @@ def refuse_shared_tables(choices: Iterable[Choice]) -> None:
 
 
 def _installed(package: str) -> Path:
-    return Path(importlib.util.find_spec(package).submodule_search_locations[0])
+    """The folder of a package, which is not imported. Not by the import system: a script of that name beside
+    xlt's would be found first.
+    """
+    name = package.replace("_", "-")
+    return Path(metadata.distribution(name).locate_file(package))
 
 
 def epitran_mapping(code: str) -> str | None:

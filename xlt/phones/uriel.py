@@ -7,8 +7,7 @@ as those have no gaps.
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+from importlib import metadata
 
 import numpy as np
 
@@ -17,8 +16,9 @@ SETS = {"phonological": "P_", "inventory": "INV_"}  # kind of distance → first
 
 def _vectors() -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Features (L, F, 1), languages (L,) by ISO 639-3, names of the features."""
-    folder = Path(importlib.util.find_spec("lang2vec").submodule_search_locations[0])
-    with np.load(folder / "data" / "feature_predictions.npz", allow_pickle=False) as data:
+    # not by the import system: the package puts a script of its own name beside xlt's, which is found first
+    path = next(f for f in metadata.files("lang2vec") or () if f.name == "feature_predictions.npz")
+    with np.load(path.locate(), allow_pickle=False) as data:
         return data["data"], data["langs"], [str(name) for name in data["feats"]]
 
 
