@@ -10,6 +10,7 @@ import pytest
 from tests.report.documents import document
 from xlt.check import alphabet, leaks, statistics
 from xlt.check.datadir import Sets
+from xlt.check.faults import Place
 from xlt.check.letters import sigma
 from xlt.check.scripts import foreign, own_form, repaired, script_name, scripts_of, written_in
 from xlt.check.source_text import reread
@@ -72,10 +73,10 @@ def data(
 
 def told(sets, cfg, module=alphabet) -> list[tuple[str, str]]:
     return [
-        (rule.__name__, fault.what)
+        (rule.__name__, fault.problem)
         for rule in module.CHECKS
         for fault in rule(sets, cfg)
-        if fault.level != "note"
+        if fault.severity != "note"
     ]
 
 
@@ -92,8 +93,8 @@ def test_each_language_of_joined_recipes_has_its_own_script(tmp_path):
     )
     (tmp_path / "r/data/train/utt2lang").write_text("a-1 ron_Latn\nb-1 ron_Latn\n")
     sets = Sets(sets.data, {name: one.folder for name, one in sets.items()})
-    assert [fault.what for fault in alphabet.letters.stray_scripts(sets, cfg)] == [
-        "1 words (33.3%) in the script Cyrillic: 'медведь'"
+    assert [fault.problem for fault in alphabet.letters.stray_scripts(sets, cfg)] == [
+        "1 words (33.3%) are in Cyrillic script: 'медведь'"
     ]
 
 
@@ -147,7 +148,7 @@ def test_misread_utf8():
     assert reread("Ð¼Ð¸Ñ€") == "мир"
 
 
-def test_what_the_normaliser_takes_out_stands_on_the_page(tmp_path):
+def test_what_the_normaliser_takes_out_is_on_the_page(tmp_path):
     sets, cfg = data(
         tmp_path / "r",
         "ron_Latn",
@@ -174,8 +175,8 @@ def test_thousands_of_characters_are_shown_by_the_rarest(tmp_path):
 def test_the_floor_of_cer(tmp_path):
     sets, cfg = data(tmp_path / "r", "ron_Latn", {"a-1": "abc"}, {"b-1": "abd d", "b-2": "abcab"})
     (fault,) = alphabet.unseen_characters(sets, cfg)  # 2 of 10 characters
-    assert "1 characters that train never has, 2 times, so CER is at least 20%" in fault.what
-    assert (fault.where, fault.ids) == (f"{sets.data}/test/text:1", ("b-1",))
+    assert (fault.values["count"], fault.values["times"], fault.values["floor"]) == (1, 2, 20.0)
+    assert (fault.where, fault.ids) == (Place("data/test/text", 1), ("b-1",))
 
 
 def test_near_texts_are_told_apart_from_equal_ones(tmp_path):
@@ -185,7 +186,7 @@ def test_near_texts_are_told_apart_from_equal_ones(tmp_path):
     assert set(found) == {"shared_texts", "near_texts"}
     assert (
         found["near_texts"]
-        == "1 (33.3%) texts are those of another set but for spaces, signs and capitals (first: line 2 "
+        == "1 (33.3%) texts differ from another set in spaces, signs and capitals only (first: line 2 "
         "is nearly the text of a-2 of train)"
     )
 

@@ -142,12 +142,14 @@ def test_a_file_that_is_not_as_long_as_said(recipe):
     path = recipe.dir / "data/train/utt2dur"
     write_table(path, read_table(path) | {"ana-train1": "1.5"})
     assert recipe() == 2
-    assert faults(recipe, *SOUND) == [(
-        "error",
-        "as_long_as_said",
-        "train/wav.scp:2",
-        "data/all/wav/a.flac: 1.00 s long, but utt2dur says 1.50 s",
-    )]
+    assert faults(recipe, *SOUND) == [
+        (
+            "error",
+            "as_long_as_said",
+            "train/wav.scp:2",
+            "data/all/wav/a.flac: 1.00 s long, but utt2dur says 1.50 s",
+        )
+    ]
 
 
 def test_rates_come_from_utt2format_or_from_the_files(recipe):
@@ -180,12 +182,14 @@ def test_rates_come_from_utt2format_or_from_the_files(recipe):
 def test_narrow_band_is_seen_in_the_spectrum(recipe):
     put(recipe, soxr.resample(speech(1), 8000, RATE))
     assert recipe() == 0
-    assert faults(recipe, *SOUND) == [(
-        "note",
-        "narrow_band",
-        "train/wav.scp:2",
-        "1 of 3 clips have nothing above some frequency, mostly 4 kHz",
-    )]
+    assert faults(recipe, *SOUND) == [
+        (
+            "note",
+            "narrow_band",
+            "train/wav.scp:2",
+            "1 of 3 clips have no power above some frequency, mostly 4 kHz",
+        )
+    ]
 
 
 def test_two_channels(recipe):
@@ -220,12 +224,14 @@ def test_repeated_audio(recipe):
     )
     write_table(recipe.dir / "data/train/spk2utt", spk2utt(speakers))
     assert recipe() == 2
-    assert faults(recipe, *SOUND) == [(
-        "error",
-        "repeated_audio",
-        "train/wav.scp:3",
-        "'ana-train2' is the same recording as 'ana-train0', with other texts and speakers",
-    )]
+    assert faults(recipe, *SOUND) == [
+        (
+            "error",
+            "repeated_audio",
+            "train/wav.scp:3",
+            "'ana-train2' is the same recording as 'ana-train0', with other texts and speakers",
+        )
+    ]
 
 
 def people(recipe, speaker_of, count: int = 20, folder_of=lambda i: "") -> None:
@@ -271,9 +277,7 @@ def test_several_speakers_on_one_voice_folder(recipe):
     assert recipe() == 0
     ((level, rule, where, what),) = faults(recipe, *SOUND)
     assert (level, rule) == ("warning", "speakers_by_folder")
-    assert (
-        what == "2 speaker ids (s1, s11) on the folder data/all/wav/voice1, where other folders have one each"
-    )
+    assert what == "2 speaker ids (s1, s11) in the folder data/all/wav/voice1; other folders have one each"
 
 
 def test_segments_are_held_against_their_recordings(recipe):
@@ -286,7 +290,7 @@ def test_segments_are_held_against_their_recordings(recipe):
     (data / "utt2dur").unlink()
     assert recipe() == 2
     assert [f for f in faults(recipe) if f[1] in SOUND] == [
-        ("error", "segments_of_recordings", "train/segments", "stage 3 reads one file an utterance"),
+        ("error", "segments_of_recordings", "train/segments", "stage 3 reads one file per utterance"),
         (
             "error",
             "segments_of_recordings",
@@ -310,7 +314,7 @@ def test_files_are_measured_once_and_again_when_they_change(recipe, monkeypatch)
     monkeypatch.setattr("xlt.check.sound.measure", lambda path: heard.append(path) or measure(path))
     put(recipe, speech(3, 1.5))
     assert recipe() == 0
-    assert heard == ["data/all/wav/ana-train1.wav"]
+    assert heard == [str(recipe.dir / "data/all/wav/ana-train1.wav")]
     (recipe.dir / "data" / CACHE).write_text("{}")  # damaged: all are measured again
     put(recipe, speech(3, 1.6))
     assert recipe() == 0

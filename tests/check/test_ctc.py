@@ -1,10 +1,8 @@
 """One second is 50 frames; 26 equal letters need 26 frames and 25 blanks."""
 
-import json
-
 import pytest
 
-from tests.check.faults import faults
+from tests.check.faults import faults, rows
 from xlt.core.config import load
 from xlt.core.context import Context
 from xlt.formats.tables import read_table, write_table
@@ -20,25 +18,16 @@ def texts(recipe):
 
 
 def report(recipe) -> tuple[dict, str]:
-    folder = recipe.dir / "data/check"
-    found = [
-        f
-        for f in json.loads((folder / "report.json").read_text("utf-8"))["faults"]
-        if f["rule"] == "too_long_for_ctc"
-    ]
-    return (found[0] if found else {}), (folder / "report.md").read_text("utf-8")
+    found = [fault for fault in rows(recipe) if fault["rule"] == "too_long_for_ctc"]
+    return (found[0] if found else {}), (recipe.dir / "data/check/report.md").read_text("utf-8")
 
 
 def test_too_few_frames_are_counted_and_listed(texts):
     assert texts("features.upstream=whisper_base") == 0
     fault, page = report(texts)
-    assert (fault["rule"], fault["level"], fault["where"]) == (
-        "too_long_for_ctc",
-        "warning",
-        "data/train/text:2",
-    )
+    assert (fault["severity"], fault["where"]) == ("warning", "train/text:2")
     assert (
-        fault["what"]
+        fault["found"]
         == "1 of 3 utterances have fewer frames than CTC needs for their characters (worst: 'ana-train1', "
         "50 frames for 51 steps)"
     )
@@ -67,9 +56,8 @@ def test_dev_is_looked_at_and_test_is_not(recipe):
     write_table(recipe.dir / "data/dev/text", {"ana-dev0": "o" * 26})
     assert recipe() == 2  # the only one of dev: stage 6 would have nothing to choose a model by
     fault, _ = report(recipe)
-    assert (fault["level"], fault["where"]) == ("error", "data/dev/text:1") and "data.drop" not in fault[
-        "remedy"
-    ]
+    assert (fault["severity"], fault["where"]) == ("error", "dev/text:1")
+    assert "data.drop" not in fault["remedy"]
 
 
 def test_an_encoder_that_shortens_by_itself(recipe):
@@ -77,7 +65,8 @@ def test_an_encoder_that_shortens_by_itself(recipe):
     write_table(recipe.dir / "data/train/text", TEXTS | {"ana-train1": "abcdefghijkl"})
     assert recipe("train.encoder=transformer") == 0
     fault, _ = report(recipe)
-    assert "2 of 3" in fault["what"] and "let the encoder shorten less than conv2d" in fault["remedy"]
+    assert (fault["values"]["count"], fault["values"]["total"]) == (2, 3)
+    assert "let the encoder shorten less than conv2d" in fault["remedy"]
     assert recipe("train.encoder=transformer", "train.encoder_conf={input_layer: linear}") == 0
     assert report(recipe)[0] == {}
 
@@ -88,7 +77,8 @@ def test_the_fastest_copy_counts(recipe):
     )  # 46 of 50 frames, of 1.1 times as fast 46
     assert recipe("features.speed=[0.9, 1.1]") == 0 and report(recipe)[0] == {}
     assert recipe("features.speed=[1.0, 1.2]") == 0
-    assert "42 frames for 46 steps" in report(recipe)[0]["what"]  # 13333 samples
+    values = report(recipe)[0]["values"]
+    assert (values["frames"], values["steps"]) == (42, 46)  # 13333 samples
 
 
 def test_pieces_are_counted_as_characters_until_they_are_learned(texts, capsys):
@@ -96,14 +86,14 @@ def test_pieces_are_counted_as_characters_until_they_are_learned(texts, capsys):
     assert texts(*settings) == 0
     assert (
         "for their characters, of which pieces will be fewer: stage 4 has not learned them yet,"
-        in report(texts)[0]["what"]
+        in report(texts)[0]["found"]
     )
     folder = Context(texts.dir, load(texts.dir, list(settings))).tokens
     folder.mkdir(parents=True)
     train_tokenizer(list(read_table(texts.dir / "data/train/text").values()) * 20, "bpe", 20, folder, "text")
     assert texts(*settings) == 0  # the check is made again; pieces such as "oooo" need few frames
     assert report(texts)[0] == {}
-    assert "(bpe pieces)" in report(texts)[1]
+    assert "frames per bpe piece;" in report(texts)[1]
 
 
 def test_phones_are_counted_once_stage_4_has_made_them(texts):
@@ -114,7 +104,14 @@ def test_phones_are_counted_once_stage_4_has_made_them(texts):
         folder / "train.text", {"ana-train0": "u n", "ana-train1": " ".join("o" * 26), "ana-train2": "k a"}
     )
     assert texts("tokens.type=phone") == 0
-    assert "for their phones (worst: 'ana-train1', 50 frames for 51 steps)" in report(texts)[0]["what"]
+    assert report(texts)[0]["values"] == {
+        "count": 1,
+        "total": 3,
+        "labels": "phones",
+        "worst": "ana-train1",
+        "frames": 50,
+        "steps": 51,
+    }
 
 
 def test_all_warnings_of_ctc_are_one(texts):

@@ -63,7 +63,7 @@ def test_a_spoiled_corpus_is_repaired_in_a_copy_that_passes_and_can_be_read(reci
     page = (copy / "fix.md").read_text(encoding="utf-8")
     for said in (
         "33 utterances kept, 3 left out",
-        "- bob-5: data/all/wav/bob-5.wav: an empty file",
+        "- bob-5: data/all/wav/bob-5.wav: empty file",
         "- cris-4: test has it, too",
         "is not UTF-8",
         "-ana-2 cаsa ma\u200bre\n+ana-2 casa mare",
@@ -73,7 +73,7 @@ def test_a_spoiled_corpus_is_repaired_in_a_copy_that_passes_and_can_be_read(reci
         "@@ text:5 an empty line",
         "text: line ends of Windows",
         "text: the byte order mark",
-        "@@ text:11 stands twice",
+        "@@ text:11 a duplicate id",
     ):
         assert said in page, said
     assert "## Left to do" not in page
@@ -109,7 +109,9 @@ def test_what_cannot_be_repaired_is_listed(recipe):
     write_table(path, texts)
     assert fixed(recipe) == 0
     left = (recipe.parent / "copy/fix.md").read_text(encoding="utf-8").partition("## Left to do")[2]
-    assert f"{recipe.parent}/copy/train/text:8: 1 words" in left and "the script Cyrillic: 'привет'" in left
+    assert (
+        f"{recipe.parent}/copy/train/text:8: 1 words" in left and "are in Cyrillic script: 'привет'" in left
+    )
     assert "text:9: digits in 1 words" in left
     assert "bob-3" not in read_table(recipe.parent / "copy/train/text")  # a lost letter is nobody's guess
 

@@ -218,14 +218,18 @@ CASES = {
         ("speakers",),
     ),
     "cut file": Case(
-        raw("train", "text", lambda old: old[:-1]), "clean_bytes", "error", "train/text:36", "not ended"
+        raw("train", "text", lambda old: old[:-1]),
+        "clean_bytes",
+        "error",
+        "train/text:36",
+        "no newline at the end of the last line",
     ),
     "empty line": Case(
         raw("train", "text", lambda old: old.replace(b"bob-2", b"\nbob-2")),
         "clean_bytes",
         "error",
         "train/text:9",
-        "an empty line",
+        "empty line",
     ),
     "Windows": Case(
         raw("train", "text", lambda old: old.replace(b"\n", b"\r\n", 1)),
@@ -273,10 +277,10 @@ CASES = {
         "sorted_and_unique",
         "error",
         "train/text:10",
-        "'bob-2' stands twice, first in line 9",
+        "duplicate id 'bob-2' (first on line 9)",
     ),
     "no words": Case(
-        value("train", "text", "bob-2", ""), "values_there", "error", "train/text:9", "nothing behind it"
+        value("train", "text", "bob-2", ""), "values_there", "error", "train/text:9", "'bob-2' has no value"
     ),
     "text missing": Case(
         without("train", "text", "bob-2"),
@@ -321,14 +325,14 @@ CASES = {
         "speakers",
         "error",
         "train/spk2utt:2",
-        "not those of utt2spk",
+        "utterances of 'bob' differ from utt2spk",
     ),
     "reserved word": Case(
         word("train", "bob-2", "<s>"),
         "reserved_words",
         "error",
         "train/text:9",
-        "the reserved word <s>",
+        "reserved word <s>",
         ("normalised", "signs_and_digits"),
     ),
     "no duration": Case(
@@ -376,14 +380,14 @@ CASES = {
         "audio_files",
         "error",
         "train/wav.scp:9",
-        "an empty file",
+        "empty file",
     ),
     "cut header": Case(
         file(lambda path: os.truncate(path, 20), "bob-2"),
         "audio_files",
         "error",
         "train/wav.scp:9",
-        "in its header",
+        "cut short in the header",
     ),
     "cut sound": Case(
         file(lambda path: os.truncate(path, 9000), "bob-2"),
@@ -493,7 +497,7 @@ CASES = {
         "no_shared_utterances",
         "error",
         "test/utt2spk:1",
-        "'bob-2' is in train, too",
+        "utterance 'bob-2' is also in train",
         ("shared_texts", "shared_speakers"),
     ),
     "recording in two sets": Case(
@@ -508,21 +512,21 @@ CASES = {
         "shared_texts",
         "warning",
         "test/text:2",
-        "1 (25%) texts are in another set, too",
+        "1 (25%) texts are also in another set (first: line 2 is the text of bob-2 of train)",
     ),
     "text nearly in two sets": Case(
         same_text(lambda text: text.replace(" ", "", 1)),
         "near_texts",
         "warning",
         "test/text:2",
-        "1 (25%) texts are those of another set but",
+        "1 (25%) texts differ from another set in spaces, signs and capitals only",
     ),
     "speaker in two sets": Case(
         new_speaker,
         "shared_speakers",
         "warning",
         "dev/utt2spk:1",
-        "2 (50%) utterances are of speakers that train",
+        "2 (50%) utterances are of speakers that are also in train, first 'ema'",
     ),
     "sound the source has heard": Case(
         model({"x-1": "hash-of-ion-1 -"}, "".join(corpus.WORDS)),
@@ -639,7 +643,7 @@ CASES = {
         "stray_scripts",
         "warning",
         "train/text:9",
-        "the script Cyrillic: 'привет'",
+        "are in Cyrillic script: 'привет'",
     ),
     "another script's code": Case(
         lambda recipe: rows("dev", "utt2lang", lambda found: found.update(dict.fromkeys(found, "srp_Cyrl")))(
@@ -648,7 +652,7 @@ CASES = {
         "stray_scripts",
         "warning",
         "dev/text:1",
-        "20 words (100%) in the script Latin",
+        "20 words (100%) are in Latin script",
     ),
     "digits": Case(
         word("train", "bob-2", "1989"), "signs_and_digits", "warning", "train/text:9", "digits in 1 words: 1"
@@ -669,14 +673,14 @@ CASES = {
         "1 texts are not normalised by ron-v1",
     ),
     "Turkish İ": Case(
-        raw_text("bob-2", "İyi"), "case_of_i", "warning", "train/text_raw:9", "ron-v1 makes I to i"
+        raw_text("bob-2", "İyi"), "case_of_i", "warning", "train/text_raw:9", "ron-v1 turns I into i"
     ),
     "Turkish normaliser": Case(
         both(raw_text("bob-2", "Ion"), word("train", "bob-2", "ıon")),
         "case_of_i",
         "warning",
         "train/text:9",
-        "tur-v1 makes each of its I to ı",
+        "tur-v1 turns each I into ı",
         settings=("data.normaliser=tur-v1",),
     ),
     "sigma": Case(
@@ -693,11 +697,15 @@ CASES = {
         "unseen_characters",
         "warning",
         "test/text:2",
-        "1 characters that train never has, 1 times, so CER is at least",
+        "1 characters that are not in train, 1 times, so CER is at least",
     ),
     "rare letter": Case(word("train", "bob-2", "ñandu"), "rare_characters", "note", "train/text", "ñ 1"),
     "per cent": Case(
-        raw_text("bob-2", "%"), "taken_out", "warning", "train/text_raw:9", "symbols that are said: % (U+0025"
+        raw_text("bob-2", "%"),
+        "taken_out",
+        "warning",
+        "train/text_raw:9",
+        "symbols that are spoken: % (U+0025",
     ),
     "private letter": Case(
         raw_text("bob-2", "c\ue001sa"), "taken_out", "warning", "train/text_raw:9", "letters or marks"
@@ -765,11 +773,11 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def found(recipe: Path, *settings: str) -> list[tuple[str, Fault]]:
-    """(rule, fault) of all families, where the recipe stands."""
+    """(rule, fault) of all families, in the recipe's folder."""
     cfg = load(Path("."), list(settings))
     sets = Sets(Path("data"), {name: Path("data") / name for name in SETS})
     return [
-        (rule.__name__, fault)
+        (rule.__name__, fault.seen_from(Path.cwd()))
         for family in FAMILIES
         for rule in importlib.import_module(f"xlt.check.{family}").CHECKS
         for fault in rule(sets, cfg)
@@ -778,7 +786,7 @@ def found(recipe: Path, *settings: str) -> list[tuple[str, Fault]]:
 
 def test_good_data_has_neither_errors_nor_warnings(clean):
     report = json.loads((clean / "data/check/report.json").read_text(encoding="utf-8"))
-    assert [fault for fault in report["faults"] if fault["level"] != "note"] == []
+    assert [fault for fault in report["faults"] if fault["severity"] != "note"] == []
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -788,13 +796,13 @@ def test_a_fault_is_told_at_its_place_and_nothing_else_is(name, clean, tmp_path,
     monkeypatch.chdir(recipe)
     case.plant(recipe)
     told = found(recipe, *case.settings)
-    own = [fault for rule, fault in told if rule == case.rule and fault.level == case.level]
+    own = [fault for rule, fault in told if rule == case.rule and fault.severity == case.level]
     place = re.compile(f"data/{re.escape(case.where)}(:\\d+)?")
-    assert any(place.fullmatch(fault.where) and case.words in fault.what for fault in own), told
+    assert any(place.fullmatch(str(f.where)) and case.words in f.problem for f in own), told
     others = [
         (rule, str(fault))
         for rule, fault in told
-        if rule not in (case.rule, *case.also) and fault.level != "note"
+        if rule not in (case.rule, *case.also) and fault.severity != "note"
     ]
     assert others == []
 

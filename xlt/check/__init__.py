@@ -1,9 +1,23 @@
 """Stage 2: every data fault found now, not at epoch 3. Errors stop the run, warnings and notes do not; all
 are reported.
 
-Each family of checks is a module with ``CHECKS``, functions ``(sets, cfg) -> faults``; one that has facts to
-show as well has ``section(sets, cfg, out) -> Markdown``, which may write figures into ``out``;
-``droppable(sets, cfg)`` says which training utterances ``drop.txt`` proposes for data.drop, and why.
+A check is a function ``(sets, cfg) -> faults`` in ``CHECKS`` of a module; a module is a family, one line of
+:data:`FAMILIES`. A new check of a family that is there is a function and its name in ``CHECKS``::
+
+    # xlt/check/kaldi.py
+    def no_shouting(sets, cfg):
+        # No text in capitals alone.
+        for data in sets.values():
+            for line in data.lines.get("text", ()):
+                if line.value.isupper():
+                    where, values = data.where("text", line.number), {"id": line.key}
+                    yield Fault("warning", where, "{id!r} is in capitals", "lower it", values=values)
+
+    CHECKS = (..., no_shouting)
+
+A family that has facts to show has ``section(sets, cfg, out) -> Markdown`` as well, which may write figures
+into ``out``; ``droppable(sets, cfg)`` says which training utterances ``drop.txt`` proposes for data.drop, and
+why. docs/extend.md has a whole family, which a test runs.
 """
 
 from __future__ import annotations
@@ -15,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.audio.augment import values
+from xlt.check.faults import LEVELS
 from xlt.core.context import Context, need
 from xlt.core.errors import DataError
 from xlt.core.log import say
@@ -25,9 +40,11 @@ from xlt.formats.model_folder import HEARD, identity, origin
 from xlt.formats.tables import write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
     from xlt.check.datadir import Sets
+    from xlt.check.faults import Fault
     from xlt.core.config import Config
 
 SHOWN = 10  # faults printed; the report has all
@@ -152,7 +169,7 @@ def _fix(ctx: Context, out: Path) -> None:
 
 
 def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path) -> None:
-    """Write ``drop.txt`` if there is something to leave out; the first reason stands."""
+    """Write ``drop.txt`` if there is something to leave out; of several reasons the first counts."""
     found: dict[str, str] = {}
     for family in families.values():
         if hasattr(family, "droppable"):
@@ -172,51 +189,39 @@ def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
 
     sets = Sets(ctx.data, folders)
     families = {name: importlib.import_module(f"xlt.check.{name}") for name in FAMILIES}
-    found = [
-        (name, check.__name__, fault.seen_from(ctx.recipe))
-        for name, family in families.items()
-        for check in family.CHECKS
-        for fault in check(sets, ctx.cfg)
-    ]
+    found = [fault.seen_from(ctx.recipe) for fault in _faults(sets, ctx.cfg, families)]
     _propose(sets, ctx.cfg, families, out)
     sections = {
         name: plain(family.section(sets, ctx.cfg, out), ctx.recipe)
         for name, family in families.items()
         if hasattr(family, "section")
     }
-    by_level = {
-        level: [fault for *_, fault in found if fault.level == level]
-        for level in ("error", "warning", "note")
-    }
+    counts = {name: len(data.table("text")) for name, data in sets.items()}
+    rules = sum(len(family.CHECKS) for family in families.values())
+    by_level = {level: [fault for fault in found if fault.severity == level] for level in LEVELS}
+    _tell(by_level, counts, rules)
+    numbers = {f"{level}s": len(faults) for level, faults in by_level.items()}
+    rows = [fault.to_json() for fault in found]
+    write_json(out / "report.json", {"utterances": counts, "rules": rules, **numbers, "faults": rows})
+    atomic_text(out / "report.md", page(counts, found, sections))
+    return {**numbers, "first": [str(fault) for fault in by_level["error"][:SHOWN]]}
+
+
+def _faults(sets: Sets, cfg: Config, families: dict[str, ModuleType]) -> Iterator[Fault]:
+    """What the rules of all families find, each with its family and rule."""
+    for name, family in families.items():
+        for check in family.CHECKS:
+            for fault in check(sets, cfg):
+                yield dataclasses.replace(fault, family=name, rule=check.__name__)
+
+
+def _tell(by_level: dict[str, list[Fault]], counts: dict[str, int], rules: int) -> None:
+    """The first warnings and notes, and how many faults of each kind there are; errors end the stage."""
     for level in ("warning", "note"):
         for fault in by_level[level][:SHOWN]:
             say(f"  {level}: {fault}")
         if len(by_level[level]) > SHOWN:
             say(f"  and {len(by_level[level]) - SHOWN} more {level}s")
-    counts = {name: len(data.table("text")) for name, data in sets.items()}
-    rules = sum(len(family.CHECKS) for family in families.values())
-    errors, warnings, notes = (len(faults) for faults in by_level.values())
-    say(
-        f"  {rules} rules, {', '.join(f'{name} {n}' for name, n in counts.items())} utterances: "
-        f"{errors} errors, {warnings} warnings, {notes} notes"
-    )
-    write_json(
-        out / "report.json",
-        {
-            "utterances": counts,
-            "rules": rules,
-            "errors": errors,
-            "warnings": warnings,
-            "notes": notes,
-            "faults": [
-                {"family": name, "rule": rule, **dataclasses.asdict(fault)} for name, rule, fault in found
-            ],
-        },
-    )
-    atomic_text(out / "report.md", page(counts, found, sections))
-    return {
-        "errors": errors,
-        "warnings": warnings,
-        "notes": notes,
-        "first": [str(fault) for fault in by_level["error"][:SHOWN]],
-    }
+    sizes = ", ".join(f"{name} {n}" for name, n in counts.items())
+    faults = ", ".join(f"{len(faults)} {level}s" for level, faults in by_level.items())
+    say(f"  {rules} rules, {sizes} utterances: {faults}")

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from xlt.check import encoding, letters, source_text
 from xlt.check.characters import audit, named, page, visible
-from xlt.check.datadir import Sets
+from xlt.check.datadir import DataDir, Sets
+from xlt.check.encoding import Finding
 from xlt.check.faults import Fault
 from xlt.check.words import Seen, count
 from xlt.core.config import Config
@@ -24,9 +26,9 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
     name = normaliser_of(cfg)
     for data in sets.values():
         of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
-        known: dict[
-            str, dict[str, bool]
-        ] = {}  # of each language: no rule looks beyond white space, so words are enough
+        known: dict[str, dict[str, bool]] = (
+            {}
+        )  # of each language: no rule looks beyond white space, so words are enough
         odd = []
         for line in data.lines.get("text", ()):
             right = known.setdefault(data.table("utt2lang").get(line.key, ""), {})
@@ -40,18 +42,26 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield Fault(
                 "warning",
                 data.where("text", odd[0].number),
-                f"{len(odd)} texts are not normalised by {name} (here: {odd[0].value[:60]!r})",
+                "{count} texts are not normalised by {normaliser} (here: {text!r})",
                 "make the data with stage 1, or set data.normaliser",
                 tuple(line.key for line in odd[:3]),
+                {"count": len(odd), "normaliser": name, "text": odd[0].value[:60]},
             )
 
 
-def _floor(times: int, texts: dict[str, str]) -> str:
-    return f"CER is at least {100 * times / max(1, sum(map(len, texts.values()))):.3g}%"
+def _floor(new: dict[str, Seen], data: DataDir) -> dict[str, Any]:
+    """Of characters that cannot be recognised: how many, how often, the least CER in %, and their names."""
+    times, total = count(new), sum(map(len, data.table("text").values()))
+    return {
+        "count": len(new),
+        "times": times,
+        "floor": 100 * times / max(1, total),
+        "characters": named(new),
+    }
 
 
 def unseen_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Characters of dev and test that train never shows: they cannot be recognised. Of phones stage 4 says
+    """Characters of held-out sets that train never shows: they cannot be recognised. Of phones stage 4 says
     the same.
     """
     train = sets.get(cfg.train_set)
@@ -61,13 +71,13 @@ def unseen_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         new = {char: seen for char, seen in data.characters.items() if char not in known}
         if new:
-            yield _grouped(
+            yield Finding(data, new).fault(
                 "warning",
-                data.where,
-                new,
-                f"{len(new)} characters that {train.name} never has, {count(new)} times, "
-                f"so {_floor(count(new), data.table('text'))}: {named(new)}",
+                "{count} characters that are not in {train}, {times} times, so CER is at least {floor:.3g}%:"
+                " {characters}",
                 "train on text that has them",
+                train=train.name,
+                **_floor(new, data),
             )
 
 
@@ -78,13 +88,13 @@ def rare_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
         return
     rare = {char: seen for char, seen in train.characters.items() if seen.count < RARE}
     if rare:
-        yield _grouped(
+        yield Finding(train, rare).fault(
             "note",
-            train.where,
-            rare,
-            f"{len(rare)} characters stand here fewer than {RARE} times: "
-            + ", ".join(f"{visible(char)} {rare[char].count}" for char in sorted(rare)),
-            "they will hardly be learned; misspellings among them are worth mending",
+            "{count} characters occur fewer than {limit} times: {characters}",
+            "they will hardly be learned; correct those that are misspellings",
+            count=len(rare),
+            limit=RARE,
+            characters=", ".join(f"{visible(char)} {rare[char].count}" for char in sorted(rare)),
         )
 
 
@@ -97,28 +107,23 @@ def unknown_to_the_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values() if cfg.train.zero_shot else [sets[cfg.train_set]]:
         new = {char: seen for char, seen in data.characters.items() if char not in theirs}
         if new and cfg.train.zero_shot:
-            yield _grouped(
+            yield Finding(data, new).fault(
                 "warning",
-                data.where,
-                new,
-                f"{len(new)} characters that {source.folder} cannot write, {count(new)} "
-                f"times, so {_floor(count(new), data.table('text'))}: {named(new)}",
+                "{count} characters that {model} cannot write, {times} times, so CER is at least"
+                " {floor:.3g}%: {characters}",
                 "train on this language, without train.zero_shot",
+                model=str(source.folder),
+                **_floor(new, data),
             )
         elif new:
-            yield _grouped(
+            yield Finding(data, new).fault(
                 "note",
-                data.where,
-                new,
-                f"{len(new)} characters have no row in {source.folder}: {named(new)}",
+                "{count} characters have no row in {model}: {characters}",
                 "their rows are new and learn from this recipe's speech alone",
+                count=len(new),
+                model=str(source.folder),
+                characters=named(new),
             )
-
-
-def _grouped(level: str, where, chars: dict[str, Seen], what: str, remedy: str) -> Fault:
-    number, _ = min(seen.places[0] for seen in chars.values())
-    ids = sorted({place for seen in chars.values() for place in seen.places})[:3]
-    return Fault(level, where("text", number), what, remedy, tuple(utt for _, utt in ids))
 
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:

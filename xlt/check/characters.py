@@ -46,15 +46,17 @@ def audit(sets: Sets, model: set[str] | None) -> list[dict]:
     rows = []
     for char in sorted(set().union(*found.values(), model or ()) - {" "}):
         ids = next((own[char].ids for own in found.values() if char in own), ())
-        rows.append({
-            "char": char,
-            "code": f"U+{ord(char):04X}",
-            "name": name_of(char),
-            "script": script_of(char),
-            "counts": {name: own[char].count if char in own else 0 for name, own in found.items()},
-            **({} if model is None else {"model": char in model}),
-            "first": list(ids),
-        })
+        rows.append(
+            {
+                "char": char,
+                "code": f"U+{ord(char):04X}",
+                "name": name_of(char),
+                "script": script_of(char),
+                "counts": {name: own[char].count if char in own else 0 for name, own in found.items()},
+                **({} if model is None else {"model": char in model}),
+                "first": list(ids),
+            }
+        )
     return rows
 
 
@@ -71,7 +73,7 @@ def page(rows: list[dict], names: list[str], model: bool, path: Path) -> str:
             if model
             else ""
         )
-        + f"; all stand in {path.name}, too.",
+        + f"; {path.name} has all of them.",
         "",
     ]
     if len(own) > ON_PAGE:

@@ -48,8 +48,8 @@ def _labels(sets: Sets, data: DataDir, cfg: Config) -> tuple[dict[str, str], Cal
     """Texts by utterance, what makes labels of one, and their name; no texts where the labels are not known
     yet.
 
-    Characters stand for pieces that are not learned yet: there are never more pieces, but for one at the
-    start.
+    Characters are counted for pieces that are not learned yet: there are never more pieces, but for one at
+    the start.
     """
     ctx = _context(sets, cfg)
     if cfg.tokens.type == "phone":
@@ -135,15 +135,23 @@ def too_long_for_ctc(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield Fault(
                 "error" if len(bad) == count else "warning",
                 data.where("text", number),
-                f"{len(bad)} of {count} utterances have fewer frames than CTC needs for their {kind} "
-                f"(worst: {bad[0].utt!r}, {bad[0].frames} frames for {bad[0].steps} steps)",
+                "{count} of {total} utterances have fewer frames than CTC needs for their {labels} (worst:"
+                " {worst!r}, {frames} frames for {steps} steps)",
                 _choices(sets, data, cfg, bad),
                 tuple(t.utt for t in bad[:IDS]),
+                {
+                    "count": len(bad),
+                    "total": count,
+                    "labels": kind,
+                    "worst": bad[0].utt,
+                    "frames": bad[0].frames,
+                    "steps": bad[0].steps,
+                },
             )
 
 
 def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
-    """Training utterances that stand in the proposal for data.drop, with the reason."""
+    """Training utterances that data/check/drop.txt proposes for data.drop, with the reason."""
     train = sets.get(cfg.train_set)
     bad = _infeasible(sets, train, cfg)[0] if train else []
     return {t.utt: f"CTC needs {t.steps} frames and has {t.frames}" for t in bad}
@@ -158,9 +166,10 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
             continue
         shares = sorted(t.frames / t.steps for t in found)
         middle, few = shares[len(shares) // 2], shares[len(shares) // 20]
+        label = _labels(sets, data, cfg)[2].partition(",")[0].removesuffix("s")
         lines.append(
-            f"- {data.name}: {middle:.1f} frames a step in the middle, {few:.1f} where they are fewer than in"
-            f" 95% of all ({_labels(sets, data, cfg)[2].partition(',')[0]})"
+            f"- {data.name}: median {middle:.1f} frames per {label}; the tightest 5% have {few:.1f} (below 1"
+            " the text cannot be learned)"
         )
         rows += [
             f"| {data.name} | {t.utt} | {t.dur_s:.2f} | {t.frames} | {t.steps} |"

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from xlt.check.faults import Line
+from xlt.check.faults import Line, Place
 from xlt.check.words import Seen, characters_of, words_of
 from xlt.core.paths import spelled
 
@@ -80,7 +80,7 @@ class DataDir:
         self._numbers: dict[str, dict[str, int]] = {}
 
     def table(self, name: str) -> dict[str, str]:
-        """One table, ``{key: value}``, of a key that stands twice the first; empty if it is not there."""
+        """One table, ``{key: value}``, of a duplicate key the first; empty if it is not there."""
         if name not in self._tables:
             rows = _plain_rows(self.raw.get(name, b"")) or self._rows(name)
             share = name in ("utt2spk", "utt2lang")
@@ -131,9 +131,9 @@ class DataDir:
             return None
         return dur_s if 0 < dur_s < float("inf") else None
 
-    def where(self, table: str, number: int | None = None) -> str:
+    def where(self, table: str, number: int | None = None) -> Place:
         """``data/train/text:12``."""
-        return spelled(self.folder / table, self.recipe) + (f":{number}" if number else "")
+        return Place(spelled(self.folder / table, self.recipe), number)
 
 
 class Sets(dict[str, DataDir]):

@@ -7,7 +7,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from xlt.check.characters import label
 from xlt.check.datadir import DataDir, Sets
@@ -84,15 +86,27 @@ def words_with(data: DataDir, of: Callable[[str], list[str]]) -> tuple[dict[str,
     return words, chars
 
 
-def fault(
-    level: str, data: DataDir, words: dict[str, Seen], what: str, remedy: str = FIX, table: str = "text"
-) -> Fault:
-    """At the first of ``words`` of ``table``, with the first three utterances."""
-    places = sorted({place for seen in words.values() for place in seen.places})[:3]
-    return Fault(level, data.where(table, places[0][0]), what, remedy, tuple(utt for _, utt in places))
+@dataclass(frozen=True)
+class Finding:
+    """Words, or characters, of a table of a set, with which something is wrong."""
+
+    data: DataDir
+    found: dict[str, Seen]
+    table: str = "text"
+
+    @property
+    def first(self) -> str:
+        return next(iter(self.found))
+
+    def fault(self, severity: str, problem: str, remedy: str = FIX, **values: Any) -> Fault:
+        """A fault at the first line of any of them, with the first three utterances."""
+        places = sorted({place for seen in self.found.values() for place in seen.places})[:3]
+        where, ids = self.data.where(self.table, places[0][0]), tuple(utt for _, utt in places)
+        return Fault(severity, where, problem, remedy, ids, values)
 
 
 def labels(chars: dict[str, Seen]) -> str:
+    """``ț (U+021B LATIN …) 3 times, …``, the first five by code point."""
     return ", ".join(f"{label(char)} {seen.count} times" for char, seen in sorted(chars.items())[:5])
 
 
@@ -105,12 +119,14 @@ def two_forms(sets: Sets, cfg: Config) -> Iterator[Fault]:
             word: seen for word, seen in data.words.items() if not unicodedata.is_normalized("NFC", word)
         }
         if words:
-            yield fault(
+            finding = Finding(data, words)
+            yield finding.fault(
                 "warning",
-                data,
-                words,
-                f"{count(words)} of {count(data.words)} words are not in composed form (NFC), "
-                f"first {next(iter(words))!r}: the same letter is written in two ways",
+                "{count} of {total} words are not in composed form (NFC), first {first!r}: the same letter is"
+                " written in two ways",
+                count=count(words),
+                total=count(data.words),
+                first=finding.first,
             )
 
 
@@ -121,13 +137,12 @@ def damaged(sets: Sets, cfg: Config) -> Iterator[Fault]:
             "utf-8", "ignore"
         ):  # bytes that are not UTF-8 are told by clean_bytes
             words, chars = words_with(data, lambda word: [char for char in word if char == "\ufffd"])
-            yield fault(
+            yield Finding(data, words).fault(
                 "error",
-                data,
-                words,
-                f"{chars['\ufffd'].count} times U+FFFD REPLACEMENT CHARACTER: a program "
-                "read the text in a wrong encoding and lost letters",
+                "{count} times U+FFFD REPLACEMENT CHARACTER: a program read the text in a wrong encoding and"
+                " lost letters",
                 "make the text again from its source, as UTF-8",
+                count=chars["\ufffd"].count,
             )
 
 
@@ -138,13 +153,12 @@ def without_meaning(sets: Sets, cfg: Config) -> Iterator[Fault]:
             data, lambda word: [char for char in word if unicodedata.category(char) in ("Co", "Cn")]
         )
         if words:
-            yield fault(
+            yield Finding(data, words).fault(
                 "warning",
-                data,
-                words,
-                f"private or unassigned characters: {labels(chars)}",
+                "private or unassigned characters: {characters}",
                 "write them with Unicode's letters; the font or the keyboard that they came from says which"
                 " they are",
+                characters=labels(chars),
             )
 
 
@@ -153,20 +167,21 @@ def invisible_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         words, chars = words_with(data, unseen_in)
         if words:
-            yield fault("warning", data, words, f"invisible characters: {labels(chars)}")
+            problem = "invisible characters: {characters}"
+            yield Finding(data, words).fault("warning", problem, characters=labels(chars))
 
 
 def lone_marks(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Combining marks that stand on no letter, or twice on one."""
+    """Combining marks that are on no letter, or twice on one."""
     for data in sets.values():
         words, chars = words_with(data, lone_marks_in)
         if words:
-            yield fault(
+            finding = Finding(data, words)
+            yield finding.fault(
                 "warning",
-                data,
-                words,
-                f"combining marks without a letter of their own: {labels(chars)}, first in "
-                f"{next(iter(words))!r}",
+                "combining marks without a letter: {characters}, first in {first!r}",
+                characters=labels(chars),
+                first=finding.first,
             )
 
 
@@ -180,9 +195,10 @@ def odd_spaces(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield Fault(
                 "warning",
                 data.where("text", lines[0].number),
-                f"{len(lines)} texts have double spaces, or white space other than U+0020",
+                "{count} texts have double spaces, or white space other than U+0020",
                 FIX,
                 tuple(line.key for line in lines[:3]),
+                {"count": len(lines)},
             )
 
 

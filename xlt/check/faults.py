@@ -1,12 +1,15 @@
-"""What is wrong with data, and where: a fault, a line of a table."""
+"""What is wrong with data, and where: a fault, a place, a line of a table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xlt.core.paths import plain
+
+LEVELS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}  # severity → heading, the worst first
 
 
 class Line(NamedTuple):
@@ -17,21 +20,92 @@ class Line(NamedTuple):
     value: str
 
 
+class Place(NamedTuple):
+    """A file, and the line that is meant, from 1.
+
+    >>> str(Place("data/train/text", 12))
+    'data/train/text:12'
+    """
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One breach. ``level`` is error (the stage stops), warning, or note (a fact to know); ``where`` is
-    file:line, or a file; ``ids``: utterances that show it, where the line does not."""
+    """One breach of a rule.
 
-    level: str
-    where: str
-    what: str
+    ``severity``: error (the stage stops), warning, or note (a fact to know); ``found``: what is wrong, with
+    places for ``values`` in braces; ``remedy``: what was expected, or how to mend it; ``ids``: utterances
+    that show it, where the line does not; ``family`` and ``rule``: whose fault it is, filled in by stage 2.
+
+    >>> twice = Fault(
+    ...     "error",
+    ...     Place("data/train/text", 12),
+    ...     "duplicate id {id!r} (first on line {first_line})",
+    ...     "keep one",
+    ...     values={"id": "u7", "first_line": 3},
+    ... )
+    >>> print(twice)
+    data/train/text:12: duplicate id 'u7' (first on line 3); keep one
+    >>> twice.values["first_line"]
+    3
+    """
+
+    severity: str
+    where: Place
+    found: str
     remedy: str
     ids: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    family: str = ""
+    rule: str = ""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in words."""
+        return self.found.format(**self.values) if self.values else self.found
 
     def seen_from(self, recipe: Path) -> Fault:
         """The same with files as seen from the folder ``recipe``."""
-        parts = {name: plain(getattr(self, name), recipe) for name in ("where", "what", "remedy")}
-        return replace(self, **parts)
+
+        def near(value: Any) -> Any:
+            return plain(value, recipe) if isinstance(value, str) else value
+
+        return replace(
+            self,
+            where=Place(near(self.where.file), self.where.line),
+            found=near(self.found),
+            remedy=near(self.remedy),
+            values={name: near(value) for name, value in self.values.items()},
+        )
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.remedy}"
+        return f"{self.where}: {self.problem}; {self.remedy}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As report.json has it: ``found`` in words."""
+        return {
+            "family": self.family,
+            "rule": self.rule,
+            "severity": self.severity,
+            "file": self.where.file,
+            "line": self.where.line,
+            "found": self.problem,
+            "remedy": self.remedy,
+            "ids": list(self.ids),
+            "values": dict(self.values),
+        }
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Fault:
+        """From a row of report.json, whose names were ``level``, ``where`` and ``what`` before November 2026.
+        The values are in its words already.
+        """
+        if "level" in row:
+            return cls(row["level"], Place(row["where"]), row["what"], row["remedy"], tuple(row["ids"]))
+        where = Place(row["file"], row["line"])
+        return cls(row["severity"], where, row["found"], row["remedy"], tuple(row["ids"]))

@@ -159,7 +159,7 @@ def _rows(data: DataDir, table: str, changes: Changes) -> dict[str, str]:
             continue
         value = value[0] if value else ""
         if key in rows:
-            changes.line(table, number, f"{key} {value}", None, "stands twice")
+            changes.line(table, number, f"{key} {value}", None, "a duplicate id")
             if rows[key] != value:
                 changes.drop(key, f"{table}:{number} differs from an earlier line of the same id")
             continue
@@ -278,7 +278,7 @@ def _rest(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """What the checks that read tables find in the copy."""
     for family in ("kaldi", "leaks", "alphabet"):
         for rule in importlib.import_module(f"xlt.check.{family}").CHECKS:
-            yield from (fault for fault in rule(sets, cfg) if fault.level != "note")
+            yield from (fault for fault in rule(sets, cfg) if fault.severity != "note")
 
 
 def _report(sets: Sets, changes: dict[str, Changes], kept: dict[str, int], rest: list[Fault]) -> str:
@@ -302,5 +302,5 @@ def _report(sets: Sets, changes: dict[str, Changes], kept: dict[str, int], rest:
         for table, diff in own.diff.items():
             lines += ["", f"```diff\n--- {sets[name].where(table)}\n+++ {name}/{table}", *diff, "```"]
         lines += [] if own.tables or own.left_out or own.diff else ["Nothing to mend."]
-    lines += ["", "## Left to do", "", *(f"- {fault.level}: {fault}" for fault in rest)] if rest else []
+    lines += ["", "## Left to do", "", *(f"- {fault.severity}: {fault}" for fault in rest)] if rest else []
     return "\n".join(lines) + "\n"

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from xlt.check.datadir import REQUIRED, DataDir, Sets
-from xlt.check.faults import Fault, Line
+from xlt.check.faults import Fault, Line, Place
 from xlt.core.config import Config
 from xlt.formats.tables import spk2utt
 
@@ -53,30 +53,37 @@ def clean_bytes(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 yield Fault(
                     "error",
                     data.where(table, raw.count(b"\n") + 1),
-                    "the last line is not ended",
+                    "no newline at the end of the last line",
                     "the file may be cut short: " + _AGAIN,
                 )
-            if _is_clean(raw):
+            if not raw or _is_clean(raw):
                 continue
-            for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n") if raw else [], 1):
-                where = data.where(table, number)
-                try:
-                    text = line.decode("utf-8")
-                except UnicodeDecodeError as err:
-                    yield Fault(
-                        "error", where, f"not UTF-8 at byte {err.start + 1}", "save the file as UTF-8"
-                    )
-                    continue
-                if not text.strip():
-                    yield Fault("error", where, "an empty line", "remove it")
-                if text.endswith("\r"):
-                    yield Fault(
-                        "error", where, "ends as on Windows (CR LF)", "convert the file, e.g. with dos2unix"
-                    )
-                bad = [c for c in text.removesuffix("\r") if unicodedata.category(c) == "Cc" and c != "\t"]
-                bad += [c for c in text if c in "\u2028\u2029\ufeff"]
-                if bad:
-                    yield Fault("error", where, f"control character U+{ord(bad[0]):04X}", "remove it")
+            for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n"), 1):
+                yield from _line_faults(line, data.where(table, number))
+
+
+def _line_faults(line: bytes, where: Place) -> Iterator[Fault]:
+    """What is wrong with the bytes of one line."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as err:
+        yield Fault(
+            "error",
+            where,
+            "not UTF-8 at byte {byte}",
+            "save the file as UTF-8",
+            values={"byte": err.start + 1},
+        )
+        return
+    if not text.strip():
+        yield Fault("error", where, "empty line", "remove it")
+    if text.endswith("\r"):
+        yield Fault("error", where, "Windows line end (CR LF)", "convert the file, e.g. with dos2unix")
+    bad = [c for c in text.removesuffix("\r") if unicodedata.category(c) == "Cc" and c != "\t"]
+    bad += [c for c in text if c in "\u2028\u2029\ufeff"]
+    if bad:
+        code = f"U+{ord(bad[0]):04X}"
+        yield Fault("error", where, "control character {code}", "remove it", values={"code": code})
 
 
 def _is_clean(raw: bytes) -> bool:
@@ -103,15 +110,17 @@ def sorted_and_unique(sets: Sets, cfg: Config) -> Iterator[Fault]:
                     yield Fault(
                         "error",
                         where,
-                        f"{line.key!r} stands twice, first in line {seen[line.key]}",
+                        "duplicate id {id!r} (first on line {first_line})",
                         "keep one",
+                        values={"id": line.key, "first_line": seen[line.key]},
                     )
                 elif line.key < before:
                     yield Fault(
                         "error",
                         where,
-                        f"{line.key!r} after {before!r}: not in C order",
+                        "{id!r} after {before!r}: not in C order",
                         f"sort it: LC_ALL=C sort -o {data.where(table)} {data.where(table)}",
+                        values={"id": line.key, "before": before},
                     )
                 seen.setdefault(line.key, line.number)
                 before = line.key
@@ -129,8 +138,9 @@ def values_there(sets: Sets, cfg: Config) -> Iterator[Fault]:
                     yield Fault(
                         "error",
                         data.where(table, line.number),
-                        f"{line.key!r} has nothing behind it",
+                        "{id!r} has no value",
                         "give it a value, or remove the utterance from all files",
+                        values={"id": line.key},
                     )
 
 
@@ -143,65 +153,70 @@ def same_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 continue
             if data.table(table).keys() == known.keys():
                 continue
-            for line in data.lines[table]:
-                if line.key not in known:
-                    yield Fault(
-                        "error",
-                        data.where(table, line.number),
-                        f"utterance {line.key!r} is not in utt2spk",
-                        _AGAIN,
-                    )
-            own = data.table(table)
-            for line in data.lines.get("utt2spk", []):
-                if line.key not in own:
-                    yield Fault(
-                        "error",
-                        data.where("utt2spk", line.number),
-                        f"utterance {line.key!r} is not in {table}",
-                        _AGAIN,
-                    )
+            yield from _missing(data, table, "utt2spk")
+            yield from _missing(data, "utt2spk", table)
+
+
+def _missing(data: DataDir, table: str, other: str) -> Iterator[Fault]:
+    """The lines of ``table`` whose utterance ``other`` does not have."""
+    known = data.table(other)
+    for line in data.lines.get(table, []):
+        if line.key not in known:
+            yield Fault(
+                "error",
+                data.where(table, line.number),
+                "utterance {id!r} is not in {table}",
+                _AGAIN,
+                values={"id": line.key, "table": other},
+            )
 
 
 def speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Ids sorted by utterance are sorted by speaker too, and spk2utt is utt2spk turned round."""
     for data in sets.values():
-        before = ""
-        for line in data.lines.get("utt2spk", []):
-            if len(line.value.split()) > 1:
-                yield Fault(
-                    "error",
-                    data.where("utt2spk", line.number),
-                    f"found {line.value!r}, expected one speaker",
-                    "a speaker's id has no spaces",
-                )
-            elif line.value < before:
-                yield Fault(
-                    "error",
-                    data.where("utt2spk", line.number),
-                    f"speaker {line.value!r} after {before!r}: not sorted by speaker",
-                    "begin each utterance id with its speaker id, in all files",
-                )
-            before = line.value
-        if "spk2utt" not in data.raw or "utt2spk" not in data.raw:
-            continue
-        wanted = spk2utt(data.table("utt2spk"))
-        for line in data.lines["spk2utt"]:
-            if line.key not in wanted:
-                yield Fault(
-                    "error",
-                    data.where("spk2utt", line.number),
-                    f"speaker {line.key!r} is not in utt2spk",
-                    _AGAIN,
-                )
-            elif line.value.split() != wanted[line.key].split():
-                yield Fault(
-                    "error",
-                    data.where("spk2utt", line.number),
-                    f"utterances of {line.key!r} are not those of utt2spk",
-                    _AGAIN,
-                )
-        for speaker in wanted.keys() - data.table("spk2utt").keys():
-            yield Fault("error", data.where("spk2utt"), f"speaker {speaker!r} of utt2spk is missing", _AGAIN)
+        yield from _by_speaker(data)
+        if "spk2utt" in data.raw and "utt2spk" in data.raw:
+            yield from _inverse(data)
+
+
+def _by_speaker(data: DataDir) -> Iterator[Fault]:
+    """Lines of utt2spk without one speaker, or out of the order of speakers."""
+    before = ""
+    for line in data.lines.get("utt2spk", []):
+        where = data.where("utt2spk", line.number)
+        if len(line.value.split()) > 1:
+            yield Fault(
+                "error",
+                where,
+                "found {value!r}, expected one speaker",
+                "a speaker's id has no spaces",
+                values={"value": line.value},
+            )
+        elif line.value < before:
+            yield Fault(
+                "error",
+                where,
+                "speaker {speaker!r} after {before!r}: not sorted by speaker",
+                "begin each utterance id with its speaker id, in all files",
+                values={"speaker": line.value, "before": before},
+            )
+        before = line.value
+
+
+def _inverse(data: DataDir) -> Iterator[Fault]:
+    """Where spk2utt is not utt2spk turned round."""
+    wanted = spk2utt(data.table("utt2spk"))
+    for line in data.lines["spk2utt"]:
+        where = data.where("spk2utt", line.number)
+        values = {"speaker": line.key}
+        if line.key not in wanted:
+            yield Fault("error", where, "speaker {speaker!r} is not in utt2spk", _AGAIN, values=values)
+        elif line.value.split() != wanted[line.key].split():
+            problem = "utterances of {speaker!r} differ from utt2spk"
+            yield Fault("error", where, problem, _AGAIN, values=values)
+    for speaker in wanted.keys() - data.table("spk2utt").keys():
+        problem = "speaker {speaker!r} of utt2spk is missing"
+        yield Fault("error", data.where("spk2utt"), problem, _AGAIN, values={"speaker": speaker})
 
 
 def reserved_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -210,9 +225,8 @@ def reserved_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
         if data.words.keys() & set(RESERVED):
             for line in data.lines["text"]:
                 for word in set(RESERVED) & set(line.value.split()):
-                    yield Fault(
-                        "error", data.where("text", line.number), f"the reserved word {word}", "remove it"
-                    )
+                    where = data.where("text", line.number)
+                    yield Fault("error", where, "reserved word {word}", "remove it", values={"word": word})
 
 
 def durations(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -225,12 +239,13 @@ def durations(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 except ValueError:
                     good = False
                 if not good:
+                    wanted = "time in seconds" if kind is float else "count"
                     yield Fault(
                         "error",
                         data.where(table, line.number),
-                        f"found {line.value!r}, expected a {'time in seconds' if kind is float else 'count'} "
-                        "above 0",
+                        f"found {{value!r}}, expected a {wanted} above 0",
                         _AGAIN,
+                        values={"value": line.value},
                     )
 
 
@@ -239,22 +254,19 @@ def segments(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         for line in data.lines.get("segments", []):
             where, words = data.where("segments", line.number), line.value.split()
+            values = {"value": line.value}
             try:
                 recording, start, end = words[0], float(words[1]), float(words[2])
             except (IndexError, ValueError):
-                yield Fault(
-                    "error", where, f"found {line.value!r}", "expected RECORDING START END, in seconds"
-                )
+                remedy = "expected RECORDING START END, in seconds"
+                yield Fault("error", where, "found {value!r}", remedy, values=values)
                 continue
             if len(words) != 3 or not 0 <= start < end:
-                yield Fault(
-                    "error",
-                    where,
-                    f"found {line.value!r}",
-                    "expected RECORDING START END with 0 <= START < END",
-                )
+                remedy = "expected RECORDING START END with 0 <= START < END"
+                yield Fault("error", where, "found {value!r}", remedy, values=values)
             if recording not in data.table("wav.scp"):
-                yield Fault("error", where, f"recording {recording!r} is not in wav.scp", _AGAIN)
+                problem = "recording {recording!r} is not in wav.scp"
+                yield Fault("error", where, problem, _AGAIN, values={"recording": recording})
 
 
 def audio_files(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -272,13 +284,13 @@ def file_fault(line: Line, data: DataDir) -> tuple[str, str] | None:
     path = data.recipe / line.value
     if line.value.endswith("|"):
         return (
-            f"{line.key!r} is a command (ends in '|')",
+            f"{line.key!r} is a command (it ends in '|')",
             "commands are not run: write its output to a file and name that",
         )
     if not path.is_file():
         return f"{line.value}: no such file", _AGAIN
     if path.stat().st_size == 0:
-        return f"{line.value}: an empty file", _AGAIN
+        return f"{line.value}: empty file", _AGAIN
     said = None if "segments" in data.raw else data.table("utt2dur").get(line.key)
     found = _wav_fault(path, said) if path.suffix == ".wav" else None
     return (f"{line.value}: {found}", _AGAIN) if found else None
@@ -294,7 +306,7 @@ def _wav_fault(path: Path, dur_s: str | None) -> str | None:
                 sound.getsampwidth() * sound.getnchannels(),
             )
     except EOFError:
-        return "cut short in its header"
+        return "cut short in the header"
     except wave.Error as err:
         return None if "unknown format" in str(err) else f"not a wav file ({err})"
     if path.stat().st_size < frames * width:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from xlt.check.datadir import DataDir, Sets
-from xlt.check.faults import Fault, Line
+from xlt.check.faults import Fault, Line, Place
 from xlt.core.config import Config
 from xlt.formats.model_folder import origin, what_is_heard
 
@@ -21,36 +22,39 @@ def no_shared_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 yield Fault(
                     "error",
                     data.where("utt2spk", line.number),
-                    f"{line.key!r} is in {first[line.key]}, too",
+                    "utterance {id!r} is also in {other}",
                     "an utterance belongs to one set; remove it from the other",
+                    values={"id": line.key, "other": first[line.key]},
                 )
 
 
 def no_shared_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """No recording in two sets, whatever it is called."""
-    first: dict[str, str] = {}
+    first: dict[str, tuple[str, str]] = {}  # hash of the samples → utterance, set
     for data in sets.values():
-        own = {}
+        own: dict[str, tuple[str, str]] = {}
         for line in data.lines.get("utt2audio", ()):
             if line.value in first:
+                other, name = first[line.value]
                 yield Fault(
                     "error",
                     data.where("utt2audio", line.number),
-                    f"{line.key!r} is the same recording as {first[line.value]}",
+                    "{id!r} is the same recording as {other} of {set}",
                     "remove one of them: a model must not have heard what it is tested on",
+                    values={"id": line.key, "other": other, "set": name},
                 )
-            own.setdefault(line.value, f"{line.key} of {data.name}")
+            own.setdefault(line.value, (line.key, data.name))
         first = {**own, **first}
 
 
 def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Of what the model that training starts from has heard, and those before it, and of what is mixed in,
-    nothing in dev and test: no recording, no content that the corpus knows to be the same."""
+    nothing in the held-out sets: no recording, no content that the corpus knows to be the same."""
     source, heard = sets.once("source", lambda: origin(cfg)), []
     if source and source.heard is None:
         yield Fault(
             "warning",
-            str(source.folder),
+            Place(str(source.folder)),
             "does not say what it was trained on",
             "make sure that it has not heard dev and test, or train it again with this version",
         )
@@ -72,13 +76,14 @@ def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
                     yield Fault(
                         "error",
                         data.where(table, line.number),
-                        f"{line.key!r} has the {what} of {utt!r}, a training utterance of {where}",
+                        "{id!r} has the {what} of {other!r}, a training utterance of {source}",
                         "remove it here, or train without it there",
+                        values={"id": line.key, "what": what, "other": utt, "source": where},
                     )
 
 
 def heard_speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Speakers of dev and test whose utterances the model of train.init has heard: its ids begin with their
+    """Speakers of held-out sets whose utterances the model of train.init has heard: its ids begin with their
     speakers'.
     """
     source = sets.once("source", lambda: origin(cfg))
@@ -94,13 +99,14 @@ def heard_speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 data,
                 "utt2spk",
                 cases,
-                f"utterances are of speakers that {source.folder} has heard, first {cases[0].value!r}",
+                "utterances are of speakers that {source} has heard, first {speaker!r}",
                 "scores on them say little about other speakers",
+                {"source": str(source.folder), "speaker": cases[0].value},
             )
 
 
 def shared_speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Speakers of dev and test whom train has, too; where the whole corpus has one, it cannot be
+    """Speakers of held-out sets whom train has, too; where the whole corpus has one, it cannot be
     otherwise.
     """
     spoken = {name: set(data.table("utt2spk").values()) for name, data in sets.items()}
@@ -114,8 +120,9 @@ def shared_speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 data,
                 "utt2spk",
                 cases,
-                f"utterances are of speakers that {cfg.train_set} has, too, first {cases[0].value!r}",
+                "utterances are of speakers that are also in {train}, first {speaker!r}",
                 "scores on them say little about new speakers: give each speaker to one set",
+                {"train": cfg.train_set, "speaker": cases[0].value},
             )
 
 
@@ -126,8 +133,9 @@ def shared_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
             sets[data],
             "text",
             [line for line, _ in cases],
-            f"texts are in another set, too (first: line {cases[0][0].number} is the text of {cases[0][1]})",
+            "texts are also in another set (first: line {line} is the text of {other})",
             "scores on them say little about new sentences",
+            {"line": cases[0][0].number, "other": cases[0][1]},
         )
 
 
@@ -152,9 +160,10 @@ def near_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 sets[name],
                 "text",
                 [line for line, _ in new],
-                "texts are those of another set but for spaces, signs and capitals (first: line"
-                f" {new[0][0].number} is nearly the text of {new[0][1]})",
+                "texts differ from another set in spaces, signs and capitals only (first: line {line} is"
+                " nearly the text of {other})",
                 "scores on them say little about new sentences",
+                {"line": new[0][0].number, "other": new[0][1]},
             )
 
 
@@ -186,14 +195,17 @@ def _by_text(sets: Sets, of: Callable[[str], str]) -> dict[str, list[tuple[Line,
     return found
 
 
-def _share(data: DataDir, table: str, lines: list[Line], what: str, remedy: str) -> Fault:
-    share = 100 * len(lines) / len(data.table(table))
+def _share(
+    data: DataDir, table: str, lines: list[Line], problem: str, remedy: str, values: dict[str, Any]
+) -> Fault:
+    """A warning about ``lines``, at the first of them: how many, which share, and ``problem``."""
     return Fault(
         "warning",
         data.where(table, lines[0].number),
-        f"{len(lines)} ({share:.3g}%) {what}",
+        "{count} ({share:.3g}%) " + problem,
         remedy,
         tuple(line.key for line in lines[:3]),
+        {"count": len(lines), "share": 100 * len(lines) / len(data.table(table)), **values},
     )
 
 

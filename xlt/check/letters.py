@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from xlt.check.characters import label
 from xlt.check.datadir import DataDir, Sets
-from xlt.check.encoding import fault, invisible, labels, words_with
+from xlt.check.encoding import Finding, invisible, labels, words_with
 from xlt.check.faults import Fault
 from xlt.check.scripts import foreign, repaired, script_name, script_of, written_in
 from xlt.check.words import Seen, characters_of, count
@@ -20,7 +20,7 @@ from xlt.text.normalise import normalise
 
 
 def own_scripts(data: DataDir, cfg: Config) -> frozenset[str] | None:
-    """The scripts of the set's languages; None if any may stand there."""
+    """The scripts of the set's languages; None if any is possible."""
     return written_in(set(data.table("utt2lang").values()) or {cfg.lang})
 
 
@@ -47,12 +47,13 @@ def look_alikes(sets: Sets, cfg: Config) -> Iterator[Fault]:
             word, better = next(iter(alike.items()))
             shown = next(f"{label(a)} for {label(b)}" for a, b in zip(word, better, strict=True) if a != b)
             words = {word: data.words[word] for word in alike}
-            yield fault(
+            yield Finding(data, words).fault(
                 "warning",
-                data,
-                words,
-                f"{count(words)} words have letters of another script that look like their own, "
-                f"first {word!r}: {shown}",
+                "{count} words have letters of another script that look like their own, first {first!r}:"
+                " {letters}",
+                count=count(words),
+                first=word,
+                letters=shown,
             )
 
 
@@ -64,15 +65,15 @@ def stray_scripts(sets: Sets, cfg: Config) -> Iterator[Fault]:
         for word, seen in stray.items():
             by_script[script_of(foreign(word, own_scripts(data, cfg))[0])][word] = seen
         for code, words in sorted(by_script.items()):
-            share = 100 * count(words) / count(data.words)
-            yield fault(
+            yield Finding(data, words).fault(
                 "warning",
-                data,
-                words,
-                f"{count(words)} words ({share:.3g}%) in the script {script_name(code)}: "
-                + ", ".join(map(repr, list(words)[:5])),
+                "{count} words ({share:.3g}%) are in {script} script: {words}",
                 "write them in the language's own script, leave the utterances "
                 f"out, or set lang to a code with another script ({cfg.lang} now)",
+                count=count(words),
+                share=100 * count(words) / count(data.words),
+                script=script_name(code),
+                words=", ".join(map(repr, list(words)[:5])),
             )
 
 
@@ -94,7 +95,14 @@ def signs_and_digits(sets: Sets, cfg: Config) -> Iterator[Fault]:
             own = {char: seen for char, seen in chars.items() if unicodedata.category(char)[0] in kinds}
             where = {word: seen for word, seen in words.items() if set(word) & set(own)}
             if own:
-                yield fault("warning", data, where, f"{what} in {count(where)} words: {labels(own)}", remedy)
+                yield Finding(data, where).fault(
+                    "warning",
+                    "{what} in {count} words: {characters}",
+                    remedy,
+                    what=what,
+                    count=count(where),
+                    characters=labels(own),
+                )
 
 
 def case_of_i(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -115,24 +123,23 @@ def case_of_i(sets: Sets, cfg: Config) -> Iterator[Fault]:
             and cfg.lang[:3] != "lit"
         ):
             shown = {word: seen for word, seen in words.items() if set("ıİ\u0307") & set(word)}
-            yield fault(
+            finding = Finding(data, shown, table)
+            yield finding.fault(
                 "warning",
-                data,
-                shown,
-                f"the text has a dotless ı or a dotted İ, first in {next(iter(shown))!r}, but "
-                f"{name} makes I to i",
+                "the text has a dotless ı or a dotted İ, first in {first!r}, but {normaliser} turns I into i",
                 "set data.normaliser to one that knows them, e.g. tur-v1",
-                table,
+                first=finding.first,
+                normaliser=name,
             )
         if dotless and "ı" in data.characters and data.raw_words and not {"ı", "İ"} & set(chars):
             shown = {word: seen for word, seen in data.words.items() if "ı" in word}
-            yield fault(
+            finding = Finding(data, shown)
+            yield finding.fault(
                 "warning",
-                data,
-                shown,
-                f"the source never has ı or İ, but {name} makes each of its I to ı, first in "
-                f"{next(iter(shown))!r}",
+                "the source never has ı or İ, but {normaliser} turns each I into ı, first in {first!r}",
                 "set data.normaliser to the language's own, or to generic-v1",
+                first=finding.first,
+                normaliser=name,
             )
 
 
@@ -145,13 +152,14 @@ def final_sigma(sets: Sets, cfg: Config) -> Iterator[Fault]:
             if ("σ" in word or "ς" in word) and word != (right := sigma(word)) and right
         }
         if words:
-            first = next(iter(words))
-            yield fault(
+            finding = Finding(data, words)
+            yield finding.fault(
                 "warning",
-                data,
-                words,
-                f"σ at the end of a word or ς inside one in {count(words)} words, "
-                f"first {first!r}, expected {sigma(first)!r}",
+                "σ at the end of a word or ς inside one in {count} words, first {first!r}, expected"
+                " {right!r}",
+                count=count(words),
+                first=finding.first,
+                right=sigma(finding.first),
             )
 
 
@@ -172,12 +180,11 @@ def uneven_case(sets: Sets, cfg: Config) -> Iterator[Fault]:
             if char.isalpha() and not invisible(char) and (len(char.upper()) > 1 or len(char.lower()) > 1)
         }
         if chars:
-            yield fault(
+            yield Finding(data, chars).fault(
                 "note",
-                data,
-                chars,
-                f"letters without a single capital: {labels(chars)}",
+                "letters without a single capital: {characters}",
                 "compare scores in lower case only; all of xlt does",
+                characters=labels(chars),
             )
 
 

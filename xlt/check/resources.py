@@ -12,7 +12,7 @@ from pathlib import Path
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.check.datadir import Sets
-from xlt.check.faults import Fault
+from xlt.check.faults import Fault, Place
 from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.core.errors import XltError
@@ -183,16 +183,16 @@ def room(sets: Sets, cfg: Config) -> Iterator[Fault]:
         free = free_memory() if need.place is None else free_disk(need.place)
         if free is None or need.size <= SURE * free:
             continue
-        where = "memory" if need.place is None else str(need.place)
         shared = (
             need.place is not None and (need.place / "features").is_dir()
         )  # another recipe may have made them
         surely = need.place is not None and SURE * need.size > free and not shared
         yield Fault(
             "error" if surely else "warning",
-            where,
-            f"{need.what}: about {need.size / GB:.1f} GB are needed, {free / GB:.1f} GB are free",
+            Place("memory" if need.place is None else str(need.place)),
+            "{what}: about {needed:.1f} GB are needed, {free:.1f} GB are free",
             need.remedy,
+            values={"what": need.what, "needed": need.size / GB, "free": free / GB},
         )
 
 
@@ -206,8 +206,9 @@ def jobs_for_all(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield Fault(
                 "note",
                 data.where("text"),
-                f"nj={cfg.nj} for {count} utterances",
+                "nj={nj} for {count} utterances",
                 f"{count} processes are started; Kaldi's own scripts would fail: set nj={count} or less",
+                values={"nj": cfg.nj, "count": count},
             )
 
 

@@ -1,5 +1,5 @@
-"""What the normaliser takes out of the source's text (``text_raw``, where stage 1 has kept it), though it may
-be said.
+"""What the normaliser removes from the source's text (``text_raw``, where stage 1 has kept it), though it may
+be spoken.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from xlt.check.characters import name_of, visible
 from xlt.check.datadir import DataDir, Sets
-from xlt.check.encoding import fault, labels
+from xlt.check.encoding import Finding, labels
 from xlt.check.faults import Fault
 from xlt.check.words import SHOWN, Seen, count
 from xlt.core.config import Config
@@ -28,16 +28,14 @@ TATWEEL = "\u0640"
 
 
 class Change(NamedTuple):
-    """What becomes of a character: ``what`` (``out``, or what stands in its place), and where."""
+    """What becomes of a character: ``what`` (``out``, or what replaces it), and where."""
 
     what: str
     seen: Seen
 
 
 def normalisers_of(data: DataDir, cfg: Config) -> Callable[[str, Seen], str]:
-    """A function of a word of ``text_raw`` and where it stands: the word as its language's normaliser leaves
-    it.
-    """
+    """A function of a word of ``text_raw`` and its places: the word as the language's normaliser has it."""
     of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
     return lambda word, seen: of(seen.places[0][1], word)
 
@@ -64,10 +62,14 @@ def _changes(data: DataDir, cfg: Config) -> dict[str, Change]:
     return found
 
 
-def _where(data: DataDir, chars: dict[str, Change], what: str, remedy: str) -> Fault:
+def _lost(data: DataDir, chars: dict[str, Change], what: str, remedy: str) -> Fault:
     seen = {char: change.seen for char, change in chars.items()}
-    return fault(
-        "warning", data, seen, f"the normaliser takes out {what}: {labels(seen)}", remedy, "text_raw"
+    return Finding(data, seen, "text_raw").fault(
+        "warning",
+        "the normaliser removes {what}: {characters}",
+        remedy,
+        what=what,
+        characters=labels(seen),
     )
 
 
@@ -83,13 +85,13 @@ def taken_out(sets: Sets, cfg: Config) -> Iterator[Fault]:
         }
         kinds = {char: unicodedata.category(char) for char in out}
         if said := {char: out[char] for char in out if char in SAID or kinds[char] == "Sc"}:
-            yield _where(data, said, "symbols that are said", "write them as words in the source")
+            yield _lost(data, said, "symbols that are spoken", "write them as words in the source")
         if lost := {char: out[char] for char in out if kinds[char][0] in "LM" or kinds[char] in ("Co", "Cn")}:
-            yield _where(
+            yield _lost(
                 data,
                 lost,
                 "letters or marks",
-                "a score without them flatters: write them as the language does, or set "
+                "a score without them is too good: write them as the language does, or set "
                 "data.normaliser to one that keeps them",
             )
 
@@ -101,14 +103,15 @@ def edge_apostrophes(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         words = {word: seen for word, seen in data.raw_words.items() if _edge(word)}
         if count(words) > _EDGE_SHARE * count(data.raw_words) and not _quotations(data):
-            yield fault(
+            finding = Finding(data, words, "text_raw")
+            yield finding.fault(
                 "warning",
-                data,
-                words,
-                f"{count(words)} words ({100 * count(words) / count(data.raw_words):.3g}%) begin or end with"
-                f" an apostrophe, which the normaliser takes out, first {next(iter(words))!r}",
+                "{count} words ({share:.3g}%) begin or end with an apostrophe, which the normaliser removes,"
+                " first {first!r}",
                 "if it is a letter, write U+02BC (ʼ), or U+02BB (ʻ) for an okina, which stay",
-                "text_raw",
+                count=count(words),
+                share=100 * count(words) / count(data.raw_words),
+                first=finding.first,
             )
 
 
@@ -131,7 +134,7 @@ def _quotations(data: DataDir) -> bool:
 
 def bracketed(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Marks of transcribers such as [laughter] or <unk>: without their brackets they would be learned as
-    words that are said.
+    spoken words.
     """
     for data in sets.values():
         words = {
@@ -140,14 +143,13 @@ def bracketed(sets: Sets, cfg: Config) -> Iterator[Fault]:
             if any(a in word for a in _OPEN) and any(b in word for b in _CLOSE)
         }
         if words:
-            yield fault(
+            yield Finding(data, words, "text_raw").fault(
                 "warning",
-                data,
-                words,
-                f"{count(words)} words in brackets, as transcribers mark noises: "
-                + ", ".join(map(repr, list(words)[:5])),
-                "if they are not said, take them out of the source; the normaliser takes the brackets only",
-                "text_raw",
+                "{count} words in brackets, as transcribers mark noises: {words}",
+                "if they are not spoken, remove them from the source; the normaliser removes the brackets"
+                " only",
+                count=count(words),
+                words=", ".join(map(repr, list(words)[:5])),
             )
 
 
@@ -157,14 +159,14 @@ def misread_encoding(sets: Sets, cfg: Config) -> Iterator[Fault]:
         table, words = ("text_raw", data.raw_words) if data.raw_words else ("text", data.words)
         bad = {word: seen for word, seen in words.items() if not word.isascii() and reread(word)}
         if bad:
-            first = next(iter(bad))
-            yield fault(
+            finding = Finding(data, bad, table)
+            yield finding.fault(
                 "warning",
-                data,
-                bad,
-                f"{count(bad)} words look like UTF-8 read as Latin-1, first {first!r} for {reread(first)!r}",
+                "{count} words look like UTF-8 read as Latin-1, first {first!r} for {right!r}",
                 "save the source as UTF-8 and read it as UTF-8",
-                table,
+                count=count(bad),
+                first=finding.first,
+                right=reread(finding.first),
             )
 
 
@@ -187,7 +189,7 @@ def section(sets: Sets, cfg: Config) -> str:
         return ""
     lines = [
         "",
-        f"What the normaliser takes out of the source's text, or changes (of {', '.join(found)}):",
+        f"What the normaliser removes from the source's text, or changes (of {', '.join(found)}):",
         "",
         "| | code | name | becomes | times | first in |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -7,10 +7,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.check.datadir import DataDir, Sets
-from xlt.check.faults import Fault
+from xlt.check.faults import Fault, Place
 from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.data.drop import DROPPED
@@ -40,12 +41,6 @@ class Pace(NamedTuple):
     expected_s: float
     deviation: float
     chars: int
-
-
-def median(values: list[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def line_through(points: list[tuple[float, float]]) -> tuple[float, float]:
@@ -121,12 +116,20 @@ def odd_pace(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 yield Fault(
                     "warning",
                     data.where("text", data.number("text", worst.utt)),
-                    f"{len(odd)} texts{f' of {lang}' * bool(lang)} take much less or more time than others of"
-                    f" their length (worst: {worst.utt!r}, {worst.dur_s:.2f} s for {worst.chars} characters,"
-                    f" {worst.chars / worst.dur_s:.1f} a second; expected {worst.expected_s:.2f} s)",
-                    "listen to them: part of the text may be missing, or the clip may be another's; mend"
+                    f"{{count}} texts{f' of {lang}' * bool(lang)} take much less or more time than others of"
+                    " their length (worst: {worst!r}, {dur_s:.2f} s for {chars} characters,"
+                    " {pace:.1f} a second; expected {expected_s:.2f} s)",
+                    "listen to them: part of the text may be missing, or the clip may be another's; correct"
                     " them, or list them in the file that data.drop names",
                     tuple(pace.utt for pace in odd[:IDS]),
+                    {
+                        "count": len(odd),
+                        "worst": worst.utt,
+                        "dur_s": worst.dur_s,
+                        "chars": worst.chars,
+                        "pace": worst.chars / worst.dur_s,
+                        "expected_s": worst.expected_s,
+                    },
                 )
 
 
@@ -162,8 +165,8 @@ def has_a_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
         exp = Context(sets.data.parent, cfg).exp
         yield Fault(
             "note",
-            str(exp),
-            "check.align has no model to ask yet",
+            Place(str(exp)),
+            "check.align has no model yet",
             "run the recipe to the end once, and then stage 2 "
             "again; or name a trained model: check.align_model=../multi/exp/main",
         )
@@ -188,11 +191,18 @@ def misfits(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield Fault(
                 "warning",
                 data.where("text", data.number("text", worst.utt)),
-                f"in {len(odd)} of {len(found)} utterances the model {worst.model} hears something else than"
-                f" their text (worst: {worst.utt!r}, {worst.score:.1f} nats a label: it hears"
-                f" {worst.hypothesis[:60]!r})",
+                "in {count} of {total} utterances the model {model} recognises something else than the text"
+                " (worst: {worst!r}, {score:.1f} nats per label: it recognises {hypothesis!r})",
                 "listen to them; data/check/alignment.tsv has all",
                 tuple(one.utt for one in odd[:IDS]),
+                {
+                    "count": len(odd),
+                    "total": len(found),
+                    "model": worst.model,
+                    "worst": worst.utt,
+                    "score": worst.score,
+                    "hypothesis": worst.hypothesis[:60],
+                },
             )
 
 
@@ -229,8 +239,8 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
         rates = [pace.chars / pace.dur_s for pace in found]
         parts += [
             (
-                f"{lang or 'All'}: {median(rates):.1f} characters a second in the middle. Furthest from what"
-                f" is usual for their length (a warning from {ODD:g} deviations on):"
+                f"{lang or 'All'}: median {median(rates):.1f} characters a second. Furthest from what is"
+                f" usual for their length (a warning from {ODD:g} deviations on):"
             ),
             "",
             "| utterance | set | seconds | expected | characters a second | deviations | text |",
@@ -263,16 +273,16 @@ def _alignment(heard: dict[str, list[Fit]], out: Path) -> list[str]:
     (out / "alignment.tsv").write_text("\n".join(table) + "\n", encoding="utf-8", newline="\n")
     lines = [
         (
-            "What a trained model hears: CTC loss of the text less that of what the model would write, in"
-            " nats a label; 0 is a perfect fit. All utterances stand in alignment.tsv."
+            "What a trained model recognises: CTC loss of the text minus that of what the model would write,"
+            " in nats per label; 0 is a perfect fit. alignment.tsv has all utterances."
         ),
         "",
     ]
     for name, found in heard.items():
         known = sum(one.heard for one in found)
         lines.append(
-            f"- {name}: {median([one.score for one in found]):.2f} in the middle; odd from"
-            f" {_limit(found):.2f} on; {known} of {len(found)} utterances were in the model's training"
+            f"- {name}: median {median([one.score for one in found]):.2f}; odd from {_limit(found):.2f} on;"
+            f" {known} of {len(found)} utterances were in the model's training data"
             + (
                 ", where it may have learned a wrong text by heart: two models, each of one half (data.drop),"
                 " tell more"

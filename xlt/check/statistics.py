@@ -21,12 +21,12 @@ from xlt.formats.results import from_json
 from xlt.text import languages
 
 MANY_UNSEEN = (
-    0.5  # of the words of dev or test; more than in most corpora, where train says little about them
+    0.5  # of the words of a held-out set; more than in most corpora, where train says little about them
 )
 
 
 def unseen_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Words of dev and test that train does not have."""
+    """Words of held-out sets that train does not have."""
     train = sets.get(cfg.train_set)
     for data in sets.values() if train and train.words else []:
         share = Facts(data).unseen(train)
@@ -36,9 +36,10 @@ def unseen_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield Fault(
                 "note",
                 where,
-                f"{100 * share:.0f}% of the words are not in {cfg.train_set}",
+                "{share:.0f}% of the words are not in {train}",
                 "expect many wrong words even where letters are right, and judge by CER",
                 first.ids,
+                {"share": 100 * share, "train": cfg.train_set},
             )
 
 
@@ -56,7 +57,7 @@ def growth(data: DataDir, steps: int = 100) -> list[tuple[int, int]]:
 
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:
-    """Tables and figures; the numbers stand in ``statistics.json``, too."""
+    """Tables and figures; the numbers are also in ``statistics.json``."""
     from xlt.check.figures import draw
 
     train = sets[cfg.train_set]

@@ -1,4 +1,4 @@
-"""The words and characters of texts: how often they stand there, and where first."""
+"""The words and characters of texts: how often they occur, and where first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Seen:
 
 
 def count(words: dict[str, Seen]) -> int:
-    """How often any of them stands there."""
+    """How often any of them occurs."""
     return sum(seen.count for seen in words.values())
 
 

@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from xlt.check.faults import Fault
 from xlt.commands.run import INTERRUPTED, Call, guarded, run_stage
 from xlt.core.config import ROOT, load
 from xlt.core.errors import ConfigError, DataError
@@ -184,18 +185,12 @@ def summary(recipe: Path, name: str) -> str:
         )
     checked = recipe / "data" / "check" / "report.json"
     if checked.exists():
-        faults = [
-            f
-            for level in ("error", "warning")
-            for f in read_json(checked, "check")["faults"]
-            if f["level"] == level
-        ]
+        rows = [Fault.from_json(row) for row in read_json(checked, "check")["faults"]]
+        faults = [fault for level in ("error", "warning") for fault in rows if fault.severity == level]
         lines.append(
             f"  problems: {len(faults)}" + (f"; more in {name}/data/check/report.md" if faults else "")
         )
-        lines += [
-            f"    {f['level']}: {f['where']}: {f['what']}; {f['remedy']}" for f in faults[:SHOWN_PROBLEMS]
-        ]
+        lines += [f"    {fault.severity}: {fault}" for fault in faults[:SHOWN_PROBLEMS]]
         if len(faults) > SHOWN_PROBLEMS:
             lines.append(f"    and {len(faults) - SHOWN_PROBLEMS} more")
     return "\n".join(lines)

@@ -4,6 +4,22 @@ changes text.
 ``read(cfg) -> Corpus``; DataError if the corpus cannot be had or lacks the language. ``recognise(place) ->
 bool``, in the same file: whether a folder or file is a corpus of this form; cheap, and it never raises.
 ``recipes`` alone reads no corpus: it joins what other recipes have made of theirs, ``unit(ctx) -> Unit``.
+
+A new reader is a file such as this and a line of :data:`xlt.core.registry.READERS`,
+``"pairs": "xlt.data.corpora.pairs:read"``; docs/extend.md has a longer one, which a test runs::
+
+    # xlt/data/corpora/pairs.py
+    def recognise(place):
+        return (place / "pairs.txt").is_file()
+
+    def read(cfg):
+        folder = corpus_place(cfg, "a folder with pairs.txt, lines of FILE TEXT")
+        corpus = Corpus("pairs", [])
+        for line in (folder / "pairs.txt").read_text(encoding="utf-8").splitlines():
+            name, _, text = line.partition(" ")
+            utt = f"anyone-{Path(name).stem}"
+            corpus.utterances.append(Utterance(utt, "anyone", cfg.lang, text, folder / name, utt))
+        return corpus
 """
 
 from __future__ import annotations
