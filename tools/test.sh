@@ -44,6 +44,7 @@ mapfile -t scripts < <(find .ci/run tools egs tests -name '*.sh' -not -path '*/e
 failed=()
 check() { echo "test: $1"; "${@:2}" || failed+=("$1"); }
 check ruff ruff check --quiet .
+check mypy mypy --no-error-summary
 check shellcheck shellcheck -x "${scripts[@]}"
 # A test file stays on one worker: it may share something costly among its tests.
 check pytest python -m pytest -q -n auto --dist loadfile "$@"
