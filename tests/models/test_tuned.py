@@ -12,9 +12,10 @@ import torch
 from tests.tiny import make_tiny_wav2vec2, make_tiny_whisper, save_wav2vec2
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.features.extract import Setup, encode_waves, load
-from xlt.models.espnet.frontends import find_weights, kind, statistics
+from xlt.models.espnet.frontends import find_weights, statistics
 from xlt.models.espnet.frontends.tuned import TunedUpstream
 from xlt.models.espnet.tuning import Tuning, parameter_groups
+from xlt.upstreams import upstream_class
 
 UPSTREAMS = {"wav2vec2": "hf_wav2vec2_custom", "group_norm": "hf_wav2vec2_custom", "whisper": "whisper_base"}
 SIZES = [9000, 500, 23456, 81000]  # below what wav2vec2's convolutions take; above Whisper's grid of 5 s
@@ -100,7 +101,8 @@ def frozen(folders, model, layers, stats_file=None):
     from xlt.core.registry import FRONTENDS
 
     with contextlib.redirect_stderr(io.StringIO()):
-        return FRONTENDS.get(kind(UPSTREAMS[model]))(**arguments(folders, model, layers, stats_file))
+        frontend = FRONTENDS.get(upstream_class(UPSTREAMS[model]).frontend)
+        return frontend(**arguments(folders, model, layers, stats_file))
 
 
 @pytest.fixture(scope="module")

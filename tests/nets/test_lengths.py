@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from tests.check.conftest import Recipe
-from xlt.nets.lengths import ctc_frames, ctc_steps, upstream_frames, upstream_rate
+from xlt.nets.lengths import ctc_frames, ctc_steps, upstream_frames
+from xlt.upstreams import upstream_class
 
 
 @pytest.fixture
@@ -14,11 +15,8 @@ def train(tmp_path):
 
 
 def test_frames_of_clips():
-    assert (upstream_rate("fbank"), upstream_rate("whisper_base"), upstream_rate("xls_r_300m")) == (
-        100.0,
-        50.0,
-        50.0,
-    )
+    names = ("fbank", "whisper_base", "xls_r_300m")
+    assert [upstream_class(name).expected_rate(name) for name in names] == [100.0, 50.0, 50.0]
     assert upstream_frames(1.0, 50.0) == 50
     assert upstream_frames(1.0001, 50.0) == 51  # 16002 samples: the last frame is begun
     assert upstream_frames(0.5, 100.0) == 50

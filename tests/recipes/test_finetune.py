@@ -14,8 +14,8 @@ from xlt.cli import main
 from xlt.formats.tables import read_table
 from xlt.models.espnet.frontends import find_weights
 from xlt.models.espnet.task import BEFORE, NEWEST, load_model
-from xlt.upstreams import freeze
-from xlt.upstreams.tunable import Net, pieces_of
+from xlt.upstreams import freeze, upstream_class
+from xlt.upstreams.tunable import Net
 
 UPSTREAMS = {"wav2vec2": "hf_wav2vec2_custom", "whisper": "whisper_base"}
 PRESETS = {"tuned": "finetune_ssl", "adapted": "adapter_ssl"}
@@ -88,7 +88,7 @@ def test_upstream_moved_only_where_it_may(trained):
     root, name, what, exp = trained
     state = torch.load(exp / "model.pth", weights_only=True)
     source = find_weights(UPSTREAMS[name], str(root / name), None, None)
-    before = Net(pieces_of(source), 2, 0.0).state_dict()
+    before = Net(upstream_class(source.upstream).pieces(source), 2, 0.0).state_dict()
     if what == "adapted":
         assert any(k.endswith(".b.q") and v.abs().max() > 0 for k, v in state.items())
         return
@@ -203,7 +203,7 @@ def test_an_upstream_that_the_head_learns_without_stays_as_it_was(root):
         both[-1]["train_loss"] < both[0]["train_loss"] and both[-1]["train_loss"] != alone[-1]["train_loss"]
     )
     source = find_weights(UPSTREAMS["wav2vec2"], str(root / "wav2vec2"), None, None)
-    wanted = pieces_of(source).layers[0]["q"].weight
+    wanted = upstream_class(source.upstream).pieces(source).layers[0]["q"].weight
     for tag in ("alone", "both"):
         found = torch.load(root / "recipe/exp" / tag / "model.pth", weights_only=True)[
             "frontend.net.layers.0.q.weight"

@@ -15,7 +15,8 @@ from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.features.copies import copies_of
 from xlt.formats.features import NAME, read_features
-from xlt.nets.lengths import ctc_frames, ctc_steps, input_layer, stacked, upstream_frames, upstream_rate
+from xlt.nets.lengths import ctc_frames, ctc_steps, input_layer, stacked, upstream_frames
+from xlt.upstreams import upstream_class
 
 LISTED = 200  # rows on the page
 IDS = 10
@@ -40,7 +41,7 @@ def _rate(sets: Sets, data: DataDir, cfg: Config) -> float:
     return (
         float(read_features(folder)["frame_rate"])
         if (folder / NAME).exists()
-        else upstream_rate(cfg.features.upstream)
+        else upstream_class(cfg.features.upstream).expected_rate(cfg.features.upstream)
     )
 
 

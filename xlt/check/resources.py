@@ -18,7 +18,7 @@ from xlt.core.context import Context
 from xlt.core.errors import XltError
 from xlt.features.copies import copies_of
 from xlt.fetch.files import cache_root
-from xlt.nets.lengths import upstream_rate
+from xlt.upstreams import upstream_class
 from xlt.upstreams.freeze import resolved
 
 BYTES = {"f32": 4, "cm2": 2, "cm1": 1}  # a value
@@ -65,17 +65,7 @@ def upstream_size(name: str, path: str | None) -> Size:
         )
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    kinds = {
-        "fbank": Size(1, 80),
-        "whisper_base": Size(7, 512),
-        "2b": Size(49, 1920),
-        "1b": Size(49, 1280),
-        "large|300m|xlsr": Size(25, 1024),
-    }
-    for pattern, size in kinds.items():
-        if re.search(pattern, name):
-            return size
-    return Size(13, 768)
+    return Size(*upstream_class(name).expected_size(name))
 
 
 def needs(sets: Sets, cfg: Config) -> list[Need]:
@@ -86,7 +76,7 @@ def needs(sets: Sets, cfg: Config) -> list[Need]:
     cfg, size, rate = (
         ctx.cfg,
         upstream_size(cfg.features.upstream, cfg.features.path),
-        upstream_rate(cfg.features.upstream),
+        upstream_class(cfg.features.upstream).expected_rate(cfg.features.upstream),
     )
     seconds = {
         name: sum(filter(None, map(data.seconds, data.table("utt2dur")))) for name, data in sets.items()

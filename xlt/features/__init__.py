@@ -78,10 +78,11 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
         return list
     from xlt.core.errors import UpstreamError
     from xlt.core.paths import located
-    from xlt.features.extract import Setup, encode_waves, load, load_mix, upstream_class
+    from xlt.features.extract import Setup, encode_waves, load, load_mix
     from xlt.fetch.files import cache_root
     from xlt.formats.matrix import round_trip
     from xlt.formats.model_folder import recipe_of
+    from xlt.upstreams import upstream_class
 
     settings, name = features["settings"], features["settings"]["features.upstream"]
     packed, path = folder / "upstream", settings["features.path"]

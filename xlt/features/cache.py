@@ -44,7 +44,8 @@ def store_root(cache: Path) -> Path:
 
 def settings(setup: Setup) -> dict:
     """Everything that determines the features."""
-    from xlt.features.extract import load_mix, upstream_class
+    from xlt.features.extract import load_mix
+    from xlt.upstreams import upstream_class
 
     kind, mix = upstream_class(setup.source.upstream), load_mix(setup)
     return {

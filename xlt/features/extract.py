@@ -11,9 +11,9 @@ from xlt.audio.augment import ORIGINAL, Copy
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.core.executor import Work, Workers
-from xlt.core.registry import UPSTREAMS
 from xlt.core.settings import FeaturesConfig
 from xlt.nets.batching import batches
+from xlt.upstreams import upstream_class
 from xlt.upstreams.base import Source, Upstream, choose_gpus, has_fast_bf16, has_gpu
 
 if TYPE_CHECKING:
@@ -34,11 +34,6 @@ class Setup:
     batch_s: float
     mix: str | None = None  # folder of the layer mix, with layers="mix"
     storage: str = "f32"
-
-
-def upstream_class(name: str) -> type[Upstream]:
-    """The class of an upstream: one of the registry, or s3prl's for every other name."""
-    return UPSTREAMS.get(name if name in UPSTREAMS.entries else "s3prl")
 
 
 def resolve_dtype(features: FeaturesConfig) -> str:

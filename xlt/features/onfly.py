@@ -19,10 +19,10 @@ from xlt.features.extract import (
     prepare,
     resolve_dtype,
     resolve_layers,
-    upstream_class,
 )
 from xlt.formats.features import write_features
 from xlt.formats.tables import read_scp, read_table, write_table
+from xlt.upstreams import upstream_class
 from xlt.upstreams.base import check_layers
 
 

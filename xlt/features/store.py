@@ -26,12 +26,12 @@ from xlt.features.extract import (
     resolve_dtype,
     resolve_layers,
     shape,
-    upstream_class,
     workers,
 )
 from xlt.features.plan import Plan, Row, audio_files, rows_of
 from xlt.formats.features import read_features, write_features
 from xlt.formats.tables import read_table, write_table
+from xlt.upstreams import upstream_class
 from xlt.upstreams.base import changed_weights, seen_weights
 
 

@@ -211,7 +211,8 @@ class _Encoder:
     """Encodes the audio of single matrices of a key, as stage 3 did."""
 
     def __init__(self, key: Key, cache: Path):
-        from xlt.features.extract import Setup, Shard, upstream_class
+        from xlt.features.extract import Setup, Shard
+        from xlt.upstreams import upstream_class
 
         facts = key.facts
         name = facts["upstream"]["upstream"]

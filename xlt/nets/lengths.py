@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.settings import TrainConfig
 
-FBANK_RATE, UPSTREAM_RATE = 100.0, 50.0  # Hz: log-mels; Whisper's encoder, wav2vec 2.0, HuBERT and their kin
 # ESPnet's input layers: kernel and stride of each convolution, none of them padded
 _CONVOLUTIONS = {
     "conv2d": ((3, 2), (3, 2)),
@@ -33,11 +32,6 @@ _SHORTEN = (
     "longformer",
     "multiconv_conformer",
 )  # by conv2d unless told otherwise
-
-
-def upstream_rate(name: str) -> float:
-    """Frames a second of an upstream that has not been run yet."""
-    return FBANK_RATE if name == "fbank" else UPSTREAM_RATE
 
 
 def upstream_frames(dur_s: float, rate: float) -> int:

@@ -10,6 +10,7 @@ from xlt.report import transfer
 from xlt.report.md import HEAD, table
 from xlt.report.results import Experiment, Typical, cell, experiments, load
 from xlt.text.languages import MULTIPLE
+from xlt.upstreams import upstream_class
 
 PUBLISHED = "published.txt"
 _BUDGETS = {10.0: "10 min", None: "all"}
@@ -170,7 +171,7 @@ def _column(e: Experiment) -> tuple[int, int, str] | None:
     budget, upstream = run.config.get("data.train_minutes"), run.config["features.upstream"]
     if budget not in _BUDGETS:
         return None
-    return list(_BUDGETS).index(budget), int(upstream == "fbank"), f"{upstream}, {_BUDGETS[budget]}"
+    return list(_BUDGETS).index(budget), int(not upstream_class(upstream).pretrained), f"{upstream}, {_BUDGETS[budget]}"
 
 
 def columns_of(every: list[Experiment]) -> list[str]:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.audio.files import SAMPLE_RATE
-from xlt.core.errors import ConfigError
+from xlt.core.errors import ConfigError, UpstreamError
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from xlt.upstreams.tunable import Pieces
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Upstream(ABC):
     best_batch_s: float | None = None  # batches of more seconds are slower, whatever features.batch_s allows
     has_int8 = False  # whether features.dtype=int8 can be had
     uses_gpu = True  # whether a GPU makes it faster
+    pretrained = True  # False: a baseline without weights
+    frontend = "xlt_upstream"  # ESPnet's frontend that encodes on the fly, a name of FRONTENDS
 
     name: str
     frame_rate: float  # Hz
@@ -67,6 +71,28 @@ class Upstream(ABC):
         it.
         """
         return False
+
+    @classmethod
+    def pieces(cls, source: Source) -> Pieces:
+        """What can be trained, with its pretrained weights; UpstreamError if there is nothing."""
+        raise UpstreamError(f"{source.upstream}: {cls.__name__} has nothing that can be trained")
+
+    @classmethod
+    def bare_pieces(cls, name: str, folder: Path) -> Pieces:
+        """The same build with random weights, from the config.json in ``folder``; a trained model brings its
+        own.
+        """
+        raise UpstreamError(f"{name}: {cls.__name__} has nothing that can be trained")
+
+    @classmethod
+    def expected_rate(cls, name: str) -> float:
+        """Frames a second of the upstream ``name``, before it has been run."""
+        return 50.0
+
+    @classmethod
+    def expected_size(cls, name: str) -> tuple[int, int]:
+        """Hidden states and dimensions of the upstream ``name``, a guess before its weights are there."""
+        return 13, 768
 
     @abstractmethod
     def batch_key(self, num_samples: int) -> int:

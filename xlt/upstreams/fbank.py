@@ -19,12 +19,21 @@ class Fbank(Upstream):
     default_layers = "last"
     packages = ("torch", "torchaudio")
     uses_gpu = False
+    pretrained = False
 
     @staticmethod
     def find(name: str, path: str | None, cache: Path) -> Source:
         return Source(
             name, None, {"upstream": name, "mels": MELS, "shift_ms": SHIFT_MS, "window_ms": WINDOW_MS}
         )
+
+    @classmethod
+    def expected_rate(cls, name: str) -> float:
+        return 1000 / SHIFT_MS
+
+    @classmethod
+    def expected_size(cls, name: str) -> tuple[int, int]:
+        return 1, MELS
 
     def __init__(self, source: Source, dtype: str, device: str):
         self.name, self.frame_rate, self.num_layers, self.dim = source.upstream, 1000 / SHIFT_MS, 1, MELS

@@ -13,9 +13,9 @@ from xlt.core.config import Config
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.log import say
-from xlt.core.registry import UPSTREAMS
 from xlt.core.settings import Freeze
 from xlt.formats.tables import read_table
+from xlt.upstreams import upstream_class
 
 TUNE_FROM_MIN = 30.0  # under so many minutes of training speech the upstream stays frozen
 ALL_FROM_MIN = 600.0  # from so many on even the convolutions are trained
@@ -80,7 +80,7 @@ def _by_amount(ctx: Context) -> tuple[Freeze, str]:
     has = f"auto: {ctx.shown(path.parent)} has {minutes:.1f} minutes of speech"
     if minutes < TUNE_FROM_MIN:
         return "upstream", f"{has}, under {TUNE_FROM_MIN:g}"
-    if not _tunable(name):  # costs a look through s3prl's sources
+    if not upstream_class(name).can_tune(name):  # costs a look through s3prl's sources
         return "upstream", f"auto: {name} cannot be trained"
     need(ctx, path, stage="data")
     if minutes < ALL_FROM_MIN:
@@ -91,12 +91,8 @@ def _by_amount(ctx: Context) -> tuple[Freeze, str]:
     return "none", f"{has}, {ALL_FROM_MIN:g} or more"
 
 
-def _tunable(name: str) -> bool:
-    return UPSTREAMS.get(name if name in UPSTREAMS.entries else "s3prl").can_tune(name)
-
-
 def _check_tunable(name: str, setting: str) -> None:
-    if not _tunable(name):
+    if not upstream_class(name).can_tune(name):
         raise ConfigError(
             f"{setting}: features.upstream={name} has nothing that can be trained; only whisper_base, wav2vec"
             " 2.0 and HuBERT can: give train.freeze=upstream and train.adapter=none"

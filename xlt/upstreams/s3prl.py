@@ -4,12 +4,19 @@ s3prl.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.upstreams.base import Source, Upstream, check_layers
+
+if TYPE_CHECKING:
+    from xlt.upstreams.tunable import Pieces
 
 MIN_SAMPLES = 800  # s3prl's own minimum, 0.05 s; shorter clips are padded to it
 BUCKET = SAMPLE_RATE  # clips of one batch differ by less than a second
@@ -33,6 +40,7 @@ class S3prlUpstream(Upstream):
     bf16_pays = True
     padding = "s3prl: what each clip gives alone"
     has_int8 = True
+    frontend = "xlt_s3prl"
     packages = ("torch", "transformers", "espnet-s3prl")
 
     @staticmethod
@@ -46,6 +54,48 @@ class S3prlUpstream(Upstream):
         from xlt.upstreams import s3prl_weights
 
         return s3prl_weights.can_tune(name)
+
+    @classmethod
+    def pieces(cls, source: Source) -> Pieces:
+        import torch
+
+        from xlt.upstreams.tunable import Net, cannot_be_trained, wav2vec2_pieces
+
+        expert = load_expert(source).eval()
+        pieces = wav2vec2_pieces(expert, source.upstream)
+        net = Net(pieces, len(pieces.layers), 0.0).eval()
+        with torch.no_grad():
+            for wave in map(torch.from_numpy, trial_waves()):
+                ours, theirs = net([wave])[0], expert([wave])["hidden_states"]
+                if len(ours) != len(theirs) or not all(
+                    same(a, b[0]) for a, b in zip(ours, theirs, strict=True)
+                ):
+                    raise cannot_be_trained(source.upstream)
+        return pieces
+
+    @classmethod
+    def bare_pieces(cls, name: str, folder: Path) -> Pieces:
+        from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model
+
+        from xlt.upstreams.tunable import wav2vec2_pieces
+
+        config, prepared = (
+            json.loads((folder / file).read_text(encoding="utf-8"))
+            for file in ("config.json", "preprocessor_config.json")
+        )
+        kinds: dict[str, tuple[type, Callable]] = {
+            "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
+            "hubert": (HubertConfig, HubertModel),
+        }
+        make_config, make = kinds[config["model_type"]]
+        extracter = SimpleNamespace(do_normalize=prepared.get("do_normalize", True))
+        model = make(make_config.from_dict(config)).eval()
+        return wav2vec2_pieces(SimpleNamespace(model=model, extracter=extracter), name)
+
+    @classmethod
+    def expected_size(cls, name: str) -> tuple[int, int]:
+        sizes = {"2b": (49, 1920), "1b": (49, 1280), "large|300m|xlsr": (25, 1024)}
+        return next((size for part, size in sizes.items() if re.search(part, name)), (13, 768))
 
     def __init__(self, source: Source, dtype: str, device: str):
         import torch

@@ -37,8 +37,9 @@ def find(name: str, path: str | None) -> Source:
         import difflib
 
         from xlt.core.registry import UPSTREAMS
+        from xlt.upstreams import FALLBACK
 
-        known = [n for n in UPSTREAMS.names() if n != "s3prl"]
+        known = [n for n in UPSTREAMS.names() if n != FALLBACK]
         close = difflib.get_close_matches(name, [*known, *functions], n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ConfigError(

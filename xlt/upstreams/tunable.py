@@ -9,11 +9,8 @@ frames of one clip, C channels, D dimensions, H heads.
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +18,6 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from xlt.core.errors import UpstreamError
-from xlt.upstreams.base import Source
 from xlt.upstreams.fast.packed import Parts, row_spans
 
 
@@ -41,6 +37,7 @@ class WaveFront(nn.Module):
             parts.position,
         )
         self.last_norm = None if parts.norm_first else parts.encoder_norm
+        self.hop = math.prod(conv.stride[0] for conv in self.convs)  # samples a frame
 
     def forward(self, wave: Tensor) -> Tensor:
         from xlt.upstreams.s3prl import MIN_SAMPLES
@@ -68,8 +65,9 @@ class MelFront(nn.Module):
         super().__init__()
         from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
 
-        from xlt.upstreams.whisper import WhisperEncoder
+        from xlt.upstreams.whisper import HOP, WhisperEncoder
 
+        self.hop = HOP  # samples a frame
         self.conv1, self.conv2, self.max_samples = encoder.conv1, encoder.conv2, WhisperEncoder.max_samples
         self.register_buffer("positions", encoder.embed_positions.weight.detach())
         self.log_mel = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)
@@ -174,51 +172,8 @@ class Net(nn.Module):
         return hidden, spans
 
 
-def pieces_of(source: Source) -> Pieces:
-    """The upstream with its pretrained weights; UpstreamError if it is built in a way that cannot be trained
-    here.
-    """
-    if source.upstream == "whisper_base":
-        from xlt.upstreams.whisper import load_encoder
-
-        return _whisper(load_encoder(Path(source.path)))
-    from xlt.upstreams.s3prl import load_expert, same, trial_waves
-
-    expert = load_expert(source).eval()
-    pieces = _wav2vec2(expert, source.upstream)
-    net = Net(pieces, len(pieces.layers), 0.0).eval()
-    with torch.no_grad():
-        for wave in map(torch.from_numpy, trial_waves()):
-            ours, theirs = net([wave])[0], expert([wave])["hidden_states"]
-            if len(ours) != len(theirs) or not all(same(a, b[0]) for a, b in zip(ours, theirs, strict=True)):
-                raise _unknown(source.upstream)
-    return pieces
-
-
-def bare_pieces(name: str, folder: Path) -> Pieces:
-    """The same build with random weights, from the config.json in ``folder``; a trained model brings
-    its own.
-    """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if name == "whisper_base":
-        from xlt.upstreams.whisper import new_encoder
-
-        return _whisper(new_encoder(config))
-    from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model
-
-    kinds: dict[str, tuple[type, Callable]] = {
-        "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
-        "hubert": (HubertConfig, HubertModel),
-    }
-    make_config, make = kinds[config["model_type"]]
-    prepared = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
-    extracter = SimpleNamespace(do_normalize=prepared.get("do_normalize", True))
-    return _wav2vec2(
-        SimpleNamespace(model=make(make_config.from_dict(config)).eval(), extracter=extracter), name
-    )
-
-
-def _whisper(encoder) -> Pieces:
+def whisper_pieces(encoder) -> Pieces:
+    """Of transformers' Whisper encoder."""
     layers = [
         {
             **{n: getattr(layer.self_attn, f"{n}_proj") for n in ("q", "k", "v", "out")},
@@ -232,10 +187,11 @@ def _whisper(encoder) -> Pieces:
     return Pieces(MelFront(encoder), layers, encoder.layers[0].self_attn.num_heads, True, encoder.layer_norm)
 
 
-def _wav2vec2(expert, name: str) -> Pieces:
+def wav2vec2_pieces(expert, name: str) -> Pieces:
+    """Of s3prl's model ``expert``; UpstreamError if it is built in a way that cannot be trained here."""
     parts = Parts.find(expert)
     if parts is None:
-        raise _unknown(name)
+        raise cannot_be_trained(name)
     return Pieces(
         WaveFront(parts),
         parts.layers,
@@ -245,7 +201,8 @@ def _wav2vec2(expert, name: str) -> Pieces:
     )
 
 
-def _unknown(name: str) -> UpstreamError:
+def cannot_be_trained(name: str) -> UpstreamError:
+    """The error for an upstream that is built in an unknown way."""
     return UpstreamError(
         f"{name}: is built in a way that cannot be trained here, it is no plain wav2vec 2.0 or HuBERT; give "
         "train.freeze=upstream and train.adapter=none"

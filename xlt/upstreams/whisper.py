@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
 
+    from xlt.upstreams.tunable import Pieces
+
 
 class WhisperEncoder(Upstream):
     """Hidden state 0 is the convolutions' output with positions, the last one stands behind the final layer
@@ -45,6 +47,22 @@ class WhisperEncoder(Upstream):
     @classmethod
     def can_tune(cls, name: str) -> bool:
         return True
+
+    @classmethod
+    def pieces(cls, source: Source) -> Pieces:
+        from xlt.upstreams.tunable import whisper_pieces
+
+        return whisper_pieces(load_encoder(Path(source.path)))
+
+    @classmethod
+    def bare_pieces(cls, name: str, folder: Path) -> Pieces:
+        from xlt.upstreams.tunable import whisper_pieces
+
+        return whisper_pieces(new_encoder(json.loads((folder / "config.json").read_text(encoding="utf-8"))))
+
+    @classmethod
+    def expected_size(cls, name: str) -> tuple[int, int]:
+        return 7, 512
 
     def __init__(self, source: Source, dtype: str, device: str):
         import torch

@@ -15,7 +15,8 @@ from xlt.core.log import Progress
 from xlt.core.registry import FRONTENDS
 from xlt.formats.tables import read_scp
 from xlt.models.espnet import tuning
-from xlt.models.espnet.frontends import Frontend, kind, statistics
+from xlt.models.espnet.frontends import Frontend, statistics
+from xlt.upstreams import upstream_class
 
 STATISTICS_S = 600  # the layers' means and covariances come from at most so much training speech
 
@@ -25,7 +26,7 @@ def frontend_options(cfg: Config, info: dict, stats_file: Path) -> dict:
     conf = _frozen_conf(cfg, info) | {"stats_file": str(stats_file)}
     if tuning.tunes(cfg):
         return tuning.frontend_options(cfg, conf)
-    return {"frontend": kind(cfg.features.upstream), "frontend_conf": conf}
+    return {"frontend": upstream_class(cfg.features.upstream).frontend, "frontend_conf": conf}
 
 
 def _frozen_conf(cfg: Config, info: dict) -> dict:
@@ -45,7 +46,7 @@ def build(cfg: Config, info: dict) -> Frontend:
     """The frozen upstream's frontend without statistics: it can count frames and take statistics, also for
     one that tunes.
     """
-    return FRONTENDS.get(kind(cfg.features.upstream))(**_frozen_conf(cfg, info))
+    return FRONTENDS.get(upstream_class(cfg.features.upstream).frontend)(**_frozen_conf(cfg, info))
 
 
 def take_statistics(

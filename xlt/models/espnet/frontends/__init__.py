@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from xlt.nets.featurizer import Featurizer
     from xlt.upstreams.base import Source
 
-S3PRL, OWN = "xlt_s3prl", "xlt_upstream"  # their names in ESPnet's list
-
 
 class Frontend(Protocol):
     """A frontend as training uses it before ESPnet does. B batch, N samples, T frames, D dimensions."""
@@ -35,18 +33,11 @@ class Frontend(Protocol):
         """(B, N), (B,) → the featurizer's layers, each (B, T, D), and their frames (B,)."""
 
 
-def kind(upstream: str) -> str:
-    """Name in ESPnet's list of the frontend that encodes with ``upstream``."""
-    from xlt.core.registry import UPSTREAMS
-
-    return OWN if upstream in UPSTREAMS.entries and upstream != "s3prl" else S3PRL
-
-
 def find_weights(upstream: str, path: str | None, cache: str | None, identity: dict | None) -> Source:
     """The upstream's weights; UpstreamError unless they are those of ``identity`` (None: any)."""
     from xlt.core.errors import UpstreamError
-    from xlt.features.extract import upstream_class
     from xlt.fetch.files import cache_root
+    from xlt.upstreams import upstream_class
 
     source = upstream_class(upstream).find(upstream, path, cache_root(cache))
     if identity is not None and source.identity != identity:

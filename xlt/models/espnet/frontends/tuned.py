@@ -18,8 +18,8 @@ from xlt.core.stored import from_json
 from xlt.models.espnet.frontends import find_weights, numbers_of
 from xlt.models.espnet.tuning import Tuning
 from xlt.nets.featurizer import Featurizer
-from xlt.upstreams.tunable import Net, bare_pieces, pieces_of
-from xlt.upstreams.whisper import HOP
+from xlt.upstreams import upstream_class
+from xlt.upstreams.tunable import Net
 
 
 class TunedUpstream(AbsFrontend):
@@ -51,9 +51,9 @@ class TunedUpstream(AbsFrontend):
         self.tuning = from_json(Tuning, "train", tuning, "config.yaml")
         with torch.random.fork_rng():
             pieces = (
-                bare_pieces(upstream, Path(architecture))
+                upstream_class(upstream).bare_pieces(upstream, Path(architecture))
                 if architecture
-                else pieces_of(find_weights(upstream, path, cache, identity))
+                else upstream_class(upstream).pieces(find_weights(upstream, path, cache, identity))
             )
         count = len(pieces.layers) + 1
         numbers = list(range(count)) if layers == "mix" else numbers_of(layers, count, upstream)
@@ -114,7 +114,7 @@ class TunedUpstream(AbsFrontend):
         pieces: list[list[torch.Tensor]] = [[] for _ in range(len(input))]
         for row, wave, (begin, end) in zip(owners, windows, spans, strict=True):
             frames = -(
-                -max(1, len(wave)) // HOP
+                -max(1, len(wave)) // self.upstream.front.hop
             )  # s3prl repeats the last one where the convolutions give fewer
             pieces[row].append(torch.arange(frames).clamp(max=end - begin - 1) + begin)
         index = [torch.cat(p) for p in pieces]
