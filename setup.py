@@ -1,4 +1,4 @@
-"""Package xlt. What it needs is listed here, loosely; tools/constraints.txt pins the versions that are tested."""
+"""Package xlt. What it needs is listed here, loosely; tools/constraints.txt pins the tested versions."""
 
 import re
 from pathlib import Path
@@ -53,9 +53,10 @@ EXTRAS = {
 if __name__ == "__main__":
     root = Path(__file__).resolve().parent
     readme = root / "README.md"
+    source = (root / "xlt" / "__init__.py").read_text(encoding="utf-8")
     setup(
         name="xlt",
-        version=re.search(r'__version__ = "(.+?)"', (root / "xlt" / "__init__.py").read_text(encoding="utf-8"))[1],
+        version=re.search(r'__version__ = "(.+?)"', source)[1],
         description="Recipes for cross-lingual speech transfer",
         long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
         long_description_content_type="text/markdown",
