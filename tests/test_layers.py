@@ -26,6 +26,7 @@ ORDER = [
     "score",
     "report",
     "bundle",  # stages
+    "library",
     "commands",
     "cli",
 ]  # roof

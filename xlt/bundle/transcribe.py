@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from xlt.audio.files import SAMPLE_RATE
@@ -12,7 +13,8 @@ class Transcriber:
     """A loaded bundle. Call it with a sound file's path: pieces with ``start_s``, ``end_s``, ``text``,
     ``score``, and with ``tokens.language_tag`` the ``lang`` that the model told.
 
-    DataError if the bundle is damaged, not whole, or of a newer xlt.
+    DataError if the bundle is damaged, not whole, or of a newer xlt. Threads may share it: the model, whose
+    search keeps a state, works for one of them at a time.
     """
 
     def __init__(self, bundle: Path):
@@ -26,6 +28,7 @@ class Transcriber:
         manifest = read_manifest(bundle)
         check_files(bundle, manifest)
         decode = from_json(DecodeConfig, "decode", manifest["decode"], str(bundle / MANIFEST))
+        self._one = threading.Lock()
         self.encode = load_trained(read_info(bundle, "copy the bundle again")["features"], bundle)
         self.recogniser = Recogniser(bundle, decode)
 
@@ -37,10 +40,11 @@ class Transcriber:
         rate = SAMPLE_RATE
         samples = read_wav(path, rate)  # (N,)
         ranges = cut_at_silences(samples, rate)
-        feats = self.encode([samples[a:b] for a, b in ranges])
+        with self._one:
+            feats = self.encode([samples[a:b] for a, b in ranges])
+            hypotheses = [self.recogniser([matrix])[0] for matrix in feats]
         pieces: list[Piece] = []
-        for (start, end), matrix in zip(ranges, feats, strict=True):
-            found = self.recogniser([matrix])[0]
+        for (start, end), found in zip(ranges, hypotheses, strict=True):
             piece: Piece = {
                 "start_s": start / rate,
                 "end_s": end / rate,
