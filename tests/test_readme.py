@@ -111,6 +111,10 @@ def dry_run(place, command):
     assert sorted(recipe.iterdir()) == before
 
 
+def run(place, command):
+    assert "train: would" in place.good(command)
+
+
 def check(place, command):
     place.luganda()
     assert "data/check is up to date" in place.good(command)
@@ -234,6 +238,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh --list": lists,
     r"egs/lug/run\.sh --stop_stage check": check,
     r"egs/\w+/run\.sh( .+)?": dry_run,
+    r"\.venv/bin/xlt run .+ --dry_run": run,
     r"tools/new_recipe\.sh .+": new_recipe,
     r"tools/test\.sh": run_tests,
     r"\.venv/bin/xlt check .+ --fix .+": fix,

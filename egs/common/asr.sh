@@ -2,16 +2,16 @@
 # Runs the stages of the recipe in the current directory. egs/*/run.sh calls it.
 #
 # usage: ./run.sh [options] [key=value…]
-#   --stage N|name       start at this stage (default: the first)
+#   --stage N|name       start at this stage, by number or name (default: the first)
 #   --stop_stage N|name  stop after this stage (default: the last)
-#   --force              run the stages even if their output is up to date
-#   --dry_run            say what would be done, do nothing
+#   --force              run stages even if their output is up to date
+#   --dry_run            show what would run, do nothing
 #   --nj N               parallel processes (default: the number of cores)
-#   --ngpu N             GPUs for features and training (default: all there are)
+#   --ngpu N             GPUs for features and training (default: all)
 #   --list               list the stages
 #   --help               this text
 #   key=value            settings that override recipe.yaml, e.g. features.upstream=fbank train.lr=0.001;
-#                        egs/common/conf/base.yaml holds them all
+#                        docs/settings.md lists them all
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
