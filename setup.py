@@ -1,4 +1,4 @@
-"""Package xlt. What it needs is listed here, loosely; tools/constraints.txt pins the tested versions."""
+"""Package xlt: metadata and dependencies, loosely; tools/constraints.txt pins the tested versions."""
 
 import re
 from pathlib import Path
@@ -49,6 +49,20 @@ EXTRAS = {
         "types-regex>=2026.11",
     ],
 }
+CLASSIFIERS = [
+    "Development Status :: 4 - Beta",
+    "Environment :: Console",
+    "Intended Audience :: Developers",
+    "Intended Audience :: Science/Research",
+    "Operating System :: POSIX :: Linux",
+    "Programming Language :: Python :: 3",
+    "Programming Language :: Python :: 3.12",
+    "Programming Language :: Python :: 3.13",
+    "Programming Language :: Unix Shell",
+    "Topic :: Multimedia :: Sound/Audio :: Speech",
+    "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    "Topic :: Text Processing :: Linguistic",
+]
 
 if __name__ == "__main__":
     root = Path(__file__).resolve().parent
@@ -57,7 +71,12 @@ if __name__ == "__main__":
     setup(
         name="xlt",
         version=re.search(r'__version__ = "(.+?)"', source)[1],
-        description="Recipes for cross-lingual speech transfer",
+        description="Speech recognition for languages with little data, by cross-lingual transfer",
+        author="the xlt contributors",
+        license_expression="Apache-2.0",
+        license_files=["LICENSE"],
+        keywords="speech recognition, low-resource languages, transfer learning, ESPnet, Kaldi",
+        classifiers=CLASSIFIERS,
         long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
         long_description_content_type="text/markdown",
         packages=find_packages(include=["xlt", "xlt.*"]),

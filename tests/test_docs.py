@@ -5,6 +5,7 @@ import runpy
 import shlex
 
 import pytest
+import yaml
 
 from tests.test_readme import PAGES, indented
 from xlt.cli import COMMANDS
@@ -116,6 +117,18 @@ def test_disk_sizes_agree():
     assert f'size="{installed} GB with torch' in install and f"need={needed} " in install
     assert f'size="about {small} GB"' in install and f"|| need={small_needed}\n" in install
     assert f"({small_needed} GB of disk instead of {needed})" in install
+
+
+def test_the_licence_is_the_same_everywhere():
+    settings = (ROOT / "setup.py").read_text("utf-8")
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    version = re.search(r'__version__ = "(.+?)"', (ROOT / "xlt/__init__.py").read_text("utf-8"))[1]
+    assert (ROOT / "LICENSE").read_text("utf-8").split("\n")[1].strip() == "Apache License"
+    assert 'license_expression="Apache-2.0"' in settings and cited["license"] == "Apache-2.0"
+    assert cited["version"] == version
+    assert (
+        cited["authors"] == [{"name": "the xlt contributors"}] and 'author="the xlt contributors"' in settings
+    )
 
 
 def test_every_dependency_has_its_licence():
