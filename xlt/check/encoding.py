@@ -43,16 +43,13 @@ def invisible(char: str) -> bool:
 
 def unseen_in(word: str) -> list[str]:
     """The invisible characters of a word, without joiners beside a letter that they shape."""
-    return [
-        char
-        for place, char in enumerate(word)
-        if invisible(char)
-        and not (
-            char in JOINERS
-            and place
-            and _JOINING & {script_of(near) for near in word[max(0, place - 2) : place + 2]}
-        )
-    ]
+    found = []
+    for place, char in enumerate(word):
+        near = word[max(0, place - 2) : place + 2]
+        joins = char in JOINERS and place and _JOINING & set(map(script_of, near))
+        if invisible(char) and not joins:
+            found.append(char)
+    return found
 
 
 def lone_marks_in(word: str) -> list[str]:

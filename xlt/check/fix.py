@@ -248,10 +248,9 @@ def _named_by_speaker(
         + next((f"{a} is {b}" for a, b in names.items() if a != b), "none")
     )
     by_utt = set(tables) - ({"wav.scp"} if "segments" in tables else set())
-    return {
-        table: {names.get(key, key) if table in by_utt else key: value for key, value in rows.items()}
-        for table, rows in tables.items()
-    }
+    for table in by_utt:
+        tables[table] = {names.get(key, key): value for key, value in tables[table].items()}
+    return tables
 
 
 def _part(tables: dict[str, dict[str, dict[str, str]]], changes: dict[str, Changes], train: str) -> None:

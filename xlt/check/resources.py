@@ -73,80 +73,56 @@ def needs(sets: Sets, cfg: Config) -> list[Need]:
     ctx = Context(sets.data.parent, cfg)
     with contextlib.suppress(XltError, ValueError):  # from tables whose faults other rules report
         ctx = resolved(ctx)
-    cfg, size, rate = (
-        ctx.cfg,
-        upstream_size(cfg.features.upstream, cfg.features.path),
-        upstream_class(cfg.features.upstream).expected_rate(cfg.features.upstream),
-    )
-    seconds = {
-        name: sum(filter(None, map(data.seconds, data.table("utt2dur")))) for name, data in sets.items()
-    }
-    found = []
-    if not cfg.features.on_the_fly:
+    size = upstream_size(ctx.cfg.features.upstream, ctx.cfg.features.path)
+    stored = [] if ctx.cfg.features.on_the_fly else _of_features(sets, ctx, size)
+    return [*stored, *_of_training(ctx.cfg, size, ctx.exp)]
+
+
+def _of_features(sets: Sets, ctx: Context, size: Size) -> list[Need]:
+    """Stage 3: the store, the hidden states of the probe for a while, and the processes."""
+    cfg, found = ctx.cfg, []
+    rate = upstream_class(cfg.features.upstream).expected_rate(cfg.features.upstream)
+    samples = {}
+    for name, data in sets.items():
+        seconds = sum(filter(None, map(data.seconds, data.table("utt2dur"))))
+        samples[name] = round(seconds * SAMPLE_RATE)
+    missing = [name for name in sets if not (ctx.dump / name / "feats.scp").exists()]
+    clips = sum(len(sets[name].table("text")) for name in missing)
+    if missing:
         layers = len(cfg.features.layers) if isinstance(cfg.features.layers, list) else 1
-        missing = [name for name in sets if not (ctx.dump / name / "feats.scp").exists()]
-        samples = {name: round(seconds[name] * SAMPLE_RATE) for name in missing}
-        stored_s = sum(
-            copy.length(samples[name]) / SAMPLE_RATE for name in missing for copy in copies_of(cfg, name)
-        )
-        values = stored_s * rate * size.dim * layers
-        clips = sum(len(sets[name].table("text")) for name in missing)
-        if missing:
-            found.append(
-                Need(
-                    "features (stage 3)",
-                    values * BYTES[cfg.features.storage] + clips * A_CLIP,
-                    cache_root(cfg.data.cache),
-                    "free some space, move data.cache, or set features.storage=cm1",
-                )
-            )
-        mixes = size.states > 1 and cfg.features.layers in ("auto", "mix") and not cfg.features.mix_from
-        if mixes and not (ctx.dump / "mix").exists():
-            minutes = min(cfg.features.mix_minutes, seconds[cfg.train_set] / 60)
-            found.append(
-                Need(
-                    "hidden states of the probe (stage 3, for a while)",
-                    minutes * 60 * rate * size.states * size.dim * 2,
-                    ctx.dump,
-                    "lower features.mix_minutes, or take another recipe's mix: features.mix_from",
-                )
-            )
-        if missing and size.parameters:
-            jobs = min(cfg.jobs, max(1, clips))
-            found.append(
-                Need(
-                    f"the upstream, {jobs} times (stage 3)",
-                    jobs * (4 * size.parameters + 5e8),
-                    None,
-                    "lower nj",
-                )
-            )
+        stored = 0
+        for name in missing:
+            stored += sum(copy.length(samples[name]) for copy in copies_of(cfg, name))
+        values = stored / SAMPLE_RATE * rate * size.dim * layers
+        place = cache_root(cfg.data.cache)
+        remedy = "free some space, move data.cache, or set features.storage=cm1"
+        needed = values * BYTES[cfg.features.storage] + clips * A_CLIP
+        found.append(Need("features (stage 3)", needed, place, remedy))
+    mixes = size.states > 1 and cfg.features.layers in ("auto", "mix") and not cfg.features.mix_from
+    if mixes and not (ctx.dump / "mix").exists():
+        speech_s = min(cfg.features.mix_minutes * 60, samples[cfg.train_set] / SAMPLE_RATE)
+        needed = speech_s * rate * size.states * size.dim * 2
+        remedy = "lower features.mix_minutes, or take another recipe's mix: features.mix_from"
+        found.append(Need("hidden states of the probe (stage 3, for a while)", needed, ctx.dump, remedy))
+    if missing and size.parameters:
+        jobs = min(cfg.jobs, max(1, clips))
+        needed = jobs * (4 * size.parameters + 5e8)
+        found.append(Need(f"the upstream, {jobs} times (stage 3)", needed, None, "lower nj"))
+    return found
+
+
+def _of_training(cfg: Config, size: Size, exp: Path) -> list[Need]:
+    """Stages 6 and 10, where the upstream is trained, or goes into the bundle."""
+    found = []
     if cfg.train.freeze in ("extractor", "none"):
-        found.append(
-            Need(
-                "training of the upstream (stage 6)",
-                16 * size.parameters,
-                None,
-                "set train.freeze=upstream or train.adapter=lora, or take a machine with more memory",
-            )
-        )
-        found.append(
-            Need(
-                "checkpoints (stage 6)",
-                (4 * (cfg.train.average_best + 2) + 24) * size.parameters,
-                ctx.exp,
-                "free some space, or lower train.average_best",
-            )
-        )
+        remedy = "set train.freeze=upstream or train.adapter=lora, or take a machine with more memory"
+        found.append(Need("training of the upstream (stage 6)", 16 * size.parameters, None, remedy))
+        needed = (4 * (cfg.train.average_best + 2) + 24) * size.parameters
+        remedy = "free some space, or lower train.average_best"
+        found.append(Need("checkpoints (stage 6)", needed, exp, remedy))
     if cfg.bundle.with_upstream and size.parameters:
-        found.append(
-            Need(
-                "the bundle (stage 10)",
-                4 * size.parameters,
-                ctx.exp,
-                "free some space, or set bundle.with_upstream=false",
-            )
-        )
+        remedy = "free some space, or set bundle.with_upstream=false"
+        found.append(Need("the bundle (stage 10)", 4 * size.parameters, exp, remedy))
     return found
 
 

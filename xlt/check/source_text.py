@@ -18,7 +18,7 @@ from xlt.core.config import Config
 from xlt.data import normalise_utterance
 
 SAID = frozenset("%‰&@#+=×÷±°№")  # and all signs of currencies
-_OPEN, _CLOSE = "[<{", "]>}"
+_OPEN, _CLOSE = frozenset("[<{"), frozenset("]>}")
 _APOSTROPHES = "'’‘`´ʹ′"
 _EDGE_SHARE = 0.01  # of the words; fewer may be quotation marks, or clipped words as in any text
 _UTF8_AS_LATIN = re.compile(
@@ -138,9 +138,7 @@ def bracketed(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """
     for data in sets.values():
         words = {
-            word: seen
-            for word, seen in data.raw_words.items()
-            if any(a in word for a in _OPEN) and any(b in word for b in _CLOSE)
+            word: seen for word, seen in data.raw_words.items() if _OPEN & set(word) and _CLOSE & set(word)
         }
         if words:
             yield Finding(data, words, "text_raw").fault(

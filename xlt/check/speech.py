@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,10 +53,11 @@ def line_through(points: list[tuple[float, float]]) -> tuple[float, float]:
     points = sorted(points)
     count = min(20, len(points) // 5)
     groups = [points[len(points) * i // count : len(points) * (i + 1) // count] for i in range(count)]
-    middles = [(median([x for x, _ in group]), median([y for _, y in group])) for group in groups]
-    slopes = [
-        (y2 - y1) / (x2 - x1) for i, (x1, y1) in enumerate(middles) for x2, y2 in middles[i + 1 :] if x2 > x1
-    ]
+    middles = []
+    for group in groups:
+        xs, ys = zip(*group, strict=True)
+        middles.append((median(xs), median(ys)))
+    slopes = [(y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(middles, 2) if x2 > x1]
     slope = max(0.0, median(slopes)) if slopes else 0.0
     return median([y - slope * x for x, y in middles]), slope
 

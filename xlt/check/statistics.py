@@ -66,10 +66,9 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
     curve = growth(train)
     write_json(out / "statistics.json", {"sets": rows, "vocabulary_growth": curve})
     lines = ["| " + " | ".join(rows[0]) + " |", "| " + " | ".join("---" for _ in rows[0]) + " |"]
-    lines += [
-        "| " + " | ".join("–" if value is None else str(value) for value in row.values()) + " |"
-        for row in rows
-    ]
+    for row in rows:
+        cells = ["–" if value is None else str(value) for value in row.values()]
+        lines.append(f"| {' | '.join(cells)} |")
     half = next((kinds for total, kinds in curve if 2 * total >= curve[-1][0]), 0)
     if curve[-1][1]:
         lines += [

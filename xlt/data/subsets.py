@@ -59,13 +59,13 @@ def in_front(tables: Mapping[str, Mapping[str, str]], prefix: str) -> dict[str, 
     ids = {utt for rows in tables.values() for utt in rows}
     speakers = set(tables["utt2spk"].values())
     known = {"utt2spk": speakers, "utt2group": ids | speakers, "utt2content": ids}
-    return {
-        table: {
-            prefix + utt: prefix + value if value in known.get(table, ()) else value
-            for utt, value in rows.items()
+    found: dict[str, dict[str, str]] = {}
+    for table, rows in tables.items():
+        own = known.get(table, ())
+        found[table] = {
+            prefix + utt: prefix + value if value in own else value for utt, value in rows.items()
         }
-        for table, rows in tables.items()
-    }
+    return found
 
 
 def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: Path | None = None) -> dict:

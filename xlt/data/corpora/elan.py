@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from xlt.core.config import Config
@@ -44,6 +44,20 @@ class _Segment:
     speaker: str
 
 
+class _Found(NamedTuple):
+    """A segment that can be used: its document, its recording, and the second at which times begin there."""
+
+    path: Path
+    recording: Path
+    origin_s: float
+    segment: _Segment
+
+    @property
+    def speaker(self) -> str:
+        """The participant; the document's name where none is named."""
+        return self.segment.speaker or self.path.stem
+
+
 def recognise(place: Path) -> bool:
     """Whether ``place`` is, or has, an .eaf file."""
     return any(name.lower().endswith(".eaf") for name in listing(place))
@@ -63,55 +77,39 @@ def read(cfg: Config) -> Corpus:
     root = place if place.is_dir() else place.parent
     sounds = Sounds(root, cfg.recipe)
     left_out: dict[str, list[str]] = defaultdict(list)
-    found: list[tuple[Path, Path, float, _Segment]] = []
+    found: list[_Found] = []
     for path, eaf in documents.items():
         recording, origin_s = _recording(eaf, path, sounds)
-        for number, segment in enumerate((s for tier in tiers[path] for s in _segments(eaf, tier, path)), 1):
+        segments = [segment for tier in tiers[path] for segment in _segments(eaf, tier, path)]
+        for number, segment in enumerate(segments, 1):
             reason = _why_not(segment, recording)
             if reason:
                 left_out[reason].append(f"{path.name}:{segment.tier}:{number}")
             else:
-                found.append((path, recording, origin_s, segment))
+                found.append(_Found(path, recording, origin_s, segment))
     if not found:
         raise DataError(_nothing(place, left_out, documents))
-    speakers = speaker_ids(segment.speaker or path.stem for path, _, _, segment in found)
-    lang, spans = languages.get(cfg.lang).code, []
-    for path, _, _, segment in found:
-        inside = path.relative_to(root).with_suffix("").as_posix()
-        spans.append(
-            (
-                speakers[segment.speaker or path.stem],
-                f"{inside}-{span(segment.start_s, segment.end_s)}",
-                segment.tier,
-            )
-        )
-    ids = utterance_ids(spans)
-    corpus = Corpus(
-        "ELAN",
-        [],
-        dict(left_out),
-        {
-            "licence": "your own",
-            "files": len(files),
-            "tiers": sorted({tier for own in tiers.values() for tier in own}),
-        },
-    )
-    if not all(segment.speaker for *_, segment in found):
-        corpus.facts["speakers"] = "tiers without a participant: one speaker a file"
-    for name, (speaker, _, _), (_, recording, origin_s, segment) in zip(ids, spans, found, strict=True):
-        corpus.utterances.append(
-            Utterance(
-                name,
-                speaker,
-                lang,
-                segment.text,
-                recording,
-                name,
-                segment.start_s + origin_s,
-                segment.end_s + origin_s,
-            )
-        )
-    return corpus
+    chosen = sorted({tier for own in tiers.values() for tier in own})
+    facts = {"licence": "your own", "files": len(files), "tiers": chosen}
+    if not all(one.segment.speaker for one in found):
+        facts["speakers"] = "tiers without a participant: one speaker a file"
+    return Corpus("ELAN", _utterances(found, root, languages.get(cfg.lang).code), dict(left_out), facts)
+
+
+def _utterances(found: list[_Found], root: Path, lang: str) -> list[Utterance]:
+    """The utterances of segments; ids have the file, seen from ``root``, and the time."""
+    speakers = speaker_ids(one.speaker for one in found)
+    spans = []
+    for one in found:
+        inside = one.path.relative_to(root).with_suffix("").as_posix()
+        name = f"{inside}-{span(one.segment.start_s, one.segment.end_s)}"
+        spans.append((speakers[one.speaker], name, one.segment.tier))
+    utterances = []
+    for name, one in zip(utterance_ids(spans), found, strict=True):
+        times = (one.segment.start_s + one.origin_s, one.segment.end_s + one.origin_s)
+        speaker = speakers[one.speaker]
+        utterances.append(Utterance(name, speaker, lang, one.segment.text, one.recording, name, *times))
+    return utterances
 
 
 def _parsed(path: Path) -> Eaf:
@@ -210,10 +208,8 @@ def _chosen(
     wrong = [pattern for pattern in patterns if not any(_fits(tier, pattern) for tier in count)]
     if wrong:
         raise DataError(f"data.tier: no tier {wrong[0]!r} with text in {place}; there are:\n{shown}")
-    return {
-        path: [tier for tier in own if any(_fits(tier, pattern) for pattern in patterns)]
-        for path, own in texts.items()
-    }
+    chosen = {tier for tier in count if any(_fits(tier, pattern) for pattern in patterns)}
+    return {path: [tier for tier in own if tier in chosen] for path, own in texts.items()}
 
 
 def _fits(tier: str, pattern: object) -> bool:

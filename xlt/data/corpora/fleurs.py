@@ -33,15 +33,10 @@ def recognise(place: Path) -> bool:
     is such a tarball.
     """
     names = listing(place)
-    if any(
-        _CLIP.fullmatch(name) for name in names
-    ):  # in a tarball the tables may stand behind thousands of clips
+    if any(map(_CLIP.fullmatch, names)):  # in a tarball the tables may come after thousands of clips
         return True
-    tables = {
-        os.path.splitext(name)[0]
-        for name in names
-        if os.path.basename(name) in {f"{part}.tsv" for part in SPLITS}
-    }
+    wanted = {f"{part}.tsv" for part in SPLITS}
+    tables = {os.path.splitext(name)[0] for name in names if os.path.basename(name) in wanted}
     audio = {f"{os.path.dirname(table)}/audio/{os.path.basename(table)}".lstrip("/") for table in tables}
     return any(name.removesuffix(".tar.gz") in audio or os.path.dirname(name) in audio for name in names)
 

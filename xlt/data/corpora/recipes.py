@@ -240,13 +240,13 @@ def _report(cfg: Config, found: list[Source]) -> dict:
         whole["reasons"] |= part["reasons"]
         whole["unreadable"] |= part["unreadable"]
     own = ("corpus", "facts", "normaliser", "seen", "kept", "groups", "split", "minutes", "utterances")
+    by_language: dict[str, dict] = {}
+    for source, (lang, part) in zip(found, parts.items(), strict=True):
+        by_language[lang] = {"recipe": source.name, **{key: part[key] for key in own}}
     return {
         "corpus": " + ".join(sorted({part["corpus"] for part in parts.values()})),
         "lang": cfg.lang,
         "normaliser": data.normaliser_of(cfg),
         **whole,
-        "languages": {
-            lang: {"recipe": source.name, **{key: parts[lang][key] for key in own}}
-            for source, lang in zip(found, parts, strict=True)
-        },
+        "languages": by_language,
     }

@@ -137,6 +137,58 @@ def _set_named(name: str, further: Collection[str]) -> str | None:
     return name if name in further else SET_OF.get(name.casefold())
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """How the rows of a table are read: what its columns mean, which are tags, which set its name says."""
+
+    role: dict[str, str | None]
+    tags: dict[str, str]
+    split: str | None
+    sounds: Sounds
+    lang: languages.Language
+
+    def told(self, table: Table) -> str:
+        """What the columns were taken for, in words."""
+        words = "columns taken as "
+        words += ", ".join(f"{name}={column!r}" for name, column in self.role.items() if column)
+        if self.tags:
+            words += f"; tags {', '.join(self.tags)}"
+        used = {*self.role.values(), *self.tags.values()}
+        rest = [name for name in table.columns if name not in used]
+        return words + (f"; not used: {', '.join(rest)}" if rest else "")
+
+    def row(self, where: str, values: dict[str, str]) -> _Row | str:
+        """A usable row, or why it is left out."""
+
+        def of(name: str) -> str:
+            column = self.role[name]
+            return values[column].strip() if column else ""
+
+        if self.role["language"] and not names_language(of("language"), self.lang):
+            return "another language"
+        split = self.split
+        if self.role["split"]:
+            split = SET_OF.get(of("split").casefold()) or clean(of("split"))
+            if not split:
+                return "row without a set"
+        if not of("path"):
+            return "row without a path"
+        hits = self.sounds.find(of("path"))
+        if len(hits) != 1:
+            return "several files of that name" if hits else "text without audio"
+        if not of("text"):
+            return "audio without text"
+        times = _times(of, self.role)
+        if isinstance(times, str):
+            return times
+        name = of("id") or self.sounds.inside(hits[0])
+        if times[0] is not None and not of("id"):
+            name += f"-{span(*times)}"
+        tags = {tag: value for tag, column in self.tags.items() if (value := values[column].strip())}
+        content = " ".join(of("content").split())
+        return _Row(where, hits[0], of("text"), of("speaker"), name, content, split, *times, tags)
+
+
 def _rows(
     table: Table, split: str | None, sounds: Sounds, cfg: Config, left_out: dict[str, list[str]], facts: dict
 ) -> list[_Row]:
@@ -147,27 +199,18 @@ def _rows(
             f"{table.path}: its name says {split}, and it has a column {role['split']!r}, too; set"
             " data.columns: {split: null} to go by the name"
         )
-    tags = _tags(table, set(role.values()))
-    said = ", ".join(f"{name}={column!r}" for name, column in role.items() if column)
-    say(
-        f"  {table.path.name}: {len(table.rows)} rows ({table.form}); columns taken as {said}"
-        + (f"; tags {', '.join(tags)}" if tags else "")
-        + (
-            f"; not used: {', '.join(rest)}"
-            if (rest := [name for name in table.columns if name not in [*role.values(), *tags.values()]])
-            else ""
-        )
-    )
+    columns = _Columns(role, _tags(table, set(role.values())), split, sounds, languages.get(cfg.lang))
+    say(f"  {table.path.name}: {len(table.rows)} rows ({table.form}); {columns.told(table)}")
     facts[table.path.name] = {
         "form": table.form,
-        "columns": {name: column for name, column in role.items() if column} | tags,
+        "columns": {name: column for name, column in role.items() if column} | columns.tags,
     }
     _refuse_unknown(table, role, cfg)
     left_out["row with more values than columns"] += [f"{table.path.name}:{line}" for line in table.odd]
     found = []
     for line, values in table.rows:
         where = f"{table.path.name}:{line}"
-        row = _row(where, values, role, tags, split, sounds, cfg)
+        row = columns.row(where, values)
         if isinstance(row, str):
             left_out[row].append(where)
         else:
@@ -246,43 +289,6 @@ def _refuse_unknown(table: Table, role: dict[str, str | None], cfg: Config) -> N
                 f"{table.path}: the column {role['split']!r} has {shown}, expected train, dev and test;"
                 " rename them, or set data.columns: {split: null} for a split of ours"
             )
-
-
-def _row(
-    where: str,
-    values: dict[str, str],
-    role: dict[str, str | None],
-    tags: dict[str, str],
-    split: str | None,
-    sounds: Sounds,
-    cfg: Config,
-) -> _Row | str:
-    """A usable row, or why it is left out."""
-
-    def of(name: str) -> str:
-        return values[role[name]].strip() if role[name] else ""
-
-    if role["language"] and not names_language(of("language"), languages.get(cfg.lang)):
-        return "another language"
-    if role["split"] and not (split := SET_OF.get(of("split").casefold()) or clean(of("split"))):
-        return "row without a set"
-    if not of("path"):
-        return "row without a path"
-    hits = sounds.find(of("path"))
-    if len(hits) != 1:
-        return "several files of that name" if hits else "text without audio"
-    if not of("text"):
-        return "audio without text"
-    times = _times(of, role)
-    if isinstance(times, str):
-        return times
-    name = of("id") or sounds.inside(hits[0])
-    if times[0] is not None and not of("id"):
-        name += f"-{span(*times)}"
-    own = {tag: value for tag, column in tags.items() if (value := values[column].strip())}
-    return _Row(
-        where, hits[0], of("text"), of("speaker"), name, " ".join(of("content").split()), split, *times, own
-    )
 
 
 def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None] | str:
