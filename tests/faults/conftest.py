@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -184,20 +185,50 @@ def recipe(finished: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return Recipe(copy)
 
 
+def place_in_xlt(frame: FrameType | None) -> tuple[str, ...]:
+    """From where in xlt a call comes: the three innermost functions; in core/stage.py, which writes the stamp
+    of what begins and that of what is done, their lines.
+    """
+    place = []
+    while frame is not None and len(place) < 3:
+        file = Path(frame.f_code.co_filename)
+        if file.is_relative_to(ROOT / "xlt"):
+            exact = file == ROOT / "xlt/core/stage.py"
+            place.append(f"{file}:{frame.f_lineno if exact else frame.f_code.co_qualname}")
+        frame = frame.f_back
+    return tuple(place)
+
+
 class Hook:
     """An audit hook (they cannot be removed) that raises ``error`` just before the ``left``-th write of a
-    file.
+    file, or notes from where in xlt each write comes.
     """
 
     def __init__(self):
         self.left, self.ending, self.error = 0, "", None
+        self.places: list[tuple] | None = None
         sys.addaudithook(self)
 
     def __call__(self, event: str, args: tuple) -> None:
-        if self.left and is_write(event, args) and os.fspath(args[0]).endswith(self.ending):
+        if self.places is None and not self.left or not is_write(event, args):
+            return
+        if self.places is not None:
+            self.places.append((event, *place_in_xlt(sys._getframe(1))))
+        elif os.fspath(args[0]).endswith(self.ending):
             self.left -= 1
             if not self.left:
                 raise self.error
+
+    def kinds(self, call: Callable[[], int]) -> tuple[int, list[int]]:
+        """The status of ``call``, and of each place in xlt that writes the first of its writes, counted from
+        1 over all of them.
+        """
+        self.places = []
+        try:
+            status, places = call(), self.places
+        finally:
+            self.places = None
+        return status, sorted({place: number for number, place in reversed([*enumerate(places, 1)])}.values())
 
     def run(
         self, at: int, error: BaseException, call: Callable[[], int], ending: str = ""
