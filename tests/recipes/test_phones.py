@@ -5,11 +5,13 @@ import shutil
 
 import pytest
 
+from tests.chance import hears
 from tests.tones import make_corpus
 from xlt.cli import main
 from xlt.core.context import STAGES
 from xlt.formats.tables import read_table
 
+pytestmark = pytest.mark.trains
 SETTINGS = ["tokens.type=phone", "tag=ph"]
 
 
@@ -49,7 +51,7 @@ def test_hypotheses_and_scores_are_of_phones(recipe):
         and score["sets"]["test"]["fer"]["value"] <= score["sets"]["test"]["per"]["value"]
     )
     assert score["sets"]["test"]["per"]["n_ref"] == sum(len(ref.split()) for ref in refs.values())
-    assert score["sets"]["test"]["per"]["value"] < 40 and hyps.keys() == refs.keys()
+    assert hears({u: t.split() for u, t in refs.items()}, {u: t.split() for u, t in hyps.items()})
     assert "PER" in score["signature"]["test"]["per"] and "+espeak:ro" in score["signature"]["test"]["per"]
     trn = (recipe / "exp" / "ph" / "score" / "test.phone.ref.trn").read_text().splitlines()
     assert trn[0] == f"{refs['spk-test000']} (spk-test000)"
