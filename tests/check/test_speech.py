@@ -137,6 +137,7 @@ def scores(recipe) -> dict[str, dict[str, str]]:
     return {row[1]: dict(zip(head, row, strict=True)) for row in rows}
 
 
+@pytest.mark.trains
 def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     """The rule "misfits", and what it proposes to leave out."""
     monkeypatch.chdir(trained)
@@ -181,6 +182,7 @@ def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     write_table(trained / "data/train/text", texts)
 
 
+@pytest.mark.trains
 def test_the_score_is_the_loss_against_the_best_path():
     """Two frames, tokens blank, a, b: worked out by hand."""
     import torch

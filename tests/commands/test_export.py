@@ -1,8 +1,6 @@
 """What is exported is read by lhotse itself, and by our own reader."""
 
 import pytest
-from lhotse import load_manifest
-from lhotse.qa import validate_recordings_and_supervisions
 
 from tests.data.conftest import Recipe
 from tests.data.corpus import PHRASES, tone
@@ -43,6 +41,9 @@ def exported(recipe, tmp_path):
 
 
 def test_lhotse_reads_it(exported, recipe):
+    from lhotse import load_manifest
+    from lhotse.qa import validate_recordings_and_supervisions
+
     for name in ("train", "dev", "test"):
         recordings, supervisions = (
             load_manifest(exported / f"ron_Latn_{kind}_{name}.jsonl.gz")

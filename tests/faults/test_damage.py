@@ -17,6 +17,8 @@ from xlt.cli import main
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table
 
+pytestmark = pytest.mark.slow
+
 HALF, TORN, EMPTY, GONE = "cut in half", b'{"torn', b"", None
 
 

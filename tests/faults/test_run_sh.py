@@ -10,6 +10,8 @@ from tests.faults.conftest import left_over, make_stamps, wait_for
 from tests.tree import Tree
 from xlt.core.config import ROOT
 
+pytestmark = pytest.mark.slow
+
 HOLD = str(ROOT / "tests" / "faults" / "hold")
 WORDS = ["features.upstream=fbank", "data.train_minutes=null"]
 

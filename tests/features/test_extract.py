@@ -6,8 +6,8 @@ import zlib
 
 import numpy as np
 import pytest
-import torch
 
+from tests.lazy import torch
 from xlt.core.config import load
 from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.core.settings import FeaturesConfig

@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-import torch
 
+from tests.lazy import torch
 from tests.tiny import make_tiny_wav2vec2
 from xlt.audio.files import read_wav
 from xlt.core.errors import ConfigError, DataError, MissingInput, UpstreamError
@@ -18,6 +18,8 @@ from xlt.features import extract, layer_mix, probe
 from xlt.features.mix import Mix
 from xlt.formats.tables import read_table, write_table
 from xlt.upstreams.base import Source, Upstream
+
+pytestmark = pytest.mark.trains
 
 STRIDE = 320
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 
+from tests.lazy import torch
 from xlt.core.errors import DataError, UpstreamError
 from xlt.features.probe import Moments, Settings, _network, learn, one_thread
+
+pytestmark = pytest.mark.trains
 
 LAYERS, DIM, INFORMATIVE = 4, 12, 2
 

@@ -1,7 +1,6 @@
 """Costs are made up or worked out from panphon's weights."""
 
 import numpy as np
-import panphon
 import pytest
 
 from xlt.metrics.fer import feature_errors, fer
@@ -35,6 +34,8 @@ def test_rate_sums_before_it_divides():
 
 
 def test_costs_are_panphons():
+    import panphon
+
     costs = substitution_costs(["t", "d", "a", "??"])
     # t and d differ in voice alone, from − to +: its weight of the sum of all weights (panphon's
     # feature_weights.csv)

@@ -1,9 +1,12 @@
 """The mean of the best epochs, in the files in which ESPnet leaves it."""
 
 import pytest
-import torch
 
-from xlt.models.espnet.average import average_nbest_models
+from tests.lazy import Lazy, torch
+
+average = Lazy("xlt.models.espnet.average")
+
+pytestmark = pytest.mark.trains
 
 
 class Reporter:
@@ -29,7 +32,7 @@ CRITERIA = [("valid", "loss", "min"), ("valid", "acc", "max")]
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_mean_of_the_best(folder, count):
-    average_nbest_models(folder, Reporter(), CRITERIA, count)
+    average.average_nbest_models(folder, Reporter(), CRITERIA, count)
     ours = torch.load(folder / "valid.loss.ave.pth", weights_only=True)
     assert (folder / "valid.loss.ave.pth").resolve().name == (
         f"valid.loss.ave_{count}best.pth" if count > 1 else "2epoch.pth"
@@ -41,7 +44,7 @@ def test_mean_of_the_best(folder, count):
 
 
 def test_fewer_epochs_than_asked_for_are_all_averaged(folder):
-    average_nbest_models(folder, Reporter(), CRITERIA, 5)
+    average.average_nbest_models(folder, Reporter(), CRITERIA, 5)
     assert (folder / "valid.loss.ave.pth").resolve().name == "valid.loss.ave_3best.pth"
 
 
@@ -50,4 +53,4 @@ def test_espnets_trainer_calls_it():
 
     import xlt.models.espnet.task  # noqa: F401
 
-    assert trainer.average_nbest_models is average_nbest_models
+    assert trainer.average_nbest_models is average.average_nbest_models

@@ -4,8 +4,8 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from espnet2.samplers.length_batch_sampler import LengthBatchSampler
 
+from tests.lazy import Lazy
 from tests.toy import make_toy_recipe
 from xlt.audio.augment import Copy
 from xlt.cli import main
@@ -15,8 +15,12 @@ from xlt.core.errors import DataError
 from xlt.features.copies import write_sources
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table, write_table
-from xlt.models.espnet.balance import Plan, PlanSampler, Shard, plan, power_shares
-from xlt.models.espnet.mixing import write_plan
+
+balance = Lazy("xlt.models.espnet.balance")
+mixing = Lazy("xlt.models.espnet.mixing")
+length_batch_sampler = Lazy("espnet2.samplers.length_batch_sampler")
+
+pytestmark = pytest.mark.trains
 
 
 @pytest.fixture
@@ -43,9 +47,9 @@ def shares(sampler, category, epochs):
 )
 def test_shares_follow_the_power_of_the_speech(speech, exponent, expected):
     frames, category = speech
-    found = power_shares(frames, category, exponent)
+    found = balance.power_shares(frames, category, exponent)
     assert found == pytest.approx(expected)
-    sampler = PlanSampler(plan(frames, category, found), frames, 100, 1, seed=3)
+    sampler = balance.PlanSampler(balance.plan(frames, category, found), frames, 100, 1, seed=3)
     assert shares(sampler, category, 1) == pytest.approx(expected, abs=1 / 140)  # one utterance
     assert shares(sampler, category, 20) == pytest.approx(expected, abs=1 / 2800)
 
@@ -54,44 +58,56 @@ def test_an_epoch_has_as_much_speech_as_there_is_or_as_it_is_told(speech):
     _, category = speech
     frames = {utt: {"a": 10, "b": 20, "c": 40}[name] for utt, name in category.items()}  # 900, 800, 400: 2100
     share = {"a": 0.2, "b": 0.3, "c": 0.5}  # 28 frames an utterance: 75 utterances
-    assert plan(frames, category, share).draws == pytest.approx({"a": 15, "b": 22.5, "c": 37.5})
-    assert plan(frames, category, share, epoch_frames=280).draws == pytest.approx({"a": 2, "b": 3, "c": 5})
+    assert balance.plan(frames, category, share).draws == pytest.approx({"a": 15, "b": 22.5, "c": 37.5})
+    assert balance.plan(frames, category, share, epoch_frames=280).draws == pytest.approx({
+        "a": 2,
+        "b": 3,
+        "c": 5,
+    })
 
 
 def test_within_a_category_all_utterances_come_equally_often(speech):
     frames, category = speech
-    sampler = PlanSampler(plan(frames, category, {"a": 0.2, "b": 0.2, "c": 0.6}), frames, 100, 1, seed=0)
+    sampler = balance.PlanSampler(
+        balance.plan(frames, category, {"a": 0.2, "b": 0.2, "c": 0.6}), frames, 100, 1, seed=0
+    )
     count = Counter(utt for epoch in range(1, 46) for utt in sampler.drawn(epoch))
     # of 140 an epoch 28 are of a, 14 times all 90 in 45 epochs; 84 of c, 378 times all ten
     assert {count[utt] for utt, name in category.items() if name == "a"} == {14}
     assert {count[utt] for utt, name in category.items() if name == "c"} == {378}
     assert sampler.drawn(1) != sampler.drawn(2) and sampler.drawn(2) == sampler.drawn(2)
-    assert PlanSampler(sampler.plan, frames, 100, 1, seed=1).drawn(1) != sampler.drawn(1)
+    assert balance.PlanSampler(sampler.plan, frames, 100, 1, seed=1).drawn(1) != sampler.drawn(1)
 
 
 def test_batches_are_those_of_the_length_sampler(tmp_path):
     """Where each utterance is drawn once, nothing differs but the order of equals."""
     frames = {f"u{k:02}": 7 * k % 40 + 5 for k in range(40)}  # no two alike
     (tmp_path / "shape").write_text("".join(f"{u} {n},1\n" for u, n in frames.items()))
-    sampler = PlanSampler(plan(frames, dict.fromkeys(frames, "a"), {"a": 1.0}), frames, 100, 1, seed=0)
-    assert sampler.generate(1) == list(LengthBatchSampler(100, [str(tmp_path / "shape")]))
+    sampler = balance.PlanSampler(
+        balance.plan(frames, dict.fromkeys(frames, "a"), {"a": 1.0}), frames, 100, 1, seed=0
+    )
+    assert sampler.generate(1) == list(
+        length_batch_sampler.LengthBatchSampler(100, [str(tmp_path / "shape")])
+    )
     assert len(sampler) == len(sampler.generate(1))
 
 
 def test_each_process_has_a_part_of_every_batch(speech):
     frames, category = speech
-    sampler = PlanSampler(plan(frames, category, {"a": 0.2, "b": 0.2, "c": 0.6}), frames, 40, 3, seed=0)
-    whole, parts = sampler.generate(5), [Shard(sampler, rank, 3).generate(5) for rank in range(3)]
+    sampler = balance.PlanSampler(
+        balance.plan(frames, category, {"a": 0.2, "b": 0.2, "c": 0.6}), frames, 40, 3, seed=0
+    )
+    whole, parts = sampler.generate(5), [balance.Shard(sampler, rank, 3).generate(5) for rank in range(3)]
     assert all(len(batch) >= 3 for batch in whole)
     assert [sorted(a + b + c) for a, b, c in zip(*parts, strict=True)] == [sorted(batch) for batch in whole]
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path, speech):
     frames, category = speech
-    made = plan(frames, category, power_shares(frames, category, 0.3))
-    assert Plan.read(tmp_path) is None
+    made = balance.plan(frames, category, balance.power_shares(frames, category, 0.3))
+    assert balance.Plan.read(tmp_path) is None
     made.write(tmp_path)
-    assert Plan.read(tmp_path) == made
+    assert balance.Plan.read(tmp_path) == made
 
 
 @pytest.mark.parametrize(
@@ -105,13 +121,13 @@ def test_a_plan_is_read_as_it_was_written(tmp_path, speech):
 )
 def test_shares_that_do_not_fit(speech, share):
     with pytest.raises(DataError, match="do not fit the categories a, b, c"):
-        plan(*speech, share)
+        balance.plan(*speech, share)
 
 
 def test_an_utterance_without_a_category(speech):
     frames, category = speech
     with pytest.raises(DataError, match="utterance 'x' has no category"):
-        power_shares(frames | {"x": 1}, category, 0.5)
+        balance.power_shares(frames | {"x": 1}, category, 0.5)
 
 
 @pytest.fixture
@@ -175,8 +191,8 @@ def test_speed_copies_have_the_language_of_their_utterance(recipe):
     )
     ctx = Context(recipe, load(recipe, ["train.balance=0"]))
     write_sources(ctx.dump / "train", langs, [Copy(), Copy("speed:0.9")])
-    write_plan(SimpleNamespace(ctx=ctx, cfg=ctx.cfg), None, folder)
-    made = Plan.read(folder)
+    mixing.write_plan(SimpleNamespace(ctx=ctx, cfg=ctx.cfg), None, folder)
+    made = balance.Plan.read(folder)
     assert made.draws == pytest.approx(dict.fromkeys(("fra_Latn", "ron_Latn", "spa_Latn"), 40))  # of 120
     assert all(made.category[u] == made.category[f"sp0.9-{u}"] == lang for u, lang in langs.items())
 

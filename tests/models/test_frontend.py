@@ -8,15 +8,18 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
+from tests.lazy import Lazy, torch
 from tests.tiny import make_tiny_wav2vec2
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.features.extract import Setup, encode_waves, load
 from xlt.features.mix import Mix
 from xlt.models.espnet.frontends import find_weights, statistics
-from xlt.models.espnet.frontends.upstream import FrozenUpstream
-from xlt.nets.featurizer import Featurizer
+
+upstream_frontend = Lazy("xlt.models.espnet.frontends.upstream")
+featurizer = Lazy("xlt.nets.featurizer")
+
+pytestmark = pytest.mark.trains
 
 TINY = "hf_wav2vec2_custom"
 SIZES = [9000, 16000, 9001, 500, 23456]  # 500 is below what the convolutions take
@@ -71,7 +74,7 @@ def frontend(path, layers="mix", norm="none", identity=None, stats_file=None, up
         stats_file=str(stats_file) if stats_file else None,
     )
     if upstream != TINY:
-        return FrozenUpstream(**arguments)
+        return upstream_frontend.FrozenUpstream(**arguments)
     from xlt.models.espnet.frontends.s3prl import FrozenS3prl
 
     with contextlib.redirect_stderr(io.StringIO()):
@@ -220,9 +223,9 @@ def test_featurizer_is_s3prls_up_to_mean_and_deviation(norm, tmp_path):
         SimpleNamespace(hidden_sizes=[5] * 3, downsample_rates=[320] * 3, num_layers=3),
         normalize=norm == "frame",
     )
-    ours = Featurizer([0, 1, 2], True, norm, None)
+    ours = featurizer.Featurizer([0, 1, 2], True, norm, None)
     np.savez(tmp_path / "s.npz", **ours.moments(states, torch.tensor([7, 7])))
-    ours = Featurizer([0, 1, 2], True, norm, str(tmp_path / "s.npz"))
+    ours = featurizer.Featurizer([0, 1, 2], True, norm, str(tmp_path / "s.npz"))
     assert torch.equal(ours.weights, theirs.weights)
     for weights in ([0.0, 0.0, 0.0], [2.0, -1.0, 0.5]):
         with torch.no_grad():
@@ -237,7 +240,7 @@ def test_featurizer_is_s3prls_up_to_mean_and_deviation(norm, tmp_path):
 
 def test_statistics_leave_out_what_stands_behind_an_utterances_end():
     x = torch.tensor([[[1.0], [3.0], [9.0]], [[5.0], [9.0], [9.0]]])
-    found = Featurizer([4], False, "none", None).moments([x], torch.tensor([2, 1]))
+    found = featurizer.Featurizer([4], False, "none", None).moments([x], torch.tensor([2, 1]))
     assert (found["count"], found["sum"].tolist(), found["products"].tolist()) == (3, [[9.0]], [[35.0]])
 
 

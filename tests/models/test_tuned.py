@@ -7,15 +7,18 @@ import io
 
 import numpy as np
 import pytest
-import torch
 
+from tests.lazy import Lazy, torch
 from tests.tiny import make_tiny_wav2vec2, make_tiny_whisper, save_wav2vec2
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.features.extract import Setup, encode_waves, load
 from xlt.models.espnet.frontends import find_weights, statistics
-from xlt.models.espnet.frontends.tuned import TunedUpstream
 from xlt.models.espnet.tuning import Tuning, parameter_groups
 from xlt.upstreams import upstream_class
+
+tuned_frontend = Lazy("xlt.models.espnet.frontends.tuned")
+
+pytestmark = pytest.mark.trains
 
 UPSTREAMS = {"wav2vec2": "hf_wav2vec2_custom", "group_norm": "hf_wav2vec2_custom", "whisper": "whisper_base"}
 SIZES = [9000, 500, 23456, 81000]  # below what wav2vec2's convolutions take; above Whisper's grid of 5 s
@@ -92,7 +95,7 @@ def arguments(folders, model, layers, stats_file=None, **more):
 
 
 def tuned(folders, model, layers="mix", stats_file=None, architecture=None, **changes):
-    return TunedUpstream(
+    return tuned_frontend.TunedUpstream(
         **arguments(folders, model, layers, stats_file, tuning=tuning(**changes)), architecture=architecture
     )
 
@@ -376,7 +379,7 @@ def test_other_weights_a_missing_layer_and_diverged_features_are_named(folders, 
         "identity": find_weights("whisper_base", str(other), None, None).identity
     }
     with pytest.raises(UpstreamError, match="the features were to come from"):
-        TunedUpstream(**wrong, tuning=tuning())
+        tuned_frontend.TunedUpstream(**wrong, tuning=tuning())
     with pytest.raises(ConfigError, match="has the layers 0 to 2, found 7"):
         tuned(folders, "whisper", 7)
     made = tuned(folders, "whisper", 1)

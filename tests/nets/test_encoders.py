@@ -1,17 +1,20 @@
 import pytest
-import torch
 
+from tests.lazy import Lazy, torch
 from xlt.core.config import ROOT, load
 from xlt.core.errors import ConfigError
-from xlt.models.espnet.task import check_arguments
-from xlt.nets.encoders.blstm import BlstmEncoder
-from xlt.nets.encoders.deepspeech2 import DeepSpeech2Encoder, MaskedBatchNorm
-from xlt.nets.encoders.stem import Stem, _spans
+
+task = Lazy("xlt.models.espnet.task")
+blstm = Lazy("xlt.nets.encoders.blstm")
+networks = Lazy("xlt.nets.encoders.deepspeech2")
+stems = Lazy("xlt.nets.encoders.stem")
+
+pytestmark = pytest.mark.trains
 
 
 def test_blstm_equals_torch_bidirectional_lstm_on_each_utterance_alone():
     torch.manual_seed(0)
-    ours = BlstmEncoder(6, hidden_size=5, num_layers=2, dropout=0.0).eval()
+    ours = blstm.BlstmEncoder(6, hidden_size=5, num_layers=2, dropout=0.0).eval()
     torchs = torch.nn.LSTM(6, 5, num_layers=2, bidirectional=True, batch_first=True)
     with torch.no_grad():
         for layer in range(2):
@@ -28,7 +31,7 @@ def test_blstm_equals_torch_bidirectional_lstm_on_each_utterance_alone():
 
 
 def test_stem_stacks_frames_and_rounds_lengths_up():
-    stem = Stem(2, stack=2).eval()
+    stem = stems.Stem(2, stack=2).eval()
     x = torch.arange(10.0).reshape(1, 5, 2)
     out, lengths = stem(x, torch.tensor([5]))
     assert lengths.tolist() == [3]
@@ -36,14 +39,14 @@ def test_stem_stacks_frames_and_rounds_lengths_up():
 
 
 def test_stem_does_not_let_padding_into_the_last_stack():
-    stem = Stem(1, stack=2).eval()
+    stem = stems.Stem(1, stack=2).eval()
     out, _ = stem(torch.tensor([[[1.0], [2.0], [3.0], [7.0]]]), torch.tensor([3]))
     assert out.tolist() == [[[1, 2], [3, 0]]]
 
 
 def test_masks_only_act_in_training_and_stay_within_their_limits():
     torch.manual_seed(1)
-    stem = Stem(40, time_mask=10, feature_mask=0.25, num_masks=1)
+    stem = stems.Stem(40, time_mask=10, feature_mask=0.25, num_masks=1)
     x, lengths = torch.ones(200, 50, 40), torch.full((200,), 50)
     assert torch.equal(stem.eval()(x, lengths)[0], x)
     masked = stem.train()(x, lengths)[0] == 0
@@ -55,23 +58,25 @@ def test_masks_only_act_in_training_and_stay_within_their_limits():
 
 def test_spans_never_leave_the_utterance():
     torch.manual_seed(0)
-    spans = _spans(torch.full((500,), 8.0), torch.full((500,), 3.0), 2, 12)
+    spans = stems._spans(torch.full((500,), 8.0), torch.full((500,), 3.0), 2, 12)
     assert not spans[:, 8:].any() and spans.any()
 
 
 def test_unknown_encoder_and_argument_are_named():
     with pytest.raises(ConfigError, match="no encoder 'blsmt'"):
-        check_arguments("encoder", "blsmt", {})
+        task.check_arguments("encoder", "blsmt", {})
     with pytest.raises(
         ConfigError, match="blstm has no argument 'hiden_size'; it has hidden_size, num_layers, dropout"
     ):
-        check_arguments("encoder", "blstm", {"hiden_size": 3})
-    check_arguments("encoder", "transformer", {"output_size": 64})
+        task.check_arguments("encoder", "blstm", {"hiden_size": 3})
+    task.check_arguments("encoder", "transformer", {"output_size": 64})
 
 
 def deepspeech2():
     torch.manual_seed(0)
-    encoder = DeepSpeech2Encoder(2 * 8, mels=8, channels=4, hidden_size=5, num_layers=2, dropout=0.0)
+    encoder = networks.DeepSpeech2Encoder(
+        2 * 8, mels=8, channels=4, hidden_size=5, num_layers=2, dropout=0.0
+    )
     for norm in encoder.norms:  # as after some training: not the identity
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.5, 2.0)
@@ -112,12 +117,12 @@ def test_deepspeech2_learns_in_all_its_parts_and_not_from_padding():
 
 def test_deepspeech2_says_what_it_needs():
     with pytest.raises(ConfigError, match="512 dimensions.*features.upstream=fbank and train.projection=0"):
-        DeepSpeech2Encoder(512)
+        networks.DeepSpeech2Encoder(512)
 
 
 def test_masked_batch_norm_is_torchs_on_speech_without_padding():
     torch.manual_seed(0)
-    ours, torchs = MaskedBatchNorm(3), torch.nn.BatchNorm1d(3)
+    ours, torchs = networks.MaskedBatchNorm(3), torch.nn.BatchNorm1d(3)
     x, lengths = torch.randn(2, 3, 7, 4), (7, 2)
     inside = torch.zeros(2, 1, 7, 1, dtype=torch.bool)
     for row, length in enumerate(lengths):
@@ -137,6 +142,6 @@ def test_masked_batch_norm_is_torchs_on_speech_without_padding():
 def test_the_preset_fits_the_encoder_and_its_size():
     cfg = load(ROOT / "egs" / "ron", ["preset=deepspeech2", "features.upstream=fbank"])
     assert (cfg.train.encoder, cfg.train.projection, cfg.features.upstream) == ("deepspeech2", 0, "fbank")
-    check_arguments("encoder", cfg.train.encoder, cfg.train.encoder_conf)
-    encoder = DeepSpeech2Encoder(round(100 / cfg.train.frame_rate) * 80, **cfg.train.encoder_conf)
+    task.check_arguments("encoder", cfg.train.encoder, cfg.train.encoder_conf)
+    encoder = networks.DeepSpeech2Encoder(round(100 / cfg.train.frame_rate) * 80, **cfg.train.encoder_conf)
     assert 1e6 < sum(p.numel() for p in encoder.parameters()) < 2e6

@@ -4,18 +4,21 @@ import json
 import shutil
 
 import pytest
-import torch
 
 from tests.interrupt import interrupt_after
+from tests.lazy import Lazy, torch
 from tests.tiny import make_tiny_wav2vec2, make_tiny_whisper
 from tests.tones import make_corpus
 from xlt.audio.files import read_wav
 from xlt.cli import main
 from xlt.formats.tables import read_table
 from xlt.models.espnet.frontends import find_weights
-from xlt.models.espnet.task import BEFORE, NEWEST, load_model
 from xlt.upstreams import freeze, upstream_class
-from xlt.upstreams.tunable import Net
+
+task = Lazy("xlt.models.espnet.task")
+tunable = Lazy("xlt.upstreams.tunable")
+
+pytestmark = pytest.mark.trains
 
 UPSTREAMS = {"wav2vec2": "hf_wav2vec2_custom", "whisper": "whisper_base"}
 PRESETS = {"tuned": "finetune_ssl", "adapted": "adapter_ssl"}
@@ -88,7 +91,7 @@ def test_upstream_moved_only_where_it_may(trained):
     root, name, what, exp = trained
     state = torch.load(exp / "model.pth", weights_only=True)
     source = find_weights(UPSTREAMS[name], str(root / name), None, None)
-    before = Net(upstream_class(source.upstream).pieces(source), 2, 0.0).state_dict()
+    before = tunable.Net(upstream_class(source.upstream).pieces(source), 2, 0.0).state_dict()
     if what == "adapted":
         assert any(k.endswith(".b.q") and v.abs().max() > 0 for k, v in state.items())
         return
@@ -103,15 +106,16 @@ def test_loaded_model_gives_the_very_outputs_of_the_trained_one(trained, tmp_pat
     wavs = [
         torch.from_numpy(read_wav(path)) for path in read_table(root / "recipe/data/test/wav.scp").values()
     ]
-    speech, lengths = torch.nn.utils.rnn.pad_sequence(wavs, batch_first=True), torch.tensor(
-        [len(w) for w in wavs]
+    speech, lengths = (
+        torch.nn.utils.rnn.pad_sequence(wavs, batch_first=True),
+        torch.tensor([len(w) for w in wavs]),
     )
 
     def outputs(folder):
         with torch.no_grad():
-            return load_model(folder).encode(speech, lengths)[0]
+            return task.load_model(folder).encode(speech, lengths)[0]
 
-    model = load_model(exp)
+    model = task.load_model(exp)
     with torch.no_grad():
         for parameter in model.parameters():  # as if it had been trained on
             parameter += 0.01 * torch.randn_like(parameter)
@@ -158,7 +162,7 @@ def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(
         interrupt_after(patch, 3)
         assert main(["train", *settings]) == 130
     partial = folder / "exp" / f".{name}_{what}.partial"
-    found = torch.load(partial / BEFORE, weights_only=False)
+    found = torch.load(partial / task.BEFORE, weights_only=False)
     batches = int(found["model"]["frontend.updates"])
     assert batches == 8  # two whole epochs; the upstream is tuned since the second
     groups = found["optimizers"][0]["param_groups"]
@@ -171,7 +175,7 @@ def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(
         assert ratio < 1 and groups[2]["lr"] / groups[2]["initial_lr"] == pytest.approx(ratio)
     steps = {int(s["step"]) for s in found["optimizers"][0]["state"].values()}
     assert steps == {8, 2}  # the head's, and the upstream's
-    (partial / BEFORE).replace(partial / NEWEST)
+    (partial / task.BEFORE).replace(partial / task.NEWEST)
     capsys.readouterr()
     assert main(["train", *settings]) == 0
     out = capsys.readouterr().out

@@ -6,16 +6,19 @@ import json
 import shutil
 
 import pytest
-import torch
 
 from tests.interrupt import interrupt_after
+from tests.lazy import Lazy, torch
 from tests.tiny import make_tiny_wav2vec2
 from tests.tones import make_corpus
 from xlt.cli import main
 from xlt.core.context import STAGES
 from xlt.formats.tables import read_table, write_table
-from xlt.models.espnet import onfly
-from xlt.models.espnet.task import BEFORE, NEWEST
+
+onfly = Lazy("xlt.models.espnet.onfly")
+task = Lazy("xlt.models.espnet.task")
+
+pytestmark = pytest.mark.trains
 
 OVERHEAD = 60_000  # bytes of a checkpoint beside its tensors
 
@@ -131,7 +134,7 @@ def test_interrupted_training_resumes_small_checkpoints_and_ends_the_same(
         interrupt_after(patch, 3)
         assert main(["train", "--recipe", str(copy), "preset=onfly_ssl"]) == 130
     partial = copy / "exp" / ".main.partial"
-    found = torch.load(partial / BEFORE, weights_only=False)
+    found = torch.load(partial / task.BEFORE, weights_only=False)
     assert not any("upstream" in key for key in found["model"])
     sizes = [len(group["params"]) for group in found["optimizers"][0]["param_groups"]]
     assert (
@@ -140,9 +143,9 @@ def test_interrupted_training_resumes_small_checkpoints_and_ends_the_same(
     head = sum(4 * value.numel() for value in found["model"].values())
     upstream = (finished.parent / "tiny" / "model.safetensors").stat().st_size
     assert (
-        partial / BEFORE
+        partial / task.BEFORE
     ).stat().st_size < 3 * head + OVERHEAD and OVERHEAD < upstream / 2  # Adam keeps two moments
-    (partial / BEFORE).replace(partial / NEWEST)
+    (partial / task.BEFORE).replace(partial / task.NEWEST)
     capsys.readouterr()
     monkeypatch.setattr(
         onfly, "take_statistics", lambda *arguments: pytest.fail("statistics are there already")

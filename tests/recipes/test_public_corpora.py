@@ -85,6 +85,7 @@ def test_chinese_has_no_spaces(tmp_path):
     assert "房" in tokens and "<space>" not in tokens
 
 
+@pytest.mark.trains
 @pytest.mark.parametrize("iso", ["cmn", "swh"])
 def test_all_stages(iso, tmp_path):
     recipe, readers = at_hand(iso, tmp_path)

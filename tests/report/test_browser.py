@@ -11,6 +11,8 @@ from tests.report.documents import document
 from xlt.core.config import ROOT
 from xlt.report import page
 
+pytestmark = pytest.mark.slow
+
 QUIET = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 
 

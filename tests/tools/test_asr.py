@@ -8,6 +8,8 @@ import pytest
 
 from xlt.core.context import STAGES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(checkout):

@@ -12,6 +12,8 @@ from tests.tree import Tree
 from xlt.core.config import load
 from xlt.upstreams.s3prl_weights import download_file, hub_urls
 
+pytestmark = pytest.mark.slow
+
 SMALL = "features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
 SHIPPED = {p.parent.name for p in (Path(__file__).resolve().parents[2] / "egs").glob("*/recipe.yaml")} | {
     "common"

@@ -6,11 +6,15 @@ import json
 
 import pytest
 
+from tests.lazy import Lazy
 from tests.toy import make_toy_recipe, mix_in
 from xlt.cli import main
 from xlt.formats.tables import read_table
-from xlt.models.espnet.balance import Plan, PlanSampler
-from xlt.models.espnet.mixing import OWN
+
+balance = Lazy("xlt.models.espnet.balance")
+mixing = Lazy("xlt.models.espnet.mixing")
+
+pytestmark = pytest.mark.trains
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def test_an_epoch_has_the_shares_and_the_scores_stand_before_and_after(new, caps
     words = ["--recipe", str(new), "tag=mixed", "train.mix={old: 0.25}", "train.max_epochs=2", *SETTINGS]
     kept = {}
     monkeypatch.setattr(
-        "shutil.rmtree", lambda path, *a, **k: kept.setdefault(str(path), Plan.read(path / "train"))
+        "shutil.rmtree", lambda path, *a, **k: kept.setdefault(str(path), balance.Plan.read(path / "train"))
     )
     assert main(["tokens", *words]) == 0
     assert main(["train", *words]) == 0
@@ -60,10 +64,12 @@ def test_an_epoch_has_the_shares_and_the_scores_stand_before_and_after(new, caps
             | read_table(new / "dump/whisper_base/train_old/utt2num_frames")
         ).items()
     }
-    drawn = PlanSampler(plan, frames, 600, 1, 0).drawn(1)
+    drawn = balance.PlanSampler(plan, frames, 600, 1, 0).drawn(1)
     of_old = sum(frames[u] for u in drawn if u.startswith("old-"))
     own = sum(frames[u] for u in drawn if not u.startswith("old-"))
-    assert own == sum(frames[u] for u in frames if plan.category[u] == OWN)  # an epoch is the own speech once
+    assert own == sum(
+        frames[u] for u in frames if plan.category[u] == mixing.OWN
+    )  # an epoch is the own speech once
     assert abs(of_old / (own + of_old) - 0.25) < 0.02
     heard = read_table(new / "exp/mixed/heard")
     assert {"spk-train000", "old-spk-train000"} <= heard.keys()

@@ -3,16 +3,19 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 from tests.interrupt import interrupt_after
+from tests.lazy import Lazy, torch
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.core.config import load
 from xlt.features.mix import Mix
 from xlt.formats.tables import read_table
-from xlt.models.espnet.fit import _epochs
-from xlt.models.espnet.task import BEFORE, NEWEST
+
+fit = Lazy("xlt.models.espnet.fit")
+task = Lazy("xlt.models.espnet.task")
+
+pytestmark = pytest.mark.trains
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,7 @@ def test_interrupted_training_goes_on_and_ends_as_if_never_interrupted(
         assert main(["train", "--recipe", str(recipe)]) == 130
     partial = recipe / "exp" / ".main.partial"
     assert not (recipe / "exp" / "main").exists()
-    newest, before = partial / NEWEST, partial / BEFORE
+    newest, before = partial / task.NEWEST, partial / task.BEFORE
     assert before.exists() and not newest.exists()  # epoch 4 had begun: its predecessor was moved aside
     if damage == "newest torn":
         newest.write_bytes(before.read_bytes()[:5000])
@@ -144,9 +147,9 @@ def test_a_short_corpus_gets_more_epochs(tmp_path):
     make_toy_recipe(tmp_path)
     frames = 2500  # at 50 Hz 50 s: five batches of 12 s
     settings = ["train.max_epochs=30", "train.batch_s=12"]
-    assert _epochs(load(tmp_path, [*settings, "train.min_updates=0"]).train, frames, 50.0) == 30
-    assert _epochs(load(tmp_path, [*settings, "train.min_updates=150"]).train, frames, 50.0) == 30
-    assert _epochs(load(tmp_path, [*settings, "train.min_updates=151"]).train, frames, 50.0) == 31
+    assert fit._epochs(load(tmp_path, [*settings, "train.min_updates=0"]).train, frames, 50.0) == 30
+    assert fit._epochs(load(tmp_path, [*settings, "train.min_updates=150"]).train, frames, 50.0) == 30
+    assert fit._epochs(load(tmp_path, [*settings, "train.min_updates=151"]).train, frames, 50.0) == 31
 
 
 def test_bpe_tokens_train_and_come_back_as_text(finished, tmp_path):

@@ -7,14 +7,17 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
+from tests.lazy import Lazy, torch
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.core.errors import ConfigError
 from xlt.formats.model_folder import what_is_heard
 from xlt.formats.tables import read_table
-from xlt.models.espnet.transfer import average, transplant
+
+transfer = Lazy("xlt.models.espnet.transfer")
+
+pytestmark = pytest.mark.trains
 
 OLD = ["<blank>", "<unk>", "<space>", "a", "b", "<sos/eos>"]
 NEW = ["<blank>", "<unk>", "<space>", "b", "ž", "<sos/eos>"]
@@ -37,7 +40,7 @@ def test_rows_of_shared_tokens_are_copied_by_string_and_the_body_whole():
         "ctc.ctc_lo.bias": torch.arange(90.0, 96.0),
         "adapter.w": torch.zeros(2),
     }
-    state, report = transplant(fresh, source, OLD, NEW, True, "there")
+    state, report = transfer.transplant(fresh, source, OLD, NEW, True, "there")
     assert state["encoder.w"].tolist() == [1, 1, 1] and state["adapter.w"].tolist() == [0, 0]
     assert (
         state["ctc.ctc_lo.weight"].tolist() == rows(0, 1, 2, 4, 94, 5).tolist()
@@ -51,7 +54,7 @@ def test_rows_of_shared_tokens_are_copied_by_string_and_the_body_whole():
 def test_a_new_output_layer_has_no_row_of_the_old_one_even_for_equal_tokens():
     source = {"encoder.w": torch.ones(3), "ctc.ctc_lo.weight": rows(0, 1, 2, 3, 4, 5)}
     fresh = {"encoder.w": torch.zeros(3), "ctc.ctc_lo.weight": rows(90, 91, 92, 93, 94, 95)}
-    state, report = transplant(fresh, source, OLD, OLD, False, "there")
+    state, report = transfer.transplant(fresh, source, OLD, OLD, False, "there")
     assert state["ctc.ctc_lo.weight"].tolist() == fresh["ctc.ctc_lo.weight"].tolist()
     assert report.copied_tokens == [] and report.new_tokens == OLD and report.dropped_tokens == OLD
 
@@ -68,15 +71,19 @@ def test_a_new_output_layer_has_no_row_of_the_old_one_even_for_equal_tokens():
 def test_rows_of_espnets_decoders_belong_to_tokens_too(key):
     source = {"encoder.w": torch.ones(1), key: rows(0, 1, 2, 3, 4, 5)}
     fresh = {"encoder.w": torch.zeros(1), key: rows(90, 91, 92, 93)}
-    state, _ = transplant(fresh, source, OLD, ["<blank>", "<unk>", "b", "<sos/eos>"], True, "there")
+    state, _ = transfer.transplant(fresh, source, OLD, ["<blank>", "<unk>", "b", "<sos/eos>"], True, "there")
     assert state[key].tolist() == rows(0, 1, 4, 5).tolist()
 
 
 def test_another_network_is_refused_by_name():
     with pytest.raises(ConfigError, match=r"encoder\.w has the shape \(2,\) in there, but \(3,\) here"):
-        transplant({"encoder.w": torch.zeros(3)}, {"encoder.w": torch.zeros(2)}, OLD, NEW, False, "there")
+        transfer.transplant(
+            {"encoder.w": torch.zeros(3)}, {"encoder.w": torch.zeros(2)}, OLD, NEW, False, "there"
+        )
     with pytest.raises(ConfigError, match="no layer in common"):
-        transplant({"encoder.v": torch.zeros(3)}, {"encoder.w": torch.zeros(3)}, OLD, NEW, False, "there")
+        transfer.transplant(
+            {"encoder.v": torch.zeros(3)}, {"encoder.w": torch.zeros(3)}, OLD, NEW, False, "there"
+        )
 
 
 def test_an_average_with_the_source_is_taken_by_token():
@@ -92,7 +99,7 @@ def test_an_average_with_the_source_is_taken_by_token():
         "ctc.ctc_lo.weight": rows(10, 11, 12, 14, 94, 15),
         "adapter.w": torch.zeros(2),
     }
-    found = average(state, source, 0.25, OLD, NEW)
+    found = transfer.average(state, source, 0.25, OLD, NEW)
     assert (
         found["encoder.w"].tolist() == [0.25] * 3
         and found["steps"] == 9
@@ -108,7 +115,7 @@ def test_an_average_with_the_source_is_taken_by_token():
     ]  # b is row 4 of the source, ž is new
     assert state["ctc.ctc_lo.weight"][0, 0] == 10 and found.keys() == state.keys()
     assert torch.equal(
-        average(state, source, 0.25, OLD, None)["ctc.ctc_lo.weight"], state["ctc.ctc_lo.weight"]
+        transfer.average(state, source, 0.25, OLD, None)["ctc.ctc_lo.weight"], state["ctc.ctc_lo.weight"]
     )
 
 

@@ -1,11 +1,12 @@
 """The layers that a processor computes, against torch's own."""
 
 import pytest
-import torch
-from torch import nn
-from torch.nn import functional
 
-from xlt.upstreams.fast.dense import Conv, Dense, LongConv, attention
+from tests.lazy import Lazy, functional, nn, torch
+
+fast = Lazy("xlt.upstreams.fast.dense")
+
+pytestmark = pytest.mark.trains
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def no_gradients():
 @pytest.mark.parametrize("bias", [True, False])
 def test_dense_is_a_linear_layer(dtype, most, bias):
     linear, x, other = nn.Linear(48, 80, bias=bias), torch.randn(31, 48), torch.randn(31, 80)
-    dense = Dense(linear.weight, linear.bias, dtype)
+    dense = fast.Dense(linear.weight, linear.bias, dtype)
     for ours, theirs in (
         (dense(x), linear(x)),
         (dense(x, gelu=True), functional.gelu(linear(x))),
@@ -33,23 +34,23 @@ def test_int8_by_hand():
     """Weights 1 and -127 of scale 1, inputs 2 and 254 of scale 2: 2 · 1 (1 · 1 - 127 · 127) + 0.5 =
     -32255.5.
     """
-    dense = Dense(torch.tensor([[1.0, -127.0]]), torch.tensor([0.5]), "int8")
+    dense = fast.Dense(torch.tensor([[1.0, -127.0]]), torch.tensor([0.5]), "int8")
     assert dense(torch.tensor([[2.0, 254.0], [0.0, 0.0]])).tolist() == [[-32255.5], [0.5]]
 
 
 def test_a_row_of_int8_does_not_depend_on_the_others():
-    dense, x = Dense(torch.randn(80, 48), None, "int8"), torch.randn(31, 48)
+    dense, x = fast.Dense(torch.randn(80, 48), None, "int8"), torch.randn(31, 48)
     loud = torch.cat([x, torch.full((1, 48), 1e6)])
     assert torch.equal(dense(loud)[:31], dense(x))
 
 
 def test_rows_of_other_clips_are_not_attended_to():
     qkv = torch.randn(9, 3 * 8)
-    both = attention(qkv, 2, [(0, 4), (4, 9)])
+    both = fast.attention(qkv, 2, [(0, 4), (4, 9)])
     q, k, v = (t.view(4, 2, 4).transpose(0, 1) for t in qkv[:4].split(8, dim=1))
     by_hand = ((q @ k.transpose(1, 2) / 2).softmax(-1) @ v).transpose(0, 1).reshape(4, 8)  # sqrt(4) = 2
     assert torch.allclose(both[:4], by_hand, atol=1e-6)
-    assert torch.allclose(both[4:], attention(qkv[4:], 2, [(0, 5)]), atol=1e-6)
+    assert torch.allclose(both[4:], fast.attention(qkv[4:], 2, [(0, 5)]), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_convolution_as_matrix_products(channels, kernel, stride, frames, norm):
         theirs = norm(theirs.transpose(1, 2)).transpose(1, 2)
     elif norm is not None:
         theirs = norm(theirs)
-    assert torch.allclose(Conv(conv, norm)(x), functional.gelu(theirs[0].T), atol=1e-5)
+    assert torch.allclose(fast.Conv(conv, norm)(x), functional.gelu(theirs[0].T), atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", [16, 128])
@@ -72,5 +73,5 @@ def test_convolution_as_matrix_products(channels, kernel, stride, frames, norm):
 def test_long_convolution(kernel, frames):
     conv = nn.Conv1d(24, 24, kernel, padding=kernel // 2, groups=4)
     clips = [torch.randn(n, 24) for n in frames]
-    for x, y in zip(clips, LongConv(conv)(clips), strict=True):
+    for x, y in zip(clips, fast.LongConv(conv)(clips), strict=True):
         assert torch.allclose(y, conv(x.T[None])[0, :, : len(x)].T, atol=1e-5)

@@ -6,14 +6,16 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
+from tests.lazy import torch
 from tests.tiny import make_tiny_wav2vec2
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.features.extract import encode_waves
 from xlt.upstreams import s3prl_weights
 from xlt.upstreams.fast import packed
 from xlt.upstreams.s3prl import S3prlUpstream
+
+pytestmark = pytest.mark.trains
 
 ALL = [0, 1, 2]
 
@@ -40,8 +42,9 @@ def waves():
 def test_every_layer_is_that_of_transformers(folder, upstream, waves):
     from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
-    model, extractor = Wav2Vec2Model.from_pretrained(folder).eval(), Wav2Vec2FeatureExtractor.from_pretrained(
-        folder
+    model, extractor = (
+        Wav2Vec2Model.from_pretrained(folder).eval(),
+        Wav2Vec2FeatureExtractor.from_pretrained(folder),
     )
     for wave in waves:
         inputs = extractor(wave, sampling_rate=16000, return_tensors="pt")

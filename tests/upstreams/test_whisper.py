@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
-import torch
 
+from tests.lazy import torch
 from xlt.features.extract import encode_waves
 from xlt.fetch.files import cache_root
 from xlt.upstreams import whisper_weights
 from xlt.upstreams.base import Source
 from xlt.upstreams.fast import dense
 from xlt.upstreams.whisper import WhisperEncoder
+
+pytestmark = pytest.mark.trains
 
 THIRTY_S = 30 * 16000
 
