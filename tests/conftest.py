@@ -19,6 +19,30 @@ signal.signal(
 )  # `pytest &` in a script ignores it, and so would all that tests start
 
 
+TOOLKITS = {"espnet2", "s3prl", "transformers"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out the tests marked trains or slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--quick"):
+        return
+    long = [item for item in items if any(item.iter_markers("trains")) or any(item.iter_markers("slow"))]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in set(long)]
+
+
+@pytest.fixture(autouse=True)
+def quick_tests_load_no_toolkit(request: pytest.FixtureRequest):
+    """With --quick, a test that loads one fails: it must be marked, or every quick run is slow."""
+    before = TOOLKITS & sys.modules.keys()
+    yield
+    if request.config.getoption("--quick"):
+        assert TOOLKITS & sys.modules.keys() == before, "mark this test trains or slow"
+
+
 @pytest.fixture
 def root() -> Path:
     """The checkout."""

@@ -1,8 +1,25 @@
 #!/usr/bin/env bash
 # Runs all tests: ruff, shellcheck, pytest. Installs the environment, sclite and Chromium first if they are missing.
-#
-# usage: tools/test.sh [pytest arguments…], e.g. tools/test.sh tests/test_stage.py -k lock
 set -euo pipefail
+
+usage() {
+  cat <<'EOF'
+usage: tools/test.sh [--quick | --other_cpu] [pytest arguments…]
+
+  --quick      skip the tests that train a model, load a neural toolkit or start many processes (pytest markers
+               trains and slow); under two minutes on two idle cores, where all tests take under ten
+  --other_cpu  afterwards run the tests marked trains again with the arithmetic of another processor; what they
+               assert must hold on both (continuous integration does this)
+
+for example: tools/test.sh tests/core/test_stage.py -k lock
+EOF
+}
+quick=() other_cpu=false
+case ${1:-} in
+  -h | --help) usage && exit ;;
+  --quick) quick=(--quick) && shift ;;
+  --other_cpu) other_cpu=true && shift ;;
+esac
 
 here=$PWD
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -46,7 +63,13 @@ check() { echo "test: $1"; "${@:2}" || failed+=("$1"); }
 check ruff ruff check --quiet .
 check mypy mypy --no-error-summary
 check shellcheck shellcheck -x "${scripts[@]}"
-# A test file stays on one worker: it may share something costly among its tests.
-check pytest python -m pytest -q -n auto --dist loadfile "$@"
+# Each worker gets neighbouring tests, which may share something costly; an idle worker takes over tests from another.
+pytest=(python -m pytest -q -n auto --dist worksteal)
+check pytest "${pytest[@]}" "${quick[@]}" "$@"
+if "$other_cpu"; then
+  # the kernels of torch, oneDNN, MKL and OpenBLAS: products, LSTMs, sums, losses and Adam differ in their last bits
+  export ATEN_CPU_CAPABILITY=default DNNL_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Haswell
+  check "pytest with another processor's arithmetic" "${pytest[@]}" -m trains "$@"
+fi
 (( ${#failed[@]} == 0 )) || { echo "test: failed: ${failed[*]}" >&2; exit 1; }
 echo "test: all passed"

@@ -5,8 +5,6 @@ import shutil
 
 import pytest
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def place(checkout, root):
@@ -46,6 +44,27 @@ def test_all_checks_run_and_arguments_go_to_pytest(place):
         calls[2].split()
     )
     assert calls[3].endswith("tests/test_x.py -k a b")
+
+
+def test_quick_is_an_option_of_pytest(place):
+    place.tool("sctk", folder=place.bin)
+    done = place.run("tools/test.sh", "--quick", "-x")
+    assert done.returncode == 0 and place.calls()[-1].endswith(" --quick -x")
+
+
+@pytest.mark.parametrize("script, words", [("tools/test.sh", ["--other_cpu", "-x"]), (".ci/run", ["-x"])])
+def test_what_trains_runs_again_with_another_arithmetic(place, script, words):
+    place.tool("sctk", folder=place.bin)
+    place.tool("python", f'echo "${{ATEN_CPU_CAPABILITY:-own}}" >>{shlex.quote(str(place.log))}')
+    assert place.run(script, *words, XLT_VENV=str(place.root / ".venv")).returncode == 0
+    first, own, second, other = place.calls()[-4:]
+    assert (own, other) == ("own", "default")
+    assert second.endswith(" -m trains -x") and "-m trains" not in first
+
+
+def test_help_names_the_options(place):
+    said = place.run("tools/test.sh", "--help").stdout
+    assert "--quick" in said and "--other_cpu" in said and not place.log.exists()
 
 
 @pytest.mark.parametrize("broken", ["ruff", "shellcheck", "python"])
