@@ -26,8 +26,8 @@ OPTIONS = {"tok": "word", "align": "sclite", "ins": "before"}
 def word_errors(ref: Words, hyp: Words) -> list[Counts]:
     """The errors that belong to each reference word; ``ref`` has at least one.
 
-    >>> word_errors(["a", "b"], ["x", "a", "c", "d"])
-    [Counts(n_ref=1, sub=0, dels=0, ins=1), Counts(n_ref=1, sub=1, dels=0, ins=1)]
+    >>> word_errors(["a", "b"], ["x", "a", "c"])
+    [Counts(n_ref=1, sub=0, dels=0, ins=1), Counts(n_ref=1, sub=1, dels=0, ins=0)]
     """
     if ref == hyp:
         return [Counts(1, 0, 0, 0)] * len(ref)
