@@ -32,6 +32,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if any(item.iter_markers("trains")) or any(item.iter_markers("slow"))]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in set(long)]
+    loaded = TOOLKITS & sys.modules.keys()
+    if loaded:
+        raise pytest.UsageError(f"collecting the tests loads {', '.join(loaded)}: see tests/lazy.py")
 
 
 @pytest.fixture(autouse=True)

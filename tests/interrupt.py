@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from xlt.models.espnet.task import XltTrainer
-
 
 def interrupt_after(monkeypatch, epoch: int) -> None:
     """Ctrl-C when the validation of ``epoch`` begins."""
+    from xlt.models.espnet.task import XltTrainer
+
     original, count = XltTrainer.validate_one_epoch.__func__, [0]
 
     def validate(cls, *args, **kwargs):

@@ -2,6 +2,8 @@
 of it.
 """
 
+from __future__ import annotations
+
 import gzip
 import json
 from pathlib import Path
@@ -9,22 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from lhotse import CutSet, MonoCut, Recording, RecordingSet, SupervisionSegment, SupervisionSet
-from lhotse.cut import PaddingCut
 
 from tests.data.corpus import tone
+from tests.lazy import Lazy
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.build import decode
 from xlt.data.corpora.lhotse import read, recognise
 
+lhotse = Lazy("lhotse")
+lhotse_cut = Lazy("lhotse.cut")
 
-def recording(path: Path, name: str, dur_s: float = 3.0) -> Recording:
+
+def recording(path: Path, name: str, dur_s: float = 3.0) -> lhotse.Recording:
     tone(path, dur_s=dur_s)
-    return Recording.from_file(path, recording_id=name)
+    return lhotse.Recording.from_file(path, recording_id=name)
 
 
-def sup(name: str, reco: str, start: float = 0.0, dur: float = 3.0, **more) -> SupervisionSegment:
-    return SupervisionSegment(
+def sup(name: str, reco: str, start: float = 0.0, dur: float = 3.0, **more) -> lhotse.SupervisionSegment:
+    return lhotse.SupervisionSegment(
         id=name,
         recording_id=reco,
         start=start,
@@ -36,8 +40,8 @@ def sup(name: str, reco: str, start: float = 0.0, dur: float = 3.0, **more) -> S
 def write(folder: Path, part: str, recordings: list, supervisions: list) -> Path:
     """What ``lhotse prepare`` leaves: two manifests."""
     folder.mkdir(parents=True, exist_ok=True)
-    RecordingSet.from_recordings(recordings).to_file(folder / f"corpus_recordings{part}.jsonl.gz")
-    SupervisionSet.from_segments(supervisions).to_file(folder / f"corpus_supervisions{part}.jsonl.gz")
+    lhotse.RecordingSet.from_recordings(recordings).to_file(folder / f"corpus_recordings{part}.jsonl.gz")
+    lhotse.SupervisionSet.from_segments(supervisions).to_file(folder / f"corpus_supervisions{part}.jsonl.gz")
     return folder
 
 
@@ -116,7 +120,7 @@ def test_a_part_of_no_set_alone_is_split_as_a_whole(recipe, tmp_path):
 def test_cuts(recipe, tmp_path, ending):
     """A cut's supervisions count from the cut; what reaches beyond the cut is cut off; padding is nothing."""
     reco = recording(tmp_path / "a.wav", "a", 4.0)
-    cut = MonoCut(
+    cut = lhotse.MonoCut(
         "c",
         start=1.0,
         duration=2.0,
@@ -124,13 +128,13 @@ def test_cuts(recipe, tmp_path, ending):
         recording=reco,
         supervisions=[sup("ana-1", "a", 0.25, 0.5), sup("ana-2", "a", 1.0, 1.5)],
     )
-    silent = MonoCut("s", start=0, duration=1.0, channel=0, recording=reco)
-    whole = MonoCut("w", 0, 4.0, 0, recording=reco, supervisions=[sup("ana-3", "a", 0, 4.0)]).pad(
+    silent = lhotse.MonoCut("s", start=0, duration=1.0, channel=0, recording=reco)
+    whole = lhotse.MonoCut("w", 0, 4.0, 0, recording=reco, supervisions=[sup("ana-3", "a", 0, 4.0)]).pad(
         duration=6.0
     )
-    assert any(isinstance(track.cut, PaddingCut) for track in whole.tracks)
+    assert any(isinstance(track.cut, lhotse_cut.PaddingCut) for track in whole.tracks)
     (tmp_path / "m").mkdir()
-    CutSet.from_cuts([cut, silent, whole]).to_file(tmp_path / "m" / f"cuts_train.{ending}")
+    lhotse.CutSet.from_cuts([cut, silent, whole]).to_file(tmp_path / "m" / f"cuts_train.{ending}")
     assert recognise(tmp_path / "m")
     found = of(recipe, tmp_path / "m")
     assert [(u.id, u.start_s, u.end_s) for u in found.utterances] == [
@@ -148,7 +152,9 @@ def test_the_channel_that_is_meant(recipe, tmp_path):
     left, right = np.full(16000, 0.25), np.full(16000, -0.5)
     soundfile.write(tmp_path / "call.wav", np.stack([left, right], axis=1), 16000)
     soundfile.write(tmp_path / "far.wav", right, 16000)
-    call, far = (Recording.from_file(tmp_path / f"{name}.wav", recording_id=name) for name in ("call", "far"))
+    call, far = (
+        lhotse.Recording.from_file(tmp_path / f"{name}.wav", recording_id=name) for name in ("call", "far")
+    )
     far.sources[0].channels = [3]
     call.sources += far.sources
     call.channel_ids = [0, 1, 3]
@@ -220,7 +226,7 @@ def test_audio_beside_the_manifests(recipe, tmp_path):
     assert of(recipe, tmp_path / "m").utterances[0].audio == tmp_path / "m" / "wav" / "a.wav"
 
 
-def faulty(reco: Recording, fault: str) -> Recording:
+def faulty(reco: lhotse.Recording, fault: str) -> lhotse.Recording:
     if fault == "speed":
         return reco.perturb_speed(0.9, affix_id=False)
     if fault == "command":
@@ -263,12 +269,12 @@ def test_recordings_that_cannot_be_used(recipe, tmp_path, fault, segment, said):
 
 
 def test_mixed_cuts_are_refused(recipe, tmp_path):
-    cut = MonoCut(
+    cut = lhotse.MonoCut(
         "c", 0, 3.0, 0, recording=recording(tmp_path / "a.wav", "a"), supervisions=[sup("ana-1", "a")]
     )
-    noise = MonoCut("n", 0, 3.0, 0, recording=recording(tmp_path / "n.wav", "n"))
+    noise = lhotse.MonoCut("n", 0, 3.0, 0, recording=recording(tmp_path / "n.wav", "n"))
     (tmp_path / "m").mkdir()
-    CutSet.from_cuts([cut.mix(noise, snr=10)]).to_file(tmp_path / "m" / "cuts.jsonl.gz")
+    lhotse.CutSet.from_cuts([cut.mix(noise, snr=10)]).to_file(tmp_path / "m" / "cuts.jsonl.gz")
     with pytest.raises(DataError, match=r"cuts.jsonl.gz:1: cut .* is a mix of 2 tracks"):
         of(recipe, tmp_path / "m")
 

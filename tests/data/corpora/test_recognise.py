@@ -6,13 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
 
 from tests.data.corpus import stamp, tone
+from tests.lazy import Lazy
 from tests.recipes.layouts import common_voice, fleurs
 from xlt.core.errors import DataError
 from xlt.core.registry import READERS
 from xlt.data.corpora.recognise import about, recognise
+
+manifests = Lazy("lhotse")
 
 
 def kaldi(folder: Path) -> Path:
@@ -25,11 +27,10 @@ def kaldi(folder: Path) -> Path:
 
 def lhotse(folder: Path) -> Path:
     tone(folder / "a.wav")
-    recording = Recording.from_file(folder / "a.wav", recording_id="a")
-    RecordingSet.from_recordings([recording]).to_file(folder / "recordings.jsonl")
-    SupervisionSet.from_segments([SupervisionSegment("a", "a", 0, 1.0, text="un")]).to_file(
-        folder / "supervisions.jsonl"
-    )
+    recording = manifests.Recording.from_file(folder / "a.wav", recording_id="a")
+    manifests.RecordingSet.from_recordings([recording]).to_file(folder / "recordings.jsonl")
+    supervision = manifests.SupervisionSegment("a", "a", 0, 1.0, text="un")
+    manifests.SupervisionSet.from_segments([supervision]).to_file(folder / "supervisions.jsonl")
     return folder
 
 
