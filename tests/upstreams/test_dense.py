@@ -57,8 +57,13 @@ def test_rows_of_other_clips_are_not_attended_to():
     "channels, kernel, stride, frames",
     [(1, 10, 5, 83), (6, 3, 2, 40), (6, 2, 2, 41), (6, 3, 1, 12), (6, 3, 2, 5)],
 )
-@pytest.mark.parametrize("norm", [None, nn.LayerNorm(12), nn.GroupNorm(12, 12)])
-def test_convolution_as_matrix_products(channels, kernel, stride, frames, norm):
+@pytest.mark.parametrize(
+    "make_norm",
+    [lambda: None, lambda: nn.LayerNorm(12), lambda: nn.GroupNorm(12, 12)],
+    ids=["none", "layer", "group"],
+)
+def test_convolution_as_matrix_products(channels, kernel, stride, frames, make_norm):
+    norm = make_norm()
     conv, x = nn.Conv1d(channels, 12, kernel, stride), torch.randn(frames, channels)
     theirs = conv(x.T[None])
     if isinstance(norm, nn.LayerNorm):
