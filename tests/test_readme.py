@@ -222,8 +222,8 @@ def run_tests(place, command):
         place.script(
             f".venv/bin/{name}", f'exec {shlex.quote(str(Path(sys.executable).with_name(name)))} "$@"'
         )
-    for name in ("sctk", "chromium"):
-        place.script(f"bin/{name}", "exit 0")
+    for name in ("bin/sctk", "bin/chromium", ".venv/bin/mypy"):  # slow, or not there
+        place.script(name, "exit 0")
     place.script(".ci/run", "exit 0")
     (place.root / "tests").mkdir()
     (place.root / "tests" / "test_one.py").write_text("def test_one():\n    pass\n")
