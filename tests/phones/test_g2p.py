@@ -305,7 +305,7 @@ def test_segments_keep_diacritics_length_and_ties_of_consonants(ipa, phones):
 def test_no_stage_imports_a_converter_before_it_is_asked_for(root):
     code = (
         "import xlt.tokens, xlt.check, xlt.train, xlt.decode, xlt.score, xlt.report, xlt.bundle, sys\n"
-        "from xlt.phones.choice import choose\nfrom xlt.core.config import PhonesConfig\n"
+        "from xlt.phones.choice import choose\nfrom xlt.core.settings import PhonesConfig\n"
         "choose('ron_Latn', PhonesConfig('auto', None)); choose('hau_Latn', PhonesConfig('auto', None))\n"
         "names = ('phonemizer', 'epitran', 'panphon', 'ipatok', 'espeakng_loader', 'lang2vec')\n"
         "print([m for m in names if m in sys.modules])"

@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
         return
     budget = [cfg.train_set] if (args.recipe / "data" / cfg.train_set).is_dir() else []
     for name in dict.fromkeys((*_names(args.recipe), *budget)):
-        count, seconds = export_set(args.recipe, name, args.out, cfg.lang)
+        count, seconds = export_set(args.recipe, name, args.out, cfg.language)
         say(f"export: {name}: {count} utterances, {seconds / 60:.2f} minutes → {args.out}")
 
 

@@ -5,6 +5,7 @@ data are like.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import shlex
@@ -78,15 +79,19 @@ def main(args: argparse.Namespace) -> None:
 def _first_stages(recipe: Path) -> int:
     """Run stages 1 and 2; the exit status of the first that fails, or 0."""
     for stage in ("data", "check"):
-        if status := guarded(stage, lambda stage=stage: run_stage(stage, Call(recipe).context())):
+        if status := guarded(stage, functools.partial(_run, stage, recipe)):
             return status
     return 0
+
+
+def _run(stage: str, recipe: Path) -> None:
+    run_stage(stage, Call(recipe).context())
 
 
 def _instead(recipe: Path, name: str, reader: str | None, corpus: str | None) -> str:
     """What to do with a recipe that was there before."""
     data = load(recipe).data
-    if reader is None:
+    if reader is None or corpus is None:
         return "; edit its recipe.yaml, or remove it first"
     if data.reader == reader and data.dir and os.path.realpath(recipe / data.dir) == _found(corpus):
         return f", with this corpus; go on with: {name}/run.sh"
@@ -163,7 +168,8 @@ def summary(recipe: Path, name: str) -> str:
 
     cfg = load(recipe)
     sets = cfg.checked_sets
-    lines, characters = [f"{name} has:"], Counter()
+    lines = [f"{name} has:"]
+    characters: Counter[str] = Counter()
     for part in sets:
         folder = recipe / "data" / part
         text, speakers = read_table(folder / "text"), set(read_table(folder / "utt2spk").values())

@@ -117,7 +117,7 @@ def with_data(read: Callable[[Path], Config]) -> list[Path]:
         cfg = read(folder)
         if (
             folder.name == "TEMPLATE"
-            or cfg.lang.startswith("mul_")
+            or cfg.language.startswith("mul_")
             or not (folder / "data" / cfg.train_set / "text").exists()
         ):
             continue
@@ -137,7 +137,7 @@ def choice_of(cfg: Config) -> Choice | None:
 
     if cfg.lang == MULTIPLE:
         return None
-    return choose(cfg.lang, cfg.phones)
+    return choose(cfg.language, cfg.phones)
 
 
 def phone_texts(cfg: Config) -> tuple[list[str], str]:
@@ -154,7 +154,7 @@ def phone_texts(cfg: Config) -> tuple[list[str], str]:
     made, _ = phones_of(
         {text: read_table(text)}, {text: languages_of(Context(recipe, cfg), cfg.train_set)}, cfg.phones
     )
-    return list(made[text].values()), cfg.lang[:3]
+    return list(made[text].values()), cfg.language[:3]
 
 
 def _print(found: list[Overlap], inventories: dict, within: float) -> None:
@@ -193,7 +193,7 @@ def _validate(texts: dict[str, list[str]], isos: dict[str, str], within: float) 
     from xlt.phones.uriel import SETS, distances, spearman
 
     inventories = {isos[name]: inventory(of) for name, of in texts.items()}
-    result = {}
+    result: dict[str, dict] = {}
     for kind in SETS:
         theirs, lacking = distances(list(inventories), kind)
         both = {

@@ -96,10 +96,14 @@ def main(args: argparse.Namespace) -> None:
     context = functools.cache(call_of(args).context)
     for stage in chosen(args.stage, args.stop_stage):
         print(f"[{stage.number}/{len(STAGES)} {stage.name}] {stage.does}", flush=True)
-        status = guarded(stage.name, lambda stage=stage: run_stage(stage.name, context()))
+        status = guarded(stage.name, functools.partial(_run, stage, context))
         if status:
             raise SystemExit(status)
         _let_go(threads)
+
+
+def _run(stage: Stage, context: Callable[[], Context]) -> None:
+    run_stage(stage.name, context())
 
 
 def chosen(first: str, last: str) -> list[Stage]:

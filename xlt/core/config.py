@@ -12,7 +12,7 @@ import difflib
 import functools
 import os
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,16 @@ class Config(Settings):
 
     recipe: Path
     paths: dict[str, tuple[Any, Any]] = field(repr=False)
+
+    @property
+    def language(self) -> str:
+        """``lang``, the code of the recipe's language; ConfigError where it is not set."""
+        if self.lang is None:
+            raise ConfigError(
+                "lang: not set; name language and script in recipe.yaml, e.g. lang: ron_Latn (ISO 639-3, ISO"
+                " 15924)"
+            )
+        return self.lang
 
     @property
     def train_set(self) -> str:
@@ -102,10 +112,8 @@ class Config(Settings):
 
     def flat(self) -> dict[str, Any]:
         """All settings, ``{"data.reader": …}``, paths as they were given: for what is written to disk."""
-        tree = {}
-        for one in dataclasses.fields(Settings):
-            value = getattr(self, one.name)
-            tree[one.name] = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+        whole = dataclasses.asdict(self)
+        tree = {one.name: whole[one.name] for one in dataclasses.fields(Settings)}
         found = schema.flatten(tree, keep=schema.free_form())
         for name, (given, absolute) in self.paths.items():
             if found[name] == absolute:  # else a stage has put another in its place
@@ -160,7 +168,7 @@ def presets() -> list[str]:
     return sorted(p.stem for p in CONF_DIR.glob("*.yaml") if p.stem != "base")
 
 
-def load(recipe: Path, overrides: list[str] = (), cwd: Path | None = None) -> Config:
+def load(recipe: Path, overrides: Sequence[str] = (), cwd: Path | None = None) -> Config:
     """Read the configuration of the recipe directory ``recipe``; raises ConfigError.
 
     ``overrides``: ``key=value`` words; ``cwd``: the directory that relative paths in them count from, None
@@ -235,9 +243,9 @@ def share_of(limit: str | float) -> float:
 
 def _arguments(cls: type, values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """What the section ``cls`` is made of."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, hint in typing.get_type_hints(cls).items():
-        if dataclasses.is_dataclass(hint):
+        if schema.is_section(hint):
             found[name] = hint(**_arguments(hint, values, f"{prefix}{name}."))
             continue
         value = values[f"{prefix}{name}"]

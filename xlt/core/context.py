@@ -129,7 +129,7 @@ class Context:
         """``path`` as the user knows it: relative to the recipe, unless a setting names it by an absolute
         one.
         """
-        path = str(path)
-        if any(path == given or path.startswith(f"{given}/") for given in self.cfg.given_absolute):
-            return path
-        return spelled(path, self.recipe)
+        text = str(path)
+        if any(text == given or text.startswith(f"{given}/") for given in self.cfg.given_absolute):
+            return text
+        return spelled(text, self.recipe)

@@ -192,7 +192,8 @@ class _Process:
             stderr=self.noise,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": places, "CUDA_VISIBLE_DEVICES": gpu},
         )
-        self.answers = self.process.stdout
+        assert self.process.stdin and self.process.stdout  # both are pipes
+        self.questions, self.answers = self.process.stdin, self.process.stdout
         self._write({"work": path, "setup": setup, "number": number})
 
     def send(self, number: int, message: Any) -> None:
@@ -201,8 +202,8 @@ class _Process:
 
     def _write(self, message: Any) -> None:
         try:
-            self.process.stdin.write(framed(message))
-            self.process.stdin.flush()
+            self.questions.write(framed(message))
+            self.questions.flush()
         except BrokenPipeError:
             self._died()
 
@@ -245,7 +246,7 @@ class _Process:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.noise):
+        for pipe in (self.questions, self.answers, self.noise):
             try:
                 pipe.close()
             except BrokenPipeError:

@@ -7,8 +7,9 @@ import difflib
 import functools
 import types
 import typing
+from collections.abc import Set
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from xlt.core.constraints import FilePath, FreeForm, Limit
 from xlt.core.errors import ConfigError
@@ -17,15 +18,20 @@ from xlt.core.registry import CHOICES
 from xlt.core.settings import Settings
 
 
+def is_section(hint: Any) -> TypeGuard[type]:
+    """Whether a type is that of a section, a dataclass, not of one setting."""
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
 @functools.cache
 def _annotated() -> dict[str, Any]:
     """``{"train.lr": Annotated[float, Positive()], …}``."""
 
     def of(cls: type, prefix: str) -> dict[str, Any]:
-        found = {}
+        found: dict[str, Any] = {}
         for name, hint in typing.get_type_hints(cls, include_extras=True).items():
             key = f"{prefix}{name}"
-            found |= of(hint, f"{key}.") if dataclasses.is_dataclass(hint) else {key: hint}
+            found |= of(hint, f"{key}.") if is_section(hint) else {key: hint}
         return found
 
     return of(Settings, "")
@@ -62,7 +68,7 @@ def paths() -> dict[str, FilePath]:
     return marked(FilePath)
 
 
-def flatten(tree: dict, prefix: str = "", keep: set[str] = frozenset()) -> dict[str, Any]:
+def flatten(tree: dict, prefix: str = "", keep: Set[str] = frozenset()) -> dict[str, Any]:
     """``{"a": {"b": 1}}`` → ``{"a.b": 1}``; dictionaries named in ``keep`` stay whole."""
     flat = {}
     for key, value in tree.items():

@@ -119,7 +119,7 @@ def _installed(package: str) -> Path:
     xlt's would be found first.
     """
     name = package.replace("_", "-")
-    return Path(metadata.distribution(name).locate_file(package))
+    return Path(str(metadata.distribution(name).locate_file(package)))
 
 
 def epitran_mapping(code: str) -> str | None:

@@ -21,7 +21,7 @@ def languages_of(ctx: Context, name: str) -> dict[str, str]:
     text, path = ctx.data / name / "text", ctx.data / name / "utt2lang"
     utts = read_table(text)
     if not path.exists():
-        return dict.fromkeys(utts, ctx.cfg.lang)
+        return dict.fromkeys(utts, ctx.cfg.language)
     langs = read_table(path)
     same_keys(text, path, utts, langs)
     return langs

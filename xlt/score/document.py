@@ -46,7 +46,7 @@ class Transcripts:
         return read_table(path) if path.exists() else {}
 
     def language(self, name: str, utt: str) -> str:
-        return self.languages[name].get(utt, self.ctx.cfg.lang)
+        return self.languages[name].get(utt, self.ctx.cfg.language)
 
     def match(self, name: str, decoded: str) -> Matched:
         """References of a set with the hypotheses in ``exp/<tag>/<decoded>``."""

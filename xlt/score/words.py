@@ -90,7 +90,7 @@ class Words:
         normalise = normalise_utterance(self.cfg, languages, self.ctx.shown(table))
         raw: dict[str, tuple[str, set[str]]] = {}  # of each language an utterance and the words
         for utt, text in read_table(folder / "text").items():
-            raw.setdefault(languages.get(utt, self.cfg.lang), (utt, set()))[1].update(text.split())
+            raw.setdefault(languages.get(utt, self.cfg.language), (utt, set()))[1].update(text.split())
         return {
             lang: {part for word in words for part in normalise(utt, word).split()}
             for lang, (utt, words) in raw.items()
@@ -112,7 +112,7 @@ class Words:
     def classes(self, name: str, m: Matched, utt2lang: dict[str, str]) -> Classes:
         """The classes of a set's reference words."""
         refs = [ref.split() for ref, _ in m.pairs]
-        langs = [utt2lang.get(utt, self.cfg.lang) for utt in m.ids]
+        langs = [utt2lang.get(utt, self.cfg.language) for utt in m.ids]
         found = Classes()
         if {lang[4:] for lang in langs} <= _UNSPACED and 2 * sum(len(words) > 1 for words in refs) < len(
             refs

@@ -35,6 +35,13 @@ class Source:
     identity: dict
     files: list[str] = field(default_factory=list)
 
+    @property
+    def folder(self) -> Path:
+        """``path`` of an upstream that has weights; UpstreamError without."""
+        if self.path is None:
+            raise UpstreamError(f"features.upstream: {self.upstream} has no weights to load")
+        return Path(self.path)
+
 
 class Upstream(ABC):
     """A loaded upstream. Its outputs never depend on the other clips of a batch (beyond rounding)."""

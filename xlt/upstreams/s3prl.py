@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
@@ -83,7 +83,7 @@ class S3prlUpstream(Upstream):
             json.loads((folder / file).read_text(encoding="utf-8"))
             for file in ("config.json", "preprocessor_config.json")
         )
-        kinds: dict[str, tuple[type, Callable]] = {
+        kinds: dict[str, tuple[Any, Any]] = {
             "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
             "hubert": (HubertConfig, HubertModel),
         }

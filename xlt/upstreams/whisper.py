@@ -52,7 +52,7 @@ class WhisperEncoder(Upstream):
     def pieces(cls, source: Source) -> Pieces:
         from xlt.upstreams.tunable import whisper_pieces
 
-        return whisper_pieces(load_encoder(Path(source.path)))
+        return whisper_pieces(load_encoder(source.folder))
 
     @classmethod
     def bare_pieces(cls, name: str, folder: Path) -> Pieces:
@@ -71,7 +71,7 @@ class WhisperEncoder(Upstream):
         from xlt.upstreams.fast import dense
         from xlt.upstreams.fast.packed import PackedWhisper
 
-        self.encoder = load_encoder(Path(source.path)).requires_grad_(False)
+        self.encoder = load_encoder(source.folder).requires_grad_(False)
         config = self.encoder.config
         self.device, self.packed = device, None
         self.log_mel = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
