@@ -325,7 +325,7 @@ def test_table_with_tabs_and_windows_line_ends(tmp_path):
     ("raw", "said"),
     [
         (b"u1 a\n\nu2 b\n", "text:2: no key"),
-        (b"u1 a\nu1 b\n", "text:2: 'u1' stands twice"),
+        (b"u1 a\nu1 b\n", "text:2: duplicate id 'u1' (first on line 1)"),
         (b"u1 a\nu2 \xff\n", "text:2: not UTF-8"),
         (b" u1 a\n", "text:1: no key"),
     ],

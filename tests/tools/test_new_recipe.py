@@ -183,7 +183,7 @@ def test_a_fault_of_the_data_keeps_the_recipe_and_says_how_to_go_on(desk, tmp_pa
     (folder / "text").write_text("ana-00 a\nana-00 b\n")
     done = desk.new(f"lug_Latn {folder}")
     assert done.returncode == 2 and desk.made() == ["lug"]
-    assert "text:2: 'ana-00' stands twice" in done.stderr
+    assert "text:2: duplicate id 'ana-00' (first on line 1)" in done.stderr
     assert done.stderr.rstrip().endswith("then go on with: egs/lug/run.sh --stop_stage check")
     shutil.rmtree(folder)
     kaldi(folder)

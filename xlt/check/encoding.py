@@ -18,7 +18,7 @@ from xlt.check.scripts import script_of
 from xlt.check.words import Seen, count
 from xlt.core.config import Config
 
-FIX = "`xlt check --fix NEW_FOLDER` writes a copy where this is mended"
+FIX = "`xlt check --fix NEW_FOLDER` writes a corrected copy"
 ODD_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\t]|  ")
 JOINERS = "\u200c\u200d"
 _JOINING = frozenset(
@@ -132,7 +132,7 @@ def damaged(sets: Sets, cfg: Config) -> Iterator[Fault]:
     for data in sets.values():
         if "\ufffd" in data.raw.get("text", b"").decode(
             "utf-8", "ignore"
-        ):  # bytes that are not UTF-8 are told by clean_bytes
+        ):  # bytes that are not UTF-8 are reported by clean_bytes
             words, chars = words_with(data, lambda word: [char for char in word if char == "\ufffd"])
             yield Finding(data, words).fault(
                 "error",

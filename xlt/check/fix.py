@@ -61,7 +61,7 @@ def fix(sets: Sets, cfg: Config, out: Path) -> int:
     """Write a folder for each set below ``out``, and ``out/fix.md``; returns how many errors and warnings
     the copy has.
 
-    DataError if something stands at ``out``, or if a set has nothing left.
+    DataError if ``out`` exists, or if a set has nothing left.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(
@@ -80,8 +80,8 @@ def fix(sets: Sets, cfg: Config, out: Path) -> int:
             reasons = sorted(set(changes[name].left_out.values()))
             raise DataError(
                 f"{sets[name].folder}: no utterance could be kept:"
-                f" {'; '.join(reasons) or 'the tables are empty'}; mend these by hand, or run stage 1 (data)"
-                " again"
+                f" {'; '.join(reasons) or 'the tables are empty'}; correct these by hand, or run stage 1"
+                " (data) again"
             )
         folder = partial / name
         folder.mkdir(parents=True)
@@ -300,6 +300,6 @@ def _report(sets: Sets, changes: dict[str, Changes], kept: dict[str, int], rest:
         )
         for table, diff in own.diff.items():
             lines += ["", f"```diff\n--- {sets[name].where(table)}\n+++ {name}/{table}", *diff, "```"]
-        lines += [] if own.tables or own.left_out or own.diff else ["Nothing to mend."]
+        lines += [] if own.tables or own.left_out or own.diff else ["Nothing to correct."]
     lines += ["", "## Left to do", "", *(f"- {fault.severity}: {fault}" for fault in rest)] if rest else []
     return "\n".join(lines) + "\n"

@@ -14,7 +14,7 @@ from xlt.check.faults import Fault, Line, Place
 from xlt.core.config import Config
 from xlt.formats.tables import spk2utt
 
-_AGAIN = "run stage 1 (data) again with --force, or mend the file"
+_AGAIN = "run stage 1 (data) again with --force, or correct the file"
 RESERVED = ("<s>", "</s>", "#0")
 _BY_UTT = (
     "wav.scp",

@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What is told of the clips that ``case`` finds at fault (None of the others)."""
+    """What is said of the clips in which ``case`` finds a fault (None for the others)."""
 
     problem: str
     remedy: str

@@ -10,7 +10,7 @@ from xlt.text.scripts import COMMON, TOGETHER, UNDETERMINED, parts, script
 
 
 def written_in(codes: Collection[str]) -> frozenset[str] | None:
-    """Unicode's scripts of languages such as ``jpn_Jpan``; None if any may stand there."""
+    """Unicode's scripts of languages such as ``jpn_Jpan``; None if any is possible."""
     names = {code.partition("_")[2] for code in codes}
     if names & UNDETERMINED:
         return None
@@ -49,7 +49,7 @@ def scripts_of(word: str) -> set[str]:
 
 
 def foreign(word: str, own: frozenset[str] | None) -> list[str]:
-    """The letters and marks of ``word`` in other scripts than ``own``; where any may stand, those of a word
+    """The letters and marks of ``word`` in other scripts than ``own``; where any is possible, those of a word
     in two that are never written together, without its most frequent script."""
     found = scripts_of(word)
     if own is None:

@@ -181,7 +181,7 @@ def reread(word: str) -> str | None:
 
 
 def section(sets: Sets, cfg: Config) -> str:
-    """A table of what the normaliser takes out or changes; empty without ``text_raw``."""
+    """A table of what the normaliser removes or changes; empty without ``text_raw``."""
     found = {name: changes(sets, data, cfg) for name, data in sets.items() if data.raw_words}
     if not found:
         return ""

@@ -11,7 +11,7 @@ from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.stage import Unit
 from xlt.data.corpora.recipes import bring_up_to_date, settings_of
-from xlt.data.subsets import TABLES, in_front, tag_tables, write_tags
+from xlt.data.subsets import TABLES, prefix_ids, tag_tables, write_tags
 from xlt.formats.tables import read_table, spk2utt, write_table
 
 
@@ -19,14 +19,14 @@ def units(ctx: Context) -> Iterator[Unit]:
     """``data/train_spa`` and ``data/test_spa`` for each ``spa``; where that recipe has no data yet, its stage
     1 makes it.
 
-    Its training set is the one that its own recipe.yaml asks for. Its ids get its language in front if this
+    Its training set is the one that its own recipe.yaml asks for. Its ids begin with its language if this
     recipe, or another that is mixed in, has one of them, too.
     """
     for name, (train, test) in ctx.cfg.mixed.items():
         recipe = f"../{name}"
         own = settings_of(recipe, ctx.cfg, "train.mix")
         if own.lang == ctx.cfg.lang:
-            raise ConfigError(f"train.mix: {recipe} is {own.lang}, too; mix in other languages")
+            raise ConfigError(f"train.mix: {recipe} is also {own.lang}; mix in other languages")
         place = ctx.recipe / recipe
         if not all(
             (place / "data" / part / table).exists()
@@ -62,7 +62,7 @@ def _take(ctx: Context, folder: Path, recipe: str, lang: str, name: str, out: Pa
     ]
     own = _ids(ctx.recipe / recipe / "data" / "all")
     if any(own & _ids(other) for other in others):
-        tables = in_front(tables, f"{lang}_")
+        tables = prefix_ids(tables, f"{lang}_")
     for table in TABLES:
         write_table(out / table, tables[table])
     write_tags({table: rows for table, rows in tables.items() if table not in TABLES}, tables["text"], out)

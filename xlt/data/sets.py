@@ -46,7 +46,7 @@ def why_reserved(name: str, cfg: Config) -> str | None:
     if any(name in pair for pair in cfg.mixed.values()):
         return "train.mix makes a set of that name"
     if name.startswith(".") or "/" in name or name.split() != [name]:
-        return "the name cannot be a folder; use neither spaces nor '/', and no '.' in front"
+        return "the name cannot be a folder; use neither spaces nor '/', and no '.' at the beginning"
     return None
 
 

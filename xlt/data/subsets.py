@@ -52,7 +52,7 @@ def write_tags(tags: Mapping[str, Mapping[str, str]], utts: Iterable[str], out: 
             write_table(out / table, own)
 
 
-def in_front(tables: Mapping[str, Mapping[str, str]], prefix: str) -> dict[str, dict[str, str]]:
+def prefix_ids(tables: Mapping[str, Mapping[str, str]], prefix: str) -> dict[str, dict[str, str]]:
     """The tables of one corpus with ``prefix`` before all ids of utterances and speakers, also where a value
     is such an id.
     """

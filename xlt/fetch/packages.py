@@ -1,6 +1,6 @@
 """Downloads from package registries into a cache that all recipes share.
 
-A download is made in a hidden folder, checked, and renamed, so a file that stands in the cache is whole. Two
+A download is made in a hidden folder, checked, and renamed, so a file in the cache is whole. Two
 recipes that want the same thing at once wait for each other.
 """
 

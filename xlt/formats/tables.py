@@ -77,7 +77,10 @@ def _read_lines(path: Path, raw: bytes) -> dict[str, str]:
                 f"{path}:{number}: no key at the start of the line; remove empty lines and leading spaces"
             )
         if key in table:
-            raise DataError(f"{path}:{number}: {key!r} stands twice; ids must be unique")
+            first = 1 + list(table).index(key)  # each line before this one has a key of its own
+            raise DataError(
+                f"{path}:{number}: duplicate id {key!r} (first on line {first}); ids must be unique"
+            )
         table[key] = value.strip(" \t\r")
     return table
 

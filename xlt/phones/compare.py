@@ -14,7 +14,7 @@ from xlt.core.errors import DataError
 
 # share of panphon's feature weights: one step of place or of height, or two of voice, strength and the like
 NEAR = 0.035
-# share of a language's phone tokens; what is rarer stands in loan words and names, and teaches nothing
+# share of a language's phone tokens; what is rarer occurs in loan words and names, and teaches nothing
 RARE = 0.001
 
 
@@ -39,7 +39,7 @@ class Overlap:
 
 
 def inventory(texts: Iterable[str]) -> Counter:
-    """How often each phone stands in phone texts such as ``"k a t"``."""
+    """How often each phone occurs in phone texts such as ``"k a t"``."""
     return Counter(phone for text in texts for phone in text.split())
 
 

@@ -181,10 +181,11 @@ def read_tsv(path: Path) -> dict[str, str]:
     """The rows of a table; lines that start with # are comments. No IPA behind the tab: the letters are
     silent.
 
-    DataError with the line for bytes that are not UTF-8, a line without a tab, letters that stand twice, an
+    DataError with the line for bytes that are not UTF-8, a line without a tab, duplicate letters, an
     empty table.
     """
     rows: dict[str, str] = {}
+    first: dict[str, int] = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as err:
@@ -196,8 +197,10 @@ def read_tsv(path: Path) -> dict[str, str]:
         key = unicodedata.normalize("NFC", key.strip())
         if not tab or not key:
             raise DataError(f"{path}:{number}: {line!r}: expected letters, a tab, IPA, e.g. `sh<tab>ʃ`")
-        if key in rows:
-            raise DataError(f"{path}:{number}: {key!r} stands twice; keep one")
+        if first.setdefault(key, number) != number:
+            raise DataError(
+                f"{path}:{number}: duplicate letters {key!r} (first on line {first[key]}); keep one"
+            )
         rows[key] = "".join(ipa.split())
     if not rows:
         raise DataError(f"{path}: holds no rows; expected letters, a tab, IPA, e.g. `sh<tab>ʃ`")

@@ -82,8 +82,8 @@ def report(code: str, facts: dict) -> None:
         say(f"    unmapped, {facts['guess']}: {_listed(unmapped)}; give them IPA with phones.table=g2p.tsv")
     if facts["tones"]:
         say(
-            f"    read as tones, which are not kept: {_listed(facts['tones'])}; a letter among them needs its"
-            " IPA, too"
+            f"    read as tones, which are not kept: {_listed(facts['tones'])}; a letter among them also"
+            " needs IPA"
         )
     if facts["foreign_texts"]:
         say(f"    {facts['foreign_texts']} texts have words that are read as another language")

@@ -1,6 +1,6 @@
 """Languages: code_Script (ISO 639-3, ISO 15924), name, family, and the name of the text normaliser.
 
-The rules behind a normaliser's name stand in ``xlt/text/normalise.py``. A name is never given a new meaning:
+The rules behind a normaliser's name are in ``xlt/text/normalise.py``. A name is never given a new meaning:
 a changed rule is a new version.
 """
 

@@ -160,5 +160,5 @@ def put_together(texts: list[str]) -> str:
 
 
 def has_digits(text: str) -> bool:
-    """Whether any number sign of any script stands in ``text``; how it is said cannot be known."""
+    """Whether ``text`` has any number sign of any script; how it is said cannot be known."""
     return any(unicodedata.category(char)[0] == "N" for char in text)

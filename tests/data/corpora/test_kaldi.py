@@ -93,7 +93,7 @@ def test_a_split_of_its_own_is_kept(recipe, tmp_path):
             r"segments:1: recording 'other' is not in wav.scp",
         ),
         ({"utt2spk": "ana-1 ana\n"}, r"utt2spk: utterance 'ana-2' of text is missing"),
-        ({"text": "ana-1 unu\nana-1 doi\n"}, r"text:2: 'ana-1' stands twice"),
+        ({"text": "ana-1 unu\nana-1 doi\n"}, r"text:2: duplicate id 'ana-1' \(first on line 1\)"),
     ],
 )
 def test_faults_name_file_and_line(recipe, corpus, tables, said):

@@ -274,7 +274,7 @@ def test_the_same_utterance_id_in_two_sources(egs, capsys):
     assert run(egs / "multi", sources(egs, "spa", "cat"), "data.train_minutes=null") == 0
     said = capsys.readouterr().out
     assert (
-        "2 utterance ids stand in several sources, first 's-b': each id gets its language in front, such as"
+        "2 utterance ids are in several sources, first 's-b': each id gets its language as a prefix, such as"
         " spa_Latn_s"
         in said
     )

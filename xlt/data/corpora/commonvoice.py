@@ -42,7 +42,7 @@ _TAGS = {
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a .tsv: where it stands, its values, and the name of the clip."""
+    """A line of a .tsv: its place, its values, and the name of the clip."""
 
     where: str
     values: dict[str, str]

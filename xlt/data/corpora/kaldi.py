@@ -155,7 +155,7 @@ def _words(command: str, where: str) -> list[str]:
         return shlex.split(command)
     except ValueError as err:
         raise DataError(
-            f"{where}: {command!r}: not a command that a shell can read ({err}); mend its quotes"
+            f"{where}: {command!r}: not a command that a shell can read ({err}); correct its quotes"
         ) from None
 
 

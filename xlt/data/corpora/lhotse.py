@@ -178,14 +178,14 @@ def _items(kinds: dict[str, Path], corpus: Corpus) -> Iterator[tuple[str, Any, A
             yield from _of_cut(where, cut, corpus)
         return
     recordings = {item.id: item for _, item in _lines(kinds["recordings"])}
-    told = set()
+    described = set()
     for where, sup in _lines(kinds["supervisions"]):
-        told.add(sup.recording_id)
+        described.add(sup.recording_id)
         if sup.recording_id in recordings:
             yield where, sup, recordings[sup.recording_id]
         else:
             corpus.left_out["text without audio"].append(sup.id)
-    corpus.left_out["audio without text"] += [name for name in recordings if name not in told]
+    corpus.left_out["audio without text"] += [name for name in recordings if name not in described]
 
 
 def _of_cut(where: str, cut: Any, corpus: Corpus) -> Iterator[tuple[str, Any, Any]]:

@@ -1,8 +1,8 @@
 """Several recipes as one: their finished data/all put together; no clip is decoded or copied again.
 
 Utterance ids, speakers, texts, split and content stay those of the sources, and each source keeps its own
-settings. Only where an utterance id stands in two sources does every id get its language in front. Where a
-source's data/all is missing or out of date, its stage 1 is run there first.
+settings. Only where two sources have the same utterance id does every id get its language as a prefix. Where
+a source's data/all is missing or out of date, its stage 1 is run there first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from xlt.core.errors import ConfigError, DataError, XltError
 from xlt.core.log import messages_of, say
 from xlt.core.stage import Unit, read_json, write_json
 from xlt.data.groups import SPLITS
-from xlt.data.subsets import TABLES, in_front, tag_tables, write_tags
+from xlt.data.subsets import TABLES, prefix_ids, tag_tables, write_tags
 from xlt.formats.tables import read_table, spk2utt, write_table
 from xlt.text import languages
 
@@ -177,12 +177,12 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
     if twice:
         first = next(source for source, own in zip(found, parts, strict=True) if twice[0] in own["text"])
         say(
-            f"  {len(twice)} utterance ids stand in several sources, first {twice[0]!r}: each id gets its"
-            f" language in front, such as {first.cfg.lang}_{twice[0]}"
+            f"  {len(twice)} utterance ids are in several sources, first {twice[0]!r}: each id gets its"
+            f" language as a prefix, such as {first.cfg.lang}_{twice[0]}"
         )
     for source, own in zip(found, parts, strict=True):
         if twice:
-            own = in_front(own, f"{source.cfg.lang}_")
+            own = prefix_ids(own, f"{source.cfg.lang}_")
         owner |= dict.fromkeys(own["text"], source.name)
         for table, rows in own.items():
             (tables if table in _JOINED else tags).setdefault(table, {}).update(rows)

@@ -113,7 +113,7 @@ def read_table(
 
 
 def _delimiter(path: Path, text: str) -> str:
-    """What stands between the values: what most lines have as often as the first line does."""
+    """What separates the values: what most lines have as often as the first line does."""
     best, found = (0.0, 0), None
     for delimiter in _DELIMITERS:
         try:
@@ -162,7 +162,7 @@ def _split(
             if strict or quoted:
                 raise DataError(
                     f"{path}:{before + 1}: not valid CSV from here on: {err}; a quote inside a value is"
-                    " written twice, and a value with a quote stands in quotes"
+                    " written twice, and a value with a quote is put in quotes"
                 ) from None
     rows = ((number, line.rstrip("\r").split(delimiter)) for number, line in enumerate(text.split("\n"), 1))
     return [(number, values) for number, values in rows if any(value.strip() for value in values)], False

@@ -147,7 +147,7 @@ class _Columns:
     sounds: Sounds
     lang: languages.Language
 
-    def told(self, table: Table) -> str:
+    def described(self, table: Table) -> str:
         """What the columns were taken for, in words."""
         words = "columns taken as "
         words += ", ".join(f"{name}={column!r}" for name, column in self.role.items() if column)
@@ -200,7 +200,7 @@ def _rows(
             " data.columns: {split: null} to go by the name"
         )
     columns = _Columns(role, _tags(table, set(role.values())), split, sounds, languages.get(cfg.lang))
-    say(f"  {table.path.name}: {len(table.rows)} rows ({table.form}); {columns.told(table)}")
+    say(f"  {table.path.name}: {len(table.rows)} rows ({table.form}); {columns.described(table)}")
     facts[table.path.name] = {
         "form": table.form,
         "columns": {name: column for name, column in role.items() if column} | columns.tags,
