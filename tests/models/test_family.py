@@ -72,6 +72,13 @@ def test_it_stays_up_to_date_and_its_weights_make_old_hypotheses_stale(recipe, c
         means.write_bytes(before)
 
 
+def test_stage_2_asks_it_how_well_texts_fit_their_speech(recipe):
+    assert main(["check", "--recipe", str(recipe), "check.align=true"]) == 0
+    rows = [line.split("\t") for line in (recipe / "data/check/alignment.tsv").read_text().splitlines()]
+    hypotheses = [dict(zip(rows[0], row, strict=True))["hypothesis"] for row in rows[1:]]
+    assert len(hypotheses) == 36 and all(text.strip("aeio") == "" for text in hypotheses)
+
+
 @pytest.mark.parametrize("stage", ["features", "train"])
 def test_settings_that_it_cannot_train_with_are_refused_before_anything_is_encoded(recipe, capsys, stage):
     words = ["--recipe", str(recipe), "train.decoder=transformer", "train.ctc_weight=0.5", "tag=other"]

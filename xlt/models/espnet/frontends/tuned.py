@@ -133,10 +133,9 @@ class TunedUpstream(AbsFrontend):
         lowest layer.
         """
         rate, decay, net = self.tuning.upstream_lr, self.tuning.layer_decay, self.upstream
-        parts: list[list[nn.Module | None]] = [
-            [net.front],
-            *[[layer] for layer in (net.layers if self.adapters is None else self.adapters)],
-        ]
+        parts: list[list[nn.Module | None]] = [[net.front]]
+        for layer in net.layers if self.adapters is None else self.adapters:
+            parts.append([layer])
         parts[-1].append(net.final_norm)
         groups = [
             {
