@@ -4,7 +4,6 @@ name.
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import shutil
 from pathlib import Path
@@ -16,6 +15,7 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
 from xlt.core.registry import DECODERS
 from xlt.core.stage import Unit, run_unit, write_json
+from xlt.fetch.files import sha256
 from xlt.formats.model_folder import INFO, Trained, read_info
 from xlt.formats.versioned import Format
 
@@ -72,7 +72,7 @@ def _pack(ctx: Context, model: Trained, out: Path) -> dict:
             "tag": ctx.cfg.tag,
             "decode": {k.removeprefix("decode."): v for k, v in ctx.cfg.section("decode").items()},
             "files": {
-                str(p.relative_to(out)): _sha256(p)
+                str(p.relative_to(out)): sha256(p)
                 for p in sorted(out.rglob("*"))
                 if p.is_file() and not p.name.startswith(".") and p.name != "request.json"
             },
@@ -83,11 +83,6 @@ def _pack(ctx: Context, model: Trained, out: Path) -> dict:
     place = shlex.quote(ctx.typed(ctx.exp / "bundle"))
     say(f"  {size / 1e6:.0f} MB; use it with: xlt transcribe {place} FILE.wav …")
     return {}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -108,5 +103,5 @@ def check_files(folder: Path, manifest: dict[str, Any]) -> None:
     for name, digest in manifest["files"].items():
         if not (folder / name).is_file():
             raise DataError(f"{folder / name}: missing; copy the whole bundle again")
-        if _sha256(folder / name) != digest:
+        if sha256(folder / name) != digest:
             raise DataError(f"{folder / name}: altered or damaged since the bundle was made; copy it again")

@@ -26,15 +26,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.core.stage import write_json
 from xlt.formats.archives import Entry, read_index
+from xlt.formats.versioned import Format
 
 if TYPE_CHECKING:
     from xlt.features.extract import Setup
 
-FORMAT = 1  # of the store: raised when the same settings no longer give the same bytes
+# of the store: raised when the same settings no longer give the same bytes
+FORMAT = Format("setup.json", 1)
 
 
 def store_root(cache: Path) -> Path:
@@ -49,7 +50,7 @@ def settings(setup: Setup) -> dict:
 
     kind, mix = upstream_class(setup.source.upstream), load_mix(setup)
     return {
-        "format": FORMAT,
+        "format": FORMAT.version,
         "upstream": setup.source.identity,
         "layers": setup.layers,
         "mix": mix.digest if mix else None,
@@ -91,17 +92,8 @@ class Key:
         """What ``setup.json`` says: the settings; ``dim`` and ``frame_rate`` (Hz) once something was
         encoded.
         """
-        path = self.folder / "setup.json"
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise DataError(
-                f"{path}: no such file; run stage 3 (features) of a recipe that uses it"
-            ) from None
-        except ValueError:
-            raise DataError(
-                f"{path}: damaged; remove it and run stage 3 (features) of a recipe that uses it"
-            ) from None
+        remedy = "remove it and run stage 3 (features) of a recipe that uses it"
+        return FORMAT.read(self.folder / "setup.json", remedy)
 
     def keep(self, dim: int, frame_rate: float) -> None:
         facts = self.facts

@@ -28,7 +28,7 @@ from xlt.upstreams.base import changed_weights, seen_weights
 if TYPE_CHECKING:
     import numpy as np
 
-    from xlt.features.probe import Moments
+    from xlt.nets.moments import Moments
     from xlt.upstreams.base import Upstream
 
 _BATCH_S = 20.0  # speech encoded at once, seconds: the hidden states of all layers must fit into memory
@@ -212,7 +212,8 @@ def _encode(
     import numpy as np
     import torch
 
-    from xlt.features.probe import Moments
+    from xlt.nets.mix import frame_norm
+    from xlt.nets.moments import Moments
 
     longest_first = sorted(speech.wavs, key=lambda u: (-speech.durations[u], u))
     layers, places, moments = list(range(upstream.num_layers)), {}, Moments()
@@ -227,14 +228,12 @@ def _encode(
             ):
                 hidden = joined.reshape(len(joined), len(layers), -1)  # (T, L, D)
                 if norm == "frame":
-                    hidden = torch.nn.functional.layer_norm(
-                        torch.from_numpy(hidden), hidden.shape[-1:]
-                    ).numpy()
-                places[utt] = (moments.frames, moments.frames + len(hidden))
-                moments.add(hidden)
+                    hidden = frame_norm(torch.from_numpy(hidden)).numpy()
+                places[utt] = (moments.count, moments.count + len(hidden))
+                moments.add(Moments.of_layers(hidden))
                 handle.write(hidden.clip(-LARGEST, LARGEST).astype(np.float16).tobytes())
             progress.add(round(sum(speech.durations[u] for u in batch), 1))
-    whole = np.memmap(scratch, np.float16, "r", shape=(moments.frames, *moments.mean.shape))
+    whole = np.memmap(scratch, np.float16, "r", shape=(moments.count, *moments.mean.shape))
     scratch.unlink()
     return {utt: whole[slice(*places[utt])] for utt in sorted(places)}, moments
 

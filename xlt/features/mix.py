@@ -123,12 +123,20 @@ class Mix:
         """Outputs of ``layers``, each (B, T, D), → their weighted sum (B, T, D)."""
         import torch
 
-        total = torch.zeros_like(outputs[0])
-        for n, hidden in enumerate(outputs):
-            if self.norm == "frame":
-                hidden = torch.nn.functional.layer_norm(hidden, hidden.shape[-1:])
-            elif self.norm == "corpus":
-                mean, std = (torch.from_numpy(a[n]).to(hidden) for a in (self.mean, self.std))
-                hidden = (hidden - mean) / std
-            total += float(self.weights[n]) * hidden
-        return total
+        from xlt.nets.mix import weighted_sum
+
+        states = (self._normed(n, hidden) for n, hidden in enumerate(outputs))
+        return weighted_sum(torch.zeros_like(outputs[0]), map(float, self.weights), states)
+
+    def _normed(self, n: int, hidden: torch.Tensor) -> torch.Tensor:
+        """The ``n``-th of the layers as the norm has it."""
+        import torch
+
+        from xlt.nets.mix import frame_norm
+
+        if self.norm == "frame":
+            return frame_norm(hidden)
+        if self.norm != "corpus" or self.mean is None or self.std is None:
+            return hidden
+        mean, std = (torch.from_numpy(a[n]).to(hidden) for a in (self.mean, self.std))
+        return (hidden - mean) / std

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xlt.core.errors import DataError, UpstreamError
 from xlt.nets.batching import batches
 from xlt.nets.lengths import ctc_steps
+from xlt.nets.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,46 +41,6 @@ class Settings:
     head: str
     updates: int
     seed: int
-
-
-class Moments:
-    """First and second moments of hidden states over frames, layer against layer: what any mix of them comes
-    to.
-    """
-
-    def __init__(self):
-        self.frames, self.total, self.products = 0, 0.0, 0.0
-
-    def add(self, hidden: np.ndarray) -> None:
-        """Count in one utterance, (T, L, D)."""
-        import numpy as np
-
-        h = hidden.astype(np.float64)
-        self.frames += len(h)
-        self.total = self.total + h.sum(axis=0)  # (L, D)
-        by_dim = h.transpose(2, 1, 0)  # (D, L, T)
-        self.products = self.products + by_dim @ by_dim.transpose(0, 2, 1)  # (D, L, L)
-
-    @property
-    def mean(self) -> np.ndarray:
-        """(L, D)."""
-        return self.total / self.frames
-
-    @property
-    def covariance(self) -> np.ndarray:
-        """(D, L, L)."""
-        mean = self.mean.T  # (D, L)
-        return self.products / self.frames - mean[:, :, None] * mean[:, None, :]
-
-    @property
-    def std(self) -> np.ndarray:
-        """(L, D), never less than a thousandth of the layer's mean deviation: a dead dimension must not blow
-        up.
-        """
-        import numpy as np
-
-        std = np.sqrt(np.einsum("dll->ld", self.covariance).clip(min=0))
-        return np.maximum(std, (1e-3 * std.mean(axis=1, keepdims=True)).clip(min=1e-6))
 
 
 @dataclass(frozen=True)
@@ -185,6 +146,7 @@ def _train(
 
 
 def _network(moments: Moments, settings: Settings, classes: int) -> torch.nn.Module:
+    import numpy as np
     import torch
 
     layers, dim = moments.mean.shape
@@ -201,7 +163,9 @@ def _network(moments: Moments, settings: Settings, classes: int) -> torch.nn.Mod
             super().__init__()
             self.weights = torch.nn.Parameter(torch.zeros(layers))
             scale = 1 / moments.std if settings.norm == "corpus" else moments.std * 0 + 1
-            for name, array in (("scale", scale), ("mean", moments.mean), ("covariance", moments.covariance)):
+            # (D, L, L): the order in which training adds up
+            by_dim = np.ascontiguousarray(moments.covariance.transpose(2, 0, 1))
+            for name, array in (("scale", scale), ("mean", moments.mean), ("covariance", by_dim)):
                 self.register_buffer(name, torch.from_numpy(array).float())
             self.dropout = torch.nn.Dropout(DROPOUT)
             blstm = settings.head == "blstm"

@@ -8,6 +8,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from xlt.nets.mix import frame_norm, sum_variance, weighted_sum
+from xlt.nets.moments import Moments
+
 EPS = 1e-20  # of a variance, as in ESPnet's GlobalMVN
 
 
@@ -30,8 +33,8 @@ class Featurizer(torch.nn.Module):
         mean = spread = None  # without statistics only :meth:`moments` can be used
         if stats_file is not None:
             with np.load(stats_file) as found:
-                mean = found["sum"] / found["count"]  # (L, D)
-                spread = found["products"] / found["count"] - (mean[:, None] * mean if mix else mean * mean)
+                known = Moments(found["count"], found["sum"], found["products"])
+                mean, spread = known.mean, known.covariance  # (L, D), and (L, L, D) if mixed
         self.register_buffer(
             "mean", None if mean is None else torch.from_numpy(mean).float(), persistent=False
         )
@@ -55,27 +58,18 @@ class Featurizer(torch.nn.Module):
         scale = self.layer_weights()[:, None].expand_as(self.mean)  # (L, D)
         if self.norm == "corpus":
             scale = scale / torch.diagonal(self.spread).T.clamp(min=EPS).sqrt()
-        variance = torch.einsum("id,jd,ijd->d", scale, scale, self.spread)
-        scale = scale / variance.clamp(min=EPS).sqrt()
-        total = -(scale * self.mean).sum(dim=0)  # (D,)
-        for factor, hidden in zip(scale, states, strict=True):
-            total = total + factor * self._each(hidden)
-        return total
+        scale = scale / sum_variance(scale, self.spread).clamp(min=EPS).sqrt()
+        start = -(scale * self.mean).sum(dim=0)  # (D,)
+        return weighted_sum(start, scale, map(self._each, states))
 
-    def moments(self, states: list[torch.Tensor], lengths: torch.Tensor) -> dict[str, np.ndarray]:
-        """Count, sum (L, D) and products (L, L, D), or squares (L, D), over the frames of a batch;
-        float64.
-        """
+    def moments(self, states: list[torch.Tensor], lengths: torch.Tensor) -> Moments:
+        """Over the frames of a batch; of layers with each other if they are mixed."""
         inside = torch.arange(states[0].shape[1], device=lengths.device)[None, :] < lengths[:, None]  # (B, T)
         x = torch.stack([self._each(h)[inside].double() for h in states])  # (L, frames, D)
         products = torch.einsum("itd,jtd->ijd", x, x) if self.mix else (x * x).sum(dim=1)
-        return {
-            "count": np.float64(x.shape[1]),
-            "sum": x.sum(dim=1).cpu().numpy(),
-            "products": products.cpu().numpy(),
-        }
+        return Moments(np.float64(x.shape[1]), x.sum(dim=1).cpu().numpy(), products.cpu().numpy())
 
     def _each(self, hidden: torch.Tensor) -> torch.Tensor:
         if self.mix and self.norm == "frame":
-            return torch.nn.functional.layer_norm(hidden, hidden.shape[-1:])
+            return frame_norm(hidden)
         return hidden

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xlt.audio.files import SAMPLE_RATE  # noqa: F401 (the other parts take it from here)
 from xlt.cli import main as xlt
 from xlt.core.config import ROOT, load
 from xlt.core.errors import StageError
@@ -28,7 +29,6 @@ from xlt.fetch.files import cache_root
 from xlt.score.facts import environment, versions
 
 SEED = 0
-SAMPLE_RATE = 16000
 
 
 @dataclass

@@ -36,6 +36,7 @@ from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
 from xlt.models.resolved import Resolved
 from xlt.nets.lengths import ctc_frames, ctc_steps, stacked
+from xlt.nets.moments import Moments
 
 
 @dataclass(frozen=True)
@@ -193,12 +194,15 @@ def _statistics(cfg: Config, job: Job, out: Path) -> None:
             samples = read_table(files.lengths)
             onfly.take_statistics(job.frontend, cfg, files.scp, {u: int(samples[u]) for u in utts}, out)
         return
-    reader, count = FeatureReader(files.scp, cfg.recipe), 0
-    total = square = np.zeros(())
+    reader, all_frames = FeatureReader(files.scp, cfg.recipe), Moments()
     for utt in utts:
-        feats = reader[utt].astype(np.float64)  # (T, D)
-        count, total, square = count + len(feats), total + feats.sum(0), square + (feats**2).sum(0)
-    np.savez(out, count=np.float64(count), sum=np.float32(total), sum_square=np.float32(square))
+        all_frames.add(Moments.of_features(reader[utt]))
+    np.savez(
+        out,
+        count=np.float64(all_frames.count),
+        sum=np.float32(all_frames.total),
+        sum_square=np.float32(all_frames.products),
+    )
 
 
 def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, out: Path) -> dict:

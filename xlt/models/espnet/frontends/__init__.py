@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.nets.batching import batches
+from xlt.nets.moments import Moments
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,13 +78,12 @@ def statistics(
     """
     import torch
 
-    total: dict = {}
+    total = Moments()
     shortest_first = sorted(samples, key=lambda u: (samples[u], u))
     for utts in batches(shortest_first, samples.__getitem__, batch_s * SAMPLE_RATE):
         waves = [torch.from_numpy(read(utt)) for utt in utts]
         lengths = torch.tensor([len(w) for w in waves])
         speech = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(device)
         states, frames = frontend.hidden(speech, lengths.to(device))
-        for name, value in frontend.featurizer.moments(states, frames).items():
-            total[name] = total.get(name, 0.0) + value
-        yield int(lengths.sum()), total
+        total.add(frontend.featurizer.moments(states, frames))
+        yield int(lengths.sum()), {"count": total.count, "sum": total.total, "products": total.products}
