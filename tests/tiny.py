@@ -6,6 +6,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from xlt.core.errors import ConfigError
+
+
+def skip_without(dtype: str) -> None:
+    """Skip the test if this processor does not compute ``dtype`` rightly, which must be said then."""
+    from xlt.upstreams.fast import dense
+
+    if not dense.supports(dtype):
+        with pytest.raises(ConfigError, match=f"features.dtype={dtype}: this processor lacks"):
+            dense.check(dtype)
+        pytest.skip(f"this processor does not compute {dtype}")
+
 
 def make_tiny_wav2vec2(folder: Path, layers: int = 2, dim: int = 32, seed: int = 0) -> Path:
     """Write config.json, preprocessor_config.json and model.safetensors into ``folder``; 50 frames a second.

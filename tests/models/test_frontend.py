@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.lazy import Lazy, torch
-from tests.tiny import make_tiny_wav2vec2
+from tests.tiny import make_tiny_wav2vec2, skip_without
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.features.extract import Setup, encode_waves, load
 from xlt.features.mix import Mix
@@ -282,6 +282,7 @@ def test_whisper_pads_and_cuts_in_training_as_in_extraction(tmp_path):
 
 
 def test_bfloat16_is_that_of_the_extraction(tiny, waves):
+    skip_without("bfloat16")
     source = find_weights(TINY, str(tiny), None, None)
     matrices = encode_waves(load(Setup(source, 2, "bfloat16", 12.0)), waves, 2)
     made = frontend(tiny, layers=2)

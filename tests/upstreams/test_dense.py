@@ -3,6 +3,8 @@
 import pytest
 
 from tests.lazy import Lazy, functional, nn, torch
+from tests.tiny import skip_without
+from xlt.core.errors import ConfigError
 
 fast = Lazy("xlt.upstreams.fast.dense")
 
@@ -19,6 +21,7 @@ def no_gradients():
 @pytest.mark.parametrize("dtype, most", [("float32", 1e-5), ("bfloat16", 0.02), ("int8", 0.02)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_dense_is_a_linear_layer(dtype, most, bias):
+    skip_without(dtype)
     linear, x, other = nn.Linear(48, 80, bias=bias), torch.randn(31, 48), torch.randn(31, 80)
     dense = fast.Dense(linear.weight, linear.bias, dtype)
     for ours, theirs in (
@@ -34,8 +37,23 @@ def test_int8_by_hand():
     """Weights 1 and -127 of scale 1, inputs 2 and 254 of scale 2: 2 · 1 (1 · 1 - 127 · 127) + 0.5 =
     -32255.5.
     """
+    skip_without("int8")
     dense = fast.Dense(torch.tensor([[1.0, -127.0]]), torch.tensor([0.5]), "int8")
     assert dense(torch.tensor([[2.0, 254.0], [0.0, 0.0]])).tolist() == [[-32255.5], [0.5]]
+
+
+def test_a_processor_that_cannot_says_so(monkeypatch):
+    """Without VNNI, 64 products of ones in int8 gave 0.5, and nothing was said."""
+    monkeypatch.setattr(fast.Dense, "_int8", lambda self, x: torch.tensor([[0.5]]))
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    fast.supports.cache_clear()
+    for dtype in ("int8", "bfloat16"):
+        with pytest.raises(
+            ConfigError, match=f"features.dtype={dtype}: this processor lacks .*; use float32"
+        ):
+            fast.check(dtype)
+    fast.check("float32")
+    fast.supports.cache_clear()
 
 
 def test_a_row_of_int8_does_not_depend_on_the_others():

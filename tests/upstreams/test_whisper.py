@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.lazy import torch
+from tests.tiny import skip_without
 from xlt.features.extract import encode_waves
 from xlt.fetch.files import cache_root
 from xlt.upstreams import whisper_weights
@@ -78,6 +79,7 @@ def test_clips_of_unlike_length_are_packed(whisper, unpacked, real_waves):
 
 
 def test_int8_is_near_and_every_clip_stays_its_own(folders, whisper, real_waves):
+    skip_without("int8")
     narrow = WhisperEncoder(Source("whisper_base", str(folders[1]), {}), "int8", "cpu")
     a, b = encode_waves(whisper, real_waves[:3], 4), encode_waves(narrow, real_waves[:3], 4)
     assert all(0 < np.linalg.norm(x - y) / np.linalg.norm(x) < 0.1 for x, y in zip(a, b, strict=True))

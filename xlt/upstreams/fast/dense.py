@@ -6,11 +6,14 @@ kernel width.
 
 from __future__ import annotations
 
+import functools
 import platform
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from xlt.core.errors import ConfigError
 
 
 def usable() -> bool:
@@ -18,8 +21,30 @@ def usable() -> bool:
     return torch.backends.mkldnn.is_available() and platform.machine() in ("x86_64", "AMD64")
 
 
+@functools.cache
+def supports(dtype: str) -> bool:
+    """Whether this processor computes ``dtype`` rightly.
+
+    Without AVX-512, oneDNN has no bfloat16. Without VNNI, it sums products of bytes in 16 bits, in which the
+    sums do not fit, and does not say so: 64 products of ones in int8 gave 0.5.
+    """
+    if dtype == "bfloat16":
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if dtype == "int8":
+        ones = torch.ones(1, 64)
+        return abs(Dense(ones, None, dtype)._int8(ones.clone()).item() - 64) < 0.01
+    return True
+
+
+def check(dtype: str) -> None:
+    """ConfigError if this processor does not compute ``dtype`` rightly."""
+    if not supports(dtype):
+        needs = {"bfloat16": "AVX-512", "int8": "AVX-512 with VNNI"}[dtype]
+        raise ConfigError(f"features.dtype={dtype}: this processor lacks {needs}; use float32")
+
+
 class Dense(nn.Module):
-    """A linear layer for inference in ``dtype``: float32, bfloat16, or int8.
+    """A linear layer for inference in ``dtype``: float32, bfloat16, or int8. See :func:`check`.
 
     int8: weights have one scale an output, inputs one a row, found as they come (so a row's output depends on
     no other row); products are summed in 32-bit integers. Inputs and outputs are float32, but bfloat16 where

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xlt.upstreams.fast.dense import Conv, Dense, Layer, LongConv
+from xlt.upstreams.fast.dense import Conv, Dense, Layer, LongConv, check
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,7 @@ class Packed(nn.Module):
     """The model in ``parts``, encoding in ``dtype``: convolutions in float32, the layers in ``dtype``."""
 
     def __init__(self, parts: Parts, dtype: str):
+        check(dtype)
         super().__init__()
         self.convs = [Conv(conv, norm) for conv, norm in parts.convs]
         self.blocks = all(conv.per_frame for conv in self.convs)
@@ -89,6 +90,7 @@ class PackedWhisper(nn.Module):
     """
 
     def __init__(self, encoder, dtype: str):
+        check(dtype)
         super().__init__()
         self.convs = [Conv(encoder.conv1, None), Conv(encoder.conv2, None)]
         self.positions, self.layer_norm = encoder.embed_positions.weight.detach(), encoder.layer_norm
