@@ -21,8 +21,4 @@ case ${1:-} in -h|--help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE
 [[ $# == 1 || -e $2 ]] || die "$2: no such file or folder"
 
 trap '(( $? == 130 )) || echo "new_recipe: interrupted" >&2; exit 130' INT
-"$root/tools/install.sh" --quiet
-venv=${XLT_VENV:-$root/.venv}
-[[ $venv == /* ]] || venv=$PWD/$venv
-export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-"$venv/bin/python" -m xlt.cli new_recipe "$@"
+"$root/tools/xlt" new_recipe "$@"

@@ -57,7 +57,7 @@ fi
 cd "$root"
 export PATH=$venv/bin:$PATH PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} OMP_NUM_THREADS=1 XLT_VENV=$venv
 unset XLT_CWD
-mapfile -t scripts < <(find .ci/run tools egs tests -name '*.sh' -not -path '*/exp/*' -o -path .ci/run)
+mapfile -t scripts < <(find .ci/run tools egs tests -name '*.sh' -not -path '*/exp/*' -o -path .ci/run -o -path tools/xlt)
 failed=()
 check() { echo "test: $1"; "${@:2}" || failed+=("$1"); }
 check ruff ruff check --quiet .

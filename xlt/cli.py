@@ -119,14 +119,14 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _run(words: list[str]) -> None:
+def _run(words: list[str], cwd: Path) -> None:
     from xlt.core.context import STAGES
 
     parser = _parser(words)
     if not words or words[0] not in {s.name for s in STAGES} | set(COMMANDS):
         parser.parse_args(words or ["--help"])
     args = parser.parse_intermixed_args(words[1:])
-    args.cwd = Path(os.environ.get("XLT_CWD") or os.getcwd())  # where the user stands: run.sh goes elsewhere
+    args.cwd = cwd
     if _is_command(words):
         importlib.import_module(COMMANDS[words[0]][0]).main(args)
         return
@@ -142,14 +142,17 @@ def _run(words: list[str]) -> None:
 def main(words: list[str] | None = None) -> int:
     """Entry point; returns the exit status: 0, 2 for an error that the user can mend, 130 after Ctrl-C."""
     from xlt.commands.run import guarded
+    from xlt.core import log
 
     words = sys.argv[1:] if words is None else words
+    cwd = Path(os.environ.get("XLT_CWD") or os.getcwd())  # where the user stands: run.sh goes elsewhere
 
     def work() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # run.sh holds Ctrl-C back until here
-        _run(words)
+        _run(words, cwd)
 
-    return guarded(words[0] if words else "", work)
+    with log.standing_in(cwd):
+        return guarded(words[0] if words else "", work)
 
 
 if __name__ == "__main__":

@@ -76,15 +76,4 @@ to=$(number_of --stop_stage "${last:-${#stages[@]}}")
 
 # A stage that ends with 130 has said that it was interrupted.
 trap '(( $? == 130 )) || echo "run.sh: interrupted; the same command goes on from here" >&2; exit 130' INT
-"$root/tools/install.sh" --quiet
-venv=${XLT_VENV:-$root/.venv}
-[[ $venv == /* ]] || venv=${XLT_CWD:-$PWD}/$venv
-export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
-# Features run one thread in each of nj processes. A second thread helps a small head little, and costs it several times
-# its speed where other programs run.
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-call=(env)  # Ctrl-C waits until xlt can answer it; while Python starts it would be a traceback
-if env --block-signal=INT true 2>/dev/null; then call+=(--block-signal=INT); fi
-
-"${call[@]}" "$venv/bin/python" -m xlt.cli run --stage "$from" --stop_stage "$to" \
-  ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"}
+"$root/tools/xlt" run --stage "$from" --stop_stage "$to" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"}

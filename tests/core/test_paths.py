@@ -9,7 +9,7 @@ import pytest
 from xlt.core import log, paths
 from xlt.core.config import load
 from xlt.core.errors import DataError
-from xlt.core.paths import located, plain
+from xlt.core.paths import ROOT, located, plain
 
 RECIPE = Path("/egs/ron")
 
@@ -52,6 +52,19 @@ def test_what_is_said_and_raised_inside_is_seen_from_the_recipe(tmp_path, capsys
     log.say("/egs/ron/data/all")
     assert capsys.readouterr().out == "makes data/all\n/egs/ron/data/all\n"
     assert (tmp_path / "log" / "a.log").read_text().endswith(" makes data/all\n")
+
+
+def test_commands_can_be_copied_from_where_the_user_stands(capsys):
+    text = "mend it with: xlt cache verify --repair; `xlt data --help` lists them; xlt is here: xlt"
+    log.say(text)
+    with log.standing_in(ROOT / "egs" / "ron"):
+        log.say(text)
+    with log.standing_in(ROOT):
+        log.say(text)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == text
+    assert said[1] == text.replace(" xlt cache", " ../../tools/xlt cache").replace("`xlt", "`../../tools/xlt")
+    assert said[2] == text.replace(" xlt cache", " tools/xlt cache").replace("`xlt", "`tools/xlt")
 
 
 def test_two_recipes_in_two_threads(tmp_path):

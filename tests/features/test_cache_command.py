@@ -4,6 +4,7 @@ fbank.
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -216,7 +217,7 @@ def test_verify_names_what_is_damaged_and_repair_mends_only_that(
     assert not any(
         f"utterance {u} of" in out for mats in before.values() for u in mats if u not in utts and utts
     )
-    assert "mend them with: xlt cache verify --repair" in err and err.count("\n") == 1
+    assert "xlt cache verify --repair" in err and err.count("\n") == 1
 
     from xlt.features.extract import Shard
 
@@ -268,7 +269,7 @@ def test_stage_3_reads_an_index_that_is_damaged_with_one_message(recipe, capsys)
     damage_index_line(recipe)
     recipe.add("train_1min", {"s-b": 1.0})
     assert main(["features", "data.train_minutes=1"]) == 2
-    assert ".idx:1: damaged; mend it with: xlt cache verify --repair" in capsys.readouterr().err
+    assert re.search(r"\.idx:1: damaged; mend it with: \S*xlt cache verify --repair", capsys.readouterr().err)
 
 
 def test_mixed_layers_are_stored_listed_and_mended(recipe, tmp_path, capsys):

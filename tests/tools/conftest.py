@@ -23,6 +23,7 @@ class Checkout:
             "tools/install.sh",
             "tools/constraints.txt",
             "tools/new_recipe.sh",
+            "tools/xlt",
             "egs/common/asr.sh",
             "xlt/core/context.py",
             "egs/TEMPLATE/run.sh",

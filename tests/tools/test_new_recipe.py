@@ -144,7 +144,7 @@ def test_a_table_itself_in_a_folder_of_the_checkout(desk):
         "../tools/new_recipe.sh lug_Latn 'lug/my words.tsv'", cwd=desk.root / "corpora", HF_HUB_OFFLINE="1"
     )
     assert done.returncode == 0, done.stderr
-    assert load(desk.root / "egs" / "lug").data.dir == "../../corpora/lug/my words.tsv"
+    assert load(desk.root / "egs" / "lug").as_given("data.dir") == "../../corpora/lug/my words.tsv"
 
 
 def test_without_a_hub_it_takes_the_upstream_that_pypi_has_and_says_so(desk, tmp_path):

@@ -141,7 +141,7 @@ def guarded(what: str, work: Callable[[], None]) -> int:
     try:
         work()
     except XltError as err:
-        print(f"xlt {what}: {err}", file=sys.stderr)
+        print(f"xlt {what}: {log.with_commands(str(err))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nxlt {what}: interrupted; the same command goes on from here", file=sys.stderr)

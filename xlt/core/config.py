@@ -19,10 +19,10 @@ from typing import Any
 
 from xlt.core import schema
 from xlt.core.errors import ConfigError
+from xlt.core.paths import ROOT
 from xlt.core.settings import Settings
 from xlt.core.yaml_source import parse_overrides, read_yaml
 
-ROOT = Path(__file__).resolve().parents[2]
 CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
 
 

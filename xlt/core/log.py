@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
+import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -14,11 +17,12 @@ from pathlib import Path
 from typing import TextIO
 
 from xlt.core.errors import XltError
-from xlt.core.paths import plain
+from xlt.core.paths import ROOT, plain
 
 # of this thread, so that two recipes can run beside each other
 _file: ContextVar[TextIO | None] = ContextVar("log file", default=None)
 _recipe: ContextVar[Path | None] = ContextVar("recipe", default=None)
+_cwd: ContextVar[Path | None] = ContextVar("where the user stands", default=None)
 
 
 @contextlib.contextmanager
@@ -34,6 +38,25 @@ def to_file(path: Path | None) -> Iterator[None]:
             yield
         finally:
             _file.reset(before)
+
+
+@contextlib.contextmanager
+def standing_in(cwd: Path) -> Iterator[None]:
+    """Commands in what is said inside can be copied by a user who stands in the folder ``cwd``."""
+    before = _cwd.set(cwd)
+    try:
+        yield
+    finally:
+        _cwd.reset(before)
+
+
+def with_commands(text: str) -> str:
+    """A message in which ``: xlt WORDS`` and `` `xlt WORDS` `` say how the user can call xlt."""
+    script, cwd = ROOT / "tools" / "xlt", _cwd.get()
+    if cwd is None or not script.exists():
+        return text
+    typed = shlex.quote(min(os.path.relpath(script, cwd), os.fspath(script), key=len))
+    return re.sub(r"(: |`)xlt (?=[a-z-]+)", lambda found: f"{found[1]}{typed} ", text)
 
 
 @contextlib.contextmanager
@@ -57,7 +80,7 @@ def messages_of(recipe: Path) -> Iterator[None]:
 def say(text: str) -> None:
     """One line (or several) for the user."""
     recipe = _recipe.get()
-    text = plain(text, recipe) if recipe else text
+    text = with_commands(plain(text, recipe) if recipe else text)
     print(text, flush=True)
     to_log(text)
 

@@ -8,6 +8,8 @@ import os
 import re
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def located(text: str, folder: Path) -> str:
     """The path ``text``, which is relative to ``folder`` or absolute or begins with ``~``, as an absolute
