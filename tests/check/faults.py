@@ -30,10 +30,18 @@ def facts(text: str) -> list[str]:
 
 
 class What(str):
-    """What a fault says: equal to any wording with the same facts. test_injection.py holds the wordings."""
+    """What a fault says: equal to any wording with the same facts, if it has any (test_injection.py holds the
+    wordings).
+    """
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and facts(self) == facts(other)
+        if not isinstance(other, str):
+            return False
+        ours, theirs = facts(self), facts(other)
+        return ours == theirs if ours or theirs else str(self) == str(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     __hash__ = str.__hash__
 
