@@ -219,6 +219,8 @@ def test_a_part_of_lhotse_is_a_set_if_it_is_asked_for(recipe):
     }
     cfg = recipe.cfg("data.reader=lhotse", "data.splits={train-clean: train, far: far_field}")
     assert lhotse._splits(parts, cfg, None) == {"train-clean": "train", "far": "far_field"}
+    cfg = recipe.cfg("data.reader=lhotse", "data.splits={train-clean: train}", "decode.sets=[far]")
+    assert lhotse._splits(parts, cfg, None) == {"train-clean": "train", "far": "far"}
 
 
 def utterance(name, speaker, split):

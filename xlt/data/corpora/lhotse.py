@@ -93,6 +93,7 @@ def read(cfg: Config) -> Corpus:
             "licence": "that of the corpus",
             "manifests": sorted(p.name for k in found.values() for p in k.values()),
         },
+        {part: _count(kinds) for part, kinds in found.items() if part not in split_of},
     )
     items = [
         (split_of[part], *item)
@@ -131,7 +132,7 @@ def _splits(found: Manifests, cfg: Config, place: Path) -> dict[str, str | None]
                 f" train, dev-clean: dev, test-clean: test}}; {place} has the parts"
                 f" {', '.join(sorted(found))}"
             )
-        return {part: given[part] for part in found if part in given}
+        return {part: given.get(part, part) for part in found if part in given or part in further}
     set_of: dict[str, str | None] = {}
     for part in found:
         words = [SET_OF[word] for word in re.findall("[a-z]+", part.lower()) if word in SET_OF]
@@ -146,6 +147,12 @@ def _splits(found: Manifests, cfg: Config, place: Path) -> dict[str, str | None]
             "Say which is which: data.splits={PART: train, PART: dev, PART: test}"
         )
     return set_of
+
+
+def _count(kinds: dict[str, Path]) -> int:
+    """Lines of a part's manifest, which is not read otherwise."""
+    with _opened(kinds["cuts"] if "cuts" in kinds else kinds["supervisions"]) as handle:
+        return sum(1 for line in handle if line.strip())
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
