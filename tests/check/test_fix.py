@@ -68,11 +68,11 @@ def test_a_spoiled_corpus_is_repaired_in_a_copy_that_passes_and_can_be_read(reci
         "is not UTF-8",
         "-ana-2 cаsa ma\u200bre\n+ana-2 casa mare",
         "spk2utt: made again from utt2spk",
-        "@@ text:3 invisible characters out, look-alikes to the word's own script",
+        "@@ text:3 invisible characters removed, look-alikes to the word's own script",
         "text: sorted in C order",
-        "@@ text:5 an empty line",
-        "text: line ends of Windows",
-        "text: the byte order mark",
+        "@@ text:5 empty line",
+        "text: Windows line ends",
+        "text: byte order mark removed",
         "@@ text:11 a duplicate id",
     ):
         assert said in page, said
@@ -150,8 +150,8 @@ def test_dry_run_writes_nothing(recipe, capsys):
         ("привет", LATIN, "привет", []),  # a whole word of another script is no look-alike
         ("а", LATIN, "а", []),  # nor is a lone letter: it may be Russian
         ("क\u200dष", frozenset({"Deva"}), "क\u200dष", []),  # a joiner that shapes its word
-        ("a\u200db", LATIN, "ab", ["invisible characters out"]),
-        ("\u0301a e\u0301\u0301", LATIN, "a é", ["composed form (NFC)", "marks without a letter out"]),
+        ("a\u200db", LATIN, "ab", ["invisible characters removed"]),
+        ("\u0301a e\u0301\u0301", LATIN, "a é", ["composed form (NFC)", "marks without a letter removed"]),
         ("λόγοσ του ςτο σ", frozenset({"Grek"}), "λόγος του στο σ", ["final sigma"]),
     ],
 )

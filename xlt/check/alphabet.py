@@ -25,7 +25,7 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Texts as the normaliser would leave them; else the tokens are not those that are scored."""
     name = normaliser_of(cfg)
     for data in sets.values():
-        of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
+        of = normalise_utterance(cfg, data.table("utt2lang"), str(data.where("utt2lang")))
         known: dict[str, dict[str, bool]] = (
             {}
         )  # of each language: no rule looks beyond white space, so words are enough

@@ -138,11 +138,10 @@ def speakers_told_apart(sets: Sets, cfg: Config) -> Iterator[Fault]:
     found: dict[str, list[DataDir]] = defaultdict(list)
     alone = len({line.value for data in sets.values() for line in data.lines.get("utt2spk", [])}) == 1
     for data in sets.values():
-        lines = data.lines.get("utt2spk", [])
-        if len(lines) >= FEW and (alone or len({line.value for line in lines}) == len(lines)):
-            found[
-                "all utterances have one speaker" if alone else "every utterance is its own speaker"
-            ].append(data)
+        speakers = [line.value for line in data.lines.get("utt2spk", [])]
+        if len(speakers) >= FEW and (alone or len(set(speakers)) == len(speakers)):
+            what = "all utterances have one speaker" if alone else "every utterance is its own speaker"
+            found[what].append(data)
     for what, where in found.items():
         yield Fault(
             "note",

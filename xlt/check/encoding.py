@@ -68,7 +68,8 @@ def lone_marks_in(word: str) -> list[str]:
 
 def words_with(data: DataDir, of: Callable[[str], list[str]]) -> tuple[dict[str, Seen], dict[str, Seen]]:
     """The words in which ``of`` finds something, and all that it finds."""
-    words, chars = {}, {}
+    words: dict[str, Seen] = {}
+    chars: dict[str, Seen] = {}
     for word, seen in data.words.items():
         if word.isascii() and word.isalpha():
             continue

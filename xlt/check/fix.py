@@ -152,28 +152,30 @@ def _rows(data: DataDir, table: str, changes: Changes) -> dict[str, str]:
             changes.line(table, number, line.decode("utf-8", "backslashreplace"), None, "not UTF-8")
             changes.drop(key, f"{table}:{number} is not UTF-8")
             continue
-        key, *value = text.lstrip("\ufeff").strip().split(None, 1) or [""]
+        key, *rest = text.lstrip("\ufeff").strip().split(None, 1) or [""]
         if not key:
             if text or number <= raw.count(b"\n"):
-                changes.line(table, number, text, None, "an empty line")
+                changes.line(table, number, text, None, "empty line")
             continue
-        value = value[0] if value else ""
+        value = rest[0] if rest else ""
         if key in rows:
             changes.line(table, number, f"{key} {value}", None, "a duplicate id")
             if rows[key] != value:
                 changes.drop(key, f"{table}:{number} differs from an earlier line of the same id")
             continue
         if not value:
-            changes.drop(key, f"{table}:{number} has nothing behind the id")
+            changes.drop(key, f"{table}:{number} has no value")
         rows[key] = value
     if b"\r" in raw:
-        changes.tables.append(f"{table}: line ends of Windows (CR LF) to LF")
+        changes.tables.append(f"{table}: Windows line ends (CR LF) replaced by LF")
     if raw.startswith(b"\xef\xbb\xbf"):
-        changes.tables.append(f"{table}: the byte order mark at its beginning out")
+        changes.tables.append(f"{table}: byte order mark removed")
     if list(rows) != sorted(rows):
         changes.tables.append(f"{table}: sorted in C order")
     if raw and not raw.endswith(b"\n"):
-        changes.tables.append(f"{table}: its last line is ended; look whether it is whole: {list(rows)[-1:]}")
+        changes.tables.append(
+            f"{table}: newline added to the last line; check whether it is complete: {list(rows)[-1:]}"
+        )
     return rows
 
 

@@ -183,7 +183,8 @@ def _by_text(sets: Sets, of: Callable[[str], str]) -> dict[str, list[tuple[Line,
     first: dict[tuple[str, str | None], str] = {}
     found: dict[str, list[tuple[Line, str]]] = defaultdict(list)
     for data in sets.values():
-        own, langs = {}, data.table("utt2lang")
+        own: dict[tuple[str, str | None], str] = {}
+        langs = data.table("utt2lang")
         for line in data.lines.get("text", ()):
             value = of(line.value), langs.get(line.key)  # the same word in two languages is not the same text
             if value in first:

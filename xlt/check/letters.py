@@ -21,7 +21,7 @@ from xlt.text.normalise import normalise
 
 def own_scripts(data: DataDir, cfg: Config) -> frozenset[str] | None:
     """The scripts of the set's languages; None if any is possible."""
-    return written_in(set(data.table("utt2lang").values()) or {cfg.lang})
+    return written_in(set(data.table("utt2lang").values()) or {cfg.lang or ""})
 
 
 def _strangers(data: DataDir, cfg: Config) -> tuple[dict[str, str], dict[str, Seen]]:
@@ -80,7 +80,7 @@ def stray_scripts(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def signs_and_digits(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Digits, punctuation and symbols: how they are said cannot be known, and no one hears a comma."""
     for data in sets.values():
-        of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
+        of = normalise_utterance(cfg, data.table("utt2lang"), str(data.where("utt2lang")))
 
         def signs(word: str, data: DataDir = data, of=of) -> list[str]:
             found = [char for char in word if unicodedata.category(char)[0] in "NPS"]
@@ -120,7 +120,7 @@ def case_of_i(sets: Sets, cfg: Config) -> Iterator[Fault]:
         if (
             not dotless
             and ("ı" in chars or "İ" in chars or any("i\u0307" in word for word in words))
-            and cfg.lang[:3] != "lit"
+            and (cfg.lang or "")[:3] != "lit"
         ):
             shown = {word: seen for word, seen in words.items() if set("ıİ\u0307") & set(word)}
             finding = Finding(data, shown, table)

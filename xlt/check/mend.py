@@ -30,20 +30,23 @@ def _repairs(own: frozenset[str] | None, counts: dict[str, int]) -> list[tuple[s
         return " ".join(_drop(word, find) for word in text.split())
 
     return [
-        ("control characters out", lambda text: CONTROL.sub("", text)),
+        ("control characters removed", lambda text: CONTROL.sub("", text)),
         (
             "one plain space between words",
             lambda text: " ".join(text.split()) if ODD_SPACES.search(text) else text,
         ),
         ("composed form (NFC)", lambda text: unicodedata.normalize("NFC", text)),
-        ("invisible characters out", lambda text: without(text, unseen_in)),
-        ("marks without a letter out", lambda text: without(text, lone_marks_in)),
+        ("invisible characters removed", lambda text: without(text, unseen_in)),
+        ("marks without a letter removed", lambda text: without(text, lone_marks_in)),
         (
             "look-alikes to the word's own script",
             lambda text: " ".join(repaired(w, own, counts) or w for w in text.split()),
         ),
         ("final sigma", lambda text: " ".join(map(sigma, text.split())) if set("σς") & set(text) else text),
-        ("reserved words out", lambda text: " ".join(word for word in text.split() if word not in RESERVED)),
+        (
+            "reserved words removed",
+            lambda text: " ".join(word for word in text.split() if word not in RESERVED),
+        ),
     ]
 
 

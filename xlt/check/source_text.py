@@ -36,7 +36,7 @@ class Change(NamedTuple):
 
 def normalisers_of(data: DataDir, cfg: Config) -> Callable[[str, Seen], str]:
     """A function of a word of ``text_raw`` and its places: the word as the language's normaliser has it."""
-    of = normalise_utterance(cfg, data.table("utt2lang"), data.where("utt2lang"))
+    of = normalise_utterance(cfg, data.table("utt2lang"), str(data.where("utt2lang")))
     return lambda word, seen: of(seen.places[0][1], word)
 
 
@@ -46,7 +46,8 @@ def changes(sets: Sets, data: DataDir, cfg: Config) -> dict[str, Change]:
 
 
 def _changes(data: DataDir, cfg: Config) -> dict[str, Change]:
-    of, found = normalisers_of(data, cfg), {}
+    of = normalisers_of(data, cfg)
+    found: dict[str, Change] = {}
     for word, seen in data.raw_words.items():
         plain = unicodedata.normalize("NFC", word)
         left = of(word, seen)

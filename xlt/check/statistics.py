@@ -28,7 +28,9 @@ MANY_UNSEEN = (
 def unseen_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Words of held-out sets that train does not have."""
     train = sets.get(cfg.train_set)
-    for data in sets.values() if train and train.words else []:
+    if train is None or not train.words:
+        return
+    for data in sets.values():
         share = Facts(data).unseen(train)
         if share > MANY_UNSEEN:
             first = next(seen for word, seen in data.words.items() if word not in train.words)
@@ -125,7 +127,7 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
     """Error rates of recipes in this repository with the same upstream and the nearest amount of training
     speech.
     """
-    if own.minutes is None:
+    if (own_minutes := own.minutes) is None:
         return []
     runs: dict[str, dict[float, list[float]]] = defaultdict(
         lambda: defaultdict(list)
@@ -133,7 +135,7 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
     for path in sorted((ROOT / "egs").glob("*/results/*.json")):
         try:
             run, _ = from_json(json.loads(path.read_text(encoding="utf-8")), path)
-            settings, minutes = run["config"], run["training"]["speech_min"]
+            settings, minutes = run["config"], run["training"]["speech_min"] or 0.0
             cer = run["sets"]["dev"]["cer"]["value"]
             lang, kind = run["experiment"]["lang"], (settings["features.upstream"], settings["tokens.type"])
             alike = (
@@ -146,7 +148,7 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
         if alike and lang != languages.MULTIPLE:
             runs[lang][minutes].append(cer)
     about = (
-        f"Expected difficulty: not predicted; {own.minutes:.1f} minutes of {languages.get(cfg.lang).name} to"
+        f"Expected difficulty: not predicted; {own_minutes:.1f} minutes of {languages.get(cfg.lang).name} to"
         " train on."
     )
     if not runs:
@@ -156,8 +158,8 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
         ]
     rows = []
     for lang, found in runs.items():
-        minutes = min(found, key=lambda minutes: abs(math.log(minutes / own.minutes)))
-        rows.append((median(found[minutes]), minutes, languages.get(lang).name))
+        nearest = min(found, key=lambda minutes: abs(math.log(minutes / own_minutes)))
+        rows.append((median(found[nearest]), nearest, languages.get(lang).name))
     lines = [
         (
             f"{about} What other recipes reached on dev with the same upstream and kind of tokens, and the"

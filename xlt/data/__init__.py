@@ -88,12 +88,12 @@ def normalise_utterance(cfg: Config, utt2lang: dict[str, str], where: str) -> Ca
     DataError for an utterance of joined recipes whose language is none of the sources'.
     """
     names = normalisers(cfg)
-    one = next(iter(names.values())) if cfg.data.reader != "recipes" else None
+    one = next(iter(names.values())) if cfg.data.reader != "recipes" else ""
     names |= _of_mixed(cfg)
 
     def of(utt: str, text: str) -> str:
-        name = names.get(utt2lang.get(utt), one)
-        if name is None:
+        name = names.get(utt2lang.get(utt, ""), one)
+        if not name:
             raise DataError(
                 f"{where}: utterance {utt!r} has the language {utt2lang.get(utt)}, expected one of "
                 f"{', '.join(names)}; run stage 1 (data) again"

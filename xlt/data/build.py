@@ -118,8 +118,8 @@ def decode(job: tuple[Utterance, Path]) -> Clip:
             samples, source = np.rint(read_wav(wav) * 32768).astype(np.int16), audio_format(utt.audio)
         else:
             audio, source = _recording(utt.audio, utt.command, utt.channel)
-            if utt.start_s is not None:
-                _refuse_beyond(utt, len(audio) / SAMPLE_RATE)
+            if utt.start_s is not None and utt.end_s is not None:
+                _refuse_beyond(utt.audio, (utt.start_s, utt.end_s), len(audio) / SAMPLE_RATE)
                 audio = audio[round(utt.start_s * SAMPLE_RATE) : round(utt.end_s * SAMPLE_RATE)]
             samples = np.clip(np.rint(audio * 32768), -32768, 32767).astype(np.int16)
             write_wav(wav, samples)
@@ -143,11 +143,11 @@ class DecodeClips(executor.Work):
         return f"utterance {message[0].id} ({message[0].audio})"
 
 
-def _refuse_beyond(utt: Utterance, dur_s: float) -> None:
-    """DataError if the segment is not in its recording of ``dur_s`` seconds."""
-    for what, time_s, limit_s in (("starts", utt.start_s, dur_s), ("ends", utt.end_s, dur_s + OVERSHOOT_S)):
+def _refuse_beyond(audio: Path, times: tuple[float, float], dur_s: float) -> None:
+    """DataError if a segment (start and end, seconds) is not in its recording of ``dur_s`` seconds."""
+    for what, time_s, limit_s in (("starts", times[0], dur_s), ("ends", times[1], dur_s + OVERSHOOT_S)):
         if time_s >= limit_s:
-            raise DataError(f"{utt.audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
+            raise DataError(f"{audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
 
 
 @dataclass
@@ -269,7 +269,7 @@ def build(cfg: Config, normaliser: str, out: Path, final: str) -> dict:
     cannot be used, ConfigError if it lacks a set that is asked for; both before anything is decoded, where
     that can be known.
     """
-    harvest = Harvest(READERS.get(cfg.data.reader)(cfg), normaliser)
+    harvest = Harvest(READERS.get(str(cfg.data.reader))(cfg), normaliser)
     corpus = harvest.corpus
     named = {utt.split for utt in corpus.utterances if utt.split}
     sets.refuse_reserved(named, cfg, corpus.name)
@@ -326,7 +326,7 @@ def _report(
     """What data/all/report.json says; minutes are of speech."""
     counts = Counter(utt2split.values())
     names = [*SPLITS, *sorted(set(counts) - set(SPLITS))]
-    seconds: Counter = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for utt, name in utt2split.items():
         seconds[name] += harvest.clips[utt].dur_s
     minutes = {name: round(seconds[name] / 60, 3) for name in names}

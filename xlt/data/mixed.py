@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,9 +42,7 @@ def units(ctx: Context) -> Iterator[Unit]:
                 ctx.data / ours,
                 {"from": recipe},
                 [folder],
-                lambda out, folder=folder, ours=ours, recipe=recipe, lang=own.lang: _take(
-                    ctx, folder, recipe, lang, ours, out
-                ),
+                functools.partial(_take, ctx, folder, recipe, str(own.lang), ours),
             )
 
 

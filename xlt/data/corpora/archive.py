@@ -14,9 +14,9 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
@@ -175,7 +175,7 @@ def _safe(name: str, archive: Path) -> PurePosixPath:
     return path
 
 
-def _members(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
+def _members(archive: Path, handle: BinaryIO) -> Generator[tuple[str, IO[bytes]]]:
     """Name and content of each file; links, devices and what macOS adds are not files of a corpus."""
     found = _zipped(archive, handle) if archive.name.lower().endswith(".zip") else _tarred(archive, handle)
     for name, source in found:
@@ -184,7 +184,7 @@ def _members(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
             yield name, source
 
 
-def _tarred(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
+def _tarred(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
     with tarfile.open(fileobj=handle, mode="r|*") as tar:
         for member in tar:
             if member.islnk() or member.issym():
@@ -192,13 +192,11 @@ def _tarred(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
                     f"{archive}: has a link, {member.name!r}; pack it again with the files themselves"
                     " (tar -h)"
                 )
-            if member.isfile():
-                yield member.name.removeprefix("./"), tar.extractfile(
-                    member
-                )  # tar -C FOLDER . begins names so
+            if source := tar.extractfile(member) if member.isfile() else None:
+                yield member.name.removeprefix("./"), source  # tar -C FOLDER . begins names so
 
 
-def _zipped(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
+def _zipped(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(handle) as pack:
         for info in pack.infolist():
             if stat.S_ISLNK(info.external_attr >> 16):

@@ -116,7 +116,7 @@ def candidates(columns: list[str], given: dict, where: str) -> dict[str, list[st
             column = str(name) if str(name) in columns else by_name.get(_plain(str(name)))
             if name is not None and column is None:
                 raise DataError(f"{where}: has no column {name!r} (data.columns: {role}); {there(columns)}")
-            found[role] = [] if name is None else [column]
+            found[role] = [] if name is None or column is None else [column]
     taken = {column for own in found.values() for column in own}
     for role in ROLES:
         if role not in found:

@@ -181,10 +181,10 @@ def _sets(
         say(f"  no clips in {' and '.join(empty)}: all {len(validated)} validated clips are split here")
         return [(None, row) for row in _once(validated)]
     sentence = _sentence(cfg, lang)
-    held = [(name, row) for name in ("dev", "test") for row in tables[name]]
+    held: list[tuple[str | None, _Row]] = [(name, row) for name in ("dev", "test") for row in tables[name]]
     clips = {row.clip for _, row in held}
     speakers, sentences = {row.values["client_id"] for _, row in held}, {sentence(row) for _, row in held}
-    train = []
+    train: list[tuple[str | None, _Row]] = []
     for row in _once([*tables["train"], *validated]):
         if row.clip in clips:
             if not wider:

@@ -45,12 +45,15 @@ class _Segment:
 
 
 class _Found(NamedTuple):
-    """A segment that can be used: its document, its recording, and the second at which times begin there."""
+    """A segment that can be used: its document, its recording, start and end (seconds), and the second of the
+    recording at which such times begin.
+    """
 
     path: Path
-    recording: Path
-    origin_s: float
     segment: _Segment
+    recording: Path
+    times: tuple[float, float]
+    origin_s: float
 
     @property
     def speaker(self) -> str:
@@ -82,11 +85,12 @@ def read(cfg: Config) -> Corpus:
         recording, origin_s = _recording(eaf, path, sounds)
         segments = [segment for tier in tiers[path] for segment in _segments(eaf, tier, path)]
         for number, segment in enumerate(segments, 1):
+            start_s, end_s = segment.start_s, segment.end_s
             reason = _why_not(segment, recording)
-            if reason:
-                left_out[reason].append(f"{path.name}:{segment.tier}:{number}")
+            if reason or recording is None or start_s is None or end_s is None:
+                left_out[str(reason)].append(f"{path.name}:{segment.tier}:{number}")
             else:
-                found.append(_Found(path, recording, origin_s, segment))
+                found.append(_Found(path, segment, recording, (start_s, end_s), origin_s))
     if not found:
         raise DataError(_nothing(place, left_out, documents))
     chosen = sorted({tier for own in tiers.values() for tier in own})
@@ -102,13 +106,13 @@ def _utterances(found: list[_Found], root: Path, lang: str) -> list[Utterance]:
     spans = []
     for one in found:
         inside = one.path.relative_to(root).with_suffix("").as_posix()
-        name = f"{inside}-{span(one.segment.start_s, one.segment.end_s)}"
+        name = f"{inside}-{span(*one.times)}"
         spans.append((speakers[one.speaker], name, one.segment.tier))
     utterances = []
     for name, one in zip(utterance_ids(spans), found, strict=True):
-        times = (one.segment.start_s + one.origin_s, one.segment.end_s + one.origin_s)
-        speaker = speakers[one.speaker]
-        utterances.append(Utterance(name, speaker, lang, one.segment.text, one.recording, name, *times))
+        start_s, end_s = (time_s + one.origin_s for time_s in one.times)
+        own = (name, speakers[one.speaker], lang, one.segment.text, one.recording, name)
+        utterances.append(Utterance(*own, start_s, end_s))
     return utterances
 
 
@@ -141,10 +145,16 @@ def _segments(eaf: Eaf, tier: str, path: Path) -> Iterator[_Segment]:
     found = []
     for name, texts in parts.items():
         start, end, *_ = eaf.tiers[eaf.annotations[name]][0][name]
-        times = [None if (ms := eaf.timeslots.get(slot)) is None else ms / 1000 for slot in (start, end)]
+        start_s, end_s = (_seconds(eaf, slot) for slot in (start, end))
         text = " ".join(word for text in texts if (word := " ".join(text.split())))
-        found.append(_Segment(tier, *times, text, _participant(eaf, tier)))
+        found.append(_Segment(tier, start_s, end_s, text, _participant(eaf, tier)))
     yield from sorted(found, key=lambda s: (s.start_s is None, s.start_s or 0.0))
+
+
+def _seconds(eaf: Eaf, slot: str) -> float | None:
+    """The time of a slot, None if it has none."""
+    ms = eaf.timeslots.get(slot)
+    return None if ms is None else ms / 1000
 
 
 def _aligned(eaf: Eaf, name: str, path: Path) -> str:

@@ -68,7 +68,7 @@ def read(cfg: Config) -> Corpus:
     split: dict[str, bool] = {}
     for name, own in parts(cfg).items():
         try:
-            corpus: Corpus = READERS.get(own.data.reader)(own)
+            corpus: Corpus = READERS.get(str(own.data.reader))(own)
         except XltError as err:
             err.args = (f"data.parts: {name}: {err}",)
             raise
@@ -88,9 +88,9 @@ def read(cfg: Config) -> Corpus:
         whole.facts[name] = {"corpus": corpus.name, "utterances": len(corpus.utterances), **corpus.facts}
         whole.name += (" + " if whole.name else "") + corpus.name
     if len(set(split.values())) > 1:
-        own, none = (sorted(name for name in split if split[name] is kind) for kind in (True, False))
+        has, none = (sorted(name for name in split if split[name] is kind) for kind in (True, False))
         raise DataError(
-            f"data.parts: {', '.join(own)} has train, dev and test of its own, and {', '.join(none)} has not;"
+            f"data.parts: {', '.join(has)} has train, dev and test of its own, and {', '.join(none)} has not;"
             " give the latter a split (the reader table takes a column split), or leave it out"
         )
     return whole

@@ -60,7 +60,7 @@ def read(cfg: Config) -> Corpus:
         {
             name: (folder / "wav.scp").read_bytes().count(b"\n")
             for name, folder in folders.items()
-            if name not in (None, *SPLITS, *asked)
+            if name is not None and name not in (*SPLITS, *asked)
         },
     )
     for name, folder in folders.items():

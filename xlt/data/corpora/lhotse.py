@@ -265,9 +265,9 @@ def _utterance(
     words = command.split() if command else [source.source]
     place = base(cfg.recipe, folder, *words)
     place = place if command else place / source.source
-    span = (None, None) if whole else (sup.start, sup.start + sup.duration)
-    lang = languages.get(cfg.lang).code
-    return Utterance(utt, speaker, lang, _text(sup), place, utt, *span, split, _tags(sup), command, channel)
+    start_s, end_s = (None, None) if whole else (sup.start, sup.start + sup.duration)
+    own = (utt, speaker, languages.get(cfg.lang).code, _text(sup), place, utt)
+    return Utterance(*own, start_s, end_s, split, _tags(sup), command, channel)
 
 
 def _text(sup: Any) -> str:

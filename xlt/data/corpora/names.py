@@ -66,12 +66,12 @@ def speaker_ids(names: Iterable[str]) -> dict[str, str]:
 def utterance_ids(wanted: Iterable[tuple[str, str, str]]) -> list[str]:
     """``SPEAKER-NAME`` of each (speaker's id, name, place), or the name if it begins so; where several would
     be alike, the place (e.g. a row) is added."""
-    wanted = [
-        (clean(name) if clean(name).startswith(f"{speaker}-") else f"{speaker}-{clean(name)}", place)
-        for speaker, name, place in wanted
-    ]
-    count = Counter(name for name, _ in wanted)
-    return [name if count[name] == 1 else f"{name}-{clean(place)}" for name, place in wanted]
+    named = []
+    for speaker, name, place in wanted:
+        plain = clean(name)
+        named.append((plain if plain.startswith(f"{speaker}-") else f"{speaker}-{plain}", place))
+    count = Counter(name for name, _ in named)
+    return [name if count[name] == 1 else f"{name}-{clean(place)}" for name, place in named]
 
 
 def span(start_s: float, end_s: float) -> str:

@@ -227,7 +227,7 @@ def _refuse_leaks(tables: dict[str, dict[str, str]], owner: dict[str, str]) -> N
 
 def _report(cfg: Config, found: list[Source]) -> dict:
     """As a recipe of one language has it, summed over the sources, and ``languages`` with what differs."""
-    parts = {source.cfg.lang: read_json(source.everything / "report.json", "data") for source in found}
+    parts = {str(source.cfg.lang): read_json(source.everything / "report.json", "data") for source in found}
     whole: dict = {key: sum(part[key] for part in parts.values()) for key in ("seen", "kept", "groups")}
     for key in ("minutes", "utterances"):
         total: Counter = sum((Counter(part[key]) for part in parts.values()), Counter())

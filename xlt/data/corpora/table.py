@@ -181,12 +181,13 @@ class _Columns:
         times = _times(of, self.role)
         if isinstance(times, str):
             return times
+        start_s, end_s = times
         name = of("id") or self.sounds.inside(hits[0])
-        if times[0] is not None and not of("id"):
-            name += f"-{span(*times)}"
+        if start_s is not None and end_s is not None and not of("id"):
+            name += f"-{span(start_s, end_s)}"
         tags = {tag: value for tag, column in self.tags.items() if (value := values[column].strip())}
         content = " ".join(of("content").split())
-        return _Row(where, hits[0], of("text"), of("speaker"), name, content, split, *times, tags)
+        return _Row(where, hits[0], of("text"), of("speaker"), name, content, split, start_s, end_s, tags)
 
 
 def _rows(
@@ -301,7 +302,7 @@ def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None]
     if not role[end] or not of("start") or not of(end):
         return "start without end, or end without start"
     try:
-        start_s, end_s = (seconds(of(name), role[name]) for name in ("start", end))
+        start_s, end_s = (seconds(of(name), role[name] or "") for name in ("start", end))
     except ValueError:
         return "start or end is not a time"
     if end == "duration":
@@ -332,7 +333,7 @@ def _refuse_no_audio(
     lost = [where for where in left_out["text without audio"] if where.startswith(f"{table.path.name}:")]
     if lost and not found:
         line = int(lost[0].rpartition(":")[2])
-        value = next(values[role["path"]] for number, values in table.rows if number == line)
+        value = next(values[role["path"] or ""] for number, values in table.rows if number == line)
         raise DataError(
             f"{table.path}:{line}: {value}: no such file, and none of the {len(lost)} others that the column"
             f" {role['path']!r} names; looked below {sounds.root}, which has {sounds.count} sound files; put"

@@ -135,7 +135,8 @@ def read(cfg: Config) -> Corpus:
     stamps = sorted(set(texts) | {stamp for of_code in clips.values() for stamp in of_code})
     content = contents([stamp for stamp in stamps if not stamp.startswith(ALPHABETS)], texts, clips)
     speaker = f"tuxpaint_{lang.iso}"
-    utterances, left_out = [], defaultdict(list)
+    utterances: list[Utterance] = []
+    left_out: dict[str, list[str]] = defaultdict(list)
     for stamp in stamps:
         text = texts.get(stamp, {}).get(lang.iso1, "")
         utt = f"{speaker}-{stamp.replace('/', '_').replace(' ', '_')}"
