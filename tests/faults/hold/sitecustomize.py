@@ -22,7 +22,7 @@ def is_write(event: str, args: tuple) -> bool:
     if event not in ("os.rename", "open") or not isinstance(args[0], (str, bytes, os.PathLike)):
         return False
     path, store = os.fsdecode(args[0]), os.path.join(os.environ.get("XLT_CACHE", "/no/cache"), "features")
-    if os.path.isabs(path) and not path.startswith(store):
+    if os.path.isabs(path) and not path.startswith((store, os.path.join(os.getcwd(), ""))):
         return False
     if event == "os.rename":
         return True
