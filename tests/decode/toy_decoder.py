@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from xlt import lm
-from xlt.decode.decoder import Found
+from xlt.decode.decoder import Decoded
 from xlt.decode.greedy import Greedy
 
 
@@ -54,7 +54,7 @@ class Picky:
 
     def __call__(self, inputs):
         return [
-            Found([i for i in ids if all(m.score(m.start(), i)[0] > -1 for m in self.lms)], score)
+            Decoded([i for i in ids if all(m.score(m.start(), i)[0] > -1 for m in self.lms)], score)
             for ids, score in self.greedy(inputs)
         ]
 

@@ -13,7 +13,7 @@ import numpy as np
 from xlt.core.errors import ConfigError
 from xlt.features.speech import speech
 from xlt.formats.archives import FeatureReader
-from xlt.formats.model_folder import HEARD, INFO
+from xlt.formats.model_folder import INFO, MANIFEST
 from xlt.formats.tables import read_table
 from xlt.tokens.tokenizer import SPACE, Tokenizer
 
@@ -34,7 +34,7 @@ class TemplateModel:
 class TemplateFamily:
     settings = ("train.family", "features.upstream", "tokens", "seed")
     needed = ("means.npy", INFO, "tokens.txt")
-    files = (*needed, HEARD)
+    files = (*needed, MANIFEST)
     weights = ("means.npy",)
     starts_from = needed
     packages = ("numpy",)

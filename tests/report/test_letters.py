@@ -77,7 +77,7 @@ def test_the_matrix_counts_what_it_does_not_show():
     pairs = {"a": {chr(ord("b") + k): 1 for k in range(20)}, "": {"z": 7}}
     found = matrix({"unit": "char", "n": {"a": 40}, "pairs": pairs, "left_off": 3})
     ((said, errors, counts),) = found.rows
-    assert (said.shown, errors.n, errors.of, errors.percent) == ("a", 20, 40, 50.0)
+    assert (said.shown, errors.n, errors.total, errors.percent) == ("a", 20, 40, 50.0)
     assert len(found.heads) == 14 and found.heads[0].shown == "z"  # inserted most often
     assert (
         [c.n for c in counts] == [0, *[1] * 13, 7, 0]

@@ -12,7 +12,7 @@ from tests.lazy import Lazy, torch
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.core.errors import ConfigError
-from xlt.formats.model_folder import what_is_heard
+from xlt.formats.model_folder import training_manifest
 from xlt.formats.tables import read_table
 
 transfer = Lazy("xlt.models.espnet.transfer")
@@ -375,7 +375,7 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
     for table, value in (("wav.scp", "x.wav"), ("utt2audio", "0123"), ("utt2content", "animals/big cat")):
         (source / table).write_text(f"other-2 {value}\n")
     heard.write_text(
-        f"other-1 {audio[first]} -\nother-2 {what_is_heard(source)['other-2']}\n{third} 4567 {third}\n"
+        f"other-1 {audio[first]} -\nother-2 {training_manifest(source)['other-2']}\n{third} 4567 {third}\n"
     )
     (test / "utt2content").write_text(f"{first} x\n{second} animals/big cat\n{third} {third}\n")
     cfg = load(egs / "target", [f"train.init={egs}/source/exp/main"])
@@ -404,7 +404,7 @@ def test_what_was_heard_keeps_both_utterances_of_one_id(tmp_path):
     ):
         (train / table).write_text("\n".join(rows) + "\n")
     ctx = SimpleNamespace(data=tmp_path / "data", cfg=SimpleNamespace(learned_sets=["train"]))
-    source = SimpleNamespace(heard={"s-1": [16 * "0", "-"], "s-2": [16 * "b", "-"]})
+    source = SimpleNamespace(manifest={"s-1": [16 * "0", "-"], "s-2": [16 * "b", "-"]})
     Resolved.write_heard(SimpleNamespace(ctx=ctx, cfg=ctx.cfg, source=source), tmp_path)
     assert read_table(tmp_path / "heard") == {
         "s-1": 16 * "0" + " -",

@@ -30,8 +30,8 @@ def run(ctx: Context) -> None:
     need(ctx, *(ctx.exp / name for name in trained.family.needed), stage="train")
     if needed := DECODERS.get(ctx.cfg.decode.method).files(ctx):
         raise ConfigError(
-            f"decode.method={ctx.cfg.decode.method}: reads {ctx.shown(needed[0])}, which a bundle cannot hold"
-            " yet; give decode.method=greedy for the bundle"
+            f"decode.method={ctx.cfg.decode.method}: reads {ctx.display_path(needed[0])}, which a bundle"
+            " cannot hold yet; give decode.method=greedy for the bundle"
         )
     inputs = [ctx.exp / name for name in trained.family.files if (ctx.exp / name).exists()]
     run_unit(
@@ -59,8 +59,9 @@ def _pack(ctx: Context, model: Trained, out: Path) -> dict:
         source = find_source(ctx.cfg)
         if source.identity != trained["features"]["upstream"]:
             raise DataError(
-                f"{ctx.shown(ctx.exp)}: was trained on {trained['features']['upstream']}, but the upstream "
-                f"found now is {source.identity}; restore features.* or set bundle.with_upstream=false"
+                f"{ctx.display_path(ctx.exp)}: was trained on {trained['features']['upstream']}, but the"
+                f" upstream found now is {source.identity}; restore features.* or set"
+                " bundle.with_upstream=false"
             )
         for file in source.files:
             (out / "upstream").mkdir(exist_ok=True)

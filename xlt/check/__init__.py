@@ -36,7 +36,7 @@ from xlt.core.log import say
 from xlt.core.paths import plain
 from xlt.core.stage import Unit, atomic_text, read_stamp, run_unit, write_json
 from xlt.data.sets import require, why_reserved
-from xlt.formats.model_folder import HEARD, identity, origin
+from xlt.formats.model_folder import MANIFEST, identity, initial_model
 from xlt.formats.tables import write_table
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def run(ctx: Context) -> None:
     names = ctx.cfg.checked_sets
     folders = [ctx.data / name for name in names]
     if ctx.dry_run and not all(folder.exists() for folder in folders):
-        say(f"check: would check {', '.join(map(ctx.shown, folders))}")
+        say(f"check: would check {', '.join(map(ctx.display_path, folders))}")
         return
     need(ctx, *folders[:3], stage="data")
     _need_sets(ctx)
@@ -125,8 +125,8 @@ def run(ctx: Context) -> None:
         **phones,
         "audio files": _audio_state(ctx.recipe, folders),
     }
-    source = origin(ctx.cfg)
-    heard = [source.folder / HEARD] if source else []
+    source = initial_model(ctx.cfg)
+    heard = [source.folder / MANIFEST] if source else []
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
     heard += [ctx.data / "all" / "report.json"]
     from xlt.check.speech import model_folders
@@ -139,14 +139,15 @@ def run(ctx: Context) -> None:
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])
         raise DataError(
-            f"{facts['errors']} errors in the data; all are in {ctx.shown(out)}/report.md. First:\n{first}"
+            f"{facts['errors']} errors in the data; all are in {ctx.display_path(out)}/report.md."
+            f" First:\n{first}"
         )
 
 
 def _need_sets(ctx: Context) -> None:
     """ConfigError if ``decode.sets`` names a set that is not there, with those that are."""
     there = [path.name for path in ctx.data.glob("*") if (path / "text").exists()]
-    require(ctx.cfg, (name for name in there if not why_reserved(name, ctx.cfg)), ctx.shown(ctx.data))
+    require(ctx.cfg, (name for name in there if not why_reserved(name, ctx.cfg)), ctx.display_path(ctx.data))
 
 
 def _fix(ctx: Context, out: Path) -> None:
@@ -159,7 +160,8 @@ def _fix(ctx: Context, out: Path) -> None:
     need(ctx, *list(folders.values())[:3], stage="data")
     _need_sets(ctx)
     if ctx.dry_run:
-        say(f"check: would write a repaired copy of {', '.join(map(ctx.shown, folders.values()))} to {out}")
+        names = ", ".join(map(ctx.display_path, folders.values()))
+        say(f"check: would write a repaired copy of {names} to {out}")
         return
     left = fix(Sets(ctx.data, folders), cfg, out)
     say(

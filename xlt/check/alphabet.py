@@ -16,7 +16,7 @@ from xlt.check.faults import Fault
 from xlt.check.words import Seen, count
 from xlt.core.config import Config
 from xlt.data import normalise_utterance, normaliser_of
-from xlt.formats.model_folder import origin
+from xlt.formats.model_folder import initial_model
 
 RARE = 5  # characters that train has less often than this are hardly learned
 
@@ -100,7 +100,7 @@ def rare_characters(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 def unknown_to_the_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Characters that the model of train.init has no row for."""
-    source = sets.once("source", lambda: origin(cfg))
+    source = sets.once("source", lambda: initial_model(cfg))
     theirs = source.characters if source and cfg.tokens.type != "phone" else None
     if theirs is None or (cfg.train.init_tokens == "new" and not cfg.train.zero_shot):
         return
@@ -128,7 +128,7 @@ def unknown_to_the_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:
     """The table of all characters; ``alphabet.json`` has it too, whole."""
-    source = sets.once("source", lambda: origin(cfg))
+    source = sets.once("source", lambda: initial_model(cfg))
     model = source.characters if source else None
     return page(
         audit(sets, model), list(sets), model is not None, out / "alphabet.json"

@@ -18,7 +18,7 @@ from xlt.check.faults import Fault
 from xlt.check.formats import sampling
 from xlt.check.kaldi import file_fault
 from xlt.check.levels import IDS
-from xlt.check.sound import heard, sounds
+from xlt.check.sound import readable_sounds, sounds
 from xlt.core.config import Config
 
 FEW = 20  # utterances: in fewer, speakers say nothing
@@ -46,7 +46,7 @@ def as_long_as_said(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Files other than wav last as long as utt2dur says; of wav files audio_files reads it in the header."""
     for data in sets.values():
         durations = {} if "segments" in data.raw else data.table("utt2dur")
-        for key, sound in heard(data, sets, cfg).items():
+        for key, sound in readable_sounds(data, sets, cfg).items():
             line = data.line("wav.scp", key)
             said = data.seconds(key) if key in durations else None
             if said is not None and not line.value.endswith(".wav") and abs(sound.dur_s - said) > 0.1:
@@ -84,7 +84,8 @@ def outside_limits(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def repeated_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """The same samples under two ids of a set: under two texts one is wrong, under two speakers as well."""
     for data in sets.values():
-        hashes = {key: sound.audio for key, sound in heard(data, sets, cfg).items() if not sound.silent}
+        found = readable_sounds(data, sets, cfg)
+        hashes = {key: sound.audio for key, sound in found.items() if not sound.silent}
         hashes |= {utt: known for utt, known in data.table("utt2audio").items() if utt in hashes}
         same: dict[str, list[str]] = defaultdict(list)
         for utt, audio in hashes.items():
@@ -164,7 +165,7 @@ def segments_of_recordings(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 "import this directory with data.reader=kaldi data.dir=DIR, which cuts segments",
             )
         spans: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
-        found = heard(data, sets, cfg)
+        found = readable_sounds(data, sets, cfg)
         for line in data.lines.get("segments", []):
             try:
                 recording, start_s, end_s = line.value.split()
@@ -207,7 +208,7 @@ def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     """Training utterances that data/check/drop.txt proposes for data.drop, with the reason."""
     train = sets.get(cfg.train_set)
     return (
-        {key: "digital silence" for key, sound in heard(train, sets, cfg).items() if sound.silent}
+        {key: "digital silence" for key, sound in readable_sounds(train, sets, cfg).items() if sound.silent}
         if train
         else {}
     )
@@ -223,7 +224,7 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for data in sets.values():
-        found = [s for s in heard(data, sets, cfg).values() if not s.silent]
+        found = [s for s in readable_sounds(data, sets, cfg).values() if not s.silent]
         if not found:
             continue
         rates = sorted({rate for rate, _ in sampling(data, sets, cfg).values()})

@@ -9,7 +9,7 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault
 from xlt.check.levels import IDS, Case, Judgement, worst
-from xlt.check.sound import Sound, heard
+from xlt.check.sound import Sound, readable_sounds
 from xlt.core.config import Config
 
 NARROW = 0.8  # of half the rate
@@ -20,7 +20,7 @@ def sampling(data: DataDir, sets: Sets, cfg: Config) -> dict[str, tuple[int, int
     """``{key: (rate in Hz, channels)}`` of the recordings: as utt2format says, else of the files
     themselves.
     """
-    found = {key: (sound.rate, sound.channels) for key, sound in heard(data, sets, cfg).items()}
+    found = {key: (sound.rate, sound.channels) for key, sound in readable_sounds(data, sets, cfg).items()}
     for line in data.lines.get("utt2format", []):
         words = line.value.split()
         if len(words) >= 2 and words[0].isdecimal() and words[1].isdecimal():
@@ -100,7 +100,7 @@ def narrow_band(sets: Sets, cfg: Config) -> Iterator[Fault]:
         known = {key for key, (rate, _) in sampling(data, sets, cfg).items() if rate < SAMPLE_RATE}
         edges = {
             key: sound.edge_hz
-            for key, sound in heard(data, sets, cfg).items()
+            for key, sound in readable_sounds(data, sets, cfg).items()
             if key not in known and 0 < sound.edge_hz < NARROW * min(sound.rate, SAMPLE_RATE) / 2
         }
         if edges:

@@ -10,7 +10,7 @@ from typing import Any
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault, Line, Place
 from xlt.core.config import Config
-from xlt.formats.model_folder import origin, what_is_heard
+from xlt.formats.model_folder import initial_model, training_manifest
 
 
 def no_shared_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -50,8 +50,8 @@ def no_shared_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Of what the model that training starts from has heard, and those before it, and of what is mixed in,
     nothing in the held-out sets: no recording, no content that the corpus knows to be the same."""
-    source, heard = sets.once("source", lambda: origin(cfg)), []
-    if source and source.heard is None:
+    source, heard = sets.once("source", lambda: initial_model(cfg)), []
+    if source and source.manifest is None:
         yield Fault(
             "warning",
             Place(str(source.folder)),
@@ -59,11 +59,11 @@ def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
             "make sure that it has not heard dev and test, or train it again with this version",
         )
     elif source:
-        heard = [(utt, *values, str(source.folder)) for utt, values in source.heard.items()]
+        heard = [(utt, *values, str(source.folder)) for utt, values in source.manifest.items()]
     for recipe, (train, _) in cfg.mixed.items():
         heard += [
             (utt, *line.split(" ", 1), f"../{recipe}")
-            for utt, line in what_is_heard(sets.data / train).items()
+            for utt, line in training_manifest(sets.data / train).items()
         ]
     for table, place, what in (("utt2audio", 1, "recording"), ("utt2content", 2, "content")):
         known = {
@@ -86,10 +86,10 @@ def heard_speakers(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Speakers of held-out sets whose utterances the model of train.init has heard: its ids begin with their
     speakers'.
     """
-    source = sets.once("source", lambda: origin(cfg))
-    if source is None or not source.heard:
+    source = sets.once("source", lambda: initial_model(cfg))
+    if source is None or not source.manifest:
         return
-    heard = {utt[:place] for utt in source.heard for place, char in enumerate(utt) if char in "-_"}
+    heard = {utt[:place] for utt in source.manifest for place, char in enumerate(utt) if char in "-_"}
     for data in sets.values():
         utts = data.table("utt2spk") if data.name != cfg.train_set else {}
         known = heard & set(utts.values())

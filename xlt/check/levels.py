@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from xlt.check.datadir import Sets
 from xlt.check.faults import Fault
-from xlt.check.sound import Sound, heard
+from xlt.check.sound import Sound, readable_sounds
 from xlt.core.config import Config
 
 NOISE_DB = 6.0  # loud and quiet blocks of speech are 10 to 40 dB apart
@@ -41,7 +41,7 @@ def worst(sets: Sets, cfg: Config, rule: Judgement) -> Iterator[Fault]:
     """One warning a set: how many clips are at fault, at the line of the worst."""
     for data in sets.values():
         found: list[tuple[float, str, str]] = []
-        for key, sound in heard(data, sets, cfg).items():
+        for key, sound in readable_sounds(data, sets, cfg).items():
             if case := rule.case(sound):
                 found.append((-case.badness, key, case.shown))
         if found:
@@ -63,7 +63,7 @@ def silent_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """
     for data in sets.values():
         training = data.name == cfg.train_set
-        for key, sound in heard(data, sets, cfg).items():
+        for key, sound in readable_sounds(data, sets, cfg).items():
             if sound.silent:
                 yield Fault(
                     "error" if training else "warning",

@@ -178,7 +178,7 @@ def sounds(sets: Sets, cfg: Config) -> dict[str, Sound]:
     return sets.once("sounds", lambda: _measure_all(paths, sets.data, cfg.jobs))
 
 
-def heard(data: DataDir, sets: Sets, cfg: Config) -> dict[str, Sound]:
+def readable_sounds(data: DataDir, sets: Sets, cfg: Config) -> dict[str, Sound]:
     """``{key of wav.scp: measurements}`` of the files of a set that can be read."""
     found = sounds(sets, cfg)
     rows = ((line.key, found.get(line.value)) for line in data.lines.get("wav.scp", []))

@@ -220,7 +220,8 @@ def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     wanted = max(0, round(cfg.check.drop * (len(found) + before)) - before)
     worst: list[Fit] = []
     for heard in (False, True):
-        part = sorted((one for one in found if one.heard is heard), key=lambda one: (-one.score, one.utt))
+        part = [one for one in found if one.in_training is heard]
+        part.sort(key=lambda one: (-one.score, one.utt))
         worst += (
             [one for one in part[: round(wanted * len(part) / len(found))] if one.score > MISFIT]
             if part
@@ -268,8 +269,8 @@ def _alignment(heard: dict[str, list[Fit]], out: Path) -> list[str]:
     )
     table = ["set\tutterance\tscore\tloss\theard\tunwritable\tmodel\ttext\thypothesis"]
     table += [
-        f"{name}\t{one.utt}\t{one.score:.4f}\t{one.loss:.4f}\t{'yes' if one.heard else 'no'}\t{one.strange}"
-        f"\t{one.model}\t{one.text}\t{one.hypothesis}"
+        f"{name}\t{one.utt}\t{one.score:.4f}\t{one.loss:.4f}\t{'yes' if one.in_training else 'no'}"
+        f"\t{one.strange}\t{one.model}\t{one.text}\t{one.hypothesis}"
         for name, one in rows
     ]
     (out / "alignment.tsv").write_text("\n".join(table) + "\n", encoding="utf-8", newline="\n")
@@ -281,7 +282,7 @@ def _alignment(heard: dict[str, list[Fit]], out: Path) -> list[str]:
         "",
     ]
     for name, found in heard.items():
-        known = sum(one.heard for one in found)
+        known = sum(one.in_training for one in found)
         lines.append(
             f"- {name}: median {median([one.score for one in found]):.2f}; odd from {_limit(found):.2f} on;"
             f" {known} of {len(found)} utterances were in the model's training data"

@@ -43,7 +43,7 @@ def sentence(of: Difference) -> str:
     """
     from xlt.metrics.metric import metrics
 
-    found = of.found
+    found = of.paired
     label = metrics()[of.metric].label
     head = f"  {of.set}: {label} A {of.rates[0]:.1f}, B {of.rates[1]:.1f}, n:{of.n}: "
     if of.same:

@@ -48,7 +48,7 @@ def need(ctx: Context, *paths: Path, stage: str) -> None:
     if missing:
         number = find(stage).number
         raise MissingInput(
-            f"{', '.join(map(ctx.shown, missing))}: not there; stage {number} ({stage}) makes it: "
+            f"{', '.join(map(ctx.display_path, missing))}: not there; stage {number} ({stage}) makes it: "
             f"run with --stage {number}, or from the start",
             stage,
         )
@@ -125,7 +125,7 @@ class Context:
         """
         return min(os.path.relpath(path, self.cwd or self.recipe), os.path.abspath(path), key=len)
 
-    def shown(self, path: Path) -> str:
+    def display_path(self, path: Path) -> str:
         """``path`` as the user knows it: relative to the recipe, unless a setting names it by an absolute
         one.
         """

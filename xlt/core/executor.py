@@ -117,7 +117,7 @@ class Local:
         self.work, self.path = WORK.get(kind), WORK.entries[kind]
         self.setup, self.workers = setup, workers
         self.processes: list[_Process] = []
-        self.own: Work | None = None
+        self.local: Work | None = None
 
     def close(self) -> None:
         for process in self.processes:
@@ -127,9 +127,9 @@ class Local:
     def run(self, messages: Sequence[Any], ordered: bool = True) -> Iterator[Any]:
         workers = self.workers
         if workers.in_process and workers.count == 1 and not workers.gpus:
-            self.own = self.own or self.work(self.setup, 1)
+            self.local = self.local or self.work(self.setup, 1)
             for message in messages:
-                yield self.own.run(message, self.own.prepare(message))
+                yield self.local.run(message, self.local.prepare(message))
             return
         while len(self.processes) < min(workers.count, len(messages)):
             number = len(self.processes) + 1

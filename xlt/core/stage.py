@@ -175,13 +175,13 @@ def lock(out: Path) -> Iterator[None]:
 
 def run_unit(ctx: Context, unit: Unit) -> bool:
     """Make the unit's output unless it is up to date; True if it was made."""
-    inputs = {ctx.shown(p): digest(p) for p in unit.inputs if p.exists()}
+    inputs = {ctx.display_path(p): digest(p) for p in unit.inputs if p.exists()}
     request = json.loads(
         json.dumps(
             {"config": unit.config, "inputs": inputs, "versions": {"xlt": __version__, **unit.versions}}
         )
     )
-    out, shown = unit.out, ctx.shown(unit.out)
+    out, shown = unit.out, ctx.display_path(unit.out)
     old = read_stamp(out)
     changed = _changes(old, request, out) if old else []
     if old and not changed and unit.stale and (reason := unit.stale()):

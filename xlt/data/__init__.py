@@ -155,7 +155,7 @@ def _built(ctx: Context, everything: Path) -> Unit:
     def make_all(out: Path) -> dict:
         from xlt.data.build import build
 
-        return build(cfg, normaliser_of(cfg), out, ctx.shown(everything))
+        return build(cfg, normaliser_of(cfg), out, ctx.display_path(everything))
 
     return Unit("data", everything, config, inputs, make_all, resume=True)
 
@@ -169,8 +169,8 @@ def run(ctx: Context) -> None:
     if ctx.dry_run and not everything.exists():
         return
     names = sets.made(everything)
-    sets.refuse_reserved(names, cfg, ctx.shown(everything))
-    sets.require(cfg, names, ctx.shown(everything))
+    sets.refuse_reserved(names, cfg, ctx.display_path(everything))
+    sets.require(cfg, names, ctx.display_path(everything))
     for name in dict.fromkeys((*SPLITS, cfg.train_set, *names)):
         run_unit(ctx, _set(ctx, everything, name, drop))
     if cfg.mixed:

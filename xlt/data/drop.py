@@ -22,7 +22,7 @@ def drop_file(ctx: Context) -> Path | None:
     if path.resolve().is_relative_to(ctx.data.resolve()):
         raise ConfigError(
             f"data.drop: {path} is written by the stages, which would go round in a circle; copy it beside "
-            f"recipe.yaml, e.g. cp {ctx.shown(path)} drop.txt, and give data.drop=drop.txt"
+            f"recipe.yaml, e.g. cp {ctx.display_path(path)} drop.txt, and give data.drop=drop.txt"
         )
     read_table(path)
     return path

@@ -20,7 +20,7 @@ from xlt.core.stage import Unit, read_json, run_unit, write_json
 from xlt.features.speech import Speech
 from xlt.formats.archives import FeatureReader
 from xlt.formats.features import read_features
-from xlt.formats.model_folder import INFO, Trained, origin, read_info
+from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
 from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
@@ -52,7 +52,7 @@ def run(ctx: Context) -> None:
         files.need(ctx)
         _same_features(ctx, trained.info, files.info)
         run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, recogniser))
-    if ctx.cfg.mixed and (source := origin(ctx.cfg)):  # what it could do before, for stage 8 to compare
+    if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8
         for _, name in ctx.cfg.mixed.values():
             run_unit(ctx, _unit(ctx, source, f"before_{name}", name, recogniser))
 
@@ -91,8 +91,9 @@ def _same_features(ctx: Context, trained: dict, path: Path) -> None:
     differ = [k for k in used if used[k] != there[k]]
     if differ:
         raise ConfigError(
-            f"{ctx.shown(path)}: has { {k: there[k] for k in differ} }, but {ctx.shown(ctx.exp)} was trained"
-            f" on { {k: used[k] for k in differ} }; train again with --stage 6, or restore the features.*"
+            f"{ctx.display_path(path)}: has { {k: there[k] for k in differ} }, but"
+            f" {ctx.display_path(ctx.exp)} was trained on { {k: used[k] for k in differ} };"
+            " train again with --stage 6, or restore the features.*"
             " settings"
         )
 

@@ -35,7 +35,7 @@ class Fit:
     of the text.
 
     0: the model would have written the same; infinite where the text cannot be aligned at all. ``loss`` is
-    that of the text, a label; ``heard``: whether the model was trained on this recording; ``strange``:
+    that of the text, a label; ``in_training``: whether the model was trained on this recording; ``strange``:
     characters that it cannot write, left out.
     """
 
@@ -45,7 +45,7 @@ class Fit:
     text: str
     hypothesis: str
     strange: int
-    heard: bool
+    in_training: bool
     model: str
 
 
@@ -81,7 +81,7 @@ def fit(ctx: Context, models: list[Trained], name: str) -> list[Fit]:
 
 def _heard(model: Trained, texts: dict[str, str], audio: dict[str, str]) -> set[str]:
     """Which utterances it was trained on; all, if it does not say."""
-    known = model.heard
+    known = model.manifest
     if known is None:
         return set(texts)
     hashes = {values[0] for values in known.values()}
@@ -109,7 +109,7 @@ def _fits(
             made = dict(zip(missing, encoder()(waves), strict=True))
         feats = [made[utt] if utt in made else stored[utt] for utt in batch]
         wanted = [(utt, texts[utt], utt in heard) for utt in batch]
-        yield _compare(network, feats, wanted, ctx.shown(model.folder))
+        yield _compare(network, feats, wanted, ctx.display_path(model.folder))
 
 
 def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:

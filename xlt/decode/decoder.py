@@ -15,7 +15,7 @@ A new one is a module with a class as :class:`Decoder` and a line of DECODERS in
             self.greedy = Greedy(model, decode, lms)
 
         def __call__(self, inputs):
-            return [found if found.score > -10 else Found([], 0.0) for found in self.greedy(inputs)]
+            return [found if found.score > -10 else Decoded([], 0.0) for found in self.greedy(inputs)]
 
 One that uses the language models of stage 5 has ``settings = ("lm",)`` and returns ``xlt.lm.files(ctx)`` as
 its files, so that another language model makes the hypotheses again.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from xlt.models.family import Model
 
 
-class Found(NamedTuple):
+class Decoded(NamedTuple):
     """The tokens of an utterance and their log probability, natural."""
 
     ids: list[int]
@@ -57,5 +57,5 @@ class Decoder(Protocol):
     def __init__(self, model: Model, decode: DecodeConfig, lms: Sequence[LanguageModel]):
         """ConfigError if the model lacks what it needs."""
 
-    def __call__(self, inputs: list[np.ndarray]) -> list[Found]:
+    def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         """Matrices (T, D), or waves (N,), → what was said in each."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from xlt.core.context import Context
 from xlt.core.settings import DecodeConfig
-from xlt.decode.decoder import Found
+from xlt.decode.decoder import Decoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,11 +36,11 @@ class Greedy:
     def __init__(self, model: Model, decode: DecodeConfig, lms: Sequence[LanguageModel]):
         self.model = model
 
-    def __call__(self, inputs: list[np.ndarray]) -> list[Found]:
+    def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         probs, lengths = self.model.log_probs(inputs)
         best, ids = probs.max(dim=-1)  # (B, T, V) → (B, T)
         return [
-            Found(best_path(row[:length]), float(logp[:length].sum()))
+            Decoded(best_path(row[:length]), float(logp[:length].sum()))
             for row, logp, length in zip(ids, best, lengths.tolist(), strict=True)
         ]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.settings import DecodeConfig
-from xlt.decode.decoder import Found
+from xlt.decode.decoder import Decoded
 from xlt.models.family import Searching
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Beam:
             )
         self.search = model.search(decode.beam_size, self._ctc_weight(decode))
 
-    def __call__(self, inputs: list[np.ndarray]) -> list[Found]:
-        return [Found(*self.search(one)) for one in inputs]
+    def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
+        return [Decoded(*self.search(one)) for one in inputs]
 
     @staticmethod
     def _ctc_weight(decode: DecodeConfig) -> float | None:

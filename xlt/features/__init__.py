@@ -25,13 +25,13 @@ def run(ctx: Context) -> None:
     import dataclasses
 
     from xlt.core.registry import FAMILIES
-    from xlt.formats.model_folder import origin
+    from xlt.formats.model_folder import initial_model
     from xlt.upstreams.freeze import decide
 
     given, freezing = ctx.cfg, decide(ctx)
     ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
     FAMILIES.get(ctx.cfg.train.family).check(ctx)
-    source = origin(ctx.cfg)
+    source = initial_model(ctx.cfg)
     if source is not None:
         _same_layers(source, ctx.cfg)
     if ctx.cfg.features.on_the_fly:

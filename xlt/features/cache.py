@@ -68,7 +68,7 @@ class Key:
         self.folder = folder
 
     @classmethod
-    def of(cls, cache: Path, setup: Setup) -> Key:
+    def for_setup(cls, cache: Path, setup: Setup) -> Key:
         """The key of a setup."""
         text = json.dumps(settings(setup), sort_keys=True, ensure_ascii=False)
         name = re.sub(r"[^\w.+]", "_", setup.source.upstream)

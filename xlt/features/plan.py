@@ -88,7 +88,7 @@ class Plan:
             old = {"since": key.new_run() if force else 0, "batches": []}
         self.since, self.batches = old["since"], old["batches"]
         self.have = set(self.entries())
-        self.found = sum(r.key in self.have for r in rows)
+        self.stored = sum(r.key in self.have for r in rows)
 
     def entries(self) -> dict[str, tuple[Path, Entry]]:
         return self.key.entries(set(self.by_key), self.since)

@@ -81,7 +81,7 @@ class Store:
     @property
     def key(self) -> Key:
         if self._key is None:
-            self._key = Key.of(self.cache, self.setup)
+            self._key = Key.for_setup(self.cache, self.setup)
         return self._key
 
     @functools.cached_property
@@ -157,8 +157,8 @@ class Store:
             key.describe(self.setup, self.ctx.cfg.features.path)
             key.use(out)
             plan = Plan(partial / "plan.json", key, rows, self.ctx.force)
-            if plan.found:
-                say(f"  {plan.found} of {len(rows)} utterances are there already")
+            if plan.stored:
+                say(f"  {plan.stored} of {len(rows)} utterances are there already")
             todo = plan.todo(self._budget)
             if todo:
                 self._encode(name, plan, todo)

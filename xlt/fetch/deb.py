@@ -66,11 +66,11 @@ class _Part:
 
     def __init__(self, handle: BinaryIO, start: int, length: int):
         handle.seek(start)
-        self.handle, self.left = handle, length
+        self.handle, self.remaining = handle, length
 
     def read(self, count: int) -> bytes:
-        block = self.handle.read(min(count, self.left))
-        self.left -= len(block)
+        block = self.handle.read(min(count, self.remaining))
+        self.remaining -= len(block)
         return block
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xlt.core.config import Config
 
 INFO = "xlt.json"
-HEARD = "heard"  # table of what the model was trained on: utterance → audio hash, content
+MANIFEST = "heard"  # table of what the model was trained on: utterance → audio hash, content
 # version 1 knew ESPnet's models only
 FORMAT = Format(INFO, 2, {1: lambda old: {"family": "espnet", **old}})
 
@@ -131,11 +131,11 @@ class Trained:
         return self.folder if (self.folder / "mix.json").exists() else None
 
     @functools.cached_property
-    def heard(self) -> dict[str, list[str]] | None:
+    def manifest(self) -> dict[str, list[str]] | None:
         """What it and the models before it were trained on, ``{utterance: [audio hash, content]}``; None if
         it does not say.
         """
-        path = self.folder / HEARD
+        path = self.folder / MANIFEST
         return {utt: line.split(" ", 1) for utt, line in read_table(path).items()} if path.exists() else None
 
     def check(self, cfg: Config) -> None:
@@ -172,7 +172,7 @@ def recipe_of(folder: Path) -> Path:
     return (folder.parent if folder.name == "bundle" else folder).parent.parent
 
 
-def origin(cfg: Config) -> Trained | None:
+def initial_model(cfg: Config) -> Trained | None:
     """The model of ``train.init``, checked as far as settings go; None without one."""
     if cfg.train.average_source and (cfg.train.init is None or cfg.train.zero_shot):
         raise ConfigError(
@@ -190,9 +190,9 @@ def origin(cfg: Config) -> Trained | None:
     return found
 
 
-def what_is_heard(folder: Path) -> dict[str, str]:
+def training_manifest(folder: Path) -> dict[str, str]:
     """``{utterance: "audio content"}`` of a Kaldi directory, ``-`` for what it does not say; the rows of
-    HEARD.
+    MANIFEST.
     """
     ids = read_table(folder / "wav.scp" if (folder / "wav.scp").exists() else folder / "text")
     audio, content = (

@@ -14,7 +14,7 @@ from xlt.core.registry import FAMILIES
 from xlt.data import normaliser_of
 from xlt.features.speech import Speech
 from xlt.formats.features import read_features
-from xlt.formats.model_folder import HEARD, Trained, origin, what_is_heard, write_info
+from xlt.formats.model_folder import MANIFEST, Trained, initial_model, training_manifest, write_info
 from xlt.formats.tables import write_table
 from xlt.models.family import Family
 from xlt.tokens.tokenizer import Tokenizer
@@ -84,14 +84,14 @@ class Resolved:
 
         An id that stands for two utterances, of two corpora, gets the second one's audio hash behind it.
         """
-        before = self.source.heard if self.source else {}
+        before = self.source.manifest if self.source else {}
         if before is None:
             return  # a list that is not whole would pass for one
         rows = {utt: " ".join(values) for utt, values in before.items()}
         for name in self.cfg.learned_sets:
-            for utt, values in what_is_heard(self.ctx.data / name).items():
+            for utt, values in training_manifest(self.ctx.data / name).items():
                 rows[utt if rows.get(utt, values) == values else f"{utt}-{values[:8]}"] = values
-        write_table(out / HEARD, rows)
+        write_table(out / MANIFEST, rows)
 
 
 def origin_facts(source: Trained) -> dict[str, str]:
@@ -113,7 +113,7 @@ def resolve(ctx: Context) -> Resolved:
     cfg = ctx.cfg
     family.check(ctx)
     normaliser = normaliser_of(cfg)  # what it refuses is refused before hours of training
-    source = origin(cfg)
+    source = initial_model(cfg)
     if cfg.train.forget_limit is not None and not (source and cfg.mixed):
         raise ConfigError(
             f"train.forget_limit={cfg.train.forget_limit}: needs a model that could forget, train.init, and a"

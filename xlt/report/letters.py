@@ -32,11 +32,11 @@ class Share:
     """``n`` of ``of``, in percent; ``shade``: 0 to 5, for the eye."""
 
     n: int
-    of: int
+    total: int
 
     @property
     def percent(self) -> float:
-        return 100 * self.n / self.of if self.of else 0.0
+        return 100 * self.n / self.total if self.total else 0.0
 
     @property
     def shade(self) -> int:

@@ -53,13 +53,13 @@ class Difference:
     n: int
     rates: tuple[float, float]
     same: bool
-    found: Paired
+    paired: Paired
 
     @property
     def b_is_better(self) -> bool | None:
-        if self.same or not self.found.difference or self.found.p >= DECIDED:
+        if self.same or not self.paired.difference or self.paired.p >= DECIDED:
             return None
-        return self.found.difference < 0
+        return self.paired.difference < 0
 
 
 def compare(a: System, b: System, wanted: str | None = None) -> list[Difference]:

@@ -55,8 +55,8 @@ class Transcripts:
         clean: Callable[[str, str], str] = _spaced  # the texts that phones come from were normalised
         if self.kind == TEXT:
             table = ctx.data / name / "utt2lang"
-            clean = normalise_utterance(ctx.cfg, self.languages[name], ctx.shown(table))
-        return match(read_table(ref), read_table(hyp), clean, ctx.shown(ref), ctx.shown(hyp))
+            clean = normalise_utterance(ctx.cfg, self.languages[name], ctx.display_path(table))
+        return match(read_table(ref), read_table(hyp), clean, ctx.display_path(ref), ctx.display_path(hyp))
 
 
 def _spaced(utt: str, text: str) -> str:

@@ -87,7 +87,7 @@ class Words:
             return {}
         table = folder / "utt2lang"
         languages = read_table(table) if table.exists() else {}
-        normalise = normalise_utterance(self.cfg, languages, self.ctx.shown(table))
+        normalise = normalise_utterance(self.cfg, languages, self.ctx.display_path(table))
         raw: dict[str, tuple[str, set[str]]] = {}  # of each language an utterance and the words
         for utt, text in read_table(folder / "text").items():
             raw.setdefault(languages.get(utt, self.cfg.language), (utt, set()))[1].update(text.split())
@@ -160,11 +160,11 @@ class Words:
     ) -> None:
         path = self.ctx.data / name / "text_raw"
         if not path.exists():
-            found.add("names", [], f"{self.ctx.shown(path)} is not there: stage 1 (data) writes it")
+            found.add("names", [], f"{self.ctx.display_path(path)} is not there: stage 1 (data) writes it")
             return
         names = Names(read_table(path), self.normalise)
         places = [names.places(utt, words, lang) for utt, words, lang in zip(ids, refs, langs, strict=True)]
-        found.add("names", places, names.lacking(self.ctx.shown(path)), names.note(langs))
+        found.add("names", places, names.lacking(self.ctx.display_path(path)), names.note(langs))
 
     def _unseen(
         self, found: Classes, name: str, ids: list[str], refs: list[list[str]], langs: list[str]

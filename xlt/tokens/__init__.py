@@ -54,7 +54,8 @@ def run(ctx: Context) -> None:
         files = (path, *(out / f"{name}.text" for name in mixed if kind == "phone"), *others)
         learned = [line for file in files for line in read_table(file).values()]
         languages = {lang for name in tagged for lang in corpus.languages_of(ctx, name).values()}
-        facts = train_tokenizer(learned, kind, ctx.cfg.tokens.size, out, ctx.shown(path), languages, **g2p)
+        where = ctx.display_path(path)
+        facts = train_tokenizer(learned, kind, ctx.cfg.tokens.size, out, where, languages, **g2p)
         tokenizer = Tokenizer(out)
         prove_round_trip(tokenizer, texts, path)
         say(f"  {facts['count']} tokens ({facts['type']}); {len(texts)} training texts come back unchanged")
@@ -99,8 +100,8 @@ def check_kind(ctx: Context, trained: str) -> None:
     """
     if (ctx.cfg.tokens.type == "phone") != (trained == "phone"):
         raise ConfigError(
-            f"tokens.type={ctx.cfg.tokens.type}: {ctx.shown(ctx.exp)} was trained on {trained} tokens; give "
-            f"tokens.type={trained}, or another tag"
+            f"tokens.type={ctx.cfg.tokens.type}: {ctx.display_path(ctx.exp)} was trained on {trained} tokens;"
+            f" give tokens.type={trained}, or another tag"
         )
 
 

@@ -77,7 +77,7 @@ def _by_amount(ctx: Context) -> tuple[Freeze, str]:
     """What is chosen for the training set, and why."""
     name, path = ctx.cfg.features.upstream, ctx.data / ctx.cfg.train_set / "utt2dur"
     minutes = sum(map(float, read_table(path).values())) / 60 if path.exists() else TUNE_FROM_MIN
-    has = f"auto: {ctx.shown(path.parent)} has {minutes:.1f} minutes of speech"
+    has = f"auto: {ctx.display_path(path.parent)} has {minutes:.1f} minutes of speech"
     if minutes < TUNE_FROM_MIN:
         return "upstream", f"{has}, under {TUNE_FROM_MIN:g}"
     if not upstream_class(name).can_tune(name):  # costs a look through s3prl's sources

@@ -115,7 +115,9 @@ def candidates(columns: list[str], given: dict, where: str) -> dict[str, list[st
             name = given[role]
             column = str(name) if str(name) in columns else by_name.get(_plain(str(name)))
             if name is not None and column is None:
-                raise DataError(f"{where}: has no column {name!r} (data.columns: {role}); {there(columns)}")
+                raise DataError(
+                    f"{where}: has no column {name!r} (data.columns: {role}); {list_columns(columns)}"
+                )
             found[role] = [] if name is None or column is None else [column]
     taken = {column for own in found.values() for column in own}
     for role in ROLES:
@@ -126,7 +128,7 @@ def candidates(columns: list[str], given: dict, where: str) -> dict[str, list[st
     return found
 
 
-def there(columns: list[str]) -> str:
+def list_columns(columns: list[str]) -> str:
     """``its columns are 'a', 'b'``."""
     return f"its columns are {', '.join(map(repr, columns[:30]))}" + (" …" if len(columns) > 30 else "")
 

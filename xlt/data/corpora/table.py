@@ -237,11 +237,11 @@ def _roles(table: Table, sounds: Sounds, cfg: Config) -> dict[str, str | None]:
         if len(own) > 1:
             raise DataError(
                 f"{table.path}: which column is the {role}: {' or '.join(map(repr, own))}? Set data.columns: "
-                f"{{{role}: {own[0]}}}; {meaning.there(table.columns)}"
+                f"{{{role}: {own[0]}}}; {meaning.list_columns(table.columns)}"
             )
         if not own and role in ("path", "text"):
             raise DataError(
-                f"{table.path}: no column looks like the {role}; {meaning.there(table.columns)}; "
+                f"{table.path}: no column looks like the {role}; {meaning.list_columns(table.columns)}; "
                 f"{_say_it(table, sounds)}"
             )
         found[role] = own

@@ -390,8 +390,8 @@ def _copy_mix(ctx: Context, info: dict, out: Path) -> None:
     folder = ctx.dump / "mix"
     if Mix.load(folder).digest != info["mix"]["digest"]:
         raise DataError(
-            f"{ctx.shown(folder)}: is not the layer mix that {ctx.shown(ctx.dump)} was made with; make them "
-            "again with --stage 3"
+            f"{ctx.display_path(folder)}: is not the layer mix that {ctx.display_path(ctx.dump)} was made"
+            " with; make them again with --stage 3"
         )
     for name in ("mix.json", "mix.npz"):
         shutil.copyfile(folder / name, out / name)

@@ -22,7 +22,7 @@ def whole_scp(ctx: Context, scp: Path, work: Path) -> str:
     rows = read_scp(scp, ctx.recipe)
     if rows == read_table(scp):
         return str(scp)
-    copy = work / _WHOLE / ctx.shown(scp)
+    copy = work / _WHOLE / ctx.display_path(scp)
     copy.parent.mkdir(parents=True, exist_ok=True)
     write_table(copy, rows)
     return str(copy)
@@ -41,7 +41,7 @@ def keep_config(ctx: Context, out: Path) -> None:
             return value
         for prefix in (f"{out / 'work' / _WHOLE}/", f"{ctx.recipe}/"):
             value = value.removeprefix(prefix)
-        return value.replace(ctx.shown(out), ctx.shown(ctx.exp))
+        return value.replace(ctx.display_path(out), ctx.display_path(ctx.exp))
 
     path = out / "config.yaml"
     config = kept(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -256,7 +256,7 @@ def take_over(run: Resolved, source: Trained, out: Path) -> dict:
         elif path.exists():
             (out / path.name).write_bytes(path.read_bytes())
     config = (out / "config.yaml").read_text(encoding="utf-8")
-    config = config.replace(ctx.shown(source.folder), ctx.shown(ctx.exp))
+    config = config.replace(ctx.display_path(source.folder), ctx.display_path(ctx.exp))
     (out / "config.yaml").write_text(config, encoding="utf-8")
     write_json(out / "history.json", [])
     say(f"  {source.folder} as it is, nothing is trained")
