@@ -81,6 +81,7 @@ def test_example_upstream(example, tmp_path):
     assert layer[0, 0].argmax() == 40  # 1000 Hz in steps of 25 Hz
 
 
+@pytest.mark.slow
 def test_example_encoder(example):
     import torch
 

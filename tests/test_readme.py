@@ -252,6 +252,7 @@ WAYS = {  # the first that matches the whole command proves it
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands())
 def test_command(place, command):
     way = next((way for pattern, way in WAYS.items() if re.fullmatch(pattern, command)), None)
