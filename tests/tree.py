@@ -32,7 +32,6 @@ class Tree:
         python = shlex.quote(sys.executable)
         self.script("tools/install.sh", "exit 0")
         self.script(".venv/bin/python", f'exec {python} "$@"')
-        self.script(".venv/bin/xlt", f'PYTHONPATH={shlex.quote(str(root))} exec {python} -m xlt.cli "$@"')
 
     def script(self, name: str, text: str) -> Path:
         """Write an executable."""
