@@ -5,9 +5,15 @@ import pytest
 
 from tests.chance import hears
 from tests.toy import make_toy_recipe
+from xlt import decode
 from xlt.cli import main
+from xlt.core.config import load
+from xlt.core.context import Context
+from xlt.core.executor import Workers, run
 from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
+from xlt.decode.work import Model, Utterances
+from xlt.features.speech import speech
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table
 
@@ -69,6 +75,21 @@ def test_greedy_result_does_not_depend_on_the_batch(recipe, monkeypatch):
         assert alone.score == pytest.approx(hypothesis.score, abs=1e-3)
 
 
+def test_processes_give_what_this_one_gives(recipe):
+    ctx = Context(recipe, load(recipe))
+    files = speech(ctx, "test")
+    ids = list(read_table(files.scp))
+    messages = [Utterances(files, ids[:5]), Utterances(files, ids[5:]), Utterances(files, [])]
+    alone, together = (
+        list(run("recognise", Model(ctx, ctx.exp), messages, Workers(jobs))) for jobs in (1, 2)
+    )
+    for one, two in zip(alone, together, strict=True):
+        assert [h.text for h in one.hypotheses] == [h.text for h in two.hypotheses]
+        scores = [h.score for h in two.hypotheses]
+        assert [h.score for h in one.hypotheses] == pytest.approx(scores, abs=1e-3)
+    assert alone[2] == ([], False)
+
+
 def test_prefix_beam_is_at_least_as_likely_as_greedy_and_agrees_on_clear_speech(recipe):
     assert main(["decode", "--recipe", str(recipe), "decode.sets=[dev]"]) == 0
     greedy = read_table(recipe / "exp/main/decode_dev/text")
@@ -124,8 +145,7 @@ def test_decoding_goes_on_after_the_utterances_that_are_done(recipe, monkeypatch
             raise KeyboardInterrupt
         return original(self, feats)
 
-    one_by_one = lambda self, utts, frames: ([u] for u in utts)  # noqa: E731
-    monkeypatch.setattr(Recogniser, "batches", one_by_one)
+    monkeypatch.setattr(decode, "batches", lambda utts, frames, method: ([u] for u in utts))
     settings = ["decode", "--recipe", str(recipe), "--force", "decode.sets=[test]"]
     with monkeypatch.context() as patch:
         patch.setattr(Recogniser, "__call__", stop_later)

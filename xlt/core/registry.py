@@ -107,6 +107,7 @@ WORK = Registry(
         "decode_clips": "xlt.data.build:DecodeClips",
         "measure_sounds": "xlt.check.sound:MeasureSounds",
         "encode": "xlt.features.extract:Shard",
+        "recognise": "xlt.decode.work:Recognise",
     },
 )
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from xlt import lm
-from xlt.audio.files import SAMPLE_RATE, read_wav
+from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.executor import Executor, Workers, open_executor
 from xlt.core.log import Progress
 from xlt.core.registry import DECODERS
 from xlt.core.stage import Unit, read_json, run_unit, write_json
+from xlt.decode.work import Model, Utterances, batches, open_speech
 from xlt.features.speech import Speech
-from xlt.formats.archives import FeatureReader
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
-from xlt.formats.tables import read_scp, read_table, write_table
+from xlt.formats.tables import read_table, write_table
 from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
-
-if TYPE_CHECKING:
-    from xlt.decode.recognise import Recogniser
 
 BASE = ("decode.method", "decode.beam_size", "decode.ctc_weight")  # in the stamp of every decoder
 
@@ -45,25 +42,27 @@ def run(ctx: Context) -> None:
     need(ctx, *(ctx.exp / name for name in trained.family.weights), stage="train")
     ctx = resolved(ctx)
     check_kind(ctx, trained.info["tokens"]["type"])
-    # a model is loaded once, and only if a set is to be decoded
-    recogniser = functools.cache(lambda folder: _recogniser(folder, ctx))
-    for name in ctx.cfg.scored_sets:
-        files = trained.family.needs(ctx, name)
-        files.need(ctx)
-        _same_features(ctx, trained.info, files.info)
-        run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, recogniser))
-    if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8
-        for _, name in ctx.cfg.mixed.values():
-            run_unit(ctx, _unit(ctx, source, f"before_{name}", name, recogniser))
+    with contextlib.ExitStack() as stack:
+        # a model is loaded once, and only if a set is to be decoded; one process: a model takes all cores
+        @functools.cache
+        def executor(folder: Path) -> Executor:
+            made = open_executor("recognise", Model(ctx, folder), Workers(1))
+            stack.callback(made.close)
+            return made
+
+        for name in ctx.cfg.scored_sets:
+            files = trained.family.needs(ctx, name)
+            files.need(ctx)
+            _same_features(ctx, trained.info, files.info)
+            run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, executor))
+        if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8
+            for _, name in ctx.cfg.mixed.values():
+                run_unit(ctx, _unit(ctx, source, f"before_{name}", name, executor))
 
 
-def _recogniser(folder: Path, ctx: Context) -> Recogniser:
-    from xlt.decode.recognise import Recogniser
-
-    return Recogniser(folder, ctx.cfg.decode, functools.partial(lm.load, ctx))
-
-
-def _unit(ctx: Context, model: Trained, out: str, name: str, recogniser: Callable) -> Unit:
+def _unit(
+    ctx: Context, model: Trained, out: str, name: str, executor: Callable[[Path], Executor]
+) -> Unit:
     """Set ``name`` decoded by ``model`` into ``exp/<tag>/<out>``."""
     decoder, files = DECODERS.get(ctx.cfg.decode.method), model.family.needs(ctx, name)
     return Unit(
@@ -77,7 +76,7 @@ def _unit(ctx: Context, model: Trained, out: str, name: str, recogniser: Callabl
             ctx.data / name / "utt2audio",
             *decoder.files(ctx),
         ],
-        lambda partial: _decode(ctx.recipe, recogniser(model.folder), name, files, partial),
+        lambda partial: _decode(ctx, executor(model.folder), name, files, partial),
         resume=True,
     )
 
@@ -110,52 +109,41 @@ def kind(features: dict) -> dict:
     }
 
 
-class _Waves:
-    """Waves (N,) by utterance, where the model encodes by itself."""
-
-    def __init__(self, scp: Path, recipe: Path):
-        self.paths = read_scp(scp, recipe)
-
-    def __iter__(self):
-        return iter(self.paths)
-
-    def __getitem__(self, utt: str):
-        return read_wav(self.paths[utt])
-
-
-def _decode(recipe: Path, recogniser, name: str, files: Speech, out: Path) -> dict:
+def _decode(ctx: Context, executor: Executor, name: str, files: Speech, out: Path) -> dict:
     if (out / "decode.json").exists():  # written behind the hypotheses: only the cleaning is left
         (out / "hypotheses.jsonl").unlink(missing_ok=True)
         return {"decode": read_json(out / "decode.json", "decode")}
-    reader = (FeatureReader if files.kind != "sound" else _Waves)(files.scp, recipe)
+    utts = list(open_speech(files, ctx.recipe))
     rate = read_features(files.info.parent)["frame_rate"]
     per_frame = 1 if files.kind != "sound" else SAMPLE_RATE / rate
     frames = {utt: math.ceil(int(length) / per_frame) for utt, length in read_table(files.lengths).items()}
     done = _earlier(out / "hypotheses.jsonl")
-    todo = sorted((u for u in reader if u not in done), key=lambda u: (frames[u], u))
+    todo = sorted((u for u in utts if u not in done), key=lambda u: (frames[u], u))
+    method = ctx.cfg.decode.method
+    messages = [Utterances(files, batch) for batch in batches(todo, frames, method)]
+    (knows,) = executor.run([Utterances(files, [])])  # loads the model, which is no part of the speed
     start = time.monotonic()
     with (
         (out / "hypotheses.jsonl").open("a", encoding="utf-8") as file,
         Progress(f"decode {name}", len(todo), "utterances") as progress,
     ):
-        for batch in recogniser.batches(todo, frames):
-            found = recogniser([reader[u] for u in batch])
-            for utt, hypothesis in zip(batch, found, strict=True):
+        for message, answer in zip(messages, executor.run(messages), strict=True):
+            for utt, hypothesis in zip(message.ids, answer.hypotheses, strict=True):
                 done[utt] = hypothesis
                 file.write(json.dumps([utt, *hypothesis], ensure_ascii=False) + "\n")
             file.flush()
-            progress.add(len(batch))
+            progress.add(len(message.ids))
     wall = time.monotonic() - start
-    missing = set(reader) - set(done)
+    missing = set(utts) - set(done)
     if missing:
         raise DataError(f"{files.scp}: {len(missing)} utterances were not decoded, first {min(missing)!r}")
-    write_table(out / "text", {u: done[u][0] for u in reader})
-    write_table(out / "score", {u: f"{done[u][1]:.4f}" for u in reader})
-    if recogniser.tokenizer.tags:
-        write_table(out / "lang", {u: done[u][2] or "-" for u in reader})
+    write_table(out / "text", {u: done[u][0] for u in utts})
+    write_table(out / "score", {u: f"{done[u][1]:.4f}" for u in utts})
+    if knows.tells_languages:
+        write_table(out / "lang", {u: done[u][2] or "-" for u in utts})
     audio_s = sum(frames[u] for u in todo) / rate
     facts = {
-        "method": recogniser.method,
+        "method": method,
         "utterances": len(done),
         "audio_s": round(audio_s, 1),
         "wall_s": round(wall, 2),

@@ -18,13 +18,14 @@ from xlt.core.errors import ConfigError
 from xlt.core.log import Progress
 from xlt.decode import kind
 from xlt.decode.greedy import BLANK_ID, best_path
-from xlt.decode.recognise import batches
+from xlt.decode.work import BATCH_FRAMES
 from xlt.features import load_trained
 from xlt.formats.archives import FeatureReader
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import Trained
 from xlt.formats.tables import read_scp, read_table
 from xlt.models.family import Model, open_model
+from xlt.nets.batching import batches
 from xlt.nets.lengths import upstream_frames
 from xlt.tokens.tokenizer import UNK
 
@@ -101,7 +102,8 @@ def _fits(
         for utt, dur_s in read_table(ctx.data / name / "utt2dur").items()
         if utt in texts
     }
-    for batch in batches(sorted(texts, key=lambda utt: (frames[utt], utt)), frames):
+    shortest_first = sorted(texts, key=lambda utt: (frames[utt], utt))
+    for batch in batches(shortest_first, frames.__getitem__, BATCH_FRAMES):
         missing = [utt for utt in batch if utt not in there]
         made = {}
         if missing:
