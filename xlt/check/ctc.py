@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median_high
 from typing import NamedTuple
 
 from xlt.audio.files import SAMPLE_RATE
@@ -166,7 +167,7 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
         if not found:
             continue
         shares = sorted(t.frames / t.steps for t in found)
-        middle, few = shares[len(shares) // 2], shares[len(shares) // 20]
+        middle, few = median_high(shares), shares[len(shares) // 20]
         label = _labels(sets, data, cfg)[2].partition(",")[0].removesuffix("s")
         lines.append(
             f"- {data.name}: median {middle:.1f} frames per {label}; the tightest 5% have {few:.1f} (below 1"

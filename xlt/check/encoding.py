@@ -45,9 +45,10 @@ def unseen_in(word: str) -> list[str]:
     """The invisible characters of a word, without joiners beside a letter that they shape."""
     found = []
     for place, char in enumerate(word):
+        if not invisible(char):
+            continue
         near = word[max(0, place - 2) : place + 2]
-        joins = char in JOINERS and place and _JOINING & set(map(script_of, near))
-        if invisible(char) and not joins:
+        if char not in JOINERS or not place or _JOINING.isdisjoint(map(script_of, near)):
             found.append(char)
     return found
 

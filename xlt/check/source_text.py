@@ -138,9 +138,10 @@ def bracketed(sets: Sets, cfg: Config) -> Iterator[Fault]:
     spoken words.
     """
     for data in sets.values():
-        words = {
-            word: seen for word, seen in data.raw_words.items() if _OPEN & set(word) and _CLOSE & set(word)
-        }
+        words = {}
+        for word, seen in data.raw_words.items():
+            if not _OPEN.isdisjoint(word) and not _CLOSE.isdisjoint(word):
+                words[word] = seen
         if words:
             yield Finding(data, words, "text_raw").fault(
                 "warning",
