@@ -286,7 +286,7 @@ def test_mixed_layers_are_stored_listed_and_mended(recipe, tmp_path, capsys):
     facts = json.loads((dump / "feats.json").read_text())
     assert (facts["layers"], facts["mix"]) == ("mix", mix.facts())
     assert {p.name for p in recipe.key().glob("mix.*")} == {"mix.json", "mix.npz", "mix.svg"}
-    upstream = extract.load(recipe.context("features.layers=0").cfg.features, recipe.dir)
+    upstream = extract.load(extract.prepare(recipe.context("features.layers=0").cfg.features, recipe.dir))
     (expected,) = extract.encode_waves(upstream, [read_wav("data/all/wav/s-b.wav")], mix=mix)
     before = matrices(dump)
     np.testing.assert_allclose(before["s-b"], expected, atol=1e-4)

@@ -54,7 +54,7 @@ def test_a_set_holds_what_the_later_stages_read(recipe):
 
 def test_archives_read_with_kaldi_io_match_direct_encoding(recipe):
     run(recipe.context())
-    upstream = extract.load(recipe.context().cfg.features, recipe.dir)
+    upstream = extract.load(extract.prepare(recipe.context().cfg.features, recipe.dir))
     (expected,) = extract.encode_waves(upstream, [read_wav("data/all/wav/s-c.wav")])
     assert np.array_equal(FeatureReader(recipe.dump("train") / "feats.scp")["s-c"], expected)
 

@@ -77,9 +77,8 @@ def prepare(features: FeaturesConfig, cache: Path, mix: Path | None = None) -> S
     )
 
 
-def load(features: FeaturesConfig | Setup, cache: Path | None = None) -> Upstream:
+def load(setup: Setup) -> Upstream:
     """The upstream, ready to encode, on a GPU if this process is shown one (CUDA_VISIBLE_DEVICES)."""
-    setup = features if isinstance(features, Setup) else prepare(features, cache)
     device = "cpu"
     if has_gpu():
         import torch
@@ -91,7 +90,7 @@ def load(features: FeaturesConfig | Setup, cache: Path | None = None) -> Upstrea
 def layer_numbers(upstream: Upstream, layers: str | int | list) -> list[int]:
     """``last``, a number or a list of them → numbers."""
     wanted = layers if isinstance(layers, list) else [layers]
-    return [upstream.num_layers - 1 if n == "last" else n for n in wanted]
+    return [upstream.num_layers - 1 if n == "last" else int(n) for n in wanted]
 
 
 def encode_waves(
@@ -174,7 +173,10 @@ def load_mix(setup: Setup) -> Mix | None:
     """The layer mix of a setup, None unless its layers are mixed."""
     from xlt.features.mix import Mix
 
-    return Mix.load(Path(setup.mix), setup.source.identity) if setup.layers == "mix" else None
+    if setup.layers != "mix":
+        return None
+    assert setup.mix is not None  # stage 3 makes the mix before it prepares to encode with it
+    return Mix.load(Path(setup.mix), setup.source.identity)
 
 
 def workers(setup: Setup, jobs: int, ngpu: int | None = 0) -> Workers:

@@ -97,8 +97,13 @@ def _speech(ctx: Context) -> _Speech:
             f"{folder / 'text'}: {len(without)} utterances without a text (first: {without[0]}); the layer"
             " mix is learned from texts: add them, or take features.layers=last"
         )
-    tables = ({u: table[u] for u in chosen if u in table} for table in (wavs, texts, hashes, durations))
-    return _Speech(*tables, everything=len(chosen) == len(wavs))
+    return _Speech(
+        {u: wavs[u] for u in chosen},
+        {u: texts[u] for u in chosen},
+        {u: hashes[u] for u in chosen if u in hashes},
+        {u: durations[u] for u in chosen},
+        everything=len(chosen) == len(wavs),
+    )
 
 
 def _seconds(utt: str, path: str) -> float:
@@ -243,7 +248,8 @@ def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> 
     import numpy as np
 
     arrays = {"weights": mix.weights, "mean": mix.mean, "std": mix.std}
-    np.savez(partial / "mix.npz", **{name: a for name, a in arrays.items() if a is not None})
+    there = {name: a for name, a in arrays.items() if a is not None}
+    np.savez(partial / "mix.npz", **there)  # type: ignore[arg-type]  # numpy's stub sees allow_pickle in it
     write_json(
         partial / "mix.json",
         {
@@ -256,7 +262,7 @@ def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> 
             "lang": ctx.cfg.lang,
         },
     )
-    _draw(mix, setup, ctx.cfg.lang, partial)
+    _draw(mix, setup, ctx.cfg.language, partial)
     return {"mix": mix.digest, "weights": seen_weights(setup.source)}
 
 

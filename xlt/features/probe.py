@@ -116,7 +116,8 @@ def _train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optim, lambda n: 0.5 + 0.5 * math.cos(math.pi * n / settings.updates)
     )
-    rng, order, losses = np.random.default_rng(settings.seed), [], []
+    rng, losses = np.random.default_rng(settings.seed), []
+    order: list[int] = []
     for update in range(settings.updates):
         order = order or list(rng.permutation(len(like)))
         chosen = like[order.pop()]

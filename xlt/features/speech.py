@@ -67,13 +67,13 @@ def check_archives(scp: Path, recipe: Path) -> None:
         if not offset.isdigit():  # a command, or a file by itself: somebody else's archive
             continue
         ends[ark] = max(ends.get(ark, (-1, "")), (int(offset), utt))
-    for ark, (offset, utt) in ends.items():
+    for ark, (start, utt) in ends.items():
         try:
             size = Path(ark).stat().st_size
         except OSError:
             raise DataError(f"{scp}: {utt}: {ark}: no such file; run stage 3 (features) again") from None
-        if size <= offset:
+        if size <= start:
             raise DataError(
-                f"{scp}: {utt}: {ark}: is {size} bytes long, the features start at {offset}: cut short; run "
+                f"{scp}: {utt}: {ark}: is {size} bytes long, the features start at {start}: cut short; run "
                 "stage 3 (features) again"
             )

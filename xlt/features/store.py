@@ -222,7 +222,8 @@ class Store:
             }
             for batch in todo
         ]
-        start, done, encoded, bad = time.monotonic(), 0.0, 0.0, {}
+        start, done, encoded = time.monotonic(), 0.0, 0.0
+        bad: dict[str, str] = {}
         count = min(self.workers.count, len(messages))
         with_ = f"with {count} processes" if count > 1 else "with one process"
         with Progress(

@@ -65,6 +65,10 @@ class Upstream(ABC):
     num_layers: int  # hidden states: layers + 1
     dim: int
 
+    @abstractmethod
+    def __init__(self, source: Source, dtype: str, device: str):
+        """Load the weights; ``dtype`` and ``device`` as torch calls them, and int8."""
+
     @staticmethod
     @abstractmethod
     def find(name: str, path: str | None, cache: Path) -> Source:
