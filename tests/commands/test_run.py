@@ -1,4 +1,5 @@
 import os
+import weakref
 
 import pytest
 
@@ -117,6 +118,22 @@ def test_a_stage_s_threads_do_not_stay(recipe, ran, monkeypatch):
     finally:
         torch.set_num_threads(before)
     assert seen[1:] == [("2", 2)] * 2
+
+
+def test_a_stage_s_model_is_gone_when_the_next_one_starts(recipe, monkeypatch):
+    class Model:
+        def __init__(self):
+            self.me = self  # held by nothing but itself, as a network is by its hooks
+
+    alive = []
+
+    def run(self, ctx):
+        assert [name for name, model in alive if model() is not None] == []
+        alive.append((self.name, weakref.ref(Model())))
+
+    monkeypatch.setattr(Stage, "run", run)
+    assert main(["run", "--recipe", str(recipe), "--stop_stage", "4"]) == 0
+    assert [name for name, _ in alive] == ["data", "check", "features", "tokens"]
 
 
 def test_guarded_gives_0_for_work_that_is_done():
