@@ -28,6 +28,7 @@ from xlt.upstreams.base import changed_weights, seen_weights
 if TYPE_CHECKING:
     import numpy as np
 
+    from xlt.features.probe import Learned
     from xlt.nets.moments import Moments
     from xlt.upstreams.base import Upstream
 
@@ -182,14 +183,7 @@ def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
         moments.mean.astype(np.float32) if corpus else None,
         moments.std.astype(np.float32) if corpus else None,
     )
-    if found.left_out:
-        names = [list(hidden)[n] for n in found.left_out]
-        say(f"  {len(names)} utterances left out, too short for their texts (first: {names[0]})")
-    say(
-        "  layer weights from 0: "
-        + " ".join(f"{w:.2f}" for w in mix.weights)
-        + f"; CTC loss {found.loss:.2f} a character"
-    )
+    _tell(found, list(hidden))
     facts = {
         "head": settings.head,
         "minutes": minutes,
@@ -203,6 +197,18 @@ def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
         "seconds": round(time.monotonic() - start, 1),
     }
     return _write(ctx, setup, mix, facts, partial)
+
+
+def _tell(found: Learned, utts: list[str]) -> None:
+    """Print what was learned from ``utts``."""
+    if found.left_out:
+        names = [utts[n] for n in found.left_out]
+        say(f"  {len(names)} utterances left out, too short for their texts (first: {names[0]})")
+    say(
+        "  layer weights from 0: "
+        + " ".join(f"{w:.2f}" for w in found.weights)
+        + f"; CTC loss {found.loss:.2f} a character"
+    )
 
 
 def _encode(
