@@ -1,7 +1,7 @@
 import os
+import shutil
 import weakref
-
-import pytest
+from pathlib import Path
 
 from xlt.cli import main
 from xlt.commands.run import Call, chosen, guarded
@@ -68,6 +68,22 @@ def test_all_stages_in_order_with_a_header_each_and_one_context(recipe, ran, cap
     heads = [line.split("]")[0] for line in capsys.readouterr().out.splitlines()]
     assert heads == [f"[{s.number}/10 {s.name}" for s in STAGES if s.name != "lm"]
     assert sorted(path.stem for path in (recipe / "log" / "a").iterdir()) == sorted(DEFAULT)
+
+
+def test_a_whole_run_ends_with_its_result_in_words(recipe, ran, capsys, monkeypatch):
+    monkeypatch.chdir(recipe)
+    (recipe / "exp/main").mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[1] / "fixtures/score_v1.json", recipe / "exp/main/score.json")
+    assert main(["run"]) == 0
+    *_, result, page, use = capsys.readouterr().out.splitlines()
+    assert [result, page] == [
+        "Catalan, test: 22.4% of characters wrong (95% interval 18.1 to 26.6)",
+        "  scores and examples: RESULTS.md",
+    ]
+    assert use.startswith("  transcribe recordings: ")
+    assert use.endswith("xlt transcribe exp/main/bundle FILE.wav")
+    assert main(["run", "--stop_stage", "report"]) == 0 and main(["run", "--dry_run"]) == 0
+    assert "of characters wrong" not in capsys.readouterr().out
 
 
 def test_relative_paths_count_from_where_the_user_stood(recipe, ran, monkeypatch, tmp_path_factory):

@@ -290,7 +290,7 @@ def test_each_utterance_is_normalised_and_scored_by_its_language(joined, capsys)
     assert found["counts"]["test"]["metrics"]["cer"]["errors"] == [0, 1, 0, 3]
     assert " | norm:cat-v1+ron-v1 | n:4 | " in found["signature"]["test"]["cer"]
     assert found["config"]["data.sources"] == ["ron", "cat"]
-    assert "test, ron_Latn: CER 25.0 [" in capsys.readouterr().out
+    assert "test, ron_Latn: 25.0% of characters wrong (95% interval " in capsys.readouterr().out
 
 
 def test_a_changed_language_is_scored_again(joined):

@@ -71,7 +71,7 @@ def better_than_the_commoner_one(found: dict, right: dict[str, str]) -> bool:
 
 def test_the_language_is_told_with_phones_and_by_beam_search(both, capsys):
     exp = trained(both, "phone")
-    assert "language accuracy" in capsys.readouterr().out
+    assert "language recognised in" in capsys.readouterr().out
     score = json.loads((exp / "score.json").read_text())
     assert better_than_the_commoner_one(
         score["language_accuracy"]["test"], read_table(both / "data/test/utt2lang")

@@ -4,7 +4,6 @@ name.
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -81,8 +80,7 @@ def _pack(ctx: Context, model: Trained, out: Path) -> dict:
     )
     write_json(out / MANIFEST, manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
-    place = shlex.quote(ctx.typed(ctx.exp / "bundle"))
-    say(f"  {size / 1e6:.0f} MB; use it with: xlt transcribe {place} FILE.wav …")
+    say(f"  {size / 1e6:.0f} MB")
     return {}
 
 

@@ -100,6 +100,27 @@ def main(args: argparse.Namespace) -> None:
         if status:
             raise SystemExit(status)
         _let_go(threads)
+    if stage is STAGES[-1] and not args.dry_run:
+        _sum_up(context())
+
+
+def _sum_up(ctx: Context) -> None:
+    """Say what came out of a whole run, where it is, and how to use it."""
+    from xlt.formats.results import read
+    from xlt.metrics.metric import counted
+
+    path = ctx.exp / "score.json"
+    if not path.exists():  # --stage bundle of a model that was not scored
+        return
+    scores = read(path, "not a score.json of stage 8", "run stage 8 (score) again")
+    name = "test" if "test" in scores["sets"] else next(iter(scores["sets"]))
+    found = scores["sets"][name]
+    key, metric = next((key, metric) for key, metric in counted().items() if key in found)
+    result = metric.in_words(found[key]["value"], found[key]["ci95"])
+    bundle = shlex.quote(ctx.typed(ctx.exp / "bundle"))
+    log.say(f"\n{scores['experiment']['language']}, {name}: {result}")
+    log.say(f"  scores and examples: {ctx.typed(ctx.recipe / 'RESULTS.md')}")
+    log.say(f"  transcribe recordings: xlt transcribe {bundle} FILE.wav")
 
 
 def _run(stage: Stage, context: Callable[[], Context]) -> None:

@@ -16,7 +16,7 @@ and in the registry ``"silent": "xlt.metrics.silent:SILENT"``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -68,6 +68,11 @@ class Metric:
     def head(self, between: str = " ") -> str:
         """The head of a column, with the unit: ``CER %``, ``CER, %``."""
         return f"{self.label}{between}{self.unit}" if self.unit else self.label
+
+    def in_words(self, value: float, ci95: Sequence[float]) -> str:
+        """``10.0% of characters wrong (95% interval 6.9 to 13.1)``, or ``chrF2 53.1 (95% …)``."""
+        what = f"{value:.1f}% of {self.token.plural} wrong" if self.token else f"{self.label} {value:.1f}"
+        return f"{what} (95% interval {ci95[0]:.1f} to {ci95[1]:.1f})"
 
 
 def metrics(kind: str | None = None) -> dict[str, Metric]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import __version__
-from xlt.core.log import say
+from xlt.core.log import say, to_log
 from xlt.core.stage import atomic_text, read_json
 from xlt.data import normalise_utterance, normalisers
 from xlt.formats.results import SCORES, Counts, Entry, Errors, Scored, SetFacts, dump
@@ -81,6 +81,11 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     document["data"] = {name: set_facts(ctx.data / name, m) for name, m in matched.items()}
     document |= facts.of_experiment(ctx, texts.normaliser)
     atomic_text(out / "score.json", dump(SCORES.stamped(document)))
+    metric = main_metric(texts.kind)
+    for name, measured in scores.items():
+        main = measured[metric]
+        say(f"  {name}: {metrics()[metric].in_words(main.value, main.ci95)}, {main.n} utterances")
+    say(f"  all scores, with their signatures: {ctx.display_path(ctx.exp / 'score.json')}")
     return {"utterances": {name: len(m.ids) for name, m in matched.items()}}
 
 
@@ -91,7 +96,7 @@ def score_sets(
     boot: Bootstrap,
     out: Path,
 ) -> Scored:
-    """The scores of the sets, said, with signatures, means and counts; a set's files go into ``out``."""
+    """The scores of the sets, with signatures, means and counts; a set's files go into ``out``."""
     document: Scored = {"sets": {}, "signature": {}, "means": {}, "counts": {}}
     for name, m in matched.items():
         scores = measured[name]
@@ -104,7 +109,7 @@ def score_sets(
         document["means"][name] = further.means(scores, boot)
         document["counts"][name] = error_counts(m, scores)
         for line in signatures.values():
-            say(f"  {name}: {line}")
+            to_log(f"  {name}: {line}")
         if m.empty:
             say(f"  {name}: {len(m.empty)} empty references are not scored: {' '.join(m.empty)}")
         _write_files(out, name, m, scores)
@@ -152,15 +157,12 @@ def _by_language(texts: Transcripts, name: str, m: Matched) -> dict[str, dict[st
         ids.setdefault(texts.languages[name].get(utt, ""), set()).add(utt)
     if len(ids) < 2:
         return {}
-    found = {}
+    found, metric = {}, main_metric(texts.kind)
     for lang, own in sorted(ids.items()):
         scores = measure(m.part(own), texts.boot, texts.kind)
         found[lang] = {key: score.as_dict() for key, score in scores.items()}
-        main = scores[main_metric(texts.kind)]
-        say(
-            f"  {name}, {lang}: {main.name} {main.value:.1f} [{main.ci95[0]:.1f},"
-            f" {main.ci95[1]:.1f}], n:{main.n}"
-        )
+        main = scores[metric]
+        say(f"  {name}, {lang}: {metrics()[metric].in_words(main.value, main.ci95)}, {main.n} utterances")
     return found
 
 

@@ -47,8 +47,8 @@ def gate(cfg: Config, forgetting: dict[str, Forgetting]) -> None:
     """StageError if one of the sets has risen by more than ``train.forget_limit``."""
     for name, found in forgetting.items():
         words = (
-            f"{name}: {found['before']['value']:.1f} before, {found['after']['value']:.1f} after this"
-            " training"
+            f"{name}: error rate {found['before']['value']:.1f}% before this training,"
+            f" {found['after']['value']:.1f}% after it"
         )
         rise = found["after"]["value"] - found["before"]["value"]
         if (

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from xlt.core.log import say
+from xlt.core.log import say, to_log
 from xlt.formats.results import ClassErrors, Interval, Micro, Outside, Script, Slices
 from xlt.metrics import script
 from xlt.metrics.align import Counts
@@ -33,7 +33,7 @@ def means(scores: dict[str, Score], boot: Bootstrap) -> dict[str, Interval]:
 
 
 def micro_of(name: str, m: Matched, words: Words, utt2lang: dict[str, str], boot: Bootstrap) -> Micro:
-    """Error rates of classes of words; says each."""
+    """Error rates of classes of words; logs each."""
     classes = words.classes(name, m, utt2lang)
     errors = [word_errors(ref.split(), hyp.split()) for ref, hyp in m.pairs]
     found: dict[str, ClassErrors] = {}
@@ -47,14 +47,14 @@ def micro_of(name: str, m: Matched, words: Words, utt2lang: dict[str, str], boot
             "correct": score.n_ref - score.counts.sub - score.counts.dels,
             "mean": score.mean(boot.resamples, boot.rng()),
         }
-        say(
+        to_log(
             f"  {name}: WER of {TOGETHER.get(one, one)} {score.value:.1f} [{score.ci95[0]:.1f},"
             f" {score.ci95[1]:.1f}], {score.n_ref} words in n:{score.n}"
         )
     for one, note in classes.notes.items():
         found[one]["note"] = note
     if classes.absent:
-        say(f"  {name}: no WER of " + "; ".join(f"{one} ({why})" for one, why in classes.absent.items()))
+        to_log(f"  {name}: no WER of " + "; ".join(f"{one} ({why})" for one, why in classes.absent.items()))
     return {
         "classes": {k: v for k, v in found.items() if k not in TOGETHER},
         "all": found.get("all"),
@@ -75,7 +75,7 @@ def _with_unions(classes: dict[str, Places], errors: list[list[Counts]]) -> dict
 def slices_of(
     name: str, folder: Path, m: Matched, scores: dict[str, Score], boot: Bootstrap
 ) -> dict[str, Slices]:
-    """The slices by each tag; says the worst of each."""
+    """The slices by each tag; logs the worst of each."""
     with_counts = {key: score for key, score in scores.items() if score.utterances}
     found = {}
     for tag, values in tags(folder, m.ids).items():
@@ -84,7 +84,7 @@ def slices_of(
             key, score = next(iter(with_counts.items()))
             worst = one["slices"][one["worst"]]
             low, high = worst["scores"][key]["ci95"]
-            say(
+            to_log(
                 f"  {name}, by {tag}: {score.name} {one['spread']['low']:.1f} to {one['spread']['high']:.1f},"
                 f" worst {one['worst']}, n:{worst['n']}, [{low:.1f}, {high:.1f}]"
             )
@@ -103,8 +103,8 @@ def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[s
     lacking = sorted(code for code in codes if not parts(code))
     if lacking:
         say(
-            f"  {name}: characters of other scripts are not counted: {', '.join(lacking)} is no script of"
-            " Unicode's"
+            f"  {name}: characters of other scripts are not counted: Unicode has no script"
+            f" {', '.join(lacking)}"
         )
         return {"absent": f"{', '.join(lacking)} is no script of Unicode's"}
     scripts = sorted({one for code in codes for one in parts(code)})
@@ -125,7 +125,7 @@ def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[s
     if outside:
         shown = ", ".join(f"{one['char']} {one['name']} ({one['count']})" for one in found["offenders"][:3])
         say(
-            f"  {name}: {found['hypotheses']['share']:.2f}% of the characters are outside"
-            f" {', '.join(scripts)}: {shown}"
+            f"  {name}: {found['hypotheses']['share']:.2f}% of the characters are not"
+            f" {' or '.join(scripts)}: {shown}"
         )
     return found

@@ -25,7 +25,10 @@ def accuracy(
     pairs = [(lang, predicted.get(utt, NONE)) for utt, lang in right.items()]
     wrong = ser(pairs, boot.resamples, boot.rng())
     value, ends = round(100 - wrong.value, 3), [round(100 - end, 3) for end in reversed(wrong.ci95)]
-    say(f"  {name}: language accuracy {value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}], n:{len(pairs)}")
+    say(
+        f"  {name}: language recognised in {value:.1f}% of {len(pairs)} utterances (95% interval"
+        f" {ends[0]:.1f} to {ends[1]:.1f})"
+    )
     table: dict[str, dict[str, int]] = {lang: {} for lang in sorted(set(right.values()))}
     for (lang, other), count in sorted(Counter(pairs).items()):
         table[lang][other] = count
