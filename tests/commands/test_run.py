@@ -3,6 +3,8 @@ import shutil
 import weakref
 from pathlib import Path
 
+import pytest
+
 from xlt.cli import main
 from xlt.commands.run import Call, chosen, guarded
 from xlt.core.context import STAGES, Stage
