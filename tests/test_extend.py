@@ -13,6 +13,8 @@ from tests.data.corpus import tone
 from xlt.core.config import ROOT, load
 from xlt.core.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
 EXAMPLES = {
     part.partition("\n")[0]: re.findall(r"^```python\n# (\S+?)(?:, in (\w+))?\n(.*?)^```", part, re.M | re.S)

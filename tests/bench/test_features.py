@@ -356,6 +356,7 @@ def test_times_of_epochs_are_read_from_the_log():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(1, 7, 16, 24), (3, 50, 64, 256)])
 def test_operations_of_a_layer_are_those_that_torch_counts(arguments):
     torch = pytest.importorskip("torch")
@@ -373,6 +374,7 @@ def test_operations_of_a_layer_are_those_that_torch_counts(arguments):
     assert throughput.layer_flop([frames] * batch, dim, inner) == counter.get_total_flops()
 
 
+@pytest.mark.slow
 def test_layers_are_counted_and_timed_whichever_form_is_called(tmp_path):
     numpy = pytest.importorskip("numpy")
     from tests.tiny import make_tiny_wav2vec2

@@ -17,6 +17,8 @@ from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
 from xlt.formats.model_folder import read_info
 
+pytestmark = pytest.mark.trains
+
 OLD = ROOT / "tests/fixtures/bundle_v1"
 
 

@@ -166,6 +166,8 @@ def test_ctrl_c_and_a_killed_parent_leave_no_children(ended_by):
 SLOW_AND_QUICK = """import pickle, sys, time
 from xlt.core.executor import framed
 from xlt.core.worker import _messages
+
+pytestmark = pytest.mark.slow
 messages = _messages(sys.stdin.buffer)
 next(messages)
 numbers = (message["n"] for message in messages)

@@ -7,6 +7,8 @@ from xlt.cli import main
 from xlt.core.registry import DECODERS, LMS
 from xlt.formats.tables import read_table
 
+pytestmark = pytest.mark.trains
+
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):

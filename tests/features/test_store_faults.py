@@ -24,6 +24,8 @@ from xlt.formats.archives import FeatureReader, read_index
 from xlt.formats.tables import read_table
 from xlt.upstreams.fbank import Fbank
 
+pytestmark = pytest.mark.slow
+
 SETS = ("train", "dev", "test")
 
 

@@ -8,6 +8,8 @@ from xlt.features.extract import Clip, Setup, workers
 from xlt.upstreams import base
 from xlt.upstreams.base import Source
 
+pytestmark = pytest.mark.slow
+
 
 def setup(upstream: str = "whisper_base") -> Setup:
     return Setup(Source(upstream, None, {}), "last", "float32", 80.0)

@@ -14,6 +14,8 @@ from xlt.core.registry import FAMILIES
 from xlt.formats.model_folder import Trained, family_of
 from xlt.formats.tables import read_table
 
+pytestmark = pytest.mark.trains
+
 PLACE = "tests.models.template_family:TEMPLATES"
 
 

@@ -8,6 +8,8 @@ from tests.check.conftest import Recipe
 from xlt.nets.lengths import ctc_frames, ctc_steps, upstream_frames
 from xlt.upstreams import upstream_class
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def train(tmp_path):

@@ -10,6 +10,8 @@ from xlt.core.context import Context
 from xlt.core.errors import ConfigError, MissingInput
 from xlt.models.resolved import origin_facts, resolve
 
+pytestmark = pytest.mark.trains
+
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
