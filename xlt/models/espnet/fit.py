@@ -112,7 +112,7 @@ def _train(run: Resolved, job: Job, out: Path) -> None:
         _write_yaml(config, arguments | {"init_param": [str(start)]})
     restore_checkpoint(out)
     # ESPnet prints its command line
-    with _logging(out / "train.log", run.tokenizer.type), contextlib.redirect_stderr(io.StringIO()):
+    with _logging(run, out / "train.log"), contextlib.redirect_stderr(io.StringIO()):
         XltTask.main(cmd=["--config", str(config)])
 
 
@@ -342,12 +342,14 @@ def _number(text: str, key: str) -> str:
 
 
 @contextlib.contextmanager
-def _logging(path: Path, kind: str) -> Iterator[None]:
-    """ESPnet's log goes to ``path`` and one line an epoch to the user; the console stays readable."""
+def _logging(run: Resolved, path: Path) -> Iterator[None]:
+    """ESPnet's log goes to ``path``, with files as seen from the recipe, and one line an epoch to the user;
+    the console stays readable.
+    """
     root, level = logging.getLogger(), logging.getLogger().level
     to_file = logging.FileHandler(path, encoding="utf-8")
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handlers = [to_file, _EpochLines(kind)]
+    to_file.setFormatter(places.PlainFormatter(run.cfg.recipe))
+    handlers = [to_file, _EpochLines(run.tokenizer.type)]
     before = root.handlers[:]
     root.handlers[:] = handlers  # ESPnet calls basicConfig, which adds none where there are some
     root.setLevel(logging.INFO)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from xlt.core.context import Context
-from xlt.core.paths import located
+from xlt.core.paths import located, plain
 from xlt.formats.model_folder import recipe_of
 from xlt.formats.tables import read_scp, read_table, write_table
 
@@ -47,6 +48,17 @@ def keep_config(ctx: Context, out: Path) -> None:
     config = kept(yaml.safe_load(path.read_text(encoding="utf-8")))
     with path.open("w", encoding="utf-8") as file:
         yaml_no_alias_safe_dump(config, file, indent=4, sort_keys=False)
+
+
+class PlainFormatter(logging.Formatter):
+    """Lines of a log that name files as seen from the recipe."""
+
+    def __init__(self, recipe: Path):
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self.recipe = recipe
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record), self.recipe)
 
 
 def weights_of(conf: dict, folder: Path) -> dict:
