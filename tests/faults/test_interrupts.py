@@ -150,4 +150,4 @@ def test_kill_between_checkpoint_and_model_of_an_epoch(recipe, monkeypatch, caps
     capsys.readouterr()
     assert recipe("train") == 0
     out = capsys.readouterr().out
-    assert "epoch 2:" not in out and "epoch 3:" in out and "mean of the 3 best" in out
+    assert "epoch 2/" not in out and "epoch 3/" in out and "mean of the 3 best" in out

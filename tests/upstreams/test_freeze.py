@@ -10,6 +10,12 @@ from xlt.core.errors import ConfigError, MissingInput
 from xlt.formats.tables import write_table
 from xlt.upstreams.freeze import decide, resolved
 
+STATES = {
+    "upstream": "stays frozen",
+    "extractor": "is trained, except for its convolutions",
+    "none": "is trained",
+}
+
 
 @pytest.fixture
 def choose(tmp_path, capsys, monkeypatch):
@@ -45,25 +51,26 @@ def test_auto_goes_by_the_minutes_of_training_speech(choose, minutes, freeze, up
     tuned = freeze != "upstream"
     found = choose(minutes, f"features.upstream={upstream}")
     assert found[:3] == (freeze, tuned, upstream + ("_onfly" if tuned else ""))
-    assert f"train.freeze: {freeze} (auto: data/train has {minutes:.1f} minutes of speech" in found[3]
+    assert f"  the upstream {upstream} {STATES[freeze]} ({minutes:.1f} minutes of speech, " in found[3]
 
 
 def test_it_counts_what_the_training_set_has_and_not_the_budget(choose):
     assert choose(29, "data.train_minutes=40")[0] == "upstream"
-    assert "data/train_40min has 29.0 minutes" in choose(29, "data.train_minutes=40")[3]
+    assert "stays frozen (29.0 minutes of speech, under 30; change" in choose(29, "data.train_minutes=40")[3]
 
 
 @pytest.mark.parametrize("upstream", ["fbank", "wavlm"])
 def test_auto_leaves_alone_what_cannot_be_trained_at_any_size(choose, upstream):
     assert choose(601, f"features.upstream={upstream}")[:2] == ("upstream", False)
-    assert f"{upstream} cannot be trained" in choose(None, f"features.upstream={upstream}")[3]
+    said = choose(None, f"features.upstream={upstream}")[3]
+    assert f"{upstream} stays frozen (it cannot be trained)" in said
 
 
 @pytest.mark.parametrize("freeze", ["upstream", "extractor", "none"])
 def test_what_was_set_wins(choose, freeze):
     for minutes in (5, 700):
         assert choose(minutes, f"train.freeze={freeze}")[:2] == (freeze, freeze != "upstream")
-    assert f"train.freeze: {freeze} (as it was set)" in choose(5, f"train.freeze={freeze}")[3]
+    assert f"{STATES[freeze]} (train.freeze={freeze})" in choose(5, f"train.freeze={freeze}")[3]
 
 
 def test_a_frozen_upstream_may_encode_on_the_fly(choose):

@@ -21,6 +21,13 @@ TUNE_FROM_MIN = 30.0  # under so many minutes of training speech the upstream st
 ALL_FROM_MIN = 600.0  # from so many on even the convolutions are trained
 
 
+_STATES = {
+    "upstream": "stays frozen",
+    "extractor": "is trained, except for its convolutions",
+    "none": "is trained",
+}
+
+
 @dataclass(frozen=True)
 class Freezing:
     """What was decided: ``cfg`` with ``train.freeze`` and ``features.on_the_fly`` as they come out, and
@@ -32,7 +39,7 @@ class Freezing:
 
     def tell(self) -> None:
         """Print what was chosen, and why."""
-        say(f"  train.freeze: {self.cfg.train.freeze} ({self.why})")
+        say(f"  the upstream {self.cfg.features.upstream} {_STATES[self.cfg.train.freeze]} ({self.why})")
 
 
 def decide(ctx: Context) -> Freezing:
@@ -61,34 +68,31 @@ def choice(ctx: Context) -> tuple[Freeze, str]:
     if adapter != "none":
         if freeze not in ("auto", "upstream"):
             raise ConfigError(
-                f"train.adapter={adapter} and train.freeze={freeze} do not fit: adapters stand in a frozen "
+                f"train.adapter={adapter} and train.freeze={freeze} do not fit: adapters are for a frozen "
                 "upstream; give train.adapter=none or train.freeze=upstream"
             )
         _check_tunable(upstream, f"train.adapter={adapter}")
-        return "upstream", f"with {adapter} adapters that are trained"
+        return "upstream", f"only its {adapter} adapters are trained"
     if freeze == "auto":
         return _by_amount(ctx)
     if freeze != "upstream":
         _check_tunable(upstream, f"train.freeze={freeze}")
-    return freeze, "as it was set"
+    return freeze, f"train.freeze={freeze}"
 
 
 def _by_amount(ctx: Context) -> tuple[Freeze, str]:
     """What is chosen for the training set, and why."""
     name, path = ctx.cfg.features.upstream, ctx.data / ctx.cfg.train_set / "utt2dur"
     minutes = sum(map(float, read_table(path).values())) / 60 if path.exists() else TUNE_FROM_MIN
-    has = f"auto: {ctx.display_path(path.parent)} has {minutes:.1f} minutes of speech"
+    why = "{minutes:.1f} minutes of speech, {limit}; change with train.freeze"
     if minutes < TUNE_FROM_MIN:
-        return "upstream", f"{has}, under {TUNE_FROM_MIN:g}"
+        return "upstream", why.format(minutes=minutes, limit=f"under {TUNE_FROM_MIN:g}")
     if not upstream_class(name).can_tune(name):  # costs a look through s3prl's sources
-        return "upstream", f"auto: {name} cannot be trained"
+        return "upstream", "it cannot be trained"
     need(ctx, path, stage="data")
     if minutes < ALL_FROM_MIN:
-        return (
-            "extractor",
-            f"{has}, {TUNE_FROM_MIN:g} or more; train.freeze=upstream keeps all of {name} frozen",
-        )
-    return "none", f"{has}, {ALL_FROM_MIN:g} or more"
+        return "extractor", why.format(minutes=minutes, limit=f"{TUNE_FROM_MIN:g} or more")
+    return "none", why.format(minutes=minutes, limit=f"{ALL_FROM_MIN:g} or more")
 
 
 def _check_tunable(name: str, setting: str) -> None:

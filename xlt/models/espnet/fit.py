@@ -10,7 +10,6 @@ import io
 import json
 import logging
 import math
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import INFO
 from xlt.formats.tables import read_table, same_keys
 from xlt.models.espnet import onfly, places, tags, transfer, tuning
+from xlt.models.espnet.epochs import EpochLines
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
@@ -112,7 +112,7 @@ def _train(run: Resolved, job: Job, out: Path) -> None:
         _write_yaml(config, arguments | {"init_param": [str(start)]})
     restore_checkpoint(out)
     # ESPnet prints its command line
-    with _logging(run, out / "train.log"), contextlib.redirect_stderr(io.StringIO()):
+    with _logging(run, out / "train.log", epochs), contextlib.redirect_stderr(io.StringIO()):
         XltTask.main(cmd=["--config", str(config)])
 
 
@@ -316,40 +316,15 @@ def _schedule(train: TrainConfig, epochs: int) -> dict:
     return {"scheduler": "reducelronplateau", "scheduler_conf": plateau}
 
 
-class _EpochLines(logging.Handler):
-    """Shows the user one short line for each of ESPnet's epoch results. Of phones ESPnet counts the letters
-    of the IPA.
-    """
-
-    def __init__(self, kind: str):
-        super().__init__()
-        self.rate = "CER of the IPA" if kind == "phone" else "CER"
-
-    def emit(self, record: logging.LogRecord) -> None:
-        found = re.match(r"(\d+)epoch results: \[train\](.*)\[valid\](.*)", record.getMessage(), re.S)
-        if found:
-            epoch, train, valid = found.groups()
-            parts = [f"train loss {_number(train, 'loss')}", f"dev loss {_number(valid, 'loss')}"]
-            cer, acc = _number(valid, "cer_ctc"), _number(valid, "acc")
-            parts += [f"dev {self.rate} {100 * float(cer):.1f}"] if cer not in ("?", "nan") else []
-            parts += [f"dev accuracy {100 * float(acc):.1f}"] if acc not in ("?", "nan") else []
-            say(f"  epoch {epoch}: " + ", ".join(parts))
-
-
-def _number(text: str, key: str) -> str:
-    found = re.search(rf"(?:^|[\s,]){key}=([^,\s]+)", text)
-    return found.group(1) if found else "?"
-
-
 @contextlib.contextmanager
-def _logging(run: Resolved, path: Path) -> Iterator[None]:
+def _logging(run: Resolved, path: Path, epochs: int) -> Iterator[None]:
     """ESPnet's log goes to ``path``, with files as seen from the recipe, and one line an epoch to the user;
     the console stays readable.
     """
     root, level = logging.getLogger(), logging.getLogger().level
     to_file = logging.FileHandler(path, encoding="utf-8")
     to_file.setFormatter(places.PlainFormatter(run.cfg.recipe))
-    handlers = [to_file, _EpochLines(run.tokenizer.type)]
+    handlers = [to_file, EpochLines(run.tokenizer.type, epochs)]
     before = root.handlers[:]
     root.handlers[:] = handlers  # ESPnet calls basicConfig, which adds none where there are some
     root.setLevel(logging.INFO)

@@ -1,0 +1,60 @@
+"""What a person sees of training: a line for each epoch, made of ESPnet's log, which keeps the losses."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+
+from xlt.core.log import say
+
+
+class EpochLines(logging.Handler):
+    """Says ``epoch 7/30, about 13 min left: 45.3% of characters wrong on dev (best 44.7 at 6)`` for each of
+    ESPnet's epoch results. ``kind``: of tokens; ``epochs``: as many as there will be, unless patience ends
+    them.
+    """
+
+    def __init__(self, kind: str, epochs: int):
+        super().__init__()
+        # of phones ESPnet counts the letters of the IPA
+        self.what = "IPA letters" if kind == "phone" else "characters"
+        self.epochs, self.started = epochs, time.monotonic()
+        self.rates: dict[int, float] = {}
+        self.seen = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = re.match(r"(\d+)epoch results: \[train\].*\[valid\](.*)", record.getMessage(), re.S)
+        if found:
+            self.seen += 1
+            epoch = int(found[1])
+            say(f"  epoch {epoch}/{self.epochs}{self._left(epoch)}: {self._result(epoch, found[2])}")
+
+    def _left(self, epoch: int) -> str:
+        minutes = (time.monotonic() - self.started) / self.seen * (self.epochs - epoch) / 60
+        if minutes < 0.5:
+            return ""
+        return f", about {minutes:.0f} min left" if minutes < 100 else f", about {minutes / 60:.1f} h left"
+
+    def _result(self, epoch: int, valid: str) -> str:
+        rate, right = _percent(valid, "cer_ctc"), _percent(valid, "acc")
+        if rate is None:
+            if right is not None:
+                return f"{right:.1f}% of tokens right on dev"
+            return f"loss {_value(valid, 'loss')} on dev"
+        self.rates[epoch] = rate
+        best = min(self.rates, key=lambda n: self.rates[n])
+        line = f"{rate:.1f}% of {self.what} wrong on dev"
+        if 1 not in self.rates or epoch == 1:  # after a restart the best may be one of those before it
+            return line
+        return f"{line} (best so far)" if best == epoch else f"{line} (best {self.rates[best]:.1f} at {best})"
+
+
+def _value(text: str, key: str) -> str:
+    found = re.search(rf"(?:^|[\s,]){key}=([^,\s]+)", text)
+    return found[1] if found else "?"
+
+
+def _percent(text: str, key: str) -> float | None:
+    value = _value(text, key)
+    return None if value in ("?", "nan") else 100 * float(value)
