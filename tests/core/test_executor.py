@@ -14,6 +14,8 @@ from xlt.core.errors import ConfigError, MissingInput, StageError
 from xlt.core.executor import Local, Workers, run
 from xlt.core.registry import EXECUTORS, WORK
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
@@ -166,8 +168,6 @@ def test_ctrl_c_and_a_killed_parent_leave_no_children(ended_by):
 SLOW_AND_QUICK = """import pickle, sys, time
 from xlt.core.executor import framed
 from xlt.core.worker import _messages
-
-pytestmark = pytest.mark.slow
 messages = _messages(sys.stdin.buffer)
 next(messages)
 numbers = (message["n"] for message in messages)
