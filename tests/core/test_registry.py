@@ -10,6 +10,7 @@ from xlt.core.registry import CHOICES, Registry
 ALL = [value for value in vars(registry).values() if isinstance(value, Registry)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.kind)
 def test_every_entry_is_there(one):
     assert [name for name in one.names() if one.get(name) is None] == []

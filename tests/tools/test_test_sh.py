@@ -27,7 +27,7 @@ def place(checkout, root):
         checkout.script(folder / name, f'echo "{name} $*" >>{shlex.quote(str(checkout.log))}\n{then}\n')
 
     checkout.tool = tool
-    for name in ("ruff", "shellcheck", "python"):
+    for name in ("ruff", "mypy", "shellcheck", "python"):
         tool(name)
     checkout.calls = lambda: checkout.log.read_text().splitlines()
     return checkout
@@ -38,12 +38,12 @@ def test_all_checks_run_and_arguments_go_to_pytest(place):
     done = place.run("tools/test.sh", "tests/test_x.py", "-k", "a b")
     assert done.returncode == 0 and done.stdout.endswith("test: all passed\n")
     calls = place.calls()
-    assert [c.split()[0] for c in calls] == ["install", "ruff", "shellcheck", "python"]
+    assert [c.split()[0] for c in calls] == ["install", "ruff", "mypy", "shellcheck", "python"]
     assert calls[0].startswith("install --quiet test peer")
     assert {".ci/run", "tools/install.sh", "egs/common/asr.sh", "egs/TEMPLATE/run.sh"} <= set(
-        calls[2].split()
+        calls[3].split()
     )
-    assert calls[3].endswith("tests/test_x.py -k a b")
+    assert calls[4].endswith("tests/test_x.py -k a b")
 
 
 def test_quick_is_an_option_of_pytest(place):
@@ -67,12 +67,12 @@ def test_help_names_the_options(place):
     assert "--quick" in said and "--other_cpu" in said and not place.log.exists()
 
 
-@pytest.mark.parametrize("broken", ["ruff", "shellcheck", "python"])
+@pytest.mark.parametrize("broken", ["ruff", "mypy", "shellcheck", "python"])
 def test_a_failure_is_named_and_the_other_checks_still_run(place, broken):
     place.tool("sctk", folder=place.bin)
     place.tool(broken, "exit 1")
     done = place.run("tools/test.sh")
-    assert done.returncode == 1 and len(place.calls()) == 4
+    assert done.returncode == 1 and len(place.calls()) == 5
     assert done.stderr == f"test: failed: {'pytest' if broken == 'python' else broken}\n"
 
 
