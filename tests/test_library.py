@@ -17,6 +17,8 @@ from xlt import library
 from xlt.core.config import ROOT
 from xlt.core.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 BUNDLE = ROOT / "tests/fixtures/bundle_v1"
 
 

@@ -272,6 +272,7 @@ def test_stage_3_reads_an_index_that_is_damaged_with_one_message(recipe, capsys)
     assert re.search(r"\.idx:1: damaged; mend it with: \S*xlt cache verify --repair", capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_mixed_layers_are_stored_listed_and_mended(recipe, tmp_path, capsys):
     make_tiny_wav2vec2(tmp_path / "weights")
     (recipe.dir / "recipe.yaml").write_text(

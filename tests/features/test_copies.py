@@ -53,6 +53,7 @@ def test_features_from_before_the_table_are_read(recipe, speeds, capsys):
     assert capsys.readouterr().out.count("is up to date") == 3
 
 
+@pytest.mark.trains
 def test_a_new_kind_flows_from_stage_3_to_training(recipe, capsys):
     from xlt import tokens, train
 

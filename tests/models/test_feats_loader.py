@@ -8,6 +8,8 @@ from xlt.core.errors import DataError
 from xlt.features.speech import FEATS
 from xlt.formats.matrix import round_trip
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("storage", ["f32", "cm2", "cm1"])
 def test_dataset_gives_what_was_stored_and_notices_damage(tmp_path, storage):
