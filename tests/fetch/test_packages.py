@@ -15,6 +15,7 @@ import pytest
 
 from tests.fetch.test_deb import make_deb
 from xlt.core.errors import DataError
+from xlt.fetch import files
 from xlt.fetch import packages as fetch
 
 NAME = "stamps_1.0_all.deb"
@@ -39,7 +40,7 @@ def apt(tmp_path, monkeypatch):
         path.chmod(path.stat().st_mode | stat.S_IEXEC)
 
     def install(download: str, update: str = "exit 0", show: str | None = None) -> None:
-        good = f"Package: stamps\nVersion: 1.0\nSize: {deb.stat().st_size}\nSHA256: {fetch.sha256(deb)}"
+        good = f"Package: stamps\nVersion: 1.0\nSize: {deb.stat().st_size}\nSHA256: {files.sha256(deb)}"
         script("apt-get", f'case " $* " in *" update "*) {update};; *" download "*) {download};; esac')
         script("apt-cache", show if show is not None else f'echo "{good}"')
 
@@ -192,7 +193,7 @@ def test_a_wheel_is_fetched_once(pip, tmp_path):
         assert fetch.pip_download("my-part1==1.0.0", tmp_path / "cache") == tmp_path / "cache" / WHEEL
     assert len(pip.calls()) == 1
     assert "download --no-deps" in pip.calls()[0]
-    assert hashlib.sha256((tmp_path / "cache" / WHEEL).read_bytes()).hexdigest() == fetch.sha256(good)
+    assert hashlib.sha256((tmp_path / "cache" / WHEEL).read_bytes()).hexdigest() == files.sha256(good)
 
 
 def test_a_damaged_wheel_is_refused_and_fetched_again(pip, tmp_path):
@@ -219,11 +220,11 @@ def test_pip_without_network(pip, tmp_path):
 
 def test_cache_root(tmp_path, monkeypatch):
     monkeypatch.setenv("XLT_CACHE", str(tmp_path / "env"))
-    assert fetch.cache_root(None) == tmp_path / "env"
-    assert fetch.cache_root(str(tmp_path / "set")) == tmp_path / "set"
+    assert files.cache_root(None) == tmp_path / "env"
+    assert files.cache_root(str(tmp_path / "set")) == tmp_path / "set"
     monkeypatch.delenv("XLT_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert fetch.cache_root(None) == tmp_path / "home/.cache/xlt"
+    assert files.cache_root(None) == tmp_path / "home/.cache/xlt"
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="is not a folder"):
-        fetch.cache_root(str(tmp_path / "file"))
+        files.cache_root(str(tmp_path / "file"))
