@@ -128,7 +128,7 @@ def test_dry_run_of_a_stage_with_nothing_before_it_goes_on(xlt, recipe, stage):
     ("error", "status", "part"),
     [
         (DataError("text:3: bad"), 2, "xlt data: text:3: bad"),
-        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command continues from here"),
         (OSError(errno.ENOSPC, "x", "data/all"), 2, "No space left on device (data/all); free some space"),
     ],
 )
@@ -205,4 +205,4 @@ def test_ctrl_c_ends_with_130(root, recipe):
     child.send_signal(signal.SIGINT)
     _, said = child.communicate()
     assert child.returncode == 130
-    assert said.strip() == "xlt data: interrupted; the same command goes on from here"
+    assert said.strip() == "xlt data: interrupted; the same command continues from here"

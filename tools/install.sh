@@ -182,7 +182,7 @@ failed() {
   fi
   printf 'install: pip failed; the end of %s:\n' "$log" >&2
   tail -n 12 "$log" | cut -c1-300 | sed 's/^/  /' >&2
-  die "$remedy; the same command goes on from here"
+  die "$remedy; the same command continues from here"
 }
 
 make_venv() {
@@ -201,7 +201,7 @@ main() {
   mkdir -p "$venv" || die "$venv: cannot be made; name another place with XLT_VENV=DIR"
   exec 9<"$venv"
   if ! flock -n 9; then
-    say "another process is installing into $venv; waits for it"
+    say "another process is installing into $venv; waiting for it"
     flock 9
     if up_to_date; then report_up_to_date; exit 0; fi
   fi
@@ -256,6 +256,6 @@ print("\n".join(settings["REQUIRES"] + [r for extra in sys.argv[2:] for r in set
 }
 
 trap stop_heartbeat EXIT
-trap 'echo "install: interrupted; the same command goes on from here" >&2; exit 130' INT
+trap 'echo "install: interrupted; the same command continues from here" >&2; exit 130' INT
 trap 'exit 143' TERM
 main

@@ -75,5 +75,5 @@ to=$(number_of --stop_stage "${last:-${#stages[@]}}")
 [[ -f recipe.yaml ]] || die "$PWD/recipe.yaml: no such file; start a recipe by its own run.sh, e.g. egs/ron/run.sh"
 
 # A stage that ends with 130 has said that it was interrupted.
-trap '(( $? == 130 )) || echo "run.sh: interrupted; the same command goes on from here" >&2; exit 130' INT
+trap '(( $? == 130 )) || echo "run.sh: interrupted; the same command continues from here" >&2; exit 130' INT
 "$root/tools/xlt" run --stage "$from" --stop_stage "$to" ${flags[@]+"${flags[@]}"} ${settings[@]+"${settings[@]}"}

@@ -197,7 +197,7 @@ def test_warnings_do_not_stop(recipe, capsys):
 
 def test_the_budget_is_what_is_checked(recipe, capsys):
     assert recipe("data.train_minutes=10") == 2
-    assert "data/train_10min: not there; stage 1 (data) makes it" in capsys.readouterr().err
+    assert "data/train_10min: not found; stage 1 (data) makes it" in capsys.readouterr().err
 
 
 def test_every_rule_is_tested():
@@ -237,4 +237,4 @@ def test_characters_are_not_counted_where_phones_are_learned(recipe):
 def test_a_language_without_phones_is_an_error(recipe, capsys):
     put(recipe, "utt2lang", "ana-dev0 xyz_Latn\n", "dev")
     assert recipe("tokens.type=phone") == 2
-    assert "no way is known to turn text of xyz_Latn into phones" in capsys.readouterr().err
+    assert "no converter turns text of xyz_Latn into phones" in capsys.readouterr().err

@@ -125,7 +125,7 @@ def test_ctrl_c_ends_the_experiment(egs, stages, capsys):
     answers["ron/a_s0 train"] = INTERRUPTED
     assert run(egs) == 130
     assert done[-1] == "ron/a_s0 train"
-    assert "the same command goes on from here" in capsys.readouterr().err
+    assert "the same command continues from here" in capsys.readouterr().err
 
 
 def test_only_takes_what_it_names_and_what_that_needs(egs, stages, capsys):

@@ -52,7 +52,7 @@ def test_errors_of_stage_2_are_told_beside_what_is_there(corpus, capsys, monkeyp
 
     monkeypatch.setattr(check, "run", faulty)
     with pytest.raises(
-        DataError, match="egs/cmn is made, and its data are not good yet.*go on with: egs/cmn/run.sh"
+        DataError, match="egs/cmn is made, but its data have errors.*continue with: egs/cmn/run.sh"
     ):
         make(corpus)
     said = capsys.readouterr()
@@ -63,7 +63,7 @@ def test_errors_of_stage_2_are_told_beside_what_is_there(corpus, capsys, monkeyp
 def test_the_same_command_again_says_how_to_go_on(corpus):
     make(corpus)
     with pytest.raises(
-        ConfigError, match="egs/cmn is there already, with this corpus; go on with: egs/cmn/run.sh$"
+        ConfigError, match="egs/cmn already exists, with this corpus; continue with: egs/cmn/run.sh$"
     ):
         make(corpus)
     shutil.copytree(corpus, corpus.parent / "an other")
@@ -80,6 +80,5 @@ def test_ctrl_c_in_a_stage_keeps_the_recipe(corpus, capsys, monkeypatch):
     monkeypatch.setattr(check, "run", stopped)
     with pytest.raises(SystemExit) as end:
         make(corpus)
-    assert (
-        end.value.code == 130 and "go on with: egs/cmn/run.sh --stop_stage check" in capsys.readouterr().out
-    )
+    assert end.value.code == 130
+    assert "continue with: egs/cmn/run.sh --stop_stage check" in capsys.readouterr().out

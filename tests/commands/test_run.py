@@ -99,7 +99,7 @@ def test_relative_paths_count_from_where_the_user_stood(recipe, ran, monkeypatch
     ("error", "status", "said"),
     [
         (DataError("text:3: bad"), 2, "xlt tokens: text:3: bad\n"),
-        (KeyboardInterrupt(), 130, "\nxlt tokens: interrupted; the same command goes on from here\n"),
+        (KeyboardInterrupt(), 130, "\nxlt tokens: interrupted; the same command continues from here\n"),
     ],
 )
 def test_the_first_failure_ends_the_run_with_its_status(recipe, ran, capsys, error, status, said):

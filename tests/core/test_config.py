@@ -84,7 +84,7 @@ def test_train_set_carries_its_budget(recipe):
         ("decode: {sets: test}\n", ["decode.sets", "a list"]),
         ("preset: ctc_sll\n", ["recipe.yaml:1", "no preset 'ctc_sll'", "did you mean ctc_ssl?"]),
         ("tag: a/b\n", ["tag", "'a/b'"]),
-        ("lang: ron_Latn\nlang: cat_Latn\n", ["recipe.yaml:2", "stands twice", "recipe.yaml:1"]),
+        ("lang: ron_Latn\nlang: cat_Latn\n", ["recipe.yaml:2", "duplicate key lang", "recipe.yaml:1"]),
         ("lang: [ron\n", ["recipe.yaml:2", "not valid YAML"]),
         ("- lang\n", ["recipe.yaml:1", "key: value"]),
     ],

@@ -44,14 +44,14 @@ def test_a_message_names_files_as_seen_from_the_recipe(message, shown):
 def test_what_is_said_and_raised_inside_is_seen_from_the_recipe(tmp_path, capsys):
     with pytest.raises(DataError, match="^data/text: bad$"), log.messages_of(RECIPE):
         with log.to_file(tmp_path / "log" / "a.log"):
-            log.say("makes /egs/ron/data/all")
+            log.say("making /egs/ron/data/all")
         raise DataError("/egs/ron/data/text: bad")
     with pytest.raises(OSError) as err, log.messages_of(RECIPE):
         raise OSError(errno.ENOSPC, "full", "/egs/ron/data/all")
     assert (err.value.filename, err.value.filename2) == ("data/all", None)
     log.say("/egs/ron/data/all")
-    assert capsys.readouterr().out == "makes data/all\n/egs/ron/data/all\n"
-    assert (tmp_path / "log" / "a.log").read_text().endswith(" makes data/all\n")
+    assert capsys.readouterr().out == "making data/all\n/egs/ron/data/all\n"
+    assert (tmp_path / "log" / "a.log").read_text().endswith(" making data/all\n")
 
 
 def test_commands_can_be_copied_from_where_the_user_stands(capsys):

@@ -86,7 +86,7 @@ def test_what_the_unit_itself_finds_stale_is_said_and_made_again(work, capsys):
     assert not work.run(stale=lambda: None)
     capsys.readouterr()
     assert work.run(stale=lambda: "feats.7.ark is gone")
-    assert "makes out again (feats.7.ark is gone)" in capsys.readouterr().out and work.runs == 2
+    assert "making out again (feats.7.ark is gone)" in capsys.readouterr().out and work.runs == 2
 
 
 def test_settings_that_the_unit_does_not_read_do_not_count(work):
@@ -109,7 +109,7 @@ def test_what_changed_is_named_and_the_unit_runs_again(work, capsys, change, sai
     capsys.readouterr()
     change(work)
     assert work.runs == 2
-    assert f"makes out again ({said})" in capsys.readouterr().out
+    assert f"making out again ({said})" in capsys.readouterr().out
     assert (work.out / "text").read_text() == work.source.read_text().upper()
 
 
@@ -158,7 +158,7 @@ def test_resume_finds_its_earlier_files(work, capsys):
     work.fail = None
     work.run(resume=True)
     assert work.found == ["part"]
-    assert "goes on where an earlier run stopped" in capsys.readouterr().out
+    assert "continuing where an earlier run stopped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_resume_starts_anew_if_settings_or_inputs_differ(work, change):
 def test_output_that_the_user_made_is_not_overwritten(work):
     work.out.mkdir()
     (work.out / "mine").write_text("x")
-    with pytest.raises(StageError, match="out: exists and was not made by this stage.*--force"):
+    with pytest.raises(StageError, match="out: already exists and was not made by this stage.*--force"):
         work.run()
     assert (work.out / "mine").exists()
     assert work.run(force=True) and not (work.out / "mine").exists()
@@ -238,7 +238,7 @@ def test_need_names_the_stage_that_makes_it(work):
     ctx = Context(work.recipe, load(work.recipe))
     need(ctx, work.source, stage="data")
     with pytest.raises(
-        MissingInput, match=r"data/train/text: not there; stage 1 \(data\) makes it.*--stage 1"
+        MissingInput, match=r"data/train/text: not found; stage 1 \(data\) makes it.*--stage 1"
     ):
         need(ctx, work.source, ctx.data / "train" / "text", stage="data")
 

@@ -33,7 +33,7 @@ def decode(recipe, monkeypatch):
 def test_a_decoder_and_a_language_model_of_one_s_own(recipe, decode, capsys):
     picky = ["decode.method=picky", "lm.type=repeats"]
     assert decode("decode", *picky) == 2
-    assert "exp/lm/repeats: not there; stage 5 (lm) makes it" in capsys.readouterr().err
+    assert "exp/lm/repeats: not found; stage 5 (lm) makes it" in capsys.readouterr().err
     (recipe / "disliked.txt").write_text("e\n")
     assert decode("lm", *picky) == 0
     assert decode("decode", *picky) == 0
@@ -47,7 +47,7 @@ def test_a_decoder_and_a_language_model_of_one_s_own(recipe, decode, capsys):
     assert decode("lm", *picky) == 0
     capsys.readouterr()
     assert decode("decode", *picky) == 0
-    assert "makes exp/main/decode_dev again (exp/lm/repeats changed)" in capsys.readouterr().out
+    assert "making exp/main/decode_dev again (exp/lm/repeats changed)" in capsys.readouterr().out
     assert "a" not in "".join(read_table(recipe / "exp/main/decode_dev/text").values())
 
 

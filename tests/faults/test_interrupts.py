@@ -28,7 +28,7 @@ def test_ctrl_c_in_every_stage(finished, recipe, stage):
     os.killpg(child.pid, signal.SIGINT)
     _, said = child.communicate()
     assert child.returncode == 130
-    one_message(said, stage, "interrupted; the same command goes on from here")
+    one_message(said, stage, "interrupted; the same command continues from here")
     assert not left_over(child)
     assert recipe(stage) == 0
     if stage != "train":  # which test_train.py follows epoch by epoch
@@ -50,7 +50,7 @@ def test_kill_loses_nothing_that_was_done(finished, recipe, capsys, stage, nj):
     capsys.readouterr()
     assert recipe(stage, *settings) == 0
     out = capsys.readouterr().out
-    assert "goes on where an earlier run stopped" in out or "is up to date" in out
+    assert "continuing where an earlier run stopped" in out or "is up to date" in out
     if stage == "train":
         assert "epoch" not in out.replace("3 epochs, mean", "")
     else:

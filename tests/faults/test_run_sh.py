@@ -68,9 +68,9 @@ def test_ctrl_c_then_the_same_command(run_sh, hold):
     os.killpg(child.pid, signal.SIGINT)
     _, said = child.communicate()
     assert child.returncode == 130
-    assert said.strip() == f"xlt {hold.split()[0]}: interrupted; the same command goes on from here"
+    assert said.strip() == f"xlt {hold.split()[0]}: interrupted; the same command continues from here"
     assert not left_over(child)
-    assert "makes data/tokens/char" in run_sh.end("--nj", "2")
+    assert "making data/tokens/char" in run_sh.end("--nj", "2")
 
 
 def test_ctrl_c_while_python_starts_waits_for_xlt_s_answer(run_sh):
@@ -79,7 +79,7 @@ def test_ctrl_c_while_python_starts_waits_for_xlt_s_answer(run_sh):
     run_sh.flag.with_name("held.go").touch()
     _, said = child.communicate()
     assert child.returncode == 130
-    assert said.strip() == "xlt check: interrupted; the same command goes on from here"
+    assert said.strip() == "xlt check: interrupted; the same command continues from here"
 
 
 def test_ctrl_c_while_installing(place, run_sh):
@@ -118,7 +118,7 @@ def test_kill_of_the_whole_run_leaves_no_process_and_goes_on(run_sh):
     os.killpg(child.pid, signal.SIGKILL)  # as the machine's end of memory, or a batch system
     child.communicate()
     assert not left_over(child)
-    assert "goes on where an earlier run stopped" in run_sh.end("--nj", "2")
+    assert "continuing where an earlier run stopped" in run_sh.end("--nj", "2")
 
 
 def test_stage_6_with_nothing_before_it(place, run_sh):

@@ -145,7 +145,7 @@ def test_gc_leaves_a_key_alone_that_is_being_written(recipe, capsys):
     shutil.rmtree(recipe.dir / "dump")
     with Key(recipe.key()).writing("a run"):
         assert main(["cache", "gc"]) == 0
-        assert "is being written, left alone" in capsys.readouterr().out
+        assert "is being written and is kept" in capsys.readouterr().out
     assert list(recipe.key().glob("*.ark"))
 
 
@@ -225,7 +225,7 @@ def test_verify_names_what_is_damaged_and_repair_mends_only_that(
     monkeypatch.setattr(Shard, "run", lambda self, m, *_: encoded.extend(m["utts"]) or real(self, m))
     monkeypatch.chdir(recipe.dir.parent)  # anywhere
     assert main(["cache", "verify", "--repair"]) == 0
-    assert "mended" in capsys.readouterr().out
+    assert "repaired" in capsys.readouterr().out
     assert len(encoded) == (0 if "index" in what else len(utts))
     monkeypatch.chdir(recipe.dir)
     assert main(["cache", "verify"]) == 0
@@ -245,7 +245,7 @@ def test_repair_says_what_it_cannot_mend(recipe, capsys):
     assert main(["cache", "verify", "--repair"]) == 2
     out, err = capsys.readouterr()
     assert (
-        "not mended: s-b: checksum differs, and cannot be encoded again: its audio is no longer in data/"
+        "not repaired: s-b: checksum differs, and cannot be encoded again: its audio is no longer in data/"
         in out
     )
     assert "1 matrices are damaged, or run stage 3" in err
@@ -269,7 +269,8 @@ def test_stage_3_reads_an_index_that_is_damaged_with_one_message(recipe, capsys)
     damage_index_line(recipe)
     recipe.add("train_1min", {"s-b": 1.0})
     assert main(["features", "data.train_minutes=1"]) == 2
-    assert re.search(r"\.idx:1: damaged; mend it with: \S*xlt cache verify --repair", capsys.readouterr().err)
+    said = capsys.readouterr().err
+    assert re.search(r"\.idx:1: damaged; repair it with: \S*xlt cache verify --repair", said)
 
 
 @pytest.mark.slow

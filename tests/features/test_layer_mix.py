@@ -187,9 +187,9 @@ def test_up_to_date_until_what_it_heard_changes(toys, monkeypatch, capsys):
     monkeypatch.setitem(UPSTREAMS.entries, "toy", "tests.features.test_layer_mix:Toy")
     write_table(toys.dir / "data/train/text", {**texts, f"s-{heard[0]}": "other"})
     made(toys)
-    assert "makes dump/toy/mix again (speech: " in capsys.readouterr().out
+    assert "making dump/toy/mix again (speech: " in capsys.readouterr().out
     made(toys, "features.mix_head=linear")
-    assert "makes dump/toy/mix again (features.mix_head: blstm → linear)" in capsys.readouterr().out
+    assert "making dump/toy/mix again (features.mix_head: blstm → linear)" in capsys.readouterr().out
 
 
 def test_other_weights_are_learned_on_anew(toys, tmp_path, monkeypatch, capsys):
@@ -308,7 +308,7 @@ def test_a_mix_that_cannot_be_taken(toys, tmp_path, monkeypatch):
         made(toys, f"features.mix_from={toys.dir}")
     with pytest.raises(
         DataError,
-        match=r"cat/dump/toy/mix/mix.json: not there; run stage 3 \(features\) with "
+        match=r"cat/dump/toy/mix/mix.json: not found; run stage 3 \(features\) with "
         r"features.layers=mix and features.upstream=toy in .*cat first",
     ):
         made(toys, f"features.mix_from={tmp_path / 'cat'}")
@@ -403,7 +403,7 @@ def test_speech_that_cannot_be_learned_from(toys):
     )
     assert facts_of(made(toys))["left_out"] == 1
     (toys.dir / "data/train/text").unlink()
-    with pytest.raises(MissingInput, match="data/train/text: not there; stage 1"):
+    with pytest.raises(MissingInput, match="data/train/text: not found; stage 1"):
         made(toys)
 
 

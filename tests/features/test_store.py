@@ -110,7 +110,7 @@ def test_goes_on_by_batch(recipe, monkeypatch, capsys):
     ark.write_bytes(ark.read_bytes()[:-100])  # the last of three is cut
     run(recipe.context())
     assert seen[:3] == ["s-a", "s-b", "s-c"] and seen[4:7] == ["s-c", "s-d", "s-e"]
-    assert "2 of 5 utterances are there already" in capsys.readouterr().out
+    assert "2 of 5 utterances are already stored" in capsys.readouterr().out
     stamp = json.loads((recipe.dump("train") / "stage.json").read_text())
     assert (stamp["utterances"], stamp["encoded"]) == (5, 3)
     reader = FeatureReader(recipe.dump("train") / "feats.scp")
@@ -142,7 +142,7 @@ def test_equal_audio_is_encoded_once(recipe, monkeypatch, capsys):
     recipe.add("train_1min", {"s-b": 1.0, "s-e": 0.9})
     monkeypatch.setattr(extract.Shard, "run", None)  # encoding would fail
     run(recipe.context("data.train_minutes=1"))
-    assert "2 of 2 utterances are there already" in capsys.readouterr().out
+    assert "2 of 2 utterances are already stored" in capsys.readouterr().out
     small, whole = (read_table(recipe.dump(n) / "feats.scp") for n in ("train_1min", "train"))
     assert small == {u: whole[u] for u in ("s-b", "s-e")}
     assert json.loads((recipe.dump("train_1min") / "feats.json").read_text())["dim"] == 80
@@ -166,7 +166,7 @@ def test_other_settings_or_audio_are_encoded(recipe, capsys):
     run(recipe.context())
     recipe.add("train_1min", {"s-b": 1.0, "s-e": 0.8})  # s-e is cut: other audio under the same id
     run(recipe.context("data.train_minutes=1"))
-    assert "1 of 2 utterances are there already" in capsys.readouterr().out
+    assert "1 of 2 utterances are already stored" in capsys.readouterr().out
     run(recipe.context("data.train_minutes=1", "features.layers=0"))
     assert "already" not in capsys.readouterr().out
 
@@ -177,7 +177,7 @@ def test_changed_audio_under_the_same_name_is_encoded_again(recipe, capsys):
     recipe.add("dev", {"s-f": 0.6, "s-g": 0.5})  # s-g was 0.4 s
     capsys.readouterr()
     run(recipe.context())
-    assert "makes dump/fbank/dev again (data/dev/utt2audio changed)" in capsys.readouterr().out
+    assert "making dump/fbank/dev again (data/dev/utt2audio changed)" in capsys.readouterr().out
     after = read_table(recipe.dump("dev") / "feats.scp")
     assert after["s-f"] == before["s-f"] and after["s-g"] != before["s-g"]
     assert read_table(recipe.dump("dev") / "utt2num_frames")["s-g"] == "48"
@@ -194,7 +194,7 @@ def test_a_kaldi_directory_of_the_users_own_has_its_audio_hashed(recipe, capsys)
     samples, rate = soundfile.read(wav, dtype="int16")
     soundfile.write(wav, np.append(samples, np.zeros(1600, np.int16)), rate)
     run(recipe.context())
-    assert "makes dump/fbank/dev again (audio changed)" in capsys.readouterr().out
+    assert "making dump/fbank/dev again (audio changed)" in capsys.readouterr().out
     stamp = json.loads((recipe.dump("dev") / "stage.json").read_text())
     assert (stamp["utterances"], stamp["encoded"]) == (2, 1)
     assert FeatureReader(recipe.dump("dev") / "feats.scp")["s-g"].shape == (48, 80)
@@ -220,8 +220,8 @@ def test_an_archive_that_is_gone_or_short_costs_only_what_is_lost(recipe, capsys
     capsys.readouterr()
     run(recipe.context())
     out = capsys.readouterr().out
-    assert "makes dump/fbank/train again" in out and f"{arks['train']} was cut short" in out
-    assert "makes dump/fbank/dev again" in out and "dump/fbank/test is up to date" in out
+    assert "making dump/fbank/train again" in out and f"{arks['train']} was cut short" in out
+    assert "making dump/fbank/dev again" in out and "dump/fbank/test is up to date" in out
     assert json.loads((recipe.dump("train") / "stage.json").read_text())["encoded"] == 1
     after = matrices(recipe.dump("train"))
     assert all(np.array_equal(after[u], before[u]) for u in before)
@@ -291,7 +291,7 @@ def test_changed_settings_are_said_and_redone(recipe, capsys):
     run(recipe.context())
     capsys.readouterr()
     run(recipe.context("features.layers=0"))
-    assert "makes dump/fbank/train again (features.layers: last → 0)" in capsys.readouterr().out
+    assert "making dump/fbank/train again (features.layers: last → 0)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("nj", [1, 2])
@@ -337,7 +337,7 @@ def test_commands_and_segments_are_refused(recipe):
 
 def test_stage_1_must_have_run(recipe):
     (recipe.dir / "data/dev/wav.scp").unlink()
-    with pytest.raises(StageError, match=r"data/dev/wav.scp: not there; stage 1 \(data\) makes it"):
+    with pytest.raises(StageError, match=r"data/dev/wav.scp: not found; stage 1 \(data\) makes it"):
         run(recipe.context())
 
 
@@ -385,7 +385,7 @@ def test_ctrl_c_ends_the_workers_and_loses_nothing(recipe, tmp_path):
     while stage.poll() is None and not any(p.stat().st_size for p in recipe.store.glob("*/feats.*.idx")):
         time.sleep(0.01)
     os.killpg(stage.pid, signal.SIGINT)  # as a terminal does: to the stage and its workers
-    assert "interrupted; the same command goes on" in stage.communicate()[1]
+    assert "interrupted; the same command continues" in stage.communicate()[1]
     assert stage.returncode == 130
     with pytest.raises(ProcessLookupError):
         os.killpg(stage.pid, 0)  # no worker is left

@@ -173,13 +173,13 @@ def test_full_disk_is_one_message_and_goes_on(recipe, nj):
     )
     _, said = child.communicate()
     assert child.returncode == 2
-    assert said.count("\n") == 1 and "free some space" in said and "goes on from here" in said
+    assert said.count("\n") == 1 and "free some space" in said and "continues from here" in said
     assert not recipe.dump("train").exists()
     stored = len(set(listed(recipe.store)))
     assert stored > 0
     done = start(recipe, "--nj", str(nj), "features.batch_s=5")
     out, said = done.communicate()
-    assert (done.returncode, said) == (0, "") and f"{stored} of 60 utterances are there already" in out
+    assert (done.returncode, said) == (0, "") and f"{stored} of 60 utterances are already stored" in out
     assert {u: len(m) for u, m in matrices(recipe).items() if u == "s-000"} == {"s-000": 48 * 80 * 4}
 
 
@@ -245,5 +245,5 @@ def test_features_that_are_not_numbers_are_named_and_counted(recipe, monkeypatch
     utts = {key: utt for utt, key in read_table(recipe.dir / "data/train/utt2audio").items()}
     assert sorted(utts[key] for key in listed(recipe.store)) == ["s-a", "s-c", "s-d"]
     run(recipe.context())
-    assert "3 of 5 utterances are there already" in capsys.readouterr().out
+    assert "3 of 5 utterances are already stored" in capsys.readouterr().out
     assert all(np.isfinite(np.frombuffer(m, np.float32)).all() for m in matrices(recipe).values())

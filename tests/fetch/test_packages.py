@@ -68,7 +68,7 @@ def test_a_file_that_is_not_whole_is_fetched_again(apt, tmp_path, left, capsys):
     got.write_bytes(got.read_bytes()[:left])
     assert fetch.apt_download("stamps", None, tmp_path / "cache").read_bytes() == apt.deb.read_bytes()
     assert downloads(apt) == 2
-    assert "is not whole" in capsys.readouterr().out
+    assert "is incomplete" in capsys.readouterr().out
 
 
 def test_half_a_download_is_an_error_and_the_next_run_mends_it(apt, tmp_path):
@@ -156,7 +156,7 @@ def test_ctrl_c_while_fetching_leaves_no_process_and_the_next_run_goes_on(apt, r
     run.send_signal(signal.SIGINT)
     _, stderr = run.communicate()
     assert run.returncode == 130
-    assert "interrupted; the same command goes on from here" in stderr
+    assert "interrupted; the same command continues from here" in stderr
     assert ended(int(pid.read_text()))
     apt(f"cp {apt.deb} {NAME}")
     assert fetch.apt_download("stamps", None, tmp_path / "cache/apt").exists()

@@ -111,7 +111,7 @@ def test_a_table_of_the_target_is_not_used_for_the_sources(egs, tmp_path, capsys
     table.write_text("c\tk\na\ta\ns\tθ\n", encoding="utf-8")
     assert main(["phones", "cat", "--sources", "spa", f"phones.table={table}"]) == 2
     assert (
-        "g2p.tsv: one table, but there are cat_Latn, ron_Latn, spa_Latn; call it by its language"
+        "g2p.tsv: one table for several languages (cat_Latn, ron_Latn, spa_Latn); name it after its language"
         in capsys.readouterr().err
     )
     table.rename(tmp_path / "cat_Latn.tsv")
@@ -127,7 +127,7 @@ def test_a_table_of_the_target_is_not_used_for_the_sources(egs, tmp_path, capsys
         (["cat", "--sources", "spa", "phones.g2p=tsv"], "phones.g2p=tsv: no table for"),
         (
             ["cat", "--sources", "spa", "data.train_minutes=5"],
-            "train_5min/text: not there; stage 1 (data) makes it",
+            "train_5min/text: not found; stage 1 (data) makes it",
         ),
     ],
 )

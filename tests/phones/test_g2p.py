@@ -156,16 +156,16 @@ def test_a_script_that_a_voice_spells_is_refused(tmp_path):
         (
             "xyz_Latn",
             AUTO,
-            "no way is known to turn text of xyz_Latn into phones.*g2p.tsv.*phones.table=g2p.tsv",
+            "no converter turns text of xyz_Latn into phones.*g2p.tsv.*phones.table=g2p.tsv",
         ),
-        ("jpn_Jpan", AUTO, "no way is good enough.*or try phones.g2p=espeak .ja."),
+        ("jpn_Jpan", AUTO, "no converter of jpn_Jpan to phones is reliable.*or try phones.g2p=espeak .ja."),
         (
             "ara_Arab",
             AUTO,
-            r"no way is good enough.*try phones.g2p=epitran .ara-Arab. or phones.g2p=espeak .ar.",
+            r"no converter of ara_Arab .*try phones.g2p=epitran .ara-Arab. or phones.g2p=espeak .ar.",
         ),
-        ("fao_Latn", AUTO, "no way is known"),  # espeak's voice has no dictionary
-        ("bel_Cyrl", PhonesConfig("epitran", None), "phones.g2p=epitran: has nothing for bel"),
+        ("fao_Latn", AUTO, "no converter turns text"),  # espeak's voice has no dictionary
+        ("bel_Cyrl", PhonesConfig("epitran", None), "phones.g2p=epitran: does not support bel"),
         ("ron_Latn", PhonesConfig("tsv", None), "phones.g2p=tsv: no table"),
         ("ron_Latn", PhonesConfig("auto", "none.tsv"), "none.tsv: no such file or folder"),
     ],
@@ -201,14 +201,14 @@ def test_a_table_is_of_one_language(table):
         Path("text"): {"u1": "xyz_Latn", "u2": "spa_Latn"}
     }
     with pytest.raises(
-        ConfigError, match="g2p.tsv: one table, but there are spa_Latn, xyz_Latn; .* e.g. spa_Latn.tsv"
+        ConfigError, match="g2p.tsv: one table for several .* .spa_Latn, xyz_Latn.; .* e.g. spa_Latn.tsv"
     ):
         phones_of(texts, langs, PhonesConfig("auto", str(table)))
     own = table.rename(table.with_name("xyz_Latn.tsv"))
     for place in (own, table.parent):
         made, _ = phones_of(texts, langs, PhonesConfig("auto", str(place)))
         assert made == {Path("text"): {"u1": "ʃ a s a", "u2": "k a s a"}}
-    with pytest.raises(ConfigError, match="no way is known to turn text of xzy_Latn"):
+    with pytest.raises(ConfigError, match="no converter turns text of xzy_Latn"):
         choose("xzy_Latn", PhonesConfig("auto", str(own)))
 
 

@@ -179,7 +179,7 @@ def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(
     capsys.readouterr()
     assert main(["train", *settings]) == 0
     out = capsys.readouterr().out
-    assert "goes on where an earlier run stopped" in out and "epoch 3/" in out and "epoch 2/" not in out
+    assert "continuing where an earlier run stopped" in out and "epoch 3/" in out and "epoch 2/" not in out
     first, second = (
         torch.load(folder / "exp" / tag / "model.pth", weights_only=True)
         for tag in (f"{name}_{what}", "whole")

@@ -152,7 +152,7 @@ def test_interrupted_training_resumes_small_checkpoints_and_ends_the_same(
     )
     run(copy, ["train"], "preset=onfly_ssl")
     out = capsys.readouterr().out
-    assert "goes on where an earlier run stopped" in out and "epoch 3/" in out and "epoch 2/" not in out
+    assert "continuing where an earlier run stopped" in out and "epoch 3/" in out and "epoch 2/" not in out
     assert "learned layer weights: 0." in out
     first, second = (torch.load(p / "exp/main/model.pth", weights_only=True) for p in (copy, finished))
     assert first.keys() == second.keys()

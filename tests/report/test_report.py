@@ -232,7 +232,7 @@ def test_stage_mends_an_altered_page(recipe):
 
 def test_stage_before_scoring_names_the_stage(recipe, capsys):
     assert stage("report", recipe) == 2
-    assert "exp/main/score.json: not there; stage 8 (score)" in capsys.readouterr().err
+    assert "exp/main/score.json: not found; stage 8 (score)" in capsys.readouterr().err
 
 
 def test_scores_of_an_older_xlt_are_reported(recipe):

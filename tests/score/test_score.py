@@ -182,7 +182,7 @@ def test_nothing_to_score_against_is_an_error(recipe, capsys):
 def test_before_decoding_it_says_which_stage_is_missing(recipe, capsys):
     (recipe / "exp/main/decode_dev/text").unlink()
     assert score(recipe) == 2
-    assert "exp/main/decode_dev/text: not there; stage 7 (decode)" in capsys.readouterr().err
+    assert "exp/main/decode_dev/text: not found; stage 7 (decode)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("sets", ["[dev, dev]", "[]", "[3]"])

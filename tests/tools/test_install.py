@@ -206,7 +206,7 @@ def test_interrupted_install_leaves_no_stamp_and_goes_on(place, sig):
     _, said = child.communicate()
     if sig == signal.SIGINT:
         assert child.returncode == 130
-        assert said == "install: interrupted; the same command goes on from here\n"
+        assert said == "install: interrupted; the same command continues from here\n"
     assert not (place.venv / "xlt-stamp").exists()
     place.python(place.venv / "bin" / "python")
     assert place.install().returncode == 0

@@ -184,7 +184,7 @@ def test_a_fault_of_the_data_keeps_the_recipe_and_says_how_to_go_on(desk, tmp_pa
     done = desk.new(f"lug_Latn {folder}")
     assert done.returncode == 2 and desk.made() == ["lug"]
     assert "text:2: duplicate id 'ana-00' (first on line 1)" in done.stderr
-    assert done.stderr.rstrip().endswith("then go on with: egs/lug/run.sh --stop_stage check")
+    assert done.stderr.rstrip().endswith("then continue with: egs/lug/run.sh --stop_stage check")
     shutil.rmtree(folder)
     kaldi(folder)
     assert desk.run("egs/lug/run.sh --stop_stage check nj=1").returncode == 0
@@ -218,5 +218,5 @@ def test_recipe_that_exists_is_not_overwritten(desk, tmp_path):
     done = desk.new(f"swh_Latn {table(tmp_path / 'c')}")
     assert done.returncode == 2
     command = f"egs/swh/run.sh data.reader=table data.dir={tmp_path / 'c'} tag=mine"
-    assert f"egs/swh is there already; with this corpus: {command}" in done.stderr
+    assert f"egs/swh already exists; with this corpus: {command}" in done.stderr
     assert (desk.root / "egs" / "swh" / "recipe.yaml").read_text() == before

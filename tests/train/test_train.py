@@ -84,7 +84,7 @@ def test_interrupted_training_goes_on_and_ends_as_if_never_interrupted(
     capsys.readouterr()
     assert main(["train", "--recipe", str(recipe)]) == 0
     out = capsys.readouterr().out
-    assert "goes on where an earlier run stopped" in out and "epoch 4/" in out and "epoch 3/" not in out
+    assert "continuing where an earlier run stopped" in out and "epoch 4/" in out and "epoch 3/" not in out
     assert ("checkpoint.pth is damaged" in out) == (damage == "newest torn")
     same_model(recipe / "exp" / "main", finished / "exp" / "main")
 

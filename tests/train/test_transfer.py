@@ -209,7 +209,7 @@ def test_a_changed_source_is_noticed(at_target, capsys):
 def test_zero_shot_is_the_source_itself(at_target, capsys):
     two = at_target
     assert run(two, "train", INIT, "train.zero_shot=true", "tag=zero") == 0
-    assert "as it is, nothing is trained" in capsys.readouterr().out
+    assert "unchanged; nothing is trained" in capsys.readouterr().out
     exp, source = two / "target/exp/zero", two / "source/exp/main"
     assert (exp / "model.pth").read_bytes() == (source / "model.pth").read_bytes()
     assert json.loads((exp / "xlt.json").read_text())["zero_shot"] is True
@@ -269,7 +269,7 @@ def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path
         (["train.init=../source/exp/none/bundle"], "or make it: ../source/run.sh tag=none"),
         (
             ["train.init=../source/exp/half"],
-            "is half trained; the same command as before goes on: ../source/run.sh tag=half",
+            "training is not finished; continue with: ../source/run.sh tag=half",
         ),
         (["train.init=../source/exp/empty"], "has no model.pth, so it is no finished experiment"),
         (
@@ -353,7 +353,7 @@ def test_a_union_of_alphabets_is_one_setting(at_target, capsys):
     tokens = (two / "target/data/tokens/char+source/tokens.txt").read_text().split("\n")
     assert {"ñ", "ú", "d", "ș"} <= set(tokens)
     assert run(two, "tokens", "tokens.union=[../none]") == 2
-    assert "no recipe is there" in capsys.readouterr().err
+    assert "not a recipe folder" in capsys.readouterr().err
 
 
 def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, monkeypatch):

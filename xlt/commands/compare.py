@@ -22,7 +22,7 @@ def main(args: argparse.Namespace) -> None:
         raise ConfigError("--set: only --compare A B has a set; stage 8 scores decode.sets")
     if args.settings:
         raise ConfigError(
-            f"--compare: takes no settings, found {args.settings[0]!r}; what was scored is in the files"
+            f"--compare: takes no settings, found {args.settings[0]!r}; it reads settings from the files"
         )
     from xlt.score.compare import BOOT, compare, read
 

@@ -133,7 +133,7 @@ class Board:
             if got:
                 yield
                 return
-        say("experiment: another process makes data, features or tokens; waits for it")
+        say("experiment: another process makes data, features or tokens; waiting for it")
         with self._locked(path, fcntl.LOCK_EX):
             yield
 

@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
         reader = recognise(place)
         say(f"new_recipe: {args.corpus}: reader {reader} ({about(reader)})")
     if recipe.exists():
-        raise ConfigError(f"{name} is there already{_instead(recipe, name, reader, args.corpus)}")
+        raise ConfigError(f"{name} already exists{_instead(recipe, name, reader, args.corpus)}")
     upstream, why = choose_upstream()
     write(recipe, lang.code, reader, place, upstream, why)
     say(f"new_recipe: made {name}: run.sh recipe.yaml README.md; upstream {upstream} ({why})")
@@ -66,12 +66,12 @@ def main(args: argparse.Namespace) -> None:
     if (recipe / "data" / "test" / "stage.json").exists():
         say(summary(recipe, name))
     if status == INTERRUPTED:
-        say(f"new_recipe: {name} is made; go on with: {name}/run.sh --stop_stage check")
+        say(f"new_recipe: {name} is made; continue with: {name}/run.sh --stop_stage check")
         raise SystemExit(INTERRUPTED)
     if status:
         raise DataError(
-            f"{name} is made, and its data are not good yet: mend what is said above, in the corpus or by a"
-            f" setting in {name}/recipe.yaml; then go on with: {name}/run.sh --stop_stage check"
+            f"{name} is made, but its data have errors: correct what is listed above, in the corpus or by a"
+            f" setting in {name}/recipe.yaml; then continue with: {name}/run.sh --stop_stage check"
         )
     say(f"next: {name}/run.sh")
 
@@ -94,7 +94,7 @@ def _instead(recipe: Path, name: str, reader: str | None, corpus: str | None) ->
     if reader is None or corpus is None:
         return "; edit its recipe.yaml, or remove it first"
     if data.reader == reader and data.dir and os.path.realpath(recipe / data.dir) == _found(corpus):
-        return f", with this corpus; go on with: {name}/run.sh"
+        return f", with this corpus; continue with: {name}/run.sh"
     return (
         f"; with this corpus: {name}/run.sh data.reader={reader} data.dir={shlex.quote(corpus)} tag=mine; or"
         " edit its recipe.yaml, or remove it first"
@@ -186,7 +186,7 @@ def summary(recipe: Path, name: str) -> str:
     if left_out := report["seen"] - report["kept"]:
         reasons = ", ".join(f"{reason} {len(ids)}" for reason, ids in report["left_out"].items())
         lines.append(
-            f"  left out: {left_out} of {report['seen']} ({reasons}); their ids stand in"
+            f"  left out: {left_out} of {report['seen']} ({reasons}); their ids are in"
             f" {name}/data/all/report.json"
         )
     checked = recipe / "data" / "check" / "report.json"

@@ -77,7 +77,7 @@ def main(args: argparse.Namespace) -> None:
     own = inventory(texts[target])
     say(
         f"\n{target}: {len(common(own))} phones, {sum(own.values())} in {len(texts[target])} texts; phones"
-        f" that are rarer than {100 * RARE:g}% are not counted as a language's"
+        f" that are rarer than {100 * RARE:g}% are not counted"
     )
     _print(found, {name: common(inventory(texts[name])) for name in folders}, within)
     made = {
@@ -150,7 +150,7 @@ def phone_texts(cfg: Config) -> tuple[list[str], str]:
     recipe = cfg.recipe
     text = recipe / "data" / cfg.train_set / "text"
     if not text.exists():
-        raise DataError(f"{text}: not there; stage 1 (data) makes it: xlt data --recipe {recipe}")
+        raise DataError(f"{text}: not found; stage 1 (data) makes it: xlt data --recipe {recipe}")
     made, _ = phones_of(
         {text: read_table(text)}, {text: languages_of(Context(recipe, cfg), cfg.train_set)}, cfg.phones
     )

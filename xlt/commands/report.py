@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
     pages = benchmark.files(args.egs)
     readme = args.egs / "README.md"
     if readme.exists() and not readme.read_text(encoding="utf-8").startswith(HEAD):
-        say(f"report: left {readme} as it is: it was not written by xlt report")
+        say(f"report: {readme} was not written by xlt report and stays unchanged")
         del pages[readme]
     made = pages | {
         out / "report.html": page.render(args.egs),

@@ -165,7 +165,7 @@ def guarded(what: str, work: Callable[[], None]) -> int:
         print(f"xlt {what}: {log.with_commands(str(err))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nxlt {what}: interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"\nxlt {what}: interrupted; the same command continues from here", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -176,7 +176,7 @@ def guarded(what: str, work: Callable[[], None]) -> int:
         where = f" ({err.filename2 or err.filename})" if err.filename else ""
         print(
             f"xlt {what}: {os.strerror(err.errno)}{where}; {REMEDIES[err.errno]}, then run the same command:"
-            " it goes on from here",
+            " it continues from here",
             file=sys.stderr,
         )
         return 2

@@ -48,7 +48,7 @@ def need(ctx: Context, *paths: Path, stage: str) -> None:
     if missing:
         number = find(stage).number
         raise MissingInput(
-            f"{', '.join(map(ctx.display_path, missing))}: not there; stage {number} ({stage}) makes it: "
+            f"{', '.join(map(ctx.display_path, missing))}: not found; stage {number} ({stage}) makes it: "
             f"run with --stage {number}, or from the start",
             stage,
         )

@@ -236,7 +236,7 @@ class _Process:
         if status == -signal.SIGKILL:
             raise StageError(
                 f"{self.work.label}: worker {self.number} was killed{doing}, most likely because memory ran"
-                f" out; lower {self.work.relief} and run the same command: it goes on from here"
+                f" out; lower {self.work.relief} and run the same command: it continues from here"
             )
         raise StageError(
             f"{self.work.label}: worker {self.number} ended with status {status}{doing}; its last lines:\n"

@@ -191,15 +191,15 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         return False
     if not old and out.is_dir() and any(out.iterdir()) and not ctx.force:
         raise StageError(
-            f"{shown}: exists and was not made by this stage (it has no stage.json); to keep and use it, "
-            "start at a later stage; to replace it, add --force"
+            f"{shown}: already exists and was not made by this stage (it has no stage.json); to keep and use"
+            " it, start at a later stage; to replace it, add --force"
         )
     why = f" again ({'; '.join(changed[:3])})" if changed else ""
     if ctx.dry_run:
         say(f"{unit.stage}: would make {shown}{why}")
         return False
     with lock(out):
-        say(f"{unit.stage}: makes {shown}{why}")
+        say(f"{unit.stage}: making {shown}{why}")
         partial = out.parent / f".{out.name}.partial"
         if partial.exists():
             before = partial / "request.json"
@@ -207,7 +207,7 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
             if not same:
                 shutil.rmtree(partial)
             else:
-                say(f"{unit.stage}: goes on where an earlier run stopped")
+                say(f"{unit.stage}: continuing where an earlier run stopped")
         partial.mkdir(parents=True, exist_ok=True)
         write_json(partial / "request.json", request)
         start = time.monotonic()

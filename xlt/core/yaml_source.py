@@ -41,7 +41,7 @@ def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
         for key_node, value_node in node.value:
             name, where = f"{prefix}{key_node.value}", f"{path}:{key_node.start_mark.line + 1}"
             if name in found:
-                raise ConfigError(f"{where}: {name}: stands twice, first at {found[name][1]}; keep one")
+                raise ConfigError(f"{where}: duplicate key {name} (first at {found[name][1]}); keep one")
             if isinstance(value_node, yaml.MappingNode) and name not in free_form():
                 walk(value_node, name + ".")
             else:

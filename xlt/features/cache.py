@@ -149,7 +149,7 @@ class Key:
                     handle.seek(0)
                     say(
                         "  features of the same settings are being made for"
-                        f" {handle.read().strip() or 'another run'}; waits for it"
+                        f" {handle.read().strip() or 'another run'}; waiting for it"
                     )
                     fcntl.flock(handle, fcntl.LOCK_EX)
                 with contextlib.suppress(FileNotFoundError):

@@ -285,7 +285,7 @@ def _theirs(ctx: Context, inherited: Path | None) -> Path | None:
     missing = [theirs / name for name in FILES if not (theirs / name).exists()]
     if missing:
         raise DataError(
-            f"features.mix_from: {missing[0]}: not there; run stage 3 (features) with features.layers=mix and"
+            f"features.mix_from: {missing[0]}: not found; run stage 3 (features) with features.layers=mix and"
             f" features.upstream={ctx.cfg.features.upstream} in {recipe} first"
         )
     return theirs

@@ -158,7 +158,7 @@ def _hashes(wavs: dict[str, str]) -> dict[str, str]:
     from xlt.audio.files import read_wav
     from xlt.features.extract import audio_hash
 
-    say(f"  no utt2audio: reads {len(wavs)} files to know their audio")
+    say(f"  no utt2audio: hashing the audio of {len(wavs)} files")
     return {utt: audio_hash(read_wav(path)) for utt, path in wavs.items()}
 
 

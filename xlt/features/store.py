@@ -158,7 +158,7 @@ class Store:
             key.use(out)
             plan = Plan(partial / "plan.json", key, rows, self.ctx.force)
             if plan.stored:
-                say(f"  {plan.stored} of {len(rows)} utterances are there already")
+                say(f"  {plan.stored} of {len(rows)} utterances are already stored")
             todo = plan.todo(self._budget)
             if todo:
                 self._encode(name, plan, todo)

@@ -35,7 +35,7 @@ def only_one(folder: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"  another process is fetching {what}; waits for it")
+            say(f"  another process is fetching {what}; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

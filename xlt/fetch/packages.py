@@ -110,7 +110,7 @@ def apt_download(package: str, version: str | None, folder: Path) -> Path:
         for deb in found:
             if is_whole(deb):
                 return deb
-            say(f"  {deb.name} in {folder} is not whole; fetches it again")
+            say(f"  {deb.name} in {folder} is incomplete; fetching it again")
             deb.unlink()
         if not shutil.which("apt-get") or not shutil.which("apt-cache"):
             raise _failed(package, "there is no apt-get on this machine")
@@ -126,7 +126,7 @@ def apt_download(package: str, version: str | None, folder: Path) -> Path:
                 if not _LISTS_ARE_OLD.search(reason):
                     break
                 say(
-                    f"  apt's lists do not give {package}; fetches fresh lists into {folder} (no root rights"
+                    f"  apt's lists lack {package}; fetching fresh lists into {folder} (no root rights"
                     " needed)"
                 )
                 status, reason = _run(["apt-get", *_APT, *options, "update"], partial)
@@ -135,9 +135,8 @@ def apt_download(package: str, version: str | None, folder: Path) -> Path:
             record = _apt_record(package, options, partial)
             what = f"{package}={version}" if version else package
             if record:
-                say(
-                    f"  fetches {what} ({int(record.get('Size', 0)) / 1e6:.0f} MB) with apt-get into {folder}"
-                )
+                size_mb = int(record.get("Size", 0)) / 1e6
+                say(f"  fetching {what} ({size_mb:.0f} MB) with apt-get into {folder}")
             watch = (f"fetching {package}", int(record["Size"])) if record.get("Size") else None
             status, reason = _run(["apt-get", *_APT, *options, "download", what], partial, watch)
             debs = list(partial.glob("*.deb"))
@@ -162,12 +161,12 @@ def pip_download(requirement: str, folder: Path) -> Path:
         for wheel in sorted(folder.glob(f"{stem}-{version or '*'}-*.whl")):
             if is_whole(wheel):
                 return wheel
-            say(f"  {wheel.name} in {folder} is not whole; fetches it again")
+            say(f"  {wheel.name} in {folder} is incomplete; fetching it again")
             wheel.unlink()
         partial = folder / f".{stem}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        say(f"  fetches {requirement} with pip into {folder}")
+        say(f"  fetching {requirement} with pip into {folder}")
         status, text = _run(
             [
                 sys.executable,

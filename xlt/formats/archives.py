@@ -108,7 +108,7 @@ def read_index(ark: Path) -> list[tuple[str, Entry]]:
             key, offset, frames, crc, size = line.split(" ")
             found.append((key, Entry(int(offset), int(frames), int(crc, 16), int(size))))
         except ValueError:
-            raise DataError(f"{path}:{number}: damaged; mend it with: xlt cache verify --repair") from None
+            raise DataError(f"{path}:{number}: damaged; repair it with: xlt cache verify --repair") from None
     return found
 
 

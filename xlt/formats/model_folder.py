@@ -74,7 +74,7 @@ class Trained:
         if not folder.is_dir():
             if (folder.parent / f".{tag}.partial").is_dir():
                 raise DataError(
-                    f"{setting}: {folder}: is half trained; the same command as before goes on: {command}"
+                    f"{setting}: {folder}: training is not finished; continue with: {command}"
                 )
             raise DataError(
                 f"{setting}: {folder}: no such folder; name a trained experiment or a bundle, or make it:"

@@ -59,7 +59,7 @@ def choose(code: str, settings: PhonesConfig) -> Choice:
         name = ways[settings.g2p]
         if name is None:
             raise ConfigError(
-                f"phones.g2p={settings.g2p}: has nothing for {code}; use phones.g2p=auto, or {TABLE}"
+                f"phones.g2p={settings.g2p}: does not support {code}; use phones.g2p=auto, or {TABLE}"
             )
         return Choice(code, settings.g2p, name)
     if not language.listed:  # of a listed language languages.py knows best, also that nothing is good enough
@@ -69,12 +69,12 @@ def choose(code: str, settings: PhonesConfig) -> Choice:
     there = " or ".join(f"phones.g2p={engine} ({name})" for engine, name in ways.items() if name is not None)
     if there:
         raise ConfigError(
-            f"no way is good enough to turn text of {code} into phones by itself, as xlt/text/languages.py"
-            f" says; {TABLE}, or try {there}"
+            f"no converter of {code} to phones is reliable enough to be the default (xlt/text/languages.py);"
+            f" {TABLE}, or try {there}"
         )
     raise ConfigError(
-        f"no way is known to turn text of {code} into phones: neither languages.py nor epitran nor espeak has"
-        f" it; {TABLE}"
+        f"no converter turns text of {code} into phones: languages.py, epitran and espeak lack it;"
+        f" {TABLE}"
     )
 
 
@@ -109,8 +109,9 @@ def refuse_shared_tables(choices: Iterable[Choice]) -> None:
     for path, own in codes.items():
         if len(own) > 1:
             raise ConfigError(
-                f"phones.table: {path}: one table, but there are {', '.join(sorted(own))}; call it by its "
-                f"language, e.g. {min(own)}.tsv, or name a folder with the tables of all that need one"
+                f"phones.table: {path}: one table for several languages ({', '.join(sorted(own))}); name it"
+                f" after its language, e.g. {min(own)}.tsv, or give a folder with a table"
+                " for each"
             )
 
 

@@ -86,7 +86,7 @@ def report(code: str, facts: dict) -> None:
             " needs IPA"
         )
     if facts["foreign_texts"]:
-        say(f"    {facts['foreign_texts']} texts have words that are read as another language")
+        say(f"    {facts['foreign_texts']} texts have words that espeak reads as another language")
     if facts["no_features"]:
         say(f"    phones that panphon does not know: {_listed(facts['no_features'])}")
 

@@ -67,7 +67,7 @@ def compare(a: System, b: System, wanted: str | None = None) -> list[Difference]
     the counts of. DataError or ConfigError if they do not compare.
     """
     if a.path.resolve() == b.path.resolve():
-        raise ConfigError(f"{a.name} and {b.name} are the same scores; name two experiments")
+        raise ConfigError(f"{a.name} and {b.name} are the same scores; give two different experiments")
     both = [name for name in a.sets if name in b.sets]
     if wanted is not None and wanted not in both:
         lacking = " and ".join(system.name for system in (a, b) if wanted not in system.sets)
@@ -102,12 +102,12 @@ def _check(a: System, b: System, name: str) -> None:
     if a.normaliser(name) != b.normaliser(name):
         raise DataError(
             f"{name}: the texts of {a.name} were normalised by {a.normaliser(name)}, those of {b.name} by "
-            f"{b.normaliser(name)}: their rates do not compare; score both with the same data.normaliser"
+            f"{b.normaliser(name)}: their rates cannot be compared; score both with the same data.normaliser"
         )
     if first != other:
         raise DataError(
             f"{name}: {a.name} was scored by {counted()[first].label}, {b.name} by {counted()[other].label};"
-            " phones and characters do not compare"
+            " phones and characters cannot be compared"
         )
     if any(ours[key]["n_ref"] != theirs[key]["n_ref"] for key in ours if key in theirs):
         raise DataError(

@@ -83,13 +83,13 @@ def _text_of(recipe: Path) -> Path:
     """
     if not (recipe / "recipe.yaml").exists():
         raise ConfigError(
-            f"tokens.union: {recipe}: no recipe is there (no recipe.yaml); name recipe directories, e.g."
+            f"tokens.union: {recipe}: not a recipe folder (no recipe.yaml); give recipe directories, e.g."
             " [../spa]"
         )
     path = recipe / "data" / load(recipe).train_set / "text"
     if not path.exists():
         raise MissingInput(
-            f"tokens.union: {path}: not there; make it: {recipe / 'run.sh'} --stop_stage data", "data"
+            f"tokens.union: {path}: not found; make it: {recipe / 'run.sh'} --stop_stage data", "data"
         )
     return path
 

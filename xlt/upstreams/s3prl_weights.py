@@ -139,7 +139,7 @@ def _search(name: str, urls: list[str]) -> Source:
             tried.append(f"the hub's cache, {hub.cache_dir()}/models--{repo.replace('/', '--')}: not there")
         why = hub.unreachable(urls[0])
         if why is None:
-            say(f"  {name}: fetches the weights, {urls[0]}")
+            say(f"  {name}: fetching the weights, {urls[0]}")
             try:
                 _download(urls)
             except OSError as err:

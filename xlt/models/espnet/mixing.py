@@ -58,7 +58,7 @@ def mixture(run: Resolved, folder: Path) -> Mixture | None:
         category |= dict.fromkeys(read_table(files.scp), name)
     if len(category) < sum(len(read_table(files.scp)) for files in parts.values()):
         raise DataError(
-            "train.mix: utterance ids stand in two recipes; run stage 1 (data) again with --force"
+            "train.mix: two recipes share utterance ids; run stage 1 (data) again with --force"
         )
     for table, rows in tables.items():
         write_table(folder / table, rows)

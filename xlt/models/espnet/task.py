@@ -139,8 +139,7 @@ class XltTask(ASRTask):
                 raise
             raise StageError(
                 f"a checkpoint could not be written ({str(err).splitlines()[0]}), most likely because the"
-                " disk is full; free some space, then run the same command: it goes on from the last whole"
-                " epoch"
+                " disk is full; free some space, then run the same command: it continues from the last epoch"
             ) from None
 
 

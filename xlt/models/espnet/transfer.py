@@ -64,7 +64,7 @@ def check_features(source: Trained, cfg: Config, info: dict, where: Path) -> Non
             )
     if theirs.get("on_the_fly") and not info.get("on_the_fly"):
         raise ConfigError(
-            f"train.init: {source.folder} has learned its layer weights as it went; set"
+            f"train.init: {source.folder} learned its layer weights during training; set"
             " features.on_the_fly=true, or start from a model of stored features"
         )
     if theirs["upstream"] != info["upstream"]:
@@ -259,7 +259,7 @@ def take_over(run: Resolved, source: Trained, out: Path) -> dict:
     config = config.replace(ctx.display_path(source.folder), ctx.display_path(ctx.exp))
     (out / "config.yaml").write_text(config, encoding="utf-8")
     write_json(out / "history.json", [])
-    say(f"  {source.folder} as it is, nothing is trained")
+    say(f"  uses {source.folder} unchanged; nothing is trained")
     if ctx.cfg.train.init_tokens == "match":
         _cut(out, source, run.tokenizer)
     report_unseen(ctx, Tokenizer(out))
