@@ -5,31 +5,10 @@ from pathlib import Path
 
 import pytest
 
-ORDER = [
-    "core",
-    "formats",
-    "text",
-    "phones",
-    "audio",
-    "fetch",
-    "nets",
-    "upstreams",
-    "metrics",  # ground floor
-    "data",
-    "features",
-    "tokens",
-    "lm",
-    "models",
-    "train",
-    "decode",
-    "check",
-    "score",
-    "report",
-    "bundle",  # stages
-    "library",
-    "commands",
-    "cli",
-]  # roof
+GROUND = "core formats text phones audio fetch nets upstreams metrics".split()
+STAGES = "data features tokens lm models train decode check score report bundle".split()
+ROOF = "library commands cli".split()
+ORDER = GROUND + STAGES + ROOF
 SPEECH_TOOLKITS = {"espnet2", "s3prl", "espnet", "espnet3"}
 MAY_USE_TOOLKITS = ["xlt/models/espnet/", "xlt/nets/encoders/", "xlt/decode/", "xlt/upstreams/"]
 
@@ -106,6 +85,46 @@ def test_imports_go_down_only():
 )
 def test_breaches_are_seen(path, source, good):
     assert (breaches(path, source) == []) is good
+
+
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """The modules that reach themselves."""
+    found = set()
+    for start in graph:
+        waiting, seen = list(graph[start]), set()
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen.add(module)
+                waiting += graph.get(module, ())
+        if start in seen:
+            found.add(start)
+    return found
+
+
+def run_time_imports(source: str) -> set[str]:
+    """As :func:`imports`, absolute ones only, without those for type checking."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = [ast.Pass()]
+    return imports(ast.unparse(ast.fix_missing_locations(tree)), "xlt", True)
+
+
+def test_no_module_imports_itself_by_a_detour():
+    names = {}
+    for file in FILES:
+        names[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = file
+    graph = {}
+    for name, file in names.items():
+        wanted = run_time_imports(file.read_text("utf-8"))
+        modules = {full if full in names else full.rpartition(".")[0] for full in wanted}
+        graph[name] = (modules & set(names)) - {name, "xlt"}
+    assert circles(graph) == set()
+
+
+def test_circles_are_seen():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {"b", "c"}
 
 
 def test_only_archives_knows_the_archive_libraries():

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xlt.check import FAMILIES
 from xlt.check.datadir import Sets
+from xlt.check.families import FAMILIES
 from xlt.core.config import load
 from xlt.formats.tables import spk2utt, write_table
 

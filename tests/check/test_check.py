@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.check.faults import rows
-from xlt.check import FAMILIES
+from xlt.check.families import FAMILIES
 from xlt.formats.tables import read_table, write_table
 
 

@@ -17,8 +17,8 @@ import pytest
 import soundfile
 
 from tests.check import corpus
-from xlt.check import FAMILIES
 from xlt.check.datadir import Sets
+from xlt.check.families import FAMILIES
 from xlt.check.faults import Fault
 from xlt.cli import main
 from xlt.core.config import load

@@ -2,7 +2,8 @@
 are reported.
 
 A check is a function ``(sets, cfg) -> faults`` in ``CHECKS`` of a module; a module is a family, one line of
-:data:`FAMILIES`. A new check of a family that is there is a function and its name in ``CHECKS``::
+:data:`~xlt.check.families.FAMILIES`. A new check of a family that is there is a function and its name in
+``CHECKS``::
 
     # xlt/check/kaldi.py
     def no_shouting(sets, cfg):
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.audio.augment import values
+from xlt.check.families import FAMILIES
 from xlt.check.faults import LEVELS
 from xlt.core.context import Context, need
 from xlt.core.errors import DataError
@@ -48,17 +50,6 @@ if TYPE_CHECKING:
     from xlt.core.config import Config
 
 SHOWN = 10  # faults printed; the report has all
-FAMILIES = {  # module → its heading on the page
-    "kaldi": "Directories",
-    "audio": "Sound",
-    "leaks": "Leakage between sets",
-    "alphabet": "Alphabet",
-    "ctc": "CTC",
-    "speech": "Speech and its text",
-    "resources": "Disk and memory",
-    "statistics": "Statistics",
-}
-
 _KEYS = (
     "data.normaliser",
     "data.train_minutes",

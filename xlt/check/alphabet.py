@@ -15,7 +15,7 @@ from xlt.check.encoding import Finding
 from xlt.check.faults import Fault
 from xlt.check.words import Seen, count
 from xlt.core.config import Config
-from xlt.data import normalise_utterance, normaliser_of
+from xlt.data.normalisers import normalise_utterance, normaliser_of
 from xlt.formats.model_folder import initial_model
 
 RARE = 5  # characters that train has less often than this are hardly learned

@@ -15,7 +15,7 @@ from xlt.check.faults import Fault
 from xlt.check.scripts import foreign, repaired, script_name, script_of, written_in
 from xlt.check.words import Seen, characters_of, count
 from xlt.core.config import Config
-from xlt.data import normalise_utterance, normalisers
+from xlt.data.normalisers import normalise_utterance, normalisers
 from xlt.text.normalise import normalise
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xlt.check import FAMILIES
+from xlt.check.families import FAMILIES
 from xlt.check.faults import LEVELS, Fault
 
 

@@ -15,7 +15,7 @@ from xlt.check.encoding import Finding, labels
 from xlt.check.faults import Fault
 from xlt.check.words import SHOWN, Seen, count
 from xlt.core.config import Config
-from xlt.data import normalise_utterance
+from xlt.data.normalisers import normalise_utterance
 
 SAID = frozenset("%‰&@#+=×÷±°№")  # and all signs of currencies
 _OPEN, _CLOSE = frozenset("[<{"), frozenset("]>}")

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 
 from xlt.core.config import defaults
 from xlt.core.context import Context
-from xlt.core.errors import ConfigError, DataError
+from xlt.core.errors import ConfigError
 from xlt.core.registry import READERS
 from xlt.core.stage import Unit, read_stamp, run_unit
 from xlt.data import sets
 from xlt.data.drop import drop_file
 from xlt.data.groups import SALT, SPLITS
+from xlt.data.normalisers import normaliser_of
 from xlt.text import languages
-from xlt.text.normalise import check_name, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from xlt.core.config import Config
 
 _KEYS = (
@@ -47,60 +45,6 @@ _OF_ONE = {
 }  # settings that one reader has
 _FURTHER = "further sets"  # the key in the stamp of data/all
 _TABLES = 2  # what data/all has; a new number makes it again
-
-
-def normalisers(cfg: Config) -> dict[str, str]:
-    """``{language: normaliser}``: the setting data.normaliser, or the language's own; of each source of
-    joined recipes.
-
-    ConfigError if there is no such normaliser, or no such source.
-    """
-    if cfg.data.reader == "recipes":
-        from xlt.data.corpora.recipes import sources
-
-        return {lang: name for source in sources(cfg) for lang, name in normalisers(source.cfg).items()}
-    lang = languages.get(cfg.lang)
-    return {lang.code: check_name(cfg.data.normaliser or lang.normaliser)}
-
-
-def _of_mixed(cfg: Config) -> dict[str, str]:
-    """The same of the recipes that ``train.mix`` names."""
-    if not cfg.mixed:
-        return {}
-    from xlt.data.corpora.recipes import settings_of
-
-    return {
-        lang: name
-        for recipe in cfg.mixed
-        for lang, name in normalisers(settings_of(f"../{recipe}", cfg, "train.mix")).items()
-    }
-
-
-def normaliser_of(cfg: Config) -> str:
-    """The name of the recipe's normaliser; of several, all: ``generic-v1+ron-v1``."""
-    return "+".join(sorted(set(normalisers(cfg).values())))
-
-
-def normalise_utterance(cfg: Config, utt2lang: dict[str, str], where: str) -> Callable[[str, str], str]:
-    """A function of an utterance's id and text: the text by the normaliser of its language.
-
-    ``utt2lang``: languages by utterance, from the file ``where``; only joined and mixed recipes need it.
-    DataError for an utterance of joined recipes whose language is none of the sources'.
-    """
-    names = normalisers(cfg)
-    one = next(iter(names.values())) if cfg.data.reader != "recipes" else ""
-    names |= _of_mixed(cfg)
-
-    def of(utt: str, text: str) -> str:
-        name = names.get(utt2lang.get(utt, ""), one)
-        if not name:
-            raise DataError(
-                f"{where}: utterance {utt!r} has the language {utt2lang.get(utt)}, expected one of "
-                f"{', '.join(names)}; run stage 1 (data) again"
-            )
-        return normalise(text, name)
-
-    return of
 
 
 def fingerprint(place: Path) -> str:

@@ -11,7 +11,8 @@ from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.stage import Unit
-from xlt.data.corpora.recipes import bring_up_to_date, settings_of
+from xlt.data.corpora.recipes import bring_up_to_date
+from xlt.data.sources import settings_of
 from xlt.data.subsets import TABLES, prefix_ids, tag_tables, write_tags
 from xlt.formats.tables import read_table, spk2utt, write_table
 

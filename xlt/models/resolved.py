@@ -11,7 +11,7 @@ from xlt.core.config import Config
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.registry import FAMILIES
-from xlt.data import normaliser_of
+from xlt.data.normalisers import normaliser_of
 from xlt.features.speech import Speech
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import MANIFEST, Trained, initial_model, training_manifest, write_info

@@ -20,7 +20,7 @@ def run(ctx: Context) -> None:
     """
     from xlt.core.context import need
     from xlt.core.stage import Unit, atomic_text, run_unit
-    from xlt.data import normaliser_of
+    from xlt.data.normalisers import normaliser_of
     from xlt.score.facts import settings
     from xlt.score.slices import tag_files
     from xlt.tokens import check_kind

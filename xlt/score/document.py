@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from xlt import __version__
 from xlt.core.log import say, to_log
 from xlt.core.stage import atomic_text, read_json
-from xlt.data import normalise_utterance, normalisers
+from xlt.data.normalisers import normalise_utterance, normalisers
 from xlt.formats.results import SCORES, Counts, Entry, Errors, Scored, SetFacts, dump
 from xlt.formats.tables import read_table
 from xlt.metrics.bootstrap import Bootstrap

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError, DataError
-from xlt.data import normalise_utterance
+from xlt.data.normalisers import normalise_utterance
 from xlt.formats.tables import read_table
 from xlt.score.names import Names
 from xlt.score.numbers import number_words

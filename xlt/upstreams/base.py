@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from xlt.upstreams.tunable import Pieces
 
+MIN_SAMPLES = 800  # s3prl's own minimum, 0.05 s; shorter clips are padded to it
+
 
 @dataclass(frozen=True)
 class Source:

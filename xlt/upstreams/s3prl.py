@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
-from xlt.upstreams.base import Source, Upstream, check_layers
+from xlt.upstreams.base import MIN_SAMPLES, Source, Upstream, check_layers
 
 if TYPE_CHECKING:
     from xlt.upstreams.tunable import Pieces
 
-MIN_SAMPLES = 800  # s3prl's own minimum, 0.05 s; shorter clips are padded to it
 BUCKET = SAMPLE_RATE  # clips of one batch differ by less than a second
 TOLERANCE = 1e-4
 # of packed clips: larger batches leave the processor's caches (80 s: a fifth slower), smaller ones gain

@@ -18,7 +18,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from xlt.core.errors import UpstreamError
+from xlt.upstreams.base import MIN_SAMPLES
 from xlt.upstreams.fast.packed import Parts, row_spans
+from xlt.upstreams.mels import HOP, MAX_SAMPLES, log_mels
 
 
 class WaveFront(nn.Module):
@@ -40,8 +42,6 @@ class WaveFront(nn.Module):
         self.hop = math.prod(conv.stride[0] for conv in self.convs)  # samples a frame
 
     def forward(self, wave: Tensor) -> Tensor:
-        from xlt.upstreams.s3prl import MIN_SAMPLES
-
         wave = functional.pad(wave, (0, max(0, MIN_SAMPLES - len(wave))))
         if self.wave_norm is not None:
             wave = (wave - wave.mean()) / torch.sqrt(wave.var(correction=0) + self.wave_norm)
@@ -65,16 +65,12 @@ class MelFront(nn.Module):
         super().__init__()
         from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
 
-        from xlt.upstreams.whisper import HOP, WhisperEncoder
-
         self.hop = HOP  # samples a frame
-        self.conv1, self.conv2, self.max_samples = encoder.conv1, encoder.conv2, WhisperEncoder.max_samples
+        self.conv1, self.conv2, self.max_samples = encoder.conv1, encoder.conv2, MAX_SAMPLES
         self.register_buffer("positions", encoder.embed_positions.weight.detach())
         self.log_mel = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)
 
     def forward(self, wave: Tensor) -> Tensor:
-        from xlt.upstreams.whisper import log_mels
-
         with torch.no_grad():
             mels = log_mels(self.log_mel, [wave.cpu().numpy()], wave.device.type).to(wave.device)
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mels))))[0].T

@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.upstreams.base import Source, Upstream, check_layers
+from xlt.upstreams.mels import GRID, HOP, MAX_SAMPLES, grid_samples, log_mels
 
-GRID = (
-    5 * SAMPLE_RATE
-)  # clips are padded to a multiple of this: Whisper was trained with silence behind the speech
-HOP = 320  # samples a frame
 BATCH_S = 20.0  # of padded clips on a processor: larger batches leave its caches
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
 
     from xlt.upstreams.tunable import Pieces
@@ -32,7 +26,7 @@ class WhisperEncoder(Upstream):
 
     has_int8 = True
     packages = ("torch", "transformers")
-    max_samples = 30 * SAMPLE_RATE
+    max_samples = MAX_SAMPLES
     padding = (
         f"whisper: silence to a multiple of {GRID / SAMPLE_RATE:g} s, windows of"
         f" {max_samples / SAMPLE_RATE:g} s"
@@ -124,28 +118,6 @@ class WhisperEncoder(Upstream):
         if last == len(net.layers):
             hidden[-1] = net.layer_norm(x)
         return hidden
-
-
-def grid_samples(num_samples: int) -> int:
-    """Length to which a clip, or a window of it, is padded."""
-    return min(WhisperEncoder.max_samples, -(-num_samples // GRID) * GRID)
-
-
-def log_mels(log_mel: WhisperFeatureExtractor, waves: list[np.ndarray], device: str) -> torch.Tensor:
-    """Log-mels (B, mels, N / 160) of clips padded with silence to the longest one's :func:`grid_samples`."""
-    import numpy as np
-
-    padded = np.zeros((len(waves), grid_samples(max(map(len, waves)))), np.float32)  # (B, N)
-    for row, wave in zip(padded, waves, strict=True):
-        row[: len(wave)] = wave
-    return log_mel(
-        list(padded),
-        sampling_rate=SAMPLE_RATE,
-        padding="longest",
-        truncation=False,
-        return_tensors="pt",
-        device=device,
-    ).input_features
 
 
 def new_encoder(config: dict) -> HfEncoder:

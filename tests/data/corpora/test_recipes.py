@@ -8,7 +8,7 @@ import pytest
 from tests.data.corpus import PHRASES, stamp, tone
 from xlt.cli import main
 from xlt.core.errors import DataError
-from xlt.data import normalise_utterance, normaliser_of
+from xlt.data.normalisers import normalise_utterance, normaliser_of
 from xlt.formats.tables import read_table, write_table
 
 FRENCH = [

@@ -15,7 +15,8 @@ from espnet2.asr.frontend.s3prl import S3prlFrontend
 from xlt.core.errors import UpstreamError
 from xlt.models.espnet.frontends import find_weights, numbers_of
 from xlt.nets.featurizer import Featurizer
-from xlt.upstreams.s3prl import MIN_SAMPLES, fix_last_state, try_out
+from xlt.upstreams.base import MIN_SAMPLES
+from xlt.upstreams.s3prl import fix_last_state, try_out
 from xlt.upstreams.s3prl_weights import hub_call, loading
 
 
