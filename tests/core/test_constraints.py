@@ -2,6 +2,7 @@ import doctest
 
 import pytest
 
+from tests.errors import raises
 from xlt.core import constraints
 from xlt.core.config import defaults
 from xlt.core.constraints import FilePath, Limit
@@ -25,8 +26,9 @@ def test_examples():
     ],
 )
 def test_a_value_beyond_its_limits(name, value, expected):
-    with pytest.raises(ConfigError, match=f"here: {name}: found {value!r}, expected {expected}"):
+    with raises(ConfigError, repr(value), expected, where="here") as caught:
         check_setting(name, value, "here")
+    assert caught.value.setting == name
 
 
 def test_null_is_within_all_limits():

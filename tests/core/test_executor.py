@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.errors import raises
 from xlt.core import executor
 from xlt.core.errors import ConfigError, MissingInput, StageError
 from xlt.core.executor import Local, Workers, run
@@ -205,7 +206,7 @@ def test_another_executor_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
     found = list(run("squares", None, numbers(3), Workers(2, executor="here")))
     assert [a[0] for a in found] == [0, 1, 4]
-    with pytest.raises(ConfigError, match="executor 'slurm' is not known"):
+    with raises(ConfigError, "executor", "'slurm'"):
         list(run("squares", None, numbers(3), Workers(2, executor="slurm")))
 
 

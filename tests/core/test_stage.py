@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.errors import raises
 from xlt.core import stage
 from xlt.core.config import ROOT, load
 from xlt.core.context import STAGES, Context, find, need
@@ -190,7 +191,7 @@ def test_output_that_the_user_made_is_not_overwritten(work):
 def test_damaged_stamp_counts_as_none(work):
     work.run()
     (work.out / "stage.json").write_text('{"stage": ')
-    with pytest.raises(StageError, match="no stage.json"):
+    with raises(StageError, "stage.json", "--force", where="out"):
         work.run()
 
 
@@ -212,7 +213,7 @@ def test_lock_is_free_after_its_holder_died(root, tmp_path):
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     child.stdout.readline()
-    with pytest.raises(StageError, match="another process"), lock(tmp_path / "out"):
+    with raises(StageError, where=str(tmp_path / "out")), lock(tmp_path / "out"):
         pass
     child.kill()
     child.communicate()

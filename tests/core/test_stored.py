@@ -1,5 +1,6 @@
 import pytest
 
+from tests.errors import raises
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
@@ -21,5 +22,6 @@ def test_a_retired_setting_is_left_out():
 
 @pytest.mark.parametrize(("key", "value"), [("beam_size", "ten"), ("beam_size", 0), ("method", "magic")])
 def test_a_stored_value_is_checked_as_a_setting_is(key, value):
-    with pytest.raises(ConfigError, match=f"a.json: decode.{key}: found {value!r}"):
+    with raises(ConfigError, repr(value), where="a.json") as caught:
         from_json(DecodeConfig, "decode", {key: value}, "a.json")
+    assert caught.value.setting == f"decode.{key}"
