@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.errors import raises
 from xlt.core.errors import ConfigError
 
 
@@ -16,7 +17,7 @@ def skip_without(dtype: str) -> None:
     from xlt.upstreams.fast import dense
 
     if not dense.supports(dtype):
-        with pytest.raises(ConfigError, match=f"features.dtype={dtype}: this processor lacks"):
+        with raises(ConfigError, where=f"features.dtype={dtype}"):
             dense.check(dtype)
         pytest.skip(f"this processor does not compute {dtype}")
 

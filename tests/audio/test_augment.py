@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.audio.gain import with_gain
+from tests.errors import raises
 from xlt.audio.augment import Copy, copies, in_words, values
 from xlt.core.config import load
 from xlt.core.errors import ConfigError
@@ -56,5 +57,5 @@ def test_tables_say_what_copies_there_are(cfg):
 
 
 def test_a_kind_that_is_not_there_is_named():
-    with pytest.raises(ConfigError, match="augmentation 'sped' is not known; .*did you mean speed"):
+    with raises(ConfigError, "augmentation", "'sped'", "speed"):
         Copy("sped:0.9").name("u")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.errors import raises
 from tests.tones import RATE, sound
 from xlt.bundle import read_manifest
 from xlt.bundle.transcribe import Transcriber
@@ -88,7 +89,7 @@ def test_a_model_of_the_first_version_is_espnet_s(copy):
 
 def test_a_damaged_model_file_names_the_remedy(copy):
     (copy / "xlt.json").write_text('{"lang": ')
-    with pytest.raises(DataError, match="xlt.json: damaged; make it again with --stage 6 --force"):
+    with raises(DataError, "--stage 6 --force", where="xlt.json"):
         read_info(copy)
 
 

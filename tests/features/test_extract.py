@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
+from tests.errors import raises
 from tests.lazy import torch
 from xlt.core.config import load
 from xlt.core.errors import ConfigError, DataError, UpstreamError
@@ -93,7 +94,7 @@ def test_not_a_number_is_named():
 
 @pytest.mark.parametrize("layers", ["first", [], ["last", "x"], True, [1.5]])
 def test_layers_of_a_wrong_form_are_refused(tmp_path, layers):
-    with pytest.raises(ConfigError, match="features.layers"):
+    with raises(ConfigError, where="features.layers"):
         extract.prepare(settings(tmp_path, upstream="fbank", layers=layers), tmp_path)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.errors import raises
 from tests.features.conftest import Recipe
 from xlt.audio.files import read_wav
 from xlt.core.errors import ConfigError, DataError, StageError, UpstreamError
@@ -209,13 +210,9 @@ def test_an_archive_that_is_gone_or_short_costs_only_what_is_lost(recipe, capsys
     }
     os.truncate(arks["train"], arks["train"].stat().st_size - 10)
     arks["dev"].unlink()
-    with pytest.raises(
-        DataError, match=r"the archive .*feats.\d+.ark is gone; run stage 3 \(features\) again"
-    ):
+    with raises(DataError, "s-f", arks["dev"].name, "stage 3", where="feats.scp"):
         FeatureReader(recipe.dump("dev") / "feats.scp")["s-f"]
-    with pytest.raises(
-        DataError, match=r"ends 10 bytes before the matrix does; run stage 3 \(features\) again"
-    ):
+    with raises(DataError, arks["train"].name, "10 bytes", "stage 3", where="feats.scp"):
         matrices(recipe.dump("train"))
     capsys.readouterr()
     run(recipe.context())
@@ -337,23 +334,23 @@ def test_commands_and_segments_are_refused(recipe):
 
 def test_stage_1_must_have_run(recipe):
     (recipe.dir / "data/dev/wav.scp").unlink()
-    with pytest.raises(StageError, match=r"data/dev/wav.scp: not found; stage 1 \(data\) makes it"):
+    with raises(StageError, "stage 1 (data)", where="data/dev/wav.scp"):
         run(recipe.context())
 
 
 def test_unknown_upstream_is_named(recipe):
-    with pytest.raises(ConfigError, match="'whisper_bsae' is not known.*did you mean whisper_base"):
+    with raises(ConfigError, "'whisper_bsae'", "whisper_base", where="features.upstream"):
         run(recipe.context("features.upstream=whisper_bsae", "features.layers=last"))
 
 
 def test_error_in_a_worker_has_its_type(recipe):
-    with pytest.raises(ConfigError, match="fbank has the layers 0 to 0, found 4"):
+    with raises(ConfigError, "fbank", 4, where="features.layers"):
         run(recipe.context("features.layers=4", "nj=2"))
 
 
 def test_dead_worker_is_one_clear_error(recipe, monkeypatch):
     monkeypatch.setattr("xlt.core.executor.sys.executable", "/bin/false")
-    with pytest.raises(StageError, match="features: worker 1 ended with status 1"):
+    with raises(StageError, "worker 1", "status 1", where="features"):
         run(recipe.context("nj=2"))
 
 

@@ -2,8 +2,7 @@
 
 import json
 
-import pytest
-
+from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.formats.features import read_features, write_features
 
@@ -16,8 +15,8 @@ def test_todays_file_is_as_before(tmp_path):
 
 def test_a_newer_one_is_refused_and_a_damaged_one_named(tmp_path):
     (tmp_path / "feats.json").write_text(json.dumps({"format": 2, "dim": 80}))
-    with pytest.raises(DataError, match="feats.json: was written by a newer xlt"):
+    with raises(DataError, "version 2", where="feats.json"):
         read_features(tmp_path)
     (tmp_path / "feats.json").write_text("[1]")
-    with pytest.raises(DataError, match="feats.json: damaged; make it again with --stage 3 --force"):
+    with raises(DataError, "--stage 3 --force", where="feats.json"):
         read_features(tmp_path)

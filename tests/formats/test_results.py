@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.formats.results import SCORES, Entry, check, dump, from_json, read, read_details
 
@@ -77,7 +78,7 @@ def test_version_2_comes_back_as_it_was_written(tmp_path):
 def test_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "score.json"
     path.write_text('{"format": 3}')
-    with pytest.raises(DataError, match=r"written by a newer xlt \(version 3 of score.json"):
+    with raises(DataError, "version 3", where="score.json"):
         read(path, "no scores", "run stage 8")
     path.write_text('{"format": 2}')
     with pytest.raises(DataError, match=r"score.json: no scores \(the file lacks 'command'\); run stage 8"):
@@ -113,5 +114,5 @@ def test_details_of_their_own(tmp_path):
         with pytest.raises(ValueError):
             read_details(path)
     path.write_text('{"format": 2}')
-    with pytest.raises(DataError, match="newer xlt"):
+    with raises(DataError, "version 2", where="main.json"):
         read_details(path)

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.formats.versioned import Format
 
@@ -34,7 +35,7 @@ def test_a_newer_version_is_refused():
 
 @pytest.mark.parametrize("version", [0, -1, "3", 2.0, True, None])
 def test_what_is_no_version_is_damage(version):
-    with pytest.raises(DataError, match="damaged"):
+    with raises(DataError, "damaged", repr(version), where="a.json"):
         THREE.upgraded({"format": version}, "a.json")
 
 

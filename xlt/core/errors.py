@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import re
 from typing import Any, get_type_hints
 
 from xlt.core.settings import Settings
 
-_SETTING = re.compile(r"(?P<name>(?P<first>[a-z]+)(?P<rest>\.(?!(?:json|log|tsv|txt|yaml)\b)\w+)*)(=\S+)?")
-_OPTION = re.compile(r"--[a-z][\w-]*( \S+)?")
-_FILE = re.compile(
-    r"(?P<file>(?:https?://)?"
-    r"(?:[^\s:;,]+|[^\s:;,=]*/(?:(?! and )[^:;,\n])+))"  # one word, or a path with spaces behind a slash
-    r"(?::(?P<line>\d+))?"
+_KINDS = {name: dataclasses.is_dataclass(kind) for name, kind in get_type_hints(Settings).items()}
+_SECTIONS = "|".join(name for name, is_section in _KINDS.items() if is_section)
+_ALONE = "|".join(name for name, is_section in _KINDS.items() if not is_section)
+_PLACE = re.compile(
+    rf"""(?:
+    command[ ]line[ ](?P<quote>['"]).*?(?P=quote)  # where a setting may be
+    | --[a-z][\w-]*(?:[ ]\S+)?
+    | (?P<setting>(?:{_ALONE})|(?:{_SECTIONS})\.(?!(?:json|log|tsv|txt|yaml)\b)\w+(?:\.\w+)*)
+      (?:=(?:\[.*?\]|\{{.*?\}}|\S+?))?
+    | (?P<file>(?:https?://)?
+      (?:[^\s:;,]+|[^\s:;,=]*/(?:(?![ ]and[ ])[^:;,\n])+))  # one word, or a path with spaces behind a slash
+      (?::(?P<line>\d+))?
+    )(?=:[ ])""",
+    re.VERBOSE,
 )
-_IS_SECTION = {name: dataclasses.is_dataclass(kind) for name, kind in get_type_hints(Settings).items()}
 
 
 class XltError(Exception):
@@ -49,22 +55,24 @@ class XltError(Exception):
     @property
     def where(self) -> str:
         """The first place: a file (with line), a setting (with value), an option or a name; "" if none."""
-        return next(iter(_places(str(self))), "")
+        return next((place[0] for place in _places(str(self))), "")
 
     @property
     def file(self) -> str:
         """The first file or folder among the places, without the line; "" if there is none."""
-        return self._file[0]
+        place = self._file
+        return place["file"] if place else ""
 
     @property
     def line(self) -> int | None:
         """The line in ``file`` that is meant, from 1."""
-        return self._file[1]
+        place = self._file
+        return int(place["line"]) if place and place["line"] else None
 
     @property
     def setting(self) -> str:
         """The first setting among the places, without its value; "" if there is none."""
-        return next(filter(None, map(_setting, _places(str(self)))), "")
+        return next((place["setting"] for place in _places(str(self)) if place["setting"]), "")
 
     @property
     def remedy(self) -> str:
@@ -72,28 +80,20 @@ class XltError(Exception):
         return str(self).rpartition("; ")[2] if "; " in str(self) else ""
 
     @property
-    def _file(self) -> tuple[str, int | None]:
-        for place in _places(str(self)):
-            found = None if _setting(place) else _FILE.fullmatch(place)
-            if found and (found["line"] or re.search(r"[./]", found["file"])):  # not one word, such as a name
-                return found["file"], int(found["line"]) if found["line"] else None
-        return "", None
+    def _file(self) -> re.Match[str] | None:
+        files = (place for place in _places(str(self)) if place["file"])
+        return next((place for place in files if place["line"] or re.search(r"[./]", place["file"])), None)
 
     def __reduce__(self):  # what a worker process raises keeps its type and fields, whatever __init__ takes
         return _again, (type(self), self.args, self.__dict__)
 
 
-def _setting(place: str) -> str:
-    found = _SETTING.fullmatch(place)
-    known = found and _IS_SECTION.get(found["first"]) == bool(found["rest"])
-    return found["name"] if found and known else ""
-
-
-def _places(message: str) -> list[str]:
-    """The parts that end in a colon, from the first one on, as long as they name something."""
-    parts = message.split(": ")[:-1]
-    kinds = (_setting, _OPTION.fullmatch, _FILE.fullmatch)
-    return list(itertools.takewhile(lambda part: any(kind(part) for kind in kinds), parts))
+def _places(message: str) -> list[re.Match[str]]:
+    """The places that a message begins with, each with a colon behind it."""
+    found: list[re.Match[str]] = []
+    while place := _PLACE.match(message, found[-1].end() + 2 if found else 0):
+        found.append(place)
+    return found
 
 
 def _again(kind: type[XltError], args: tuple[Any, ...], fields: dict[str, Any]) -> XltError:
