@@ -173,7 +173,7 @@ def test_a_run_of_another_process_is_not_touched_but_waited_for(egs, stages, cap
         assert other.is_alive() and stages[0] == []
     other.join(20)
     assert failed == [{}] and len(stages[0]) == 13
-    assert capsys.readouterr().out.count("waits for it") == 1
+    assert capsys.readouterr().out.count("waiting for it") == 1
 
 
 def test_a_free_run_is_taken_while_another_is_at_work_elsewhere(egs, stages):

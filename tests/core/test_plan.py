@@ -73,13 +73,13 @@ def test_words_of_a_stage_and_which_stages_share_their_output(plan, tmp_path):
         ("", "e.yaml: is empty"),
         ("name: a\n", "e.yaml:1: runs: is missing here"),
         ("name: a\nrun: []\nruns: []\n", "e.yaml:2: run: unknown key; did you mean runs?"),
-        ("name: a\nname: b\nruns: []\n", "e.yaml:2: name: stands twice"),
+        ("name: a\nname: b\nruns: []\n", "e.yaml:2: name: duplicate key"),
         ("name: a\nruns: {}\n", "e.yaml:2: runs: expected a list"),
         ("name: a\nruns: [\n", "not valid YAML"),
         ("name: a\nruns:\n  - {recipe: ron}\n", "e.yaml:3: runs: tag: is missing"),
         (
             "name: a\nruns:\n  - {recipe: ron, tag: a}\n  - {recipe: ron, tag: a}\n",
-            "e.yaml:4: runs: ron/a: this run stands already at",
+            "e.yaml:4: runs: ron/a: duplicate run (first at",
         ),
         (
             "name: a\nruns:\n  - recipe: ron\n    tag: '{seed}'\n",

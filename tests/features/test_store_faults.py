@@ -133,7 +133,7 @@ def test_the_second_says_for_whom_it_waits_and_finds_the_audio(recipe, tmp_path,
         if not children:
             children.append(start(other))
             line = ""
-            while "waits for it" not in line:
+            while "waiting for it" not in line:
                 line = children[0].stdout.readline()
                 assert line, children[0].communicate()
             assert f"are being made for {recipe.dump('train')}" in line

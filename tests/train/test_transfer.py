@@ -149,7 +149,7 @@ def test_matched_rows_start_where_the_source_ended(at_target, capsys):
     two = at_target
     assert run(two, "train", INIT, "train.init_tokens=match", "tag=match", "train.max_epochs=1") == 0
     out = capsys.readouterr().out
-    assert "starts from" in out and "0 new, 0 dropped" in out and "frozen: whisper_base" in out
+    assert "initialised from" in out and "0 new, 0 dropped" in out and "frozen: whisper_base" in out
     exp = two / "target" / "exp" / "match"
     report = json.loads((exp / "transfer.json").read_text())
     assert "ctc.ctc_lo.weight" in report["random"] and "encoder.ahead.0.weight_ih_l0" in report["loaded"]

@@ -208,8 +208,8 @@ class Lane:
                 continue
             if not waiting:
                 say(
-                    f"experiment: {len(left)} runs are at work in another process or need one that is; waits"
-                    " for it"
+                    f"experiment: {len(left)} runs are at work in another process or need one that is;"
+                    " waiting for it"
                 )
             waiting = True
             time.sleep(_POLL_S)

@@ -23,7 +23,7 @@ from xlt.core.errors import ConfigError, MissingInput, XltError
 
 INTERRUPTED, NOT_READ = 130, 141  # exit statuses, as of a program that a signal has ended
 _SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
-_KIND = "a file stands where a folder belongs, or the other way round: move it away"
+_KIND = "a file is in the place of a folder, or a folder in that of a file: move it away"
 REMEDIES = {  # errors of the operating system that the user can mend; all others are shown as defects of xlt
     errno.ENOSPC: _SPACE,
     errno.EDQUOT: _SPACE,

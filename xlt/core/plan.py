@@ -144,7 +144,7 @@ class Entry:
                     + (f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}")
                 )
             if key in found:
-                raise here.error("stands twice; keep one")
+                raise here.error("duplicate key; keep one")
             found[key] = Entry(self.path, value, key)
         for key in needed:
             if key not in found:
@@ -174,7 +174,7 @@ def read(path: Path) -> Plan:
         for run in _expand(entry):
             if run.name in runs:
                 raise entry.error(
-                    f"{run.name}: this run stands already at {runs[run.name].where}; give it another tag"
+                    f"{run.name}: duplicate run (first at {runs[run.name].where}); give it another tag"
                 )
             runs[run.name] = run
     name = top["name"].text()

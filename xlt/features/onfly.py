@@ -35,7 +35,7 @@ def run(ctx: Context) -> None:
         off, now = values(None), values(features)
         key = next(k for k in now if now[k] != off[k])
         raise ConfigError(
-            f"features.{key}={now[key]}: features.on_the_fly encodes speech as it is; altered copies are made"
+            f"features.{key}={now[key]}: features.on_the_fly encodes unaltered speech only; copies are made"
             " in the feature cache, with features.on_the_fly=false and a frozen upstream "
             "(train.freeze=upstream)"
         )

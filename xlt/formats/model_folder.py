@@ -182,7 +182,7 @@ def initial_model(cfg: Config) -> Trained | None:
     if cfg.train.init is None:
         if cfg.train.zero_shot:
             raise ConfigError(
-                "train.zero_shot: needs the model that is to be used as it is: train.init=../multi/exp/main"
+                "train.zero_shot: needs the model that is to be used unchanged: train.init=../multi/exp/main"
             )
         return None
     found = Trained.load(cfg.train.init)

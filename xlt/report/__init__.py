@@ -75,8 +75,8 @@ def _over_languages(ctx: Context) -> None:
         for path, text in benchmark.files(egs).items():
             _write(ctx, path, text)
     else:
-        say(f"report: egs/README.md is left as it is: egs/{benchmark.PUBLISHED} does not list {recipe.name};")
-        say("  `xlt report` puts it beside all other recipes, in egs/report/report.html")
+        say(f"report: egs/README.md stays unchanged: egs/{benchmark.PUBLISHED} does not list {recipe.name};")
+        say("  `xlt report` compares it with all other recipes in egs/report/report.html")
 
 
 def _write(ctx: Context, path: Path, text: str) -> None:

@@ -131,10 +131,9 @@ def _summary(train: TrainConfig, out: Path) -> dict:
     """Say what was trained; facts for the stamp."""
     history = json.loads((out / "history.json").read_text(encoding="utf-8"))
     parameters = sum(p.numel() for p in torch.load(out / "model.pth", weights_only=True).values())
-    say(
-        f"  {len(history)} epochs, mean of the {min(len(history), train.average_best)} best, "
-        f"{parameters / 1e6:.1f} M parameters"
-    )
+    best = min(len(history), train.average_best)
+    millions = parameters / 1e6
+    say(f"  {len(history)} epochs; the model is the mean of the {best} best, {millions:.1f} M parameters")
     return {"epochs": len(history), "parameters": parameters}
 
 
@@ -295,8 +294,8 @@ def _epochs(train: TrainConfig, frames: float, frame_rate: float) -> int:
     epochs = max(train.max_epochs, math.ceil(train.min_updates / batches))
     if epochs > train.max_epochs:
         say(
-            f"  {epochs} epochs, so that there are {train.min_updates} updates of some {batches} batches an"
-            " epoch"
+            f"  {epochs} epochs of about {batches} batches, to reach {train.min_updates} updates"
+            " (train.min_updates)"
         )
     return epochs
 

@@ -85,7 +85,7 @@ def write_plan(run: Resolved, mixed: Mixture | None, folder: Path) -> float:
         languages = read_table(path)
         if len(set(languages.values())) < 2:
             raise ConfigError(
-                f"train.balance={exponent:g}: {path} has one language only; there is nothing to balance"
+                f"train.balance={exponent:g}: {path} has only one language; leave train.balance out"
             )
         sources = read_sources(run.ctx.dump / run.cfg.train_set)
         category = languages | {name: languages[utt] for name, (utt, _) in sources.items()}
@@ -93,7 +93,7 @@ def write_plan(run: Resolved, mixed: Mixture | None, folder: Path) -> float:
         plan.write(folder)
         total = sum(plan.draws.values())
         say(
-            f"  balance {exponent:g}: of {total:.0f} utterances an epoch "
+            f"  train.balance={exponent:g}: {total:.0f} utterances an epoch, "
             + ", ".join(f"{lang} {100 * draws / total:.0f}%" for lang, draws in plan.draws.items())
         )
     return float(sum(frames.values()))

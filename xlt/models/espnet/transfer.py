@@ -130,7 +130,7 @@ def average_in(run: Resolved, source: Trained, path: Path) -> None:
     matched = new if cfg.train.init_tokens == "match" else None
     torch.save(average(state, _state(source), cfg.train.average_source, source.tokens, matched), path)
     say(
-        f"  the final model: {100 * cfg.train.average_source:g}% of {cfg.train.init} in it"
+        f"  the final model is averaged with {100 * cfg.train.average_source:g}% of {cfg.train.init}"
         " (train.average_source)"
     )
 
@@ -221,7 +221,7 @@ def _say(report: Report, how: str, frozen: str | None) -> None:
     """Tell the user in a few lines; ``transfer.json`` has all names."""
     loaded, random, unused = (_parts(keys) for keys in (report.loaded, report.random, report.unused))
     say(
-        f"  starts from {report.source}: loaded: {loaded}; random: {random}"
+        f"  initialised from {report.source}: loaded: {loaded}; random: {random}"
         + (f"; not used: {unused}" if unused else "")
         + (f"; frozen: {frozen}" if frozen else "")
     )
@@ -299,7 +299,7 @@ def _cut(out: Path, source: Trained, own: Tokenizer) -> None:
         yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8"
     )
     (out / "tokens.txt").write_text("".join(f"{token}\n" for token in kept), encoding="utf-8")
-    say(f"  it writes only tokens of this recipe: {len(kept)} of its {len(old)}")
+    say(f"  outputs are limited to tokens of this recipe: {len(kept)} of its {len(old)}")
 
 
 def _need_shared(source: Trained, old: list[str], new: list[str]) -> None:
