@@ -6,6 +6,7 @@ import tarfile
 import pytest
 
 from tests.data.corpus import tone
+from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.data.corpora.fleurs import read, recognise
 from xlt.formats.tables import read_table
@@ -70,7 +71,7 @@ def test_the_language_is_found_in_the_repository(recipe, folder):
     assert of(recipe, folder.parent, "lang=swh_Latn").name == "FLEURS sw_ke"
     with pytest.raises(DataError, match=r"has no Turkish \(tur_Latn\), but ro_ro, sw_ke"):
         of(recipe, folder.parent, "lang=tur_Latn")
-    with pytest.raises(DataError, match=r"has no Turkish \(tur_Latn\), but ro_ro; set lang"):
+    with raises(DataError, "tur_Latn", "ro_ro", where=str(folder)):
         of(recipe, folder, "lang=tur_Latn")
 
 

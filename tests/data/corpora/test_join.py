@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import PHRASES, tone
+from tests.errors import raises
 from xlt.core.config import load
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.join import read
@@ -75,7 +76,7 @@ def test_parts_that_cannot_be(recipe, given, said):
 
 
 def test_an_error_names_its_part(recipe, tmp_path):
-    with pytest.raises(DataError, match="data.parts: kaldi2: data.dir: .*nowhere: no such folder"):
+    with raises(DataError, "kaldi2", "data.dir", tmp_path / "nowhere", where="data.parts"):
         read(recipe.cfg("data.reader=join", parts(kaldi(tmp_path / "a", "ana", 0), tmp_path / "nowhere")))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import tone
+from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.data.build import decode
 from xlt.data.corpora.kaldi import read, recognise
@@ -103,10 +104,11 @@ def test_faults_name_file_and_line(recipe, corpus, tables, said):
 
 
 def test_no_folder(recipe, tmp_path):
-    with pytest.raises(DataError, match="data.dir: not set"):
+    with raises(DataError, "kaldi", where="data.dir"):
         read(recipe.cfg("data.reader=kaldi"))
-    with pytest.raises(DataError, match="no such folder"):
+    with raises(DataError, where="data.dir") as caught:
         of(recipe, tmp_path / "nowhere")
+    assert caught.value.file == str(tmp_path / "nowhere")
 
 
 def piped(corpus, command):

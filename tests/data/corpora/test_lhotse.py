@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from tests.data.corpus import tone
+from tests.errors import raises
 from tests.lazy import Lazy
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.build import decode
@@ -288,7 +289,7 @@ def test_damaged_manifests(recipe, corpus):
     ):
         of(recipe, corpus)
     gzip.open(path, "wt").write(lines[0] + "\n" + json.dumps({"path": "a.wav", "text": "x"}) + "\n")
-    with pytest.raises(DataError, match=r"supervisions.jsonl.gz:2: not an entry"):
+    with raises(DataError, "lhotse", where="corpus_supervisions.jsonl.gz:2"):
         of(recipe, corpus)
     whole = (corpus / "corpus_recordings.jsonl.gz").read_bytes()
     (corpus / "corpus_recordings.jsonl.gz").write_bytes(whole[:-20])
@@ -297,15 +298,17 @@ def test_damaged_manifests(recipe, corpus):
 
 
 def test_no_manifests(recipe, tmp_path):
-    with pytest.raises(DataError, match="data.dir: not set"):
+    with raises(DataError, "lhotse", where="data.dir"):
         read(recipe.cfg("data.reader=lhotse"))
-    with pytest.raises(DataError, match="data.dir: .*nowhere: no such folder or file"):
+    with raises(DataError, where="data.dir") as caught:
         of(recipe, tmp_path / "nowhere")
+    assert caught.value.file == str(tmp_path / "nowhere")
     with pytest.raises(DataError, match="no manifests there; expected NAME_recordings_PART.jsonl.gz"):
         of(recipe, tmp_path)
     (tmp_path / "corpus_recordings.jsonl.gz").touch()
-    with pytest.raises(DataError, match="no manifests there"):
+    with raises(DataError, "NAME_recordings_PART.jsonl.gz", where="data.dir") as caught:
         of(recipe, tmp_path)
+    assert caught.value.file == str(tmp_path)
 
 
 def test_two_corpora_in_one_folder(recipe, corpus):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import stamp, tone
+from tests.errors import raises
 from tests.lazy import Lazy
 from tests.recipes.layouts import common_voice, fleurs
 from xlt.core.errors import DataError
@@ -138,7 +139,7 @@ def test_nothing_there(tmp_path):
     with pytest.raises(DataError, match="It has the ending .wav. Looked for"):
         recognise(tmp_path / "a.wav")
     (tmp_path / "notes.docx").touch()
-    with pytest.raises(DataError, match="It has the ending .docx. Looked for"):
+    with raises(DataError, ".docx", where="notes.docx"):
         recognise(tmp_path / "notes.docx")
 
 
