@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.errors import raises
 from tests.fetch.test_deb import make_deb
 from xlt.core.errors import DataError
 from xlt.fetch import files
@@ -204,7 +205,7 @@ def test_a_damaged_wheel_is_refused_and_fetched_again(pip, tmp_path):
     with pytest.raises(DataError, match="damaged in the download"):
         fetch.pip_download("my-part1==1.0.0", tmp_path / "cache")
     pip(f"head -c 900 {good} > {WHEEL}")
-    with pytest.raises(DataError, match="damaged in the download"):
+    with raises(DataError, where=WHEEL):
         fetch.pip_download("my-part1==1.0.0", tmp_path / "cache")
     pip(f"cp {good} {WHEEL}")
     assert fetch.pip_download("my-part1==1.0.0", tmp_path / "cache").exists()

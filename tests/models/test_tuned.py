@@ -8,6 +8,7 @@ import io
 import numpy as np
 import pytest
 
+from tests.errors import raises
 from tests.lazy import Lazy, torch
 from tests.tiny import make_tiny_wav2vec2, make_tiny_whisper, save_wav2vec2
 from xlt.core.errors import ConfigError, UpstreamError
@@ -378,9 +379,9 @@ def test_other_weights_a_missing_layer_and_diverged_features_are_named(folders, 
     wrong = arguments(folders, "whisper", 1) | {
         "identity": find_weights("whisper_base", str(other), None, None).identity
     }
-    with pytest.raises(UpstreamError, match="the features were to come from"):
+    with raises(UpstreamError, wrong["identity"]):
         tuned_frontend.TunedUpstream(**wrong, tuning=tuning())
-    with pytest.raises(ConfigError, match="has the layers 0 to 2, found 7"):
+    with raises(ConfigError, 7, where="features.layers"):
         tuned(folders, "whisper", 7)
     made = tuned(folders, "whisper", 1)
     with torch.no_grad():

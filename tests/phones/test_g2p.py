@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.errors import raises
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.settings import PhonesConfig
 from xlt.phones.choice import Choice, choose, epitran_mapping
@@ -162,9 +163,9 @@ def test_a_script_that_a_voice_spells_is_refused(tmp_path):
         (
             "ara_Arab",
             AUTO,
-            r"no converter of ara_Arab .*try phones.g2p=epitran .ara-Arab. or phones.g2p=espeak .ar.",
+            r"ara_Arab.*try phones.g2p=epitran .ara-Arab. or phones.g2p=espeak .ar.",
         ),
-        ("fao_Latn", AUTO, "no converter turns text"),  # espeak's voice has no dictionary
+        ("fao_Latn", AUTO, "fao_Latn"),  # espeak's voice has no dictionary
         ("bel_Cyrl", PhonesConfig("epitran", None), "phones.g2p=epitran: does not support bel"),
         ("ron_Latn", PhonesConfig("tsv", None), "phones.g2p=tsv: no table"),
         ("ron_Latn", PhonesConfig("auto", "none.tsv"), "none.tsv: no such file or folder"),
@@ -208,7 +209,7 @@ def test_a_table_is_of_one_language(table):
     for place in (own, table.parent):
         made, _ = phones_of(texts, langs, PhonesConfig("auto", str(place)))
         assert made == {Path("text"): {"u1": "ʃ a s a", "u2": "k a s a"}}
-    with pytest.raises(ConfigError, match="no converter turns text of xzy_Latn"):
+    with raises(ConfigError, "xzy_Latn"):
         choose("xzy_Latn", PhonesConfig("auto", str(own)))
 
 

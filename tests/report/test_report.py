@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.errors import raises
 from tests.report.documents import document, entry, phone_document
 from xlt.cli import main
 from xlt.core.errors import DataError
@@ -154,7 +155,7 @@ def test_no_results_is_a_page_too(tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"signature": {"test": {}}}'])
 def test_a_file_that_is_not_a_result_is_named(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(DataError, match=r"x\.json: not a result of stage 9"):
+    with raises(DataError, "stage 9", where="x.json"):
         load(tmp_path)
 
 
@@ -162,7 +163,7 @@ def test_confusions_that_are_not_whole_are_named(results):
     whole = {"unit": "char", "n": {"a": 2}, "pairs": {"a": {"b": 1}}, "left_off": 0}
     assert load(results(document("a") | {"confusions": {"test": whole}}))
     for damaged in (whole | {"n": {}}, {k: v for k, v in whole.items() if k != "left_off"}, [1]):
-        with pytest.raises(DataError, match=r"a\.json: not a result of stage 9"):
+        with raises(DataError, "stage 9", where="a.json"):
             load(results(document("a") | {"confusions": {"test": damaged}}))
 
 
@@ -344,5 +345,5 @@ def test_utterances_of_phones_by_per(tmp_path):
 def test_a_result_with_neither_set_of_metrics_is_refused(results):
     made = phone_document("ph")
     del made["test"]["per"]
-    with pytest.raises(DataError, match="ph.json: not a result of stage 9"):
+    with raises(DataError, "stage 9", where="ph.json"):
         load(results(made))

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.errors import raises
 from xlt.core.errors import ConfigError
 from xlt.text import languages
 
@@ -92,5 +93,5 @@ def test_iso():
     ],
 )
 def test_a_malformed_code_is_refused_with_an_example(code, said):
-    with pytest.raises(ConfigError, match=said):
+    with raises(ConfigError, repr(code), said, where="lang"):
         languages.get(code)

@@ -5,6 +5,7 @@ opened.
 import pytest
 
 from tests.bench.opens import make_recipes, train_stage
+from tests.errors import raises
 from xlt.core.config import load
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, MissingInput
@@ -56,5 +57,6 @@ def test_a_limit_to_forgetting_needs_something_to_forget(recipe, monkeypatch):
 
 def test_missing_features_name_the_stage(recipe, monkeypatch):
     monkeypatch.chdir(recipe)
-    with pytest.raises(MissingInput, match=r"stage 3 \(features\) makes it"):
+    with raises(MissingInput) as caught:
         resolve(Context(recipe, load(recipe, ["features.upstream=fbank"])))
+    assert caught.value.stage == "features"
