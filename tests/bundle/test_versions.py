@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.errors import raises
+from tests.errors import raises, told
 from tests.tones import RATE, sound
 from xlt.bundle import read_manifest
 from xlt.bundle.transcribe import Transcriber
@@ -64,14 +64,13 @@ def test_a_newer_version_is_refused(copy, wav, capsys, name):
     manifest = read_manifest(copy) if name == "xlt.json" else {"files": {}}
     alter(copy / "bundle.json", files={k: v for k, v in manifest["files"].items() if k != name})
     assert main(["transcribe", str(copy), str(wav)]) == 2
-    said = capsys.readouterr().err
-    assert f"{name}: was written by a newer xlt (version 99 of {name}" in said and "update xlt" in said
+    told(capsys.readouterr().err, "version 99", where=name)
 
 
 def test_a_setting_that_no_version_knows_is_refused(copy, wav, capsys):
     alter(copy / "bundle.json", decode={"method": "greedy", "beam_sise": 3})
     assert main(["transcribe", str(copy), str(wav)]) == 2
-    assert "bundle.json: decode.beam_sise: unknown setting" in capsys.readouterr().err
+    assert told(capsys.readouterr().err, where="bundle.json").setting == "decode.beam_sise"
 
 
 @pytest.mark.parametrize("value", [[], None, 3])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.check.faults import rows
+from tests.errors import told
 from xlt.check.families import FAMILIES
 from xlt.formats.tables import read_table, write_table
 
@@ -197,7 +198,7 @@ def test_warnings_do_not_stop(recipe, capsys):
 
 def test_the_budget_is_what_is_checked(recipe, capsys):
     assert recipe("data.train_minutes=10") == 2
-    assert "data/train_10min: not found; stage 1 (data) makes it" in capsys.readouterr().err
+    told(capsys.readouterr().err, "stage 1 (data)", where="data/train_10min")
 
 
 def test_every_rule_is_tested():

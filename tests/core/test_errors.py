@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import errors as helper
-from tests.errors import raises
+from tests.errors import raises, told
 from xlt.core import errors, log
 from xlt.core.config import ROOT
 from xlt.core.errors import ConfigError, DataError, MissingInput, XltError
@@ -68,6 +68,16 @@ def test_the_helper_sees_what_differs():
             raise DataError("data/text:3: duplicate id 'u12'")
     with pytest.raises(DataError), raises(ConfigError):
         raise DataError("data/text:3: duplicate id 'u12'")
+
+
+def test_what_a_command_prints_is_an_error_too():
+    printed = "UserWarning: x: y\nxlt data: data/text:3: duplicate id 'u12'; keep one\n"
+    assert told(printed, "u12", where="text:3").remedy == "keep one"
+    for facts, where in ((["u13"], None), ([], "text:4")):
+        with pytest.raises(pytest.fail.Exception):
+            told(printed, *facts, where=where)
+    with pytest.raises(pytest.fail.Exception):
+        told("Traceback: data/text:3: x\n")
 
 
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, XltError)}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.chance import hears
+from tests.errors import told
 from tests.toy import make_toy_recipe
 from xlt import decode
 from xlt.cli import main
@@ -176,4 +177,4 @@ def test_features_of_another_upstream_are_refused(recipe, capsys):
 def test_decode_before_training_names_the_stage(tmp_path, capsys):
     make_toy_recipe(tmp_path)
     assert main(["decode", "--recipe", str(tmp_path)]) == 2
-    assert "stage 6 (train) makes it" in capsys.readouterr().err
+    told(capsys.readouterr().err, "stage 6 (train)")

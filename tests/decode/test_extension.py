@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.errors import told
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.core.registry import DECODERS, LMS
@@ -33,7 +34,7 @@ def decode(recipe, monkeypatch):
 def test_a_decoder_and_a_language_model_of_one_s_own(recipe, decode, capsys):
     picky = ["decode.method=picky", "lm.type=repeats"]
     assert decode("decode", *picky) == 2
-    assert "exp/lm/repeats: not found; stage 5 (lm) makes it" in capsys.readouterr().err
+    told(capsys.readouterr().err, "stage 5 (lm)", where="exp/lm/repeats")
     (recipe / "disliked.txt").write_text("e\n")
     assert decode("lm", *picky) == 0
     assert decode("decode", *picky) == 0

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.errors import told
 from tests.lazy import Lazy
 from tests.toy import make_toy_recipe
 from xlt.audio.augment import Copy
@@ -207,7 +208,7 @@ def test_one_language_has_nothing_to_balance(recipe, capsys):
 def test_without_languages_the_stage_is_named(recipe, capsys):
     (recipe / "data/train/utt2lang").unlink()
     assert train(recipe, "train.balance=0.5") == 2
-    assert "data/train/utt2lang: not found; stage 1 (data)" in capsys.readouterr().err
+    told(capsys.readouterr().err, "stage 1 (data)", where="data/train/utt2lang")
 
 
 def test_balance_is_between_0_and_1(recipe, capsys):

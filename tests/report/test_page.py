@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.errors import told
 from tests.report.documents import document, phone_document
 from xlt.cli import main
 from xlt.core.config import ROOT
@@ -211,7 +212,7 @@ def test_no_results_is_a_page_too(tmp_path):
 def test_in_a_recipe_report_is_the_stage(tmp_path, monkeypatch, capsys):
     (tmp_path / "recipe.yaml").write_text("lang: ron_Latn\n")
     assert main(["report", "--recipe", str(tmp_path)]) == 2
-    assert "stage 8 (score)" in capsys.readouterr().err
+    told(capsys.readouterr().err, "stage 8 (score)", where="exp/main/score.json")
     monkeypatch.chdir(tmp_path)
     assert main(["report"]) == 2
-    assert "stage 8 (score)" in capsys.readouterr().err
+    told(capsys.readouterr().err, "stage 8 (score)", where="exp/main/score.json")

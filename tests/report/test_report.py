@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.errors import raises
+from tests.errors import raises, told
 from tests.report.documents import document, entry, phone_document
 from xlt.cli import main
 from xlt.core.errors import DataError
@@ -233,7 +233,7 @@ def test_stage_mends_an_altered_page(recipe):
 
 def test_stage_before_scoring_names_the_stage(recipe, capsys):
     assert stage("report", recipe) == 2
-    assert "exp/main/score.json: not found; stage 8 (score)" in capsys.readouterr().err
+    told(capsys.readouterr().err, "stage 8 (score)", where="exp/main/score.json")
 
 
 def test_scores_of_an_older_xlt_are_reported(recipe):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.errors import told
 from xlt.cli import main
 from xlt.core.errors import DataError
 from xlt.core.stage import write_json
@@ -182,7 +183,7 @@ def test_nothing_to_score_against_is_an_error(recipe, capsys):
 def test_before_decoding_it_says_which_stage_is_missing(recipe, capsys):
     (recipe / "exp/main/decode_dev/text").unlink()
     assert score(recipe) == 2
-    assert "exp/main/decode_dev/text: not found; stage 7 (decode)" in capsys.readouterr().err
+    told(capsys.readouterr().err, "stage 7 (decode)", where="exp/main/decode_dev/text")
 
 
 @pytest.mark.parametrize("sets", ["[dev, dev]", "[]", "[3]"])
