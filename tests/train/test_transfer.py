@@ -180,7 +180,7 @@ def test_a_final_model_may_have_any_share_of_its_source(at_target, capsys):
         ]
         assert run(two, "train", *words) == 0
         states[share] = torch.load(two / "target/exp" / f"share{share}/model.pth", weights_only=True)
-    assert "the final model: 50% of ../source/exp/main in it" in capsys.readouterr().out
+    assert "the final model is averaged with 50% of ../source/exp/main" in capsys.readouterr().out
     source = torch.load(two / "source/exp/main/model.pth", weights_only=True)
     assert all(torch.equal(states[1][key], source[key]) for key in source)  # both write the same letters
     assert any(not torch.equal(states[0][key], source[key]) for key in source)

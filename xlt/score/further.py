@@ -125,7 +125,7 @@ def script_of(name: str, m: Matched, langs: set[str], of_all: Callable[[], set[s
     if outside:
         shown = ", ".join(f"{one['char']} {one['name']} ({one['count']})" for one in found["offenders"][:3])
         say(
-            f"  {name}: {found['hypotheses']['share']:.2f}% of the characters are not"
-            f" {' or '.join(scripts)}: {shown}"
+            f"  {name}: {found['hypotheses']['share']:.2f}% of the characters are outside"
+            f" {', '.join(scripts)}: {shown}"
         )
     return found
