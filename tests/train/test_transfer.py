@@ -232,7 +232,7 @@ def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path
     theirs = (source / "tokens.txt").read_text().split()
     kept = (exp / "tokens.txt").read_text().split()
     assert kept == [t for t in theirs if t not in "er"]
-    assert f"only tokens of this recipe: {len(kept)} of its {len(theirs)}" in capsys.readouterr().out
+    assert f"limited to tokens of this recipe: {len(kept)} of its {len(theirs)}" in capsys.readouterr().out
     before, after = (torch.load(f / "model.pth", weights_only=True) for f in (source, exp))
     for key, value in after.items():
         expected = (
