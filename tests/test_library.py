@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 import xlt
+from tests.errors import raises
 from tests.score.test_compare import system
 from tests.tones import RATE, sound
 from xlt import library
@@ -115,5 +116,5 @@ def test_two_results_are_compared(tmp_path, capfd):
     assert [(one.set, one.metric, one.n) for one in found] == [("test", "cer", 40), ("test", "wer", 40)]
     assert found[0].rates == (20.0, 10.0) and found[0].b_is_better
     assert capfd.readouterr() == ("", "")
-    with pytest.raises(DataError, match="dev: no scores of this set"):
+    with raises(DataError, where="dev"):
         xlt.compare(*paths, set="dev")

@@ -51,7 +51,7 @@ def test_what_is_resolved_is_what_training_reads(recipe, monkeypatch):
 
 def test_a_limit_to_forgetting_needs_something_to_forget(recipe, monkeypatch):
     monkeypatch.chdir(recipe)
-    with pytest.raises(ConfigError, match="train.forget_limit=5%: needs a model that could forget"):
+    with raises(ConfigError, "train.mix", "train.init", where="train.forget_limit=5%"):
         resolve(Context(recipe, load(recipe, ["train.forget_limit=5%"])))
 
 
