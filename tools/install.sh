@@ -191,7 +191,7 @@ make_venv() {
     die "$venv $(why_not "$py"); remove it, or name another place with XLT_VENV=DIR"
   fi
   find_python || fetch_python || no_python
-  say "makes $venv with $(type -P "$python") ($("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'))"
+  say "making $venv with $(type -P "$python") ($("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'))"
   "$python" -m venv --clear "$venv" || die "$python -m venv failed; name another Python with PYTHON=…"
 }
 

@@ -181,7 +181,7 @@ def test_up_to_date_until_what_it_heard_changes(toys, monkeypatch, capsys):
     monkeypatch.setattr(probe, "learn", None)  # learning would fail
     made(toys)
     made(toys, "data.train_minutes=1")
-    assert "makes" not in capsys.readouterr().out.partition("up to date")[2]
+    assert "making" not in capsys.readouterr().out.partition("up to date")[2]
     assert (toys.dump("mix", "toy") / "stage.json").read_bytes() == stamp
     monkeypatch.undo()
     monkeypatch.chdir(toys.dir)

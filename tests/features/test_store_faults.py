@@ -158,7 +158,7 @@ def test_a_killed_run_holds_no_lock(recipe, tmp_path):
         other.add(name, {"s-a": 0.5})
     done = start(other)
     out, _ = done.communicate()
-    assert done.returncode == 0 and "waits" not in out
+    assert done.returncode == 0 and "waiting" not in out
 
 
 @pytest.mark.parametrize("nj", [1, 2])

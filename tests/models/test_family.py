@@ -63,7 +63,7 @@ def test_its_bundle_holds_its_files_and_transcribes(recipe, tmp_path, capsys):
 def test_it_stays_up_to_date_and_its_weights_make_old_hypotheses_stale(recipe, capsys):
     for stage in ("train", "decode", "bundle"):
         assert main([stage, "--recipe", str(recipe)]) == 0
-    assert "makes" not in capsys.readouterr().out
+    assert "making" not in capsys.readouterr().out
     means = recipe / "exp/main/means.npy"
     before = means.read_bytes()
     np.save(means, np.load(means) + 1)

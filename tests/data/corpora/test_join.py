@@ -48,7 +48,7 @@ def test_a_change_in_any_part_is_seen(recipe, tmp_path, capsys):
     recipe("data.reader=join", parts(one, two))
     capsys.readouterr()
     recipe("data.reader=join", parts(one, two))
-    assert "makes" not in capsys.readouterr().out
+    assert "making" not in capsys.readouterr().out
     (two / "dev" / "text").write_text("ion-dev0 alt text\nion-dev1 luna\n", encoding="utf-8")
     recipe("data.reader=join", parts(one, two))
     assert "making data/all again (corpus:" in capsys.readouterr().out
