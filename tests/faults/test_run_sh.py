@@ -79,7 +79,7 @@ def test_ctrl_c_while_python_starts_waits_for_xlt_s_answer(run_sh):
     run_sh.flag.with_name("held.go").touch()
     _, said = child.communicate()
     assert child.returncode == 130
-    assert said.strip() == "xlt check: interrupted; the same command continues from here"
+    assert said.strip() == "xlt run: interrupted; the same command continues from here"
 
 
 def test_ctrl_c_while_installing(place, run_sh):

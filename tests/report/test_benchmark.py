@@ -137,7 +137,7 @@ def test_a_readme_of_the_users_is_left_alone(results, capsys):
     (root / "README.md").write_text("# My recipes\n", encoding="utf-8")
     assert main(["report", str(root)]) == 0
     assert (root / "README.md").read_text(encoding="utf-8") == "# My recipes\n"
-    assert f"report: left {root / 'README.md'} as it is" in capsys.readouterr().out
+    assert f"report: {root / 'README.md'} was not written by xlt report" in capsys.readouterr().out
     assert (root / "report/report.html").exists()
 
 

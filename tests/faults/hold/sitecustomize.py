@@ -1,9 +1,9 @@
 """Python imports this at its start if this folder is on PYTHONPATH: it holds a stage at a chosen moment, for
 tests.
 
-``XLT_HOLD="STAGE N FILE"``: ``xlt STAGE`` makes FILE and stands still just before its Nth write; N = 0 is
-before xlt is imported, until the test makes FILE.go. Other processes, such as the stage's workers, are left
-alone.
+``XLT_HOLD="STAGE N FILE"``: ``xlt STAGE``, or that stage of ``xlt run``, makes FILE and stands still just
+before its Nth write, counted from the opening of its log; N = 0 is before xlt is imported, until a test makes
+FILE.go. Other processes, such as the stage's workers, are left alone.
 """
 
 import os
@@ -29,12 +29,15 @@ def is_write(event: str, args: tuple) -> bool:
     return bool(set(args[1]) & set("wax+")) if isinstance(args[1], str) else bool(args[2] & WRITES)
 
 
-def _hold(number: int, flag: str) -> None:
-    left = number
+def _hold(number: int, flag: str, stage: str) -> None:
+    left, running = number, stage in sys.orig_argv
 
     def hook(event: str, args: tuple) -> None:
-        nonlocal left
+        nonlocal left, running
         if is_write(event, args):
+            running = running or os.fsdecode(args[0]).endswith(f"/{stage}.log")
+            if not running:
+                return
             left -= 1
             if left == 0:
                 os.close(os.open(flag, os.O_CREAT | os.O_WRONLY))
@@ -51,5 +54,5 @@ def _hold(number: int, flag: str) -> None:
 
 if "XLT_HOLD" in os.environ:
     _stage, _number, _flag = os.environ["XLT_HOLD"].split(" ", 2)
-    if "xlt.cli" in sys.orig_argv and _stage in sys.orig_argv:
-        _hold(int(_number), _flag)
+    if "xlt.cli" in sys.orig_argv and {_stage, "run"} & set(sys.orig_argv):
+        _hold(int(_number), _flag, _stage)
