@@ -50,6 +50,7 @@ def test_help_of_each_command(script, name):
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(f"usage: xlt {name}")
 
 
+@pytest.mark.slow
 def test_phones_finds_the_data_of_other_packages(script, tmp_path):
     for name, text in (("ron", "bună ziua"), ("cat", "bon dia"), ("spa", "hola")):
         (tmp_path / name / "data" / "train").mkdir(parents=True)

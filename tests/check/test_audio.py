@@ -118,6 +118,7 @@ def test_a_constant_is_silence(tmp_path):
     assert found.silent and found.offset == 0.25
 
 
+@pytest.mark.slow
 def test_damaged_files_of_other_formats_are_reported_once(recipe):
     path = put(recipe, speech(1, 5.0), name="a.flac")
     path.write_bytes(path.read_bytes()[:40000])
@@ -306,6 +307,7 @@ def test_segments_are_held_against_their_recordings(recipe):
     ]
 
 
+@pytest.mark.slow
 def test_files_are_measured_once_and_again_when_they_change(recipe, monkeypatch):
     assert recipe() == 0
     rows = json.loads((recipe.dir / "data" / CACHE).read_text(encoding="utf-8"))["files"]

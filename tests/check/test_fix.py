@@ -30,6 +30,7 @@ def fixed(recipe: Path, *words: str) -> int:
     return main(["check", "--recipe", str(recipe), "--fix", str(recipe.parent / "copy"), *words])
 
 
+@pytest.mark.slow
 def test_a_spoiled_corpus_is_repaired_in_a_copy_that_passes_and_can_be_read(recipe, capsys):
     train, test = recipe / "data/train", recipe / "data/test"
     texts = read_table(train / "text")

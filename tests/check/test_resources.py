@@ -58,6 +58,7 @@ def test_features_are_as_large_as_the_bench_says(hours):
     assert abs(twice - 3 * 9.2) < 0.5
 
 
+@pytest.mark.slow
 def test_room_on_the_disk(hours, monkeypatch):
     settings = ("features.upstream=whisper_base", "train.freeze=upstream", "features.layers=last")
     monkeypatch.setattr(resources, "free_disk", lambda place: 20e9)

@@ -72,6 +72,7 @@ def test_all_stages_in_order_with_a_header_each_and_one_context(recipe, ran, cap
     assert sorted(path.stem for path in (recipe / "log" / "a").iterdir()) == sorted(DEFAULT)
 
 
+@pytest.mark.trains
 def test_a_whole_run_ends_with_its_result_in_words(recipe, ran, capsys, monkeypatch):
     monkeypatch.chdir(recipe)
     (recipe / "exp/main").mkdir(parents=True)

@@ -243,6 +243,7 @@ def test_second_run_is_up_to_date_and_a_changed_corpus_is_seen(recipe, stamps, c
     assert "tuxpaint_ron-animals_new" in all_of(recipe, "text")
 
 
+@pytest.mark.slow
 def test_more_processes_than_clips_give_the_same(recipe, stamps):
     assert recipe(f"data.dir={stamps}") == 0
     alone = {table: all_of(recipe, table) for table in TABLES}
@@ -346,6 +347,7 @@ def test_a_local_archive_is_unpacked_once_into_the_cache(recipe, stamps, tmp_pat
     assert "unpacks" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_real_recordings_become_a_romanian_corpus(recipe, real_stamps):
     """On the real corpus: sizes as measured, nothing shared between the sets, and levels untouched."""
     assert recipe(f"data.dir={real_stamps}", "data.train_minutes=10", "nj=2") == 0

@@ -73,6 +73,7 @@ def test_up_to_date_needs_no_torch(recipe):
     ]
 
 
+@pytest.mark.slow
 def test_more_processes_than_utterances(recipe):
     run(recipe.context())
     alone = {u: FeatureReader(recipe.dump("train") / "feats.scp")[u] for u in ("s-a", "s-d")}
@@ -291,6 +292,7 @@ def test_changed_settings_are_said_and_redone(recipe, capsys):
     assert "making dump/fbank/train again (features.layers: last → 0)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nj", [1, 2])
 def test_missing_and_damaged_audio_is_named(recipe, nj):
     wav = recipe.dir / "data/all/wav/s-c.wav"
@@ -343,6 +345,7 @@ def test_unknown_upstream_is_named(recipe):
         run(recipe.context("features.upstream=whisper_bsae", "features.layers=last"))
 
 
+@pytest.mark.slow
 def test_error_in_a_worker_has_its_type(recipe):
     with raises(ConfigError, "fbank", 4, where="features.layers"):
         run(recipe.context("features.layers=4", "nj=2"))
@@ -367,6 +370,7 @@ def test_sets_of_different_weights_are_refused(recipe):
         run(recipe.context())
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_workers_and_loses_nothing(recipe, tmp_path):
     recipe.add("train", {f"s-{n:03}": 20.0 for n in range(40)})
     path = os.pathsep.join(sys.path)

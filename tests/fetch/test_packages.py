@@ -147,6 +147,7 @@ def ended(pid: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_fetching_leaves_no_process_and_the_next_run_goes_on(apt, recipe, tmp_path):
     pid = tmp_path / "pid"
     apt(f"sleep 0.5; echo $$ > {pid}; echo half > {NAME}; exec sleep 600")  # by then xlt waits for it

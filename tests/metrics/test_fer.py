@@ -33,6 +33,7 @@ def test_rate_sums_before_it_divides():
     assert score.as_dict()["sub"] is None
 
 
+@pytest.mark.slow
 def test_costs_are_panphons():
     import panphon
 

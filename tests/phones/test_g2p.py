@@ -91,6 +91,7 @@ def test_words(code, words):
     assert {w: " ".join(p) for w, p in zip(words, G2p(choose(code, AUTO))(list(words)), strict=True)} == words
 
 
+@pytest.mark.slow
 def test_epitran_where_spelling_is_close_to_sound():
     g2p = G2p(choose("swh_Latn", AUTO))
     assert str(g2p.choice) == "epitran swa-Latn"
@@ -213,6 +214,7 @@ def test_a_table_is_of_one_language(table):
         choose("xzy_Latn", PhonesConfig("auto", str(own)))
 
 
+@pytest.mark.slow
 def test_tones_are_no_unmapped_letters(capsys):
     path = Path("text")
     made, facts = phones_of({path: {"u1": "ẹ̀kọ́ ènìyàn ж"}}, {path: {"u1": "yor_Latn"}}, AUTO)
@@ -243,6 +245,7 @@ def test_letters_of_another_script_are_counted_for_espeak():
     assert facts["unmapped"] == dict.fromkeys("ilnux", 1) and facts["foreign_texts"] == 1
 
 
+@pytest.mark.slow
 def test_epitran_counts_letters_without_a_rule():
     g2p = G2p(choose("swh_Latn", AUTO))
     g2p(["shule ж"])

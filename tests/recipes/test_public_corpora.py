@@ -46,6 +46,7 @@ def test_they_are_all_here():
     assert set(WORDS) == set(PUBLIC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("iso", PUBLIC)
 def test_data_and_check(iso, tmp_path):
     recipe, readers = at_hand(iso, tmp_path)

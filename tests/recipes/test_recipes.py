@@ -84,6 +84,7 @@ def copied(name: str, stamps: Path, root: Path) -> tuple[Path, list[str]]:
     return root / "egs" / name, [f"data.dir={corpus}", *quick]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_data_check_and_tokens(name, stamps, tmp_path):
     recipe, settings = copied(name, stamps, tmp_path)

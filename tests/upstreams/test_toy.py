@@ -32,6 +32,7 @@ def recipe(tmp_path, monkeypatch):
     return made
 
 
+@pytest.mark.trains
 def test_it_is_stored_and_trained_on(recipe):
     ctx = recipe.context(*SMALL)
     features.run(ctx)

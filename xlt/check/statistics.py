@@ -8,8 +8,10 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.facts import Facts
@@ -123,30 +125,43 @@ def _left_out(path: Path) -> list[str]:
     ]
 
 
+class _Result(NamedTuple):
+    """What a published result of one language, trained from scratch, reached on dev."""
+
+    kind: tuple[str, str]  # upstream, type of tokens
+    lang: str
+    minutes: float
+    cer: float
+
+
+@cache
+def _result(path: Path, mtime_ns: int) -> _Result | None:
+    """None for another form: a peer's, or several languages'; a file is read once until it changes."""
+    try:
+        run, _ = from_json(json.loads(path.read_text(encoding="utf-8")), path)
+        settings, minutes = run["config"], run["training"]["speech_min"] or 0.0
+        cer, lang = run["sets"]["dev"]["cer"]["value"], run["experiment"]["lang"]
+        kind = settings["features.upstream"], settings["tokens.type"]
+        scratch = settings.get("train.init") is None
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not scratch or minutes <= 0 or lang == languages.MULTIPLE:
+        return None
+    return _Result(kind, lang, minutes, cer)
+
+
 def _measured(cfg: Config, own: Facts) -> list[str]:
     """Error rates of recipes in this repository with the same upstream and the nearest amount of training
     speech.
     """
     if (own_minutes := own.minutes) is None:
         return []
-    runs: dict[str, dict[float, list[float]]] = defaultdict(
-        lambda: defaultdict(list)
-    )  # language → minutes → CERs
+    # language → minutes → CERs
+    runs: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted((ROOT / "egs").glob("*/results/*.json")):
-        try:
-            run, _ = from_json(json.loads(path.read_text(encoding="utf-8")), path)
-            settings, minutes = run["config"], run["training"]["speech_min"] or 0.0
-            cer = run["sets"]["dev"]["cer"]["value"]
-            lang, kind = run["experiment"]["lang"], (settings["features.upstream"], settings["tokens.type"])
-            alike = (
-                kind == (cfg.features.upstream, cfg.tokens.type)
-                and settings.get("train.init") is None
-                and minutes > 0
-            )
-        except (ValueError, KeyError, TypeError):
-            continue  # of another form: a peer's, or several languages'
-        if alike and lang != languages.MULTIPLE:
-            runs[lang][minutes].append(cer)
+        result = _result(path, path.stat().st_mtime_ns)
+        if result and result.kind == (cfg.features.upstream, cfg.tokens.type):
+            runs[result.lang][result.minutes].append(result.cer)
     about = (
         f"Expected difficulty: not predicted; {own_minutes:.1f} minutes of {languages.get(cfg.lang).name} to"
         " train on."

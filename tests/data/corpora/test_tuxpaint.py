@@ -90,6 +90,7 @@ def test_a_folder_that_is_not_the_corpus(recipe, tmp_path, make, said):
         of(recipe, make(tmp_path / "empty"))
 
 
+@pytest.mark.slow
 def test_the_real_corpus_has_no_giant_group_and_one_split_for_all_languages(recipe, real_stamps):
     of_stamp: dict[str, set[str]] = {}
     for code in ("ron_Latn", "cat_Latn", "ell_Grek"):
