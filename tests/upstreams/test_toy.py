@@ -46,6 +46,7 @@ def test_it_is_stored_and_trained_on(recipe):
     assert encode([reader["s-b"].repeat(80)])[0].shape[1] == 8
 
 
+@pytest.mark.trains
 def test_it_is_trained_on_as_it_is_encoded(recipe):
     ctx = recipe.context(*SMALL, "features.on_the_fly=true")
     features.run(ctx)
