@@ -173,7 +173,7 @@ def test_training_hears_the_languages_in_these_shares(recipe, monkeypatch, capsy
     assert sum(frames[u] * (heard[u] - 1) for u in frames) == pytest.approx(
         4 * total, rel=0.1
     )  # four epochs of usual length
-    assert "balance 0.5: of " in capsys.readouterr().out
+    assert "train.balance=0.5: " in capsys.readouterr().out
     log = (recipe / "exp/main/train.log").read_text()
     assert "[valid] Batch sampler: LengthBatchSampler" in log and "[train] Batch sampler" not in log
 
@@ -202,7 +202,7 @@ def test_one_language_has_nothing_to_balance(recipe, capsys):
     path = recipe / "data/train/utt2lang"
     write_table(path, dict.fromkeys(read_table(path), "fra_Latn"))
     assert train(recipe, "train.balance=0.5") == 2
-    assert "train.balance=0.5: data/train/utt2lang has one language only" in capsys.readouterr().err
+    assert "train.balance=0.5: data/train/utt2lang has only one language" in capsys.readouterr().err
 
 
 def test_without_languages_the_stage_is_named(recipe, capsys):
