@@ -278,7 +278,7 @@ def audio_files(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def file_fault(line: Line, data: DataDir) -> tuple[str, str] | None:
-    """What is wrong with the file of a line of wav.scp, as far as its header shows it, and the remedy; None
+    """What is wrong with the file of a line of wav.scp, by its header, and the remedy; None
     if nothing is.
     """
     path = data.recipe / line.value

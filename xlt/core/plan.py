@@ -128,7 +128,7 @@ class Entry:
         return [item.text() for item in self.items()]
 
     def mapping(self, known: tuple[str, ...] | None = None, needed: tuple[str, ...] = ()) -> dict[str, Entry]:
-        """``{key: entry}``; refuses keys that stand twice, are not ``known``, or are ``needed`` and
+        """``{key: entry}``; refuses duplicate keys, those not ``known``, and lists those ``needed`` but
         missing.
         """
         if not isinstance(self.node, yaml.MappingNode):

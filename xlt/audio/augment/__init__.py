@@ -1,6 +1,6 @@
 """Altered copies of training speech: kinds of them, one a file, named in the registry AUGMENTATIONS.
 
-A copy is told by its recipe: ``speed:0.9``, the kind and its argument; ``""`` is the utterance itself. What a
+A copy is named by its recipe: ``speed:0.9``, the kind and its argument; ``""`` is the utterance. What a
 kind is called elsewhere (a setting, the ids of its copies, words of a table) is the kind's own matter, so
 that nothing else knows it by name. Stage 3 keeps ``utt2source`` beside the features, which later stages read.
 """
@@ -64,7 +64,7 @@ class Augmentation(Protocol):
     def __init__(self, argument: str): ...
 
     def length(self, samples: int) -> int:
-        """Samples of the copy of so many."""
+        """The number of samples of the copy, of those of the utterance."""
         ...
 
     def apply(self, wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -96,7 +96,7 @@ class Copy:
         return content_key if self.recipe == ORIGINAL else content_key.removesuffix(f"-{self._kind.tag}")
 
     def length(self, samples: int) -> int:
-        """Samples of the copy of an utterance of so many."""
+        """The number of samples of the copy, of those of the utterance."""
         return samples if self.recipe == ORIGINAL else self._kind.length(samples)
 
     def wave(self, wave: np.ndarray, content_key: str) -> np.ndarray:
