@@ -60,8 +60,8 @@ def main(args: argparse.Namespace) -> None:
     places = _places(args.files, args.out, form.suffix) if args.out else {}
     if not form.several and not places and len(args.files) > 1:
         raise ConfigError(
-            f"--format {args.format}: found {len(args.files)} files, expected one, as each makes a file"
-            " of its own; add --out DIR"
+            f"--format {args.format}: found {len(args.files)} files, expected one, as each needs its"
+            " own output file; add --out DIR"
         )
     from xlt.bundle.transcribe import Transcriber
     from xlt.formats.transcripts import Piece, Transcript

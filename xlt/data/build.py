@@ -377,8 +377,8 @@ def _write_tags(corpus: Corpus, utts: dict[str, Utterance], out: Path) -> None:
         table = f"utt2{tag}"
         if not re.fullmatch("[a-z0-9_]+", tag) or table in KNOWN:
             raise DataError(
-                f"{corpus.name}: {tag!r} cannot be a tag: {table} is a table of its own or not a plain file"
-                " name; call it something else"
+                f"{corpus.name}: {tag!r} cannot be a tag: {table} is reserved or not a plain file name;"
+                " rename the tag"
             )
         rows = {name: " ".join(utt.tags[tag].split()) for name, utt in utts.items() if tag in utt.tags}
         write_table(out / table, {name: value for name, value in rows.items() if value})

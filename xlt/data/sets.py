@@ -1,7 +1,7 @@
 """The sets of a recipe: train, dev and test, which every corpus gives, and any others that it names.
 
 A further set, e.g. ``test_phone``, is made by stage 1 where the corpus marks it inside its own table (a value
-of the column split). Where it lies in files of its own (a Kaldi folder, Common Voice's ``other.tsv``), a
+of the column split). Where it has separate files (a Kaldi folder, Common Voice's ``other.tsv``), a
 reader takes it if ``decode.sets`` asks for it, and lists it in :attr:`xlt.data.corpora.Corpus.unread`
 otherwise.
 """

@@ -7,7 +7,7 @@ A key is the hash of everything that determines the numbers (:func:`settings`). 
 folders whose scp files point here. Matrices are found by the hash of their audio, the content key: ``<hash as
 in utt2audio>``, for altered copies with their tag, ``<hash>-sp0.9``.
 
-A run writes archives of its own number and never continues those of an earlier one, so what an scp points to
+Each run numbers its archives and never continues those of an earlier one, so what an scp points to
 is never moved or overwritten.
 """
 

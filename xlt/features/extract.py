@@ -182,7 +182,7 @@ def load_mix(setup: Setup) -> Mix | None:
 def workers(setup: Setup, jobs: int, ngpu: int | None = 0) -> Workers:
     """Processes that encode: one a GPU (``ngpu`` as ``features.ngpu``), or ``jobs`` that see no GPU.
 
-    ConfigError if there are not so many GPUs.
+    ConfigError if there are fewer GPUs.
     """
     gpus = choose_gpus(ngpu) if upstream_class(setup.source.upstream).uses_gpu else []
     return Workers(jobs, gpus, in_process=not has_gpu())

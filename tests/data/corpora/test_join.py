@@ -88,7 +88,7 @@ def test_the_same_corpus_twice(recipe, tmp_path):
 
 def test_one_with_a_split_and_one_without(recipe, tmp_path):
     one, two = kaldi(tmp_path / "a", "ana", 0), kaldi(tmp_path / "b", "ion", 6, sets=(None,))
-    with pytest.raises(DataError, match="kaldi has train, dev and test of its own, and kaldi2 has not"):
+    with pytest.raises(DataError, match="kaldi has a train, dev and test set, kaldi2 has not"):
         read(recipe.cfg("data.reader=join", parts(one, two)))
 
 

@@ -90,7 +90,7 @@ def read(cfg: Config) -> Corpus:
     if len(set(split.values())) > 1:
         has, none = (sorted(name for name in split if split[name] is kind) for kind in (True, False))
         raise DataError(
-            f"data.parts: {', '.join(has)} has train, dev and test of its own, and {', '.join(none)} has not;"
+            f"data.parts: {', '.join(has)} has a train, dev and test set, {', '.join(none)} has not;"
             " give the latter a split (the reader table takes a column split), or leave it out"
         )
     return whole
