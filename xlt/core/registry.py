@@ -158,5 +158,5 @@ DECODERS = Registry(
 # settings whose values are names of a registry, and what else they may be
 CHOICES: dict[str, tuple[Registry, tuple[str, ...]]] = {
     registry.kind: (registry, others)
-    for registry, others in ((ADAPTERS, ("none",)), (FAMILIES, ()), (LMS, ("none",)), (DECODERS, ()))
+    for registry, others in ((ADAPTERS, ("none",)), (FAMILIES, ()), (LMS, ("none",)), (DECODERS, ("auto",)))
 }

@@ -78,6 +78,13 @@ class PhonesConfig:
 @dataclass(frozen=True)
 class LmConfig:
     type: str  # none, or a name in LMS
+    unit: Literal["auto", "char", "word", "token"]
+    order: Annotated[int | None, Positive()]
+    text: Annotated[list, FilePath()]
+    words: str
+    model: Annotated[str | None, FilePath()]
+    max_ngrams: Annotated[int, Positive()]
+    exclude_overlap: bool
 
 
 @dataclass(frozen=True)
@@ -123,8 +130,12 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    method: str  # a name in DECODERS
-    beam_size: Annotated[int, Positive()]
+    method: str  # auto, or a name in DECODERS
+    beam_size: Annotated[int | None, Positive()]
+    lm_weight: float | list | None
+    length_bonus: float | None
+    hotwords: Annotated[str | None, FilePath()]
+    hotword_weight: float
     ctc_weight: Annotated[float, Share()]
     sets: list
 
