@@ -21,6 +21,7 @@ from xlt.formats.tables import read_table
 from xlt.score.names import Names
 from xlt.score.numbers import number_words
 from xlt.text.languages import get
+from xlt.text.scripts import UNSPACED
 
 if TYPE_CHECKING:
     from xlt.core.context import Context
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 Places = list[set[int]]  # of each utterance, in the order of ids: positions of reference words
 NO_TAG = "-"
 TOGETHER = {"all": "all classes together", "rest": "all other words"}  # no names of classes
-_UNSPACED = {
-    "Hani",
-    "Hans",
-    "Hant",
-    "Jpan",
-    "Khmr",
-    "Laoo",
-    "Mymr",
-    "Thai",
-}  # scripts that part no words, unless somebody has
 _LONGEST = 0.1  # share of the training words that are long, where score.long_chars does not say
 
 
@@ -114,9 +105,7 @@ class Words:
         refs = [ref.split() for ref, _ in m.pairs]
         langs = [utt2lang.get(utt, self.cfg.language) for utt in m.ids]
         found = Classes()
-        if {lang[4:] for lang in langs} <= _UNSPACED and 2 * sum(len(words) > 1 for words in refs) < len(
-            refs
-        ):
+        if {lang[4:] for lang in langs} <= UNSPACED and 2 * sum(len(words) > 1 for words in refs) < len(refs):
             found.absent["words"] = "the references have no spaces between words"
             return found
         for entries in self.lists:

@@ -29,6 +29,11 @@ COMMON, INHERITED, UNKNOWN = (
 )  # of several scripts; of the neighbour's; such as private use
 UNDETERMINED = {COMMON, INHERITED, UNKNOWN, "Zxxx"}
 
+# of languages that part no words, unless somebody has
+UNSPACED = {"Hani", "Hans", "Hant", "Jpan", "Khmr", "Laoo", "Mymr", "Thai"}
+_UNSPACED_CHARACTERS = {"Bopo", "Hani", "Hira", "Kana", "Khmr", "Laoo", "Mymr", "Thai"}
+_LONG_VOWEL = "ー"  # of hiragana and katakana, so that its script is "common"
+
 
 @cache
 def script(char: str) -> str:
@@ -50,3 +55,10 @@ def parts(code: str) -> tuple[str, ...]:
 
     names = [] if code in UNDETERMINED else _PARTS.get(code, code).split()
     return tuple(name for name in names if name in Scripts.NAMES)
+
+
+def is_unspaced(char: str) -> bool:
+    """Whether a character is of a script without spaces between words, in which any two characters may be of
+    two words.
+    """
+    return char == _LONG_VOWEL or script(char) in _UNSPACED_CHARACTERS
