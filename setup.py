@@ -34,6 +34,7 @@ REQUIRES = [
     "torch>=2.11",
     "torchaudio>=2.11",
     "transformers>=5.0",  # Whisper and wav2vec 2.0 encoders
+    "wordfreq>=3.1",  # lists of frequent words, for language models
 ]
 EXTRAS = {
     "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it

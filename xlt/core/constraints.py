@@ -51,11 +51,30 @@ class FilePath:
 
     ``beside``: mostly another recipe: an absolute path to what is beside this one, given on the command line,
     is kept as recipe.yaml would name it; ``part_of``: mappings with settings of this section, of which those
-    are located that are paths themselves.
+    are located that are paths themselves; ``words``: values that are no paths; ``scheme``: a beginning such
+    as ``hunspell:``, behind which a path has a slash or the ending ``.dic``, and all else is a name.
     """
 
     beside: bool = False
     part_of: str = ""
+    words: tuple[str, ...] = ()
+    scheme: str = ""
+
+    def split(self, text: str) -> tuple[str, str | None]:
+        """A text as what stays and the path behind it, None without one.
+
+        >>> mark = FilePath(words=("auto",), scheme="hunspell:")
+        >>> mark.split("auto"), mark.split("words.txt")
+        (('auto', None), ('', 'words.txt'))
+        >>> mark.split("hunspell:be_BY"), mark.split("hunspell:dicts/be_BY.dic")
+        (('hunspell:be_BY', None), ('hunspell:', 'dicts/be_BY.dic'))
+        """
+        if text in self.words:
+            return text, None
+        if self.scheme and text.startswith(self.scheme):
+            name = text.removeprefix(self.scheme)
+            return (self.scheme, name) if "/" in name or name.endswith(".dic") else (text, None)
+        return "", text
 
 
 @dataclass(frozen=True)

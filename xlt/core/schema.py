@@ -84,7 +84,12 @@ def located_value(name: str, value: Any, folder: Path) -> Any:
     """The value of a setting that names paths, each seen from ``folder``, absolute; what is no path is left
     for the check of types.
     """
-    section = paths()[name].part_of
+    mark = paths()[name]
+    section = mark.part_of
+
+    def place(text: str) -> str:
+        before, path = mark.split(text)
+        return before if path is None else f"{before}{located(path, folder)}"
 
     def walk(part: Any) -> Any:
         if isinstance(part, list):
@@ -94,7 +99,7 @@ def located_value(name: str, value: Any, folder: Path) -> Any:
                 key: walk(one) if not section or f"{section}.{key}" in paths() else one
                 for key, one in part.items()
             }
-        return located(part, folder) if isinstance(part, str) else part
+        return place(part) if isinstance(part, str) else part
 
     return walk(value)
 

@@ -81,7 +81,7 @@ class LmConfig:
     unit: Literal["auto", "char", "word", "token"]
     order: Annotated[int | None, Positive()]
     text: Annotated[list, FilePath()]
-    words: str
+    words: Annotated[str, FilePath(words=("auto", "wordfreq", "none"), scheme="hunspell:")]
     model: Annotated[str | None, FilePath()]
     max_ngrams: Annotated[int, Positive()]
     exclude_overlap: bool

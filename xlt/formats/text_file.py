@@ -1,0 +1,71 @@
+"""Text files of users: UTF-8, a line an entry, also compressed with gzip, read as a stream."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from xlt.core.errors import ConfigError, DataError
+
+_GZIP = b"\x1f\x8b"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class Most(NamedTuple):
+    """The bytes of text beyond which a file is refused, and what to do then."""
+
+    size: int
+    remedy: str
+
+
+def numbered_lines(path: Path, setting: str, most: Most | None = None) -> Iterator[tuple[int, str]]:
+    """Line numbers, from 1, and lines without white space at their ends, empty ones too.
+
+    ``setting``: what named the file. ConfigError if the file is not there or larger than ``most``; DataError,
+    with the line, if it is not UTF-8 text or a damaged .gz.
+    """
+    number, size = 0, 0
+    try:
+        with path.open("rb") as raw:
+            head = raw.read(3)
+            raw.seek(0)
+            if most and path.stat().st_size > most.size:
+                raise _too_large(path, setting, most)
+            if head.startswith(_UTF16):
+                raise DataError(f"{path}:1: UTF-16; save the file as UTF-8")
+            with gzip.open(raw) if head.startswith(_GZIP) else raw as lines:
+                while line := lines.readline(most.size + 1 if most else -1):
+                    number += 1
+                    size += len(line)
+                    if most and size > most.size:
+                        raise _too_large(path, setting, most)
+                    yield number, _decoded(line, path, number)
+    except FileNotFoundError:
+        raise ConfigError(f"{setting}: {path}: no such file; check the name") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{setting}: {path}: a folder; name the files in it") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as err:
+        raise DataError(
+            f"{path}:{number + 1}: the .gz is damaged or cut short ({err}); fetch or compress it again"
+        ) from None
+
+
+def _too_large(path: Path, setting: str, most: Most) -> ConfigError:
+    return ConfigError(f"{setting}: {path}: more than {most.size / 1e6:.0f} MB of text; {most.remedy}")
+
+
+def _decoded(line: bytes, path: Path, number: int) -> str:
+    if number == 1:
+        line = line.removeprefix(codecs.BOM_UTF8)
+    if b"\0" in line:
+        raise DataError(f"{path}:{number}: a NUL byte; expected text, save the file as UTF-8")
+    try:
+        return line.decode("utf-8").strip()
+    except UnicodeDecodeError as err:
+        raise DataError(
+            f"{path}:{number}: not UTF-8 (byte {err.start + 1}); save the file as UTF-8"
+        ) from None
