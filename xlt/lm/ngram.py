@@ -1,0 +1,243 @@
+"""Back-off n-gram models in memory: asked symbol by symbol, kept in one .npz file."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from xlt.core.errors import DataError
+
+BOS, EOS, UNK = 0, 1, 2
+SPECIAL = ("<s>", "</s>", "<unk>")
+LN10 = math.log(10)
+FORMAT = 1
+_MEMO = 500_000  # answers that step() keeps, about 100 MB
+
+
+class Level(NamedTuple):
+    """The n-grams of one order, sorted by ``prefix``, then ``symbol``; arrays of one length."""
+
+    prefix: np.ndarray  # row of the first n - 1 symbols in the level below; 0 for single symbols
+    symbol: np.ndarray  # id of the last symbol; single symbols are all ids in order
+    logp: np.ndarray  # natural
+    backoff: np.ndarray  # natural; 0 where nothing follows, and all of the highest order
+    suffix: np.ndarray | None = None  # row of the last n - 1 symbols in the level below, if all are there
+
+
+class NGram:
+    """p(symbol | the symbols before), with backing off to shorter contexts.
+
+    The n-grams are nodes of a trie, numbered level by level: 0 is the empty one, then come single symbols,
+    then pairs. The children of a node are consecutive and sorted by symbol. A state is the node of the
+    longest context that something depends on.
+
+    ``fallback_orders``: orders whose discounts :func:`xlt.lm.estimate.estimate` could not estimate.
+    """
+
+    def __init__(self, symbols: Sequence[str], levels: Sequence[Level], fallback_orders: Sequence[int] = ()):
+        self.symbols = tuple(symbols)
+        self.order = len(levels)
+        self.counts = tuple(len(level.symbol) for level in levels)
+        self.fallback_orders = tuple(fallback_orders)
+        self._ids = {symbol: i for i, symbol in enumerate(self.symbols)}
+        starts = _starts(self.counts)
+        nodes = starts[-1]
+        none = np.zeros(1)
+        parent = np.concatenate([s + level.prefix for s, level in zip([0, *starts], levels, strict=False)])
+        self._symbol = np.concatenate([none, *(level.symbol for level in levels)]).astype(np.int32)
+        self._logp = np.concatenate([none, *(level.logp for level in levels)]).astype(np.float32)
+        self._backoff = np.concatenate([none, *(level.backoff for level in levels)]).astype(np.float32)
+        self._backoff[starts[-2] :] = 0
+        children = np.bincount(parent, minlength=nodes)
+        self._first = (1 + np.concatenate([none, np.cumsum(children)])).astype(np.int32)
+        keys = parent * len(self.symbols) + self._symbol[1:]
+        self._suffix = np.zeros(nodes, np.int32)
+        self._next = np.arange(nodes, dtype=np.int32)
+        live = (children > 0) | (self._backoff != 0)
+        for n, level in enumerate(levels):
+            here = slice(starts[n], starts[n + 1])
+            if n and level.suffix is not None:
+                self._suffix[here] = starts[n - 1] + level.suffix
+            elif n:
+                above = parent[starts[n] - 1 : starts[n + 1] - 1]
+                self._suffix[here] = _suffixes(keys, self._suffix, above, level.symbol, len(self.symbols))
+            # what has no continuation and no back-off weight is to the future as its suffix
+            shorter = self._next[self._suffix[here]]
+            self._next[here] = np.where(live[here], self._next[here], shorter)
+        self._views()
+
+    def _views(self) -> None:
+        # items of a memoryview are Python's own numbers, which numpy's scalars are five times slower than
+        self._v_symbol, self._v_logp = memoryview(self._symbol), memoryview(self._logp)
+        self._v_backoff, self._v_first = memoryview(self._backoff), memoryview(self._first)
+        self._v_suffix, self._v_next = memoryview(self._suffix), memoryview(self._next)
+        self._memo: dict[int, tuple[float, int]] = {}
+        self._width = len(self.symbols)
+
+    def __reduce__(self):  # memoryviews cannot be pickled
+        return NGram, (self.symbols, self.levels(), self.fallback_orders)
+
+    def id(self, symbol: str) -> int:
+        """The id of ``symbol``, that of ``<unk>`` if the model does not know it."""
+        return self._ids.get(symbol, UNK)
+
+    def start(self) -> int:
+        """The state at the beginning of a sentence, after ``<s>``."""
+        return self._v_next[1 + BOS]
+
+    def empty(self) -> int:
+        """The state without any context."""
+        return 0
+
+    def step(self, state: int, symbol: int) -> tuple[float, int]:
+        """Natural log p(symbol | state), and the state behind it."""
+        key = state * self._width + symbol
+        found = self._memo.get(key)
+        return self._look_up(state, symbol, key) if found is None else found
+
+    def _look_up(self, state: int, symbol: int, key: int) -> tuple[float, int]:
+        logp = 0.0
+        node = state
+        while node:
+            end = self._v_first[node + 1]
+            child = bisect_left(self._v_symbol, symbol, self._v_first[node], end)
+            if child < end and self._v_symbol[child] == symbol:
+                break
+            logp += self._v_backoff[node]
+            node = self._v_next[self._v_suffix[node]]
+        else:
+            child = 1 + symbol
+        if len(self._memo) >= _MEMO:
+            self._memo.clear()
+        self._memo[key] = found = (logp + self._v_logp[child], self._v_next[child])
+        return found
+
+    def logp(self, sentence: Sequence[str]) -> float:
+        """Natural log p of a whole sentence, with ``</s>``."""
+        state, total = self.start(), 0.0
+        for symbol in sentence:
+            logp, state = self.step(state, self.id(symbol))
+            total += logp
+        return total + self.step(state, EOS)[0]
+
+    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
+        """Per symbol, with ``</s>`` and unknown symbols (lmplz's "including OOVs"); nan without sentences."""
+        total, n = 0.0, 0
+        for sentence in sentences:
+            total += self.logp(sentence)
+            n += len(sentence) + 1
+        return math.exp(-total / n) if n else math.nan
+
+    def levels(self) -> list[Level]:
+        """The n-grams by order, as the constructor takes them, without suffixes."""
+        starts = _starts(self.counts)
+        parent = np.repeat(np.arange(starts[-1]), np.diff(self._first))
+        found = []
+        for n, (low, high) in enumerate(zip(starts, starts[1:], strict=False)):
+            prefix = parent[low - 1 : high - 1] - (starts[n - 1] if n else 0)
+            found.append(Level(prefix, self._symbol[low:high], self._logp[low:high], self._backoff[low:high]))
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write the model to ``path``, an .npz file; equal models are equal to the byte."""
+        inner = 1 + sum(self.counts[:-1])
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                format=np.array([FORMAT]),
+                symbols=np.frombuffer("\n".join(self.symbols).encode(), np.uint8),
+                counts=np.array(self.counts, np.int64),
+                children=_small(np.diff(self._first)[:inner]),
+                symbol=_small(self._symbol[1:]),
+                logp=self._logp[1:],
+                backoff=self._backoff[1:inner],
+                fallback_orders=np.array(self.fallback_orders, np.int64),
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> NGram:
+        """The model that :meth:`save` wrote; DataError if it is missing, damaged or from a newer xlt."""
+        remedy = "run stage 5 again with --force, or copy the file again"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                stored = {name: arrays[name] for name in arrays.files}
+            if (version := int(stored["format"][0])) > FORMAT:
+                raise DataError(f"{path}: a model of format {version}, from a newer xlt; update xlt")
+            return _from_arrays(stored)
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file; {remedy}") from None
+        except (OSError, EOFError, ValueError, KeyError, IndexError, AttributeError) as err:
+            raise DataError(f"{path}: damaged ({type(err).__name__}: {err}); {remedy}") from err
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError) as err:
+            raise DataError(f"{path}: damaged ({err}); {remedy}") from err
+
+
+def _from_arrays(stored: dict[str, np.ndarray]) -> NGram:
+    """ValueError if the arrays contradict each other."""
+    symbols = bytes(stored["symbols"]).decode().split("\n")
+    counts = [int(n) for n in stored["counts"]]
+    children = stored["children"].astype(np.int64)
+    symbol, logp, backoff = stored["symbol"].astype(np.int64), stored["logp"], stored["backoff"]
+    inner = 1 + sum(counts[:-1])
+    if not (
+        counts
+        and min(counts) >= 0
+        and tuple(symbols[:3]) == SPECIAL
+        and len(set(symbols)) == len(symbols) == counts[0]
+        and len(children) == inner == len(backoff) + 1
+        and len(symbol) == len(logp) == sum(counts) == children.sum()
+        and np.array_equal(symbol[: counts[0]], np.arange(counts[0]))
+        and not (np.isnan(logp).any() or np.isnan(backoff).any())
+    ):
+        raise ValueError("its arrays do not fit each other")
+    parent = np.repeat(np.arange(inner), children)
+    if (symbol >= len(symbols)).any() or (np.diff(parent * len(symbols) + symbol) <= 0).any():
+        raise ValueError("its n-grams are not sorted")
+    starts = _starts(counts)
+    levels = []
+    for n, (low, high) in enumerate(zip(starts, starts[1:], strict=False)):
+        base, end = (starts[n - 1], low) if n else (0, 1)
+        prefix = parent[low - 1 : high - 1] - base
+        if len(prefix) and not 0 <= prefix[0] <= prefix[-1] < end - base:
+            raise ValueError("its orders are mixed up")
+        last = np.zeros(high - low) if n + 1 == len(counts) else backoff[low - 1 : high - 1]
+        levels.append(Level(prefix, symbol[low - 1 : high - 1], logp[low - 1 : high - 1], last))
+    return NGram(symbols, levels, [int(n) for n in stored["fallback_orders"]])
+
+
+def _small(numbers: np.ndarray) -> np.ndarray:
+    """Whole numbers from 0 as the smallest type that holds them."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
+
+
+def _starts(counts: Sequence[int]) -> list[int]:
+    """The first node of each level, and behind the last one; node 0 is the empty n-gram."""
+    return [1, *(1 + np.cumsum(counts)).tolist()]
+
+
+def _suffixes(
+    keys: np.ndarray, suffix: np.ndarray, parent: np.ndarray, symbol: np.ndarray, width: int
+) -> np.ndarray:
+    """Of each n-gram the node of the longest shorter one that ends alike, which must be there.
+
+    Files of other programs may lack some n-grams: then it is the next shorter one. ``keys``: of all nodes
+    parent * width + symbol, sorted; ``suffix``: that of all shorter nodes.
+    """
+    found = np.zeros(len(symbol), np.int64)
+    missing = np.arange(len(symbol))
+    context = suffix[parent].astype(np.int64)
+    while len(missing):
+        wanted = context[missing] * width + symbol[missing]
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        hit = keys[at] == wanted
+        found[missing[hit]] = 1 + at[hit]
+        missing = missing[~hit]
+        context[missing] = suffix[context[missing]]
+    return found
