@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 
 _PARTS = {  # codes of ISO 15924 that stand for several of Unicode's scripts, or for a variant of one
@@ -62,3 +63,25 @@ def is_unspaced(char: str) -> bool:
     two words.
     """
     return char == _LONG_VOWEL or script(char) in _UNSPACED_CHARACTERS
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text are: what stands between spaces, and in scripts without spaces each character
+    with its marks.
+
+    >>> text = "ana 你好b"
+    >>> [text[start:end] for start, end in word_spans(text)]
+    ['ana', '你', '好', 'b']
+    """
+    found: list[tuple[int, int]] = []
+    inside = False  # whether the next character may go on with the last word
+    for place, char in enumerate(text):
+        mark = unicodedata.category(char).startswith("M")
+        if char == " ":
+            inside = False
+        elif found and found[-1][1] == place and (mark or (inside and not is_unspaced(char))):
+            found[-1] = found[-1][0], place + 1
+        else:
+            found.append((place, place + 1))
+            inside = not is_unspaced(char)
+    return found

@@ -1,0 +1,82 @@
+"""When each word of a hypothesis was said: CTC forced alignment of its tokens.
+
+T frames, V tokens, U labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from xlt.decode.greedy import BLANK_ID
+from xlt.text.scripts import word_spans
+from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Timed(NamedTuple):
+    """A word, from the first frame of its first token to the last frame of its last one, in seconds."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+def word_times(
+    log_probs: torch.Tensor, ids: Sequence[int], tokenizer: Tokenizer, frame_rate: float
+) -> list[Timed]:
+    """The words of a hypothesis; in scripts without spaces its characters, of a phone model its phones.
+
+    ``log_probs``: of CTC, (T, V); ``ids``: U labels without blanks; ``frame_rate``: frames a second.
+    """
+    text, spans = "", []  # of each character its first frame and the one behind its last
+    for token, span in zip(ids, token_spans(log_probs, ids), strict=True):
+        written = _written(tokenizer.tokens[token], tokenizer)
+        text += written
+        spans += [span] * len(written)
+    return [
+        Timed(text[a:b], round(spans[a][0] / frame_rate, 3), round(spans[b - 1][1] / frame_rate, 3))
+        for a, b in word_spans(text)
+    ]
+
+
+def _written(token: str, tokenizer: Tokenizer) -> str:
+    if token in (BLANK, SOS_EOS) or token in tokenizer.tags.values():
+        return ""
+    if tokenizer.type == "phone":
+        return f"{token} "
+    if tokenizer.type == "char":
+        return " " if token == SPACE else token
+    return token.replace("▁", " ")
+
+
+def token_spans(log_probs: torch.Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """The first frame of each label, and the one behind its last, on the best path of (T, V) through them
+    (torchaudio's forced_align).
+
+    Labels that do not fit into T frames, which only a search without CTC writes, are spread over them evenly.
+    """
+    import torch
+    import torchaudio
+
+    frames, labels = len(log_probs), len(ids)
+    if not labels:
+        return []
+    if frames < labels + sum(a == b for a, b in zip(ids[:-1], ids[1:], strict=True)):
+        starts = [i * frames // labels for i in range(labels + 1)]
+        return [(a, max(a + 1, b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    path, _ = torchaudio.functional.forced_align(
+        log_probs[None].float(), torch.tensor([list(ids)], dtype=torch.int32), blank=BLANK_ID
+    )
+    found: list[tuple[int, int]] = []
+    last = BLANK_ID
+    for frame, label in enumerate(path[0].tolist()):
+        if label != BLANK_ID:
+            if label == last:
+                found[-1] = found[-1][0], frame + 1
+            else:
+                found.append((frame, frame + 1))
+        last = label
+    return found
