@@ -62,7 +62,7 @@ def test_a_fit_makes_the_confidence_the_share_of_right_words():
     fresh = drawn(0.6, count=4000, seed=1)
     before, after = measures(*fresh, Calibration()), measures(*fresh, by)
     assert after["ece"] < 0.05 < before["ece"] and after["nce"] > 0 > before["nce"]
-    assert after["words"] == 400
+    assert after["words"] == 4000
 
 
 def test_lists_that_say_nothing_get_the_share_of_right_words():
