@@ -4,7 +4,7 @@ import re
 import pytest
 
 from tests.errors import raises
-from xlt.core.errors import DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.lm.hotwords import LONGEST_CHARS, MOST_WORDS, Hotwords, read_hotwords, spell_by, spelled_hotwords
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
@@ -148,7 +148,7 @@ def test_a_list_is_normalised_as_the_texts_are(latin, tmp_path):
     [
         ("ana\nZürich 5\n", "names.txt:2", ["ü", "5"]),
         ("ana\n…\n", "names.txt:2", ["'…'"]),
-        ("ana\tmult\n", "names.txt:1", ["'mult'", "decode.hotword_weight"]),
+        ("ana\tmult\n", "names.txt:1", ["'mult'"]),
         ("ana\t-1\n", "names.txt:1", ["-1"]),
         ("ana\t1e999\n", "names.txt:1", ["inf"]),
         ("ana\nAna\t2\n", "names.txt:2", ["1", "names.txt:1"]),
@@ -163,7 +163,7 @@ def test_a_bad_list_names_file_and_line(latin, tmp_path, data, where, facts):
 
 
 def test_a_list_that_is_missing_or_a_vocabulary_is_refused(latin, tmp_path):
-    with raises(DataError, where="none.txt"):
+    with raises(ConfigError, "none.txt", where="decode.hotwords"):
         read_hotwords(tmp_path / "none.txt", spell_by("ron-v1"), latin)
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = [a + b + c for a in letters for b in letters for c in letters][: MOST_WORDS + 1]

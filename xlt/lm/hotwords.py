@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from xlt.core.errors import DataError
+from xlt.formats.text_file import numbered_lines
 from xlt.text.normalise import normalise
 from xlt.text.scripts import is_unspaced
 from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, Tokenizer
@@ -151,22 +152,16 @@ def spell_by(normalisers: str) -> Spell:
     return lambda entry: list(dict.fromkeys(normalise(entry, name) for name in normalisers.split("+")))
 
 
-def read_hotwords(path: Path, spell: Spell, tokenizer: Tokenizer) -> dict[str, float]:
+def read_hotwords(
+    path: Path, spell: Spell, tokenizer: Tokenizer, setting: str = "decode.hotwords"
+) -> dict[str, float]:
     """The words and phrases of a file, one a line, optionally a tab and a factor: ``{spelling: factor}``.
 
-    ``spell`` normalises them (:func:`spell_by`); phones are taken as they are. DataError for a file that is
-    missing, empty, not UTF-8 or too long, and for an entry that the model's tokens cannot write.
+    ``spell`` normalises them (:func:`spell_by`); phones are taken as they are. ``setting``: what named the
+    file. ConfigError if it is not there; DataError if it is empty, not UTF-8 or too long, and for an entry
+    that the model's tokens cannot write.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as err:
-        line = path.read_bytes()[: err.start].count(b"\n") + 1
-        raise DataError(f"{path}:{line}: not UTF-8; save it as UTF-8, one word or phrase a line") from None
-    except OSError as err:
-        raise DataError(
-            f"{path}: {(err.strerror or str(err)).lower()}; give a text file, one word or phrase a line"
-        ) from None
-    found = _collect(_rows(path, text), spell, tokenizer)
+    found = _collect(_rows(path, setting), spell, tokenizer)
     if not found:
         raise DataError(f"{path}: empty; write one word or phrase a line")
     if len(found) > MOST_WORDS:
@@ -185,19 +180,18 @@ def spelled_hotwords(
     return _collect((("words", word, factor) for word, factor in factors), spell, tokenizer)
 
 
-def _rows(path: Path, text: str) -> Iterable[tuple[str, str, float]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        entry, tab, given = line.strip().partition("\t")
+def _rows(path: Path, setting: str) -> Iterator[tuple[str, str, float]]:
+    for number, line in numbered_lines(path, setting):
+        entry, tab, given = line.partition("\t")
         try:
             factor = float(given) if tab else 1.0
         except ValueError:
             raise DataError(
-                f"{path}:{number}: found {given!r} behind the tab, expected a number, by which"
-                " decode.hotword_weight is multiplied; correct it or take it out"
+                f"{path}:{number}: found {given!r} behind the tab, expected a number, by which the weight of"
+                " each character is multiplied; correct it or take it out"
             ) from None
-        yield f"{path}:{number}", entry, factor
+        if line:
+            yield f"{path}:{number}", entry, factor
 
 
 def _collect(rows: Iterable[tuple[str, str, float]], spell: Spell, tokenizer: Tokenizer) -> dict[str, float]:
