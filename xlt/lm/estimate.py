@@ -2,9 +2,9 @@
 
 ``kneser_ney``: interpolated modified Kneser-Ney as KenLM's lmplz computes it (Chen & Goodman 1998, An
 Empirical Study of Smoothing Techniques for Language Modeling, equations 24 to 26; Heafield, Pouzyrevsky,
-Clark & Koehn 2013, Scalable Modified Kneser-Ney Language Model Estimation). Counts of the highest order, and of
-n-grams that begin with ``<s>``, are how often they occur; others how many different symbols come before them.
-Single symbols are interpolated with 1 / V; V counts ``</s>`` and ``<unk>``.
+Clark & Koehn 2013, Scalable Modified Kneser-Ney Language Model Estimation). Counts of the highest order, and
+of n-grams that begin with ``<s>``, are how often they occur; others how many different symbols come before
+them. Single symbols are interpolated with 1 / V; V counts ``</s>`` and ``<unk>``.
 
 ``power_law``: for word lists, whose frequencies span six decades and come from other texts than those to be
 recognised. A count c loses 0.6 c^0.75, and adds c^0.4 to the n-gram without its first symbol (1 with
