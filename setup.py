@@ -34,6 +34,7 @@ REQUIRES = [
     "torch>=2.11",
     "torchaudio>=2.11",
     "transformers>=5.0",  # Whisper and wav2vec 2.0 encoders
+    "ufal.kenlm>=26.4",  # KenLM binaries of language models
     "wordfreq>=3.1",  # lists of frequent words, for language models
 ]
 EXTRAS = {

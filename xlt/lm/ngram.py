@@ -8,7 +8,7 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,40 @@ class Level(NamedTuple):
     suffix: np.ndarray | None = None  # row of the last n - 1 symbols in the level below, if all are there
 
 
-class NGram:
+class Stepwise:
+    """What can be said of sentences by any model that has ``start``, ``step`` and ``id``."""
+
+    def id(self, symbol: str) -> int:
+        raise NotImplementedError
+
+    def start(self) -> Any:
+        raise NotImplementedError
+
+    def step(self, state: Any, symbol: int) -> tuple[float, Any]:
+        raise NotImplementedError
+
+    def knows(self, symbol: str) -> bool:
+        """Whether ``symbol`` is one of the model's own."""
+        return self.id(symbol) != UNK
+
+    def logp(self, sentence: Sequence[str]) -> float:
+        """Natural log p of a whole sentence, with ``</s>``."""
+        state, total = self.start(), 0.0
+        for symbol in sentence:
+            logp, state = self.step(state, self.id(symbol))
+            total += logp
+        return total + self.step(state, EOS)[0]
+
+    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
+        """Per symbol, with ``</s>`` and unknown symbols (lmplz's "including OOVs"); nan without sentences."""
+        total, n = 0.0, 0
+        for sentence in sentences:
+            total += self.logp(sentence)
+            n += len(sentence) + 1
+        return math.exp(-total / n) if n else math.nan
+
+
+class NGram(Stepwise):
     """p(symbol | the symbols before), with backing off to shorter contexts.
 
     The n-grams are nodes of a trie, numbered level by level: 0 is the empty one, then come single symbols,
@@ -118,22 +151,6 @@ class NGram:
             self._memo.clear()
         self._memo[key] = found = (logp + self._v_logp[child], self._v_next[child])
         return found
-
-    def logp(self, sentence: Sequence[str]) -> float:
-        """Natural log p of a whole sentence, with ``</s>``."""
-        state, total = self.start(), 0.0
-        for symbol in sentence:
-            logp, state = self.step(state, self.id(symbol))
-            total += logp
-        return total + self.step(state, EOS)[0]
-
-    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
-        """Per symbol, with ``</s>`` and unknown symbols (lmplz's "including OOVs"); nan without sentences."""
-        total, n = 0.0, 0
-        for sentence in sentences:
-            total += self.logp(sentence)
-            n += len(sentence) + 1
-        return math.exp(-total / n) if n else math.nan
 
     def levels(self) -> list[Level]:
         """The n-grams by order, as the constructor takes them, without suffixes."""
