@@ -162,6 +162,10 @@ class NGram(Stepwise):
             found.append(Level(prefix, self._symbol[low:high], self._logp[low:high], self._backoff[low:high]))
         return found
 
+    def suffixes(self) -> np.ndarray:
+        """Of each node, 0 included, the node of the longest shorter n-gram that ends alike."""
+        return self._suffix.astype(np.int64)
+
     def save(self, path: Path) -> None:
         """Write the model to ``path``, an .npz file; equal models are equal to the byte."""
         inner = 1 + sum(self.counts[:-1])
