@@ -31,6 +31,7 @@ REQUIRES = [
     "sentencepiece>=0.2.1",  # bpe tokens
     "soundfile>=0.13",  # wav, flac, ogg, mp3
     "soxr>=0.5",  # resampling
+    "spylls>=0.1.7",  # hunspell's dictionaries, for language models
     "torch>=2.11",
     "torchaudio>=2.11",
     "transformers>=5.0",  # Whisper and wav2vec 2.0 encoders

@@ -26,9 +26,9 @@ def normalised(sets: Sets, cfg: Config) -> Iterator[Fault]:
     name = normaliser_of(cfg)
     for data in sets.values():
         of = normalise_utterance(cfg, data.table("utt2lang"), str(data.where("utt2lang")))
-        known: dict[str, dict[str, bool]] = (
-            {}
-        )  # of each language: no rule looks beyond white space, so words are enough
+        known: dict[
+            str, dict[str, bool]
+        ] = {}  # of each language: no rule looks beyond white space, so words are enough
         odd = []
         for line in data.lines.get("text", ()):
             right = known.setdefault(data.table("utt2lang").get(line.key, ""), {})

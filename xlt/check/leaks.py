@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault, Line, Place
 from xlt.core.config import Config
 from xlt.formats.model_folder import initial_model, training_manifest
+from xlt.text.content import core
 
 
 def no_shared_utterances(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -165,15 +165,6 @@ def near_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 "scores on them say little about new sentences",
                 {"line": new[0][0].number, "other": new[0][1]},
             )
-
-
-def core(word: str) -> str:
-    """The letters, marks and numbers of a word, in one case and one form."""
-    return "".join(
-        char
-        for char in unicodedata.normalize("NFKC", word.casefold())
-        if unicodedata.category(char)[0] in "LMN"
-    )
 
 
 def _by_text(sets: Sets, of: Callable[[str], str]) -> dict[str, list[tuple[Line, str]]]:

@@ -16,6 +16,7 @@ from xlt.check.faults import Fault, Place
 from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.core.errors import XltError
+from xlt.core.machine import free_memory
 from xlt.features.copies import copies_of
 from xlt.fetch.files import cache_root
 from xlt.upstreams import upstream_class
@@ -130,15 +131,6 @@ def free_disk(place: Path) -> float:
     """Free bytes where ``place`` is or will be."""
     place = place.absolute()
     return shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
-
-
-def free_memory() -> float | None:
-    """Bytes that processes can still have; None where the system does not say."""
-    try:
-        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="utf-8"))
-    except OSError:
-        return None
-    return int(found[1]) * 1024 if found else None
 
 
 def room(sets: Sets, cfg: Config) -> Iterator[Fault]:

@@ -73,9 +73,7 @@ class Trained:
         command = f"{os.path.join(recipe, 'run.sh')} tag={tag}"
         if not folder.is_dir():
             if (folder.parent / f".{tag}.partial").is_dir():
-                raise DataError(
-                    f"{setting}: {folder}: training is not finished; continue with: {command}"
-                )
+                raise DataError(f"{setting}: {folder}: training is not finished; continue with: {command}")
             raise DataError(
                 f"{setting}: {folder}: no such folder; name a trained experiment or a bundle, or make it:"
                 f" {command}"

@@ -292,9 +292,7 @@ DETAILS = Format("results/examples/<tag>.json", 1)
 
 def dump(document: Mapping[str, Any]) -> str:
     """The text of a file: a line for each key, in the order of the document."""
-    lines = [
-        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in document.items()
-    ]
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in document.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
+from xlt.core.machine import free_memory
 from xlt.data.normalisers import normalisers
-from xlt.formats.text_file import numbered_lines
+from xlt.formats.text_file import Most, numbered_lines
+from xlt.formats.word_list import read_word_list
+from xlt.lm import affixes, hunspell
+from xlt.lm.overlap import HeldOut, Overlap, held_out, refuse
 from xlt.text import languages
 from xlt.text.normalise import has_digits, normalise
 
@@ -24,8 +28,11 @@ if TYPE_CHECKING:
 
 NONE, AUTO, WORDFREQ, HUNSPELL = "none", "auto", "wordfreq", "hunspell:"
 MOST_WORDS = 60_000  # of a list by frequency: the rarer ones cost more time than they bring
+MOST_FORMS = 750_000  # of a dictionary; Belarusian has 690,000, Hungarian billions
 _LEAST = 0.1  # a list of which less can be written is of another script
 _OTHER_SCRIPT = 0.5  # of a line's or a file's letters that the recogniser cannot write
+MEMORY = 16  # bytes an order for each byte of text: measured 110 with 7 of characters, 47 with 3 of words
+_MEMORY = 4e9  # where the system does not say how much is free
 _EARLY = 1000  # lines after which a file in another script is refused
 # wordfreq's own page says that its lists are of these languages, too
 _WORDFREQ_NAMES = {"bos": "sh", "hrv": "sh", "srp": "sh", "tgl": "fil"}
@@ -54,18 +61,20 @@ class WordList(NamedTuple):
 
 
 class Text(NamedTuple):
-    """``lines``: normalised sentences; ``numbers``: the line of the file that each is from, from 1."""
+    """``lines``: normalised sentences; ``numbers``: the line of the file that each is from, from 1;
+    ``overlaps``: lines that are left out since held-out sets have them."""
 
     lines: list[str]
     numbers: list[int]
     facts: Source
+    overlaps: list[Overlap]
 
 
 class Entry(NamedTuple):
-    """A word of a list as it is there, with its frequency per million or 1.0."""
+    """A word of a list as it is there, with its frequency per million, if it has one."""
 
     word: str
-    weight: float
+    per_million: float | None
 
 
 def normaliser(cfg: Config, setting: str) -> Callable[[str], str]:
@@ -79,7 +88,13 @@ def normaliser(cfg: Config, setting: str) -> Callable[[str], str]:
     name = names.pop()
     if normalise("你 好", name) != "你 好":  # spaces beside a character go, so words are not enough
         return lambda text: normalise(text, name)
-    word = cache(lambda text: normalise(text, name))
+    plain = cache(lambda char: unicodedata.category(char) in ("Ll", "Lo") and normalise(char, name) == char)
+
+    @cache
+    def word(text: str) -> str:
+        same = all(map(plain, text)) and unicodedata.is_normalized("NFC", text)
+        return text if same else normalise(text, name)
+
     return lambda text: " ".join(filter(None, map(word, text.split())))
 
 
@@ -96,7 +111,7 @@ def word_list(cfg: Config, alphabet: Collection[str]) -> WordList | None:
     elif wanted == WORDFREQ:
         found = _wordfreq(cfg, alphabet)
     elif wanted.startswith(HUNSPELL):
-        raise ConfigError(f"lm.words={wanted}: not there yet; name a file")
+        found = _dictionary(hunspell.named(wanted.removeprefix(HUNSPELL), cfg), cfg, alphabet)
     else:
         found = _file(cfg, alphabet)
     if found:
@@ -117,13 +132,31 @@ def in_words(facts: Source) -> str:
 def _auto(cfg: Config, alphabet: Collection[str]) -> WordList | None:
     """The first list of this very language that can be had; says why there is none."""
     reasons = []
-    for make in (_wordfreq,):
+    for make in (_wordfreq, lambda cfg, chars: _dictionary(hunspell.of_language(cfg), cfg, chars)):
         try:
             return make(cfg, alphabet)
         except (ConfigError, DataError) as err:
-            reasons.append(str(err).partition(": ")[2].partition(";")[0])
-    say(f"  lm.words: no word list ({'; '.join(reasons)}); the model learns from texts only")
+            reasons.append(str(err).partition(": ")[2].rpartition("; ")[0])
+    say(f"  lm.words: no word list ({'; '.join(reasons)}): the model learns from texts alone")
     return None
+
+
+def _dictionary(found: hunspell.Dictionary, cfg: Config, alphabet: Collection[str]) -> WordList:
+    """The word forms of a hunspell dictionary, all of the same weight."""
+    forms = affixes.expand(found.dic, MOST_FORMS)
+    given = cfg.as_given("lm.words").removeprefix(HUNSPELL)
+    facts = Source(
+        f"hunspell's dictionary {found.name}",
+        path=given if "/" in given or given.endswith(".dic") else None,
+        licence=found.licence,
+        url=found.url,
+    )
+    made = keep((Entry(word, None) for word in forms.words), cfg, alphabet, facts)
+    if not forms.whole:
+        made.facts.left_out[f"forms with {forms.affixes} affixes and more beyond {MOST_FORMS:,}"] = (
+            forms.beyond
+        )
+    return made
 
 
 def codes_of(code: str) -> list[str]:
@@ -167,8 +200,9 @@ def keep(
     most: int | None = None,
     total: int | None = None,
 ) -> WordList:
-    """The entries that can be used, normalised; words that become the same add their weights, unless all are
-    1.0. ``most``: as many words at the most, of ``total`` entries. DataError if hardly any can be written.
+    """The entries that can be used, normalised; frequencies of words that become the same are added.
+
+    ``most``: as many words at the most, of ``total`` entries. DataError if hardly any can be written.
     """
     of, chars = normaliser(cfg, "lm.words"), frozenset(alphabet)
     words: dict[str, float] = {}
@@ -178,20 +212,22 @@ def keep(
         if most is not None and len(words) >= most:
             break
         lines += 1
-        mass += entry.weight
+        weight = entry.per_million or 1.0
+        mass += weight
         word = of(entry.word)
         reason = _why_not(word, chars)
         if reason:
             left[reason] += 1
-            lost += entry.weight * (reason == CANNOT_WRITE)
-        elif word in words and entry.weight == words[word] == 1.0:
+            lost += weight * (reason == CANNOT_WRITE)
+        elif word in words and entry.per_million is None:
             left["duplicates"] += 1
         else:
-            words[word] = words.get(word, 0.0) + entry.weight
+            words[word] = words.get(word, 0.0) + weight
     if not words or lost > (1 - _LEAST) * mass:
         raise DataError(
-            f"lm.words={cfg.lm.words}: {facts.what} is in another script: {left[CANNOT_WRITE]:,} of {lines:,}"
-            f" words have characters that the training texts of {cfg.lang} lack; name another list, or none"
+            f"lm.words={cfg.as_given('lm.words')}: {facts.what} is in another script: {left[CANNOT_WRITE]:,}"
+            f" of {lines:,} words have characters that the training texts of {cfg.lang} lack; name another"
+            " list, or none"
         )
     if total is not None and total > lines:
         left[f"beyond the {most:,} most frequent"] = total - lines
@@ -214,100 +250,95 @@ def _why_not(word: str, alphabet: frozenset[str]) -> str | None:
 
 def _file(cfg: Config, alphabet: Collection[str]) -> WordList:
     """The user's own list, a word a line, optionally with its frequency behind a tab or a space."""
-    path, given = Path(cfg.lm.words), cfg.as_given("lm.words")
-    rows = list(_rows(path))
-    if not rows:
-        raise DataError(f"{path}: no words in it; write a word a line, or set lm.words=none")
-    counted = [row for row in rows if row[2] is not None]
-    if counted and len(counted) < len(rows):
-        lacking = next(row for row in rows if row[2] is None)
-        raise DataError(
-            f"{path}:{lacking[0]}: {lacking[1]!r} has no frequency, but the word on line {counted[0][0]} has"
-            " one; give it to all or to none"
-        )
-    total = sum(row[2] for row in counted if row[2])
-    entries = [Entry(word, 1e6 * freq / total if freq else 1.0) for _, word, freq in rows]
+    given = cfg.as_given("lm.words")
+    rows = read_word_list(Path(cfg.lm.words), "lm.words")
+    total = sum(row.frequency or 0.0 for row in rows)
+    entries = (Entry(row.word, 1e6 * row.frequency / total if row.frequency else None) for row in rows)
     return keep(entries, cfg, alphabet, Source(f"the list {given}", path=given))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, float | None]]:
-    """Line number, word, and frequency, if it has one; DataError for what is no list of words."""
-    for number, line in numbered_lines(path, "lm.words"):
-        columns = [part.strip() for part in line.split("\t")] if "\t" in line else line.split()
-        if not columns:
-            continue
-        if len(columns) == 1:
-            yield number, columns[0], None
-            continue
-        freq = _frequency(columns[-1])
-        if len(columns) > 2 and (freq is None or "\t" in line) or (freq is None and "\t" not in line):
-            if _frequency(columns[0]) is not None and len(columns) == 2:
-                raise DataError(
-                    f"{path}:{number}: the frequency stands before the word; expected the word, then its"
-                    " frequency: swap the columns"
-                )
-            raise DataError(
-                f"{path}:{number}: {line[:60]!r}: expected one word, optionally with its frequency; give"
-                " sentences in lm.text"
-            )
-        if freq is None:
-            raise DataError(
-                f"{path}:{number}: the frequency {columns[-1]!r} is not a number above 0; correct it or"
-                " remove the column"
-            )
-        yield number, " ".join(columns[:-1]), freq
-
-
-def _frequency(text: str) -> float | None:
-    """A number above 0, or None."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 < value < float("inf") else None
-
-
 def read_texts(ctx: Context, alphabet: Collection[str]) -> list[Text]:
-    """The files of ``lm.text``, normalised, and what is left out; ConfigError or DataError."""
+    """The files of ``lm.text``, normalised, without lines of held-out sets if ``lm.exclude_overlap``.
+
+    ConfigError if they are not there or too large for the memory; DataError if one is damaged, in another
+    script, or has sentences of held-out sets.
+    """
     cfg = ctx.cfg
-    given = cfg.as_given("lm.text")
-    for name in cfg.lm.text:
-        if not isinstance(name, str) or cfg.lm.text.count(name) > 1:
-            raise ConfigError(f"lm.text: found {name!r} {cfg.lm.text.count(name)} times; list each file once")
+    check_files(cfg)
+    found = held_out(ctx) if cfg.lm.text else None
     texts = []
-    for place, name in zip(cfg.lm.text, given, strict=True):
-        texts.append(read_text(Path(place), name, cfg, alphabet))
-        say(f"  lm.text: {in_words(texts[-1].facts)}")
+    for path, given in zip(cfg.lm.text, cfg.as_given("lm.text"), strict=True):
+        text = read_text(Path(path), given, cfg, alphabet, found)
+        if not cfg.lm.exclude_overlap:
+            refuse(text.overlaps, path)
+        say(f"  lm.text: {in_words(text.facts)}")
+        texts.append(text)
     return texts
 
 
-def read_text(path: Path, given: str, cfg: Config, alphabet: Collection[str]) -> Text:
-    """One file of sentences. Lines keep a few characters that the recogniser cannot write, since the words
-    around them are right; lines that are mostly of such are left out. DataError for a file without any other
-    line.
+def check_files(cfg: Config) -> None:
+    """ConfigError if ``lm.text`` does not name files, each once, that together fit into the memory; reads
+    none.
+    """
+    names = cfg.lm.text
+    for name in names:
+        if not isinstance(name, str) or names.count(name) > 1:
+            raise ConfigError(f"lm.text: found {name!r} {names.count(name)} times; list each file once")
+        if not Path(name).is_file():
+            what = "a folder; name the files in it" if Path(name).is_dir() else "no such file; check the name"
+            raise ConfigError(f"lm.text: {name}: {what}")
+    sizes = {name: Path(name).stat().st_size for name in names}
+    if names and sum(sizes.values()) > (most := largest(cfg)).size:
+        raise ConfigError(
+            f"lm.text: {max(names, key=sizes.__getitem__)}: {sum(sizes.values()) / 1e6:,.0f} MB in all files,"
+            f" more than {most.size / 1e6:,.0f} MB of text; {most.remedy}"
+        )
+
+
+def largest(cfg: Config) -> Most:
+    """As much text as an estimation can hold in this machine's memory."""
+    order = cfg.lm.order or (3 if cfg.lm.unit == "word" else 7)
+    free = free_memory() or _MEMORY
+    need = MEMORY * order
+    return Most(
+        int(free / need),
+        f"n-grams of order {order} need {need} times as much memory, and {free / 1e9:.1f} GB are free;"
+        " estimate them with KenLM's lmplz, which works on disk, and give them in lm.model",
+    )
+
+
+def read_text(
+    path: Path, given: str, cfg: Config, alphabet: Collection[str], held_out: HeldOut | None = None
+) -> Text:
+    """One file of sentences, without those of ``held_out``.
+
+    Lines keep a few characters that the recogniser cannot write, such as digits, since the words around them
+    are right; lines that are mostly of such are left out. DataError for a file without any other line.
     """
     of = normaliser(cfg, "lm.text")
     letters = Letters(alphabet)
-    lines: list[str] = []
-    numbers: list[int] = []
+    text = Text([], [], Source(f"the text {given}", given), [])
     left: Counter[str] = Counter()
-    number = 0
-    for number, raw in numbered_lines(path, "lm.text"):
+    number = words = 0
+    for number, raw in numbered_lines(path, "lm.text", largest(cfg)):
         line = of(raw)
         if not any(map(str.isalpha, line)):
             left["lines without letters" if raw else "empty lines"] += 1
         elif letters.foreign(line, number):
             left["lines mostly of characters that the training texts lack"] += 1
+        elif overlaps := list(held_out.overlaps([(number, raw)])) if held_out else []:
+            left["lines with sentences of held-out sets"] += 1
+            text.overlaps.extend(overlaps)
         else:
-            lines.append(line)
-            numbers.append(number)
+            text.lines.append(line)
+            text.numbers.append(number)
+            words += line.count(" ") + 1
         if letters.lines == _EARLY:
             letters.refuse(path, cfg)
     if not letters.total:
         raise DataError(f"{path}: no text in it; write a sentence a line, or take it out of lm.text")
     letters.refuse(path, cfg)
-    words = sum(len(line.split()) for line in lines)
-    return Text(lines, numbers, Source(f"the text {given}", given, number, words, dict(left)))
+    return text._replace(facts=text.facts._replace(lines=number, words=words, left_out=dict(left)))
 
 
 class Letters:

@@ -1,0 +1,25 @@
+"""What a text says, whatever its spelling: to find the same sentence in two places."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def core(word: str) -> str:
+    """The letters, marks and numbers of a word, in one case and one form."""
+    return "".join(
+        char
+        for char in unicodedata.normalize("NFKC", word.casefold())
+        if unicodedata.category(char)[0] in "LMN"
+    )
+
+
+def without_accents(word: str) -> str:
+    """``word`` without the accents of Latin, Greek and Cyrillic letters (U+0300 to U+036F), which many people
+    do not type; vowel signs of other scripts stay.
+
+    >>> without_accents("țară"), without_accents("कि") == "कि"
+    ('tara', True)
+    """
+    parts = unicodedata.normalize("NFD", word)
+    return unicodedata.normalize("NFC", "".join(char for char in parts if not "\u0300" <= char <= "\u036f"))
