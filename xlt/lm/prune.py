@@ -12,8 +12,9 @@ _LEAST = 1e-9  # mass that is left to symbols that did not follow a context, aga
 def prune(ngram: NGram, max_ngrams: int) -> NGram:
     """The model without the n-grams whose loss changes its probabilities least.
 
-    What is left is ``max_ngrams``, but for single symbols, which all stay. N-grams that longer ones begin or
-    end with stay as well. Back-off weights are such that the probabilities in every context sum to one.
+    What is left is ``max_ngrams``, but for single symbols, which all stay. N-grams that longer ones begin
+    with stay as well; those that longer ones end with may go. Back-off weights are such that the
+    probabilities in every context sum to one.
     """
     if sum(ngram.counts) <= max_ngrams:
         return ngram
@@ -23,7 +24,7 @@ def prune(ngram: NGram, max_ngrams: int) -> NGram:
     by_worth = np.argsort(-worth[single:], kind="stable")  # of equal ones the shorter come first
     keep = np.arange(len(worth)) < single
     keep[single + by_worth[: max(0, max_ngrams - ngram.counts[0])]] = True
-    trie.renew_backoffs(keep)
+    trie.take_out(keep)
     levels = []
     for n in range(trie.order):
         here = np.arange(trie.starts[n], trie.starts[n + 1])[keep[trie.starts[n] : trie.starts[n + 1]]]
@@ -65,24 +66,23 @@ class _Trie:
             context[rest] = self.suffix[context[rest]]
         return found
 
-    def renew_backoffs(self, keep: np.ndarray) -> None:
-        """Give the mass of n-grams that do not stay to the shorter ones."""
+    def take_out(self, keep: np.ndarray) -> None:
+        """Let what stays back off past what does not, with weights that make each context sum to one."""
         for n in range(2, self.order + 1):
-            contexts, base = self.level(n - 1), self.starts[n - 2]
-            size = self.starts[n - 1] - base
-            nodes = np.arange(self.starts[n - 1], self.starts[n])
-            stay = keep[nodes]
-            p, rows = np.exp(self.logp[nodes]), self.parent[nodes] - base
-            lost = np.bincount(rows[~stay], p[~stay], size)
-            above = 1 - np.bincount(rows[stay], p[stay], size)
-            below = 1 - np.bincount(rows[stay], np.exp(self.shorter(nodes[stay])), size)
-            renewed = np.log(np.maximum(above, np.maximum(lost, _LEAST)) / np.maximum(below, _LEAST))
-            renewed[np.bincount(rows[stay], minlength=size) == 0] = 0
-            self.backoff[contexts] = np.where(lost > 0, renewed, self.backoff[contexts])
+            here = self.level(n)
+            suffix = self.suffix[here]  # whose own suffix stays already
+            self.suffix[here] = np.where(keep[suffix], suffix, self.suffix[suffix])
+        for n in range(2, self.order + 1):
+            contexts, nodes = self.level(n - 1), np.flatnonzero(keep[self.level(n)]) + self.starts[n - 1]
+            size, rows = contexts.stop - contexts.start, self.parent[nodes] - contexts.start
+            above = 1 - np.bincount(rows, np.exp(self.logp[nodes]), size)
+            below = 1 - np.bincount(rows, np.exp(self.shorter(nodes)), size)
+            renewed = np.log(np.maximum(above, _LEAST) / np.maximum(below, _LEAST))
+            self.backoff[contexts] = np.where(np.bincount(rows, minlength=size) > 0, renewed, 0)
 
 
 def _worth(trie: _Trie) -> np.ndarray:
-    """Of each n-gram the relative entropy that its loss adds, or what depends on it, whichever is more."""
+    """Of each n-gram the relative entropy that its loss adds, or that of those that it begins, if more."""
     worth = np.zeros(len(trie.logp))
     p_context = np.ones(len(trie.logp))
     for n in range(1, trie.order + 1):
@@ -103,6 +103,5 @@ def _worth(trie: _Trie) -> np.ndarray:
         worth[nodes] = -p_context[context] * change
     for n in range(trie.order, 2, -1):
         here = trie.level(n)
-        for needed in (trie.parent[here], trie.suffix[here]):
-            np.maximum.at(worth, needed, worth[here])
+        np.maximum.at(worth, trie.parent[here], worth[here])
     return worth
