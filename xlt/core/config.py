@@ -200,6 +200,8 @@ def load(recipe: Path, overrides: Sequence[str] = (), cwd: Path | None = None) -
     tag = values["tag"]
     if not tag or tag.startswith(".") or "/" in tag:
         raise ConfigError(f"tag: {tag!r} cannot name a directory; use letters, digits, '_', '-' and '.'")
+    if tag == "lm":
+        raise ConfigError("tag: 'lm' is the folder of the language models, exp/lm; choose another")
     recipe = recipe.resolve()  # with what is above it: another recipe may be named as ../spa
     paths = {name: (values[name], schema.located_value(name, values[name], recipe)) for name in sorted(named)}
     values |= {name: absolute for name, (_, absolute) in paths.items()}

@@ -33,7 +33,7 @@ STAGES = [  # a line each: egs/common/asr.sh reads them, too
     Stage(2, "check", "data faults, found now → data/check/"),
     Stage(3, "features", "features of the upstream → dump/<upstream>/<set>/"),
     Stage(4, "tokens", "token list → data/tokens/<type>/"),
-    Stage(5, "lm", "language model → exp/lm/<type>/", on=False),
+    Stage(5, "lm", "language model → exp/lm/<tag>/"),
     Stage(6, "train", "CTC and attention heads → exp/<tag>/"),
     Stage(7, "decode", "hypotheses with scores → exp/<tag>/decode_<set>/"),
     Stage(8, "score", "CER, WER, chrF → exp/<tag>/score.json"),

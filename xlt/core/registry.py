@@ -144,14 +144,14 @@ ADAPTERS = Registry(
 
 FAMILIES = Registry("train.family", {"espnet": "xlt.models.espnet.family:ESPNET"})
 
-LMS = Registry("lm.type", {})
+LMS = Registry("lm.type", {"ngram": "xlt.lm.kind:NGRAM"})
 
 DECODERS = Registry(
     "decode.method",
     {
-        "beam": "xlt.decode.search:Beam",
+        "beam": "xlt.decode.beam:Beam",
         "greedy": "xlt.decode.greedy:Greedy",
-        "joint": "xlt.decode.search:Joint",
+        "joint": "xlt.decode.joint:Joint",
     },
 )
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.executor import Executor, Workers, open_executor
 from xlt.core.log import Progress
 from xlt.core.registry import DECODERS
+from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, read_json, run_unit, write_json
-from xlt.decode.work import Model, Utterances, batches, open_speech
+from xlt.decode import fusion
+from xlt.decode.work import Model, Utterances, batches, frames_of, open_speech
 from xlt.features.speech import Speech
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
@@ -25,11 +26,15 @@ from xlt.formats.tables import read_table, write_table
 from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 
-BASE = ("decode.method", "decode.beam_size", "decode.ctc_weight")  # in the stamp of every decoder
+GREEDY = "greedy"  # text of the best path, beside that of a search
+BASE = ("decode.method",)  # in the stamp of every decoder
 
 
 def run(ctx: Context) -> None:
     """Decode each set into ``exp/<tag>/decode_<set>/{text,score,decode.json}``; resumes by utterance.
+
+    Beside a search's ``text`` stand that of CTC's best path in ``greedy`` and its n best in ``nbest.jsonl``.
+    The weights of a language model are tuned on dev first, into ``exp/<tag>/fusion``.
 
     With ``tokens.language_tag`` the language that the model told stands in ``lang``, ``-`` where it told
     none.
@@ -50,25 +55,33 @@ def run(ctx: Context) -> None:
             stack.callback(made.close)
             return made
 
+        decode = fusion.settings(ctx, trained, executor)
+        foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model
         for name in ctx.cfg.scored_sets:
             files = trained.family.needs(ctx, name)
             files.need(ctx)
             _same_features(ctx, trained.info, files.info)
-            run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, executor))
+            how = fusion.greedy(ctx) if name in foreign else decode
+            run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, how, executor))
         if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8
-            for _, name in ctx.cfg.mixed.values():
-                run_unit(ctx, _unit(ctx, source, f"before_{name}", name, executor))
+            for name in sorted(foreign):
+                run_unit(ctx, _unit(ctx, source, f"before_{name}", name, fusion.greedy(ctx), executor))
 
 
 def _unit(
-    ctx: Context, model: Trained, out: str, name: str, executor: Callable[[Path], Executor]
+    ctx: Context,
+    model: Trained,
+    out: str,
+    name: str,
+    decode: DecodeConfig,
+    executor: Callable[[Path], Executor],
 ) -> Unit:
     """Set ``name`` decoded by ``model`` into ``exp/<tag>/<out>``."""
-    decoder, files = DECODERS.get(ctx.cfg.decode.method), model.family.needs(ctx, name)
+    decoder, files = DECODERS.get(decode.method), model.family.needs(ctx, name)
     return Unit(
         "decode",
         ctx.exp / out,
-        ctx.cfg.section(*BASE, *decoder.settings),
+        ctx.cfg.section(*BASE, *decoder.settings) | fusion.stamp(decode, decoder.settings),
         [
             *(model.folder / file for file in model.family.weights),
             files.content,
@@ -76,7 +89,7 @@ def _unit(
             ctx.data / name / "utt2audio",
             *decoder.files(ctx),
         ],
-        lambda partial: _decode(ctx, executor(model.folder), name, files, partial),
+        lambda partial: _decode(ctx, executor(model.folder), name, files, decode, partial),
         resume=True,
     )
 
@@ -109,19 +122,19 @@ def kind(features: dict) -> dict:
     }
 
 
-def _decode(ctx: Context, executor: Executor, name: str, files: Speech, out: Path) -> dict:
+def _decode(
+    ctx: Context, executor: Executor, name: str, files: Speech, decode: DecodeConfig, out: Path
+) -> dict:
     if (out / "decode.json").exists():  # written behind the hypotheses: only the cleaning is left
         (out / "hypotheses.jsonl").unlink(missing_ok=True)
         return {"decode": read_json(out / "decode.json", "decode")}
     utts = list(open_speech(files, ctx.recipe))
-    rate = read_features(files.info.parent)["frame_rate"]
-    per_frame = 1 if files.kind != "sound" else SAMPLE_RATE / rate
-    frames = {utt: math.ceil(int(length) / per_frame) for utt, length in read_table(files.lengths).items()}
+    frames, rate = frames_of(files)
     done = _earlier(out / "hypotheses.jsonl")
     todo = sorted((u for u in utts if u not in done), key=lambda u: (frames[u], u))
-    method = ctx.cfg.decode.method
-    messages = [Utterances(files, batch) for batch in batches(todo, frames, method)]
-    (knows,) = executor.run([Utterances(files, [])])  # loads the model, which is no part of the speed
+    method = decode.method
+    messages = [Utterances(files, batch, decode) for batch in batches(todo, frames, method)]
+    (knows,) = executor.run([Utterances(files, [], decode)])  # loads the model, which is no part of the speed
     start = time.monotonic()
     with (
         (out / "hypotheses.jsonl").open("a", encoding="utf-8") as file,
@@ -139,6 +152,10 @@ def _decode(ctx: Context, executor: Executor, name: str, files: Speech, out: Pat
         raise DataError(f"{files.scp}: {len(missing)} utterances were not decoded, first {min(missing)!r}")
     write_table(out / "text", {u: done[u][0] for u in utts})
     write_table(out / "score", {u: f"{done[u][1]:.4f}" for u in utts})
+    if method != "greedy":
+        write_table(out / GREEDY, {u: done[u][3] for u in utts})
+    if any(done[u][4] for u in utts):
+        _write_nbest(out / "nbest.jsonl", {u: done[u][4] for u in utts})
     if knows.tells_languages:
         write_table(out / "lang", {u: done[u][2] or "-" for u in utts})
     audio_s = sum(frames[u] for u in todo) / rate
@@ -154,19 +171,31 @@ def _decode(ctx: Context, executor: Executor, name: str, files: Speech, out: Pat
     return {"decode": facts}
 
 
-def _earlier(path: Path) -> dict[str, tuple[str, float, str | None]]:
+def _write_nbest(path: Path, nbest: dict[str, Any]) -> None:
+    """The n best texts of each utterance, with their scores; texts that are alike in words stand once."""
+    with path.open("w", encoding="utf-8") as file:
+        for utt, others in nbest.items():
+            rows: dict[str, dict] = {}
+            for text, acoustic, lm, score in others:
+                words = " ".join(text.split())
+                row = {"acoustic": round(acoustic, 4), "lm": round(lm, 4), "score": round(score, 4)}
+                rows.setdefault(words, {"text": words, **row})
+            file.write(json.dumps({"id": utt, "nbest": list(rows.values())}, ensure_ascii=False) + "\n")
+
+
+def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any]]:
     """Hypotheses that an interrupted run left; a torn last line is dropped from the file."""
     if not path.exists():
         return {}
     rows, whole = {}, []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            utt, text, score, lang = json.loads(line)
+            utt, text, score, lang, greedy, nbest = json.loads(line)
         except ValueError:
             break
         if not line.endswith("\n"):
             break
-        rows[utt] = (text, score, lang)
+        rows[utt] = (text, score, lang, greedy, nbest)
         whole.append(line)
     path.write_text("".join(whole), encoding="utf-8")
     return rows

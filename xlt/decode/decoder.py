@@ -6,6 +6,7 @@ A new one is a module with a class as :class:`Decoder` and a line of DECODERS in
     class Sure:
         settings = ()
         batched = True
+        uses_lm = False
 
         @classmethod
         def files(cls, ctx):
@@ -17,8 +18,8 @@ A new one is a module with a class as :class:`Decoder` and a line of DECODERS in
         def __call__(self, inputs):
             return [found if found.score > -10 else Decoded([], 0.0) for found in self.greedy(inputs)]
 
-One that uses the language models of stage 5 has ``settings = ("lm",)`` and returns ``xlt.lm.files(ctx)`` as
-its files, so that another language model makes the hypotheses again.
+One that uses the language models of stage 5 has ``uses_lm = True``, ``settings = ("lm",)`` and returns
+``xlt.lm.files(ctx)`` as its files, so that another language model makes the hypotheses again.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from xlt.core.context import Context
+from xlt.core.errors import ConfigError
 from xlt.core.settings import DecodeConfig
 
 if TYPE_CHECKING:
@@ -37,11 +39,41 @@ if TYPE_CHECKING:
     from xlt.models.family import Model
 
 
+class Candidate(NamedTuple):
+    """One of the n best: tokens, and natural log scores: by the acoustic model, by the language models with
+    their weights and the length bonus, and the sum.
+    """
+
+    ids: tuple[int, ...]
+    acoustic: float
+    lm: float
+    score: float
+
+
 class Decoded(NamedTuple):
-    """The tokens of an utterance and their log probability, natural."""
+    """The tokens of an utterance and their score, natural; the n best, where a decoder has them, and CTC's
+    best path, where it has that at hand.
+    """
 
     ids: list[int]
     score: float
+    nbest: tuple[Candidate, ...] = ()
+    best_path: list[int] | None = None
+
+
+def weights_of(decode: DecodeConfig, count: int) -> tuple[list[float], float]:
+    """The weights of ``count`` language models and the length bonus; 1 and 0 where the settings have none.
+
+    ConfigError if ``decode.lm_weight`` lists another number of weights.
+    """
+    given = decode.lm_weight
+    weights = [1.0] * count if given is None else given if isinstance(given, list) else [given] * count
+    if len(weights) != count or not all(isinstance(w, (int, float)) for w in weights):
+        raise ConfigError(
+            f"decode.lm_weight={given}: expected {count} numbers, one for each language model; give one number"
+            " for all, or leave it out to have it tuned on dev"
+        )
+    return [float(w) for w in weights], decode.length_bonus or 0.0
 
 
 class Decoder(Protocol):
@@ -49,6 +81,7 @@ class Decoder(Protocol):
         str, ...
     ]  # keys or sections that it reads beside BASE of decode/__init__.py: for the stamp
     batched: bool  # whether it is faster with several utterances at once
+    uses_lm: bool  # whether language models are loaded for it, and weights of theirs are tuned on dev
 
     @classmethod
     def files(cls, ctx: Context) -> list[Path]:

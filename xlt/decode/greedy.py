@@ -26,8 +26,9 @@ BLANK_ID = 0
 class Greedy:
     """See :class:`~xlt.decode.decoder.Decoder`."""
 
-    settings = ()
+    settings: tuple[str, ...] = ()
     batched = True
+    uses_lm = False
 
     @classmethod
     def files(cls, ctx: Context) -> list[Path]:
@@ -39,10 +40,11 @@ class Greedy:
     def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         probs, lengths = self.model.log_probs(inputs)
         best, ids = probs.max(dim=-1)  # (B, T, V) → (B, T)
-        return [
-            Decoded(best_path(row[:length]), float(logp[:length].sum()))
-            for row, logp, length in zip(ids, best, lengths.tolist(), strict=True)
-        ]
+        found = []
+        for row, logp, length in zip(ids, best, lengths.tolist(), strict=True):
+            path = best_path(row[:length])
+            found.append(Decoded(path, float(logp[:length].sum()), best_path=path))
+        return found
 
 
 def best_path(ids: torch.Tensor) -> list[int]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xlt import lm
-from xlt.audio.files import read_wav
+from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.context import Context
 from xlt.core.executor import Work
 from xlt.core.registry import DECODERS
+from xlt.core.settings import DecodeConfig
 from xlt.features.speech import Speech
 from xlt.formats.archives import FeatureReader
-from xlt.formats.tables import read_scp
+from xlt.formats.features import read_features
+from xlt.formats.tables import read_scp, read_table
 from xlt.nets import batching
 
 if TYPE_CHECKING:
@@ -33,10 +36,22 @@ class Model(NamedTuple):
 
 
 class Utterances(NamedTuple):
-    """A batch of a set; without ids it only asks whether the model tells languages."""
+    """A batch of a set, and how it is decoded; without ids it only asks whether the model tells languages."""
 
     files: Speech
     ids: list[str]
+    decode: DecodeConfig
+
+
+class Tune(NamedTuple):
+    """Utterances of dev in order of length, by which weights are tuned, with their frames and texts."""
+
+    files: Speech
+    ids: list[str]
+    frames: list[int]
+    refs: list[str]
+    decode: DecodeConfig
+    phones: bool
 
 
 class Answer(NamedTuple):
@@ -47,7 +62,9 @@ class Answer(NamedTuple):
 
 
 class Recognise(Work):
-    """Messages :class:`Utterances` → :class:`Answer`; the model is loaded with the first one."""
+    """Messages :class:`Utterances` → :class:`Answer`, :class:`Tune` → what :func:`xlt.decode.tuning.tune`
+    found; the model is loaded with the first one.
+    """
 
     label = "decode"
     setup: Model
@@ -61,21 +78,31 @@ class Recognise(Work):
         from xlt.decode.recognise import Recogniser
 
         ctx, folder = self.setup
-        return Recogniser(folder, ctx.cfg.decode, functools.partial(lm.load, ctx))
+        return Recogniser(
+            folder, ctx.cfg.decode, functools.partial(lm.load, lm.folder(ctx), ctx.cfg.lm.type)
+        )
 
-    def prepare(self, message: Utterances) -> list[np.ndarray]:
+    def prepare(self, message: Utterances | Tune) -> list[np.ndarray]:
         reader = self.readers.get(message.files.scp)
         if reader is None:
             reader = open_speech(message.files, self.setup.ctx.recipe)
             self.readers[message.files.scp] = reader
         return [reader[utt] for utt in message.ids]
 
-    def run(self, message: Utterances, prepared: list[np.ndarray]) -> Answer:
-        found = self.recogniser(prepared) if prepared else []
+    def run(self, message: Utterances | Tune, prepared: list[np.ndarray]) -> Answer | dict[str, Any]:
+        if isinstance(message, Tune):
+            from xlt.decode.tuning import tune
+
+            speech = dict(zip(message.ids, prepared, strict=True))
+            frames = dict(zip(message.ids, message.frames, strict=True))
+            parts = batches(message.ids, frames, message.decode.method)
+            inputs = [[speech[utt] for utt in part] for part in parts]
+            return tune(self.recogniser, message.decode, inputs, message.refs, message.phones)
+        found = self.recogniser(prepared, message.decode) if prepared else []
         return Answer(found, bool(self.recogniser.tokenizer.tags))
 
     @staticmethod
-    def describe(message: Utterances) -> str:
+    def describe(message: Utterances | Tune) -> str:
         first, *others = message.ids
         return f"utterance {first}" + (f" and {len(others)} more" if others else "")
 
@@ -103,3 +130,11 @@ def batches(utts: Iterable[str], frames: Mapping[str, int], method: str) -> Iter
     BATCH_FRAMES padded frames, or one by one.
     """
     return batching.batches(utts, frames.__getitem__, BATCH_FRAMES if DECODERS.get(method).batched else 0)
+
+
+def frames_of(files: Speech) -> tuple[dict[str, int], float]:
+    """``{utterance: its frames}`` of a set, and the frames in a second."""
+    rate = read_features(files.info.parent)["frame_rate"]
+    per_frame = 1 if files.kind != "sound" else SAMPLE_RATE / rate
+    lengths = read_table(files.lengths).items()
+    return {utt: math.ceil(int(length) / per_frame) for utt, length in lengths}, rate

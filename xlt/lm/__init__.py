@@ -1,4 +1,4 @@
-"""Stage 5: a language model for decoding → exp/lm/<type>/. ``lm.type: none`` does nothing."""
+"""Stage 5: a language model for decoding → exp/lm/<tag>/. ``lm.type: none`` makes none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xlt.core.context import Context
     from xlt.lm.model import LanguageModel
     from xlt.tokens.tokenizer import Tokenizer
@@ -15,19 +17,21 @@ NONE = "none"
 
 def run(ctx: Context) -> None:
     """Make the language model of ``lm.type``."""
+    from xlt.core.context import need
     from xlt.core.registry import LMS
     from xlt.core.stage import Unit, run_unit
 
     if ctx.cfg.lm.type == NONE:
         return
     kind = LMS.get(ctx.cfg.lm.type)
+    need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
     config = ctx.cfg.section("lm", *kind.settings)
     run_unit(ctx, Unit("lm", folder(ctx), config, kind.inputs(ctx), lambda out: kind.make(ctx, out)))
 
 
 def folder(ctx: Context) -> Path:
-    """Where the language model of these settings is."""
-    return ctx.recipe / "exp" / "lm" / ctx.cfg.lm.type
+    """Where the language model of this experiment is."""
+    return ctx.recipe / "exp" / "lm" / ctx.cfg.tag
 
 
 def files(ctx: Context) -> list[Path]:
@@ -40,8 +44,8 @@ def files(ctx: Context) -> list[Path]:
     return [folder(ctx)]
 
 
-def load(ctx: Context, tokenizer: Tokenizer) -> list[LanguageModel]:
-    """The language models of these settings, for these tokens."""
+def load(place: Path, kind: str, tokenizer: Tokenizer) -> Sequence[LanguageModel]:
+    """The language models in ``place``, which ``lm.type=kind`` made, for the tokens of an acoustic model."""
     from xlt.core.registry import LMS
 
-    return [] if ctx.cfg.lm.type == NONE else [LMS.get(ctx.cfg.lm.type).load(folder(ctx), tokenizer)]
+    return [] if kind == NONE else LMS.get(kind).load(place, tokenizer)

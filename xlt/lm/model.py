@@ -15,7 +15,7 @@ smallest that there is, which finds all tokens alike::
             return {"tokens": count}
 
         def load(self, folder, tokenizer):
-            return Loaded(math.log(1 / int((folder / "count").read_text())))
+            return [Loaded(math.log(1 / int((folder / "count").read_text())))]
 
 
     @dataclass
@@ -36,6 +36,7 @@ smallest that there is, which finds all tokens alike::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -67,5 +68,7 @@ class Kind(Protocol):
     def make(self, ctx: Context, out: Path) -> dict:
         """Write it into ``out``; returns facts for the stamp."""
 
-    def load(self, folder: Path, tokenizer: Tokenizer) -> LanguageModel:
-        """What :meth:`make` left in ``folder``, for the tokens of an acoustic model."""
+    def load(self, folder: Path, tokenizer: Tokenizer) -> Sequence[LanguageModel]:
+        """What :meth:`make` left in ``folder``, for the tokens of an acoustic model: one model, or several
+        that a search gives a weight each.
+        """

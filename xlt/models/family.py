@@ -11,7 +11,7 @@ B batch, T frames, D dimensions, N samples, V tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from xlt.lm.model import LanguageModel
     from xlt.models.resolved import Resolved
 
 
@@ -43,11 +44,16 @@ class Searching(Protocol):
     """A model that brings a beam search of its own."""
 
     def search(
-        self, beam_size: int, ctc_weight: float | None
+        self,
+        beam_size: int,
+        ctc_weight: float,
+        lms: Sequence[tuple[LanguageModel, float]] = (),
+        length_bonus: float = 0.0,
     ) -> Callable[[np.ndarray], tuple[list[int], float]]:
-        """A function: matrix (T, D), or wave (N,), → the best tokens and their log probability.
+        """A function: matrix (T, D), or wave (N,), → the best tokens and their score, natural.
 
-        ``ctc_weight``: share of CTC beside an attention decoder, ConfigError without one; None: CTC alone.
+        ``ctc_weight``: share of CTC beside an attention decoder, ConfigError without one; ``lms``: language
+        models with the weight of each.
         """
 
 

@@ -85,3 +85,12 @@ def word_spans(text: str) -> list[tuple[int, int]]:
             found.append((place, place + 1))
             inside = not is_unspaced(char)
     return found
+
+
+def writes_spaces(lang: str | None) -> bool:
+    """Whether a language, e.g. ``tha_Thai``, is written with spaces between its words.
+
+    >>> writes_spaces("tha_Thai"), writes_spaces("kor_Kore"), writes_spaces("mul_Zyyy")
+    (False, True, True)
+    """
+    return (lang or "").partition("_")[2] not in UNSPACED

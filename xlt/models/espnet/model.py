@@ -6,9 +6,9 @@ B batch, T frames, D dimensions, N samples, V tokens.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ import yaml
 from xlt.core.errors import ConfigError, DataError
 from xlt.models.espnet.task import load_arguments, load_model, quiet
 from xlt.tokens.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from xlt.lm.model import LanguageModel
 
 
 class EspnetModel:
@@ -36,6 +39,7 @@ class EspnetModel:
                 " the whole folder again, or train again with --stage 6 --force"
             )
         self.net: Any = load_model(folder, device)
+        self._searcher: Any = None  # ESPnet's, once it is needed
 
     @torch.inference_mode()
     def log_probs(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,31 +53,46 @@ class EspnetModel:
         return self.net.ctc.log_softmax(hidden).cpu(), out_lengths.cpu()
 
     def search(
-        self, beam_size: int, ctc_weight: float | None
+        self,
+        beam_size: int,
+        ctc_weight: float,
+        lms: Sequence[tuple[LanguageModel, float]] = (),
+        length_bonus: float = 0.0,
     ) -> Callable[[np.ndarray], tuple[list[int], float]]:
-        """ESPnet's beam search: CTC prefixes, or with ``ctc_weight`` CTC and attention (Hori et al. 2017)."""
-        if ctc_weight is not None and not self.arguments.decoder:
+        """ESPnet's beam search by CTC and attention (Hori et al. 2017), and by language models."""
+        if not self.arguments.decoder:
             raise ConfigError(
                 "decode.method=joint: this model has no attention decoder; use greedy or beam, or train with "
                 "preset=hybrid_ssl"
             )
+        if self._searcher is None:
+            self._searcher = self._load_searcher(beam_size, ctc_weight)
+        recognise = self._searcher
+        from xlt.models.espnet.fusion import beam_search
+
+        beam = beam_search(recognise.beam_search, beam_size, ctc_weight, lms, length_bonus)
+
+        @torch.inference_mode()
+        def best(one: np.ndarray) -> tuple[list[int], float]:
+            recognise.beam_search = beam
+            _, _, ids, hypothesis = recognise(torch.from_numpy(one.copy()))[0]
+            return list(ids), float(hypothesis.score)
+
+        return best
+
+    def _load_searcher(self, beam_size: int, ctc_weight: float) -> Any:
         from espnet2.bin.asr_inference import Speech2Text
 
         del self.net  # ESPnet loads its own
         with tempfile.TemporaryDirectory() as scratch, quiet():
             config = Path(scratch) / "config.yaml"  # a copy, in which the paths are right
             config.write_text(yaml.safe_dump(vars(self.arguments), allow_unicode=True), encoding="utf-8")
-            recognise = Speech2Text(
+            found = Speech2Text(
                 str(config),
                 str(self.folder / "model.pth"),
                 device=self.device,
                 beam_size=beam_size,
-                ctc_weight=1.0 if ctc_weight is None else ctc_weight,
+                ctc_weight=ctc_weight,
             )
-        self.net = recognise.asr_model
-
-        def best(one: np.ndarray) -> tuple[list[int], float]:
-            _, _, ids, hypothesis = recognise(torch.from_numpy(one.copy()))[0]
-            return list(ids), float(hypothesis.score)
-
-        return best
+        self.net = found.asr_model
+        return found

@@ -1,0 +1,152 @@
+"""How the sets of an experiment are decoded: the method, and the weights of the language models.
+
+``exp/<tag>/fusion/fusion.json`` has what was tried on dev, and what was chosen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlt import lm
+from xlt.core.context import Context
+from xlt.core.log import say
+from xlt.core.registry import DECODERS
+from xlt.core.settings import DecodeConfig
+from xlt.core.stage import Unit, run_unit, write_json
+from xlt.decode.work import Tune, frames_of
+from xlt.formats.tables import read_table
+from xlt.formats.versioned import Format
+
+if TYPE_CHECKING:
+    from xlt.core.executor import Executor
+    from xlt.formats.model_folder import Trained
+
+AUTO, GREEDY, SEARCH = "auto", "greedy", "beam"  # a setting, and the methods that it chooses from
+FACTS = "fusion.json"
+FORMAT = Format(FACTS, 1)
+TUNING_S = 600.0  # of dev at most, evenly drawn
+_TUNED = ("decode.lm_weight", "decode.length_bonus")
+
+
+def greedy(ctx: Context) -> DecodeConfig:
+    """The settings for sets of other languages than the language model's."""
+    method = ctx.cfg.decode.method
+    plain = method == AUTO or DECODERS.get(method).uses_lm
+    return dataclasses.replace(ctx.cfg.decode, method=GREEDY) if plain else ctx.cfg.decode
+
+
+def settings(
+    ctx: Context, model: Trained, executor: Callable[[Path], Executor]
+) -> DecodeConfig:
+    """The settings of this experiment, with ``auto`` and ``null`` replaced by what is best on dev."""
+    found = chosen(ctx)
+    if found is not None:
+        return found
+    decode = ctx.cfg.decode
+    method = SEARCH if decode.method == AUTO else decode.method
+    decode = dataclasses.replace(decode, method=method)
+    decoder, files = DECODERS.get(method), model.family.needs(ctx, "dev")
+    files.need(ctx)
+    unit = Unit(
+        "decode",
+        folder(ctx),
+        ctx.cfg.section("decode.method", *decoder.settings),
+        [
+            *(model.folder / file for file in model.family.weights),
+            files.content,
+            files.info,
+            ctx.text("dev"),
+            *decoder.files(ctx),
+        ],
+        lambda out: _tune(ctx, executor(model.folder), files, decode, out),
+    )
+    run_unit(ctx, unit)
+    return read(ctx, decode) if (folder(ctx) / FACTS).exists() else decode  # a dry run has made none
+
+
+def chosen(ctx: Context) -> DecodeConfig | None:
+    """The same where nothing is to be tuned, else None."""
+    decode = ctx.cfg.decode
+    if decode.method == AUTO and ctx.cfg.lm.type == lm.NONE:
+        return dataclasses.replace(decode, method=GREEDY)
+    method = SEARCH if decode.method == AUTO else decode.method
+    tuned = set(_TUNED) <= set(DECODERS.get(method).settings) and ctx.cfg.lm.type != lm.NONE
+    if tuned and (decode.lm_weight is None or decode.length_bonus is None):
+        return None
+    return dataclasses.replace(decode, method=method)
+
+
+def folder(ctx: Context) -> Path:
+    return ctx.exp / "fusion"
+
+
+def read(ctx: Context, decode: DecodeConfig | None = None) -> DecodeConfig:
+    """What stage 7 has chosen; DataError if its file is damaged."""
+    facts = FORMAT.read(folder(ctx) / FACTS, "make it again with --stage 7 --force")
+    known = {key: facts[key] for key in ("method", "lm_weight", "length_bonus")}
+    return dataclasses.replace(decode or ctx.cfg.decode, **known)
+
+
+def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
+    """What a set's stamp says of settings that were chosen, of those among ``keys``."""
+    own = ["decode.method", *(key for key in _TUNED if key in keys)]
+    return {key: getattr(decode, key.removeprefix("decode.")) for key in own}
+
+
+def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, out: Path) -> dict:
+    frames, rate = frames_of(files)
+    texts = {utt: text for utt, text in read_table(ctx.text("dev")).items() if utt in frames}
+    ids = _some(list(texts), frames, TUNING_S * rate)
+    ids.sort(key=lambda utt: (frames[utt], utt))
+    if len(ids) < len(texts):
+        say(f"  weights are tuned on {len(ids)} of {len(texts)} utterances of dev")
+    phones = ctx.cfg.tokens.type == "phone"
+    message = Tune(files, ids, [frames[u] for u in ids], [texts[u] for u in ids], decode, phones)
+    (found,) = executor.run([message])
+    best, auto = found["best"], ctx.cfg.decode.method == AUTO
+    facts = {"utterances": len(ids), **found}
+    if best is None and auto:
+        facts |= {"method": GREEDY, "lm_weight": None, "length_bonus": None}
+    else:
+        best = best or found["least_bad"]
+        facts |= {
+            "method": decode.method,
+            "lm_weight": best["lm_weight"],
+            "length_bonus": best["length_bonus"],
+        }
+    write_json(out / FACTS, FORMAT.stamped(facts))
+    _say(facts, found["best"] is None)
+    return {}
+
+
+def _some(utts: list[str], frames: dict[str, int], limit: float) -> list[str]:
+    """Every n-th of ``utts``, n the smallest number with which they have at most ``limit`` frames."""
+    step = 1
+    while sum(frames[utt] for utt in utts[::step]) > limit and step < len(utts):
+        step += 1
+    return utts[::step]
+
+
+def _say(facts: dict[str, Any], worse: bool) -> None:
+    units = [unit for unit in facts["greedy"]]
+    before = ", ".join(f"{facts['greedy'][unit]:.1f}% of {unit}s" for unit in units)
+    if facts["widened"]:
+        say(f"  the best weights were at the edge of the grid, which was widened: {', '.join(facts['widened'])}")
+    if worse:
+        kept = "greedy is kept" if facts["method"] == GREEDY else "it is used as decode.method asks for it"
+        say(f"  no weight of the language model is better than greedy on dev ({before} wrong); {kept}")
+        return
+    row = next(
+        row
+        for row in facts["tried"]
+        if (row["lm_weight"], row["length_bonus"]) == (facts["lm_weight"], facts["length_bonus"])
+    )
+    after = ", ".join(f"{row[unit]:.1f}%" for unit in units)
+    weights = ", ".join(f"{weight:g}" for weight in facts["lm_weight"])
+    say(
+        f"  dev: {before} wrong with the best path, {after} with the language model (weight {weights}, bonus"
+        f" {facts['length_bonus']:g}; {len(facts['tried'])} pairs tried)"
+    )
