@@ -37,12 +37,11 @@ class NGrams:
     settings = ("tokens.type", "tokens.size", "data.normaliser", "lang")
 
     def inputs(self, ctx: Context) -> list[Path]:
-        from xlt.lm.sources import files
-
         texts = [ctx.text(ctx.cfg.train_set), ctx.text("dev"), ctx.tokens / "tokens.txt"]
         held_out = [ctx.text(name) for name in ctx.cfg.checked_sets[1:]] if ctx.cfg.lm.text else []
         model = [Path(ctx.cfg.lm.model)] if ctx.cfg.lm.model else []
-        return [*texts, *held_out, *files(ctx.cfg), *model]
+        own = [*map(Path, ctx.cfg.lm.text), Path(ctx.cfg.lm.words)]  # of words, a file or a name
+        return [*texts, *held_out, *own, *model]
 
     def make(self, ctx: Context, out: Path) -> dict:
         tokenizer = Tokenizer(ctx.tokens)
@@ -129,11 +128,14 @@ class _Builder:
 
     def _estimate(self, sentences: Any, order: int, weights: Any = None) -> Any:
         from xlt.lm.estimate import estimate
-        from xlt.lm.prune import prune
 
         model = estimate(sentences, order, weights)
         limit = self.ctx.cfg.lm.max_ngrams
-        return prune(model, limit) if sum(model.counts) > limit else model
+        if sum(model.counts) <= limit:
+            return model
+        from xlt.lm.prune import prune
+
+        return prune(model, limit)
 
     def mixture(self, dev: list[str]) -> Mixture:
         from xlt.lm.mixture import Mixture, Part, learn_weights
