@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from xlt.decode.recognise import Recogniser
     from xlt.models.family import Model
 
-WEIGHTS = [0.3, 0.5, 0.7, 0.9]  # of the first language model
-SECOND = [0.0, 0.15, 0.3]  # of each further one
-BONUSES = [0.0, 0.5, 1.0, 1.5, 2.0]
-LARGEST_WEIGHT, LARGEST_BONUS, SMALLEST_BONUS = 3.0, 6.0, -2.0  # where growing ends
+WEIGHTS = [0.5, 1.0, 1.5, 2.0]  # of the first language model
+SECOND = [0.0, 0.2, 0.4]  # of each further one
+BONUSES = [0.0, 1.0, 2.0, 3.0]
+LARGEST_WEIGHT, LARGEST_BONUS, SMALLEST_BONUS = 4.0, 8.0, -2.0  # where growing ends
 
 
 class Point(NamedTuple):
@@ -175,6 +175,11 @@ class _Grid:
                 return Point((*fixed[:place], w, *fixed[place + 1 :]), b)
 
             best = self._square(values, around, point)
+        steps = [(w, b) for w in (-0.25, 0, 0.25) for b in (-0.5, 0, 0.5)]
+        if len(first) > 1:  # between the points of the grid
+            for w, b in steps if len(bonuses) > 1 else steps[1::3]:
+                near = round(best.weights[0] + w, 3)
+                self.rates(Point((max(0.0, near), *best.weights[1:]), best.bonus + b))
         good = [point for point in self.tried if not self.rates(point).as_bad_as(self.greedy)]
         return min(good, key=self.loss, default=None)
 
@@ -200,10 +205,10 @@ class _Grid:
             if len(bonuses) == 1:
                 pass
             elif best.bonus == bonuses[-1] and best.bonus < LARGEST_BONUS:
-                bonuses.append(bonuses[-1] + 0.5)
+                bonuses.append(bonuses[-1] + 1)
                 grown.append(f"bonus {bonuses[-1]}")
             elif best.bonus == bonuses[0] and best.bonus > SMALLEST_BONUS:
-                bonuses.insert(0, bonuses[0] - 0.5)
+                bonuses.insert(0, bonuses[0] - 1)
                 grown.append(f"bonus {bonuses[0]}")
             if not grown:
                 return best

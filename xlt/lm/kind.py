@@ -23,10 +23,13 @@ from xlt.tokens.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from xlt.lm.mixture import Mixture, Part
     from xlt.lm.model import LanguageModel
+    from xlt.lm.ngram import NGram
 
 FACTS = "lm.json"
 FORMAT = Format(FACTS, 1)
 ORDERS = {"char": 7, "word": 3, "token": 7}  # what lm.order=null means
+LEAST = 0.01  # weight of a part below which it is left out
+LONGEST = 10  # of the parts that know single words: long enough for most words whole
 USER_MODEL = "model"  # beside it: lm.model, a link in an experiment, a copy in a bundle
 _AGAIN = "make it again with --stage 5 --force; a bundle: copy it again"
 
@@ -126,10 +129,10 @@ class _Builder:
         self.texts = sources.read_texts(ctx, alphabet)
         self.list = sources.word_list(ctx.cfg, alphabet) if self.spelled == "char" else None
 
-    def _estimate(self, sentences: Any, order: int, weights: Any = None) -> Any:
+    def _estimate(self, sentences: Any, order: int, weights: Any = None, **smoothing: Any) -> NGram:
         from xlt.lm.estimate import estimate
 
-        model = estimate(sentences, order, weights)
+        model = estimate(sentences, order, weights, **smoothing)
         limit = self.ctx.cfg.lm.max_ngrams
         if sum(model.counts) <= limit:
             return model
@@ -138,9 +141,10 @@ class _Builder:
         return prune(model, limit)
 
     def mixture(self, dev: list[str]) -> Mixture:
-        from xlt.lm.mixture import Mixture, Part, learn_weights
+        from xlt.lm.mixture import Mixture, Part
 
         order = self.order if self.unit != "word" else ORDERS["char"]
+        longer = max(order, LONGEST)
         texts = [*self.train, *(line for text in self.texts for line in text.lines)]
         parts: list[Part] = [Part("texts", self._estimate(map(self.cut, self.train), order))]
         for number, text in enumerate(self.texts, 1):
@@ -150,15 +154,27 @@ class _Builder:
             for line in texts:
                 for word in line.split():
                     counts[word] = counts.get(word, 0) + 1
-            parts.append(Part("vocabulary", self._estimate(counts, order, list(counts.values())), True))
+            parts.append(Part("vocabulary", self._estimate(counts, longer, list(counts.values())), True))
         if self.list:
-            words = self.list.words
-            parts.append(Part("words", self._estimate(words, order, list(words.values())), self.by_word))
+            words, weights = list(self.list.words), list(self.list.words.values())
+            longer = longer if self.by_word else order
+            model = self._estimate(words, longer, weights, smoothing="power_law")
+            parts.append(Part("words", model, self.by_word))
         symbols = sorted(self.tokenizer.symbols() | {c for line in texts for c in self.cut(line)})
         ends = len(self.train) / max(1, sum(len(line.split()) for line in self.train))
-        made = Mixture(parts, [1 / len(parts)] * len(parts), symbols, _space(self.unit), ends)
-        made.weights = learn_weights(made.probabilities([self.cut(line) for line in dev]))
-        return Mixture(parts, made.weights, symbols, _space(self.unit), ends)
+        space, lines = _space(self.unit), [self.cut(line) for line in dev]
+        weights = self._learned(Mixture(parts, [1 / len(parts)] * len(parts), symbols, space, ends), lines)
+        useful = [place for place, weight in enumerate(weights) if weight > LEAST or not place]
+        if len(useful) < len(parts):
+            parts = [parts[place] for place in useful]
+            weights = self._learned(Mixture(parts, [1 / len(parts)] * len(parts), symbols, space, ends), lines)
+        return Mixture(parts, weights, symbols, space, ends)
+
+    @staticmethod
+    def _learned(mixture: Mixture, lines: list[Sequence[str]]) -> list[float]:
+        from xlt.lm.mixture import learn_weights
+
+        return learn_weights(mixture.probabilities(lines))
 
     def words(self, dev: list[str], out: Path) -> dict:
         """The n-grams of words of all texts."""
