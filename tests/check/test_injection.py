@@ -109,6 +109,25 @@ def as_flac(utt: str, name: str, change: Callable[[bytes], bytes]) -> Plant:
     return plant
 
 
+def text_of_lm(content: str | bytes) -> Plant:
+    """A file for lm.text=[data/lm.txt] or lm.words=data/lm.txt."""
+    data = content.encode() if isinstance(content, str) else content
+    return lambda recipe: (recipe / "data/lm.txt").write_bytes(data) and None
+
+
+def line_of_lm(name: str, utt: str, change: Callable[[str], str] = str) -> Plant:
+    """Such a file whose second line is the text of an utterance, changed."""
+
+    def plant(recipe: Path) -> None:
+        text = change(read_table(recipe / "data" / name / "text")[utt])
+        text_of_lm(f"o pisică albă doarme\n{text}\n")(recipe)
+
+    return plant
+
+
+LM_TEXT = ("lm.text=[data/lm.txt]",)
+
+
 def model(heard: dict[str, str], tokens: str = "abc") -> Plant:
     """A finished experiment at ``source/exp/main`` that has heard ``{utterance: "audio content"}``."""
 
@@ -741,6 +760,58 @@ CASES = {
         "dev/text:2",
         "fewer frames than CTC needs",
         ("odd_pace",),
+    ),
+    # texts and words for language models
+    "test sentence in lm.text": Case(
+        line_of_lm("test", "ion-1", lambda text: f"Astăzi: {text.upper()}!"),
+        "no_held_out_sentences",
+        "error",
+        "lm.txt:2",
+        "1 lines (2) have sentences of held-out sets",
+        settings=LM_TEXT,
+    ),
+    "dev sentence in lm.text, left out": Case(
+        line_of_lm("dev", "gina-1"),
+        "no_held_out_sentences",
+        "note",
+        "lm.txt:2",
+        "of dev (utterance 'gina-1')",
+        settings=(*LM_TEXT, "lm.exclude_overlap=true"),
+    ),
+    "lm.text in Latin-1": Case(
+        text_of_lm("casă\nță".encode("iso8859-2", "replace")),
+        "readable_texts",
+        "error",
+        "lm.txt:1",
+        "not UTF-8",
+        settings=LM_TEXT,
+    ),
+    "lm.text in Cyrillic": Case(
+        text_of_lm("доброе утро\n"),
+        "readable_texts",
+        "error",
+        "lm.txt:1",
+        "100% of the letters",
+        settings=LM_TEXT,
+    ),
+    "empty lm.text": Case(
+        text_of_lm(""), "readable_texts", "error", "lm.txt", "no text in it", settings=LM_TEXT
+    ),
+    "new letter in lm.text": Case(
+        text_of_lm("o piñata mare\n"),
+        "unknown_characters",
+        "note",
+        "lm.txt",
+        "1 characters that are not in train: ñ (U+00F1",
+        settings=LM_TEXT,
+    ),
+    "sentences in lm.words": Case(
+        text_of_lm("casa\no casă veche\n"),
+        "readable_words",
+        "error",
+        "lm.txt:2",
+        "'o casă veche'",
+        settings=("lm.words=data/lm.txt",),
     ),
     # speech that does not say its text
     "third of the text": Case(

@@ -57,6 +57,11 @@ _KEYS = (
     "data.max_dur_s",
     "features.upstream",
     "features.on_the_fly",
+    "lm.exclude_overlap",
+    "lm.order",
+    "lm.text",
+    "lm.unit",
+    "lm.words",
     "tokens",
     "train.encoder",
     "train.encoder_conf",
@@ -121,11 +126,14 @@ def run(ctx: Context) -> None:
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
     heard += [ctx.data / "all" / "report.json"]
     from xlt.check.speech import model_folders
+    from xlt.lm.sources import names_a_file
 
     heard += [path for folder in model_folders(ctx.cfg, ctx.exp) for path in identity(folder)]
     # characters are known from the texts, other tokens once stage 4 has made them
     tokens = [ctx.tokens] if ctx.cfg.tokens.type != "char" and ctx.tokens.exists() else []
-    run_unit(ctx, Unit("check", out, config, folders + heard + tokens, make))
+    texts = [Path(name) for name in ctx.cfg.lm.text if isinstance(name, str)]
+    texts += [Path(ctx.cfg.lm.words)] if names_a_file(ctx.cfg) else []
+    run_unit(ctx, Unit("check", out, config, folders + heard + tokens + texts, make))
     facts = read_stamp(out) or {}
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])

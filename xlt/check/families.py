@@ -7,6 +7,7 @@ FAMILIES = {  # module → its heading on the page
     "alphabet": "Alphabet",
     "ctc": "CTC",
     "speech": "Speech and its text",
+    "lm_texts": "Texts for language models",
     "resources": "Disk and memory",
     "statistics": "Statistics",
 }

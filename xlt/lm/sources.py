@@ -33,6 +33,7 @@ _LEAST = 0.1  # a list of which less can be written is of another script
 _OTHER_SCRIPT = 0.5  # of a line's or a file's letters that the recogniser cannot write
 MEMORY = 16  # bytes an order for each byte of text: measured 110 with 7 of characters, 47 with 3 of words
 _MEMORY = 4e9  # where the system does not say how much is free
+_LOST = "\ufffd"
 _EARLY = 1000  # lines after which a file in another script is refused
 # wordfreq's own page says that its lists are of these languages, too
 _WORDFREQ_NAMES = {"bos": "sh", "hrv": "sh", "srp": "sh", "tgl": "fil"}
@@ -98,6 +99,11 @@ def normaliser(cfg: Config, setting: str) -> Callable[[str], str]:
     return lambda text: " ".join(filter(None, map(word, text.split())))
 
 
+def names_a_file(cfg: Config) -> bool:
+    """Whether ``lm.words`` is a word list of the user's own."""
+    return cfg.lm.words not in (NONE, AUTO, WORDFREQ) and not cfg.lm.words.startswith(HUNSPELL)
+
+
 def word_list(cfg: Config, alphabet: Collection[str]) -> WordList | None:
     """The word list of ``lm.words``, of words that the characters ``alphabet`` can write; None without one.
 
@@ -113,7 +119,7 @@ def word_list(cfg: Config, alphabet: Collection[str]) -> WordList | None:
     elif wanted.startswith(HUNSPELL):
         found = _dictionary(hunspell.named(wanted.removeprefix(HUNSPELL), cfg), cfg, alphabet)
     else:
-        found = _file(cfg, alphabet)
+        found = from_file(cfg, alphabet)
     if found:
         say(f"  lm.words: {in_words(found.facts)}")
     return found
@@ -248,7 +254,7 @@ def _why_not(word: str, alphabet: frozenset[str]) -> str | None:
     return None if alphabet.issuperset(word) else CANNOT_WRITE
 
 
-def _file(cfg: Config, alphabet: Collection[str]) -> WordList:
+def from_file(cfg: Config, alphabet: Collection[str]) -> WordList:
     """The user's own list, a word a line, optionally with its frequency behind a tab or a space."""
     given = cfg.as_given("lm.words")
     rows = read_word_list(Path(cfg.lm.words), "lm.words")
@@ -322,7 +328,9 @@ def read_text(
     number = words = 0
     for number, raw in numbered_lines(path, "lm.text", largest(cfg)):
         line = of(raw)
-        if not any(map(str.isalpha, line)):
+        if _LOST in raw:
+            left["lines with U+FFFD, where a program lost a character"] += 1
+        elif not any(map(str.isalpha, line)):
             left["lines without letters" if raw else "empty lines"] += 1
         elif letters.foreign(line, number):
             left["lines mostly of characters that the training texts lack"] += 1
