@@ -30,7 +30,7 @@ from xlt.lm.ngram import BOS, EOS, SPECIAL, Level, NGram
 
 Smoothing = Literal["kneser_ney", "power_law"]
 FALLBACK = (0.5, 1.0, 1.5)  # lmplz --discount_fallback
-LOST, EXPONENT, ADDED = 0.6, 0.75, 0.4  # chosen on Romanian and Catalan, then better than Kneser-Ney in 12 others, too
+LOST, EXPONENT, ADDED = 0.6, 0.75, 0.4  # chosen on Romanian and Catalan; they serve 12 others as well
 
 
 def estimate(
