@@ -15,13 +15,26 @@ True
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from xlt.formats.transcripts import Piece
     from xlt.score.compare import Difference
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word, in scripts without spaces a character, with its times in seconds. ``confidence``: the
+    probability that it is right, None for a bundle whose decoder is greedy.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Segment:
     text: str
     score: float
     lang: str | None = None
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,15 +79,34 @@ class Transcriber:
         self.bundle = Path(bundle)
         self._pieces = Pieces(self.bundle)
 
-    def __call__(self, sound: str | os.PathLike[str]) -> Transcription:
-        """DataError if the file is missing or no audio."""
+    def __call__(
+        self,
+        sound: str | os.PathLike[str],
+        *,
+        words: Mapping[str, float] | Iterable[str] = (),
+        words_weight: float | None = None,
+    ) -> Transcription:
+        """``words``: words and phrases to prefer in this recording, such as names; a mapping gives factors
+        of their weight. ``words_weight``: log probability added for each of their characters; None: that of
+        the bundle, mostly 2.
+
+        DataError if the file is missing or no audio, and for words that the model cannot write.
+        """
         from xlt.text.normalise import put_together
 
-        segments = tuple(Segment(**piece) for piece in self._pieces(os.fspath(sound)))
+        if isinstance(words, str):
+            raise TypeError(f"words={words!r}: expected a list of words")
+        hotwords = self._pieces.hotwords(words, words_weight)
+        segments = tuple(map(_segment, self._pieces(os.fspath(sound), hotwords)))
         return Transcription(put_together([segment.text for segment in segments]), segments)
 
     def __repr__(self) -> str:
         return f"xlt.load({str(self.bundle)!r})"
+
+
+def _segment(piece: Piece) -> Segment:
+    words = tuple(Word(**word) for word in piece["words"])
+    return Segment(piece["start_s"], piece["end_s"], piece["text"], piece["score"], piece.get("lang"), words)
 
 
 def load(bundle: str | os.PathLike[str]) -> Transcriber:

@@ -66,7 +66,7 @@ def test_options_of_old_are_short_for_a_format():
 @pytest.fixture
 def speaking(monkeypatch):
     """A bundle that says the same of every file."""
-    monkeypatch.setattr("xlt.bundle.transcribe.Transcriber", lambda bundle: lambda name: PIECES[:1])
+    monkeypatch.setattr("xlt.bundle.transcribe.Transcriber", lambda bundle: lambda name, hotwords: PIECES[:1])
 
 
 def test_a_file_for_each_recording(speaking, tmp_path, capsys):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from xlt.audio.files import SAMPLE_RATE
-from xlt.formats.transcripts import Piece
+from xlt.formats.transcripts import Piece, Word
 
 
 class Transcriber:
@@ -21,6 +22,7 @@ class Transcriber:
         from xlt.bundle import MANIFEST, check_files, read_manifest
         from xlt.core.settings import DecodeConfig
         from xlt.core.stored import from_json
+        from xlt.decode.confidence import Calibration
         from xlt.decode.recognise import Recogniser
         from xlt.features import load_trained
         from xlt.formats.model_folder import read_info
@@ -31,9 +33,31 @@ class Transcriber:
         self._one = threading.Lock()
         self.encode = load_trained(read_info(bundle, "copy the bundle again")["features"], bundle)
         self.recogniser = Recogniser(bundle, decode)
+        sure = manifest.get("confidence")
+        self.calibration = Calibration.from_json(sure, str(bundle / MANIFEST)) if sure else None
 
-    def __call__(self, path: str) -> list[Piece]:
-        """Transcribe a file; DataError if it cannot be read as audio."""
+    def hotwords(
+        self, words: Path | Mapping[str, float] | Iterable[str], weight: float | None = None
+    ) -> dict[str, float]:
+        """Words and phrases for :meth:`__call__`, or a file of them (:mod:`xlt.lm.hotwords`), normalised.
+
+        ``weight``: natural log probability for each of their characters, decode.hotword_weight if None;
+        words may have factors of it. ConfigError or DataError for what the model cannot write.
+        """
+        from xlt.lm.hotwords import read_hotwords, spelled_hotwords
+
+        by = self.recogniser.decode.hotword_weight if weight is None else weight
+        spell, tokenizer = self.recogniser.spell, self.recogniser.tokenizer
+        if isinstance(words, Path):
+            factors = read_hotwords(words, spell, tokenizer, "--words")
+        else:
+            factors = spelled_hotwords(words, spell, tokenizer)
+        return {word: factor * by for word, factor in factors.items()}
+
+    def __call__(self, path: str, hotwords: Mapping[str, float] | None = None) -> list[Piece]:
+        """Transcribe a file, preferring ``hotwords``, as :meth:`hotwords` gives them; DataError if it cannot
+        be read as audio.
+        """
         from xlt.audio.files import read_wav
         from xlt.audio.segment import cut_at_silences
 
@@ -42,7 +66,10 @@ class Transcriber:
         ranges = cut_at_silences(samples, rate)
         with self._one:
             feats = self.encode([samples[a:b] for a, b in ranges])
-            hypotheses = [self.recogniser([matrix])[0] for matrix in feats]
+            hypotheses = [
+                self.recogniser([matrix], hotwords=hotwords, calibration=self.calibration)[0]
+                for matrix in feats
+            ]
         pieces: list[Piece] = []
         for (start, end), found in zip(ranges, hypotheses, strict=True):
             piece: Piece = {
@@ -50,8 +77,15 @@ class Transcriber:
                 "end_s": end / rate,
                 "text": found.text,
                 "score": round(found.score, 4),
+                "words": [_shifted(word, start / rate) for word in found.words],
             }
             if self.recogniser.tokenizer.tags:
                 piece["lang"] = found.lang
             pieces.append(piece)
         return pieces
+
+
+def _shifted(word: Word, start_s: float) -> Word:
+    """The same with times from the beginning of the recording."""
+    start, end = (round(time + start_s, 3) for time in (word["start_s"], word["end_s"]))
+    return Word(text=word["text"], start_s=start, end_s=end, confidence=word["confidence"])

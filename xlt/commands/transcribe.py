@@ -48,6 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="short for --format json: an object for each file, with pieces, times and scores",
     )
     parser.add_argument(
+        "--words",
+        type=Path,
+        metavar="FILE",
+        help="text file with words and phrases to prefer, such as names, one a line",
+    )
+    parser.add_argument(
+        "--words_weight",
+        type=float,
+        metavar="W",
+        help="log probability added for each character of --words (default: the bundle's, mostly 2)",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write a file for each sound file into DIR, print nothing"
     )
 
@@ -67,11 +79,16 @@ def main(args: argparse.Namespace) -> None:
     from xlt.formats.transcripts import Piece, Transcript
     from xlt.text.normalise import put_together
 
+    if args.words_weight is not None and args.words is None:
+        raise ConfigError(
+            f"--words_weight {args.words_weight:g}: weights --words, which is not there; add it"
+        )
     transcriber = Transcriber(args.bundle)
+    hotwords = transcriber.hotwords(args.words, args.words_weight) if args.words else None
     failed = 0
     for name in args.files:
         try:
-            pieces: list[Piece] = transcriber(name)
+            pieces: list[Piece] = transcriber(name, hotwords)
         except DataError as err:
             failed += 1
             print(f"xlt transcribe: {err}", file=sys.stderr)

@@ -20,6 +20,7 @@ from xlt.core.stage import Unit, read_json, run_unit, write_json
 from xlt.decode import fusion
 from xlt.decode.work import Model, Utterances, batches, frames_of, open_speech
 from xlt.features.speech import Speech
+from xlt.formats.ctm import write_ctm
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
 from xlt.formats.tables import read_table, write_table
@@ -27,13 +28,15 @@ from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 
 GREEDY = "greedy"  # text of the best path, beside that of a search
+HOTWORDS = ("decode.hotwords", "decode.hotword_weight")  # in the stamp of those that prefer words
 BASE = ("decode.method",)  # in the stamp of every decoder
 
 
 def run(ctx: Context) -> None:
     """Decode each set into ``exp/<tag>/decode_<set>/{text,score,decode.json}``; resumes by utterance.
 
-    Beside a search's ``text`` stand that of CTC's best path in ``greedy`` and its n best in ``nbest.jsonl``.
+    Beside ``text`` stand its words with times and confidences in ``ctm``, and a search's n best texts in
+    ``nbest.jsonl`` and that of CTC's best path in ``greedy``.
     The weights of a language model are tuned on dev first, into ``exp/<tag>/fusion``.
 
     With ``tokens.language_tag`` the language that the model told stands in ``lang``, ``-`` where it told
@@ -55,6 +58,7 @@ def run(ctx: Context) -> None:
             stack.callback(made.close)
             return made
 
+        _check_hotwords(ctx, trained)
         decode = fusion.settings(ctx, trained, executor)
         foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model
         for name in ctx.cfg.scored_sets:
@@ -68,6 +72,16 @@ def run(ctx: Context) -> None:
                 run_unit(ctx, _unit(ctx, source, f"before_{name}", name, fusion.greedy(ctx), executor))
 
 
+def _check_hotwords(ctx: Context, trained: Trained) -> None:
+    """ConfigError or DataError for decode.hotwords that cannot be used, before anything is decoded."""
+    if ctx.cfg.decode.hotwords:
+        from xlt.lm.hotwords import read_hotwords, spell_by
+        from xlt.tokens.tokenizer import Tokenizer
+
+        spell = spell_by(trained.info["normaliser"])
+        read_hotwords(Path(ctx.cfg.decode.hotwords), spell, Tokenizer(ctx.exp))
+
+
 def _unit(
     ctx: Context,
     model: Trained,
@@ -78,18 +92,23 @@ def _unit(
 ) -> Unit:
     """Set ``name`` decoded by ``model`` into ``exp/<tag>/<out>``."""
     decoder, files = DECODERS.get(decode.method), model.family.needs(ctx, name)
+    biased = decode.hotwords is not None
+    sure = fusion.confidence(ctx) if decoder.uses_lm else None
     return Unit(
         "decode",
         ctx.exp / out,
-        ctx.cfg.section(*BASE, *decoder.settings) | fusion.stamp(decode, decoder.settings),
+        ctx.cfg.section(*BASE, *decoder.settings, *(HOTWORDS if biased else ()))
+        | fusion.stamp(decode, decoder.settings)
+        | ({"confidence": sure} if sure else {}),
         [
             *(model.folder / file for file in model.family.weights),
             files.content,
             files.info,
             ctx.data / name / "utt2audio",
             *decoder.files(ctx),
+            *([Path(decode.hotwords)] if decode.hotwords else []),
         ],
-        lambda partial: _decode(ctx, executor(model.folder), name, files, decode, partial),
+        lambda partial: _decode(ctx, executor(model.folder), name, files, decode, sure, partial),
         resume=True,
     )
 
@@ -123,8 +142,16 @@ def kind(features: dict) -> dict:
 
 
 def _decode(
-    ctx: Context, executor: Executor, name: str, files: Speech, decode: DecodeConfig, out: Path
+    ctx: Context,
+    executor: Executor,
+    name: str,
+    files: Speech,
+    decode: DecodeConfig,
+    sure: dict[str, float] | None,
+    out: Path,
 ) -> dict:
+    from xlt.decode.confidence import Calibration
+
     if (out / "decode.json").exists():  # written behind the hypotheses: only the cleaning is left
         (out / "hypotheses.jsonl").unlink(missing_ok=True)
         return {"decode": read_json(out / "decode.json", "decode")}
@@ -133,7 +160,8 @@ def _decode(
     done = _earlier(out / "hypotheses.jsonl")
     todo = sorted((u for u in utts if u not in done), key=lambda u: (frames[u], u))
     method = decode.method
-    messages = [Utterances(files, batch, decode) for batch in batches(todo, frames, method)]
+    by = Calibration.from_json(sure, str(ctx.exp / "fusion" / fusion.FACTS)) if sure else None
+    messages = [Utterances(files, batch, decode, by) for batch in batches(todo, frames, method)]
     (knows,) = executor.run([Utterances(files, [], decode)])  # loads the model, which is no part of the speed
     start = time.monotonic()
     with (
@@ -156,6 +184,7 @@ def _decode(
         write_table(out / GREEDY, {u: done[u][3] for u in utts})
     if any(done[u][4] for u in utts):
         _write_nbest(out / "nbest.jsonl", {u: done[u][4] for u in utts})
+    write_ctm(out / "ctm", {u: done[u][5] for u in utts})
     if knows.tells_languages:
         write_table(out / "lang", {u: done[u][2] or "-" for u in utts})
     audio_s = sum(frames[u] for u in todo) / rate
@@ -183,19 +212,19 @@ def _write_nbest(path: Path, nbest: dict[str, Any]) -> None:
             file.write(json.dumps({"id": utt, "nbest": list(rows.values())}, ensure_ascii=False) + "\n")
 
 
-def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any]]:
+def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any, Any]]:
     """Hypotheses that an interrupted run left; a torn last line is dropped from the file."""
     if not path.exists():
         return {}
     rows, whole = {}, []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            utt, text, score, lang, greedy, nbest = json.loads(line)
+            utt, text, score, lang, greedy, nbest, words = json.loads(line)
         except ValueError:
             break
         if not line.endswith("\n"):
             break
-        rows[utt] = (text, score, lang, greedy, nbest)
+        rows[utt] = (text, score, lang, greedy, nbest, words)
         whole.append(line)
     path.write_text("".join(whole), encoding="utf-8")
     return rows

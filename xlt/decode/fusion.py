@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt import lm
 from xlt.core.context import Context
+from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 AUTO, GREEDY, SEARCH = "auto", "greedy", "beam"  # a setting, and the methods that it chooses from
 FACTS = "fusion.json"
 FORMAT = Format(FACTS, 1)
+_AGAIN = "make it again with --stage 7 --force"
 TUNING_S = 600.0  # of dev at most, evenly drawn
 _TUNED = ("decode.lm_weight", "decode.length_bonus")
 
@@ -35,13 +37,27 @@ def greedy(ctx: Context) -> DecodeConfig:
     """The settings for sets of other languages than the language model's."""
     method = ctx.cfg.decode.method
     plain = method == AUTO or DECODERS.get(method).uses_lm
-    return dataclasses.replace(ctx.cfg.decode, method=GREEDY) if plain else ctx.cfg.decode
+    decode = dataclasses.replace(ctx.cfg.decode, hotwords=None)
+    return dataclasses.replace(decode, method=GREEDY) if plain else decode
 
 
-def settings(
-    ctx: Context, model: Trained, executor: Callable[[Path], Executor]
-) -> DecodeConfig:
-    """The settings of this experiment, with ``auto`` and ``null`` replaced by what is best on dev."""
+def settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]) -> DecodeConfig:
+    """The settings of this experiment, with ``auto`` and ``null`` replaced by what is best on dev.
+
+    Hotwords are decoded by a beam, also where ``auto`` keeps greedy: without the language model then.
+    """
+    found = _settings(ctx, model, executor)
+    if found.hotwords is None or DECODERS.get(found.method).uses_lm:
+        return found
+    if ctx.cfg.decode.method != AUTO:
+        raise ConfigError(
+            f"decode.hotwords: decode.method={found.method} cannot prefer words; give decode.method=beam or"
+            " auto"
+        )
+    return dataclasses.replace(found, method=SEARCH, lm_weight=0.0, length_bonus=0.0)
+
+
+def _settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]) -> DecodeConfig:
     found = chosen(ctx)
     if found is not None:
         return found
@@ -85,9 +101,18 @@ def folder(ctx: Context) -> Path:
 
 def read(ctx: Context, decode: DecodeConfig | None = None) -> DecodeConfig:
     """What stage 7 has chosen; DataError if its file is damaged."""
-    facts = FORMAT.read(folder(ctx) / FACTS, "make it again with --stage 7 --force")
+    facts = FORMAT.read(folder(ctx) / FACTS, _AGAIN)
     known = {key: facts[key] for key in ("method", "lm_weight", "length_bonus")}
     return dataclasses.replace(decode or ctx.cfg.decode, **known)
+
+
+def confidence(ctx: Context) -> dict[str, float] | None:
+    """How confidences are calibrated (:class:`xlt.decode.confidence.Calibration`); None if it is not known,
+    as no weights were tuned.
+    """
+    if chosen(ctx) is not None or not (folder(ctx) / FACTS).exists():
+        return None
+    return FORMAT.read(folder(ctx) / FACTS, _AGAIN).get("confidence")
 
 
 def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
@@ -134,7 +159,9 @@ def _say(facts: dict[str, Any], worse: bool) -> None:
     units = [unit for unit in facts["greedy"]]
     before = ", ".join(f"{facts['greedy'][unit]:.1f}% of {unit}s" for unit in units)
     if facts["widened"]:
-        say(f"  the best weights were at the edge of the grid, which was widened: {', '.join(facts['widened'])}")
+        say(
+            f"  the best weights were at the edge of the grid, which was widened: {', '.join(facts['widened'])}"
+        )
     if worse:
         kept = "greedy is kept" if facts["method"] == GREEDY else "it is used as decode.method asks for it"
         say(f"  no weight of the language model is better than greedy on dev ({before} wrong); {kept}")

@@ -5,21 +5,32 @@ T frames, D dimensions, N samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
-from xlt.decode.decoder import Decoder
+from xlt.decode.confidence import Calibration, votes
+from xlt.decode.decoder import Decoded, Decoder, weights_of
 from xlt.decode.greedy import Greedy
+from xlt.decode.remember import remembering
+from xlt.decode.times import word_times
+from xlt.formats.model_folder import read_info
+from xlt.formats.transcripts import Word
+from xlt.lm.hotwords import Hotwords, read_hotwords, spell_by
 from xlt.models.family import open_model
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from xlt.lm.model import LanguageModel
+
+
+SEARCH = "beam"  # what hotwords are decoded by where the settings have no search
 
 
 class Other(NamedTuple):
@@ -35,7 +46,7 @@ class Hypothesis(NamedTuple):
     """A text with its score, natural, and the language that the model predicted; None if it predicts none.
 
     ``greedy``: the text of CTC's best path; ``nbest``: the best texts, this one first, where the decoder has
-    them.
+    them; ``words``: of ``text``, with times from its beginning.
     """
 
     text: str
@@ -43,6 +54,7 @@ class Hypothesis(NamedTuple):
     lang: str | None = None
     greedy: str = ""
     nbest: tuple[Other, ...] = ()
+    words: tuple[Word, ...] = ()
 
 
 class Recogniser:
@@ -58,11 +70,16 @@ class Recogniser:
         decode: DecodeConfig,
         lms: Callable[[Tokenizer], Sequence[LanguageModel]] = lambda tokenizer: (),
     ):
-        self.model = open_model(folder)
+        info = read_info(folder)
+        self.frame_rate = float(info["frame_rate"])
+        self.spell = spell_by(info["normaliser"])
+        self.model = remembering(open_model(folder), most=1)
         self.tokenizer = self.model.tokenizer
         self.decode = decode
         self._load, self._lms = lms, None
         self._decoders: dict[str, Decoder] = {}
+        self._hot: list[str] = []  # those with hotwords
+        self._lists: dict[str, dict[str, float]] = {}  # of files with hotwords
 
     @property
     def lms(self) -> Sequence[LanguageModel]:
@@ -71,33 +88,78 @@ class Recogniser:
             self._lms = self._load(self.tokenizer)
         return self._lms
 
-    def decoder(self, decode: DecodeConfig) -> Decoder:
-        """A decoder by these settings; kept."""
-        key = repr(decode)
+    def decoder(self, decode: DecodeConfig, hotwords: Mapping[str, float] | None = None) -> Decoder:
+        """A decoder by these settings; kept, one with hotwords until others come.
+
+        ``hotwords``: log probability for each character of these words, beside those of decode.hotwords. A
+        decoder without language models is replaced by a beam search that has only these.
+        """
+        hot = {**self._listed(decode), **(hotwords or {})}
+        key = repr(decode) + (repr(sorted(hot.items())) if hot else "")
         if key not in self._decoders:
             kind = DECODERS.get(decode.method)
-            self._decoders[key] = kind(self.model, decode, self.lms if kind.uses_lm else ())
+            lms = self.lms if kind.uses_lm else ()
+            if hot:
+                for old in self._hot:
+                    del self._decoders[old]
+                self._hot = [key]
+                if not kind.uses_lm:
+                    decode = dataclasses.replace(decode, method=SEARCH, lm_weight=None, length_bonus=None)
+                    kind = DECODERS.get(SEARCH)
+                weights, bonus = weights_of(decode, len(lms))
+                decode = dataclasses.replace(decode, lm_weight=[*weights, 1.0], length_bonus=bonus)
+                lms = [*lms, Hotwords(hot, self.tokenizer, 1.0)]
+            self._decoders[key] = kind(self.model, decode, lms)
         return self._decoders[key]
 
-    def __call__(self, inputs: list[np.ndarray], decode: DecodeConfig | None = None) -> list[Hypothesis]:
-        """Matrices (T, D), or waves (N,), → the hypothesis of each; ``decode``: other settings than usual."""
-        tokenizer = self.tokenizer
-        decoded = self.decoder(decode or self.decode)(inputs)
+    def _listed(self, decode: DecodeConfig) -> dict[str, float]:
+        """The words of decode.hotwords with their weights."""
+        if decode.hotwords is None:
+            return {}
+        if decode.hotwords not in self._lists:
+            self._lists[decode.hotwords] = read_hotwords(Path(decode.hotwords), self.spell, self.tokenizer)
+        factors = self._lists[decode.hotwords]
+        return {word: factor * decode.hotword_weight for word, factor in factors.items()}
+
+    def __call__(
+        self,
+        inputs: list[np.ndarray],
+        decode: DecodeConfig | None = None,
+        hotwords: Mapping[str, float] | None = None,
+        calibration: Calibration | None = None,
+    ) -> list[Hypothesis]:
+        """Matrices (T, D), or waves (N,), → the hypothesis of each; ``decode``: other settings than usual;
+        ``hotwords``: see :meth:`decoder`; ``calibration``: of the words' confidences.
+        """
+        decoded = self.decoder(decode or self.decode, hotwords)(inputs)
         if any(found.best_path is None for found in decoded):
             best = Greedy(self.model, decode or self.decode, ())(inputs)
-            decoded = [
-                found._replace(best_path=path.ids) for found, path in zip(decoded, best, strict=True)
-            ]
+            decoded = [found._replace(best_path=path.ids) for found, path in zip(decoded, best, strict=True)]
+        probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
         return [
-            Hypothesis(
-                tokenizer.decode(found.ids),
-                found.score,
-                tokenizer.language(found.ids),
-                tokenizer.decode(found.best_path or []),
-                tuple(
-                    Other(tokenizer.decode(list(one.ids)), one.acoustic, one.lm, one.score)
-                    for one in found.nbest
-                ),
-            )
-            for found in decoded
+            self._hypothesis(found, row[:length], calibration or Calibration())
+            for found, row, length in zip(decoded, probs, lengths.tolist(), strict=True)
         ]
+
+    def _hypothesis(self, found: Decoded, log_probs: torch.Tensor, calibration: Calibration) -> Hypothesis:
+        """``log_probs``: (T, V)."""
+        tokenizer = self.tokenizer
+        nbest = tuple(
+            Other(tokenizer.decode(list(one.ids)), one.acoustic, one.lm, one.score) for one in found.nbest
+        )
+        words = word_times(log_probs, found.ids, tokenizer, self.frame_rate)
+        sure: list[float | None] = [None] * len(words)
+        if nbest:
+            list_votes = votes([one.text for one in nbest], [one.score for one in nbest])
+            sure = [round(float(one), 4) for one in calibration(list_votes)]
+        return Hypothesis(
+            tokenizer.decode(found.ids),
+            found.score,
+            tokenizer.language(found.ids),
+            tokenizer.decode(found.best_path or []),
+            nbest,
+            tuple(
+                Word(text=word.text, start_s=word.start_s, end_s=word.end_s, confidence=confidence)
+                for word, confidence in zip(words, sure, strict=True)
+            ),
+        )

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.decode.greedy import BLANK_ID
+from xlt.lm.spelled import spelling
 from xlt.text.scripts import word_spans
-from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, Tokenizer
+from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -31,25 +32,17 @@ def word_times(
 
     ``log_probs``: of CTC, (T, V); ``ids``: U labels without blanks; ``frame_rate``: frames a second.
     """
+    phones = tokenizer.type == "phone"
+    written = spelling(tokenizer, "token" if phones else "char")
     text, spans = "", []  # of each character its first frame and the one behind its last
     for token, span in zip(ids, token_spans(log_probs, ids), strict=True):
-        written = _written(tokenizer.tokens[token], tokenizer)
-        text += written
-        spans += [span] * len(written)
+        chars = "".join(written[token]) + (" " if phones else "")
+        text += chars
+        spans += [span] * len(chars)
     return [
         Timed(text[a:b], round(spans[a][0] / frame_rate, 3), round(spans[b - 1][1] / frame_rate, 3))
         for a, b in word_spans(text)
     ]
-
-
-def _written(token: str, tokenizer: Tokenizer) -> str:
-    if token in (BLANK, SOS_EOS) or token in tokenizer.tags.values():
-        return ""
-    if tokenizer.type == "phone":
-        return f"{token} "
-    if tokenizer.type == "char":
-        return " " if token == SPACE else token
-    return token.replace("▁", " ")
 
 
 def token_spans(log_probs: torch.Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:

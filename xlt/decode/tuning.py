@@ -16,14 +16,11 @@ from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Decoded, weights_of
 from xlt.decode.greedy import Greedy
+from xlt.decode.remember import remembering
 from xlt.metrics.metric import PHONES, TEXT, tokens
-from xlt.models.family import Searching
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from xlt.decode.recognise import Recogniser
-    from xlt.models.family import Model
 
 WEIGHTS = [0.5, 1.0, 1.5, 2.0]  # of the first language model
 SECOND = [0.0, 0.2, 0.4]  # of each further one
@@ -105,41 +102,35 @@ def tune(
     paths = [write(found.ids) for batch in inputs for found in greedy(batch)]
     grid = _Grid(search, write, texts, texts.rates(paths))
     best = grid.best(weights, bonuses)
+    least_bad = min(grid.tried, key=grid.loss)
     return {
         "greedy": _rounded(grid.greedy.values),
         "tried": [grid.row(point) for point in grid.tried],
         "widened": grid.widened,
         "best": None if best is None else grid.row(best),
-        "least_bad": grid.row(min(grid.tried, key=grid.loss)),
+        "least_bad": grid.row(least_bad),
+        "confidence": _confidence(search(best or least_bad), refs, write),
     }
+
+
+def _confidence(
+    found: list[Decoded], refs: list[str], write: Callable[[list[int]], str]
+) -> dict[str, float] | None:
+    """How the words' confidences are calibrated; None for a search without n-best lists."""
+    from xlt.decode.confidence import fit, right_words, votes
+
+    if not any(one.nbest for one in found):
+        return None
+    evidence, right = {}, {}
+    for number, (one, ref) in enumerate(zip(found, refs, strict=True)):
+        texts = [write(list(other.ids)) for other in one.nbest]
+        evidence[str(number)] = votes(texts, [other.score for other in one.nbest])
+        right[str(number)] = right_words(ref, texts[0])
+    return fit(evidence, right).to_json()
 
 
 def _rounded(rates: dict[str, float]) -> dict[str, float]:
     return {unit: round(rate, 3) for unit, rate in rates.items()}
-
-
-class _Remembering:
-    """A model that computes the probabilities of a batch once."""
-
-    def __init__(self, model: Any):
-        self.model, self.tokenizer = model, model.tokenizer
-        self._known: dict[tuple[int, ...], Any] = {}
-
-    def log_probs(self, inputs: list[np.ndarray]) -> Any:
-        key = tuple(map(id, inputs))  # the caller keeps them
-        if key not in self._known:
-            self._known[key] = self.model.log_probs(inputs)
-        return self._known[key]
-
-
-class _RememberingSearch(_Remembering):
-    def search(self, *args: Any, **more: Any) -> Any:
-        return self.model.search(*args, **more)
-
-
-def remembering(model: Model) -> Any:
-    """``model``, which computes the probabilities of a batch once and can do what it can."""
-    return (_RememberingSearch if isinstance(model, Searching) else _Remembering)(model)
 
 
 class _Grid:

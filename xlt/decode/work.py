@@ -23,6 +23,7 @@ from xlt.nets import batching
 if TYPE_CHECKING:
     import numpy as np
 
+    from xlt.decode.confidence import Calibration
     from xlt.decode.recognise import Hypothesis
 
 BATCH_FRAMES = 12000
@@ -36,11 +37,15 @@ class Model(NamedTuple):
 
 
 class Utterances(NamedTuple):
-    """A batch of a set, and how it is decoded; without ids it only asks whether the model tells languages."""
+    """A batch of a set, and how it is decoded; without ids it only asks whether the model tells languages.
+
+    ``calibration``: of the words' confidences, None if there is none.
+    """
 
     files: Speech
     ids: list[str]
     decode: DecodeConfig
+    calibration: Calibration | None = None
 
 
 class Tune(NamedTuple):
@@ -78,9 +83,7 @@ class Recognise(Work):
         from xlt.decode.recognise import Recogniser
 
         ctx, folder = self.setup
-        return Recogniser(
-            folder, ctx.cfg.decode, functools.partial(lm.load, lm.folder(ctx), ctx.cfg.lm.type)
-        )
+        return Recogniser(folder, ctx.cfg.decode, functools.partial(lm.load, lm.folder(ctx), ctx.cfg.lm.type))
 
     def prepare(self, message: Utterances | Tune) -> list[np.ndarray]:
         reader = self.readers.get(message.files.scp)
@@ -98,7 +101,7 @@ class Recognise(Work):
             parts = batches(message.ids, frames, message.decode.method)
             inputs = [[speech[utt] for utt in part] for part in parts]
             return tune(self.recogniser, message.decode, inputs, message.refs, message.phones)
-        found = self.recogniser(prepared, message.decode) if prepared else []
+        found = self.recogniser(prepared, message.decode, calibration=message.calibration) if prepared else []
         return Answer(found, bool(self.recogniser.tokenizer.tags))
 
     @staticmethod

@@ -6,18 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+
+from xlt.formats.transcripts import Word
 
 CHANNEL = "1"
-
-
-class Word(NamedTuple):
-    """``confidence``: probability that the word is right, None if it is not known."""
-
-    text: str
-    start_s: float
-    end_s: float
-    confidence: float | None = None
 
 
 def write_ctm(path: Path, words: Mapping[str, Iterable[Word]]) -> None:
@@ -27,8 +19,7 @@ def write_ctm(path: Path, words: Mapping[str, Iterable[Word]]) -> None:
     lines = []
     for utt in sorted(words, key=str.encode):
         for word in words[utt]:
-            sure = "" if word.confidence is None else f" {word.confidence:.4f}"
-            lines.append(
-                f"{utt} {CHANNEL} {word.start_s:.2f} {word.end_s - word.start_s:.2f} {word.text}{sure}\n"
-            )
+            start, end, confidence = word["start_s"], word["end_s"], word["confidence"]
+            sure = "" if confidence is None else f" {confidence:.4f}"
+            lines.append(f"{utt} {CHANNEL} {start:.2f} {end - start:.2f} {word['text']}{sure}\n")
     path.write_text("".join(lines), encoding="utf-8", newline="\n")

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from xlt.core.errors import DataError
 from xlt.formats.text_file import numbered_lines
+from xlt.lm.spelled import spelling
 from xlt.text.normalise import normalise
 from xlt.text.scripts import is_unspaced
-from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, Tokenizer
+from xlt.tokens.tokenizer import Tokenizer
 
 Spell = Callable[[str], Collection[str]]  # an entry → how texts of the model spell it
 MOST_WORDS, LONGEST_CHARS = 10_000, 100  # a longer list is a vocabulary, a longer entry is a sentence
@@ -38,7 +39,7 @@ class Hotwords:
 
     def __init__(self, words: Mapping[str, float], tokenizer: Tokenizer, weight: float):
         self._phones = tokenizer.type == "phone"
-        self._symbols = [self._of_token(token, tokenizer) for token in tokenizer.tokens]
+        self._symbols = spelling(tokenizer, "token" if self._phones else "char")
         self._next: list[dict[str, int]] = [{}, {}]  # of each node: symbol → node
         self._parent, self._last = [_OPEN, _INSIDE], [" ", "x"]  # of each node, and the symbol to it
         self._depth, self._best = [0, 0], [0.0, 0.0]  # symbols from the root; highest factor of a word behind
@@ -66,16 +67,6 @@ class Hotwords:
     def end(self, state: int) -> float:
         """What is earned or given back where the text ends."""
         return self._step(state, _END)[0] - self._held(state)
-
-    def _of_token(self, token: str, tokenizer: Tokenizer) -> tuple[str, ...]:
-        """The symbols of a token: nothing, one, or the characters of a piece."""
-        if token in (BLANK, SOS_EOS) or token in tokenizer.tags.values():
-            return ()
-        if token.startswith("<") and token.endswith(">") and len(token) > 1:
-            return (" ",) if token == SPACE else (token,)  # <unk> is a character of no word
-        return (
-            (token,) if self._phones else tuple(token.replace("▁", " ") if tokenizer.type == "bpe" else token)
-        )
 
     def _add(self, word: str | list[str], factor: float) -> None:
         node = _OPEN

@@ -19,6 +19,16 @@ from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 
+class Word(TypedDict):
+    """A word, in scripts without spaces a character, with its times in seconds. ``confidence``: the
+    probability that it is right, None where the decoder has only one candidate."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float | None
+
+
 class Piece(TypedDict):
     """A part of a recording. ``score``: the log probability of its text; ``lang``: of models that
     predict the language, None where they predicted none."""
@@ -27,6 +37,7 @@ class Piece(TypedDict):
     end_s: float
     text: str
     score: float
+    words: list[Word]
     lang: NotRequired[str | None]
 
 
