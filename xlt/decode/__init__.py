@@ -23,7 +23,7 @@ from xlt.features.speech import Speech
 from xlt.formats.ctm import write_ctm
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
-from xlt.formats.tables import read_table, write_table
+from xlt.formats.tables import write_table
 from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 

@@ -99,11 +99,12 @@ class PrefixSearch:
         scale = 0.0
         probs = np.exp(log_probs.astype(np.float64))
         last_token = probs.shape[1] - 1  # ESPnet's <sos/eos>, which CTC never learns
-        rows, tokens = np.nonzero(probs > LEAST)
-        starts = np.searchsorted(rows, np.arange(len(probs) + 1)).tolist()
-        tokens = tokens.tolist()
+        rows, columns = np.nonzero(probs > LEAST)
+        starts, tokens = np.searchsorted(rows, np.arange(len(probs) + 1)).tolist(), columns.tolist()
         for t, row in enumerate(probs.tolist()):
-            tried = [(v, row[v]) for v in tokens[starts[t] : starts[t + 1]] if v not in (BLANK_ID, last_token)]
+            tried = [
+                (v, row[v]) for v in tokens[starts[t] : starts[t + 1]] if v not in (BLANK_ID, last_token)
+            ]
             beam = self._step(beam, row, tried)
             if not t % 8:
                 beam, scale = _rescaled(beam, scale)

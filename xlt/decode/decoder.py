@@ -70,8 +70,8 @@ def weights_of(decode: DecodeConfig, count: int) -> tuple[list[float], float]:
     weights = [1.0] * count if given is None else given if isinstance(given, list) else [given] * count
     if len(weights) != count or not all(isinstance(w, (int, float)) for w in weights):
         raise ConfigError(
-            f"decode.lm_weight={given}: expected {count} numbers, one for each language model; give one number"
-            " for all, or leave it out to have it tuned on dev"
+            f"decode.lm_weight={given}: expected {count} numbers, one for each language model; give one for"
+            " all, or leave it out to have it tuned on dev"
         )
     return [float(w) for w in weights], decode.length_bonus or 0.0
 

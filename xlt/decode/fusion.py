@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 AUTO, GREEDY, SEARCH = "auto", "greedy", "beam"  # a setting, and the methods that it chooses from
 FACTS = "fusion.json"
 FORMAT = Format(FACTS, 1)
-_AGAIN = "make it again with --stage 7 --force"
 TUNING_S = 600.0  # of dev at most, evenly drawn
+_AGAIN = "make it again with --stage 7 --force"
+_CHOSEN = ("method", "lm_weight", "length_bonus")
 _TUNED = ("decode.lm_weight", "decode.length_bonus")
 
 
@@ -99,11 +100,22 @@ def folder(ctx: Context) -> Path:
     return ctx.exp / "fusion"
 
 
-def read(ctx: Context, decode: DecodeConfig | None = None) -> DecodeConfig:
+def read(ctx: Context, decode: DecodeConfig) -> DecodeConfig:
     """What stage 7 has chosen; DataError if its file is damaged."""
     facts = FORMAT.read(folder(ctx) / FACTS, _AGAIN)
-    known = {key: facts[key] for key in ("method", "lm_weight", "length_bonus")}
-    return dataclasses.replace(decode or ctx.cfg.decode, **known)
+    return dataclasses.replace(decode, **{key: facts[key] for key in _CHOSEN})
+
+
+def facts(ctx: Context) -> dict[str, Any]:
+    """With what the sets were decoded, {} without language models."""
+    given = chosen(ctx)
+    if given is not None:
+        used = ctx.cfg.lm.type != lm.NONE and DECODERS.get(given.method).uses_lm
+        return {key: getattr(given, key) for key in _CHOSEN} if used else {}
+    if not (folder(ctx) / FACTS).exists():
+        return {}
+    found = FORMAT.read(folder(ctx) / FACTS, _AGAIN)
+    return {key: found[key] for key in (*_CHOSEN, "utterances")}
 
 
 def confidence(ctx: Context) -> dict[str, float] | None:
@@ -116,9 +128,9 @@ def confidence(ctx: Context) -> dict[str, float] | None:
 
 
 def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
-    """What a set's stamp says of settings that were chosen, of those among ``keys``."""
-    own = ["decode.method", *(key for key in _TUNED if key in keys)]
-    return {key: getattr(decode, key.removeprefix("decode.")) for key in own}
+    """What a set's stamp says of what was chosen: the method, and the weights if they are among ``keys``."""
+    known = {key for key in _CHOSEN if f"decode.{key}" in ("decode.method", *keys)}
+    return {f"chosen.{key}": getattr(decode, key) for key in sorted(known)}
 
 
 def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, out: Path) -> dict:
@@ -160,7 +172,8 @@ def _say(facts: dict[str, Any], worse: bool) -> None:
     before = ", ".join(f"{facts['greedy'][unit]:.1f}% of {unit}s" for unit in units)
     if facts["widened"]:
         say(
-            f"  the best weights were at the edge of the grid, which was widened: {', '.join(facts['widened'])}"
+            "  the best weights were at the edge of the grid, which was widened:"
+            f" {', '.join(facts['widened'])}"
         )
     if worse:
         kept = "greedy is kept" if facts["method"] == GREEDY else "it is used as decode.method asks for it"

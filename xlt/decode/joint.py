@@ -31,7 +31,13 @@ class Joint:
     :class:`~xlt.decode.decoder.Decoder`.
     """
 
-    settings: tuple[str, ...] = ("lm", "decode.beam_size", "decode.ctc_weight", "decode.lm_weight", "decode.length_bonus")
+    settings: tuple[str, ...] = (
+        "lm",
+        "decode.beam_size",
+        "decode.ctc_weight",
+        "decode.lm_weight",
+        "decode.length_bonus",
+    )
     batched = False
     uses_lm = True
 

@@ -76,7 +76,8 @@ class Recogniser:
         self.model = remembering(open_model(folder), most=1)
         self.tokenizer = self.model.tokenizer
         self.decode = decode
-        self._load, self._lms = lms, None
+        self._load = lms
+        self._lms: Sequence[LanguageModel] | None = None
         self._decoders: dict[str, Decoder] = {}
         self._hot: list[str] = []  # those with hotwords
         self._lists: dict[str, dict[str, float]] = {}  # of files with hotwords

@@ -155,7 +155,7 @@ class _Grid:
         return self.rates(point).relative_to(self.greedy)
 
     def best(self, weights: list[list[float]], bonuses: list[float]) -> Point | None:
-        """The best point; None if greedy is better than all. Of several models, one is tuned after another."""
+        """The best point, None if greedy is better than all. Several models are tuned one after another."""
         first, others = weights[0], weights[1:]
         best = self._square(first, bonuses, lambda w, b: Point((w, *(0.0 for _ in others)), b))
         for place, values in enumerate(others, 1):

@@ -3,7 +3,8 @@
 Stage 8 writes :class:`Scores` into ``score.json``, stage 9 copies them to ``results/<tag>.json``: what tables
 are made of. What is only looked at, :class:`Details`, stands in a file of its own. Each key is one line.
 
-Keys of :class:`Scores` (all but the last six are ``{name of a set: …}``; ``docs/scores.md`` explains them):
+Keys of :class:`Scores`; all before ``lm`` are ``{name of a set: …}``, and so is ``data``. ``docs/scores.md``
+explains them.
 
 - ``sets``: ``{metric: {value, ci95: [low, high], n_ref, sub, del, ins}}`` for the metrics of
   :data:`xlt.core.registry.METRICS`. Rates are over the sum of a set's reference tokens, as sclite's; sub, del
@@ -18,6 +19,8 @@ Keys of :class:`Scores` (all but the last six are ``{name of a set: …}``; ``do
 - ``language_accuracy``: ``{value, ci95, n, predicted: {language: {predicted: utterances}}}`` of models that
   predict the language (``tokens.language_tag``), in percent.
 - ``forgetting``: ``{before, after, difference, relative}`` of test sets of mixed recipes.
+- ``greedy``: ``{metric: {before, after, difference, relative}}``: what a search with language models changed,
+  against CTC's best path.
 - ``slices``: ``{tag: {n, slices: {value: {n, few, scores}}, worst, spread}}``: error rates by speaker,
   duration, language, and the user's tags; ``few``: too few utterances to say much.
 - ``micro``: ``{classes: {class: …}, all, rest, absent: {class: why}}``: WER over the reference words of a
@@ -27,6 +30,8 @@ Keys of :class:`Scores` (all but the last six are ``{name of a set: …}``; ``do
   ``{absent: why}``. Not of phones.
 - ``data``: the size of the set. An utterance whose reference is empty after normalisation has no rate: it is
   in no figure, and listed here.
+- ``lm``: what the language model was made of, its perplexity and unknown words on dev, and the weights that
+  were tuned there; where one was used.
 - ``experiment``, ``config``, ``versions``, ``environment``, ``command``, ``commit``, and, where we trained,
   ``training``, ``features``, ``stages``: what the scores rest on.
 
@@ -86,7 +91,7 @@ class LanguageAccuracy(Interval):
     predicted: dict[str, dict[str, int]]
 
 
-class Forgetting(TypedDict):
+class Change(TypedDict):
     before: Interval
     after: Interval
     difference: Interval
@@ -180,6 +185,18 @@ class Machine(TypedDict):
     system: str
 
 
+class LmFacts(TypedDict, total=False):
+    """``parts``, ``sources``, ``dev`` as in lm.json, ``fusion``: method, lm_weight and length_bonus, those of
+    the user's own model in ``model``."""
+
+    unit: str
+    parts: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    dev: dict[str, Any]
+    model: dict[str, Any]
+    fusion: dict[str, Any]
+
+
 class Scored(TypedDict):
     """What belongs to the sets."""
 
@@ -189,7 +206,8 @@ class Scored(TypedDict):
     counts: NotRequired[dict[str, Counts]]
     languages: NotRequired[dict[str, dict[str, dict[str, Entry]]]]
     language_accuracy: NotRequired[dict[str, LanguageAccuracy]]
-    forgetting: NotRequired[dict[str, Forgetting]]
+    forgetting: NotRequired[dict[str, Change]]
+    greedy: NotRequired[dict[str, dict[str, Change]]]
     slices: NotRequired[dict[str, dict[str, Slices]]]
     micro: NotRequired[dict[str, Micro]]
     script: NotRequired[dict[str, Script]]
@@ -206,6 +224,7 @@ class Scores(Scored):
     environment: Machine
     command: str
     commit: str
+    lm: NotRequired[LmFacts]
     training: NotRequired[Training]
     features: NotRequired[dict[str, Any]]
     stages: NotRequired[dict[str, float]]

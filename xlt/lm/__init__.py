@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from xlt.formats.versioned import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from xlt.tokens.tokenizer import Tokenizer
 
 NONE = "none"
+FACTS = "lm.json"  # what a language model was made of: every kind may write one
+FORMAT = Format(FACTS, 1)
 
 
 def run(ctx: Context) -> None:
@@ -49,3 +53,12 @@ def load(place: Path, kind: str, tokenizer: Tokenizer) -> Sequence[LanguageModel
     from xlt.core.registry import LMS
 
     return [] if kind == NONE else LMS.get(kind).load(place, tokenizer)
+
+
+def facts(ctx: Context) -> dict[str, Any]:
+    """What its ``lm.json`` says of it, without the symbols; {} if this experiment has none."""
+    path = folder(ctx) / FACTS
+    if ctx.cfg.lm.type == NONE or not path.exists():
+        return {}
+    found = FORMAT.read(path, "make it again with --stage 5 --force")
+    return {key: found[key] for key in ("unit", "parts", "sources", "dev", "model") if key in found}

@@ -16,7 +16,7 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
 from xlt.core.stage import write_json
 from xlt.formats.tables import read_table
-from xlt.formats.versioned import Format
+from xlt.lm import FACTS, FORMAT
 from xlt.text.scripts import writes_spaces
 from xlt.tokens.tokenizer import Tokenizer
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from xlt.lm.model import LanguageModel
     from xlt.lm.ngram import NGram
 
-FACTS = "lm.json"
-FORMAT = Format(FACTS, 1)
 ORDERS = {"char": 7, "word": 3, "token": 7}  # what lm.order=null means
 LEAST = 0.01  # weight of a part below which it is left out
 LONGEST = 10  # of the parts that know single words: long enough for most words whole
@@ -167,7 +165,9 @@ class _Builder:
         useful = [place for place, weight in enumerate(weights) if weight > LEAST or not place]
         if len(useful) < len(parts):
             parts = [parts[place] for place in useful]
-            weights = self._learned(Mixture(parts, [1 / len(parts)] * len(parts), symbols, space, ends), lines)
+            weights = self._learned(
+                Mixture(parts, [1 / len(parts)] * len(parts), symbols, space, ends), lines
+            )
         return Mixture(parts, weights, symbols, space, ends)
 
     @staticmethod
@@ -224,8 +224,7 @@ class _Builder:
 def _say(facts: dict) -> None:
     dev = facts["dev"]
     sources = ", ".join(
-        f"{row['what']} ({row.get('words') or row.get('lines'):,}"
-        f" {'words' if row.get('words') else 'lines'})"
+        f"{row['what']} ({row.get('words') or row.get('lines'):,} {'words' if row.get('words') else 'lines'})"
         for row in facts["sources"]
     )
     say(f"  from {sources}")

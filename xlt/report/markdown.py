@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
 from xlt.report.finer import finer, means
+from xlt.report.lm import language_models
 from xlt.report.md import HEAD, table
 from xlt.report.results import Experiment, Result, cell, describe, experiments
 
@@ -31,6 +32,7 @@ def render(results: list[Result]) -> str:
         finer(main, sets[0]),
         _language_accuracy(results),
         _forgetting(results),
+        language_models(results),
         _making(found),
         _environments(found),
         _examples(main),
@@ -69,14 +71,16 @@ def _scores(found: list[Experiment], name: str, kind: str) -> str:
     empty = sorted({utt for run in runs for utt in run.document["data"][name]["empty_references"]})
     notes = [f"Not scored, as the reference is empty: {', '.join(empty)}."] if empty else []
     notes += [one.note for one in shown.values() if one.note]
-    return "\n\n".join([
-        f"## {name}: {'; '.join(sorted({size_of(run, name) for run in runs}))}",
-        table([*head, f"{shown[main].label} of each seed"], rows),
-        *means(scored, name),
-        *_by_language(scored, name, kind),
-        *notes,
-        "Signatures:\n\n" + "\n".join(f"    {line}" for line in signatures(scored, name)),
-    ])
+    return "\n\n".join(
+        [
+            f"## {name}: {'; '.join(sorted({size_of(run, name) for run in runs}))}",
+            table([*head, f"{shown[main].label} of each seed"], rows),
+            *means(scored, name),
+            *_by_language(scored, name, kind),
+            *notes,
+            "Signatures:\n\n" + "\n".join(f"    {line}" for line in signatures(scored, name)),
+        ]
+    )
 
 
 def _by_language(found: list[Experiment], name: str, kind: str) -> list[str]:
@@ -104,13 +108,15 @@ def _language_accuracy(results: list[Result]) -> str:
             for lang, own in found["predicted"].items():
                 mixed_up += [(count, lang, other) for other, count in own.items() if other != lang]
             mixed_up.sort(reverse=True)
-            rows.append([
-                run.tag,
-                name,
-                found["n"],
-                "{:.1f} [{:.1f}, {:.1f}]".format(found["value"], *found["ci95"]),
-                ", ".join(f"{lang} as {other} {count}" for count, lang, other in mixed_up[:3]) or "–",
-            ])
+            rows.append(
+                [
+                    run.tag,
+                    name,
+                    found["n"],
+                    "{:.1f} [{:.1f}, {:.1f}]".format(found["value"], *found["ci95"]),
+                    ", ".join(f"{lang} as {other} {count}" for count, lang, other in mixed_up[:3]) or "–",
+                ]
+            )
     if not rows:
         return ""
     head = ["experiment", "set", "utterances", "accuracy, %", "most frequent errors"]
@@ -126,13 +132,15 @@ def _forgetting(results: list[Result]) -> str:
         for name, found in run.document.get("forgetting", {}).items():
             low, high = found["difference"]["ci95"]
             relative = "–" if found["relative"] is None else f"{found['relative']:+.1f}%"
-            rows.append([
-                run.tag,
-                name,
-                *(f"{found[part]['value']:.1f}" for part in ("before", "after")),
-                f"{found['difference']['value']:+.1f} [{low:+.1f}, {high:+.1f}]",
-                relative,
-            ])
+            rows.append(
+                [
+                    run.tag,
+                    name,
+                    *(f"{found[part]['value']:.1f}" for part in ("before", "after")),
+                    f"{found['difference']['value']:+.1f} [{low:+.1f}, {high:+.1f}]",
+                    relative,
+                ]
+            )
     if not rows:
         return ""
     head = ["experiment", "set", "before", "after", "difference", "relative"]
@@ -173,15 +181,17 @@ def _making(found: list[Experiment]) -> str:
     for e in found:
         run, times = e.runs[0], e.runs[0].document.get("stages", {})
         training = run.document.get("training", {})
-        rows.append([
-            e.name,
-            ", ".join(str(r.seed) for r in e.runs) if not run.peer else "–",
-            f"`{run.document['command']}`",
-            ", ".join(sorted({r.document["commit"] for r in e.runs})),
-            training.get("epochs", "–"),
-            f"{training['parameters']:,}" if "parameters" in training else "–",
-            ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in times.items()) or "–",
-        ])
+        rows.append(
+            [
+                e.name,
+                ", ".join(str(r.seed) for r in e.runs) if not run.peer else "–",
+                f"`{run.document['command']}`",
+                ", ".join(sorted({r.document["commit"] for r in e.runs})),
+                training.get("epochs", "–"),
+                f"{training['parameters']:,}" if "parameters" in training else "–",
+                ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in times.items()) or "–",
+            ]
+        )
     note = "Command, epochs and seconds of each stage are those of the first seed."
     return f"## How they were made\n\n{note}\n\n" + table(
         ["experiment", "seeds", "command", "commit", "epochs", "parameters", "seconds"], rows
@@ -195,8 +205,7 @@ def _environments(found: list[Experiment]) -> str:
             machine = run.document["environment"]
             text = (
                 f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
-                f"{machine['system']}\n"
-                + ", ".join(map(" ".join, run.document["versions"].items()))
+                f"{machine['system']}\n" + ", ".join(map(" ".join, run.document["versions"].items()))
             )
             blocks.setdefault(text, []).append(run.tag)
     lines = [

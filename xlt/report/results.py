@@ -184,7 +184,18 @@ def describe(result: Result) -> str:
         f" ({config['features.path']})" if config.get("features.path") else ""
     )
     features += _layers(result.document.get("features", _before_the_mix(config)))
-    return f"{features}, {_model(config)}, {_tokens(config)}, {config['decode.method']}{_start(config)}"
+    return f"{features}, {_model(config)}, {_tokens(config)}, {decoding(result)}{_start(config)}"
+
+
+def decoding(result: Result) -> str:
+    """The search, and the language model with it: ``beam + char LM (texts, words)``."""
+    found, method = result.document.get("lm"), result.config["decode.method"]
+    if not found:
+        return "greedy" if method == "auto" else method
+    if found["fusion"]["method"] == "greedy":
+        return "greedy"
+    parts = [*(part["name"] for part in found["parts"]), *(["own model"] if "model" in found else [])]
+    return f"{found['fusion']['method']} + {found['unit']} LM ({', '.join(parts)})"
 
 
 def family(result: Result) -> str:

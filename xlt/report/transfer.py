@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.plan import Plan, Run, read
-from xlt.formats.results import Entry, Errors, Forgetting
+from xlt.formats.results import Change, Entry, Errors
 from xlt.metrics.bootstrap import Paired, paired
 from xlt.metrics.metric import metrics
 from xlt.metrics.spearman import spearman
@@ -110,7 +110,7 @@ class Cells:
                 found.append((counts["ids"], counts["metrics"][metric]))
         return found
 
-    def forgetting(self, runs: list[Run]) -> list[dict[str, Forgetting]]:
+    def forgetting(self, runs: list[Run]) -> list[dict[str, Change]]:
         """What those runs that are there have forgotten, by set."""
         return [result.document.get("forgetting", {}) for result in self._results(runs)]
 
@@ -306,7 +306,7 @@ def _curve(wanted: tables.Curve, cells: Cells) -> str:
     rows = []
     for key, runs in cells.groups(wanted.rows, wanted.column, {}).items():
         target = _cell(cells.scores(runs, wanted.set, wanted.metric), len(runs))
-        by_set: dict[str, list[Forgetting]] = {}
+        by_set: dict[str, list[Change]] = {}
         for found in cells.forgetting(runs):
             for name, one in found.items():
                 by_set.setdefault(name, []).append(one)
@@ -318,7 +318,7 @@ def _curve(wanted: tables.Curve, cells: Cells) -> str:
     return table([*wanted.rows, *head, "before", "after", "difference", "relative"], rows)
 
 
-def _forgotten(runs: list[Forgetting]) -> list[str]:
+def _forgotten(runs: list[Change]) -> list[str]:
     before = median(one["before"]["value"] for one in runs)
     after = median(one["after"]["value"] for one in runs)
     rise = median(one["difference"]["value"] for one in runs)

@@ -18,9 +18,11 @@ def run(ctx: Context) -> None:
     """Score ``cfg.scored_sets``; DataError if hypotheses and references do not match, StageError without
     either.
     """
+    from xlt import lm
     from xlt.core.context import need
     from xlt.core.stage import Unit, atomic_text, run_unit
     from xlt.data.normalisers import normaliser_of
+    from xlt.decode import GREEDY, fusion
     from xlt.score.facts import settings
     from xlt.score.slices import tag_files
     from xlt.tokens import check_kind
@@ -43,10 +45,12 @@ def run(ctx: Context) -> None:
             ctx.data / name / "text_raw",
             ctx.exp / f"decode_{name}" / "text",
             ctx.exp / f"decode_{name}" / "lang",
+            ctx.exp / f"decode_{name}" / GREEDY,
             ctx.exp / f"before_{name}" / "text",
         )
     ]
     train = ctx.data / cfg.train_set
+    texts += [lm.folder(ctx), fusion.folder(ctx)]
     own = [Path(path) for path in (*cfg.score.words.values(), cfg.score.word_tags) if isinstance(path, str)]
     texts += [train / "text", train / "utt2lang", *own]
 
@@ -67,7 +71,7 @@ def run(ctx: Context) -> None:
         atomic_text(shown, made.read_text(encoding="utf-8"))
     if cfg.mixed and not ctx.dry_run:
         from xlt.formats.results import read
-        from xlt.score.forgetting import gate
+        from xlt.score.change import gate
 
         scores = read(shown, "not a score.json of stage 8", "run stage 8 (score) again")
         gate(cfg, scores.get("forgetting", {}))

@@ -19,7 +19,7 @@ from xlt.formats.tables import read_table
 from xlt.metrics.bootstrap import Bootstrap
 from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
 from xlt.score import facts, further, language
-from xlt.score.forgetting import forgotten
+from xlt.score.change import change
 from xlt.score.match import Matched, match
 from xlt.score.words import Words
 
@@ -48,14 +48,14 @@ class Transcripts:
     def language(self, name: str, utt: str) -> str:
         return self.languages[name].get(utt, self.ctx.cfg.language)
 
-    def match(self, name: str, decoded: str) -> Matched:
-        """References of a set with the hypotheses in ``exp/<tag>/<decoded>``."""
+    def match(self, name: str, decoded: str, table: str = "text") -> Matched:
+        """References of a set with the hypotheses in ``exp/<tag>/<decoded>/<table>``."""
         ctx = self.ctx
-        ref, hyp = ctx.text(name), ctx.exp / decoded / "text"
+        ref, hyp = ctx.text(name), ctx.exp / decoded / table
         clean: Callable[[str, str], str] = _spaced  # the texts that phones come from were normalised
         if self.kind == TEXT:
-            table = ctx.data / name / "utt2lang"
-            clean = normalise_utterance(ctx.cfg, self.languages[name], ctx.display_path(table))
+            languages = ctx.display_path(ctx.data / name / "utt2lang")
+            clean = normalise_utterance(ctx.cfg, self.languages[name], languages)
         return match(read_table(ref), read_table(hyp), clean, ctx.display_path(ref), ctx.display_path(hyp))
 
 
@@ -72,6 +72,7 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     document: dict = {**score_sets(matched, scores, texts.normaliser, texts.boot, out)}
     document |= _languages(texts, matched)
     document |= _forgetting(texts, matched)
+    document |= _greedy(texts, matched, scores)
     document["slices"] = {}
     for name, m in matched.items():
         folder = ctx.data / name
@@ -118,9 +119,7 @@ def score_sets(
 
 def measure(m: Matched, boot: Bootstrap, kind: str = TEXT) -> dict[str, Score]:
     """``{metric: score}`` of all metrics for this kind of transcripts; each sees the same resamples."""
-    return {
-        name: metric.score(m.pairs, boot.resamples, boot.rng()) for name, metric in metrics(kind).items()
-    }
+    return {name: metric.score(m.pairs, boot.resamples, boot.rng()) for name, metric in metrics(kind).items()}
 
 
 def error_counts(m: Matched, scores: dict[str, Score]) -> Counts:
@@ -174,8 +173,27 @@ def _forgetting(texts: Transcripts, matched: dict[str, Matched]) -> dict:
         if (texts.ctx.exp / f"before_{name}" / "text").exists():
             before = texts.match(name, f"before_{name}")
             old, new = (metric.score(m.pairs, boot.resamples, boot.rng()) for m in (before, after))
-            found[name] = forgotten(old, new, boot)
+            found[name] = change(old, new, boot)
     return {"forgetting": found} if found else {}
+
+
+def _greedy(texts: Transcripts, matched: dict[str, Matched], scores: dict[str, dict[str, Score]]) -> dict:
+    """What a search with language models changed, against the best path of CTC."""
+    from xlt.decode import GREEDY
+
+    found, main = {}, main_metric(texts.kind)
+    for name in matched:
+        if not (texts.ctx.exp / f"decode_{name}" / GREEDY).exists():
+            continue
+        path = texts.match(name, f"decode_{name}", GREEDY)
+        before = {
+            key: metrics()[key].score(path.pairs, texts.boot.resamples, texts.boot.rng())
+            for key in counted(texts.kind)
+        }
+        found[name] = {key: change(score, scores[name][key], texts.boot) for key, score in before.items()}
+        label, old = metrics()[main].label, found[name][main]["before"]["value"]
+        say(f"  {name}: {label} of the best path without the language model: {old:.1f}")
+    return {"greedy": found} if found else {}
 
 
 def _of_words(texts: Transcripts, words: Words, matched: dict[str, Matched]) -> dict:

@@ -104,7 +104,17 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
         },
         "features": features(ctx),
         "stages": stage_times(ctx),
+        **language_model(ctx),
     }
+
+
+def language_model(ctx: Context) -> dict:
+    """What the sets were decoded with beside the model, {} if with nothing."""
+    from xlt import lm
+    from xlt.decode import fusion
+
+    facts, chosen = lm.facts(ctx), fusion.facts(ctx)
+    return {"lm": {**facts, "fusion": chosen}} if facts and chosen else {}
 
 
 def features(ctx: Context) -> dict:

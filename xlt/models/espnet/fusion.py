@@ -56,6 +56,6 @@ def beam_search(
         sos=plain.sos,
         eos=plain.eos,
         vocab_size=count,
-        # CTC alone must not choose the candidates of a search that CTC leads: it loses them ("full" gave CER 208%)
+        # where CTC leads, candidates must not be chosen by the other scores alone: that gave a CER of 208%
         pre_beam_score_key=None if ctc_weight == 1.0 else "full",
     )

@@ -1,5 +1,5 @@
-"""Forgetting: the error rate of mixed recipes' test sets under the model that training started from, and
-under the new one.
+"""What has changed between two scores of the same utterances: forgetting, the error rate of mixed recipes'
+test sets under the model that training started from and under the new one; and what a language model brings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from xlt.core.config import share_of
 from xlt.core.errors import StageError
 from xlt.core.log import say
-from xlt.formats.results import Forgetting, Interval
+from xlt.formats.results import Change, Interval
 from xlt.metrics.bootstrap import Bootstrap, paired
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xlt.metrics.result import Score
 
 
-def forgotten(before: Score, after: Score, boot: Bootstrap) -> Forgetting:
+def change(before: Score, after: Score, boot: Bootstrap) -> Change:
     """How an error rate of a set has changed, from two scores of the same utterances.
 
     ``difference`` is after − before, with its interval over resamples of utterances that both share;
@@ -43,7 +43,7 @@ def _interval(score: Score) -> Interval:
     return {"value": entry["value"], "ci95": entry["ci95"]}
 
 
-def gate(cfg: Config, forgetting: dict[str, Forgetting]) -> None:
+def gate(cfg: Config, forgetting: dict[str, Change]) -> None:
     """StageError if one of the sets has risen by more than ``train.forget_limit``."""
     for name, found in forgetting.items():
         words = (
