@@ -6,7 +6,7 @@ import pytest
 
 from tests.errors import raises
 from xlt.core.errors import ConfigError, DataError
-from xlt.formats.text_file import Most, numbered_lines
+from xlt.formats.text_file import Most, numbered_lines, text_size
 from xlt.formats.word_list import read_word_list
 
 
@@ -96,6 +96,7 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
     packed = write(tmp_path, gzip.compress(b"ana are mere\n" * 1000), "packed.gz")  # 13 kB in 60 bytes
     with raises(ConfigError, packed, where="lm.text"):
         list(numbered_lines(packed, "lm.text", most))
+    assert text_size(packed) == 13_000 > 100 * packed.stat().st_size
     one_line = write(tmp_path, gzip.compress(b"a" * 10**6), "line.gz")
     with raises(ConfigError, one_line, where="lm.text"):
         list(numbered_lines(one_line, "lm.text", most))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import NamedTuple
 from xlt.core.errors import ConfigError, DataError
 
 _GZIP = b"\x1f\x8b"
+_LEAST_GZIP = 18  # bytes: header and trailer
+_RATIO = 1032  # deflate packs no better
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -33,7 +36,7 @@ def numbered_lines(path: Path, setting: str, most: Most | None = None) -> Iterat
         with path.open("rb") as raw:
             head = raw.read(3)
             raw.seek(0)
-            if most and path.stat().st_size > most.size:
+            if most and text_size(path) > most.size:
                 raise _too_large(path, setting, most)
             if head.startswith(_UTF16):
                 raise DataError(f"{path}:1: UTF-16; save the file as UTF-8")
@@ -52,6 +55,17 @@ def numbered_lines(path: Path, setting: str, most: Most | None = None) -> Iterat
         raise DataError(
             f"{path}:{number + 1}: the .gz is damaged or cut short ({err}); fetch or compress it again"
         ) from None
+
+
+def text_size(path: Path) -> int:
+    """The bytes of text in a file, at least: of a .gz what its last bytes say (RFC 1952, modulo 4 GiB)."""
+    size = path.stat().st_size
+    with path.open("rb") as raw:
+        if raw.read(2) != _GZIP or size < _LEAST_GZIP:
+            return size
+        raw.seek(-4, os.SEEK_END)
+        stated = int.from_bytes(raw.read(4), "little")
+    return max(size, stated) if stated <= _RATIO * size else size  # more can only be a damaged file
 
 
 def _too_large(path: Path, setting: str, most: Most) -> ConfigError:

@@ -15,7 +15,7 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
 from xlt.core.machine import free_memory
 from xlt.data.normalisers import normalisers
-from xlt.formats.text_file import Most, numbered_lines
+from xlt.formats.text_file import Most, numbered_lines, text_size
 from xlt.formats.word_list import read_word_list
 from xlt.lm import affixes, hunspell
 from xlt.lm.overlap import HeldOut, Overlap, held_out, refuse
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 NONE, AUTO, WORDFREQ, HUNSPELL = "none", "auto", "wordfreq", "hunspell:"
 MOST_WORDS = 60_000  # of a list by frequency: the rarer ones cost more time than they bring
-MOST_FORMS = 750_000  # of a dictionary; Belarusian has 690,000, Hungarian billions
+MOST_FORMS = 400_000  # of a dictionary: of the 690,000 of Belarusian more spell other words no better
 _LEAST = 0.1  # a list of which less can be written is of another script
 _OTHER_SCRIPT = 0.5  # of a line's or a file's letters that the recogniser cannot write
-MEMORY = 16  # bytes an order for each byte of text: measured 110 with 7 of characters, 47 with 3 of words
+MEMORY = 16  # bytes of an order for each byte of text: with 7 orders 100 were measured
 _MEMORY = 4e9  # where the system does not say how much is free
+_ORDER = 7  # of characters, if lm.order=null
 _LOST = "\ufffd"
 _EARLY = 1000  # lines after which a file in another script is refused
 # wordfreq's own page says that its lists are of these languages, too
@@ -159,9 +160,7 @@ def _dictionary(found: hunspell.Dictionary, cfg: Config, alphabet: Collection[st
     )
     made = keep((Entry(word, None) for word in forms.words), cfg, alphabet, facts)
     if not forms.whole:
-        made.facts.left_out[f"forms with {forms.affixes} affixes and more beyond {MOST_FORMS:,}"] = (
-            forms.beyond
-        )
+        made.facts.left_out[f"forms beyond {MOST_FORMS:,}"] = forms.beyond
     return made
 
 
@@ -293,7 +292,7 @@ def check_files(cfg: Config) -> None:
         if not Path(name).is_file():
             what = "a folder; name the files in it" if Path(name).is_dir() else "no such file; check the name"
             raise ConfigError(f"lm.text: {name}: {what}")
-    sizes = {name: Path(name).stat().st_size for name in names}
+    sizes = {name: text_size(Path(name)) for name in names}
     if names and sum(sizes.values()) > (most := largest(cfg)).size:
         raise ConfigError(
             f"lm.text: {max(names, key=sizes.__getitem__)}: {sum(sizes.values()) / 1e6:,.0f} MB in all files,"
@@ -303,7 +302,9 @@ def check_files(cfg: Config) -> None:
 
 def largest(cfg: Config) -> Most:
     """As much text as an estimation can hold in this machine's memory."""
-    order = cfg.lm.order or (3 if cfg.lm.unit == "word" else 7)
+    order = cfg.lm.order or _ORDER
+    if cfg.lm.unit == "word":  # they are spelled by n-grams of characters
+        order = max(order, _ORDER)
     free = free_memory() or _MEMORY
     need = MEMORY * order
     return Most(
