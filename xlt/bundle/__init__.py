@@ -4,22 +4,27 @@ name.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
 
-from xlt import __version__
+from xlt import __version__, lm
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
 from xlt.core.registry import DECODERS
+from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, run_unit, write_json
+from xlt.decode import fusion
 from xlt.fetch.files import sha256
 from xlt.formats.model_folder import INFO, Trained, read_info
 from xlt.formats.versioned import Format
 
 MANIFEST = "bundle.json"
-FORMAT = Format(MANIFEST, 1)
+FORMAT = Format(MANIFEST, 2, {1: lambda old: old})  # version 1 had no language model
+LM = "lm"  # the folder with it
+HOTWORDS = "hotwords.txt"
 
 
 def run(ctx: Context) -> None:
@@ -27,25 +32,29 @@ def run(ctx: Context) -> None:
     need(ctx, ctx.exp / INFO, stage="train")
     trained = Trained(ctx.exp, read_info(ctx.exp))
     need(ctx, *(ctx.exp / name for name in trained.family.needed), stage="train")
-    if needed := DECODERS.get(ctx.cfg.decode.method).files(ctx):
+    decode = fusion.decided(ctx)
+    own = DECODERS.get(decode.method).files(ctx)
+    if foreign := [path for path in own if path != lm.folder(ctx)]:
         raise ConfigError(
-            f"decode.method={ctx.cfg.decode.method}: reads {ctx.display_path(needed[0])}, which a bundle"
-            " cannot hold yet; give decode.method=greedy for the bundle"
+            f"decode.method={decode.method}: reads {ctx.display_path(foreign[0])}, which a bundle cannot"
+            " hold; give decode.method=auto or greedy for the bundle"
         )
     inputs = [ctx.exp / name for name in trained.family.files if (ctx.exp / name).exists()]
+    inputs += [*own, fusion.folder(ctx)]
+    inputs += [Path(decode.hotwords)] if decode.hotwords else []
     run_unit(
         ctx,
         Unit(
             "bundle",
             ctx.exp / "bundle",
-            ctx.cfg.section("bundle", "decode"),
+            ctx.cfg.section("bundle", "decode", "lm.type"),
             inputs,
-            lambda out: _pack(ctx, trained, out),
+            lambda out: _pack(ctx, trained, decode, out),
         ),
     )
 
 
-def _pack(ctx: Context, model: Trained, out: Path) -> dict:
+def _pack(ctx: Context, model: Trained, decode: DecodeConfig, out: Path) -> dict:
     for path in (ctx.exp / name for name in model.family.files):
         if path.is_dir():  # upstream: how a tuned one is built; its weights are in model.pth
             shutil.copytree(path, out / path.name)
@@ -65,23 +74,33 @@ def _pack(ctx: Context, model: Trained, out: Path) -> dict:
         for file in source.files:
             (out / "upstream").mkdir(exist_ok=True)
             shutil.copyfile(file, out / "upstream" / Path(file).name)
-    manifest = FORMAT.stamped(
-        {
-            "xlt": __version__,
-            "lang": trained["lang"],
-            "tag": ctx.cfg.tag,
-            "decode": {k.removeprefix("decode."): v for k, v in ctx.cfg.section("decode").items()},
-            "files": {
-                str(p.relative_to(out)): sha256(p)
-                for p in sorted(out.rglob("*"))
-                if p.is_file() and not p.name.startswith(".") and p.name != "request.json"
-            },
-        }
-    )
-    write_json(out / MANIFEST, manifest)
+    if decode.hotwords:
+        shutil.copyfile(decode.hotwords, out / HOTWORDS)
+        decode = dataclasses.replace(decode, hotwords=HOTWORDS)
+    manifest: dict[str, Any] = {"xlt": __version__, "lang": trained["lang"], "tag": ctx.cfg.tag}
+    manifest["decode"] = dataclasses.asdict(decode)
+    if DECODERS.get(decode.method).files(ctx):
+        own = [path for path in lm.folder(ctx).iterdir() if path.name != "stage.json"]
+        (out / LM).mkdir()
+        for path in own:  # a link to the user's own model becomes a copy
+            shutil.copyfile(path, out / LM / path.name)
+        manifest["lm"] = ctx.cfg.lm.type
+    if sure := fusion.confidence(ctx):
+        manifest["confidence"] = sure
+    write_manifest(out, manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     say(f"  {size / 1e6:.0f} MB")
     return {}
+
+
+def write_manifest(out: Path, manifest: dict[str, Any]) -> None:
+    """Write ``bundle.json`` with the hashes of all files in ``out``."""
+    files = {
+        str(p.relative_to(out)): sha256(p)
+        for p in sorted(out.rglob("*"))
+        if p.is_file() and not p.name.startswith(".") and p.name not in ("request.json", MANIFEST)
+    }
+    write_json(out / MANIFEST, FORMAT.stamped({**manifest, "files": files}))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +21,8 @@ class Transcriber:
     """
 
     def __init__(self, bundle: Path):
-        from xlt.bundle import MANIFEST, check_files, read_manifest
+        from xlt import lm
+        from xlt.bundle import LM, MANIFEST, check_files, read_manifest
         from xlt.core.settings import DecodeConfig
         from xlt.core.stored import from_json
         from xlt.decode.confidence import Calibration
@@ -30,9 +33,12 @@ class Transcriber:
         manifest = read_manifest(bundle)
         check_files(bundle, manifest)
         decode = from_json(DecodeConfig, "decode", manifest["decode"], str(bundle / MANIFEST))
+        if decode.hotwords:
+            decode = dataclasses.replace(decode, hotwords=str(bundle / decode.hotwords))
         self._one = threading.Lock()
         self.encode = load_trained(read_info(bundle, "copy the bundle again")["features"], bundle)
-        self.recogniser = Recogniser(bundle, decode)
+        kind = manifest.get("lm", lm.NONE)
+        self.recogniser = Recogniser(bundle, decode, functools.partial(lm.load, bundle / LM, kind))
         sure = manifest.get("confidence")
         self.calibration = Calibration.from_json(sure, str(bundle / MANIFEST)) if sure else None
 

@@ -47,7 +47,10 @@ def settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor])
 
     Hotwords are decoded by a beam, also where ``auto`` keeps greedy: without the language model then.
     """
-    found = _settings(ctx, model, executor)
+    return _with_hotwords(ctx, _settings(ctx, model, executor))
+
+
+def _with_hotwords(ctx: Context, found: DecodeConfig) -> DecodeConfig:
     if found.hotwords is None or DECODERS.get(found.method).uses_lm:
         return found
     if ctx.cfg.decode.method != AUTO:
@@ -94,6 +97,17 @@ def chosen(ctx: Context) -> DecodeConfig | None:
     if tuned and (decode.lm_weight is None or decode.length_bonus is None):
         return None
     return dataclasses.replace(decode, method=method)
+
+
+def decided(ctx: Context) -> DecodeConfig:
+    """What the sets were decoded by, after stage 7; MissingInput before it."""
+    from xlt.core.context import need
+
+    found = chosen(ctx)
+    if found is None:
+        need(ctx, folder(ctx) / FACTS, stage="decode")
+        found = read(ctx, ctx.cfg.decode)
+    return _with_hotwords(ctx, found)
 
 
 def folder(ctx: Context) -> Path:

@@ -6,8 +6,6 @@ alone. A word that is in none is possible at every place, so nothing is out of r
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +19,11 @@ from xlt.text.scripts import writes_spaces
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from xlt.lm.mixture import Mixture, Part
+    from xlt.lm.mixture import Mixture
     from xlt.lm.model import LanguageModel
-    from xlt.lm.ngram import NGram
 
-ORDERS = {"char": 7, "word": 3, "token": 7}  # what lm.order=null means
-LEAST = 0.01  # weight of a part below which it is left out
-LONGEST = 10  # of the parts that know single words: long enough for most words whole
 USER_MODEL = "model"  # beside it: lm.model, a link in an experiment, a copy in a bundle
+UNITS = ("char", "word", "token")
 _AGAIN = "make it again with --stage 5 --force; a bundle: copy it again"
 
 
@@ -46,16 +41,18 @@ class NGrams:
 
     def make(self, ctx: Context, out: Path) -> dict:
         tokenizer = Tokenizer(ctx.tokens)
+        from xlt.lm.build import Builder
+
         unit = unit_of(ctx)
         train = list(read_table(ctx.text(ctx.cfg.train_set)).values())
         dev = list(read_table(ctx.text("dev")).values())
-        builder = _Builder(ctx, tokenizer, unit, train)
+        builder = Builder(ctx, tokenizer, unit, train)
         mixture = builder.mixture(dev)
         for part in mixture.parts:
             part.model.save(out / f"{part.name}.npz")
         facts = builder.facts(mixture, dev)
         if unit == "word":
-            facts["words"] = builder.words(dev, out)
+            facts["words"] = builder.words(out)
         if ctx.cfg.lm.model:
             facts["model"] = _link(ctx, Path(ctx.cfg.lm.model), train, out)
         write_json(out / FACTS, FORMAT.stamped(facts))
@@ -64,22 +61,12 @@ class NGrams:
 
     def load(self, folder: Path, tokenizer: Tokenizer) -> list[LanguageModel]:
         """The interpolated model, and the user's own, if there is one."""
-        from xlt.lm.mixture import Mixture, Part
         from xlt.lm.ngram import NGram
         from xlt.lm.spelled import Spelled
         from xlt.lm.words import Words
 
-        facts = FORMAT.read(folder / FACTS, _AGAIN)
-        try:
-            unit = facts["unit"]
-            parts = [
-                Part(row["name"], NGram.load(folder / f"{row['name']}.npz"), row["restart"])
-                for row in facts["parts"]
-            ]
-            weights = [row["weight"] for row in facts["parts"]]
-            mixture = Mixture(parts, weights, facts["symbols"], _space(unit), facts["end_share"])
-        except (KeyError, TypeError):
-            raise DataError(f"{folder / FACTS}: damaged; {_AGAIN}") from None
+        facts, mixture = read_mixture(folder)
+        unit = facts["unit"]
         found: list[LanguageModel] = []
         if unit == "word":
             found.append(Words(NGram.load(folder / "words.npz"), mixture, tokenizer))
@@ -88,6 +75,31 @@ class NGrams:
         if facts.get("model"):
             found.append(_open_users(folder, facts["model"]["unit"], mixture, tokenizer))
         return found
+
+
+def read_mixture(folder: Path) -> tuple[dict[str, Any], Mixture]:
+    """lm.json and the interpolated model in ``folder``; DataError if they are damaged."""
+    from xlt.lm.mixture import Mixture, Part
+    from xlt.lm.ngram import NGram
+
+    facts = FORMAT.read(folder / FACTS, _AGAIN)
+    try:
+        names = [row["name"] for row in facts["parts"]]
+        if facts["unit"] not in UNITS or not all(name.isidentifier() for name in names):
+            raise KeyError
+        parts = [
+            Part(name, NGram.load(folder / f"{name}.npz"), row["restart"])
+            for name, row in zip(names, facts["parts"], strict=True)
+        ]
+        weights = [row["weight"] for row in facts["parts"]]
+        return facts, Mixture(parts, weights, facts["symbols"], space_of(facts["unit"]), facts["end_share"])
+    except (KeyError, TypeError, AttributeError):
+        raise DataError(f"{folder / FACTS}: damaged; {_AGAIN}") from None
+
+
+def space_of(unit: str) -> str | None:
+    """The symbol that ends a word."""
+    return None if unit == "token" else " "
 
 
 def unit_of(ctx: Context) -> str:
@@ -104,121 +116,6 @@ def unit_of(ctx: Context) -> str:
             f"lm.unit=word: {ctx.cfg.lang} is written without spaces between words; use lm.unit=char"
         )
     return unit
-
-
-def _space(unit: str) -> str | None:
-    return None if unit == "token" else " "
-
-
-class _Builder:
-    """Estimates the parts of a model. What is of words is spelled by a mixture of characters."""
-
-    def __init__(self, ctx: Context, tokenizer: Tokenizer, unit: str, train: list[str]):
-        from xlt.lm import sources
-
-        self.ctx, self.unit, self.train, self.tokenizer = ctx, unit, train, tokenizer
-        self.spelled = "token" if unit == "token" else "char"
-        self.cut: Callable[[str], Sequence[str]] = tokenizer.pieces if unit == "token" else list
-        self.order = ctx.cfg.lm.order or ORDERS[unit]
-        self.by_word = self.spelled == "char" and writes_spaces(ctx.cfg.lang)
-        if tokenizer.type == "phone" and ctx.cfg.lm.text:
-            raise ConfigError("lm.text: holds letters, but tokens.type=phone models phones; leave it out")
-        alphabet = tokenizer.symbols()
-        self.texts = sources.read_texts(ctx, alphabet)
-        self.list = sources.word_list(ctx.cfg, alphabet) if self.spelled == "char" else None
-
-    def _estimate(self, sentences: Any, order: int, weights: Any = None, **smoothing: Any) -> NGram:
-        from xlt.lm.estimate import estimate
-
-        model = estimate(sentences, order, weights, **smoothing)
-        limit = self.ctx.cfg.lm.max_ngrams
-        if sum(model.counts) <= limit:
-            return model
-        from xlt.lm.prune import prune
-
-        return prune(model, limit)
-
-    def mixture(self, dev: list[str]) -> Mixture:
-        from xlt.lm.mixture import Mixture, Part
-
-        order = self.order if self.unit != "word" else ORDERS["char"]
-        longer = max(order, LONGEST)
-        texts = [*self.train, *(line for text in self.texts for line in text.lines)]
-        parts: list[Part] = [Part("texts", self._estimate(map(self.cut, self.train), order))]
-        for number, text in enumerate(self.texts, 1):
-            parts.append(Part(f"text{number}", self._estimate(map(self.cut, text.lines), order)))
-        if self.by_word:
-            counts: dict[str, int] = {}
-            for line in texts:
-                for word in line.split():
-                    counts[word] = counts.get(word, 0) + 1
-            parts.append(Part("vocabulary", self._estimate(counts, longer, list(counts.values())), True))
-        if self.list:
-            words, weights = list(self.list.words), list(self.list.words.values())
-            longer = longer if self.by_word else order
-            model = self._estimate(words, longer, weights, smoothing="power_law")
-            parts.append(Part("words", model, self.by_word))
-        symbols = sorted(self.tokenizer.symbols() | {c for line in texts for c in self.cut(line)})
-        ends = len(self.train) / max(1, sum(len(line.split()) for line in self.train))
-        space, lines = _space(self.unit), [self.cut(line) for line in dev]
-        weights = self._learned(Mixture(parts, [1 / len(parts)] * len(parts), symbols, space, ends), lines)
-        useful = [place for place, weight in enumerate(weights) if weight > LEAST or not place]
-        if len(useful) < len(parts):
-            parts = [parts[place] for place in useful]
-            weights = self._learned(
-                Mixture(parts, [1 / len(parts)] * len(parts), symbols, space, ends), lines
-            )
-        return Mixture(parts, weights, symbols, space, ends)
-
-    @staticmethod
-    def _learned(mixture: Mixture, lines: list[Sequence[str]]) -> list[float]:
-        from xlt.lm.mixture import learn_weights
-
-        return learn_weights(mixture.probabilities(lines))
-
-    def words(self, dev: list[str], out: Path) -> dict:
-        """The n-grams of words of all texts."""
-        lines = [*self.train, *(line for text in self.texts for line in text.lines)]
-        model = self._estimate((line.split() for line in lines), self.order)
-        model.save(out / "words.npz")
-        return {"order": self.order, "ngrams": sum(model.counts)}
-
-    def facts(self, mixture: Mixture, dev: list[str]) -> dict:
-        """What lm.json says."""
-        parts = [
-            {
-                "name": part.name,
-                "restart": part.restart,
-                "weight": round(weight, 6),
-                "order": part.model.order,
-                "ngrams": sum(part.model.counts),
-            }
-            for part, weight in zip(mixture.parts, mixture.weights, strict=True)
-        ]
-        logp = sum(mixture.logp(self.cut(line)) for line in dev)
-        symbols = sum(len(self.cut(line)) + 1 for line in dev)
-        words = [word for line in dev for word in line.split()] if self.by_word else []
-        texts = {word for line in self.train for word in line.split()}
-        texts |= {word for text in self.texts for line in text.lines for word in line.split()}
-        listed = self.list.words if self.list else {}
-        return {
-            "unit": self.unit,
-            "symbols": mixture.symbols,
-            "end_share": mixture.end_share,
-            "parts": parts,
-            "sources": [
-                {"what": "training texts", "lines": len(self.train)},
-                *(text.facts._asdict() for text in self.texts),
-                *([self.list.facts._asdict()] if self.list else []),
-            ],
-            "dev": {
-                "perplexity": round(math.exp(-logp / max(1, symbols)), 3),
-                "symbols": symbols,
-                "words": len(words),
-                "not_in_texts": sum(word not in texts for word in words),
-                "not_in_texts_or_list": sum(word not in texts and word not in listed for word in words),
-            },
-        }
 
 
 def _say(facts: dict) -> None:

@@ -32,7 +32,8 @@ class Mixture:
     """Parts over the same kind of symbol, e.g. characters, seen as one model; states are numbers.
 
     ``symbols``: all that may be asked for; what is not among them is ``<unk>``, 0. ``space``: that which ends
-    a word, None if there is none; ``end_share``: the share of words that end a sentence, for parts that know only words.
+    a word, None if there is none; ``end_share``: the share of words that end a sentence, for parts that know
+    only words.
     """
 
     def __init__(
