@@ -11,7 +11,6 @@ from tests.report.documents import document
 from xlt.check import alphabet, leaks, statistics
 from xlt.check.datadir import Sets
 from xlt.check.faults import Place
-from xlt.check.letters import sigma
 from xlt.check.scripts import foreign, own_form, repaired, script_name, scripts_of, written_in
 from xlt.check.source_text import reread
 from xlt.check.words import characters_of, words_of
@@ -131,16 +130,6 @@ def test_words_and_characters_remember_where_they_stood_first():
     assert (words["a"].count, words["a"].places) == (4, [(1, "u1"), (2, "u2"), (4, "u4")])
     chars = characters_of(words)
     assert (chars["b"].count, chars["b"].ids) == (4, ("u1", "u2", "u3"))
-
-
-def test_sigma():
-    assert [sigma(word) for word in ("λόγοσ", "ςτο", "σ", "σοφός", "σ-")] == [
-        "λόγος",
-        "στο",
-        "σ",
-        "σοφός",
-        "σ-",
-    ]
 
 
 def test_misread_utf8():

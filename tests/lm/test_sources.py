@@ -92,6 +92,13 @@ def test_a_latin_list_is_not_for_cyrillic(recipe):
         word_list(recipe("lm.words=wordfreq", "lang=srp_Cyrl").cfg, CYRILLIC)
 
 
+def test_greek_words_of_wordfreq_end_with_a_final_sigma(recipe):
+    """wordfreq's list has the word for "how" as πωσ."""
+    alphabet = set("αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊΐϋΰ")
+    found = word_list(recipe("lm.words=wordfreq", "lang=ell_Grek").cfg, alphabet)
+    assert {"πως", "της", "σε"} <= set(found.words) and not {"πωσ", "τησ"} & set(found.words)
+
+
 def test_auto_takes_a_dictionary_where_wordfreq_has_no_list(recipe, debian, capsys):
     debian(
         "hunspell-be",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.data.corpus import PHRASES
 from xlt.core.errors import ConfigError
-from xlt.text.normalise import has_digits, names, normalise, put_together
+from xlt.text.normalise import has_digits, names, normalise, put_together, sigma
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,13 @@ def test_digits_of_any_script(text, expected):
 def test_an_unknown_normaliser_is_refused():
     with pytest.raises(ConfigError, match="no normaliser 'ron-v9'.*did you mean ron-v1"):
         normalise("a", "ron-v9")
+
+
+def test_sigma():
+    assert [sigma(word) for word in ("λόγοσ", "ςτο", "σ", "σοφός", "σ-")] == [
+        "λόγος",
+        "στο",
+        "σ",
+        "σοφός",
+        "σ-",
+    ]

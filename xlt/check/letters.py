@@ -16,7 +16,7 @@ from xlt.check.scripts import foreign, repaired, script_name, script_of, written
 from xlt.check.words import Seen, characters_of, count
 from xlt.core.config import Config
 from xlt.data.normalisers import normalise_utterance, normalisers
-from xlt.text.normalise import normalise
+from xlt.text.normalise import normalise, sigma
 
 
 def own_scripts(data: DataDir, cfg: Config) -> frozenset[str] | None:
@@ -161,14 +161,6 @@ def final_sigma(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 first=finding.first,
                 right=sigma(finding.first),
             )
-
-
-def sigma(word: str) -> str:
-    """``word`` with ς at its end and σ elsewhere; a σ alone is a word that has lost its vowel (σ' αυτό)."""
-    if word in ("σ", "ς") or word.endswith("-"):
-        return word
-    body = word.replace("ς", "σ")
-    return body[:-1] + "ς" if body.endswith("σ") else body
 
 
 def uneven_case(sets: Sets, cfg: Config) -> Iterator[Fault]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from xlt.check.encoding import ODD_SPACES, lone_marks_in, unseen_in
 from xlt.check.kaldi import CONTROL, RESERVED
-from xlt.check.letters import sigma
 from xlt.check.scripts import repaired
+from xlt.text.normalise import sigma
 
 
 def mended(text: str, own: frozenset[str] | None, counts: dict[str, int]) -> tuple[str, list[str]]:

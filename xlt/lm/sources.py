@@ -20,7 +20,7 @@ from xlt.formats.word_list import read_word_list
 from xlt.lm import affixes, hunspell
 from xlt.lm.overlap import HeldOut, Overlap, held_out, refuse
 from xlt.text import languages
-from xlt.text.normalise import has_digits, normalise
+from xlt.text.normalise import has_digits, normalise, sigma
 
 if TYPE_CHECKING:
     from xlt.core.config import Config
@@ -186,8 +186,9 @@ def _wordfreq(cfg: Config, alphabet: Collection[str]) -> WordList:
             f"{where}: wordfreq has no list of {lang.name} ({lang.code}); name a dictionary, a file, or none"
         )
     buckets = wordfreq.get_frequency_list(name, "best")  # of like frequency, by centibels
+    spelled = sigma if name == "el" else str  # its Greek words end with σ, for ς
     entries = (
-        Entry(word, 1e6 * wordfreq.cB_to_freq(-below))
+        Entry(spelled(word), 1e6 * wordfreq.cB_to_freq(-below))
         for below, words in enumerate(buckets)
         for word in words
     )

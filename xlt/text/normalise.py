@@ -62,6 +62,14 @@ def _turkic_lower(text: str) -> str:
     return text.translate(str.maketrans("Iİ", "ıi")).lower().replace("i\u0307", "i")
 
 
+def sigma(word: str) -> str:
+    """``word`` with ς at its end and σ elsewhere; a σ alone is a word that has lost its vowel (σ' αυτό)."""
+    if word in ("σ", "ς") or word.endswith("-"):
+        return word
+    body = word.replace("ς", "σ")
+    return body[:-1] + "ς" if body.endswith("σ") else body
+
+
 @dataclass(frozen=True)
 class _Rules:
     spelling: Callable[[str], str] = _same
