@@ -7,6 +7,7 @@ import pytest
 from tests.errors import raises, says
 from tests.lm.conftest import AFF, ALPHABET
 from xlt.core.errors import ConfigError, DataError
+from xlt.formats.tables import write_table
 from xlt.lm import sources
 from xlt.lm.sources import read_texts, word_list
 from xlt.text.normalise import names, normalise
@@ -194,6 +195,14 @@ def test_held_out_sentences_are_refused_or_left_out(recipe):
     found = texts_of(recipe, content, "lm.exclude_overlap=true")
     assert found.lines == ["ana are mere"] and [one.number for one in found.overlaps] == [2, 3]
     assert found.facts.left_out == {"lines with sentences of held-out sets": 2}
+
+
+def test_sentences_of_one_word_count_where_longer_ones_are(recipe):
+    write_table(recipe.dir / "data/test/text", {"test-1": "un urs alb", "test-2": "luna"})
+    assert texts_of(recipe, "Luna!\nAna are mere.\n").lines == ["luna", "ana are mere"]
+    found = texts_of(recipe, "Luna!\nAna are mere.\nUn urs alb.\n", "lm.exclude_overlap=true")
+    assert (found.lines, found.numbers, found.facts.words) == (["ana are mere"], [2], 3)
+    assert [one.utt for one in found.overlaps] == ["test-2", "test-1"]
 
 
 def test_files_are_there_each_once(recipe):

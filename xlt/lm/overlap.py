@@ -2,8 +2,8 @@
 that say nothing about other speech.
 
 A line counts if it is, or has between two signs such as full stops, the whole sentence of an utterance, or a
-long part of one, whatever capitals, accents, spaces and punctuation. A sentence of one word does not count,
-since any word list has it.
+long part of one, whatever capitals, accents, spaces and punctuation. A sentence of one word says nothing by
+itself, since any list has it, and counts only in a text that has longer ones, too.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class HeldOut:
 
     def __init__(self, sentences: Iterable[Sentence]):
         self.lines: dict[str, Sentence] = {}
+        self.short: dict[str, Sentence] = {}
         self.runs: dict[str, Sentence] = {}
         self.sizes: set[int] = set()
         for sentence in sentences:
@@ -68,8 +69,8 @@ class HeldOut:
             if not words:
                 continue
             enough = UNSPACED if _without_spaces(words) else SPACED
-            if len(words) >= enough.line:
-                self.lines.setdefault("".join(words), sentence)
+            lines = self.lines if len(words) >= enough.line else self.short
+            lines.setdefault("".join(words), sentence)
             if len(words) >= enough.within:
                 size = min(len(words), enough.part)
                 self.sizes.add(size)
@@ -97,6 +98,12 @@ class HeldOut:
             if found := self.find(line):
                 sentence, words, whole = found
                 yield Overlap(number, sentence.set, sentence.utt, words, whole)
+
+    def short_overlaps(self, lines: Iterable[tuple[int, str]]) -> Iterator[Overlap]:
+        """The lines that are a sentence of one word."""
+        for number, line in lines:
+            if sentence := self.short.get("".join(_words(line))):
+                yield Overlap(number, sentence.set, sentence.utt, sentence.text, True)
 
 
 def held_out(ctx: Context) -> HeldOut:

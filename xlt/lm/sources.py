@@ -34,6 +34,7 @@ _OTHER_SCRIPT = 0.5  # of a line's or a file's letters that the recogniser canno
 MEMORY = 16  # bytes of an order for each byte of text: with 7 orders 100 were measured
 _MEMORY = 4e9  # where the system does not say how much is free
 _ORDER = 7  # of characters, if lm.order=null
+HELD_OUT = "lines with sentences of held-out sets"  # reason
 _LOST = "\ufffd"
 _EARLY = 1000  # lines after which a file in another script is refused
 # wordfreq's own page says that its lists are of these languages, too
@@ -327,7 +328,7 @@ def read_text(
     letters = Letters(alphabet)
     text = Text([], [], Source(f"the text {given}", given), [])
     left: Counter[str] = Counter()
-    number = words = 0
+    number = 0
     for number, raw in numbered_lines(path, "lm.text", largest(cfg)):
         line = of(raw)
         if _LOST in raw:
@@ -337,17 +338,28 @@ def read_text(
         elif letters.foreign(line, number):
             left["lines mostly of characters that the training texts lack"] += 1
         elif overlaps := list(held_out.overlaps([(number, raw)])) if held_out else []:
-            left["lines with sentences of held-out sets"] += 1
+            left[HELD_OUT] += 1
             text.overlaps.extend(overlaps)
         else:
             text.lines.append(line)
             text.numbers.append(number)
-            words += line.count(" ") + 1
         if letters.lines == _EARLY:
             letters.refuse(path, cfg)
     if not letters.total:
         raise DataError(f"{path}: no text in it; write a sentence a line, or take it out of lm.text")
     letters.refuse(path, cfg)
+    if held_out and text.overlaps:
+        short = {
+            one.number: one for one in held_out.short_overlaps(zip(text.numbers, text.lines, strict=True))
+        }
+        kept = [place for place, line in enumerate(text.numbers) if line not in short]
+        text = text._replace(
+            lines=[text.lines[place] for place in kept],
+            numbers=[text.numbers[place] for place in kept],
+            overlaps=sorted([*text.overlaps, *short.values()]),
+        )
+        left[HELD_OUT] += len(short)
+    words = sum(line.count(" ") + 1 for line in text.lines)
     return text._replace(facts=text.facts._replace(lines=number, words=words, left_out=dict(left)))
 
 
