@@ -1,6 +1,21 @@
 """Reading lattices, for tests."""
 
-from xlt.formats.slf import NULL, Lattice
+from pathlib import Path
+
+from xlt.formats.slf import NULL, Lattice, Link
+
+
+def read(path: Path) -> Lattice:
+    """An SLF file without quoted words."""
+    rows = [dict(part.split("=", 1) for part in line.split()) for line in path.read_text("utf-8").split("\n")]
+    times = [float(row["t"]) for row in rows if "I" in row]
+    links = [
+        Link(int(row["S"]), int(row["E"]), row["W"], float(row["a"]), float(row["l"]))
+        for row in rows
+        if "J" in row
+    ]
+    assert any(row.get("N") == str(len(times)) and row["L"] == str(len(links)) for row in rows)
+    return Lattice(times, links)
 
 
 def paths_of(lattice: Lattice) -> dict[tuple[str, ...], tuple[float, float]]:

@@ -1,5 +1,5 @@
 from tests.lattices import paths_of
-from xlt.decode.lattice import Path, lattice
+from xlt.decode.lattice import Candidate, lattice
 from xlt.formats.slf import render
 
 
@@ -11,9 +11,9 @@ def test_equal_beginnings_and_endings_are_shared_and_scores_stay():
     """
     found = lattice(
         [
-            Path(["o", "casă", "mare"], [0.1, 0.5, 1.0], -2.0, -1.0),
-            Path(["o", "masă", "mare"], [0.1, 0.5, 1.0], -2.5, -1.5),
-            Path(["casă"], [1.0], -6.0, -0.5),
+            Candidate(["o", "casă", "mare"], [0.1, 0.5, 1.0], -2.0, -1.0),
+            Candidate(["o", "masă", "mare"], [0.1, 0.5, 1.0], -2.5, -1.5),
+            Candidate(["casă"], [1.0], -6.0, -0.5),
         ],
         1.2,
     )
@@ -38,12 +38,12 @@ def test_equal_beginnings_and_endings_are_shared_and_scores_stay():
 
 def test_each_path_is_a_candidate_with_its_score_and_no_other():
     given = [
-        Path(["a", "b", "c", "d"], [0.1, 0.2, 0.3, 0.4], -1.0, -2.0),
-        Path(["a", "x", "c", "d"], [0.1, 0.2, 0.3, 0.4], -1.5, -2.0),
-        Path(["a", "b"], [0.1, 0.2], -3.0, -1.0),  # ends where another goes on
-        Path(["y", "c", "d"], [0.2, 0.3, 0.4], -3.0, -3.0),
-        Path(["a", "x", "c", "e"], [0.1, 0.2, 0.3, 0.4], -4.0, -2.5),
-        Path([], [], -9.0, -0.5),
+        Candidate(["a", "b", "c", "d"], [0.1, 0.2, 0.3, 0.4], -1.0, -2.0),
+        Candidate(["a", "x", "c", "d"], [0.1, 0.2, 0.3, 0.4], -1.5, -2.0),
+        Candidate(["a", "b"], [0.1, 0.2], -3.0, -1.0),  # ends where another goes on
+        Candidate(["y", "c", "d"], [0.2, 0.3, 0.4], -3.0, -3.0),
+        Candidate(["a", "x", "c", "e"], [0.1, 0.2, 0.3, 0.4], -4.0, -2.5),
+        Candidate([], [], -9.0, -0.5),
     ]
     found = lattice(given, 0.5)
     wanted = {tuple(path.words): (path.acoustic, path.lm) for path in given}
@@ -55,12 +55,12 @@ def test_each_path_is_a_candidate_with_its_score_and_no_other():
 
 
 def test_endings_at_other_times_stay_apart():
-    given = [Path(["a", "c"], [0.1, 0.3], -1.0, 0.0), Path(["b", "c"], [0.2, 0.3], -2.0, 0.0)]
+    given = [Candidate(["a", "c"], [0.1, 0.3], -1.0, 0.0), Candidate(["b", "c"], [0.2, 0.3], -2.0, 0.0)]
     assert [link.word for link in lattice(given, 0.5).links] == ["a", "b", "c", "c", "!NULL"]
-    given[1] = Path(["b", "c"], [0.1, 0.3], -2.0, 0.0)
+    given[1] = Candidate(["b", "c"], [0.1, 0.3], -2.0, 0.0)
     assert [link.word for link in lattice(given, 0.5).links] == ["a", "b", "c", "!NULL"]
 
 
 def test_words_that_htk_would_read_as_quoted_are_escaped():
-    found = render("u", lattice([Path(["'n", 'a"b', "c\\d"], [0.1, 0.2, 0.3], 0.0, 0.0)], 1.0))
+    found = render("u", lattice([Candidate(["'n", 'a"b', "c\\d"], [0.1, 0.2, 0.3], 0.0, 0.0)], 1.0))
     assert "W=\\'n\t" in found and 'W=a"b\t' in found and "W=c\\\\d\t" in found

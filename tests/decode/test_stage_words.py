@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.errors import told
+from tests.lattices import paths_of, read
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.formats.tables import read_table
@@ -73,6 +74,22 @@ def test_confidences_are_calibrated_on_dev(recipe):
         utt: [row[:3] for row in rows] for utt, rows in after.items()
     }
     assert before != after
+
+
+def test_a_lattice_of_each_utterance(recipe, capsys):
+    assert decode(recipe, "decode.method=beam", "decode.lattices=true") == 0
+    folder = recipe / "exp/main/decode_test"
+    texts = read_table(folder / "text")
+    assert {path.name for path in (folder / "lattices").iterdir()} == {f"{utt}.slf" for utt in texts}
+    nbest = map(json.loads, (folder / "nbest.jsonl").read_text(encoding="utf-8").splitlines())
+    for row in nbest:
+        found = paths_of(read(folder / "lattices" / f"{row['id']}.slf"))
+        # each text once, with the score of the best way to write it
+        assert {" ".join(words) for words in found} == {one["text"] for one in row["nbest"]}
+        for one in row["nbest"]:
+            assert sum(found[tuple(one["text"].split())]) == pytest.approx(one["score"], abs=0.01)
+    assert decode(recipe, "decode.method=greedy", "decode.lattices=true") == 2
+    told(capsys.readouterr().err, "decode.method=greedy", where="decode.lattices")
 
 
 def test_greedy_words_have_no_confidence(recipe):

@@ -136,6 +136,7 @@ class DecodeConfig:
     length_bonus: float | None
     hotwords: Annotated[str | None, FilePath()]
     hotword_weight: float
+    lattices: bool
     ctc_weight: Annotated[float, Share()]
     sets: list
 

@@ -23,12 +23,14 @@ from xlt.features.speech import Speech
 from xlt.formats.ctm import write_ctm
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
+from xlt.formats.slf import Lattice, Link, write_slf
 from xlt.formats.tables import write_table
 from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 
 GREEDY = "greedy"  # text of the best path, beside that of a search
 HOTWORDS = ("decode.hotwords", "decode.hotword_weight")  # in the stamp of those that prefer words
+LATTICES = ("decode.lattices",)
 BASE = ("decode.method",)  # in the stamp of every decoder
 
 
@@ -36,7 +38,8 @@ def run(ctx: Context) -> None:
     """Decode each set into ``exp/<tag>/decode_<set>/{text,score,decode.json}``; resumes by utterance.
 
     Beside ``text`` stand its words with times and confidences in ``ctm``, and a search's n best texts in
-    ``nbest.jsonl`` and that of CTC's best path in ``greedy``.
+    ``nbest.jsonl`` and that of CTC's best path in ``greedy``; with ``decode.lattices`` a file
+    ``lattices/<utterance>.slf``.
     The weights of a language model are tuned on dev first, into ``exp/<tag>/fusion``.
 
     With ``tokens.language_tag`` the language that the model told stands in ``lang``, ``-`` where it told
@@ -92,12 +95,12 @@ def _unit(
 ) -> Unit:
     """Set ``name`` decoded by ``model`` into ``exp/<tag>/<out>``."""
     decoder, files = DECODERS.get(decode.method), model.family.needs(ctx, name)
-    biased = decode.hotwords is not None
+    more = (*(HOTWORDS if decode.hotwords else ()), *(LATTICES if decode.lattices else ()))
     sure = fusion.confidence(ctx) if decoder.uses_lm else None
     return Unit(
         "decode",
         ctx.exp / out,
-        ctx.cfg.section(*BASE, *decoder.settings, *(HOTWORDS if biased else ()))
+        ctx.cfg.section(*BASE, *decoder.settings, *more)
         | fusion.stamp(decode, decoder.settings)
         | ({"confidence": sure} if sure else {}),
         [
@@ -185,6 +188,12 @@ def _decode(
     if any(done[u][4] for u in utts):
         _write_nbest(out / "nbest.jsonl", {u: done[u][4] for u in utts})
     write_ctm(out / "ctm", {u: done[u][5] for u in utts})
+    if decode.lattices:
+        (out / "lattices").mkdir(exist_ok=True)
+        for utt in utts:
+            times_s, links = done[utt][6]
+            found = Lattice(times_s, [Link(*link) for link in links])
+            write_slf(out / "lattices" / f"{utt}.slf", utt, found)
     if knows.tells_languages:
         write_table(out / "lang", {u: done[u][2] or "-" for u in utts})
     audio_s = sum(frames[u] for u in todo) / rate
@@ -212,19 +221,19 @@ def _write_nbest(path: Path, nbest: dict[str, Any]) -> None:
             file.write(json.dumps({"id": utt, "nbest": list(rows.values())}, ensure_ascii=False) + "\n")
 
 
-def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any, Any]]:
+def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any, Any, Any]]:
     """Hypotheses that an interrupted run left; a torn last line is dropped from the file."""
     if not path.exists():
         return {}
     rows, whole = {}, []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            utt, text, score, lang, greedy, nbest, words = json.loads(line)
+            utt, text, score, lang, greedy, nbest, words, lattice = json.loads(line)
         except ValueError:
             break
         if not line.endswith("\n"):
             break
-        rows[utt] = (text, score, lang, greedy, nbest, words)
+        rows[utt] = (text, score, lang, greedy, nbest, words, lattice)
         whole.append(line)
     path.write_text("".join(whole), encoding="utf-8")
     return rows

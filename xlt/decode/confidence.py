@@ -21,7 +21,7 @@ from xlt.metrics.calibration import ece, nce
 from xlt.text.scripts import word_spans
 
 _EDGE = 1e-4  # posteriors of 0 and 1, which short lists give, have no finite odds
-_SCALES = np.geomspace(1 / 64, 2, 29)  # a quarter of an octave apart
+_SCALES = np.geomspace(1 / 64, 8, 37)  # a quarter of an octave apart
 _RIDGE = 1e-3  # keeps the slope finite where the posteriors part right and wrong words
 
 

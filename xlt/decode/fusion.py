@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xlt.core.executor import Executor
     from xlt.formats.model_folder import Trained
 
+JOINT = "joint"
 AUTO, GREEDY, SEARCH = "auto", "greedy", "beam"  # a setting, and the methods that it chooses from
 FACTS = "fusion.json"
 FORMAT = Format(FACTS, 1)
@@ -38,7 +39,7 @@ def greedy(ctx: Context) -> DecodeConfig:
     """The settings for sets of other languages than the language model's."""
     method = ctx.cfg.decode.method
     plain = method == AUTO or DECODERS.get(method).uses_lm
-    decode = dataclasses.replace(ctx.cfg.decode, hotwords=None)
+    decode = dataclasses.replace(ctx.cfg.decode, hotwords=None, lattices=False)
     return dataclasses.replace(decode, method=GREEDY) if plain else decode
 
 
@@ -47,18 +48,24 @@ def settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor])
 
     Hotwords are decoded by a beam, also where ``auto`` keeps greedy: without the language model then.
     """
-    return _with_hotwords(ctx, _settings(ctx, model, executor))
+    return _complete(ctx, _settings(ctx, model, executor))
 
 
-def _with_hotwords(ctx: Context, found: DecodeConfig) -> DecodeConfig:
-    if found.hotwords is None or DECODERS.get(found.method).uses_lm:
-        return found
-    if ctx.cfg.decode.method != AUTO:
+def _complete(ctx: Context, found: DecodeConfig) -> DecodeConfig:
+    """``found`` with the beam that hotwords need; ConfigError for what its method cannot do."""
+    if found.hotwords and not DECODERS.get(found.method).uses_lm:
+        if ctx.cfg.decode.method != AUTO:
+            raise ConfigError(
+                f"decode.hotwords: decode.method={found.method} cannot prefer words; give decode.method=beam"
+                " or auto"
+            )
+        found = dataclasses.replace(found, method=SEARCH, lm_weight=0.0, length_bonus=0.0)
+    if found.lattices and found.method in (GREEDY, JOINT):
         raise ConfigError(
-            f"decode.hotwords: decode.method={found.method} cannot prefer words; give decode.method=beam or"
-            " auto"
+            f"decode.lattices: decode.method={found.method} has one text for each utterance; give"
+            " decode.method=beam"
         )
-    return dataclasses.replace(found, method=SEARCH, lm_weight=0.0, length_bonus=0.0)
+    return found
 
 
 def _settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]) -> DecodeConfig:
@@ -107,7 +114,7 @@ def decided(ctx: Context) -> DecodeConfig:
     if found is None:
         need(ctx, folder(ctx) / FACTS, stage="decode")
         found = read(ctx, ctx.cfg.decode)
-    return _with_hotwords(ctx, found)
+    return _complete(ctx, found)
 
 
 def folder(ctx: Context) -> Path:

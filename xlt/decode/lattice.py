@@ -15,7 +15,7 @@ from typing import NamedTuple
 from xlt.formats.slf import NULL, Lattice, Link
 
 
-class Path(NamedTuple):
+class Candidate(NamedTuple):
     """A candidate: its words, the second at which each of them ends, and its score in two parts, natural
     logs."""
 
@@ -37,7 +37,7 @@ class _Node:
     number: int = 0  # in the lattice, counted from its end
 
 
-def lattice(paths: Sequence[Path], end_s: float) -> Lattice:
+def lattice(paths: Sequence[Candidate], end_s: float) -> Lattice:
     """``paths``: the candidates, best first; of several with the same words the first counts. ``end_s``: of
     the utterance.
 
@@ -68,7 +68,7 @@ def lattice(paths: Sequence[Path], end_s: float) -> Lattice:
     )
 
 
-def _tree(paths: Sequence[Path]) -> list[_Node]:
+def _tree(paths: Sequence[Candidate]) -> list[_Node]:
     """The nodes of the tree of words, the root first and each before those behind it."""
     nodes = [_Node(0.0, (paths[0].acoustic, paths[0].lm))]
     for path in paths:

@@ -15,9 +15,11 @@ from xlt.core.settings import DecodeConfig
 from xlt.decode.confidence import Calibration, votes
 from xlt.decode.decoder import Decoded, Decoder, weights_of
 from xlt.decode.greedy import Greedy
+from xlt.decode.lattice import Candidate, lattice
 from xlt.decode.remember import remembering
 from xlt.decode.times import word_times
 from xlt.formats.model_folder import read_info
+from xlt.formats.slf import Lattice
 from xlt.formats.transcripts import Word
 from xlt.lm.hotwords import Hotwords, read_hotwords, spell_by
 from xlt.models.family import open_model
@@ -46,7 +48,8 @@ class Hypothesis(NamedTuple):
     """A text with its score, natural, and the language that the model predicted; None if it predicts none.
 
     ``greedy``: the text of CTC's best path; ``nbest``: the best texts, this one first, where the decoder has
-    them; ``words``: of ``text``, with times from its beginning.
+    them; ``words``: of ``text``, with times from its beginning; ``lattice``: of the best texts, with
+    decode.lattices, None where there are none.
     """
 
     text: str
@@ -55,6 +58,7 @@ class Hypothesis(NamedTuple):
     greedy: str = ""
     nbest: tuple[Other, ...] = ()
     words: tuple[Word, ...] = ()
+    lattice: Lattice | None = None
 
 
 class Recogniser:
@@ -138,11 +142,15 @@ class Recogniser:
             decoded = [found._replace(best_path=path.ids) for found, path in zip(decoded, best, strict=True)]
         probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
         return [
-            self._hypothesis(found, row[:length], calibration or Calibration())
+            self._hypothesis(
+                found, row[:length], calibration or Calibration(), (decode or self.decode).lattices
+            )
             for found, row, length in zip(decoded, probs, lengths.tolist(), strict=True)
         ]
 
-    def _hypothesis(self, found: Decoded, log_probs: torch.Tensor, calibration: Calibration) -> Hypothesis:
+    def _hypothesis(
+        self, found: Decoded, log_probs: torch.Tensor, calibration: Calibration, lattices: bool
+    ) -> Hypothesis:
         """``log_probs``: (T, V)."""
         tokenizer = self.tokenizer
         nbest = tuple(
@@ -163,4 +171,14 @@ class Recogniser:
                 Word(text=word.text, start_s=word.start_s, end_s=word.end_s, confidence=confidence)
                 for word, confidence in zip(words, sure, strict=True)
             ),
+            self._lattice(found, log_probs) if nbest and lattices else None,
         )
+
+    def _lattice(self, found: Decoded, log_probs: torch.Tensor) -> Lattice:
+        """``log_probs``: (T, V)."""
+        paths = []
+        for one in found.nbest:
+            words = word_times(log_probs, one.ids, self.tokenizer, self.frame_rate)
+            ends = [word.end_s for word in words]
+            paths.append(Candidate([word.text for word in words], ends, one.acoustic, one.lm))
+        return lattice(paths, len(log_probs) / self.frame_rate)

@@ -4,14 +4,14 @@ logs, times in seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 NULL = "!NULL"  # a link without a word
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """From node ``start`` to node ``end``; the sum of ``acoustic`` and ``lm`` along a path is its score."""
 
     start: int
@@ -21,13 +21,12 @@ class Link:
     lm: float
 
 
-@dataclass(frozen=True)
-class Lattice:
+class Lattice(NamedTuple):
     """``times_s`` of the nodes, the first being the start and the last the end; ``links`` sorted by their
     nodes, so that a program may read them in one pass."""
 
-    times_s: tuple[float, ...]
-    links: tuple[Link, ...]
+    times_s: Sequence[float]
+    links: Sequence[Link]
 
 
 def render(utt: str, lattice: Lattice) -> str:
