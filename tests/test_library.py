@@ -11,10 +11,11 @@ import pytest
 import soundfile
 
 import xlt
-from tests.errors import raises
+from tests.errors import raises, told
 from tests.score.test_compare import system
 from tests.tones import RATE, sound
 from xlt import library
+from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.core.errors import DataError
 
@@ -74,6 +75,54 @@ def test_what_cannot_be_read(transcriber, tmp_path):
         transcriber(tmp_path / "nosuch.wav")
     with pytest.raises(DataError, match="bundle.json: no such file"):
         xlt.load(tmp_path)
+
+
+def test_words_have_times(transcriber, wav):
+    found = transcriber(wav("aei oae"))
+    (segment,) = found.segments
+    assert [word.text for word in segment.words] == found.text.split()
+    times = [time for word in segment.words for time in (word.start_s, word.end_s)]
+    assert times == sorted(times) and 0 <= times[0] and times[-1] <= segment.end_s + 0.01
+    assert {word.confidence for word in segment.words} == {None}  # the bundle's decoder is greedy
+
+
+def test_words_of_a_request_are_preferred_in_it_alone(transcriber, wav):
+    path = wav("aei oae")
+    plain = transcriber(path)
+    word = plain.segments[0].words[0].text
+    for words in ([word.upper()], {word: 0.5}):
+        biased = transcriber(path, words=words, words_weight=1.0)
+        assert biased.text == plain.text
+        assert all(0 < one.confidence < 1 for one in biased.segments[0].words)
+        # the score has a nat, or half of one, for each character
+        gained = biased.segments[0].score - transcriber(path, words=words, words_weight=0).segments[0].score
+        count = len(word) * plain.text.split().count(word)
+        assert gained == pytest.approx(count * (1.0 if isinstance(words, list) else 0.5), abs=0.1)
+    assert transcriber(path) == plain
+    with raises(DataError, "ü", where="words"):
+        transcriber(path, words=["für"])
+    with pytest.raises(TypeError, match="a list of words"):
+        transcriber(path, words="für")
+
+
+def test_words_on_the_command_line(wav, tmp_path, capsys):
+    path, listed = wav("aei oae"), tmp_path / "names.txt"
+    assert main(["transcribe", str(BUNDLE), str(path), "--format", "json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    word = plain["segments"][0]["words"][0]
+    assert set(word) == {"text", "start_s", "end_s", "confidence"} and word["confidence"] is None
+    listed.write_text(word["text"] + "\n")
+    arguments = ["transcribe", str(BUNDLE), str(path), "--json", "--words", str(listed)]
+    assert main([*arguments, "--words_weight", "1"]) == 0
+    biased = json.loads(capsys.readouterr().out)
+    assert biased["text"] == plain["text"] and 0 < biased["segments"][0]["words"][0]["confidence"] < 1
+    listed.write_text("aei\nfür\n")
+    assert main(arguments) == 2
+    told(capsys.readouterr().err, "ü", where="names.txt:2")
+    assert main([*arguments[:-1], str(tmp_path / "none.txt")]) == 2
+    told(capsys.readouterr().err, "none.txt", where="--words")
+    assert main([*arguments[:3], "--words_weight", "1"]) == 2
+    told(capsys.readouterr().err, "--words", where="--words_weight 1")
 
 
 def test_one_transcriber_in_four_threads(transcriber, wav):
