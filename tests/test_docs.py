@@ -153,13 +153,17 @@ def test_gpl_code_is_imported_where_the_page_says():
 
 
 def test_text_becomes_phones_only_where_phones_are_asked_for():
-    """The converters are imported by stage 4 of phone recipes and by xlt phones, inside the functions that
-    make phones.
+    """The converters are imported by stages 4 and 5 of phone recipes and by xlt phones, inside the
+    functions that make phones.
     """
     users = {
         (path.relative_to(ROOT).as_posix(), indent)
         for path in (ROOT / "xlt").rglob("*.py")
         for indent in re.findall(r"^( *)from xlt\.phones\.g2p import", path.read_text("utf-8"), re.M)
     }
-    assert {path for path, _ in users} == {"xlt/tokens/phone.py", "xlt/commands/phones.py"}
+    assert {path for path, _ in users} == {
+        "xlt/tokens/phone.py",
+        "xlt/lm/pronounce.py",
+        "xlt/commands/phones.py",
+    }
     assert {indent for _, indent in users} == {" " * 4}

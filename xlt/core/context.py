@@ -115,6 +115,12 @@ class Context:
         """
         return self.tokens / f"{name}.text" if self.cfg.tokens.type == "phone" else self.data / name / "text"
 
+    def reference(self, name: str) -> Path:
+        """What the hypotheses of set ``name`` are compared with: :meth:`text`, or with ``lm.spell`` the words
+        of the phones.
+        """
+        return self.data / name / "text" if self.cfg.lm.spell else self.text(name)
+
     def need_texts(self, *names: str) -> None:
         """MissingInput unless :meth:`text` of these sets is there."""
         need(self, *map(self.text, names), stage="tokens" if self.cfg.tokens.type == "phone" else "data")

@@ -152,6 +152,7 @@ DECODERS = Registry(
         "beam": "xlt.decode.beam:Beam",
         "greedy": "xlt.decode.greedy:Greedy",
         "joint": "xlt.decode.joint:Joint",
+        "lexicon": "xlt.decode.lexicon:ByLexicon",
     },
 )
 

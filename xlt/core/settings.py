@@ -85,6 +85,8 @@ class LmConfig:
     model: Annotated[str | None, FilePath()]
     max_ngrams: Annotated[int, Positive()]
     exclude_overlap: bool
+    spell: bool
+    training_texts: bool
 
 
 @dataclass(frozen=True)

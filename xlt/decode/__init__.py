@@ -25,6 +25,7 @@ from xlt.formats.features import read_features
 from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
 from xlt.formats.slf import Lattice, Link, write_slf
 from xlt.formats.tables import write_table
+from xlt.lm import pronounce
 from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 
@@ -61,6 +62,7 @@ def run(ctx: Context) -> None:
             stack.callback(made.close)
             return made
 
+        pronounce.check(ctx.cfg)
         _check_hotwords(ctx, trained)
         decode = fusion.settings(ctx, trained, executor)
         foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model

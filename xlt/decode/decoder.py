@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from xlt.lm.model import LanguageModel
     from xlt.models.family import Model
+    from xlt.tokens.tokenizer import Tokenizer
 
 
 class Candidate(NamedTuple):
@@ -50,15 +51,29 @@ class Candidate(NamedTuple):
     score: float
 
 
+class Spelled(NamedTuple):
+    """A word that is written otherwise than its tokens: its spelling, and how many tokens it has."""
+
+    word: str
+    tokens: int
+
+
 class Decoded(NamedTuple):
     """The tokens of an utterance and their score, natural; the n best, where a decoder has them, and CTC's
-    best path, where it has that at hand.
+    best path, where it has that at hand. ``spelled``: the words, from a decoder that turns phones into words.
     """
 
     ids: list[int]
     score: float
     nbest: tuple[Candidate, ...] = ()
     best_path: list[int] | None = None
+    spelled: tuple[Spelled, ...] | None = None
+
+    def text(self, tokenizer: Tokenizer) -> str:
+        """What is written: the words, or the tokens' text."""
+        if self.spelled is not None:
+            return " ".join(one.word for one in self.spelled)
+        return tokenizer.decode(self.ids)
 
 
 def weights_of(decode: DecodeConfig, count: int) -> tuple[list[float], float]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xlt.formats.model_folder import Trained
 
 JOINT = "joint"
-AUTO, GREEDY, SEARCH = "auto", "greedy", "beam"  # a setting, and the methods that it chooses from
+AUTO, GREEDY, SEARCH, WORDS = "auto", "greedy", "beam", "lexicon"  # a setting, and what it chooses from
 FACTS = "fusion.json"
 FORMAT = Format(FACTS, 1)
 TUNING_S = 600.0  # of dev at most, evenly drawn
@@ -73,7 +73,7 @@ def _settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]
     if found is not None:
         return found
     decode = ctx.cfg.decode
-    method = SEARCH if decode.method == AUTO else decode.method
+    method = _search(ctx)
     decode = dataclasses.replace(decode, method=method)
     decoder, files = DECODERS.get(method), model.family.needs(ctx, "dev")
     files.need(ctx)
@@ -85,7 +85,7 @@ def _settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]
             *(model.folder / file for file in model.family.weights),
             files.content,
             files.info,
-            ctx.text("dev"),
+            ctx.reference("dev"),
             *decoder.files(ctx),
         ],
         lambda out: _tune(ctx, executor(model.folder), files, decode, out),
@@ -94,12 +94,27 @@ def _settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]
     return read(ctx, decode) if (folder(ctx) / FACTS).exists() else decode  # a dry run has made none
 
 
+def _search(ctx: Context) -> str:
+    """The method to be tuned."""
+    if ctx.cfg.decode.method != AUTO:
+        return ctx.cfg.decode.method
+    return WORDS if ctx.cfg.lm.spell else SEARCH
+
+
 def chosen(ctx: Context) -> DecodeConfig | None:
     """The same where nothing is to be tuned, else None."""
     decode = ctx.cfg.decode
     if decode.method == AUTO and ctx.cfg.lm.type == lm.NONE:
         return dataclasses.replace(decode, method=GREEDY)
-    method = SEARCH if decode.method == AUTO else decode.method
+    method = _search(ctx)
+    if method == WORDS and not ctx.cfg.lm.training_texts:  # nor may those of dev say how to weight them
+        from xlt.decode.lexicon import BONUS, WEIGHT
+
+        decode = dataclasses.replace(
+            decode,
+            lm_weight=WEIGHT if decode.lm_weight is None else decode.lm_weight,
+            length_bonus=BONUS if decode.length_bonus is None else decode.length_bonus,
+        )
     tuned = set(_TUNED) <= set(DECODERS.get(method).settings) and ctx.cfg.lm.type != lm.NONE
     if tuned and (decode.lm_weight is None or decode.length_bonus is None):
         return None
@@ -156,17 +171,17 @@ def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
 
 def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, out: Path) -> dict:
     frames, rate = frames_of(files)
-    texts = {utt: text for utt, text in read_table(ctx.text("dev")).items() if utt in frames}
+    texts = {utt: text for utt, text in read_table(ctx.reference("dev")).items() if utt in frames}
     ids = _some(list(texts), frames, TUNING_S * rate)
     ids.sort(key=lambda utt: (frames[utt], utt))
     if len(ids) < len(texts):
         say(f"  weights are tuned on {len(ids)} of {len(texts)} utterances of dev")
-    phones = ctx.cfg.tokens.type == "phone"
+    phones = ctx.cfg.tokens.type == "phone" and not ctx.cfg.lm.spell
     message = Tune(files, ids, [frames[u] for u in ids], [texts[u] for u in ids], decode, phones)
     (found,) = executor.run([message])
     best, auto = found["best"], ctx.cfg.decode.method == AUTO
     facts = {"utterances": len(ids), **found}
-    if best is None and auto:
+    if best is None and auto and decode.method != WORDS:
         facts |= {"method": GREEDY, "lm_weight": None, "length_bonus": None}
     else:
         best = best or found["least_bad"]
@@ -189,14 +204,15 @@ def _some(utts: list[str], frames: dict[str, int], limit: float) -> list[str]:
 
 
 def _say(facts: dict[str, Any], worse: bool) -> None:
-    units = [unit for unit in facts["greedy"]]
-    before = ", ".join(f"{facts['greedy'][unit]:.1f}% of {unit}s" for unit in units)
+    units = [key for key in facts["tried"][0] if key not in ("lm_weight", "length_bonus")]
+    reference = facts["greedy"] or {}
+    before = ", ".join(f"{reference[unit]:.1f}% of {unit}s" for unit in units if reference)
     if facts["widened"]:
         say(
             "  the best weights were at the edge of the grid, which was widened:"
             f" {', '.join(facts['widened'])}"
         )
-    if worse:
+    if worse and reference:
         kept = "greedy is kept" if facts["method"] == GREEDY else "it is used as decode.method asks for it"
         say(f"  no weight of the language model is better than greedy on dev ({before} wrong); {kept}")
         return
@@ -205,9 +221,11 @@ def _say(facts: dict[str, Any], worse: bool) -> None:
         for row in facts["tried"]
         if (row["lm_weight"], row["length_bonus"]) == (facts["lm_weight"], facts["length_bonus"])
     )
-    after = ", ".join(f"{row[unit]:.1f}%" for unit in units)
     weights = ", ".join(f"{weight:g}" for weight in facts["lm_weight"])
-    say(
-        f"  dev: {before} wrong with the best path, {after} with the language model (weight {weights}, bonus"
-        f" {facts['length_bonus']:g}; {len(facts['tried'])} pairs tried)"
-    )
+    how = f"weight {weights}, bonus {facts['length_bonus']:g}; {len(facts['tried'])} pairs tried"
+    if not reference:
+        after = ", ".join(f"{row[unit]:.1f}% of {unit}s" for unit in units)
+        say(f"  dev: {after} wrong with the lexicon and the language model ({how})")
+        return
+    after = ", ".join(f"{row[unit]:.1f}%" for unit in units)
+    say(f"  dev: {before} wrong with the best path, {after} with the language model ({how})")

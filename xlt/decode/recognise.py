@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from xlt.core.errors import ConfigError
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.decode.confidence import Calibration, votes
 from xlt.decode.decoder import Decoded, Decoder, weights_of
 from xlt.decode.greedy import Greedy
 from xlt.decode.lattice import Candidate, lattice
+from xlt.decode.lexicon import LEXICON
 from xlt.decode.remember import remembering
 from xlt.decode.times import word_times
 from xlt.formats.model_folder import read_info
@@ -100,6 +102,11 @@ class Recogniser:
         decoder without language models is replaced by a beam search that has only these.
         """
         hot = {**self._listed(decode), **(hotwords or {})}
+        if hot and decode.method == LEXICON:
+            raise ConfigError(
+                "decode.hotwords: this model writes only words of its lexicon; put them into a word list and"
+                " give it in lm.words"
+            )
         key = repr(decode) + (repr(sorted(hot.items())) if hot else "")
         if key not in self._decoders:
             kind = DECODERS.get(decode.method)
@@ -156,13 +163,13 @@ class Recogniser:
         nbest = tuple(
             Other(tokenizer.decode(list(one.ids)), one.acoustic, one.lm, one.score) for one in found.nbest
         )
-        words = word_times(log_probs, found.ids, tokenizer, self.frame_rate)
+        words = word_times(log_probs, found.ids, tokenizer, self.frame_rate, found.spelled)
         sure: list[float | None] = [None] * len(words)
         if nbest:
             list_votes = votes([one.text for one in nbest], [one.score for one in nbest])
             sure = [round(float(one), 4) for one in calibration(list_votes)]
         return Hypothesis(
-            tokenizer.decode(found.ids),
+            found.text(tokenizer),
             found.score,
             tokenizer.language(found.ids),
             tokenizer.decode(found.best_path or []),

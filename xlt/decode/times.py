@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from xlt.decode.decoder import Spelled
 from xlt.decode.greedy import BLANK_ID
 from xlt.lm.spelled import spelling
 from xlt.text.scripts import word_spans
@@ -26,21 +27,34 @@ class Timed(NamedTuple):
 
 
 def word_times(
-    log_probs: torch.Tensor, ids: Sequence[int], tokenizer: Tokenizer, frame_rate: float
+    log_probs: torch.Tensor,
+    ids: Sequence[int],
+    tokenizer: Tokenizer,
+    frame_rate: float,
+    spelled: Sequence[Spelled] | None = None,
 ) -> list[Timed]:
-    """The words of a hypothesis; in scripts without spaces its characters, of a phone model its phones.
+    """The words of a hypothesis; in scripts without spaces its characters, of a phone model its phones,
+    unless ``spelled`` says which words these are.
 
     ``log_probs``: of CTC, (T, V); ``ids``: U labels without blanks; ``frame_rate``: frames a second.
     """
+    if spelled is not None:
+        found, spans, at = [], token_spans(log_probs, ids), 0
+        for word, count in spelled:
+            start, end = spans[at][0], spans[at + count - 1][1]
+            found.append(Timed(word, round(start / frame_rate, 3), round(end / frame_rate, 3)))
+            at += count
+        return found
     phones = tokenizer.type == "phone"
     written = spelling(tokenizer, "token" if phones else "char")
-    text, spans = "", []  # of each character its first frame and the one behind its last
+    text = ""
+    chars_at: list[tuple[int, int]] = []  # of each character its first frame and the one behind its last
     for token, span in zip(ids, token_spans(log_probs, ids), strict=True):
         chars = "".join(written[token]) + (" " if phones else "")
         text += chars
-        spans += [span] * len(chars)
+        chars_at += [span] * len(chars)
     return [
-        Timed(text[a:b], round(spans[a][0] / frame_rate, 3), round(spans[b - 1][1] / frame_rate, 3))
+        Timed(text[a:b], round(chars_at[a][0] / frame_rate, 3), round(chars_at[b - 1][1] / frame_rate, 3))
         for a, b in word_spans(text)
     ]
 

@@ -16,6 +16,7 @@ from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Decoded, weights_of
 from xlt.decode.greedy import Greedy
+from xlt.decode.lexicon import LEXICON
 from xlt.decode.remember import remembering
 from xlt.metrics.metric import PHONES, TEXT, tokens
 
@@ -91,25 +92,29 @@ def tune(
         decoder = kind(model, settings, lms)
         return [found for batch in inputs for found in decoder(batch)]
 
-    def write(ids: list[int]) -> str:
-        return tokenizer.decode(ids)
+    def write(found: Decoded) -> str:
+        return found.text(tokenizer)
 
     given = weights_of(decode, len(lms))[0] if decode.lm_weight is not None else None
     weights = [[w] for w in given] if given else [WEIGHTS, *([SECOND] * (len(lms) - 1))]
     bonuses = BONUSES if decode.length_bonus is None else [decode.length_bonus]
-    texts = Texts(refs, {name: token.cut for name, token in tokens(PHONES if phones else TEXT).items()})
-    greedy = Greedy(model, decode, ())
-    paths = [write(found.ids) for batch in inputs for found in greedy(batch)]
-    grid = _Grid(search, write, texts, texts.rates(paths))
+    words = decode.method == LEXICON
+    texts = Texts(refs, {token.name: token.cut for token in tokens(PHONES if phones else TEXT).values()})
+    if words:  # phones of the best path do not compare
+        reference = Rates(dict.fromkeys(texts.units, 100.0))
+    else:
+        greedy = Greedy(model, decode, ())
+        reference = texts.rates([write(found) for batch in inputs for found in greedy(batch)])
+    grid = _Grid(search, write, texts, reference)
     best = grid.best(weights, bonuses)
     least_bad = min(grid.tried, key=grid.loss)
     return {
-        "greedy": _rounded(grid.greedy.values),
+        "greedy": None if words else _rounded(reference.values),
         "tried": [grid.row(point) for point in grid.tried],
         "widened": grid.widened,
         "best": None if best is None else grid.row(best),
         "least_bad": grid.row(least_bad),
-        "confidence": _confidence(search(best or least_bad), refs, write),
+        "confidence": _confidence(search(best or least_bad), refs, tokenizer.decode),
     }
 
 
@@ -134,14 +139,14 @@ def _rounded(rates: dict[str, float]) -> dict[str, float]:
 
 
 class _Grid:
-    def __init__(self, search: Search, write: Callable[[list[int]], str], texts: Texts, greedy: Rates):
+    def __init__(self, search: Search, write: Callable[[Decoded], str], texts: Texts, greedy: Rates):
         self.search, self.write, self.texts, self.greedy = search, write, texts, greedy
         self.tried: dict[Point, Rates] = {}
         self.widened: list[str] = []
 
     def rates(self, point: Point) -> Rates:
         if point not in self.tried:
-            self.tried[point] = self.texts.rates([self.write(found.ids) for found in self.search(point)])
+            self.tried[point] = self.texts.rates([self.write(found) for found in self.search(point)])
         return self.tried[point]
 
     def row(self, point: Point) -> dict[str, Any]:

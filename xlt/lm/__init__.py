@@ -24,7 +24,9 @@ def run(ctx: Context) -> None:
     from xlt.core.context import need
     from xlt.core.registry import LMS
     from xlt.core.stage import Unit, run_unit
+    from xlt.lm import pronounce
 
+    pronounce.check(ctx.cfg)
     if ctx.cfg.lm.type == NONE:
         return
     kind = LMS.get(ctx.cfg.lm.type)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ORDERS = {"char": 7, "word": 3, "token": 7}  # what lm.order=null means
 LEAST = 0.01  # weight of a part below which it is left out
+END_SHARE = 0.2  # of words that end a sentence, where no text says it
 LONGEST = 10  # of the parts that know single words: long enough for most words whole
 
 
@@ -81,20 +82,31 @@ class Builder:
     """Makes the parts that the settings ask for. What is of words is spelled by a mixture of characters."""
 
     def __init__(self, ctx: Context, tokenizer: Tokenizer, unit: str, train: list[str]):
-        from xlt.lm import sources
+        from xlt.lm import pronounce, sources
 
-        self.ctx, self.unit, self.train, self.tokenizer = ctx, unit, train, tokenizer
+        self.ctx, self.unit, self.train = ctx, unit, train
         self.spelled = "token" if unit == "token" else "char"
         self.space = None if unit == "token" else " "
         self.cut: Callable[[str], Sequence[str]] = tokenizer.pieces if unit == "token" else list
         self.order = ctx.cfg.lm.order or ORDERS[unit]
         self.limit = ctx.cfg.lm.max_ngrams
         self.by_word = self.spelled == "char" and writes_spaces(ctx.cfg.lang)
-        if tokenizer.type == "phone" and ctx.cfg.lm.text:
-            raise ConfigError("lm.text: holds letters, but tokens.type=phone models phones; leave it out")
-        alphabet = tokenizer.symbols()
+        if unit == "token" and tokenizer.type == "phone" and ctx.cfg.lm.text:
+            raise ConfigError(
+                "lm.text: holds letters, but tokens.type=phone models phones; leave it out, or write words by"
+                " lm.spell=true"
+            )
+        spell = ctx.cfg.lm.spell
+        alphabet = pronounce.alphabet(ctx.cfg, train) if spell else tokenizer.symbols()
         self.texts = sources.read_texts(ctx, alphabet)
         self.list = sources.word_list(ctx.cfg, alphabet) if self.spelled == "char" else None
+        if not train and not self.list and not self.texts:
+            raise ConfigError(
+                "lm.training_texts=false: leaves nothing to learn from, as there is neither lm.text nor a"
+                " word list of lm.words; give one of them"
+            )
+        self.symbols = {symbol for line in self.lines for symbol in self.cut(line)}
+        self.symbols |= {" ", *"".join(self.list.words if self.list else ())} if spell else alphabet
 
     @property
     def lines(self) -> list[str]:
@@ -104,21 +116,33 @@ class Builder:
     def mixture(self, dev: list[str]) -> Mixture:
         order = self.order if self.unit != "word" else ORDERS["char"]
         longer = max(order, LONGEST) if self.by_word else order
-        parts = [Part("texts", estimated(map(self.cut, self.train), order, self.limit))]
+        parts = []
+        if self.train:
+            parts.append(Part("texts", estimated(map(self.cut, self.train), order, self.limit)))
         for number, text in enumerate(self.texts, 1):
             parts.append(Part(f"text{number}", estimated(map(self.cut, text.lines), order, self.limit)))
-        if self.by_word:
+        if self.by_word and self.lines:
             parts.append(vocabulary(self.lines, longer, self.limit))
         if self.list:
             words, weights = list(self.list.words), list(self.list.words.values())
             model = estimated(words, longer, self.limit, weights, smoothing="power_law")
             parts.append(Part("words", model, self.by_word))
-        symbols = sorted(self.tokenizer.symbols() | {c for line in self.lines for c in self.cut(line)})
-        ends = len(self.train) / max(1, sum(len(line.split()) for line in self.train))
-        return interpolated(parts, symbols, self.space, ends, [self.cut(line) for line in dev])
+        count = sum(len(line.split()) for line in self.train)
+        ends = len(self.train) / count if count else END_SHARE
+        if not self.train:  # nor may dev say how to weight them
+            return Mixture(parts, [1 / len(parts)] * len(parts), sorted(self.symbols), self.space, ends)
+        return interpolated(parts, sorted(self.symbols), self.space, ends, [self.cut(line) for line in dev])
+
+    @property
+    def vocabulary(self) -> set[str]:
+        """The words of the list and of all sentences."""
+        listed = self.list.words if self.list else ()
+        return {*listed, *(word for line in self.lines for word in line.split())}
 
     def words(self, out: Path) -> dict:
         """Write the n-grams of words of all texts; what lm.json says of them."""
+        if not self.lines:
+            raise ConfigError("lm.unit=word: there are no texts to count words in; use lm.unit=char")
         model = estimated((line.split() for line in self.lines), self.order, self.limit)
         model.save(out / "words.npz")
         return {"order": self.order, "ngrams": sum(model.counts)}
@@ -135,7 +159,7 @@ class Builder:
             "end_share": mixture.end_share,
             "parts": rows(mixture),
             "sources": [
-                {"what": "training texts", "lines": len(self.train)},
+                *([{"what": "training texts", "lines": len(self.train)}] if self.train else []),
                 *(text.facts._asdict() for text in self.texts),
                 *([self.list.facts._asdict()] if self.list else []),
             ],

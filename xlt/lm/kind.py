@@ -19,6 +19,7 @@ from xlt.text.scripts import writes_spaces
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from xlt.lm.build import Builder
     from xlt.lm.mixture import Mixture
     from xlt.lm.model import LanguageModel
 
@@ -30,43 +31,50 @@ _AGAIN = "make it again with --stage 5 --force; a bundle: copy it again"
 class NGrams:
     """See :class:`xlt.lm.model.Kind`."""
 
-    settings = ("tokens.type", "tokens.size", "data.normaliser", "lang")
+    settings = ("tokens.type", "tokens.size", "data.normaliser", "lang", "phones")
 
     def inputs(self, ctx: Context) -> list[Path]:
-        texts = [ctx.text(ctx.cfg.train_set), ctx.text("dev"), ctx.tokens / "tokens.txt"]
-        held_out = [ctx.text(name) for name in ctx.cfg.checked_sets[1:]] if ctx.cfg.lm.text else []
+        texts = [ctx.reference(ctx.cfg.train_set), ctx.reference("dev"), ctx.tokens / "tokens.txt"]
+        held_out = [ctx.reference(name) for name in ctx.cfg.checked_sets[1:]] if ctx.cfg.lm.text else []
         model = [Path(ctx.cfg.lm.model)] if ctx.cfg.lm.model else []
         own = [*map(Path, ctx.cfg.lm.text), Path(ctx.cfg.lm.words)]  # of words, a file or a name
+        own += [Path(ctx.cfg.phones.table)] if ctx.cfg.lm.spell and ctx.cfg.phones.table else []
         return [*texts, *held_out, *own, *model]
 
     def make(self, ctx: Context, out: Path) -> dict:
-        tokenizer = Tokenizer(ctx.tokens)
         from xlt.lm.build import Builder
 
         unit = unit_of(ctx)
-        train = list(read_table(ctx.text(ctx.cfg.train_set)).values())
-        dev = list(read_table(ctx.text("dev")).values())
-        builder = Builder(ctx, tokenizer, unit, train)
+        train = list(read_table(ctx.reference(ctx.cfg.train_set)).values())
+        dev = list(read_table(ctx.reference("dev")).values())
+        builder = Builder(ctx, Tokenizer(ctx.tokens), unit, train if ctx.cfg.lm.training_texts else [])
         mixture = builder.mixture(dev)
         for part in mixture.parts:
             part.model.save(out / f"{part.name}.npz")
         facts = builder.facts(mixture, dev)
         if unit == "word":
             facts["words"] = builder.words(out)
+        if ctx.cfg.lm.spell:
+            facts["lexicon"] = _write_lexicon(ctx, builder, mixture, out)
         if ctx.cfg.lm.model:
             facts["model"] = _link(ctx, Path(ctx.cfg.lm.model), train, out)
         write_json(out / FACTS, FORMAT.stamped(facts))
         _say(facts)
         return {}
 
-    def load(self, folder: Path, tokenizer: Tokenizer) -> list[LanguageModel]:
-        """The interpolated model, and the user's own, if there is one."""
+    def load(self, folder: Path, tokenizer: Tokenizer) -> list[Any]:
+        """The interpolated model, and the user's own, if there is one; of whole words if it has a lexicon
+        (:class:`xlt.lm.lexicon.Written`).
+        """
+        from xlt.lm.lexicon import LEXICON, Lexicon, Written, read_entries
         from xlt.lm.ngram import NGram
         from xlt.lm.spelled import Spelled
         from xlt.lm.words import Words
 
         facts, mixture = read_mixture(folder)
         unit = facts["unit"]
+        if spells := "lexicon" in facts:
+            tokenizer = Tokenizer(folder)
         found: list[LanguageModel] = []
         if unit == "word":
             found.append(Words(NGram.load(folder / "words.npz"), mixture, tokenizer))
@@ -74,6 +82,9 @@ class NGrams:
             found.append(Spelled(mixture, tokenizer, unit))
         if facts.get("model"):
             found.append(_open_users(folder, facts["model"]["unit"], mixture, tokenizer))
+        if spells:
+            lexicon = Lexicon(read_entries(folder / LEXICON))
+            return [Written(model, lexicon, tokenizer) for model in found]
         return found
 
 
@@ -106,7 +117,7 @@ def unit_of(ctx: Context) -> str:
     """What the n-grams are of; ConfigError for words of a language that does not separate them, and for
     characters where the tokens are phones.
     """
-    unit, phones = ctx.cfg.lm.unit, ctx.cfg.tokens.type == "phone"
+    unit, phones = ctx.cfg.lm.unit, ctx.cfg.tokens.type == "phone" and not ctx.cfg.lm.spell
     if unit == "auto":
         return "token" if phones else "char"
     if unit != "token" and phones:
@@ -116,6 +127,18 @@ def unit_of(ctx: Context) -> str:
             f"lm.unit=word: {ctx.cfg.lang} is written without spaces between words; use lm.unit=char"
         )
     return unit
+
+
+def _write_lexicon(ctx: Context, builder: Builder, mixture: Mixture, out: Path) -> dict:
+    """The words with their phones, and the characters that they are spelled with; what lm.json says."""
+    from xlt.lm.lexicon import LEXICON, write_entries
+    from xlt.lm.pronounce import entries
+    from xlt.tokens.tokenizer import train_tokenizer
+
+    found, facts = entries(ctx, builder.vocabulary, mixture)
+    write_entries(out / LEXICON, found)
+    train_tokenizer(["".join(sorted(builder.symbols))], "char", 0, out, "the lexicon")
+    return facts
 
 
 def _say(facts: dict) -> None:

@@ -55,7 +55,7 @@ def _details(ctx: Context) -> Details:
         "examples": {shown: examples(table, ctx.cfg.report.examples)},
         "confusions": {shown: confused},
     }
-    learned = ctx.text(ctx.cfg.train_set)
+    learned = ctx.reference(ctx.cfg.train_set)
     if learned.exists():
         details["alphabet"] = alphabet(read_table(learned), confused["unit"])
     return details

@@ -38,7 +38,8 @@ class Result:
     @property
     def kind(self) -> str:
         """Of its transcripts: text or phones."""
-        return PHONES if self.config.get("tokens.type") == "phone" else TEXT
+        phones = self.config.get("tokens.type") == "phone" and not self.config.get("lm.spell")
+        return PHONES if phones else TEXT
 
     @property
     def peer(self) -> bool:

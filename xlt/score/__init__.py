@@ -40,7 +40,7 @@ def run(ctx: Context) -> None:
         path
         for name in sets
         for path in (
-            ctx.text(name),
+            ctx.reference(name),
             *tag_files(ctx.data / name),
             ctx.data / name / "text_raw",
             ctx.exp / f"decode_{name}" / "text",

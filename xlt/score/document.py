@@ -33,7 +33,7 @@ class Transcripts:
 
     def __init__(self, ctx: Context, normaliser: str, sets: list[str]):
         self.ctx, self.sets = ctx, sets
-        self.kind = PHONES if ctx.cfg.tokens.type == "phone" else TEXT
+        self.kind = PHONES if ctx.cfg.tokens.type == "phone" and not ctx.cfg.lm.spell else TEXT
         self.boot = Bootstrap(ctx.cfg.score.bootstrap, ctx.cfg.seed)
         self.languages = {name: self._languages(name) for name in sets}
         self.normaliser = normaliser
@@ -51,7 +51,7 @@ class Transcripts:
     def match(self, name: str, decoded: str, table: str = "text") -> Matched:
         """References of a set with the hypotheses in ``exp/<tag>/<decoded>/<table>``."""
         ctx = self.ctx
-        ref, hyp = ctx.text(name), ctx.exp / decoded / table
+        ref, hyp = ctx.reference(name), ctx.exp / decoded / table
         clean: Callable[[str, str], str] = _spaced  # the texts that phones come from were normalised
         if self.kind == TEXT:
             languages = ctx.display_path(ctx.data / name / "utt2lang")
@@ -182,7 +182,7 @@ def _greedy(texts: Transcripts, matched: dict[str, Matched], scores: dict[str, d
     from xlt.decode import GREEDY
 
     found, main = {}, main_metric(texts.kind)
-    for name in matched:
+    for name in () if texts.ctx.cfg.lm.spell else matched:  # its best paths are phones
         if not (texts.ctx.exp / f"decode_{name}" / GREEDY).exists():
             continue
         path = texts.match(name, f"decode_{name}", GREEDY)
