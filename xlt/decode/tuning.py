@@ -1,14 +1,15 @@
 """Weights of the language models and the length bonus, chosen on dev.
 
-The grid is small: it grows on the side at which the best point lies, until that point has neighbours all
-around. Errors are counted by Levenshtein's distance; stage 8's alignment may count one or two otherwise.
+The search goes from neighbour to neighbour over a grid that has no edge but where weights make no sense any
+more, and tries some twenty points. Errors are counted by Levenshtein's distance; stage 8's alignment may
+count one or two otherwise.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,10 +24,8 @@ from xlt.metrics.metric import PHONES, TEXT, tokens
 if TYPE_CHECKING:
     from xlt.decode.recognise import Recogniser
 
-WEIGHTS = [0.5, 1.0, 1.5, 2.0]  # of the first language model
-SECOND = [0.0, 0.2, 0.4]  # of each further one
-BONUSES = [0.0, 1.0, 2.0, 3.0]
-LARGEST_WEIGHT, LARGEST_BONUS, SMALLEST_BONUS = 4.0, 8.0, -2.0  # where growing ends
+ALIKE = 1.03  # times the least loss: such points are alike, and the one nearest to the start is taken
+BEAM_SIZE = 16  # at most: half of the usual one ranks the points alike
 
 
 class Point(NamedTuple):
@@ -34,6 +33,35 @@ class Point(NamedTuple):
 
     weights: tuple[float, ...]
     bonus: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Point:
+        return cls(tuple(values[:-1]), values[-1])
+
+
+class Axis(NamedTuple):
+    """One of the values that are tuned: where the search starts, its step, and where it ends; ``low`` and
+    ``high``: between them good values are usually found. A step of 0: it is fixed.
+    """
+
+    name: str
+    start: float
+    step: float
+    least: float
+    low: float
+    high: float
+    most: float
+
+    def moved(self, value: float, steps: float) -> float:
+        return round(min(self.most, max(self.least, value + steps * self.step)), 3)
+
+    def usual(self, value: float) -> bool:
+        return not self.step or self.low <= value <= self.high
+
+
+FIRST = Axis("weight", 1.0, 0.5, 0.0, 0.5, 2.0, 4.0)
+SECOND = Axis("weight of lm.model", 0.2, 0.2, 0.0, 0.0, 0.6, 2.0)
+BONUS = Axis("bonus", 2.0, 1.0, -2.0, 0.0, 3.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -87,17 +115,19 @@ def tune(
     model, tokenizer, lms = remembering(recogniser.model), recogniser.tokenizer, recogniser.lms
     kind = DECODERS.get(decode.method)
 
+    size = min(decode.beam_size or BEAM_SIZE, BEAM_SIZE)
+
     def search(point: Point) -> list[Decoded]:
-        settings = dataclasses.replace(decode, lm_weight=list(point.weights), length_bonus=point.bonus)
+        settings = dataclasses.replace(
+            decode, lm_weight=list(point.weights), length_bonus=point.bonus, beam_size=size
+        )
         decoder = kind(model, settings, lms)
         return [found for batch in inputs for found in decoder(batch)]
 
     def write(found: Decoded) -> str:
         return found.text(tokenizer)
 
-    given = weights_of(decode, len(lms))[0] if decode.lm_weight is not None else None
-    weights = [[w] for w in given] if given else [WEIGHTS, *([SECOND] * (len(lms) - 1))]
-    bonuses = BONUSES if decode.length_bonus is None else [decode.length_bonus]
+    axes = _axes(decode, len(lms))
     words = decode.method == LEXICON
     texts = Texts(refs, {token.name: token.cut for token in tokens(PHONES if phones else TEXT).values()})
     if words:  # phones of the best path do not compare
@@ -106,16 +136,26 @@ def tune(
         greedy = Greedy(model, decode, ())
         reference = texts.rates([write(found) for batch in inputs for found in greedy(batch)])
     grid = _Grid(search, write, texts, reference)
-    best = grid.best(weights, bonuses)
+    best = grid.best(axes)
     least_bad = min(grid.tried, key=grid.loss)
     return {
         "greedy": None if words else _rounded(reference.values),
         "tried": [grid.row(point) for point in grid.tried],
-        "widened": grid.widened,
+        "widened": grid.beyond(axes, best or least_bad),
         "best": None if best is None else grid.row(best),
         "least_bad": grid.row(least_bad),
         "confidence": _confidence(search(best or least_bad), refs, tokenizer.decode),
     }
+
+
+def _axes(decode: DecodeConfig, models: int) -> list[Axis]:
+    """Those that ``decode`` fixes have no steps."""
+    found = [FIRST, *([SECOND] * (models - 1))][:models]
+    if decode.lm_weight is not None:
+        given = weights_of(decode, models)[0]
+        found = [axis._replace(start=value, step=0.0) for axis, value in zip(found, given, strict=True)]
+    bonus = decode.length_bonus
+    return [*found, BONUS if bonus is None else BONUS._replace(start=bonus, step=0.0)]
 
 
 def _confidence(
@@ -139,10 +179,11 @@ def _rounded(rates: dict[str, float]) -> dict[str, float]:
 
 
 class _Grid:
+    """Points that have been tried, and the way between them."""
+
     def __init__(self, search: Search, write: Callable[[Decoded], str], texts: Texts, greedy: Rates):
         self.search, self.write, self.texts, self.greedy = search, write, texts, greedy
         self.tried: dict[Point, Rates] = {}
-        self.widened: list[str] = []
 
     def rates(self, point: Point) -> Rates:
         if point not in self.tried:
@@ -159,53 +200,48 @@ class _Grid:
     def loss(self, point: Point) -> float:
         return self.rates(point).relative_to(self.greedy)
 
-    def best(self, weights: list[list[float]], bonuses: list[float]) -> Point | None:
-        """The best point, None if greedy is better than all. Several models are tuned one after another."""
-        first, others = weights[0], weights[1:]
-        best = self._square(first, bonuses, lambda w, b: Point((w, *(0.0 for _ in others)), b))
-        for place, values in enumerate(others, 1):
-            around = [best.bonus - 0.5, best.bonus, best.bonus + 0.5] if len(bonuses) > 1 else bonuses
-            fixed = best.weights
-
-            def point(w: float, b: float, place: int = place, fixed: tuple[float, ...] = fixed) -> Point:
-                return Point((*fixed[:place], w, *fixed[place + 1 :]), b)
-
-            best = self._square(values, around, point)
-        steps = [(w, b) for w in (-0.25, 0, 0.25) for b in (-0.5, 0, 0.5)]
-        if len(first) > 1:  # between the points of the grid
-            for w, b in steps if len(bonuses) > 1 else steps[1::3]:
-                near = round(best.weights[0] + w, 3)
-                self.rates(Point((max(0.0, near), *best.weights[1:]), best.bonus + b))
+    def best(self, axes: Sequence[Axis]) -> Point | None:
+        """The best point, None if greedy is better than all: from the start to the best neighbour, until none
+        is better; then in half steps. Of points that are alike on so little speech, the least extreme.
+        """
+        at = Point.of([axis.start for axis in axes])
+        for share in (1.0, 0.5):
+            while True:
+                before = at
+                for places in (1, 2):  # along one axis; then, if that brings nothing, along two
+                    around = list(_around(at, axes, share, places))
+                    at = min([at, *around], key=self.loss)
+                    if at != before:
+                        break
+                if at == before:
+                    break
         good = [point for point in self.tried if not self.rates(point).as_bad_as(self.greedy)]
-        return min(good, key=self.loss, default=None)
+        limit = min(map(self.loss, good), default=0.0) * ALIKE
+        return min(
+            (point for point in good if self.loss(point) <= limit),
+            key=lambda point: (_steps(point, axes), self.loss(point)),
+            default=None,
+        )
 
-    def _square(
-        self, weights: list[float], bonuses: list[float], point: Callable[[float, float], Point]
-    ) -> Point:
-        """The best point of a grid of two axes, which grow where it lies at an edge."""
-        weights, bonuses = list(weights), list(bonuses)
-        while True:
-            best = min(
-                (point(w, b) for w, b in itertools.product(weights, bonuses)), key=lambda p: self.loss(p)
-            )
-            at = next(w for w in weights if point(w, best.bonus) == best)
-            grown = []
-            if len(weights) == 1:
-                pass  # fixed by the settings
-            elif at == weights[-1] and at < LARGEST_WEIGHT:
-                weights.append(round(2 * weights[-1] - weights[-2], 3))
-                grown.append(f"weight {weights[-1]}")
-            elif at == weights[0] and at > 0:
-                weights.insert(0, round(max(0.0, 2 * weights[0] - weights[1]), 3))
-                grown.append(f"weight {weights[0]}")
-            if len(bonuses) == 1:
-                pass
-            elif best.bonus == bonuses[-1] and best.bonus < LARGEST_BONUS:
-                bonuses.append(bonuses[-1] + 1)
-                grown.append(f"bonus {bonuses[-1]}")
-            elif best.bonus == bonuses[0] and best.bonus > SMALLEST_BONUS:
-                bonuses.insert(0, bonuses[0] - 1)
-                grown.append(f"bonus {bonuses[0]}")
-            if not grown:
-                return best
-            self.widened += grown
+    def beyond(self, axes: Sequence[Axis], point: Point) -> list[str]:
+        """The values of ``point`` that are outside the usual range."""
+        values = zip(axes, (*point.weights, point.bonus), strict=True)
+        return [f"{axis.name} {value:g}" for axis, value in values if not axis.usual(value)]
+
+
+def _steps(point: Point, axes: Sequence[Axis]) -> float:
+    """How far a point is from where the search starts."""
+    values = zip(axes, (*point.weights, point.bonus), strict=True)
+    return sum(abs(value - axis.start) / axis.step for axis, value in values if axis.step)
+
+
+def _around(point: Point, axes: Sequence[Axis], share: float, places: int) -> Iterator[Point]:
+    """The neighbours that differ in so many places."""
+    values = (*point.weights, point.bonus)
+    for chosen in itertools.combinations(range(len(axes)), places):
+        for signs in itertools.product((-1, 1), repeat=places):
+            moved = list(values)
+            for place, sign in zip(chosen, signs, strict=True):
+                moved[place] = axes[place].moved(values[place], sign * share)
+            if all(moved[place] != values[place] for place in chosen):
+                yield Point.of(moved)

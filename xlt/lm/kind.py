@@ -14,7 +14,7 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
 from xlt.core.stage import write_json
 from xlt.formats.tables import read_table
-from xlt.lm import FACTS, FORMAT
+from xlt.lm import FACTS, FORMAT, sources
 from xlt.text.scripts import writes_spaces
 from xlt.tokens.tokenizer import Tokenizer
 
@@ -37,21 +37,25 @@ class NGrams:
         texts = [ctx.reference(ctx.cfg.train_set), ctx.reference("dev"), ctx.tokens / "tokens.txt"]
         held_out = [ctx.reference(name) for name in ctx.cfg.checked_sets[1:]] if ctx.cfg.lm.text else []
         model = [Path(ctx.cfg.lm.model)] if ctx.cfg.lm.model else []
-        own = [*map(Path, ctx.cfg.lm.text), Path(ctx.cfg.lm.words)]  # of words, a file or a name
+        own = [*map(Path, ctx.cfg.lm.text), *sources.list_files(ctx.cfg)]
         own += [Path(ctx.cfg.phones.table)] if ctx.cfg.lm.spell and ctx.cfg.phones.table else []
         return [*texts, *held_out, *own, *model]
 
     def make(self, ctx: Context, out: Path) -> dict:
         from xlt.lm.build import Builder
+        from xlt.lm.spelled import frequencies
 
         unit = unit_of(ctx)
         train = list(read_table(ctx.reference(ctx.cfg.train_set)).values())
         dev = list(read_table(ctx.reference("dev")).values())
-        builder = Builder(ctx, Tokenizer(ctx.tokens), unit, train if ctx.cfg.lm.training_texts else [])
+        tokenizer = Tokenizer(ctx.tokens)
+        builder = Builder(ctx, tokenizer, unit, train if ctx.cfg.lm.training_texts else [])
         mixture = builder.mixture(dev)
         for part in mixture.parts:
             part.model.save(out / f"{part.name}.npz")
         facts = builder.facts(mixture, dev)
+        if not ctx.cfg.lm.spell:
+            facts["frequencies"] = frequencies(train, tokenizer)
         if unit == "word":
             facts["words"] = builder.words(out)
         if ctx.cfg.lm.spell:
@@ -68,7 +72,7 @@ class NGrams:
         """
         from xlt.lm.lexicon import LEXICON, Lexicon, Written, read_entries
         from xlt.lm.ngram import NGram
-        from xlt.lm.spelled import Spelled
+        from xlt.lm.spelled import Spelled, Without
         from xlt.lm.words import Words
 
         facts, mixture = read_mixture(folder)
@@ -80,6 +84,8 @@ class NGrams:
             found.append(Words(NGram.load(folder / "words.npz"), mixture, tokenizer))
         else:
             found.append(Spelled(mixture, tokenizer, unit))
+        if facts.get("frequencies"):
+            found = [Without(found[0], facts["frequencies"], tokenizer)]
         if facts.get("model"):
             found.append(_open_users(folder, facts["model"]["unit"], mixture, tokenizer))
         if spells:

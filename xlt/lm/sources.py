@@ -106,6 +106,14 @@ def names_a_file(cfg: Config) -> bool:
     return cfg.lm.words not in (NONE, AUTO, WORDFREQ) and not cfg.lm.words.startswith(HUNSPELL)
 
 
+def list_files(cfg: Config) -> list[Path]:
+    """The files of ``lm.words`` on this machine: a word list, or a dictionary's .dic and .aff."""
+    if names_a_file(cfg):
+        return [Path(cfg.lm.words)]
+    name = cfg.lm.words.removeprefix(HUNSPELL)
+    return [Path(name), Path(name).with_suffix(".aff")] if name.endswith(".dic") else []
+
+
 def word_list(cfg: Config, alphabet: Collection[str]) -> WordList | None:
     """The word list of ``lm.words``, of words that the characters ``alphabet`` can write; None without one.
 
