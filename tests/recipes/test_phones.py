@@ -1,11 +1,14 @@
 """A phone experiment through all stages: letters of tones, log-mels, PER, a bundle that writes phones."""
 
+import contextlib
 import json
 import shutil
+import tempfile
 
 import pytest
 
 from tests.chance import hears
+from tests.errors import told
 from tests.tones import make_corpus
 from xlt.cli import main
 from xlt.core.context import STAGES
@@ -29,6 +32,18 @@ def recipe(tmp_path_factory):
     for stage in STAGES:
         assert main([stage.name, "--recipe", str(recipe), *SETTINGS]) == 0, stage.name
     return recipe
+
+
+@contextlib.contextmanager
+def as_it_was(*folders):
+    """Puts folders back as they are now, at the end."""
+    with tempfile.TemporaryDirectory() as kept:
+        for number, folder in enumerate(folders):
+            shutil.copytree(folder, f"{kept}/{number}")
+        yield
+        for number, folder in enumerate(folders):
+            shutil.rmtree(folder)
+            shutil.copytree(f"{kept}/{number}", folder)
 
 
 def test_texts_are_phones_and_the_list_holds_them(recipe):
@@ -78,6 +93,33 @@ def test_phones_asked_of_a_character_setting_and_the_other_way_round_are_refused
         "tokens.type=char: exp/ph was trained on phone tokens; give tokens.type=phone"
         in capsys.readouterr().err
     )
+
+
+def test_words_by_a_lexicon(recipe, tmp_path, capsys):
+    """The same model writes words: the phones of the texts' words, and of others in a list."""
+    (tmp_path / "words.txt").write_text("casa\nbanan\n")
+    words = [*SETTINGS, "lm.spell=true", f"lm.words={tmp_path / 'words.txt'}"]
+    with as_it_was(recipe / "exp" / "ph", recipe / "exp" / "lm" / "ph"):
+        for stage in ("lm", "train", "decode", "score", "report", "bundle"):
+            assert main([stage, "--recipe", str(recipe), *words]) == 0, stage
+        assert "epoch" not in capsys.readouterr().out  # the model stays
+        refs, exp = read_table(recipe / "data" / "test" / "text"), recipe / "exp" / "ph"
+        hyps = read_table(exp / "decode_test" / "text")
+        assert hears(
+            {u: t.replace(" ", "") for u, t in refs.items()}, {u: t.replace(" ", "") for u, t in hyps.items()}
+        )
+        score = json.loads((exp / "score.json").read_text())
+        assert {"cer", "wer"} <= score["sets"]["test"].keys() and "per" not in score["sets"]["test"]
+        assert "greedy" not in score and score["lm"]["fusion"]["method"] == "lexicon"
+        assert "WER %" in (recipe / "RESULTS.md").read_text()
+        utt, wav = next(iter(read_table(recipe / "data" / "test" / "wav.scp").items()))
+        path = wav if wav.startswith("/") else str(recipe / wav)
+        assert main(["transcribe", str(exp / "bundle"), path]) == 0
+        assert capsys.readouterr().out == f"{path}\t{hyps[utt]}\n"
+        names = tmp_path / "names.txt"
+        names.write_text("ana\n")
+        assert main(["transcribe", str(exp / "bundle"), path, "--words", str(names)]) == 2
+        told(capsys.readouterr().err, "lm.words", where="decode.hotwords")
 
 
 def test_a_list_of_other_tokens_beside_the_model_is_refused(recipe, tmp_path, capsys):

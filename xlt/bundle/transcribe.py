@@ -50,8 +50,10 @@ class Transcriber:
         ``weight``: natural log probability for each of their characters, decode.hotword_weight if None;
         words may have factors of it. ConfigError or DataError for what the model cannot write.
         """
+        from xlt.decode.recognise import refuse_hotwords
         from xlt.lm.hotwords import read_hotwords, spelled_hotwords
 
+        refuse_hotwords(self.recogniser.decode)
         by = self.recogniser.decode.hotword_weight if weight is None else weight
         spell, tokenizer = self.recogniser.spell, self.recogniser.tokenizer
         if isinstance(words, Path):

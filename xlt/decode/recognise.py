@@ -63,6 +63,15 @@ class Hypothesis(NamedTuple):
     lattice: Lattice | None = None
 
 
+def refuse_hotwords(decode: DecodeConfig) -> None:
+    """ConfigError if these settings write only words of a lexicon."""
+    if decode.method == LEXICON:
+        raise ConfigError(
+            "decode.hotwords: this model writes only words of its lexicon; put them into a word list and give"
+            " it in lm.words"
+        )
+
+
 class Recogniser:
     """Decodes features with the model in ``folder`` (``exp/<tag>`` or a bundle); waves if it was trained on
     the fly.
@@ -102,11 +111,8 @@ class Recogniser:
         decoder without language models is replaced by a beam search that has only these.
         """
         hot = {**self._listed(decode), **(hotwords or {})}
-        if hot and decode.method == LEXICON:
-            raise ConfigError(
-                "decode.hotwords: this model writes only words of its lexicon; put them into a word list and"
-                " give it in lm.words"
-            )
+        if hot:
+            refuse_hotwords(decode)
         key = repr(decode) + (repr(sorted(hot.items())) if hot else "")
         if key not in self._decoders:
             kind = DECODERS.get(decode.method)
