@@ -17,6 +17,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),
     "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),
     "export": ("xlt.commands.export", "export a recipe's data as lhotse manifests or as a table"),
+    "lm": ("xlt.commands.lm", "adapt: a bundle whose language model knows texts of your own"),
     "new_recipe": (
         "xlt.commands.new_recipe",
         "create the recipe of a new language from a corpus",
@@ -53,10 +54,13 @@ def _overview() -> str:
 
 def _is_command(words: list[str]) -> bool:
     """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command
-    elsewhere.
+    elsewhere, ``lm`` a command if the word behind it is one of its own.
     """
+    from xlt.commands.lm import SUBCOMMANDS
     from xlt.core.context import STAGES
 
+    if words[:1] == ["lm"]:
+        return words[1:2] != [] and words[1] in SUBCOMMANDS
     in_recipe = Path("recipe.yaml").exists() or any(word.split("=")[0] == "--recipe" for word in words)
     return bool(words) and words[0] in COMMANDS and not (in_recipe and words[0] in {s.name for s in STAGES})
 

@@ -80,6 +80,17 @@ class Entry(NamedTuple):
     per_million: float | None
 
 
+class Reading(NamedTuple):
+    """How a file of sentences is read. ``setting``: what names it; ``lang``: e.g. ron_Latn; ``most``: its
+    largest size.
+    """
+
+    setting: str
+    lang: str
+    normalise: Callable[[str], str]
+    most: Most
+
+
 def normaliser(cfg: Config, setting: str) -> Callable[[str], str]:
     """The recipe's normaliser for words and sentences; ConfigError if it joins several."""
     names = set(normalisers(cfg).values())
@@ -313,8 +324,11 @@ def check_files(cfg: Config) -> None:
 def largest(cfg: Config) -> Most:
     """As much text as an estimation can hold in this machine's memory."""
     order = cfg.lm.order or _ORDER
-    if cfg.lm.unit == "word":  # they are spelled by n-grams of characters
-        order = max(order, _ORDER)
+    return fitting(max(order, _ORDER) if cfg.lm.unit == "word" else order)  # words are spelled by characters
+
+
+def fitting(order: int) -> Most:
+    """The same for n-grams of ``order``."""
     free = free_memory() or _MEMORY
     need = MEMORY * order
     return Most(
@@ -332,13 +346,20 @@ def read_text(
     Lines keep a few characters that the recogniser cannot write, such as digits, since the words around them
     are right; lines that are mostly of such are left out. DataError for a file without any other line.
     """
-    of = normaliser(cfg, "lm.text")
+    reading = Reading("lm.text", cfg.lang or "", normaliser(cfg, "lm.text"), largest(cfg))
+    return sentences(path, given, reading, alphabet, held_out)
+
+
+def sentences(
+    path: Path, given: str, reading: Reading, alphabet: Collection[str], held_out: HeldOut | None = None
+) -> Text:
+    """The same for any recipe or bundle."""
     letters = Letters(alphabet)
     text = Text([], [], Source(f"the text {given}", given), [])
     left: Counter[str] = Counter()
     number = 0
-    for number, raw in numbered_lines(path, "lm.text", largest(cfg)):
-        line = of(raw)
+    for number, raw in numbered_lines(path, reading.setting, reading.most):
+        line = reading.normalise(raw)
         if _LOST in raw:
             left["lines with U+FFFD, where a program lost a character"] += 1
         elif not any(map(str.isalpha, line)):
@@ -352,10 +373,10 @@ def read_text(
             text.lines.append(line)
             text.numbers.append(number)
         if letters.lines == _EARLY:
-            letters.refuse(path, cfg)
+            letters.refuse(path, reading)
     if not letters.total:
-        raise DataError(f"{path}: no text in it; write a sentence a line, or take it out of lm.text")
-    letters.refuse(path, cfg)
+        raise DataError(f"{path}: no text in it; write a sentence a line, or leave the file out")
+    letters.refuse(path, reading)
     if held_out and text.overlaps:
         short = {
             one.number: one for one in held_out.short_overlaps(zip(text.numbers, text.lines, strict=True))
@@ -389,10 +410,10 @@ class Letters:
         self.first = self.first or (number if odd else 0)
         return odd
 
-    def refuse(self, path: Path, cfg: Config) -> None:
+    def refuse(self, path: Path, reading: Reading) -> None:
         """DataError if the text so far is in another script."""
         if self.lacking > _OTHER_SCRIPT * self.total:
             raise DataError(
                 f"{path}:{self.first}: {100 * self.lacking / self.total:.0f}% of the letters are not in the"
-                f" training texts of {cfg.lang}; expected text in its script, take the file out of lm.text"
+                f" training texts of {reading.lang}; expected text in its script, leave the file out"
             )

@@ -1,0 +1,105 @@
+"""A language model made to fit texts of the user's own domain: ``xlt lm adapt``.
+
+Its parts stay; the new texts and their words become parts as well. How much each counts is learned on every
+tenth line, which the new parts have not read then; in the end they read all.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from xlt.core.errors import ConfigError
+from xlt.core.stage import write_json
+from xlt.lm import FACTS, FORMAT
+from xlt.lm.build import LONGEST, ORDERS, estimated, interpolated, perplexity, rows, vocabulary
+from xlt.lm.kind import read_mixture, space_of
+from xlt.lm.mixture import Mixture, Part
+from xlt.lm.sources import Source
+from xlt.text.scripts import writes_spaces
+
+FEWEST = 20  # lines with which some can be held out
+NEW_SHARE = 0.5  # of the new parts together, with fewer
+LIMIT = 3_000_000  # n-grams of a part
+END_SHARE = 0.2  # of words that end a sentence, without an older model
+
+
+class Adapted(NamedTuple):
+    """Perplexity of a character of the lines held out, before (None without an older model) and after; None
+    with too few lines. ``weights`` of the parts by name.
+    """
+
+    before: float | None
+    after: float | None
+    held_out: int
+    weights: dict[str, float]
+
+
+def adapt(
+    old: Path | None, lines: Sequence[str], sources: list[Source], symbols: set[str], lang: str, out: Path
+) -> Adapted:
+    """Write the model of folder ``old``, with ``lines`` as further parts, into ``out``.
+
+    ``symbols``: the characters that the acoustic model writes. ConfigError for a model of words or phones.
+    """
+    facts, mixture = read_mixture(old) if old else (_empty(symbols), None)
+    if facts["unit"] != "char" or "lexicon" in facts:
+        raise ConfigError(
+            f"{old}: a language model of {facts['unit']}s; only those of characters can be adapted: give"
+            " lm.text to the recipe and make the bundle again"
+        )
+    held = set(lines[9::10]) if len(lines) >= FEWEST else set()
+    kept = mixture.parts if mixture else []
+    names = {part.name for part in kept}
+    name = next(name for n in range(1, 1000) if (name := f"domain{n}") not in names)
+    every = sorted({*facts["symbols"], *symbols, *(char for line in lines for char in line)})
+    end_share = facts["end_share"]
+
+    def new_parts(lines: list[str]) -> list[Part]:
+        parts = [Part(name, estimated(lines, ORDERS["char"], LIMIT))]
+        if writes_spaces(lang):
+            parts.append(vocabulary(lines, LONGEST, LIMIT, f"{name}_words"))
+        return parts
+
+    before = after = None
+    final = [*kept, *new_parts(list(lines))]
+    if held:
+        trial = interpolated(
+            [*kept, *new_parts([line for line in lines if line not in held])],
+            every,
+            space_of("char"),
+            end_share,
+            sorted(held),
+        )
+        if mixture:
+            before = perplexity(Mixture(kept, mixture.weights, every, " ", end_share), sorted(held))
+        after = perplexity(trial, sorted(held))
+        weights = dict(zip((part.name for part in trial.parts), trial.weights, strict=True))
+    else:
+        weights = _fixed(mixture, final)
+    final = [part for part in final if part.name in weights]
+    made = Mixture(final, [weights[part.name] for part in final], every, " ", end_share)
+    for part in made.parts:
+        part.model.save(out / f"{part.name}.npz")
+    facts |= {"symbols": made.symbols, "parts": rows(made)}
+    facts["sources"] = [*facts["sources"], *(source._asdict() for source in sources)]
+    for path in old.iterdir() if old else ():  # the user's own model
+        if not (out / path.name).exists() and path.suffix != ".npz" and path.name != FACTS:
+            shutil.copyfile(path, out / path.name)
+    write_json(out / FACTS, FORMAT.stamped(facts))
+    return Adapted(before, after, len(held), weights)
+
+
+def _empty(symbols: set[str]) -> dict[str, Any]:
+    return {"unit": "char", "symbols": sorted(symbols), "end_share": END_SHARE, "sources": [], "dev": {}}
+
+
+def _fixed(mixture: Mixture | None, parts: list[Part]) -> dict[str, float]:
+    """Weights that nothing could be learned from: half for what is new."""
+    old = mixture.weights if mixture else []
+    new = len(parts) - len(old)
+    share = NEW_SHARE if old else 1.0
+    weights = [*(weight * (1 - share) for weight in old), *([share / new] * new)]
+    return {part.name: weight for part, weight in zip(parts, weights, strict=True)}
