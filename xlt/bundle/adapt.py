@@ -29,7 +29,8 @@ def _normaliser(bundle: Path, info: dict) -> Callable[[str], str]:
     name = info["normaliser"]
     if "+" in name:
         raise ConfigError(
-            f"{bundle}: knows languages that are normalised differently ({name}); adapt a bundle of one language"
+            f"{bundle}: knows languages that are normalised differently ({name}); adapt a bundle of one"
+            " language"
         )
     return lambda text: normalise(text, name)
 

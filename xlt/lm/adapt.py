@@ -11,30 +11,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from xlt.core.errors import ConfigError
 from xlt.core.stage import write_json
 from xlt.lm import FACTS, FORMAT
-from xlt.lm.build import LONGEST, ORDERS, estimated, interpolated, perplexity, rows, vocabulary
-from xlt.lm.kind import read_mixture, space_of
-from xlt.lm.mixture import Mixture, Part
+from xlt.lm.build import LONGEST, ORDERS, estimated, perplexity, rows, vocabulary
+from xlt.lm.kind import read_mixture
+from xlt.lm.mixture import Mixture, Part, learn_weights
 from xlt.lm.sources import Source
 from xlt.text.scripts import writes_spaces
 
 FEWEST = 20  # lines with which some can be held out
 NEW_SHARE = 0.5  # of the new parts together, with fewer
+LEAST_OLD = 0.2  # of the old parts together
 LIMIT = 3_000_000  # n-grams of a part
 END_SHARE = 0.2  # of words that end a sentence, without an older model
 
 
 class Adapted(NamedTuple):
     """Perplexity of a character of the lines held out, before (None without an older model) and after; None
-    with too few lines. ``weights`` of the parts by name.
+    with too few lines.
     """
 
     before: float | None
     after: float | None
     held_out: int
-    weights: dict[str, float]
 
 
 def adapt(
@@ -65,22 +67,19 @@ def adapt(
 
     before = after = None
     final = [*kept, *new_parts(list(lines))]
+    old_weights = mixture.weights if mixture else []
+    new = len(final) - len(kept)
+    shares = [1 - NEW_SHARE, *([NEW_SHARE / new] * new)] if kept else [0.0, *([1 / new] * new)]
     if held:
-        trial = interpolated(
-            [*kept, *new_parts([line for line in lines if line not in held])],
-            every,
-            space_of("char"),
-            end_share,
-            sorted(held),
-        )
+        trial = [*kept, *new_parts([line for line in lines if line not in held])]
+        even = Mixture(trial, [1 / len(trial)] * len(trial), every, " ", end_share)
+        shares = _learned(even.probabilities(sorted(held)), old_weights)
         if mixture:
-            before = perplexity(Mixture(kept, mixture.weights, every, " ", end_share), sorted(held))
-        after = perplexity(trial, sorted(held))
-        weights = dict(zip((part.name for part in trial.parts), trial.weights, strict=True))
-    else:
-        weights = _fixed(mixture, final)
-    final = [part for part in final if part.name in weights]
-    made = Mixture(final, [weights[part.name] for part in final], every, " ", end_share)
+            before = perplexity(Mixture(kept, old_weights, every, " ", end_share), sorted(held))
+        learned = [*(shares[0] * weight for weight in old_weights), *shares[1:]]
+        after = perplexity(Mixture(trial, learned, every, " ", end_share), sorted(held))
+    weights = [*(shares[0] * weight for weight in old_weights), *shares[1:]]
+    made = Mixture(final, weights, every, " ", end_share)
     for part in made.parts:
         part.model.save(out / f"{part.name}.npz")
     facts |= {"symbols": made.symbols, "parts": rows(made)}
@@ -89,17 +88,24 @@ def adapt(
         if not (out / path.name).exists() and path.suffix != ".npz" and path.name != FACTS:
             shutil.copyfile(path, out / path.name)
     write_json(out / FACTS, FORMAT.stamped(facts))
-    return Adapted(before, after, len(held), weights)
+    return Adapted(before, after, len(held))
 
 
 def _empty(symbols: set[str]) -> dict[str, Any]:
     return {"unit": "char", "symbols": sorted(symbols), "end_share": END_SHARE, "sources": [], "dev": {}}
 
 
-def _fixed(mixture: Mixture | None, parts: list[Part]) -> dict[str, float]:
-    """Weights that nothing could be learned from: half for what is new."""
-    old = mixture.weights if mixture else []
-    new = len(parts) - len(old)
-    share = NEW_SHARE if old else 1.0
-    weights = [*(weight * (1 - share) for weight in old), *([share / new] * new)]
-    return {part.name: weight for part, weight in zip(parts, weights, strict=True)}
+def _learned(probabilities: np.ndarray, old_weights: list[float]) -> list[float]:
+    """(K, N), p of N symbols by the old and the new parts → the share of all old parts, and of each new one.
+
+    The old parts keep their weights among each other, and a share: what people say is never only of the
+    domain.
+    """
+    count = len(old_weights)
+    if not count:
+        return [0.0, *learn_weights(probabilities)]
+    old = np.array(old_weights) @ probabilities[:count]
+    shares = learn_weights(np.vstack([old[None], probabilities[count:]]))
+    kept = max(shares[0], LEAST_OLD)
+    scale = (1 - kept) / max(1e-9, 1 - shares[0])
+    return [kept, *(share * scale for share in shares[1:])]
