@@ -186,8 +186,8 @@ class Machine(TypedDict):
 
 
 class LmFacts(TypedDict, total=False):
-    """``parts``, ``sources``, ``dev`` as in lm.json, ``fusion``: method, lm_weight and length_bonus, those of
-    the user's own model in ``model``."""
+    """``parts``, ``sources``, ``dev`` as in lm.json, ``fusion``: method, lm_weight and length_bonus; ``model``:
+    of the user's own; ``commit``: of the decoding."""
 
     unit: str
     parts: list[dict[str, Any]]
@@ -195,6 +195,7 @@ class LmFacts(TypedDict, total=False):
     dev: dict[str, Any]
     model: dict[str, Any]
     fusion: dict[str, Any]
+    commit: str
 
 
 class Scored(TypedDict):

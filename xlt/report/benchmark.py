@@ -7,6 +7,7 @@ from pathlib import Path
 from xlt.formats.svg import Bar, bars
 from xlt.metrics.metric import TEXT, Metric, main_metric, metrics
 from xlt.report import transfer
+from xlt.report.lm import over_languages
 from xlt.report.md import HEAD, table
 from xlt.report.results import Experiment, Typical, cell, experiments, load
 from xlt.text.languages import MULTIPLE
@@ -91,6 +92,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     parts.append("![Character error rates of all languages](results.svg)")
     for name, metric in headlines().items():
         parts.append(f"## {metric.title}{_unit(metric)}\n\n{_table(recipes, name)}")
+    parts += [section] if (section := over_languages(recipes)) else []
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
     several = [

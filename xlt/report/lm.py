@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
+
 from xlt.formats.results import Change
-from xlt.metrics.metric import metrics
+from xlt.metrics.metric import TEXT, counted, metrics
 from xlt.report.md import table
-from xlt.report.results import Result
+from xlt.report.results import Experiment, Result
+
+_TEST = "test"
 
 
 def language_models(results: list[Result]) -> str:
@@ -77,3 +81,61 @@ def _weights(fusion: dict) -> str:
     weights = fusion["lm_weight"]
     each = weights if isinstance(weights, list) else [weights]
     return f"{', '.join(f'{weight:g}' for weight in each)}; {fusion['length_bonus']:g}"
+
+
+def over_languages(recipes: dict[str, list[Experiment]]) -> str:
+    """A section for the page of all languages: what language models brought on test, and Whisper's own
+    decoder beside it; "" without any.
+
+    Of each recipe the experiment that learned from its own speech alone and is best on dev stands here.
+    """
+    chosen = {name: best for name, found in recipes.items() if (best := _best(found))}
+    if not chosen:
+        return ""
+    units = counted(TEXT)
+    head = ["language", "training speech", "seeds"]
+    for metric in units.values():
+        head += [f"{metric.label} greedy", f"{metric.label} with language model", "relative"]
+    peers = sorted(
+        {e.runs[0].experiment["describe"] for found in recipes.values() for e in found if e.runs[0].peer}
+    )
+    head += [f"{metric.label} {peer}" for peer in peers for metric in units.values()]
+    rows: list[list] = []
+    relative: dict[str, list[float]] = {key: [] for key in units}
+    for name, e in chosen.items():
+        run = e.runs[0]
+        row = [run.experiment["language"], f"{run.speech_min:.1f} min", len(e.runs)]
+        for key in units:
+            before, after = (
+                statistics.median(run.document["greedy"][_TEST][key][side]["value"] for run in e.runs)
+                for side in ("before", "after")
+            )
+            relative[key].append(100 * (after / before - 1))
+            row += [f"{before:.1f}", f"{after:.1f}", f"{relative[key][-1]:+.0f}%"]
+        for peer in peers:
+            same = [
+                one
+                for one in recipes[name]
+                if one.runs[0].peer and one.runs[0].experiment["describe"] == peer
+            ]
+            row += [f"{same[0].median(_TEST, key):.1f}" if same else "–" for key in units]
+        rows.append(row)
+    if len(rows) > 1:
+        means = [cell for key in units for cell in ("", "", f"{statistics.fmean(relative[key]):+.0f}%")]
+        rows.append(["mean", "", "", *means, *([""] * (len(peers) * len(units)))])
+    return (
+        "## What language models bring\n\nOn test, medians over seeds: CTC's best path (greedy), and the search"
+        " with the language model that stage 5 makes from the training texts and a word list, if there is one for"
+        f" the language.\n\n{table(head, rows)}"
+    )
+
+
+def _best(found: list[Experiment]) -> Experiment | None:
+    """The experiment with a language model that is best on dev, of those that start from no other model."""
+    own = [
+        e
+        for e in found
+        if all(_TEST in run.document.get("greedy", {}) and run.kind == TEXT for run in e.runs)
+        and not e.runs[0].config.get("train.init")
+    ]
+    return min(own, key=lambda e: e.rank, default=None)

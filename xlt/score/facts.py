@@ -45,6 +45,10 @@ _PLACES = {
     "data.sources": 1,
     "tokens.union": 1,
     "phones.table": 1,
+    "lm.text": 1,
+    "lm.words": 1,
+    "lm.model": 1,
+    "decode.hotwords": 1,
 }
 _LIBRARIES = (
     "espnet",
@@ -114,7 +118,11 @@ def language_model(ctx: Context) -> dict:
     from xlt.decode import fusion
 
     facts, chosen = lm.facts(ctx), fusion.facts(ctx)
-    return {"lm": {**facts, "fusion": chosen}} if facts and chosen else {}
+    if not facts or not chosen:
+        return {}
+    stamps = (read_stamp(ctx.exp / f"decode_{name}") or {} for name in ctx.cfg.scored_sets)
+    commits = sorted({stamp["git"] for stamp in stamps if stamp.get("git")})
+    return {"lm": {**facts, "fusion": chosen, "commit": ", ".join(commits)}}
 
 
 def features(ctx: Context) -> dict:
