@@ -116,6 +116,8 @@ def test_hotwords_make_the_sets_again_and_leave_the_weights(recipe, tmp_path, ca
 def test_hotwords_that_cannot_be_used(recipe, tmp_path, capsys):
     listed = tmp_path / "names.txt"
     listed.write_text("mere\nWürzburg\n")
+    assert main(["lm", "--recipe", str(recipe), f"decode.hotwords={listed}"]) == 2  # before training
+    told(capsys.readouterr().err, "ü", "w", where="names.txt:2")
     assert decode(recipe, f"decode.hotwords={listed}") == 2
     told(capsys.readouterr().err, "ü", "w", where="names.txt:2")
     assert decode(recipe, f"decode.hotwords={tmp_path / 'none.txt'}") == 2

@@ -63,7 +63,10 @@ def run(ctx: Context) -> None:
             return made
 
         pronounce.check(ctx.cfg)
-        _check_hotwords(ctx, trained)
+        if ctx.cfg.decode.hotwords:
+            from xlt.lm.hotwords import check_hotwords
+
+            check_hotwords(ctx.cfg, ctx.exp, trained.info["normaliser"])
         decode = fusion.settings(ctx, trained, executor)
         foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model
         for name in ctx.cfg.scored_sets:
@@ -75,16 +78,6 @@ def run(ctx: Context) -> None:
         if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8
             for name in sorted(foreign):
                 run_unit(ctx, _unit(ctx, source, f"before_{name}", name, fusion.greedy(ctx), executor))
-
-
-def _check_hotwords(ctx: Context, trained: Trained) -> None:
-    """ConfigError or DataError for decode.hotwords that cannot be used, before anything is decoded."""
-    if ctx.cfg.decode.hotwords:
-        from xlt.lm.hotwords import read_hotwords, spell_by
-        from xlt.tokens.tokenizer import Tokenizer
-
-        spell = spell_by(trained.info["normaliser"])
-        read_hotwords(Path(ctx.cfg.decode.hotwords), spell, Tokenizer(ctx.exp))
 
 
 def _unit(

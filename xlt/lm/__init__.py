@@ -27,6 +27,12 @@ def run(ctx: Context) -> None:
     from xlt.lm import pronounce
 
     pronounce.check(ctx.cfg)
+    if ctx.cfg.decode.hotwords and not ctx.cfg.train.zero_shot:  # such a model has tokens of its own
+        from xlt.data.normalisers import normaliser_of
+        from xlt.lm.hotwords import check_hotwords
+
+        need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
+        check_hotwords(ctx.cfg, ctx.tokens, normaliser_of(ctx.cfg))  # before hours of training
     if ctx.cfg.lm.type == NONE:
         return
     kind = LMS.get(ctx.cfg.lm.type)

@@ -13,13 +13,17 @@ import math
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from xlt.core.errors import DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.formats.text_file import numbered_lines
 from xlt.lm.spelled import spelling
 from xlt.text.normalise import normalise
 from xlt.text.scripts import is_unspaced
 from xlt.tokens.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from xlt.core.config import Config
 
 Spell = Callable[[str], Collection[str]]  # an entry → how texts of the model spell it
 MOST_WORDS, LONGEST_CHARS = 10_000, 100  # a longer list is a vocabulary, a longer entry is a sentence
@@ -161,6 +165,18 @@ def read_hotwords(
             " length to the language model: lm.words"
         )
     return found
+
+
+def check_hotwords(cfg: Config, tokens: Path, normalisers: str) -> None:
+    """ConfigError or DataError for decode.hotwords that a model with the tokens in a folder cannot use."""
+    if cfg.decode.hotwords is None:
+        return
+    if cfg.lm.spell:
+        raise ConfigError(
+            "decode.hotwords: with lm.spell only words of the lexicon are written; put them into a word list"
+            " and give it in lm.words"
+        )
+    read_hotwords(Path(cfg.decode.hotwords), spell_by(normalisers), Tokenizer(tokens))
 
 
 def spelled_hotwords(
