@@ -186,8 +186,8 @@ class Machine(TypedDict):
 
 
 class LmFacts(TypedDict, total=False):
-    """``parts``, ``sources``, ``dev`` as in lm.json; ``fusion``: method, lm_weight and length_bonus; ``model``
-    is the user's own; ``commit``: of the decoding."""
+    """``parts``, ``sources``, ``dev`` as in lm.json; ``fusion``: method, lm_weight, length_bonus;
+    ``model``: of the user's own; ``commit``: of the decoding."""
 
     unit: str
     parts: list[dict[str, Any]]
