@@ -22,7 +22,7 @@ from xlt.lm.mixture import Mixture, Part, learn_weights
 from xlt.lm.sources import Source
 from xlt.text.scripts import writes_spaces
 
-FEWEST = 20  # lines with which some can be held out
+FEWEST = 20  # different lines with which some can be held out
 NEW_SHARE = 0.5  # of the new parts together, with fewer
 LEAST_OLD = 0.2  # of the old parts together
 LIMIT = 3_000_000  # n-grams of a part
@@ -52,7 +52,8 @@ def adapt(
             f"{old}: a language model of {facts['unit']}s; only those of characters can be adapted: give"
             " lm.text to the recipe and make the bundle again"
         )
-    held = set(lines[9::10]) if len(lines) >= FEWEST else set()
+    different = list(dict.fromkeys(lines))
+    held = set(different[9::10]) if len(different) >= FEWEST else set()
     kept = mixture.parts if mixture else []
     names = {part.name for part in kept}
     name = next(name for n in range(1, 1000) if (name := f"domain{n}") not in names)

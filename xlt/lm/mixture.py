@@ -49,11 +49,18 @@ class Mixture:
         self.ids = {symbol: number for number, symbol in enumerate(self.symbols)}
         self._space = self.ids.get(space, -1) if space is not None else -1
         self._own = [[part.model.id(symbol) for symbol in self.symbols] for part in self.parts]
+        self._share = [self._shares(part, own) for part, own in zip(self.parts, self._own, strict=True)]
         self._states: list[tuple[int, ...]] = []
         self._numbers: dict[tuple[int, ...], int] = {}
         self._steps: dict[tuple[int, int], tuple[float, int]] = {}
         self._ends: dict[int, float] = {}
         self._first = self._number(tuple(part.model.start() for part in self.parts))
+
+    def _shares(self, part: Part, own: list[int]) -> list[float]:
+        """Of each symbol its share of what the part gives it: those unknown to it share its ``<unk>``."""
+        unk = part.model.id(UNK)
+        count = own.count(unk) - (part.restart and self._space >= 0)  # such a part ends at a space
+        return [1 / count if one == unk else 1.0 for one in own]
 
     def _number(self, state: tuple[int, ...]) -> int:
         number = self._numbers.get(state)
@@ -83,7 +90,7 @@ class Mixture:
             p = math.exp(part.model.step(state, _END)[0])
             return p * (1 - self.end_share), part.model.start()
         logp, after = part.model.step(state, self._own[i][symbol])
-        return math.exp(logp), after
+        return math.exp(logp) * self._share[i][symbol], after
 
     def end(self, state: int) -> float:
         """log p(the sentence ends here), natural."""
