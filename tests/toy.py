@@ -17,12 +17,15 @@ DIM = 64
 
 
 def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
-    """Write data/ and dump/whisper_base/ of a toy language below ``recipe``; seeded, so always the same."""
+    """Write data/ and dump/whisper_base/ of a toy language below ``recipe``; seeded, so always the same. It is
+    decoded greedily unless a test asks for a language model.
+    """
     rng = np.random.default_rng(0)
     vectors = {c: rng.normal(size=DIM) for c in sorted(set("".join(WORDS)) | {" "})}
     settings = [
         "lang: ron_Latn",
         "features: {upstream: whisper_base}",
+        "lm: {type: none}",
         "train: {max_epochs: 4, min_updates: 0, projection: 32, encoder_conf: {hidden_size: 32}}",
     ]
     (recipe / "recipe.yaml").write_text("\n".join(settings) + "\n")

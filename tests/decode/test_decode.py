@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_greedy_result_does_not_depend_on_the_batch(recipe, monkeypatch):
     monkeypatch.chdir(recipe)
     from xlt.decode.recognise import Recogniser
 
-    recogniser = Recogniser(recipe / "exp" / "main", from_json(DecodeConfig, "decode", {}, "test"))
+    recogniser = Recogniser(recipe / "exp" / "main", from_json(DecodeConfig, "decode", {"method": "greedy"}, "test"))
     reader = FeatureReader(recipe / "dump/whisper_base/test/feats.scp")
     feats = [reader[u] for u in reader]
     together = recogniser(feats)
@@ -80,7 +81,8 @@ def test_processes_give_what_this_one_gives(recipe):
     ctx = Context(recipe, load(recipe))
     files = speech(ctx, "test")
     ids = list(read_table(files.scp))
-    messages = [Utterances(files, ids[:5]), Utterances(files, ids[5:]), Utterances(files, [])]
+    greedy = dataclasses.replace(ctx.cfg.decode, method="greedy")
+    messages = [Utterances(files, part, greedy) for part in (ids[:5], ids[5:], [])]
     alone, together = (
         list(run("recognise", Model(ctx, ctx.exp), messages, Workers(jobs))) for jobs in (1, 2)
     )
@@ -140,11 +142,11 @@ def test_decoding_goes_on_after_the_utterances_that_are_done(recipe, monkeypatch
 
     original, calls = Recogniser.__call__, []
 
-    def stop_later(self, feats):
+    def stop_later(self, feats, *args, **more):
         calls.append(len(feats))
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return original(self, feats)
+        return original(self, feats, *args, **more)
 
     monkeypatch.setattr(decode, "batches", lambda utts, frames, method: ([u] for u in utts))
     settings = ["decode", "--recipe", str(recipe), "--force", "decode.sets=[test]"]
@@ -155,9 +157,12 @@ def test_decoding_goes_on_after_the_utterances_that_are_done(recipe, monkeypatch
     assert len(partial.read_text().splitlines()) == 2
     partial.write_text(partial.read_text() + '["torn')
     counted = []
-    monkeypatch.setattr(
-        Recogniser, "__call__", lambda self, feats: counted.append(len(feats)) or original(self, feats)
-    )
+
+    def count(self, feats, *args, **more):
+        counted.append(len(feats))
+        return original(self, feats, *args, **more)
+
+    monkeypatch.setattr(Recogniser, "__call__", count)
     assert main(settings) == 0
     assert sum(counted) == 10
     assert len(read_table(recipe / "exp/main/decode_test/text")) == 12

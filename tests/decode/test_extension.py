@@ -34,7 +34,7 @@ def decode(recipe, monkeypatch):
 def test_a_decoder_and_a_language_model_of_one_s_own(recipe, decode, capsys):
     picky = ["decode.method=picky", "lm.type=repeats"]
     assert decode("decode", *picky) == 2
-    told(capsys.readouterr().err, "stage 5 (lm)", where="exp/lm/repeats")
+    told(capsys.readouterr().err, "stage 5 (lm)", where="exp/lm/main")
     (recipe / "disliked.txt").write_text("e\n")
     assert decode("lm", *picky) == 0
     assert decode("decode", *picky) == 0
@@ -43,34 +43,38 @@ def test_a_decoder_and_a_language_model_of_one_s_own(recipe, decode, capsys):
     capsys.readouterr()
     assert decode("lm", *picky) == 0 and decode("decode", *picky) == 0
     said = capsys.readouterr().out
-    assert "lm: exp/lm/repeats is up to date" in said and "decode_dev is up to date" in said
+    assert "lm: exp/lm/main is up to date" in said and "decode_dev is up to date" in said
     (recipe / "disliked.txt").write_text("a\n")
     assert decode("lm", *picky) == 0
     capsys.readouterr()
     assert decode("decode", *picky) == 0
-    assert "making exp/main/decode_dev again (exp/lm/repeats changed)" in capsys.readouterr().out
+    assert "making exp/main/decode_dev again (exp/lm/main changed)" in capsys.readouterr().out
     assert "a" not in "".join(read_table(recipe / "exp/main/decode_dev/text").values())
 
 
-def test_a_bundle_without_its_language_model_is_refused(recipe, decode, capsys):
-    picky = ["decode.method=picky", "lm.type=repeats"]
+def test_a_bundle_holds_the_language_model_but_no_other_file_of_a_decoder(recipe, decode, capsys):
+    picky = ["decode.method=picky", "lm.type=repeats", "bundle.with_upstream=false"]
     (recipe / "disliked.txt").write_text("e\n")
     assert decode("lm", *picky) == 0
+    assert decode("bundle", *picky) == 0
+    assert (recipe / "exp/main/bundle/lm/disliked.txt").read_text() == "e\n"
+    (recipe / "picky.txt").write_text("of the decoder\n")
     assert decode("bundle", *picky) == 2
-    assert "reads exp/lm/repeats, which a bundle cannot hold yet" in capsys.readouterr().err
+    (recipe / "picky.txt").unlink()
+    assert "reads picky.txt, which a bundle cannot hold" in capsys.readouterr().err
 
 
 def test_a_language_model_says_nothing_to_a_decoder_that_reads_none(recipe, decode, capsys):
     assert decode("decode") == 0
     capsys.readouterr()
-    assert decode("decode", "lm.type=repeats") == 0
+    assert decode("decode", "lm.type=repeats", "decode.method=greedy") == 0
     assert "decode_dev is up to date" in capsys.readouterr().out
 
 
 def test_unknown_names_are_refused_with_the_nearest(decode, capsys):
     assert decode("decode", "decode.method=gredy") == 2
     said = capsys.readouterr().err
-    assert "decode.method: found 'gredy', expected one of beam, greedy, joint, picky" in said
+    assert "decode.method: found 'gredy', expected one of auto, beam, greedy, joint, lexicon, picky" in said
     assert "did you mean greedy?" in said
-    assert decode("lm", "lm.type=ngram") == 2
-    assert "lm.type: found 'ngram', expected one of none, repeats" in capsys.readouterr().err
+    assert decode("lm", "lm.type=ngramm") == 2
+    assert "lm.type: found 'ngramm', expected one of none, ngram, repeats" in capsys.readouterr().err

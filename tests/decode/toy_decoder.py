@@ -36,7 +36,7 @@ class RepeatsKind:
         return {"tokens": 1}
 
     def load(self, folder, tokenizer):
-        return Repeats(tokenizer.ids[(folder / "disliked.txt").read_text().strip()])
+        return [Repeats(tokenizer.ids[(folder / "disliked.txt").read_text().strip()])]
 
 
 class Picky:
@@ -44,18 +44,19 @@ class Picky:
 
     settings = ("lm",)
     batched = True
+    uses_lm = True
 
     @classmethod
     def files(cls, ctx):
-        return lm.files(ctx)
+        return [*lm.files(ctx), *sorted(ctx.recipe.glob("picky.txt"))]
 
     def __init__(self, model, decode, lms):
         self.greedy, self.lms = Greedy(model, decode, lms), lms
 
     def __call__(self, inputs):
         return [
-            Decoded([i for i in ids if all(m.score(m.start(), i)[0] > -1 for m in self.lms)], score)
-            for ids, score in self.greedy(inputs)
+            Decoded([i for i in found.ids if all(m.score(m.start(), i)[0] > -1 for m in self.lms)], found.score)
+            for found in self.greedy(inputs)
         ]
 
 

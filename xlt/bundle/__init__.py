@@ -22,7 +22,15 @@ from xlt.formats.model_folder import INFO, Trained, read_info
 from xlt.formats.versioned import Format
 
 MANIFEST = "bundle.json"
-FORMAT = Format(MANIFEST, 2, {1: lambda old: old})  # version 1 had no language model
+LIKE_VERSION_1 = {"method": "greedy", "beam_size": 10}  # its defaults; it had no language model
+
+
+def _from_version_1(old: dict[str, Any]) -> dict[str, Any]:
+    decode = old.get("decode")
+    return old | {"decode": LIKE_VERSION_1 | decode} if isinstance(decode, dict) else old
+
+
+FORMAT = Format(MANIFEST, 2, {1: _from_version_1})
 LM = "lm"  # the folder with it
 HOTWORDS = "hotwords.txt"
 

@@ -164,9 +164,11 @@ def confidence(ctx: Context) -> dict[str, float] | None:
 
 
 def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
-    """What a set's stamp says of what was chosen: the method, and the weights if they are among ``keys``."""
+    """What a set's stamp says instead of ``auto`` and ``null``: the method, and the weights if they are among
+    ``keys``.
+    """
     known = {key for key in _CHOSEN if f"decode.{key}" in ("decode.method", *keys)}
-    return {f"chosen.{key}": getattr(decode, key) for key in sorted(known)}
+    return {f"decode.{key}": getattr(decode, key) for key in sorted(known)}
 
 
 def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, out: Path) -> dict:
