@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BEAM_SIZE = 32  # what decode.beam_size=null means here
 LEAST = 1e-4  # a token less likely than this in a frame is not tried there
+SMALLEST = 1e-30  # of a probability: the product of those of eight frames must not become 0
 WIDEST = 14.0  # nats below the best prefix, acoustics and language models together, at which one is given up
 N_BEST = 16
 
@@ -97,7 +98,7 @@ class PrefixSearch:
         # probabilities that end in a blank, and in the last token, each over e^scale
         beam: list[tuple[Node, float, float]] = [(root, 1.0, 0.0)]
         scale = 0.0
-        probs = np.exp(log_probs.astype(np.float64))
+        probs = np.maximum(np.exp(log_probs.astype(np.float64)), SMALLEST)
         last_token = probs.shape[1] - 1  # ESPnet's <sos/eos>, which CTC never learns
         rows, columns = np.nonzero(probs > LEAST)
         starts, tokens = np.searchsorted(rows, np.arange(len(probs) + 1)).tolist(), columns.tolist()

@@ -7,6 +7,7 @@ its spelling.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from xlt.lm.spelled import spelling
@@ -52,8 +53,13 @@ class Words:
         number = self.model.id(word)
         logp, after = self.model.step(words, number)
         if number == self.unk:
-            logp += so_far + self.spelled.end(spelled)
+            logp += so_far + self._ends(spelled)
         return logp - so_far, after
+
+    def _ends(self, spelled: int) -> float:
+        """log p that the word ends here: a space follows, or nothing."""
+        space, _ = self.spelled.step(spelled, self.spelled.ids.get(" ", 0))
+        return math.log(math.exp(space) + math.exp(self.spelled.end(spelled)))
 
     def end(self, state: State) -> float:
         words, spelled, word, so_far = state
