@@ -20,6 +20,7 @@ from xlt.core.stage import Unit, run_unit, write_json
 from xlt.decode.work import Tune, frames_of
 from xlt.formats.tables import read_table
 from xlt.formats.versioned import Format
+from xlt.metrics.metric import tokens
 
 if TYPE_CHECKING:
     from xlt.core.executor import Executor
@@ -206,17 +207,21 @@ def _some(utts: list[str], frames: dict[str, int], limit: float) -> list[str]:
 
 
 def _say(facts: dict[str, Any], worse: bool) -> None:
-    units = [key for key in facts["tried"][0] if key not in ("lm_weight", "length_bonus")]
-    reference = facts["greedy"] or {}
-    before = ", ".join(f"{reference[unit]:.1f}% of {unit}s" for unit in units if reference)
+    """What was found on dev; ``worse``: nothing that is better than greedy."""
+    names = {token.name: token.plural for token in tokens().values()}
+    units = [key for key in facts["tried"][0] if key in names]
+
+    def rates(row: dict[str, Any]) -> str:
+        return " and ".join(f"{row[unit]:.1f}% of {names[unit]}" for unit in units)
+
     if facts["widened"]:
-        say(
-            "  the best weights were at the edge of the grid, which was widened:"
-            f" {', '.join(facts['widened'])}"
-        )
-    if worse and reference:
+        say(f"  the best weights are outside the usual range: {', '.join(facts['widened'])}")
+    if worse and facts["greedy"]:
         kept = "greedy is kept" if facts["method"] == GREEDY else "it is used as decode.method asks for it"
-        say(f"  no weight of the language model is better than greedy on dev ({before} wrong); {kept}")
+        say(
+            "  no weight of the language model is better than greedy on dev"
+            f" ({rates(facts['greedy'])} wrong); {kept}"
+        )
         return
     row = next(
         row
@@ -225,9 +230,6 @@ def _say(facts: dict[str, Any], worse: bool) -> None:
     )
     weights = ", ".join(f"{weight:g}" for weight in facts["lm_weight"])
     how = f"weight {weights}, bonus {facts['length_bonus']:g}; {len(facts['tried'])} pairs tried"
-    if not reference:
-        after = ", ".join(f"{row[unit]:.1f}% of {unit}s" for unit in units)
-        say(f"  dev: {after} wrong with the lexicon and the language model ({how})")
-        return
-    after = ", ".join(f"{row[unit]:.1f}%" for unit in units)
-    say(f"  dev: {before} wrong with the best path, {after} with the language model ({how})")
+    what = "the language model" if facts["greedy"] else "the lexicon and the language model"
+    before = f"; {rates(facts['greedy'])} without it" if facts["greedy"] else ""
+    say(f"  dev: {rates(row)} wrong with {what} ({how}){before}")

@@ -85,7 +85,10 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     metric = main_metric(texts.kind)
     for name, measured in scores.items():
         main = measured[metric]
-        say(f"  {name}: {metrics()[metric].in_words(main.value, main.ci95)}, {main.n} utterances")
+        before = document.get("greedy", {}).get(name, {}).get(metric)
+        without = f"; {before['before']['value']:.1f}% without the language model" if before else ""
+        result = metrics()[metric].in_words(main.value, main.ci95)
+        say(f"  {name}: {result}, {main.n} utterances{without}")
     say(f"  all scores, with their signatures: {ctx.display_path(ctx.exp / 'score.json')}")
     return {"utterances": {name: len(m.ids) for name, m in matched.items()}}
 
@@ -181,7 +184,7 @@ def _greedy(texts: Transcripts, matched: dict[str, Matched], scores: dict[str, d
     """What a search with language models changed, against the best path of CTC."""
     from xlt.decode import GREEDY
 
-    found, main = {}, main_metric(texts.kind)
+    found = {}
     for name in () if texts.ctx.cfg.lm.spell else matched:  # its best paths are phones
         if not (texts.ctx.exp / f"decode_{name}" / GREEDY).exists():
             continue
@@ -191,8 +194,6 @@ def _greedy(texts: Transcripts, matched: dict[str, Matched], scores: dict[str, d
             for key in counted(texts.kind)
         }
         found[name] = {key: change(score, scores[name][key], texts.boot) for key, score in before.items()}
-        label, old = metrics()[main].label, found[name][main]["before"]["value"]
-        say(f"  {name}: {label} of the best path without the language model: {old:.1f}")
     return {"greedy": found} if found else {}
 
 

@@ -14,10 +14,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt import __version__
+from xlt import __version__, lm
 from xlt.audio.augment import values
 from xlt.core.schema import schema
 from xlt.core.stage import git_revision, read_stamp
+from xlt.decode import fusion
 from xlt.formats.model_folder import INFO, read_info
 
 if TYPE_CHECKING:
@@ -114,9 +115,6 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
 
 def language_model(ctx: Context) -> dict:
     """What the sets were decoded with beside the model, {} if with nothing."""
-    from xlt import lm
-    from xlt.decode import fusion
-
     facts, chosen = lm.facts(ctx), fusion.facts(ctx)
     if not facts or not chosen:
         return {}
@@ -193,8 +191,9 @@ def stage_times(ctx: Context) -> dict[str, float]:
         "data": [ctx.data / name for name in ("all", *sets)],
         "features": [ctx.dump / name for name in sets],
         "tokens": [ctx.tokens],
+        "lm": [lm.folder(ctx)],
         "train": [ctx.exp],
-        "decode": [ctx.exp / f"decode_{name}" for name in ctx.cfg.scored_sets],
+        "decode": [fusion.folder(ctx), *(ctx.exp / f"decode_{name}" for name in ctx.cfg.scored_sets)],
     }
     times = {}
     for stage, folders in outs.items():
