@@ -15,19 +15,17 @@
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
-# N name on|off what it does, a line a stage, as the package has them: no environment is needed for that
+# N name what it does, a line a stage, as the package has them: no environment is needed for that
 stages=()
 while IFS= read -r row; do stages+=("$row"); done < <(sed -nE \
-  -e 's/^    Stage\(([0-9]+), "([a-z]+)", "([^"]+)"\),$/\1 \2 on \3/p' \
-  -e 's/^    Stage\(([0-9]+), "([a-z]+)", "([^"]+)", on=False\),$/\1 \2 off \3/p' "$root/xlt/core/context.py")
+  's/^    Stage\(([0-9]+), "([a-z]+)", "([^"]+)"\),$/\1 \2 \3/p' "$root/xlt/core/context.py")
 
 die() { printf 'run.sh: %s\n' "$*" >&2; exit 2; }
 
 list() {
-  local number name state does
+  local number name does
   for row in "${stages[@]}"; do
-    read -r number name state does <<<"$row"
-    [[ $state == on ]] || does+=" (off; --stage $name runs it)"
+    read -r number name does <<<"$row"
     printf '%4d  %-9s %s\n' "$number" "$name" "$does"
   done
 }

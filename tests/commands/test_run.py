@@ -10,7 +10,7 @@ from xlt.commands.run import Call, chosen, guarded
 from xlt.core.context import STAGES, Stage
 from xlt.core.errors import ConfigError, DataError
 
-DEFAULT = [s.name for s in STAGES if s.name != "lm"]
+DEFAULT = [s.name for s in STAGES]
 
 
 @pytest.fixture
@@ -44,9 +44,8 @@ def ran(monkeypatch):
         ("1", "bundle", DEFAULT),
         ("8", "10", ["score", "report", "bundle"]),
         ("score", "9", ["score", "report"]),
-        ("4", "6", ["tokens", "train"]),  # lm is off
-        ("lm", "lm", ["lm"]),  # unless it is named
-        ("5", "6", ["lm", "train"]),
+        ("4", "6", ["tokens", "lm", "train"]),
+        ("lm", "lm", ["lm"]),
     ],
 )
 def test_range_of_stages(first, last, expected):
@@ -68,7 +67,7 @@ def test_all_stages_in_order_with_a_header_each_and_one_context(recipe, ran, cap
     ctx = ran[0][1]
     assert (ctx.cfg.nj, ctx.force, ctx.command) == (3, True, "./run.sh tag=a 'data.dir=my dir'")
     heads = [line.split("]")[0] for line in capsys.readouterr().out.splitlines()]
-    assert heads == [f"[{s.number}/10 {s.name}" for s in STAGES if s.name != "lm"]
+    assert heads == [f"[{s.number}/10 {s.name}" for s in STAGES]
     assert sorted(path.stem for path in (recipe / "log" / "a").iterdir()) == sorted(DEFAULT)
 
 

@@ -135,11 +135,11 @@ def _run(stage: Stage, context: Callable[[], Context]) -> None:
 
 
 def chosen(first: str, last: str) -> list[Stage]:
-    """The stages from ``first`` to ``last``, those that are off only if ``first`` names them; ConfigError."""
+    """The stages from ``first`` to ``last``; ConfigError."""
     start, stop = find(first), find(last)
     if start.number > stop.number:
         raise ConfigError(f"--stage {first} comes after --stop_stage {last}")
-    return [s for s in STAGES if start.number <= s.number <= stop.number and (s.on or s is start)]
+    return [s for s in STAGES if start.number <= s.number <= stop.number]
 
 
 def _let_go(threads: str) -> None:

@@ -15,12 +15,11 @@ from xlt.core.paths import spelled
 
 @dataclass(frozen=True)
 class Stage:
-    """``on``: whether a run of all stages runs it; ``--stage NAME`` runs one that is off."""
+    """``does``: in a few words, with the folder that it writes."""
 
     number: int
     name: str
     does: str
-    on: bool = True
 
     def run(self, ctx: Context) -> None:
         """Import the stage's package and run it; what it says names files as seen from the recipe."""

@@ -21,7 +21,7 @@ from xlt.core.config import load
 from xlt.core.context import STAGES, find
 from xlt.core.errors import ConfigError
 
-DEFAULT_STAGES = ("data", "check", "features", "tokens", "train", "decode", "score", "report")
+DEFAULT_STAGES = ("data", "check", "features", "tokens", "lm", "train", "decode", "score", "report")
 _RUN = ("for", "except", "recipe", "tag", "settings", "stages", "column")
 
 
@@ -250,10 +250,10 @@ def check(plan: Plan, egs: Path) -> None:
 
 
 def stages_before_training(run: Run) -> tuple[list[str], list[str]]:
-    """The run's stages up to training, whose outputs runs share, and the others, which write below its own
+    """The run's stages up to tokens, whose outputs runs share, and the others, which write below its own
     tag.
     """
-    first = find("train").number
+    first = find("lm").number
     return (
         [s for s in run.stages if find(s).number < first],
         [s for s in run.stages if find(s).number >= first],
