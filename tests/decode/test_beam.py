@@ -73,7 +73,9 @@ def test_a_wide_beam_finds_the_best_of_all(seed, lms, weights, bonus, monkeypatc
     best = max(every, key=lambda ids: sum(every[ids]))
     found = PrefixSearch(lms, weights, bonus, 1000)(log_probs)
     assert tuple(found.ids) == best
-    assert found.score == pytest.approx(sum(every[best]), abs=0.05)  # paths through unlikely prefixes are lost
+    assert found.score == pytest.approx(
+        sum(every[best]), abs=0.05
+    )  # paths through unlikely prefixes are lost
     monkeypatch.setattr(beam, "LEAST", 0.0)
     monkeypatch.setattr(beam, "WIDEST", math.inf)
     exact = PrefixSearch(lms, weights, bonus, 1000, 1000)(log_probs)

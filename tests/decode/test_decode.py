@@ -67,7 +67,9 @@ def test_greedy_result_does_not_depend_on_the_batch(recipe, monkeypatch):
     monkeypatch.chdir(recipe)
     from xlt.decode.recognise import Recogniser
 
-    recogniser = Recogniser(recipe / "exp" / "main", from_json(DecodeConfig, "decode", {"method": "greedy"}, "test"))
+    recogniser = Recogniser(
+        recipe / "exp" / "main", from_json(DecodeConfig, "decode", {"method": "greedy"}, "test")
+    )
     reader = FeatureReader(recipe / "dump/whisper_base/test/feats.scp")
     feats = [reader[u] for u in reader]
     together = recogniser(feats)

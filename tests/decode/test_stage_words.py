@@ -18,12 +18,12 @@ def recipe(tmp_path_factory):
     recipe = make_toy_recipe(tmp_path_factory.mktemp("toy"))
     base = ["--recipe", str(recipe), "train.max_epochs=20", "train.lr=0.01", "train.batch_s=6"]
     for stage in ("tokens", "lm", "train"):
-        assert main([stage, *base, "train.num_masks=0", "lm.words=none"]) == 0
+        assert main([stage, *base, "train.num_masks=0", "lm.type=ngram", "lm.words=none"]) == 0
     return recipe
 
 
 def decode(recipe, *settings):
-    return main(["decode", "--recipe", str(recipe), "lm.words=none", *settings])
+    return main(["decode", "--recipe", str(recipe), "lm.type=ngram", "lm.words=none", *settings])
 
 
 def ctm(recipe, name="test"):

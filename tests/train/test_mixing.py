@@ -87,6 +87,15 @@ def test_an_epoch_has_the_shares_and_the_scores_stand_before_and_after(new, caps
     )
     low, high = forgotten["difference"]["ci95"]
     assert low <= forgotten["difference"]["value"] <= high
+    # a language model is of the recipe's own language: other sets stay as they are
+    before = read_table(new / "exp/mixed/decode_test_old/text")
+    for stage in ("lm", "decode", "score"):
+        assert main([stage, *words, "lm.type=ngram", "lm.words=none", "decode.method=beam"]) == 0
+    assert (new / "exp/mixed/decode_test/greedy").exists()
+    assert not (new / "exp/mixed/decode_test_old/greedy").exists()
+    assert read_table(new / "exp/mixed/decode_test_old/text") == before
+    found = json.loads((new / "exp/mixed/score.json").read_text())
+    assert found["forgetting"]["test_old"] == forgotten and list(found["greedy"]) == ["test"]
 
 
 def test_the_limit_is_a_gate_behind_the_scores(new, capsys):

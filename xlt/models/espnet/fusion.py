@@ -50,7 +50,7 @@ def beam_search(
         scorers[f"lm{number}"] = Scorer(model, count, plain.eos)
         weights[f"lm{number}"] = weight
     return BeamSearch(
-        beam_size=beam_size,
+        beam_size=min(beam_size, count),  # it asks for so many tokens at once
         weights=weights,
         scorers=scorers,
         sos=plain.sos,

@@ -65,6 +65,7 @@ class EspnetModel:
                 "decode.method=joint: this model has no attention decoder; use greedy or beam, or train with "
                 "preset=hybrid_ssl"
             )
+        beam_size = min(beam_size, len(self.tokenizer.tokens))  # ESPnet asks for so many at once
         if self._searcher is None:
             self._searcher = self._load_searcher(beam_size, ctc_weight)
         recognise = self._searcher
