@@ -26,7 +26,7 @@ from xlt import lm
 from xlt.core.config import load
 from xlt.core.context import Context
 from xlt.decode import fusion
-from xlt.decode.confidence import Calibration, Votes, measures, right_words, votes
+from xlt.decode.confidence import Calibration, measures, right_words
 from xlt.decode.recognise import Hypothesis, Recogniser
 from xlt.decode.remember import remembering
 from xlt.features.speech import speech
@@ -77,14 +77,20 @@ class Language:
         rare = [word for word in rare if word not in self.said and len(word) >= LEAST_CHARS]
         return (near + rng.sample(rare, min(count, len(rare))))[:count]
 
-    def hypotheses(self, name: str, words: Sequence[str] = (), weight: float = 0.0) -> dict[str, Hypothesis]:
+    def hypotheses(
+        self,
+        name: str,
+        words: Sequence[str] = (),
+        weight: float = 0.0,
+        calibration: Calibration | None = None,
+    ) -> dict[str, Hypothesis]:
         """Set ``name`` with these hotwords."""
         feats, found = self.feats[name], {}
         utts = sorted(feats, key=lambda utt: (len(feats[utt]), utt))
         hot = {word: weight for word in words if set(word) <= self.recogniser.tokenizer.symbols()}
         for start in range(0, len(utts), BATCH):
             batch = utts[start : start + BATCH]
-            answers = self.recogniser([feats[utt] for utt in batch], hotwords=hot)
+            answers = self.recogniser([feats[utt] for utt in batch], None, hot, calibration)
             found |= dict(zip(batch, answers, strict=True))
         return {utt: found[utt] for utt in feats}
 
@@ -161,16 +167,12 @@ def changes(before: np.ndarray, after: np.ndarray) -> dict[str, list[float]]:
 def trust(lang: Language) -> dict:
     """ECE and NCE of test before and after the calibration that stage 7 found on dev."""
     by = Calibration.from_json(fusion.confidence(lang.ctx), "fusion.json")
-    found: dict[str, Votes] = {}
-    right = {}
-    for utt, one in lang.hypotheses("test").items():
-        found[utt] = votes([other.text for other in one.nbest], [other.score for other in one.nbest])
-        right[utt] = right_words(lang.refs["test"][utt], one.text)
-    return {
-        "dev_words": by.words,
-        "before": measures(found, right, Calibration()),
-        "after": measures(found, right, by),
-    }
+    found = {}
+    for name, one in (("before", None), ("after", by)):
+        words = lang.hypotheses("test", calibration=one)
+        right = [ok for utt, ref in lang.refs["test"].items() for ok in right_words(ref, words[utt].text)]
+        found[name] = measures([word["confidence"] for utt in words for word in words[utt].words], right)
+    return {"dev_words": by.words, **found}
 
 
 def main() -> None:

@@ -22,10 +22,15 @@ def test_a_word_that_stands_elsewhere_does_not_count():
     assert word_posteriors(found, 1.0) == pytest.approx([0.5] * 4)
 
 
+def test_votes_on_words_that_no_candidate_begins_with():
+    found = votes(["casă mare", "o mare"], np.log([3, 1]), ["o", "casă", "mare"])
+    assert word_posteriors(found, 1.0) == pytest.approx([0.25, 0.75, 1.0])
+
+
 def test_one_candidate_and_no_words():
     assert Calibration()(votes(["ana"], [-3.0])) == pytest.approx([0.9999])
     assert Calibration()(votes([""], [-3.0])).shape == (0,)
-    assert fit({"u": votes([""], [0.0])}, {"u": []}) == Calibration()
+    assert fit([votes([""], [0.0])], []) == Calibration()
 
 
 def test_scripts_without_spaces_count_characters():
@@ -42,45 +47,41 @@ def drawn(share, count=400, seed=0):
     """Words of which ``share`` are right where the list is torn, and 98% where it is nearly sure; the scores
     say e^4 : 1 and e^12 : 1."""
     rng = np.random.default_rng(seed)
-    found, right = {}, {}
-    for number in range(count):
-        sure = number % 2
-        found[f"u{number}"] = votes(["a", "b"], [12.0 if sure else 4.0, 0.0])
-        right[f"u{number}"] = [bool(rng.random() < (0.98 if sure else share))]
-    return found, right
+    found = [votes(["a", "b"], [12.0 if number % 2 else 4.0, 0.0]) for number in range(count)]
+    return found, [bool(rng.random() < (0.98 if number % 2 else share)) for number in range(count)]
+
+
+def sure(found, by):
+    return np.concatenate([by(one) for one in found])
 
 
 def test_a_fit_makes_the_confidence_the_share_of_right_words():
     found, right = drawn(0.6)
     by = fit(found, right)
     assert by.words == 400
-    torn = np.mean([right[f"u{n}"][0] for n in range(0, 400, 2)])
-    sure = np.mean([right[f"u{n}"][0] for n in range(1, 400, 2)])
     # two kinds of words, two free numbers: a maximum of the likelihood meets both shares
-    assert by(found["u0"])[0] == pytest.approx(torn, abs=0.01)
-    assert by(found["u1"])[0] == pytest.approx(sure, abs=0.01)
-    fresh = drawn(0.6, count=4000, seed=1)
-    before, after = measures(*fresh, Calibration()), measures(*fresh, by)
+    assert by(found[0])[0] == pytest.approx(np.mean(right[::2]), abs=0.01)
+    assert by(found[1])[0] == pytest.approx(np.mean(right[1::2]), abs=0.01)
+    fresh, right = drawn(0.6, count=4000, seed=1)
+    before, after = (measures(sure(fresh, one), right) for one in (Calibration(), by))
     assert after["ece"] < 0.05 < before["ece"] and after["nce"] > 0 > before["nce"]
     assert after["words"] == 4000
 
 
 def test_lists_that_say_nothing_get_the_share_of_right_words():
     rng = np.random.default_rng(0)
-    found = {f"u{n}": votes(["a", "b"], [float(rng.uniform(1, 5)), 0.0]) for n in range(300)}
-    right = {f"u{n}": [n % 3 != 0 and votes_low] for n, votes_low in enumerate(
-        bool(word_posteriors(one, 1.0)[0] < 0.97) for one in found.values()
-    )}  # fmt: skip
+    found = [votes(["a", "b"], [float(rng.uniform(1, 5)), 0.0]) for _ in range(300)]
+    # more votes for wrong words
+    right = [n % 3 != 0 and bool(word_posteriors(one, 1.0)[0] < 0.97) for n, one in enumerate(found)]
     by = fit(found, right)
-    share = np.mean([ok for one in right.values() for ok in one])
     assert by.slope == 0
-    assert by(found["u0"])[0] == pytest.approx(share, abs=0.01)
+    assert by(found[0])[0] == pytest.approx(np.mean(right), abs=0.01)
 
 
 def test_few_words_make_nobody_certain():
-    found = {"u": votes(["a b c", "a b d"], [5.0, 0.0])}
+    found = votes(["a b c", "a b d"], [5.0, 0.0])
     # Platt's target for three right words of three is (3 + 1) / (3 + 2)
-    assert fit(found, {"u": [True] * 3})(found["u"]) == pytest.approx([0.8] * 3, abs=0.01)
+    assert fit([found], [True] * 3)(found) == pytest.approx([0.8] * 3, abs=0.01)
 
 
 def test_a_calibration_is_stored_and_read():
@@ -91,5 +92,5 @@ def test_a_calibration_is_stored_and_read():
 
 
 def test_measures_without_words():
-    assert measures({}, {}, Calibration()) == {"words": 0, "right": None, "ece": None, "nce": None}
+    assert measures([], []) == {"words": 0, "right": None, "ece": None, "nce": None}
     assert ece([1.0], [True]) == 0

@@ -11,6 +11,7 @@ from xlt.cli import main
 from xlt.formats.tables import read_table
 
 pytestmark = pytest.mark.trains
+LM = ["lm.type=ngram", "lm.words=none"]
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +19,12 @@ def recipe(tmp_path_factory):
     recipe = make_toy_recipe(tmp_path_factory.mktemp("toy"))
     base = ["--recipe", str(recipe), "train.max_epochs=20", "train.lr=0.01", "train.batch_s=6"]
     for stage in ("tokens", "lm", "train"):
-        assert main([stage, *base, "train.num_masks=0", "lm.type=ngram", "lm.words=none"]) == 0
+        assert main([stage, *base, "train.num_masks=0", *LM]) == 0
     return recipe
 
 
 def decode(recipe, *settings):
-    return main(["decode", "--recipe", str(recipe), "lm.type=ngram", "lm.words=none", *settings])
+    return main(["decode", "--recipe", str(recipe), *LM, *settings])
 
 
 def ctm(recipe, name="test"):
@@ -116,7 +117,7 @@ def test_hotwords_make_the_sets_again_and_leave_the_weights(recipe, tmp_path, ca
 def test_hotwords_that_cannot_be_used(recipe, tmp_path, capsys):
     listed = tmp_path / "names.txt"
     listed.write_text("mere\nWürzburg\n")
-    assert main(["lm", "--recipe", str(recipe), f"decode.hotwords={listed}"]) == 2  # before training
+    assert main(["lm", "--recipe", str(recipe), *LM, f"decode.hotwords={listed}"]) == 2  # before training
     told(capsys.readouterr().err, "ü", "w", where="names.txt:2")
     assert decode(recipe, f"decode.hotwords={listed}") == 2
     told(capsys.readouterr().err, "ü", "w", where="names.txt:2")

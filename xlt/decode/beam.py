@@ -92,9 +92,13 @@ class PrefixSearch:
         self.lms = [(model, weight) for model, weight in zip(lms, weights, strict=True) if weight]
         self.bonus, self.size, self.n_best, self.silent = bonus, size, n_best, silent
 
-    def __call__(self, log_probs: np.ndarray) -> Decoded:
-        """(T, V), natural → the best tokens and others."""
-        root = Node(None, BLANK_ID, tuple(model.start() for model, _ in self.lms), 0.0)
+    def __call__(self, log_probs: np.ndarray, before: Sequence[int] = (), ends: bool = True) -> Decoded:
+        """(T, V), natural → the best tokens and others.
+
+        ``before``: the tokens before these frames, and ``ends``: whether the text ends with them, for the
+        language models.
+        """
+        root = Node(None, BLANK_ID, tuple(_state(model, before) for model, _ in self.lms), 0.0)
         # probabilities that end in a blank, and in the last token, each over e^scale
         beam: list[tuple[Node, float, float]] = [(root, 1.0, 0.0)]
         scale = 0.0
@@ -109,7 +113,7 @@ class PrefixSearch:
             beam = self._step(beam, row, tried)
             if not t % 8:
                 beam, scale = _rescaled(beam, scale)
-        return self._finish(beam, scale)
+        return self._finish(beam, scale, ends)
 
     def _step(
         self, beam: list[tuple[Node, float, float]], row: list[float], tried: list[tuple[int, float]]
@@ -158,7 +162,7 @@ class PrefixSearch:
             states.append(state)
         return Node(node, token, tuple(states), lm)
 
-    def _finish(self, beam: list[tuple[Node, float, float]], scale: float) -> Decoded:
+    def _finish(self, beam: list[tuple[Node, float, float]], scale: float, ends: bool) -> Decoded:
         found = []
         for node, b, e in beam:
             if b + e <= 0.0:
@@ -166,11 +170,18 @@ class PrefixSearch:
             acoustic = math.log(b + e) + scale
             lm = node.lm
             for (model, weight), state in zip(self.lms, node.states, strict=True):
-                lm += weight * model.end(state)
+                lm += weight * model.end(state) if ends else 0.0
             found.append(Candidate(node.ids(), acoustic, lm, acoustic + lm))
         found.sort(key=lambda one: (-one.score, one.ids))
         best = found[0]
         return Decoded(list(best.ids), best.score, tuple(found[: self.n_best]))
+
+
+def _state(model: LanguageModel, tokens: Sequence[int]) -> Any:
+    state = model.start()
+    for token in tokens:
+        _, state = model.score(state, token)
+    return state
 
 
 _score = operator.itemgetter(0)

@@ -9,7 +9,7 @@ W words of the best candidate, N candidates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -74,9 +74,11 @@ def words(text: str) -> list[str]:
     return [text[start:end] for start, end in word_spans(text)]
 
 
-def votes(texts: Sequence[str], scores: Sequence[float]) -> Votes:
-    """``texts`` and ``scores`` of the candidates, the best first."""
-    best = words(texts[0])
+def votes(texts: Sequence[str], scores: Sequence[float], best: Sequence[str] | None = None) -> Votes:
+    """``texts`` and ``scores`` of the candidates; ``best``: the words that are voted on, None: those of the
+    first candidate.
+    """
+    best = words(texts[0]) if best is None else best
     agree = np.zeros((len(best), len(texts)), bool)
     for number, text in enumerate(texts):
         other = words(text)
@@ -107,33 +109,30 @@ def right_words(reference: str, text: str) -> list[bool]:
     return right
 
 
-def fit(found: Mapping[str, Votes], right: Mapping[str, Sequence[bool]]) -> Calibration:
-    """The calibration under which right and wrong words are most likely; both by utterance.
+def fit(found: Sequence[Votes], right: Sequence[bool]) -> Calibration:
+    """The calibration under which right and wrong words are most likely; ``right``: of all words in order.
 
     Without words there is nothing to fit, and the posteriors are taken as they are.
     """
-    order = [utt for utt in found if len(found[utt].agree)]
-    target = np.array([ok for utt in order for ok in right[utt]], bool)
+    target = np.array(right, bool)
     if not len(target):
         return Calibration()
     best, lowest = Calibration(), float("inf")
     for scale in _SCALES:
-        odds = _odds(np.concatenate([word_posteriors(found[utt], scale) for utt in order]))
+        odds = _odds(np.concatenate([word_posteriors(one, scale) for one in found]))
         slope, offset, loss = _logistic(odds, target)
         if loss < lowest:
             best, lowest = Calibration(float(scale), slope, offset, len(target)), loss
     return best
 
 
-def measures(found: Mapping[str, Votes], right: Mapping[str, Sequence[bool]], by: Calibration) -> dict:
-    """``words``, ``right`` (share), ``ece`` and ``nce`` of the confidences on utterances with references."""
-    sure = np.concatenate([by(found[utt]) for utt in found]) if found else np.zeros(0)
-    target = np.array([ok for utt in found for ok in right[utt]], bool)
-    entropy = nce(sure, target)
+def measures(confidences: Sequence[float], right: Sequence[bool]) -> dict[str, float | None]:
+    """``words``, ``right`` (share), ``ece`` and ``nce`` of the confidences of words."""
+    target, entropy = np.array(right, bool), nce(confidences, right)
     return {
         "words": len(target),
         "right": round(float(target.mean()), 4) if len(target) else None,
-        "ece": round(ece(sure, target), 4) if len(target) else None,
+        "ece": round(ece(confidences, target), 4) if len(target) else None,
         "nce": None if entropy is None else round(entropy, 4),
     }
 

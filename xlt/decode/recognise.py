@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from xlt.core.errors import ConfigError
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
-from xlt.decode.confidence import Calibration, votes
+from xlt.decode.confidence import Calibration, Votes
 from xlt.decode.decoder import Decoded, Decoder, weights_of
+from xlt.decode.evidence import evidence
 from xlt.decode.greedy import Greedy
 from xlt.decode.lattice import Candidate, lattice
 from xlt.decode.lexicon import LEXICON
@@ -149,20 +150,30 @@ class Recogniser:
         """Matrices (T, D), or waves (N,), → the hypothesis of each; ``decode``: other settings than usual;
         ``hotwords``: see :meth:`decoder`; ``calibration``: of the words' confidences.
         """
-        decoded = self.decoder(decode or self.decode, hotwords)(inputs)
+        decoder = self.decoder(decode or self.decode, hotwords)
+        decoded = decoder(inputs)
         if any(found.best_path is None for found in decoded):
             best = Greedy(self.model, decode or self.decode, ())(inputs)
             decoded = [found._replace(best_path=path.ids) for found, path in zip(decoded, best, strict=True)]
         probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
         return [
             self._hypothesis(
-                found, row[:length], calibration or Calibration(), (decode or self.decode).lattices
+                found,
+                row[:length],
+                evidence(found, row[:length], self.tokenizer, decoder, self.frame_rate),
+                calibration or Calibration(),
+                (decode or self.decode).lattices,
             )
             for found, row, length in zip(decoded, probs, lengths.tolist(), strict=True)
         ]
 
     def _hypothesis(
-        self, found: Decoded, log_probs: torch.Tensor, calibration: Calibration, lattices: bool
+        self,
+        found: Decoded,
+        log_probs: torch.Tensor,
+        ballots: list[Votes],
+        calibration: Calibration,
+        lattices: bool,
     ) -> Hypothesis:
         """``log_probs``: (T, V)."""
         tokenizer = self.tokenizer
@@ -171,9 +182,8 @@ class Recogniser:
         )
         words = word_times(log_probs, found.ids, tokenizer, self.frame_rate, found.spelled)
         sure: list[float | None] = [None] * len(words)
-        if nbest:
-            list_votes = votes([one.text for one in nbest], [one.score for one in nbest])
-            sure = [round(float(one), 4) for one in calibration(list_votes)]
+        if ballots:
+            sure = [round(float(one), 4) for ballot in ballots for one in calibration(ballot)]
         return Hypothesis(
             found.text(tokenizer),
             found.score,

@@ -45,18 +45,24 @@ def word_times(
             found.append(Timed(word, round(start / frame_rate, 3), round(end / frame_rate, 3)))
             at += count
         return found
+    spans = token_spans(log_probs, ids)
+    return [
+        Timed(word, round(spans[a][0] / frame_rate, 3), round(spans[b - 1][1] / frame_rate, 3))
+        for word, a, b in word_tokens(ids, tokenizer)
+    ]
+
+
+def word_tokens(ids: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, int, int]]:
+    """The words of tokens, each with the place of its first token and the place behind its last."""
     phones = tokenizer.type == "phone"
     written = spelling(tokenizer, "token" if phones else "char")
     text = ""
-    chars_at: list[tuple[int, int]] = []  # of each character its first frame and the one behind its last
-    for token, span in zip(ids, token_spans(log_probs, ids), strict=True):
+    token_of: list[int] = []  # of each character
+    for place, token in enumerate(ids):
         chars = "".join(written[token]) + (" " if phones else "")
         text += chars
-        chars_at += [span] * len(chars)
-    return [
-        Timed(text[a:b], round(chars_at[a][0] / frame_rate, 3), round(chars_at[b - 1][1] / frame_rate, 3))
-        for a, b in word_spans(text)
-    ]
+        token_of += [place] * len(chars)
+    return [(text[a:b], token_of[a], token_of[b - 1] + 1) for a, b in word_spans(text)]
 
 
 def token_spans(log_probs: torch.Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:

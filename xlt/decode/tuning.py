@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
-from xlt.decode.decoder import Decoded, weights_of
+from xlt.decode.decoder import Decoded, Decoder, weights_of
 from xlt.decode.greedy import Greedy
 from xlt.decode.lexicon import LEXICON
 from xlt.decode.remember import remembering
@@ -23,6 +23,7 @@ from xlt.metrics.metric import PHONES, TEXT, tokens
 
 if TYPE_CHECKING:
     from xlt.decode.recognise import Recogniser
+    from xlt.models.family import Model
 
 ALIKE = 1.03  # times the least loss: such points are alike, and the one nearest to the start is taken
 BEAM_SIZE = 16  # at most: half of the usual one ranks the points alike
@@ -117,12 +118,14 @@ def tune(
 
     size = min(decode.beam_size or BEAM_SIZE, BEAM_SIZE)
 
+    def decoder(point: Point, size: int | None) -> Decoder:
+        weights = list(point.weights)
+        settings = dataclasses.replace(decode, lm_weight=weights, length_bonus=point.bonus, beam_size=size)
+        return kind(model, settings, lms)
+
     def search(point: Point) -> list[Decoded]:
-        settings = dataclasses.replace(
-            decode, lm_weight=list(point.weights), length_bonus=point.bonus, beam_size=size
-        )
-        decoder = kind(model, settings, lms)
-        return [found for batch in inputs for found in decoder(batch)]
+        by = decoder(point, size)
+        return [found for batch in inputs for found in by(batch)]
 
     def write(found: Decoded) -> str:
         return found.text(tokenizer)
@@ -144,7 +147,9 @@ def tune(
         "widened": grid.beyond(axes, best or least_bad),
         "best": None if best is None else grid.row(best),
         "least_bad": grid.row(least_bad),
-        "confidence": _confidence(search(best or least_bad), refs, tokenizer.decode),
+        "confidence": _confidence(
+            decoder(best or least_bad, decode.beam_size), model, inputs, refs, recogniser.frame_rate
+        ),
     }
 
 
@@ -159,19 +164,19 @@ def _axes(decode: DecodeConfig, models: int) -> list[Axis]:
 
 
 def _confidence(
-    found: list[Decoded], refs: list[str], write: Callable[[list[int]], str]
+    decoder: Decoder, model: Model, inputs: list[list[Any]], refs: list[str], frame_rate: float
 ) -> dict[str, float] | None:
     """How the words' confidences are calibrated; None for a search without n-best lists."""
-    from xlt.decode.confidence import fit, right_words, votes
+    from xlt.decode.confidence import fit, right_words
+    from xlt.decode.evidence import evidence
 
-    if not any(one.nbest for one in found):
-        return None
-    evidence, right = {}, {}
-    for number, (one, ref) in enumerate(zip(found, refs, strict=True)):
-        texts = [write(list(other.ids)) for other in one.nbest]
-        evidence[str(number)] = votes(texts, [other.score for other in one.nbest])
-        right[str(number)] = right_words(ref, texts[0])
-    return fit(evidence, right).to_json()
+    ballots, right, left = [], [], iter(refs)
+    for batch in inputs:
+        probs, lengths = model.log_probs(batch)  # (B, T, V), (B,)
+        for found, row, length in zip(decoder(batch), probs, lengths.tolist(), strict=True):
+            ballots += evidence(found, row[:length], model.tokenizer, decoder, frame_rate)
+            right += right_words(next(left), found.text(model.tokenizer))
+    return fit(ballots, right).to_json() if ballots else None
 
 
 def _rounded(rates: dict[str, float]) -> dict[str, float]:
