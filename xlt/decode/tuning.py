@@ -17,7 +17,8 @@ from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Decoded, Decoder, weights_of
 from xlt.decode.greedy import Greedy
-from xlt.decode.lexicon import LEXICON
+from xlt.decode.lexicon import BONUS as WORD_BONUS
+from xlt.decode.lexicon import LEXICON, WEIGHT
 from xlt.decode.remember import remembering
 from xlt.metrics.metric import PHONES, TEXT, tokens
 
@@ -63,6 +64,11 @@ class Axis(NamedTuple):
 FIRST = Axis("weight", 1.0, 0.5, 0.0, 0.5, 2.0, 4.0)
 SECOND = Axis("weight of lm.model", 0.2, 0.2, 0.0, 0.0, 0.6, 2.0)
 BONUS = Axis("bonus", 2.0, 1.0, -2.0, 0.0, 3.0, 8.0)
+OF_WORDS = {  # of a lexicon's search: the start is what is used where nothing is tuned
+    FIRST: Axis("weight", WEIGHT, 0.25, 0.0, 0.25, 1.0, 3.0),
+    SECOND: SECOND,
+    BONUS: Axis("bonus", WORD_BONUS, 1.0, -12.0, -6.0, 0.0, 8.0),
+}
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,8 @@ def tune(
     model, tokenizer, lms = remembering(recogniser.model), recogniser.tokenizer, recogniser.lms
     kind = DECODERS.get(decode.method)
 
-    size = min(decode.beam_size or BEAM_SIZE, BEAM_SIZE)
+    words = decode.method == LEXICON
+    size = decode.beam_size if words else min(decode.beam_size or BEAM_SIZE, BEAM_SIZE)
 
     def decoder(point: Point, size: int | None) -> Decoder:
         weights = list(point.weights)
@@ -131,7 +138,6 @@ def tune(
         return found.text(tokenizer)
 
     axes = _axes(decode, len(lms))
-    words = decode.method == LEXICON
     texts = Texts(refs, {token.name: token.cut for token in tokens(PHONES if phones else TEXT).values()})
     if words:  # phones of the best path do not compare
         reference = Rates(dict.fromkeys(texts.units, 100.0))
@@ -155,12 +161,13 @@ def tune(
 
 def _axes(decode: DecodeConfig, models: int) -> list[Axis]:
     """Those that ``decode`` fixes have no steps."""
-    found = [FIRST, *([SECOND] * (models - 1))][:models]
+    kinds = OF_WORDS if decode.method == LEXICON else {axis: axis for axis in (FIRST, SECOND, BONUS)}
+    found = [kinds[axis] for axis in (FIRST, *([SECOND] * (models - 1)))][:models]
     if decode.lm_weight is not None:
         given = weights_of(decode, models)[0]
         found = [axis._replace(start=value, step=0.0) for axis, value in zip(found, given, strict=True)]
-    bonus = decode.length_bonus
-    return [*found, BONUS if bonus is None else BONUS._replace(start=bonus, step=0.0)]
+    bonus, axis = decode.length_bonus, kinds[BONUS]
+    return [*found, axis if bonus is None else axis._replace(start=bonus, step=0.0)]
 
 
 def _confidence(
