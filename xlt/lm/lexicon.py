@@ -120,8 +120,7 @@ class Written:
     """
 
     def __init__(self, model: LanguageModel, lexicon: Lexicon, tokenizer: Tokenizer):
-        self.model, self.lexicon = model, lexicon
-        self._ids = [tokenizer.encode(word) for word in lexicon.words]
+        self.model, self.lexicon, self.tokenizer = model, lexicon, tokenizer
         self._space = tokenizer.encode(" ")[0]
         self._words: dict[tuple[Any, int], tuple[float, Any]] = {}
         self._last: dict[tuple[Any, int], float] = {}
@@ -152,7 +151,7 @@ class Written:
 
     def _spelled(self, state: Any, word: int) -> tuple[float, Any]:
         total = 0.0
-        for char in self._ids[word]:
+        for char in self.tokenizer.encode(self.lexicon.words[word]):
             logp, state = self.model.score(state, char)
             total += logp
         return total, state
