@@ -131,7 +131,7 @@ def test_example_language_model(example, recipe):
     ctx.tokens.mkdir(parents=True)
     (ctx.tokens / "tokens.txt").write_text("<blank>\n<unk>\na\nb\n")
     xlt.lm.run(ctx)
-    (model,) = xlt.lm.load(ctx, None)
+    (model,) = xlt.lm.load(xlt.lm.folder(ctx), "uniform", None)
     logp, state = model.score(model.start(), 2)
     assert logp == pytest.approx(np.log(0.25)) and model.end(state) == logp
 
