@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LEXICON = "lexicon"  # the method
 BEAM_SIZE = 200  # what decode.beam_size=null means here
 WEIGHT, BONUS = 0.5, -3.0  # where no transcript may say what is best
-# chosen on dev of Greek, Belarusian, Catalan and Danish, whose phones a model of other languages heard
+# chosen on dev of Greek, Belarusian, Catalan and Danish, of which the phone model had heard nothing
 SHARE, WIDTH = 0.3, 0.025  # how phones are mistaken: see xlt.phones.confusion
 BLANK = 1.5  # nats that the blank loses: in a language of which it knows nothing, a model leaves phones out
 FLOOR = 0.001  # share of each frame that the blank and all phones have alike: for phones left out or put in
