@@ -50,7 +50,7 @@ def tuned(tmp_path, monkeypatch):
         monkeypatch.setattr(DECODERS, "get", lambda name: Made)
         tokenizer = tokenizer_of(tmp_path, ["a b"])
         recogniser = types.SimpleNamespace(
-            model=Model(tokenizer, greedy), tokenizer=tokenizer, lms=[object()] * models
+            model=Model(tokenizer, greedy), tokenizer=tokenizer, lms=[object()] * models, frame_rate=50.0
         )
         settings = from_json(DecodeConfig, "decode", {"method": "beam", **decode}, "test")
         return tune(recogniser, settings, [[object()]], [REF], phones)
@@ -97,7 +97,7 @@ def test_weights_far_from_the_usual_are_found_and_told(tuned):
 def test_weights_end_where_they_make_no_sense_any_more(tuned):
     found = tuned(lambda weights, bonus: said(round(60 - 5 * weights[0] - 4 * bonus)), greedy=said(60))
     assert (found["best"]["lm_weight"], found["best"]["length_bonus"]) == ([4.0], 8.0)
-    down = tuned(lambda weights, bonus: said(max(0, round(10 + weights[0] + bonus))))
+    down = tuned(lambda weights, bonus: said(round(20 + 4 * weights[0] + 4 * bonus)), greedy=said(60))
     assert (down["best"]["lm_weight"], down["best"]["length_bonus"]) == ([0.0], -2.0)
 
 
