@@ -17,8 +17,8 @@ DIM = 64
 
 
 def make_toy_recipe(recipe: Path, train: int = 60, held_out: int = 12) -> Path:
-    """Write data/ and dump/whisper_base/ of a toy language below ``recipe``; seeded, so always the same. It is
-    decoded greedily unless a test asks for a language model.
+    """Write data/ and dump/whisper_base/ of a toy language below ``recipe``; seeded, so always the same. It
+    is decoded greedily unless a test asks for a language model.
     """
     rng = np.random.default_rng(0)
     vectors = {c: rng.normal(size=DIM) for c in sorted(set("".join(WORDS)) | {" "})}

@@ -28,7 +28,8 @@ def bundle(tmp_path_factory):
     recipe.mkdir()
     (recipe / "recipe.yaml").write_text(
         f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nfeatures: {{upstream: fbank,"
-        " storage: cm1}\nlm: {type: none}\nnj: 1\ntrain: {max_epochs: 25, min_updates: 0, num_masks: 0, lr: 0.005,"
+        " storage: cm1}\nlm: {type: none}\nnj: 1\n"
+        "train: {max_epochs: 25, min_updates: 0, num_masks: 0, lr: 0.005,"
         " projection: 48,\n        encoder_conf: {hidden_size: 48, num_layers: 1, dropout: 0.0}}\n"
     )
     for stage in ("data", "check", "features", "tokens", "train", "bundle"):

@@ -54,10 +54,10 @@ class Picky:
         self.greedy, self.lms = Greedy(model, decode, lms), lms
 
     def __call__(self, inputs):
-        return [
-            Decoded([i for i in found.ids if all(m.score(m.start(), i)[0] > -1 for m in self.lms)], found.score)
-            for found in self.greedy(inputs)
-        ]
+        def liked(token):
+            return all(model.score(model.start(), token)[0] > -1 for model in self.lms)
+
+        return [Decoded(list(filter(liked, found.ids)), found.score) for found in self.greedy(inputs)]
 
 
 REPEATS = RepeatsKind()
