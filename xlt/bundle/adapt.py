@@ -21,7 +21,7 @@ from xlt.text.normalise import normalise
 from xlt.tokens.tokenizer import Tokenizer
 
 KIND = "ngram"  # lm.type of what is made
-WEIGHT, BONUS = 1.0, 2.0  # where a bundle had no language model, and none could be tuned
+WEIGHT, BONUS = 1.5, 3.0  # where a bundle had no language model, and none could be tuned
 
 
 def _normaliser(bundle: Path, info: dict) -> Callable[[str], str]:
