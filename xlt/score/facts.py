@@ -67,7 +67,10 @@ def settings(ctx: Context) -> dict:
     """The flat settings of the experiment; those of training and decoding as their stamps have them."""
     keys = schema()
     found = ctx.cfg.flat()
-    for out in (ctx.exp, *(ctx.exp / f"decode_{name}" for name in ctx.cfg.scored_sets)):
+    outs = [ctx.exp, *(ctx.exp / f"decode_{name}" for name in ctx.cfg.scored_sets)]
+    if fusion.chosen(ctx) is None:  # what was asked for: tuned weights differ by seed and are no settings
+        outs.append(fusion.folder(ctx))
+    for out in outs:
         stamp = read_stamp(out) or {}
         found |= {k: v for k, v in stamp.get("config", {}).items() if k in keys and k != "decode.sets"}
         found["seed"] = stamp.get("seed", found["seed"])
