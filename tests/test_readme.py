@@ -137,6 +137,7 @@ def new_recipe(place, command):
 def transcribe(place, command):
     place.bundle()
     files = [word for word in shlex.split(command) if Path(word).suffix in (".mp3", ".wav")]
+    (place.root / "names.txt").write_text("ekitabo\n")
     for name in files:
         tone(place.root / name, dur_s=1.0)
     said = place.good(command)
@@ -144,6 +145,14 @@ def transcribe(place, command):
         assert (place.root / "subtitles" / "interview.srt").exists()
     else:
         assert [line.split("\t")[0] for line in said.splitlines()] == files
+    shutil.rmtree(place.root / "egs" / "lug" / "exp")
+
+
+def adapt(place, command):
+    place.bundle()
+    (place.root / "prompts.txt").write_text("ekitabo\nabaana bazannya\n")
+    place.good(command)
+    assert (place.root / command.split()[-1] / "lm" / "lm.json").exists()
     shutil.rmtree(place.root / "egs" / "lug" / "exp")
 
 
@@ -243,6 +252,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/test\.sh": run_tests,
     r"tools/xlt check .+ --fix .+": fix,
     r"tools/xlt transcribe .+": transcribe,
+    r"tools/xlt lm adapt .+": adapt,
     r"tools/xlt cache .+": cache,
     r"tools/xlt experiment .+": experiment,
     r"tools/xlt phones .+": phones,

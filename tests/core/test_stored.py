@@ -8,7 +8,7 @@ from xlt.core.stored import from_json
 
 def test_what_is_stored_wins_over_the_default():
     found = from_json(DecodeConfig, "decode", {"beam_size": 3, "sets": ["dev"]}, "a.json")
-    assert (found.method, found.beam_size, found.sets) == ("greedy", 3, ["dev"])
+    assert (found.method, found.beam_size, found.sets) == ("auto", 3, ["dev"])
 
 
 def test_an_unknown_setting_is_refused():

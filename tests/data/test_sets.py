@@ -54,8 +54,9 @@ def test_a_fourth_set_goes_through_stages_1_to_9(recipe, table, capsys):
         "train.min_updates=0",
         "score.bootstrap=20",
         "decode.sets=[dev,test,test_phone]",
+        "lm.words=none",
     ]
-    for stage in ("data", "check", "features", "tokens", "train", "decode", "score", "report"):
+    for stage in ("data", "check", "features", "tokens", "lm", "train", "decode", "score", "report"):
         assert main([stage, "--recipe", str(recipe.dir), *settings]) == 0, capsys.readouterr().err
     assert sizes(recipe) == {"all": 12, "train": 6, "dev": 2, "test": 2, "test_phone": 2}
     assert json.loads((recipe.dir / "data/check/report.json").read_text())["utterances"]["test_phone"] == 2

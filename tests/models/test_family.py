@@ -30,6 +30,7 @@ def recipe(tmp_path_factory):
         (recipe / "recipe.yaml").write_text(
             f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\n"
             "features: {upstream: fbank}\ntrain: {family: templates}\nscore: {bootstrap: 100}\n"
+            "lm: {type: none}\n"
         )
         for stage in ("data", "check", "features", "tokens", "train", "decode", "score", "report", "bundle"):
             assert main([stage, "--recipe", str(recipe)]) == 0

@@ -37,7 +37,7 @@ def root(tmp_path_factory):
     (folder / "recipe.yaml").write_text(
         f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\nscore: {{bootstrap:"
         " 20}\ntrain: {max_epochs: 3, min_updates: 0, projection: 16, batch_s: 6, encoder_conf:"
-        " {hidden_size: 16}}\n"
+        " {hidden_size: 16}}\nlm: {type: none}\n"
     )
     assert main(["data", "--recipe", str(folder)]) == main(["tokens", "--recipe", str(folder)]) == 0
     return root

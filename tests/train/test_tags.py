@@ -116,7 +116,7 @@ def test_the_fit_of_a_text_does_not_pay_for_its_language(both, monkeypatch):
     monkeypatch.chdir(both)
     exp = trained(both, "char")
     model = open_model(exp)
-    recogniser = recognise.Recogniser(exp, from_json(DecodeConfig, "decode", {}, "test"))
+    recogniser = recognise.Recogniser(exp, from_json(DecodeConfig, "decode", {"method": "greedy"}, "test"))
     reader = FeatureReader(both / "dump/whisper_base/test/feats.scp")
     feats = {utt: reader[utt] for utt in reader}
     texts = {u: recogniser([m])[0].text for u, m in feats.items()}
