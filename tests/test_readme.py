@@ -76,6 +76,11 @@ class Place(Tree):
                 shutil.rmtree(recipe / made)
         shutil.copytree(kept, recipe / "exp" / "main" / "bundle")
 
+    def word(self) -> str:
+        """One that the model of :meth:`bundle` can write."""
+        tokens = (self.root / "kept" / "tokens.txt").read_text("utf-8").split()
+        return "".join(token for token in tokens if len(token) == 1)[:3]
+
     def source(self, folder: str) -> None:
         """A trained experiment as far as a dry run looks at it; the reader has made it by the command
         before.
@@ -137,7 +142,7 @@ def new_recipe(place, command):
 def transcribe(place, command):
     place.bundle()
     files = [word for word in shlex.split(command) if Path(word).suffix in (".mp3", ".wav")]
-    (place.root / "names.txt").write_text("ekitabo\n")
+    (place.root / "names.txt").write_text(place.word() + "\n")
     for name in files:
         tone(place.root / name, dur_s=1.0)
     said = place.good(command)
@@ -150,7 +155,7 @@ def transcribe(place, command):
 
 def adapt(place, command):
     place.bundle()
-    (place.root / "prompts.txt").write_text("ekitabo\nabaana bazannya\n")
+    (place.root / "prompts.txt").write_text(f"{place.word()}\n{place.word()} {place.word()}\n")
     place.good(command)
     assert (place.root / command.split()[-1] / "lm" / "lm.json").exists()
     shutil.rmtree(place.root / "egs" / "lug" / "exp")

@@ -84,7 +84,7 @@ def test_packages_are_named_as_debian_names_them():
 
 
 DEP5 = """\
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Format: DEP-5
 Source: there
 
 Files: *

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.errors import told
 from tests.tones import RATE, make_corpus, sound
 from xlt.cli import main
 from xlt.core.config import load
@@ -89,9 +90,10 @@ def test_settings_that_it_cannot_train_with_are_refused_before_anything_is_encod
     assert "train.decoder=transformer: train.family=templates has none" in capsys.readouterr().err
 
 
-def test_no_beam_search_is_said(recipe, capsys):
-    assert main(["decode", "--recipe", str(recipe), "decode.method=beam"]) == 2
-    assert "a TemplateModel has no beam search; use decode.method=greedy" in capsys.readouterr().err
+def test_a_search_of_its_own_is_missed_and_ours_is_enough(recipe, capsys):
+    assert main(["decode", "--recipe", str(recipe), "decode.method=joint"]) == 2
+    told(capsys.readouterr().err, "TemplateModel", where="decode.method=joint")
+    assert main(["decode", "--recipe", str(recipe), "decode.method=beam"]) == 0
 
 
 def test_an_unknown_family_is_refused_with_the_nearest(tmp_path):
