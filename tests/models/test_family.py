@@ -92,7 +92,7 @@ def test_settings_that_it_cannot_train_with_are_refused_before_anything_is_encod
 
 def test_a_search_of_its_own_is_missed_and_ours_is_enough(recipe, capsys):
     assert main(["decode", "--recipe", str(recipe), "decode.method=joint"]) == 2
-    told(capsys.readouterr().err, "TemplateModel", where="decode.method=joint")
+    told(capsys.readouterr().err, "decode.method=beam", where="decode.method=joint")
     assert main(["decode", "--recipe", str(recipe), "decode.method=beam"]) == 0
 
 

@@ -48,7 +48,7 @@ class Joint:
     def __init__(self, model: Model, decode: DecodeConfig, lms: Sequence[LanguageModel]):
         if not isinstance(model, Searching):
             raise ConfigError(
-                f"decode.method={decode.method}: a {type(model).__name__} has no search of its own; use"
+                f"decode.method={decode.method}: this model brings no search by attention; use"
                 " decode.method=beam"
             )
         weights, bonus = weights_of(decode, len(lms))
