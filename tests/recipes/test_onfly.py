@@ -33,7 +33,8 @@ def recipe(tmp_path_factory):
     folder.mkdir()
     (folder / "recipe.yaml").write_text(
         f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\nscore: {{bootstrap:"
-        f" 50}}\nfeatures: {{upstream: hf_wav2vec2_custom, path: {tiny}, storage: f32}}\ntrain: {{max_epochs:"
+        f" 50}}\nfeatures: {{upstream: hf_wav2vec2_custom, path: {tiny}, storage: f32, dtype: float32}}\n"
+        "train: {max_epochs:"
         " 3, min_updates: 0, projection: 16, batch_s: 6, encoder_conf: {hidden_size: 16}}\n"
         "lm: {type: none}\n"
     )
