@@ -161,6 +161,13 @@ def adapt(place, command):
     shutil.rmtree(place.root / "egs" / "lug" / "exp")
 
 
+def export_model(place, command):
+    place.bundle()
+    place.good(command)
+    assert list((place.root / command.split()[-1]).glob("*.arpa"))
+    shutil.rmtree(place.root / "egs" / "lug" / "exp")
+
+
 def cache(place, command):
     """Each action of the cache, in the README's order, on a store that a recipe has filled."""
     store = {"XLT_CACHE": str(place.root / "store")}
@@ -258,6 +265,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt check .+ --fix .+": fix,
     r"tools/xlt transcribe .+": transcribe,
     r"tools/xlt lm adapt .+": adapt,
+    r"tools/xlt lm export .+": export_model,
     r"tools/xlt cache .+": cache,
     r"tools/xlt experiment .+": experiment,
     r"tools/xlt phones .+": phones,

@@ -17,7 +17,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),
     "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),
     "export": ("xlt.commands.export", "export a recipe's data as lhotse manifests or as a table"),
-    "lm": ("xlt.commands.lm", "adapt: a bundle whose language model knows texts of your own"),
+    "lm": ("xlt.commands.lm", "adapt a bundle's language model to your texts, or export it as ARPA files"),
     "new_recipe": (
         "xlt.commands.new_recipe",
         "create the recipe of a new language from a corpus",
@@ -54,7 +54,7 @@ def _overview() -> str:
 
 def _is_command(words: list[str]) -> bool:
     """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command
-    elsewhere, ``lm`` a command if the word behind it is one of its own.
+    elsewhere, ``lm`` a command if a subcommand follows, e.g. ``adapt``.
     """
     from xlt.commands.lm import SUBCOMMANDS
     from xlt.core.context import STAGES

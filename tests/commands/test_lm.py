@@ -13,6 +13,8 @@ from xlt.bundle import check_files, read_manifest
 from xlt.bundle.transcribe import Transcriber
 from xlt.cli import main
 from xlt.core.config import ROOT
+from xlt.lm.arpa import read_arpa
+from xlt.lm.ngram import NGram
 
 OLD = ROOT / "tests/fixtures/bundle_v1"
 
@@ -70,3 +72,25 @@ def test_a_damaged_bundle_is_refused(bundle, texts, capsys):
         file.write("x\n")
     assert main(["lm", "adapt", str(bundle), str(texts)]) == 2
     told(capsys.readouterr().err, "altered", where="tokens.txt")
+
+
+def test_an_exported_model_is_the_bundle_s(bundle, texts, tmp_path, capsys):
+    assert main(["lm", "export", str(bundle), "--out", str(tmp_path / "none")]) == 2
+    told(capsys.readouterr().err, "no language model", where=str(bundle))
+    assert main(["lm", "adapt", str(bundle), str(texts)]) == 0
+    made = tmp_path / "bundle-adapted"
+    assert main(["lm", "export", str(made)]) == 0
+    assert sorted(path.name for path in (tmp_path / "bundle-adapted-arpa").iterdir()) == [
+        "domain1.arpa",
+        "domain1_words.arpa",
+    ]
+    model = read_arpa(tmp_path / "bundle-adapted-arpa/domain1.arpa")
+    original = NGram.load(made / "lm/domain1.npz")
+    assert model.logp("aei oae") == pytest.approx(original.logp("aei oae"), abs=1e-4)
+
+
+def test_texts_belong_to_adapt_alone(bundle, texts, capsys):
+    assert main(["lm", "adapt", str(bundle)]) == 2
+    told(capsys.readouterr().err, "needs the texts", where="TEXT")
+    assert main(["lm", "export", str(bundle), str(texts)]) == 2
+    told(capsys.readouterr().err, "takes no texts", where="TEXT")

@@ -249,7 +249,7 @@ def _steps(point: Point, axes: Sequence[Axis]) -> float:
 
 
 def _around(point: Point, axes: Sequence[Axis], share: float, places: int) -> Iterator[Point]:
-    """The neighbours that differ in so many places."""
+    """The neighbours of ``point`` that differ from it on ``places`` axes, by ``share`` of a step."""
     values = (*point.weights, point.bonus)
     for chosen in itertools.combinations(range(len(axes)), places):
         for signs in itertools.product((-1, 1), repeat=places):

@@ -27,7 +27,7 @@ def run(ctx: Context) -> None:
     from xlt.lm import pronounce
 
     pronounce.check(ctx.cfg)
-    if ctx.cfg.decode.hotwords and not ctx.cfg.train.zero_shot:  # such a model has tokens of its own
+    if ctx.cfg.decode.hotwords and not ctx.cfg.train.zero_shot:  # a zero-shot model keeps the source's tokens
         from xlt.data.normalisers import normaliser_of
         from xlt.lm.hotwords import check_hotwords
 

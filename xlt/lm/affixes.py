@@ -28,7 +28,7 @@ _SPREAD = (5**0.5 - 1) / 2  # stems of one paradigm give different forms of it
 
 class Forms(NamedTuple):
     """``words``: at most as many as were asked for; ``stems``: of the dictionary; ``affixes``: the most in a
-    word; ``beyond``: how many forms with so many affixes there are besides, at least; ``whole``: whether
+    word; ``beyond``: forms left out, at least (with up to ``affixes`` affixes); ``whole``: whether
     ``words`` are all."""
 
     words: list[str]
