@@ -38,7 +38,7 @@ def make_tiny_wav2vec2(folder: Path, layers: int = 2, dim: int = 32, seed: int =
         intermediate_size=2 * dim,
         conv_dim=[dim] * 7,
         num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=4,
+        num_conv_pos_embedding_groups=dim // 16,  # dense.check_groups,
         mask_time_prob=0.5,
         layerdrop=0.1,
         hidden_dropout=0.1,

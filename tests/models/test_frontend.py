@@ -18,6 +18,7 @@ from xlt.features.mix import Mix
 from xlt.models.espnet.frontends import find_weights, statistics
 from xlt.upstreams.base import has_fast_bf16
 
+dense = Lazy("xlt.upstreams.fast.dense")
 upstream_frontend = Lazy("xlt.models.espnet.frontends.upstream")
 featurizer = Lazy("xlt.nets.featurizer")
 
@@ -283,10 +284,6 @@ def test_whisper_pads_and_cuts_in_training_as_in_extraction(tmp_path):
         torch.testing.assert_close(got, torch.from_numpy(matrix), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.xfail(
-    has_fast_bf16(),
-    reason="with AMX the training frontend is wrong in bfloat16, by up to 1.6; the extraction is right",
-)
 def test_bfloat16_is_that_of_the_extraction(tiny, waves):
     skip_without("bfloat16")
     source = find_weights(TINY, str(tiny), None, None)
@@ -296,7 +293,24 @@ def test_bfloat16_is_that_of_the_extraction(tiny, waves):
     made.dtype = torch.bfloat16
     states, lengths = made.hidden(*padded(waves))
     assert states[0].dtype == torch.float32 and not torch.equal(states[0], exact)
-    for row, matrix in enumerate(matrices):
-        torch.testing.assert_close(
-            states[0][row, : lengths[row]], torch.from_numpy(matrix), atol=0.05, rtol=0.05
-        )
+    for row, matrix in enumerate(matrices):  # values up to 4; both round to 8 bits, in other places
+        off = (states[0][row, : lengths[row]] - torch.from_numpy(matrix)).abs()
+        assert off.max() < 0.15 and off.mean() < 0.02
+
+
+@pytest.mark.parametrize("channels", [8, 16])
+def test_bfloat16_convolutions_are_right_or_refused(channels):
+    """Fewer than 16 channels a group are wrong with AMX: refused there, right elsewhere."""
+    skip_without("bfloat16")
+    torch.manual_seed(0)
+    conv = torch.nn.Conv1d(4 * channels, 4 * channels, 16, padding=8, groups=4)
+    x = torch.randn(2, 4 * channels, 73).bfloat16()
+    with torch.no_grad():
+        exact = conv(x.float())
+        off = (conv.bfloat16()(x).float() - exact).abs().max().item()
+    if channels < 16 and has_fast_bf16():
+        with raises(ConfigError, where="features.dtype=bfloat16"):
+            dense.check_groups(torch.nn.Sequential(conv), "bfloat16")
+    else:
+        dense.check_groups(torch.nn.Sequential(conv), "bfloat16")
+        assert off < 0.05

@@ -133,12 +133,14 @@ class S3prlUpstream(Upstream):
 
         parts = packed.Parts.find(self.expert) if dense.usable() else None
         if parts is None:
+            dense.check_groups(self.expert, self.dtype)
             return
         model = packed.Packed(parts, "float32").eval()
         for wave in trial_waves():
             theirs = self._hidden([wave], narrow=False)
             ours, _ = model.encode([wave], len(theirs) - 1)
             if not all(same(a, b[0]) for a, b in zip(ours, theirs, strict=True)):
+                dense.check_groups(self.expert, self.dtype)
                 return
         self.num_layers, self.dim = len(theirs), theirs[-1].shape[2]
         self.packed = model if self.dtype == "float32" else packed.Packed(parts, self.dtype).eval()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlt.core.errors import ConfigError
+from xlt.upstreams.base import has_fast_bf16, has_gpu
 
 
 def usable() -> bool:
@@ -41,6 +42,24 @@ def check(dtype: str) -> None:
     if not supports(dtype):
         needs = {"bfloat16": "AVX-512", "int8": "AVX-512 with VNNI"}[dtype]
         raise ConfigError(f"features.dtype={dtype}: this processor lacks {needs}; use float32")
+
+
+def check_groups(model: nn.Module, dtype: str) -> None:
+    """ConfigError if this processor gets the grouped convolutions of ``model`` wrong in ``dtype``.
+
+    With AMX, those of torch 2.14 (Conv1d under autocast) are wrong in bfloat16 where a group has fewer than
+    16 channels: off by as much as the outputs themselves. Published models have 48 and more; Conv and
+    LongConv below are right for any number.
+    """
+    if dtype != "bfloat16" or has_gpu() or not has_fast_bf16():
+        return
+    for name, part in model.named_modules():
+        if isinstance(part, nn.Conv1d) and 1 < part.groups < part.in_channels < 16 * part.groups:
+            raise ConfigError(
+                f"features.dtype=bfloat16: this processor multiplies the convolution {name} wrongly: it has "
+                f"{part.in_channels // part.groups} channels a group (torch 2.14 with AMX: fewer than 16); "
+                "use float32"
+            )
 
 
 class Dense(nn.Module):

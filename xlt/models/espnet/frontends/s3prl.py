@@ -16,6 +16,7 @@ from xlt.core.errors import UpstreamError
 from xlt.models.espnet.frontends import find_weights, numbers_of
 from xlt.nets.featurizer import Featurizer
 from xlt.upstreams.base import MIN_SAMPLES
+from xlt.upstreams.fast.dense import check_groups
 from xlt.upstreams.s3prl import fix_last_state, try_out
 from xlt.upstreams.s3prl_weights import hub_call, loading
 
@@ -52,6 +53,7 @@ class FrozenS3prl(S3prlFrontend):
         del self.pretrained_params
         frozen = self._modules.pop("upstream").eval().requires_grad_(False)
         fix_last_state(frozen.upstream)
+        check_groups(frozen, dtype)
         self._frozen = (frozen,)  # torch registers no tuple
         self.name, self.dtype = upstream, getattr(torch, dtype)
         count, dim, self.raw_frames = try_out(self._expert_states)

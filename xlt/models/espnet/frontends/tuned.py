@@ -19,6 +19,7 @@ from xlt.models.espnet.frontends import find_weights, numbers_of
 from xlt.models.espnet.tuning import Tuning
 from xlt.nets.featurizer import Featurizer
 from xlt.upstreams import upstream_class
+from xlt.upstreams.fast.dense import check_groups
 from xlt.upstreams.tunable import Net
 
 
@@ -55,6 +56,7 @@ class TunedUpstream(AbsFrontend):
                 if architecture
                 else upstream_class(upstream).pieces(find_weights(upstream, path, cache, identity))
             )
+        check_groups(pieces.front, dtype)
         count = len(pieces.layers) + 1
         numbers = list(range(count)) if layers == "mix" else numbers_of(layers, count, upstream)
         net = Net(pieces, max(numbers), self.tuning.upstream_dropout)
