@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from xlt.core.context import Context
 from xlt.features.speech import Speech
@@ -55,6 +55,31 @@ class Searching(Protocol):
         ``ctc_weight``: share of CTC beside an attention decoder, ConfigError without one; ``lms``: language
         models with the weight of each.
         """
+
+
+class Written(NamedTuple):
+    """A text that a model wrote, in the recipe's spelling, and its log probability, natural, with its end;
+    ``looped``: repetitions that it ran into were cut off.
+    """
+
+    text: str
+    score: float
+    looped: bool = False
+
+
+@runtime_checkable
+class Writing(Protocol):
+    """A model whose attention decoder writes text in a vocabulary of its own."""
+
+    has_ctc: bool  # whether log_probs can be asked
+
+    def write(self, inputs: list[np.ndarray], beam_size: int, n_best: int) -> list[list[Written]]:
+        """What :meth:`Family.needs` names → by beam search the best texts of each, the best one first, none
+        twice.
+        """
+
+    def score_texts(self, inputs: list[np.ndarray], texts: list[list[str]]) -> list[list[float]]:
+        """The log probability, natural, of each of the texts of each input, with its end."""
 
 
 class Family(Protocol):
