@@ -67,15 +67,17 @@ def save_wav2vec2(folder: Path, seed: int, **config) -> Path:
 
 
 def make_tiny_whisper(folder: Path, layers: int = 2, dim: int = 32, seed: int = 0) -> Path:
-    """Write config.json and model.safetensors of a random Whisper into ``folder``: what
-    features.upstream=whisper_base takes.
+    """Write config.json, model.safetensors and tokenizer.json of a random Whisper, encoder and decoder, into
+    ``folder``: what features.upstream=whisper_base takes.
     """
     import torch
-    from transformers import WhisperConfig, WhisperModel
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
 
+    tokenizer = make_tiny_whisper_tokenizer(folder)
+    end = tokenizer.token_to_id("<|endoftext|>")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = WhisperModel(
+        model = WhisperForConditionalGeneration(
             WhisperConfig(
                 d_model=dim,
                 encoder_layers=layers,
@@ -84,14 +86,39 @@ def make_tiny_whisper(folder: Path, layers: int = 2, dim: int = 32, seed: int = 
                 decoder_attention_heads=4,
                 encoder_ffn_dim=2 * dim,
                 decoder_ffn_dim=2 * dim,
-                vocab_size=60,
-                pad_token_id=0,
-                bos_token_id=1,
-                eos_token_id=2,
-                decoder_start_token_id=1,
+                vocab_size=tokenizer.get_vocab_size() + 1501,  # timestamps come last, 0.00 to 30.00
+                pad_token_id=end,
+                bos_token_id=end,
+                eos_token_id=end,
+                decoder_start_token_id=end + 1,
                 dropout=0.1,
                 encoder_layerdrop=0.1,
             )
         )
     model.save_pretrained(folder)
     return folder
+
+
+TINY_LANGUAGES = ("en", "de", "es", "ru", "ro", "ca", "uk", "sw")
+
+
+def make_tiny_whisper_tokenizer(folder: Path):
+    """Write tokenizer.json into ``folder`` as Whisper's: 256 bytes, a few merges, special tokens in
+    Whisper's order (timestamps are none of them); returns it.
+    """
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    texts = [" unu doi trei patru și mâine bună ziua", " one two three four un dos tres"] * 2
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=280, initial_alphabet=alphabet, show_progress=False)
+    )
+    specials = ["endoftext", "startoftranscript", *TINY_LANGUAGES]
+    specials += ["translate", "transcribe", "startoflm", "startofprev", "nocaptions", "notimestamps"]
+    tokenizer.add_special_tokens([AddedToken(f"<|{name}|>", normalized=False) for name in specials])
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return tokenizer
