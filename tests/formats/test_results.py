@@ -7,7 +7,8 @@ import pytest
 
 from tests.errors import raises
 from xlt.core.errors import DataError
-from xlt.formats.results import SCORES, Entry, check, dump, from_json, read, read_details
+from xlt.formats.results import SCORES, Entry, dump, from_json, read, read_details
+from xlt.formats.typed import check
 
 OLD = Path(__file__).parent.parent / "fixtures" / "score_v1.json"  # egs/cat, as it was before version 2
 

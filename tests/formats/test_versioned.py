@@ -6,9 +6,7 @@ from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.formats.versioned import Format
 
-THREE = Format(
-    "a.json", 3, {1: lambda old: {**old, "b": 2}, 2: lambda old: {**old, "c": old["b"] + 1}}
-)
+THREE = Format("a.json", 3, {1: lambda old: {**old, "b": 2}, 2: lambda old: {**old, "c": old["b"] + 1}})
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,12 @@ its older names.
 # no `from __future__ import annotations`: typing tells NotRequired only where annotations are no strings
 
 import json
-import types
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, NotRequired, TypedDict
 
 from xlt.core.errors import DataError
+from xlt.formats.typed import check
 from xlt.formats.versioned import Format
 
 
@@ -356,58 +355,3 @@ def check_details(found: Any) -> None:
         unsaid = one["pairs"].keys() - {""} - one["n"].keys()
         if unsaid:
             raise ValueError(f"confusions.{name}: no count of {min(unsaid)!r}")
-
-
-_hints = cache(get_type_hints)
-_KINDS = {float: (int, float), int: (int,), str: (str,), bool: (bool,)}
-
-
-def check(value: Any, wanted: Any, place: str = "") -> None:
-    """Raise ValueError, naming the key, unless ``value``, read from JSON, has the type ``wanted``; keys that
-    a TypedDict does not have are let pass.
-
-    >>> check({"value": 1.5, "ci95": [1, "2"]}, Interval, "cer")
-    Traceback (most recent call last):
-    ValueError: cer.ci95[1]: found '2', expected float
-    """
-    origin, parts = get_origin(wanted), get_args(wanted)
-    if wanted is Any:
-        return
-    if is_typeddict(wanted):
-        _check_fields(_of_type(value, dict, place), wanted, place)
-    elif origin is dict:
-        for key, item in _of_type(value, dict, place).items():
-            check(item, parts[1], _at(place, key))
-    elif origin is list:
-        items, kinds = _of_type(value, list, place), _KINDS.get(parts[0])
-        if kinds and all(type(item) in kinds for item in items):
-            return  # counts of utterances, thousands of them, are told at once
-        for number, item in enumerate(items):
-            check(item, parts[0], f"{place}[{number}]")
-    elif origin in (Union, types.UnionType):
-        if value is not None:
-            check(value, next(part for part in parts if part is not types.NoneType), place)
-    elif not isinstance(value, _KINDS[wanted]) or (isinstance(value, bool) and wanted is not bool):
-        raise _wrong(value, wanted, place)
-
-
-def _check_fields(value: dict[str, Any], wanted: Any, place: str) -> None:
-    for key in sorted(wanted.__required_keys__ - value.keys()):
-        raise ValueError(f"{place or 'the file'} lacks {key!r}")
-    for key, kind in _hints(wanted).items():
-        if key in value:
-            check(value[key], kind, _at(place, key))
-
-
-def _of_type(value: Any, wanted: type, place: str) -> Any:
-    if not isinstance(value, wanted):
-        raise _wrong(value, wanted, place)
-    return value
-
-
-def _wrong(value: Any, wanted: type, place: str) -> ValueError:
-    return ValueError(f"{place}: found {value!r:.60}, expected {wanted.__name__}")
-
-
-def _at(place: str, key: str) -> str:
-    return f"{place}.{key}" if place else key
