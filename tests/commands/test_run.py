@@ -77,9 +77,11 @@ def test_a_whole_run_ends_with_its_result_in_words(recipe, ran, capsys, monkeypa
     (recipe / "exp/main").mkdir(parents=True)
     shutil.copy(Path(__file__).parents[1] / "fixtures/score_v1.json", recipe / "exp/main/score.json")
     assert main(["run"]) == 0
-    *_, result, page, use = capsys.readouterr().out.splitlines()
-    assert [result, page] == [
+    *_, result, head, greedy, page, use = capsys.readouterr().out.splitlines()
+    assert [result, head, greedy, page] == [
         "Catalan, test: 22.4% of characters wrong (95% interval 18.1 to 26.6)",
+        "  wrong on test  characters   words",
+        "    greedy CTC        22.4%   57.5%",
         "  scores and examples: RESULTS.md",
     ]
     assert use.startswith("  transcribe recordings: ")

@@ -50,8 +50,7 @@ def test_which_is_better_and_by_how_much(compare):
     assert code == 0
     assert (
         "test: CER A 20.0, B 10.0, n:30: B is better by 10.0 points [10.0, 10.0], 50.0% [50.0, 50.0] of A's;"
-        " p 0.0002"
-        in text
+        " p 0.0002" in text
     )
     assert (
         "test: WER A 100.0, B 100.0, n:30: no difference: each utterance has the same number of errors"

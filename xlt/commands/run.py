@@ -107,7 +107,8 @@ def main(args: argparse.Namespace) -> None:
 def _sum_up(ctx: Context) -> None:
     """Say what came out of a whole run, where it is, and how to use it."""
     from xlt.formats.results import read
-    from xlt.metrics.metric import counted, tokens
+    from xlt.metrics.metric import counted
+    from xlt.score.rungs import ladder
 
     path = ctx.exp / "score.json"
     if not path.exists():  # --stage bundle of a model that was not scored
@@ -119,13 +120,8 @@ def _sum_up(ctx: Context) -> None:
     result = metric.in_words(found[key]["value"], found[key]["ci95"])
     bundle = shlex.quote(ctx.typed(ctx.exp / "bundle"))
     log.say(f"\n{scores['experiment']['language']}, {name}: {result}")
-    if name in scores.get("greedy", {}):
-        rates = [(tokens()[key].plural, change) for key, change in scores["greedy"][name].items()]
-        now, before = (
-            " and ".join(f"{change[side]['value']:.1f}% of {unit}" for unit, change in rates)
-            for side in ("after", "before")
-        )
-        log.say(f"  wrong with the language model: {now}; without it: {before}")
+    for line in ladder(scores, name):
+        log.say(f"  {line}")
     log.say(f"  scores and examples: {ctx.typed(ctx.recipe / 'RESULTS.md')}")
     log.say(f"  transcribe recordings: xlt transcribe {bundle} FILE.wav")
 

@@ -30,6 +30,7 @@ from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 
 GREEDY = "greedy"  # text of the best path, beside that of a search
+PARTS = ("beam", "attention")  # texts of the decoders that a combination is made of, beside its own
 HOTWORDS = ("decode.hotwords", "decode.hotword_weight")  # in the stamp of those that prefer words
 LATTICES = ("decode.lattices",)
 BASE = ("decode.method",)  # in the stamp of every decoder

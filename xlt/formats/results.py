@@ -3,8 +3,8 @@
 Stage 8 writes :class:`Scores` into ``score.json``, stage 9 copies them to ``results/<tag>.json``: what tables
 are made of. What is only looked at, :class:`Details`, stands in a file of its own. Each key is one line.
 
-Keys of :class:`Scores`; all before ``lm`` are ``{name of a set: …}``, and so is ``data``. ``docs/scores.md``
-explains them.
+Keys of :class:`Scores`; all before ``combination`` are ``{name of a set: …}``, and so is ``data``.
+``docs/scores.md`` explains them.
 
 - ``sets``: ``{metric: {value, ci95: [low, high], n_ref, sub, del, ins}}`` for the metrics of
   :data:`xlt.core.registry.METRICS`. Rates are over the sum of a set's reference tokens, as sclite's; sub, del
@@ -21,6 +21,10 @@ explains them.
 - ``forgetting``: ``{before, after, difference, relative}`` of test sets of mixed recipes.
 - ``greedy``: ``{metric: {before, after, difference, relative}}``: what a search with language models changed,
   against CTC's best path.
+- ``parts``: ``{decoder: {metric: {before, after, difference, relative}}}``: the same of combined decoders,
+  against what each of them would have written alone: ``beam``, CTC with language models, and ``attention``.
+- ``decoding``: ``{method, real_time_factor, cpu_s_per_s: {part: seconds}}``: what the texts were decoded by,
+  and the CPU-seconds that a second of speech took.
 - ``slices``: ``{tag: {n, slices: {value: {n, few, scores}}, worst, spread}}``: error rates by speaker,
   duration, language, and the user's tags; ``few``: too few utterances to say much.
 - ``micro``: ``{classes: {class: …}, all, rest, absent: {class: why}}``: WER over the reference words of a
@@ -30,6 +34,7 @@ explains them.
   ``{absent: why}``. Not of phones.
 - ``data``: the size of the set. An utterance whose reference is empty after normalisation has no rate: it is
   in no figure, and listed here.
+- ``combination``: rule and weights of combined decoders, as chosen on dev.
 - ``lm``: what the language model was made of, its perplexity and unknown words on dev, and the weights that
   were tuned there; where one was used.
 - ``experiment``, ``config``, ``versions``, ``environment``, ``command``, ``commit``, and, where we trained,
@@ -95,6 +100,12 @@ class Change(TypedDict):
     after: Interval
     difference: Interval
     relative: float | None
+
+
+class Decoding(TypedDict):
+    method: str
+    real_time_factor: NotRequired[float | None]
+    cpu_s_per_s: NotRequired[dict[str, float]]
 
 
 class Slice(TypedDict):
@@ -208,6 +219,8 @@ class Scored(TypedDict):
     language_accuracy: NotRequired[dict[str, LanguageAccuracy]]
     forgetting: NotRequired[dict[str, Change]]
     greedy: NotRequired[dict[str, dict[str, Change]]]
+    parts: NotRequired[dict[str, dict[str, dict[str, Change]]]]
+    decoding: NotRequired[dict[str, Decoding]]
     slices: NotRequired[dict[str, dict[str, Slices]]]
     micro: NotRequired[dict[str, Micro]]
     script: NotRequired[dict[str, Script]]
@@ -224,6 +237,7 @@ class Scores(Scored):
     environment: Machine
     command: str
     commit: str
+    combination: NotRequired[dict[str, Any]]
     lm: NotRequired[LmFacts]
     training: NotRequired[Training]
     features: NotRequired[dict[str, Any]]

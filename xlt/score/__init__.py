@@ -22,7 +22,7 @@ def run(ctx: Context) -> None:
     from xlt.core.context import need
     from xlt.core.stage import Unit, atomic_text, run_unit
     from xlt.data.normalisers import normaliser_of
-    from xlt.decode import GREEDY, fusion
+    from xlt.decode import GREEDY, PARTS, fusion
     from xlt.score.facts import settings
     from xlt.score.slices import tag_files
     from xlt.tokens import check_kind
@@ -45,7 +45,7 @@ def run(ctx: Context) -> None:
             ctx.data / name / "text_raw",
             ctx.exp / f"decode_{name}" / "text",
             ctx.exp / f"decode_{name}" / "lang",
-            ctx.exp / f"decode_{name}" / GREEDY,
+            *(ctx.exp / f"decode_{name}" / table for table in (GREEDY, *PARTS, "decode.json")),
             ctx.exp / f"before_{name}" / "text",
         )
     ]

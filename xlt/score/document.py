@@ -14,13 +14,14 @@ from xlt import __version__
 from xlt.core.log import say, to_log
 from xlt.core.stage import atomic_text, read_json
 from xlt.data.normalisers import normalise_utterance, normalisers
-from xlt.formats.results import SCORES, Counts, Entry, Errors, Scored, SetFacts, dump
+from xlt.formats.results import SCORES, Change, Counts, Entry, Errors, Scored, SetFacts, dump
 from xlt.formats.tables import read_table
 from xlt.metrics.bootstrap import Bootstrap
 from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
 from xlt.score import facts, further, language
 from xlt.score.change import change
 from xlt.score.match import Matched, match
+from xlt.score.rungs import rungs
 from xlt.score.words import Words
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     document: dict = {**score_sets(matched, scores, texts.normaliser, texts.boot, out)}
     document |= _languages(texts, matched)
     document |= _forgetting(texts, matched)
-    document |= _greedy(texts, matched, scores)
+    document |= _against_others(texts, matched, scores)
+    document |= facts.decoding(ctx, sets)
     document["slices"] = {}
     for name, m in matched.items():
         folder = ctx.data / name
@@ -85,10 +87,13 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
     metric = main_metric(texts.kind)
     for name, measured in scores.items():
         main = measured[metric]
-        before = document.get("greedy", {}).get(name, {}).get(metric)
-        without = f"; {before['before']['value']:.1f}% without the language model" if before else ""
+        others = [
+            f"{rung.label} {rung.rates[metric]['value']:.1f}%"
+            for rung in rungs(document, name)  # type: ignore[arg-type]
+            if rung.changes
+        ]
         result = metrics()[metric].in_words(main.value, main.ci95)
-        say(f"  {name}: {result}, {main.n} utterances{without}")
+        say(f"  {name}: {result}, {main.n} utterances{'; ' if others else ''}{', '.join(others)}")
     say(f"  all scores, with their signatures: {ctx.display_path(ctx.exp / 'score.json')}")
     return {"utterances": {name: len(m.ids) for name, m in matched.items()}}
 
@@ -180,21 +185,34 @@ def _forgetting(texts: Transcripts, matched: dict[str, Matched]) -> dict:
     return {"forgetting": found} if found else {}
 
 
-def _greedy(texts: Transcripts, matched: dict[str, Matched], scores: dict[str, dict[str, Score]]) -> dict:
-    """What a search with language models changed, against the best path of CTC."""
-    from xlt.decode import GREEDY
+def _against_others(
+    texts: Transcripts, matched: dict[str, Matched], scores: dict[str, dict[str, Score]]
+) -> dict:
+    """What the decoding changed: against the best path of CTC, and against each part of combined decoders."""
+    from xlt.decode import GREEDY, PARTS
 
-    found = {}
+    greedy, parts = {}, {}
     for name in () if texts.ctx.cfg.lm.spell else matched:  # its best paths are phones
-        if not (texts.ctx.exp / f"decode_{name}" / GREEDY).exists():
-            continue
-        path = texts.match(name, f"decode_{name}", GREEDY)
-        before = {
-            key: metrics()[key].score(path.pairs, texts.boot.resamples, texts.boot.rng())
-            for key in counted(texts.kind)
+        found = {
+            table: _changes(texts, name, table, scores[name])
+            for table in (GREEDY, *PARTS)
+            if (texts.ctx.exp / f"decode_{name}" / table).exists()
         }
-        found[name] = {key: change(score, scores[name][key], texts.boot) for key, score in before.items()}
-    return {"greedy": found} if found else {}
+        if GREEDY in found:
+            greedy[name] = found.pop(GREEDY)
+        if found:
+            parts[name] = found
+    return ({"greedy": greedy} if greedy else {}) | ({"parts": parts} if parts else {})
+
+
+def _changes(texts: Transcripts, name: str, table: str, scores: dict[str, Score]) -> dict[str, Change]:
+    """``{metric: change}`` from the texts in ``decode_<set>/<table>`` to those that are scored."""
+    other = texts.match(name, f"decode_{name}", table)
+    before = {
+        key: metrics()[key].score(other.pairs, texts.boot.resamples, texts.boot.rng())
+        for key in counted(texts.kind)
+    }
+    return {key: change(score, scores[key], texts.boot) for key, score in before.items()}
 
 
 def _of_words(texts: Transcripts, words: Words, matched: dict[str, Matched]) -> dict:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from xlt import __version__, lm
 from xlt.audio.augment import values
 from xlt.core.schema import schema
-from xlt.core.stage import git_revision, read_stamp
+from xlt.core.stage import git_revision, read_json, read_stamp
 from xlt.decode import fusion
 from xlt.formats.model_folder import INFO, read_info
 
@@ -51,6 +51,7 @@ _PLACES = {
     "lm.model": 1,
     "decode.hotwords": 1,
 }
+_AGAIN = "make it again with --stage 7 --force"
 _LIBRARIES = (
     "espnet",
     "espnet-s3prl",
@@ -112,8 +113,30 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
         },
         "features": features(ctx),
         "stages": stage_times(ctx),
+        **combination(ctx, config),
         **language_model(ctx),
     }
+
+
+def decoding(ctx: Context, sets: list[str]) -> dict:
+    """What each set was decoded by, and what that cost; {} of sets that stage 7 did not decode."""
+    kept = ("method", "real_time_factor", "cpu_s_per_s")
+    found = {}
+    for name in sets:
+        path = ctx.exp / f"decode_{name}" / "decode.json"
+        if path.exists():
+            facts = read_json(path, "decode")
+            found[name] = {key: facts[key] for key in kept if key in facts}
+    return {"decoding": found} if found else {}
+
+
+def combination(ctx: Context, config: dict) -> dict:
+    """The rule and the weights by which decoders were combined, {} where none were."""
+    given = config.get("decode.combination")
+    if given is None:
+        path = fusion.folder(ctx) / fusion.FACTS
+        given = fusion.FORMAT.read(path, _AGAIN).get("combination") if path.exists() else None
+    return {"combination": given} if given else {}
 
 
 def language_model(ctx: Context) -> dict:
