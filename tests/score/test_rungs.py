@@ -58,9 +58,11 @@ def test_costs_and_method_stand_beside_the_scores(combined):
 
 
 def test_the_chosen_weights_are_kept(combined):
-    chosen = {"rule": "mbr", "weights": {"ctc": 0.4, "attention": 0.6}}
+    weights = {"ctc": 0.4, "lm": [0.6], "attention": 0.5, "words": 0.0, "chars": 0.5}
+    chosen = {"rule": "mbr", "scale": 1.0, "weights": weights}
+    facts = {"method": "combined", "lm_weight": [1.0], "length_bonus": 0.5, "utterances": 2}
     (combined / "exp/main/fusion").mkdir()
-    write_json(combined / "exp/main/fusion/fusion.json", {"format": 1, "combination": chosen})
+    write_json(combined / "exp/main/fusion/fusion.json", {"format": 1, **facts, "combination": chosen})
     score(combined)
     assert document(combined)["combination"] == chosen
 
