@@ -69,7 +69,8 @@ def _pack(ctx: Context, model: Trained, decode: DecodeConfig, out: Path) -> dict
         elif path.exists():
             shutil.copyfile(path, out / path.name)
     trained = model.info
-    if ctx.cfg.bundle.with_upstream and not (out / "upstream").exists():
+    inside = model.family.holds_upstream and trained["features"].get("on_the_fly")
+    if ctx.cfg.bundle.with_upstream and not inside and not (out / "upstream").exists():
         from xlt.features import find_source
 
         source = find_source(ctx.cfg)

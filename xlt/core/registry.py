@@ -142,7 +142,13 @@ ADAPTERS = Registry(
     },
 )
 
-FAMILIES = Registry("train.family", {"espnet": "xlt.models.espnet.family:ESPNET"})
+FAMILIES = Registry(
+    "train.family",
+    {
+        "espnet": "xlt.models.espnet.family:ESPNET",
+        "whisper_ed": "xlt.models.whisper.family:WHISPER",
+    },
+)
 
 LMS = Registry("lm.type", {"ngram": "xlt.lm.kind:NGRAM"})
 

@@ -92,6 +92,7 @@ class LmConfig:
 @dataclass(frozen=True)
 class TrainConfig:
     family: str  # a name in FAMILIES
+    max_hours: Annotated[float | None, Positive()]
     init: Annotated[str | None, FilePath(beside=True)]
     init_tokens: Literal["new", "match"]
     zero_shot: bool
@@ -126,6 +127,9 @@ class TrainConfig:
     layer_decay: Annotated[float, Positive(), Share()]
     upstream_dropout: Annotated[float, Share()]
     checkpointing: bool
+    whisper_token: str
+    windows_s: list
+    label_smoothing: Annotated[float, Share()]
     adapter: str  # none, or a name in ADAPTERS
     adapter_dim: Annotated[int, Positive()]
 

@@ -17,7 +17,6 @@ from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.log import Progress
 from xlt.decode import kind
-from xlt.decode.greedy import BLANK_ID, best_path
 from xlt.decode.work import BATCH_FRAMES
 from xlt.features import load_trained
 from xlt.formats.archives import FeatureReader
@@ -27,6 +26,7 @@ from xlt.formats.tables import read_scp, read_table
 from xlt.models.family import Model, open_model
 from xlt.nets.batching import batches
 from xlt.nets.lengths import upstream_frames
+from xlt.nets.paths import BLANK_ID, best_path
 from xlt.tokens.tokenizer import UNK
 
 

@@ -18,7 +18,7 @@ from xlt import lm
 from xlt.core.context import Context
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Candidate, Decoded, weights_of
-from xlt.decode.greedy import BLANK_ID, best_path
+from xlt.nets.paths import BLANK_ID, best_path
 
 if TYPE_CHECKING:
     from xlt.lm.model import LanguageModel

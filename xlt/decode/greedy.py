@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING
 from xlt.core.context import Context
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Decoded
+from xlt.nets.paths import best_path
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
     from xlt.lm.model import LanguageModel
     from xlt.models.family import Model
-
-BLANK_ID = 0
-
 
 class Greedy:
     """See :class:`~xlt.decode.decoder.Decoder`."""
@@ -45,10 +42,3 @@ class Greedy:
             path = best_path(row[:length])
             found.append(Decoded(path, float(logp[:length].sum()), best_path=path))
         return found
-
-
-def best_path(ids: torch.Tensor) -> list[int]:
-    """The best token of each frame (T,) → tokens."""
-    import torch
-
-    return [i for i in torch.unique_consecutive(ids).tolist() if i != BLANK_ID]

@@ -17,7 +17,7 @@ from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Decoded, Spelled, weights_of
-from xlt.decode.greedy import BLANK_ID, best_path
+from xlt.nets.paths import BLANK_ID, best_path
 
 if TYPE_CHECKING:
     from xlt.lm.lexicon import Lexicon, Written

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.decode.decoder import Spelled
-from xlt.decode.greedy import BLANK_ID
 from xlt.lm.spelled import spelling
+from xlt.nets.paths import BLANK_ID
 from xlt.text.scripts import word_spans
 from xlt.tokens.tokenizer import Tokenizer
 

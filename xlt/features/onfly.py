@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.metadata
 from pathlib import Path
@@ -11,6 +12,7 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress
+from xlt.core.registry import FAMILIES
 from xlt.core.stage import Unit, run_unit
 from xlt.features.extract import (
     Setup,
@@ -30,9 +32,10 @@ def run(ctx: Context) -> None:
     """Write ``dump/<upstream>_onfly/<set>/{utt2num_samples,feats.json}`` of the training, dev and test
     set.
     """
-    features = ctx.cfg.features
-    if copies(features) != [Copy()]:
-        off, now = values(None), values(features)
+    features, drawn = ctx.cfg.features, FAMILIES.get(ctx.cfg.train.family).draws_speeds
+    stored = dataclasses.replace(features, speed=[1.0]) if drawn else features
+    if copies(stored) != [Copy()]:
+        off, now = values(None), values(stored)
         key = next(k for k in now if now[k] != off[k])
         raise ConfigError(
             f"features.{key}={now[key]}: features.on_the_fly encodes unaltered speech only; copies are made"

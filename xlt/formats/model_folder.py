@@ -178,7 +178,7 @@ def initial_model(cfg: Config) -> Trained | None:
             "train.init=../multi/exp/main, without train.zero_shot"
         )
     if cfg.train.init is None:
-        if cfg.train.zero_shot:
+        if cfg.train.zero_shot and not FAMILIES.get(cfg.train.family).zero_shot:
             raise ConfigError(
                 "train.zero_shot: needs the model that is to be used unchanged: train.init=../multi/exp/main"
             )

@@ -91,6 +91,9 @@ class Family(Protocol):
     weights: tuple[str, ...]  # those of ``needed`` that hypotheses depend on, the parameters first
     starts_from: tuple[str, ...]  # those that a training reads of the model of train.init
     packages: tuple[str, ...]  # whose versions stand in the stamp
+    zero_shot: bool  # whether train.zero_shot needs no train.init: the upstream writes texts by itself
+    holds_upstream: bool  # whether ``files`` have the upstream's weights in them where speech is not stored
+    draws_speeds: bool  # whether its training draws features.speed anew in each epoch, without stored copies
 
     def check(self, ctx: Context) -> None:
         """ConfigError for settings that it cannot train with; called before anything is encoded."""

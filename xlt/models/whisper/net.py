@@ -31,9 +31,9 @@ class Encoded(NamedTuple):
     hidden: Tensor
     frames: Tensor
 
-    def row(self, number: int) -> Encoded:
-        """Clip ``number`` by itself, B = 1."""
-        return Encoded(self.hidden[number : number + 1], self.frames[number : number + 1])
+    def rows(self, numbers: Sequence[int]) -> Encoded:
+        """Some of the clips."""
+        return Encoded(self.hidden[list(numbers)], self.frames[list(numbers)])
 
 
 class CtcHead(nn.Module):

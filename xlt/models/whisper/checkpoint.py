@@ -1,0 +1,65 @@
+"""What a killed training goes on from: the newest whole checkpoint, and the weights of the best epochs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xlt.core.log import say
+
+NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
+
+
+def write(work: Path, state: Mapping[str, Any]) -> None:
+    """Write the newest checkpoint; the one before it is kept beside it, should the newest be damaged."""
+    if (work / NEWEST).exists():
+        os.replace(work / NEWEST, work / BEFORE)
+    _save(state, work / NEWEST)
+
+
+def read(work: Path) -> dict[str, Any] | None:
+    """The newest whole checkpoint; None if there is none."""
+    for name in (NEWEST, BEFORE):
+        try:
+            return torch.load(work / name, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            continue
+        except Exception:  # a damaged file fails in many ways: zip, pickle, EOF
+            say(f"  {work / name} is damaged; taking the checkpoint before it")
+    return None
+
+
+def epoch_file(work: Path, epoch: int) -> Path:
+    return work / f"epoch{epoch}.pth"
+
+
+def write_epoch(work: Path, epoch: int, state: Mapping[str, Tensor]) -> None:
+    """Keep the parameters of an epoch."""
+    _save(dict(state), epoch_file(work, epoch))
+
+
+def drop_others(work: Path, keep: Collection[int]) -> None:
+    """Remove the parameters of all epochs but ``keep``."""
+    for path in work.glob("epoch*.pth"):
+        if path not in {epoch_file(work, epoch) for epoch in keep}:
+            path.unlink()
+
+
+def average(net: nn.Module, files: Sequence[Path]) -> None:
+    """Load the mean of the parameters in ``files``; two of them are in memory at once."""
+    total: dict[str, Tensor] = {}
+    for file in files:
+        for name, value in torch.load(file, map_location="cpu", weights_only=True).items():
+            total[name] = value.float() / len(files) + total.get(name, 0.0)
+    net.load_state_dict(total, strict=False)
+
+
+def _save(value: Any, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    torch.save(value, partial)
+    os.replace(partial, path)
