@@ -11,6 +11,7 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.core.plan import read
 from xlt.formats.results import from_json
 from xlt.report import tables
+from xlt.report.pairs import pair
 from xlt.report.results import Result, load
 from xlt.report.transfer import Cells, sections
 
@@ -315,9 +316,10 @@ def test_per_and_cer_do_not_mix(egs):
     plan = read(egs() / "common/experiments/t.yaml")
     phones = made("new5_s0", 0, [1, 1]) | {"test": {"per": entry(10.0), "ser": entry(50.0)}}
     cells = Cells(plan.runs, {"ron/new5_s0": Result("new5_s0", from_json(phones, "phones")[0])})
-    assert cells.scores(plan.runs, "test", "cer") == [] == cells.counts(plan.runs, "test", "cer")
+    there = cells.results(plan.runs)
+    assert cells.scores(plan.runs, "test", "cer") == [] and pair(there, there, "test", "cer") == "–"
     assert [s["value"] for s in cells.scores(plan.runs, "test", "per")] == [10.0]
-    assert [own["errors"] for _, own in cells.counts(plan.runs, "test", "per")] == [[1, 1]]
+    assert pair(there, there, "test", "per")[:, 0].tolist() == [1, 1]
     assert cells.scores(plan.runs, "eval", "per") == []
 
 

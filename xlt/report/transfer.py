@@ -7,25 +7,19 @@ A function of the experiment files and of egs/*/results/*.json alone; a missing 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, median
-from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.plan import Plan, Run, read
-from xlt.formats.results import Change, Entry, Errors
-from xlt.metrics.bootstrap import Paired, paired
+from xlt.formats.results import Change, Entry
 from xlt.metrics.metric import metrics
 from xlt.metrics.spearman import spearman
 from xlt.report import tables
 from xlt.report.md import table
+from xlt.report.pairs import BOOT, compared, minus, pair, percent, points, relative
 from xlt.report.results import Result, load
 
-if TYPE_CHECKING:
-    import numpy as np
-
-_RESAMPLES, _SEED = 2000, 0
 _NOTE = """Cells: median over {seeds}, in brackets the 95% bootstrap interval over utterances of the run nearest to it; means are
 over the rows above them. Comparisons: mean over the rows of the relative change, errors averaged over seeds, with the interval
 of {resamples} paired resamples of the utterances; *worse* is the share of resamples in which the rate rises."""
@@ -51,7 +45,7 @@ def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> s
     seeds = len({run.labels["seed"] for run in shown if "seed" in run.labels})
     parts = [
         f"## {plan.title}",
-        _NOTE.format(seeds=f"{seeds} seeds" if seeds > 1 else "one seed", resamples=_RESAMPLES),
+        _NOTE.format(seeds=f"{seeds} seeds" if seeds > 1 else "one seed", resamples=BOOT.resamples),
     ]
     for wanted in tables.tables(plan):
         parts += [f"### {wanted.title}", _table(wanted, cells)]
@@ -99,22 +93,14 @@ class Cells:
 
     def scores(self, runs: list[Run], name: str, metric: str) -> list[Entry]:
         """The scores of those runs that are there and have this metric."""
-        return [result.score(name, metric) for result in self._results(runs) if result.has(name, metric)]
-
-    def counts(self, runs: list[Run], name: str, metric: str) -> list[tuple[str, Errors]]:
-        """(ids, counts of each utterance) of those runs that have them of this metric."""
-        found = []
-        for result in self._results(runs):
-            counts = result.document.get("counts", {}).get(name)
-            if counts and metric in counts["metrics"]:
-                found.append((counts["ids"], counts["metrics"][metric]))
-        return found
+        return [result.score(name, metric) for result in self.results(runs) if result.has(name, metric)]
 
     def forgetting(self, runs: list[Run]) -> list[dict[str, Change]]:
         """What those runs that are there have forgotten, by set."""
-        return [result.document.get("forgetting", {}) for result in self._results(runs)]
+        return [result.document.get("forgetting", {}) for result in self.results(runs)]
 
-    def _results(self, runs: list[Run]) -> list[Result]:
+    def results(self, runs: list[Run]) -> list[Result]:
+        """Those that are there."""
         return [self.there[run.name] for run in runs if run.name in self.there]
 
 
@@ -176,24 +162,24 @@ def _comparison(asked: tables.Comparison, wanted: tables.Table, cells: Cells) ->
     tests, each, lacking = [], [], []
     for key in (key for key in of if key in against):
         name = " ".join(key[k] for k in free) or asked.of
-        test = _pair(cells, against[key], of[key], wanted)
+        test = pair(cells.results(against[key]), cells.results(of[key]), wanted.set, wanted.metric)
         if isinstance(test, str):
             lacking.append(f"{name}: {test}")
             continue
         tests.append(test)
-        each.append((name, _paired([test])))
+        each.append((name, compared([test])))
     words = [
         f"{asked.of} against {asked.against}",
         ", ".join(f"{k} {v}" for k, v in asked.when.items()) or "all",
     ]
     if not tests:
         return [*words, *["–"] * 4, "; ".join(lacking) or "–", _asked(asked, [], None, lacking)]
-    mean = _paired(tests)
-    listed = [f"{name} {_change(p.relative, p.relative_ci95)}" for name, p in each] + lacking
+    mean = compared(tests)
+    listed = [f"{name} {relative(p.relative, p.relative_ci95)}" for name, p in each] + lacking
     return [
         *words,
-        _change(mean.relative, mean.relative_ci95),
-        _points(mean.difference, mean.difference_ci95),
+        relative(mean.relative, mean.relative_ci95),
+        points(mean.difference, mean.difference_ci95),
         f"{100 * mean.above:.1f}%",
         f"{sum(p.difference < 0 for _, p in each)} of {len(each)}",
         "; ".join(listed),
@@ -201,34 +187,11 @@ def _comparison(asked: tables.Comparison, wanted: tables.Table, cells: Cells) ->
     ]
 
 
-def _pair(cells: Cells, before: list[Run], after: list[Run], wanted: tables.Table) -> np.ndarray | str:
-    """(N, 3): errors of both and reference tokens of each utterance, means over seeds; or why there is
-    none.
-    """
-    import numpy as np
-
-    sides = [cells.counts(runs, wanted.set, wanted.metric) for runs in (before, after)]
-    if not all(sides):
-        return "–"
-    if len({ids for side in sides for ids, _ in side}) > 1:
-        return "not the same utterances"
-    errors = [np.mean([own["errors"] for _, own in side], axis=0) for side in sides]  # (N,) each
-    if not errors[0].any():
-        return "no errors before"
-    return np.stack([*errors, sides[0][0][1]["n_ref"]], axis=1)
-
-
-def _paired(tests: list[np.ndarray]) -> Paired:
-    import numpy as np
-
-    return paired(tests, _RESAMPLES, np.random.default_rng(_SEED))
-
-
 def _asked(asked: tables.Comparison, each: list[float], mean: float | None, lacking: list[str]) -> str:
     """Whether the figure is reached; open while a row is missing."""
     if asked.reach is None:
         return ""
-    figure = f"{_percent(asked.reach)} on " + (f"at least {asked.on}" if asked.on else "the mean")
+    figure = f"{percent(asked.reach)} on " + (f"at least {asked.on}" if asked.on else "the mean")
     if lacking or mean is None:
         return f"{figure}: open"
     reached = sum(value <= asked.reach for value in each) >= asked.on if asked.on else mean <= asked.reach
@@ -252,9 +215,9 @@ def _correlation(wanted: tables.Correlation, cells: Cells, egs: Path) -> list[st
         rho = spearman([known[s] for s in both], [ranking[s] for s in both]) if len(both) > 2 else None
         if rho is not None:
             rhos.append(rho)
-        shown = [_percent(known[source]) if source in known else "–" for source in sources]
-        rows.append([target, *shown, "–" if rho is None else _minus(f"{rho:.2f}"), str(len(both))])
-    mean = f"{_minus(f'{fmean(rhos):.2f}')} over {len(rhos)} targets" if rhos else "–"
+        shown = [percent(known[source]) if source in known else "–" for source in sources]
+        rows.append([target, *shown, "–" if rho is None else minus(f"{rho:.2f}"), str(len(both))])
+    mean = f"{minus(f'{fmean(rhos):.2f}')} over {len(rhos)} targets" if rhos else "–"
     note = f"The ranking is {wanted.key} in {wanted.ranking}"
     if lacking:
         note += f", not there yet for {', '.join(lacking)}"
@@ -323,25 +286,5 @@ def _forgotten(runs: list[Change]) -> list[str]:
     after = median(one["after"]["value"] for one in runs)
     rise = median(one["difference"]["value"] for one in runs)
     ends = [median(one["difference"]["ci95"][end] for one in runs) for end in (0, 1)]
-    relative = _percent(100 * rise / before) if before else "–"
-    return [f"{before:.1f}", f"{after:.1f}", _points(rise, ends), relative]
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
-def _percent(value: float) -> str:
-    return _minus(f"{value:+.0f}%")
-
-
-def _change(value: float | None, ci95: Sequence[float] | None) -> str:
-    """``−21% [−28, −14]``."""
-    if value is None or ci95 is None:  # there was no error before
-        return "–"
-    return _minus(f"{value:+.0f}% [{ci95[0]:+.0f}, {ci95[1]:+.0f}]")
-
-
-def _points(value: float, ci95: Sequence[float]) -> str:
-    """``−9.1 [−12.0, −6.2]``."""
-    return _minus(f"{value:+.1f} [{ci95[0]:+.1f}, {ci95[1]:+.1f}]")
+    share = percent(100 * rise / before) if before else "–"
+    return [f"{before:.1f}", f"{after:.1f}", points(rise, ends), share]
