@@ -42,7 +42,7 @@ def test_real_ids(real):
 @needs_real
 def test_real_symbols_are_those_that_faster_whisper_suppresses(real):
     published = json.loads((REAL / "config.json").read_text())["suppress_ids"]
-    assert real.symbols() == [number for number in published if number < real.end]
+    assert real.symbols == [number for number in published if number < real.end]
 
 
 @needs_real

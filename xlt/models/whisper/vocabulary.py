@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Vocabulary:
             tokenizer = Tokenizer.from_str(json.dumps(document))
         except Exception as err:  # the library raises nothing narrower
             raise UpstreamError(f"{path}: not a readable tokenizer ({err}); {REMEDY}") from None
-        named = {field: tokenizer.token_to_id(name) for field, name in _NAMED.items()}
+        named: dict[str, Any] = {field: tokenizer.token_to_id(name) for field, name in _NAMED.items()}
         if lacking := [_NAMED[field] for field, number in named.items() if number is None]:
             raise UpstreamError(f"{path}: no token {', '.join(lacking)}, which Whisper has; {REMEDY}")
         languages = {
@@ -111,6 +112,7 @@ class Vocabulary:
             words += len(text.split())
         return tokens / words if words else 0.0
 
+    @cached_property
     def symbols(self) -> list[int]:
         """Tokens that stand for no sound, as OpenAI's decoder suppresses them: brackets, quotes, notes, a
         hyphen or apostrophe that begins a word.
@@ -121,6 +123,11 @@ class Vocabulary:
                 if len(ids) == 1 or symbol in _NOTES:
                     found.add(ids[0])
         return sorted(found)
+
+    @cached_property
+    def blank(self) -> list[int]:
+        """The tokens of a space."""
+        return self._spell(" ")
 
     def _spell(self, text: str) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False).ids
