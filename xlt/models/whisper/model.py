@@ -20,7 +20,7 @@ from xlt.models.family import Written
 from xlt.models.whisper import weights
 from xlt.models.whisper.judge import places_by
 from xlt.models.whisper.net import Encoded
-from xlt.models.whisper.search import beam_search, text_scores
+from xlt.models.whisper.search import AS_PUBLISHED, BY_PROBABILITY, beam_search, text_scores
 from xlt.models.whisper.vocabulary import Vocabulary
 from xlt.text.normalise import normalise
 from xlt.tokens.tokenizer import Tokenizer
@@ -48,7 +48,7 @@ class WhisperModel:
         self.vocabulary = Vocabulary.load(folder)
         self.has_ctc = self.net.head is not None
         self.stored = not info["features"].get("on_the_fly")
-        self.tuned = facts["tuned"] != "nothing"
+        self.rules = AS_PUBLISHED if facts["tuned"] == "nothing" else BY_PROBABILITY
         names = info["normaliser"].split("+")
         self._spell: Callable[[str], str] = (
             functools.partial(normalise, normaliser=names[0]) if len(names) == 1 else str
@@ -77,7 +77,7 @@ class WhisperModel:
         found: list[list[Written]] = [[] for _ in inputs]
         for (_, prompt), places in self._groups(encoded).items():
             together = _joined([encoded[place] for place in places])
-            beams = beam_search(self.net, self.vocabulary, together, list(prompt), beam_size, n_best)
+            beams = beam_search(self.net, self.vocabulary, together, prompt, beam_size, n_best, self.rules)
             for place, hypotheses in zip(places, beams, strict=True):
                 texts: dict[str, Written] = {}
                 for one in hypotheses:
@@ -92,7 +92,7 @@ class WhisperModel:
         encoded = self._encode(inputs)
         prompts = self._languages(encoded)
         return [
-            text_scores(self.net, self.vocabulary, one, list(prompt), those) if those else []
+            text_scores(self.net, self.vocabulary, one, prompt, those) if those else []
             for one, prompt, those in zip(encoded, prompts, texts, strict=True)
         ]
 

@@ -31,6 +31,10 @@ class Encoded(NamedTuple):
     hidden: Tensor
     frames: Tensor
 
+    def row(self, number: int) -> Encoded:
+        """A clip by itself, B = 1."""
+        return self.rows([number])
+
     def rows(self, numbers: Sequence[int]) -> Encoded:
         """Some of the clips."""
         return Encoded(self.hidden[list(numbers)], self.frames[list(numbers)])
