@@ -35,6 +35,7 @@ Keys of :class:`Scores`; all before ``combination`` are ``{name of a set: …}``
 - ``data``: the size of the set. An utterance whose reference is empty after normalisation has no rate: it is
   in no figure, and listed here.
 - ``combination``: rule and weights of combined decoders, as chosen on dev.
+- ``whisper``: of models of the family whisper_ed, which part was tuned, and Whisper's token of each language.
 - ``lm``: what the language model was made of, its perplexity and unknown words on dev, and the weights that
   were tuned there; where one was used.
 - ``experiment``, ``config``, ``versions``, ``environment``, ``command``, ``commit``, and, where we trained,
@@ -102,10 +103,15 @@ class Change(TypedDict):
     relative: float | None
 
 
+class Whisper(TypedDict):
+    tuned: str
+    languages: dict[str, str]
+
+
 class Decoding(TypedDict):
     method: str
     real_time_factor: NotRequired[float | None]
-    cpu_s_per_s: NotRequired[dict[str, float]]
+    cpu_s_per_s: NotRequired[dict[str, float] | None]
 
 
 class Slice(TypedDict):
@@ -238,6 +244,7 @@ class Scores(Scored):
     command: str
     commit: str
     combination: NotRequired[dict[str, Any]]
+    whisper: NotRequired[Whisper]
     lm: NotRequired[LmFacts]
     training: NotRequired[Training]
     features: NotRequired[dict[str, Any]]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from xlt.formats.svg import Bar, bars
 from xlt.metrics.metric import TEXT, Metric, main_metric, metrics
-from xlt.report import transfer
+from xlt.report import decoders, transfer
 from xlt.report.lm import over_languages
 from xlt.report.md import HEAD, table
-from xlt.report.results import Experiment, Typical, cell, experiments, load
+from xlt.report.results import ESPNET, Experiment, Typical, cell, experiments, load, published_title
 from xlt.text.languages import MULTIPLE
 from xlt.upstreams import upstream_class
 
@@ -92,7 +92,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     parts.append("![Character error rates of all languages](results.svg)")
     for name, metric in headlines().items():
         parts.append(f"## {metric.title}{_unit(metric)}\n\n{_table(recipes, name)}")
-    parts += [section] if (section := over_languages(recipes)) else []
+    parts += [section for section in (over_languages(recipes), decoders.over_languages(recipes)) if section]
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
     several = [
@@ -136,7 +136,7 @@ def _encoders(recipes: dict[str, list[Experiment]]) -> str:
     for column in columns_of([e for found in recipes.values() for e in on_test(found)]):
         of: dict[str, list[str]] = {}
         for name, found in recipes.items():
-            if (e := best_in(found, column)) and not e.runs[0].peer:
+            if (e := best_in(found, column)) and e.runs[0].family == ESPNET and not e.runs[0].peer:
                 of.setdefault(e.runs[0].config["train.encoder"], []).append(name)
         if len(of) > 1:
             lines.append(
@@ -166,14 +166,15 @@ def _column(e: Experiment) -> tuple[int, int, str] | None:
     What was learned from other languages' experiments stands in the sections of the experiment files.
     """
     run = e.runs[0]
-    if run.peer:
-        return 2, 0, run.experiment["describe"]
-    if run.config.get("train.init") or run.config.get("train.zero_shot"):
+    if run.published:
+        return 2, 0, published_title(run)
+    if run.rival or run.config.get("train.init") or run.config.get("train.zero_shot"):
         return None
     budget, upstream = run.config.get("data.train_minutes"), run.config["features.upstream"]
     if budget not in _BUDGETS:
         return None
-    return list(_BUDGETS).index(budget), int(not upstream_class(upstream).pretrained), f"{upstream}, {_BUDGETS[budget]}"
+    model = upstream if run.family == ESPNET else run.family
+    return list(_BUDGETS).index(budget), int(not upstream_class(upstream).pretrained), f"{model}, {_BUDGETS[budget]}"
 
 
 def columns_of(every: list[Experiment]) -> list[str]:
@@ -209,7 +210,7 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str, pr
 
 def all_minutes(found: list[Experiment]) -> float | None:
     """Minutes of all the training speech of a recipe; None where no experiment had all of it."""
-    ours = [run for e in found for run in e.runs if not run.peer]
+    ours = [run for e in found for run in e.runs if not run.published]
     everything = [run.speech_min for run in ours if run.config.get("data.train_minutes") is None]
     known = [minutes for minutes in everything if minutes is not None]
     return max(known) if known and len(known) == len(everything) else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xlt.formats import svg as figure
 from xlt.metrics.metric import TEXT, main_metric, metrics
-from xlt.report.results import Experiment, cell, family
+from xlt.report.results import Experiment, cell, family, published_title
 
 _TEST, _METRIC = "test", main_metric(TEXT)
 
@@ -44,8 +44,8 @@ def learning(recipes: dict[str, list[Experiment]], titles: dict[str, str]) -> Le
 
 def _levels(found: list[Experiment]) -> dict[str, figure.Point]:
     """``{peer: its score}``, which does not depend on minutes."""
-    peers = [e for e in found if e.runs[0].peer and _scored(e)]
-    return {e.runs[0].experiment["describe"]: _point(e, 0.0) for e in peers}
+    peers = [e for e in found if e.runs[0].published and _scored(e)]
+    return {published_title(e.runs[0]): _point(e, 0.0) for e in peers}
 
 
 def _scored(e: Experiment) -> bool:
@@ -59,7 +59,7 @@ def _points(found: list[Experiment]) -> dict[str, list[figure.Point]]:
     best: dict[tuple[str, float | None], Experiment] = {}
     for e in found:
         first = e.runs[0]
-        if first.peer or not _scored(e) or first.config.get("train.zero_shot") or not _minutes(e):
+        if first.rival or not _scored(e) or first.config.get("train.zero_shot") or not _minutes(e):
             continue
         key = family(first), first.config.get("data.train_minutes")
         if key not in best or e.rank < best[key].rank:

@@ -7,27 +7,36 @@ import statistics
 from xlt.formats.results import Change
 from xlt.metrics.metric import TEXT, counted, metrics
 from xlt.report.md import table
-from xlt.report.results import Experiment, Result
+from xlt.report.results import Experiment, Result, published_title
+from xlt.score.rungs import ATTENTION, COMBINED, method
 
 _TEST = "test"
+_GAINS = (
+    "Error rates of CTC's best path (greedy) and of the search with the language model, on the same probabilities."
+    " Intervals are those of a paired bootstrap over utterances. Weights were tuned on dev."
+)
 
 
 def language_models(results: list[Result]) -> str:
     """The section; "" if no result has a language model."""
     with_lm = [run for run in results if run.document.get("lm")]
+    searched = [run for run in with_lm if not by_attention(run)]
     if not with_lm:
         return ""
     return "\n\n".join(
         [
             "## Language models",
-            "Error rates of CTC's best path (greedy) and of the search with the language model, on the same"
-            " probabilities. Intervals are those of a paired bootstrap over utterances. Weights were tuned on dev.",
-            _gains(with_lm),
+            *([_GAINS, _gains(searched)] if searched else []),
             "What they were made of. Perplexity is that of dev, a character, or a token; unknown words are words of"
             " dev that neither texts nor word list have.",
             _sources(with_lm),
         ]
     )
+
+
+def by_attention(run: Result) -> bool:
+    """Whether an attention decoder had a say in the texts."""
+    return any(method(run.document, name) in (ATTENTION, COMBINED) for name in run.sets())
 
 
 def _gains(results: list[Result]) -> str:
@@ -79,6 +88,8 @@ def _weights(fusion: dict) -> str:
     if fusion["method"] == "greedy":
         return "greedy was better on dev"
     weights = fusion["lm_weight"]
+    if fusion["method"] == ATTENTION or weights is None:
+        return "the attention decoder alone was better on dev"
     each = weights if isinstance(weights, list) else [weights]
     return f"{', '.join(f'{weight:g}' for weight in each)}; {fusion['length_bonus']:g}"
 
@@ -97,7 +108,7 @@ def over_languages(recipes: dict[str, list[Experiment]]) -> str:
     for metric in units.values():
         head += [f"{metric.label} greedy", f"{metric.label} with language model", "relative"]
     peers = sorted(
-        {e.runs[0].experiment["describe"] for found in recipes.values() for e in found if e.runs[0].peer}
+        {published_title(e.runs[0]) for found in recipes.values() for e in found if e.runs[0].published}
     )
     head += [f"{metric.label} {peer}" for peer in peers for metric in units.values()]
     rows: list[list] = []
@@ -116,7 +127,7 @@ def over_languages(recipes: dict[str, list[Experiment]]) -> str:
             same = [
                 one
                 for one in recipes[name]
-                if one.runs[0].peer and one.runs[0].experiment["describe"] == peer
+                if one.runs[0].published and published_title(one.runs[0]) == peer
             ]
             row += [f"{same[0].median(_TEST, key):.1f}" if same else "–" for key in units]
         rows.append(row)
@@ -137,5 +148,6 @@ def _best(found: list[Experiment]) -> Experiment | None:
         for e in found
         if all(_TEST in run.document.get("greedy", {}) and run.kind == TEXT for run in e.runs)
         and not e.runs[0].config.get("train.init")
+        and not any(by_attention(run) for run in e.runs)
     ]
     return min(own, key=lambda e: e.rank, default=None)

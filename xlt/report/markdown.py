@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
+from xlt.report.decoders import decoders
 from xlt.report.finer import finer, means
 from xlt.report.lm import language_models
 from xlt.report.md import HEAD, table
@@ -33,6 +34,7 @@ def render(results: list[Result]) -> str:
         _language_accuracy(results),
         _forgetting(results),
         language_models(results),
+        decoders(results),
         _making(found),
         _environments(found),
         _examples(main),
@@ -44,7 +46,7 @@ def main_of(found: list[Experiment], name: str) -> Experiment:
     """The experiment whose utterances are shown: ``main``, or else the best one of ours on dev (or
     ``name``).
     """
-    ours = [e for e in found if not e.runs[0].peer] or found
+    ours = [e for e in found if not e.runs[0].rival] or found
     named = [e for e in ours if e.name == "main"]
     ours = [
         e for e in ours if e.runs[0].kind == TEXT

@@ -14,9 +14,13 @@ from xlt.core.errors import DataError
 from xlt.formats.results import Details, Entry, Scores, from_json, read_details
 from xlt.formats.results import Experiment as About
 from xlt.metrics.metric import PHONES, TEXT, main_metric
+from xlt.score.rungs import ATTENTION, GREEDY, method
+from xlt.text.languages import get
 
 _MAIN = {main_metric(TEXT), main_metric(PHONES)}
 EXAMPLES = "examples"  # the folder in results/ for what no table is made of
+ESPNET, _PEER = "espnet", "peer_"  # the oldest family; tags of what others do
+_TUNED = {"all": "tuned", "decoder": "decoder tuned", "lora": "lora adapters", "nothing": "as published"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,24 @@ class Result:
     @property
     def peer(self) -> bool:
         return self.experiment["peer"]
+
+    @property
+    def published(self) -> bool:
+        """Whether the model is used as somebody else has published it."""
+        own = self.family == ESPNET or not self.config.get("train.zero_shot") or self.config.get("train.init")
+        return self.peer or not own
+
+    @property
+    def rival(self) -> bool:
+        """Whether it is here to be compared with: a published model, or one that was trained as others do,
+        whose tag begins with peer_.
+        """
+        return self.published or self.experiment["name"].startswith(_PEER)
+
+    @property
+    def family(self) -> str:
+        """The family of the model, ``espnet`` where a result is older than the others."""
+        return self.config.get("train.family", ESPNET)
 
     @property
     def seed(self) -> int:
@@ -181,36 +203,59 @@ def describe(result: Result) -> str:
     if result.peer:
         return result.experiment["describe"]
     config = result.config
-    features = config["features.upstream"] + (
-        f" ({config['features.path']})" if config.get("features.path") else ""
-    )
-    features += _layers(result.document.get("features", _before_the_mix(config)))
-    return f"{features}, {_model(config)}, {_tokens(config)}, {decoding(result)}{_start(config)}"
+    features = _upstream(config) + _layers(result.document.get("features", _before_the_mix(config)))
+    return f"{features}, {_model(result)}, {_tokens(config)}, {decoding(result)}{_start(config)}"
 
 
 def decoding(result: Result) -> str:
     """The search, and the language model with it: ``beam + char LM (texts, words)``."""
-    found, method = result.document.get("lm"), result.config["decode.method"]
-    if not found:
-        return "greedy" if method == "auto" else method
-    if found["fusion"]["method"] == "greedy":
-        return "greedy"
+    sets = result.sets()
+    found, by = result.document.get("lm"), method(result.document, "test" if "test" in sets else sets[0])
+    if not found or by in (GREEDY, ATTENTION):
+        return by
     parts = [*(part["name"] for part in found["parts"]), *(["own model"] if "model" in found else [])]
-    return f"{found['fusion']['method']} + {found['unit']} LM ({', '.join(parts)})"
+    return f"{by} + {found['unit']} LM ({', '.join(parts)})"
+
+
+def published_title(result: Result) -> str:
+    """What a published model is called in the head of a column."""
+    if result.peer:
+        return result.experiment["describe"]
+    return f"{_upstream(result.config)}, zero-shot"
 
 
 def family(result: Result) -> str:
     """What a learning curve is of: the model, not how its features were stored or how much speech it had."""
     config, features = result.config, result.document.get("features", {})
     return (
-        f"{config['features.upstream']}{_tuning(features.get('tuning'), '')}, {_model(config)},"
+        f"{config['features.upstream']}{_tuning(features.get('tuning'), '')}, {_model(result)},"
         f" {_tokens(config)}{_start(config)}"
     )
 
 
-def _model(config: dict) -> str:
+def _model(result: Result) -> str:
+    """The network on the features, or the family and what was tuned of it."""
+    config = result.config
+    if result.family != ESPNET:
+        found = result.document.get("whisper")
+        tuned = f" {_TUNED.get(found['tuned'], found['tuned'])}{_token(found['languages'])}" if found else ""
+        return f"{result.family}{tuned}"
     return config["train.encoder"] + (
         f" + {config['train.decoder']}" if config["train.decoder"] != "none" else ""
+    )
+
+
+def _token(languages: dict[str, str]) -> str:
+    """`` with the token of es``: Whisper's token, where it is that of another language or a new one."""
+    borrowed = [own for lang, own in languages.items() if own != get(lang).iso1]
+    if not borrowed:
+        return ""
+    return f" with the token of {', '.join(filter(None, borrowed))}" if any(borrowed) else " with a token of its own"
+
+
+def _upstream(config: dict) -> str:
+    return config["features.upstream"] + (
+        f" ({config['features.path']})" if config.get("features.path") else ""
     )
 
 

@@ -113,6 +113,7 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
         },
         "features": features(ctx),
         "stages": stage_times(ctx),
+        **whisper(ctx),
         **combination(ctx, config),
         **language_model(ctx),
     }
@@ -128,6 +129,12 @@ def decoding(ctx: Context, sets: list[str]) -> dict:
             facts = read_json(path, "decode")
             found[name] = {key: facts[key] for key in kept if key in facts}
     return {"decoding": found} if found else {}
+
+
+def whisper(ctx: Context) -> dict:
+    """What was tuned of Whisper, and its tokens of the languages, {} of other models."""
+    found = read_info(ctx.exp).get("whisper") if (ctx.exp / INFO).exists() else None
+    return {"whisper": {key: found[key] for key in ("tuned", "languages")}} if found else {}
 
 
 def combination(ctx: Context, config: dict) -> dict:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from xlt.formats.results import Change, Interval, Scores
 from xlt.metrics.metric import counted
 
-_GREEDY, _BEAM, _ATTENTION = "greedy", "beam", "attention"  # decoders, as decode.method calls them
-_LABELS = {_GREEDY: "greedy CTC", "lexicon": "words from phones", "joint": "CTC and attention"}
+GREEDY, BEAM, ATTENTION, COMBINED = "greedy", "beam", "attention", "combined"  # as decode.method has them
+_LABELS = {GREEDY: "greedy CTC", "lexicon": "words from phones", "joint": "CTC and attention"}
 
 
 class Rung(NamedTuple):
@@ -28,8 +28,8 @@ def rungs(scores: Scores, name: str) -> list[Rung]:
     found = [
         Rung(part, label(scores, part), {key: one["before"] for key, one in changes.items()}, changes)
         for part, changes in (
-            (_GREEDY, scores.get("greedy", {}).get(name, {})),
-            *((part, scores.get("parts", {}).get(name, {}).get(part, {})) for part in (_BEAM, _ATTENTION)),
+            (GREEDY, scores.get("greedy", {}).get(name, {})),
+            *((part, scores.get("parts", {}).get(name, {}).get(part, {})) for part in (BEAM, ATTENTION)),
         )
         if changes
     ]
@@ -49,15 +49,15 @@ def method(scores: Scores, name: str) -> str:
     if "lm" in scores:
         return scores["lm"]["fusion"]["method"]
     asked = scores["config"].get("decode.method", "auto")
-    return _GREEDY if asked == "auto" else asked
+    return GREEDY if asked == "auto" else asked
 
 
 def label(scores: Scores, decoder: str) -> str:
     """A decoder in words: ``with the language model``, ``Whisper alone``."""
     config = scores["config"]
-    if decoder == _BEAM:
+    if decoder == BEAM:
         return "with the language model" if "lm" in scores else "CTC beam search"
-    if decoder == _ATTENTION:
+    if decoder == ATTENTION:
         writer = "Whisper" if "whisper" in config.get("train.family", "") else "attention decoder"
         as_published = config.get("train.zero_shot") and not config.get("train.init")
         return f"{writer}, zero-shot" if as_published else f"{writer} alone"
