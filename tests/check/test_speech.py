@@ -187,7 +187,7 @@ def test_the_score_is_the_loss_against_the_best_path():
     """Two frames, tokens blank, a, b: worked out by hand."""
     import torch
 
-    from xlt.decode.align import ctc_loss
+    from xlt.decode.forward import ctc_loss
 
     probs = torch.tensor([[0.2, 0.7, 0.1], [0.5, 0.3, 0.2]])
     # "a": a-, aa, -a = 0.35 + 0.21 + 0.06; "ab": 0.14; nothing: 0.1; "aa" needs three frames

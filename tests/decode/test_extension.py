@@ -74,7 +74,8 @@ def test_a_language_model_says_nothing_to_a_decoder_that_reads_none(recipe, deco
 def test_unknown_names_are_refused_with_the_nearest(decode, capsys):
     assert decode("decode", "decode.method=gredy") == 2
     said = capsys.readouterr().err
-    assert "decode.method: found 'gredy', expected one of auto, beam, greedy, joint, lexicon, picky" in said
+    expected = "auto, attention, beam, combined, greedy, joint, lexicon, picky"
+    assert f"decode.method: found 'gredy', expected one of {expected}" in said
     assert "did you mean greedy?" in said
     assert decode("lm", "lm.type=ngramm") == 2
     assert "lm.type: found 'ngramm', expected one of none, ngram, repeats" in capsys.readouterr().err

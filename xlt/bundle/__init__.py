@@ -94,7 +94,7 @@ def _pack(ctx: Context, model: Trained, decode: DecodeConfig, out: Path) -> dict
         for path in own:  # a link to the user's own model becomes a copy
             shutil.copyfile(path, out / LM / path.name)
         manifest["lm"] = ctx.cfg.lm.type
-    if sure := fusion.confidence(ctx):
+    if sure := fusion.confidence(ctx, decode):
         manifest["confidence"] = sure
     write_manifest(out, manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())

@@ -155,7 +155,9 @@ LMS = Registry("lm.type", {"ngram": "xlt.lm.kind:NGRAM"})
 DECODERS = Registry(
     "decode.method",
     {
+        "attention": "xlt.decode.attention:Attention",
         "beam": "xlt.decode.beam:Beam",
+        "combined": "xlt.decode.combined:Combined",
         "greedy": "xlt.decode.greedy:Greedy",
         "joint": "xlt.decode.joint:Joint",
         "lexicon": "xlt.decode.lexicon:ByLexicon",

@@ -142,6 +142,7 @@ class DecodeConfig:
     length_bonus: float | None
     hotwords: Annotated[str | None, FilePath()]
     hotword_weight: float
+    combination: Annotated[dict | None, FreeForm()]
     lattices: bool
     ctc_weight: Annotated[float, Share()]
     sets: list

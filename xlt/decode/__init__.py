@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import json
@@ -41,7 +42,8 @@ def run(ctx: Context) -> None:
 
     Beside ``text`` stand its words with times and confidences in ``ctm``, and a search's n best texts in
     ``nbest.jsonl`` and that of CTC's best path in ``greedy``; with ``decode.lattices`` a file
-    ``lattices/<utterance>.slf``.
+    ``lattices/<utterance>.slf``. Of a combination, ``beam`` and ``attention`` have the text of each decoder.
+    A model without CTC leaves neither ``greedy`` nor ``ctm``.
     The weights of a language model are tuned on dev first, into ``exp/<tag>/fusion``.
 
     With ``tokens.language_tag`` the language that the model told stands in ``lang``, ``-`` where it told
@@ -74,11 +76,11 @@ def run(ctx: Context) -> None:
             files = trained.family.needs(ctx, name)
             files.need(ctx)
             _same_features(ctx, trained.info, files.info)
-            how = fusion.greedy(ctx) if name in foreign else decode
+            how = fusion.plain(ctx, trained) if name in foreign else decode
             run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, how, executor))
         if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8
             for name in sorted(foreign):
-                run_unit(ctx, _unit(ctx, source, f"before_{name}", name, fusion.greedy(ctx), executor))
+                run_unit(ctx, _unit(ctx, source, f"before_{name}", name, fusion.plain(ctx, source), executor))
 
 
 def _unit(
@@ -92,7 +94,7 @@ def _unit(
     """Set ``name`` decoded by ``model`` into ``exp/<tag>/<out>``."""
     decoder, files = DECODERS.get(decode.method), model.family.needs(ctx, name)
     more = (*(HOTWORDS if decode.hotwords else ()), *(LATTICES if decode.lattices else ()))
-    sure = fusion.confidence(ctx) if decoder.uses_lm else None
+    sure = fusion.confidence(ctx, decode)
     return Unit(
         "decode",
         ctx.exp / out,
@@ -162,7 +164,7 @@ def _decode(
     by = Calibration.from_json(sure, str(ctx.exp / "fusion" / fusion.FACTS)) if sure else None
     messages = [Utterances(files, batch, decode, by) for batch in batches(todo, frames, method)]
     (knows,) = executor.run([Utterances(files, [], decode)])  # loads the model, which is no part of the speed
-    start = time.monotonic()
+    start, spent = time.monotonic(), collections.defaultdict[str, float](float)
     with (
         (out / "hypotheses.jsonl").open("a", encoding="utf-8") as file,
         Progress(f"decode {name}", len(todo), "utterances") as progress,
@@ -173,17 +175,22 @@ def _decode(
                 file.write(json.dumps([utt, *hypothesis], ensure_ascii=False) + "\n")
             file.flush()
             progress.add(len(message.ids))
+            for part, seconds in answer.cpu_s.items():
+                spent[part] += seconds
     wall = time.monotonic() - start
     missing = set(utts) - set(done)
     if missing:
         raise DataError(f"{files.scp}: {len(missing)} utterances were not decoded, first {min(missing)!r}")
     write_table(out / "text", {u: done[u][0] for u in utts})
     write_table(out / "score", {u: f"{done[u][1]:.4f}" for u in utts})
-    if method != "greedy":
+    if method != GREEDY and knows.has_ctc:
         write_table(out / GREEDY, {u: done[u][3] for u in utts})
+    for part in dict.fromkeys(part for u in utts for part in done[u][7]):
+        write_table(out / part, {u: done[u][7][part] for u in utts})
     if any(done[u][4] for u in utts):
         _write_nbest(out / "nbest.jsonl", {u: done[u][4] for u in utts})
-    write_ctm(out / "ctm", {u: done[u][5] for u in utts})
+    if knows.has_ctc:
+        write_ctm(out / "ctm", {u: done[u][5] for u in utts})
     if decode.lattices:
         (out / "lattices").mkdir(exist_ok=True)
         for utt in utts:
@@ -199,10 +206,14 @@ def _decode(
         "audio_s": round(audio_s, 1),
         "wall_s": round(wall, 2),
         "real_time_factor": round(wall / audio_s, 4) if audio_s else None,
+        "cpu_s_per_s": {part: round(s / audio_s, 4) for part, s in spent.items()} if audio_s else None,
     }
     write_json(out / "decode.json", facts)
     (out / "hypotheses.jsonl").unlink()
     return {"decode": facts}
+
+
+_SCORES = ("acoustic", "lm", "score", "ctc", "attention")  # see xlt.decode.recognise.Other
 
 
 def _write_nbest(path: Path, nbest: dict[str, Any]) -> None:
@@ -210,26 +221,26 @@ def _write_nbest(path: Path, nbest: dict[str, Any]) -> None:
     with path.open("w", encoding="utf-8") as file:
         for utt, others in nbest.items():
             rows: dict[str, dict] = {}
-            for text, acoustic, lm, score in others:
+            for text, *scores in others:
                 words = " ".join(text.split())
-                row = {"acoustic": round(acoustic, 4), "lm": round(lm, 4), "score": round(score, 4)}
+                row = {n: round(s, 4) for n, s in zip(_SCORES, scores, strict=True) if s is not None}
                 rows.setdefault(words, {"text": words, **row})
             file.write(json.dumps({"id": utt, "nbest": list(rows.values())}, ensure_ascii=False) + "\n")
 
 
-def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any, Any, Any]]:
+def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any, Any, Any, Any]]:
     """Hypotheses that an interrupted run left; a torn last line is dropped from the file."""
     if not path.exists():
         return {}
     rows, whole = {}, []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            utt, text, score, lang, greedy, nbest, words, lattice = json.loads(line)
+            utt, text, score, lang, greedy, nbest, words, lattice, parts = json.loads(line)
         except ValueError:
             break
         if not line.endswith("\n"):
             break
-        rows[utt] = (text, score, lang, greedy, nbest, words, lattice)
+        rows[utt] = (text, score, lang, greedy, nbest, words, lattice, parts)
         whole.append(line)
     path.write_text("".join(whole), encoding="utf-8")
     return rows

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.log import Progress
 from xlt.decode import kind
+from xlt.decode.forward import ctc_loss
 from xlt.decode.work import BATCH_FRAMES
 from xlt.features import load_trained
 from xlt.formats.archives import FeatureReader
@@ -26,7 +26,7 @@ from xlt.formats.tables import read_scp, read_table
 from xlt.models.family import Model, open_model
 from xlt.nets.batching import batches
 from xlt.nets.lengths import upstream_frames
-from xlt.nets.paths import BLANK_ID, best_path
+from xlt.nets.paths import best_path
 from xlt.tokens.tokenizer import UNK
 
 
@@ -159,19 +159,3 @@ def _compare(
             )
         )
     return found
-
-
-def ctc_loss(log_probs: torch.Tensor, labels: list[int]) -> float:
-    """(T, V), U labels → minus the log probability of all their alignments (Graves et al. 2006); infinite if
-    there is none.
-    """
-    return float(
-        torch.nn.functional.ctc_loss(
-            log_probs[:, None].float(),
-            torch.tensor([labels], dtype=torch.long),
-            torch.tensor([len(log_probs)]),
-            torch.tensor([len(labels)]),
-            blank=BLANK_ID,
-            reduction="sum",
-        )
-    )

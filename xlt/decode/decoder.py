@@ -24,8 +24,9 @@ One that uses the language models of stage 5 has ``uses_lm = True``, ``settings 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from xlt.core.context import Context
@@ -43,12 +44,22 @@ if TYPE_CHECKING:
 class Candidate(NamedTuple):
     """One of the n best: tokens, and natural log scores: by the acoustic model, by the language models with
     their weights and the length bonus, and the sum.
+
+    ``written``: the text, where it is not that of the tokens. Of a combination, ``acoustic`` is the weighted
+    sum of ``ctc`` and ``attention``, which are log probabilities; None where a decoder has not asked.
     """
 
     ids: tuple[int, ...]
     acoustic: float
     lm: float
     score: float
+    written: str | None = None
+    ctc: float | None = None
+    attention: float | None = None
+
+    def text(self, tokenizer: Tokenizer) -> str:
+        """What is written."""
+        return tokenizer.decode(list(self.ids)) if self.written is None else self.written
 
 
 class Spelled(NamedTuple):
@@ -61,6 +72,9 @@ class Spelled(NamedTuple):
 class Decoded(NamedTuple):
     """The tokens of an utterance and their score, natural; the n best, where a decoder has them, and CTC's
     best path, where it has that at hand. ``spelled``: the words, from a decoder that turns phones into words.
+
+    ``written``: the text, where it is not that of the tokens, which are then those of its characters that the
+    tokens can write; ``parts``: of a combination, the best text of each decoder in it, by name.
     """
 
     ids: list[int]
@@ -68,9 +82,13 @@ class Decoded(NamedTuple):
     nbest: tuple[Candidate, ...] = ()
     best_path: list[int] | None = None
     spelled: tuple[Spelled, ...] | None = None
+    written: str | None = None
+    parts: Mapping[str, str] = MappingProxyType({})
 
     def text(self, tokenizer: Tokenizer) -> str:
         """What is written: the words, or the tokens' text."""
+        if self.written is not None:
+            return self.written
         if self.spelled is not None:
             return " ".join(one.word for one in self.spelled)
         return tokenizer.decode(self.ids)

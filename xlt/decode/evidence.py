@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.decode.beam import Beam, PrefixSearch
-from xlt.decode.confidence import Votes, votes
+from xlt.decode.confidence import Votes, votes, words
 from xlt.decode.decoder import Decoded, Decoder
 from xlt.decode.times import token_spans, word_tokens
 from xlt.tokens.tokenizer import Tokenizer
@@ -45,9 +45,15 @@ def evidence(
         parts = stretches(found.ids, log_probs, tokenizer, STRETCH_S * frame_rate)
         if len(parts) > 1 and all(part.frames[0] < part.frames[1] for part in parts):
             return [_local(part, found, log_probs, tokenizer, decoder.search) for part in parts]
-    return [
-        votes([tokenizer.decode(list(one.ids)) for one in found.nbest], [one.score for one in found.nbest])
-    ]
+    return listed(found, tokenizer)
+
+
+def listed(found: Decoded, tokenizer: Tokenizer) -> list[Votes]:
+    """The votes of a whole n-best list; none without one."""
+    if not found.nbest:
+        return []
+    texts, scores = [one.text(tokenizer) for one in found.nbest], [one.score for one in found.nbest]
+    return [votes(texts, scores, words(found.text(tokenizer)))]
 
 
 def _local(

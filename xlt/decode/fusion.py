@@ -18,6 +18,7 @@ from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, run_unit, write_json
 from xlt.decode.work import Tune, frames_of
+from xlt.formats.model_folder import ATTENTION, CTC, INFO, parts_of, read_info
 from xlt.formats.tables import read_table
 from xlt.formats.versioned import Format
 from xlt.metrics.metric import tokens
@@ -27,21 +28,26 @@ if TYPE_CHECKING:
     from xlt.formats.model_folder import Trained
 
 JOINT = "joint"
-AUTO, GREEDY, SEARCH, WORDS = "auto", "greedy", "beam", "lexicon"  # a setting, and what it chooses from
+AUTO = "auto"  # a setting, and what it chooses from:
+GREEDY, SEARCH, WORDS, COMBINED = "greedy", "beam", "lexicon", "combined"
 FACTS = "fusion.json"
-FORMAT = Format(FACTS, 1)
+FORMAT = Format(FACTS, 2, {1: lambda old: {"combination": None, **old}})
 TUNING_S, WORD_TUNING_S = 600.0, 150.0  # of dev at most, evenly drawn; a lexicon's search takes longer
 _AGAIN = "make it again with --stage 7 --force"
-_CHOSEN = ("method", "lm_weight", "length_bonus")
+_CHOSEN = ("method", "lm_weight", "length_bonus", "combination")
 _TUNED = ("decode.lm_weight", "decode.length_bonus")
 
 
-def greedy(ctx: Context) -> DecodeConfig:
-    """The settings for sets of other languages than the language model's."""
+def plain(ctx: Context, model: Trained) -> DecodeConfig:
+    """The settings for sets of other languages than the language model's, and for other models than the one
+    that weights were tuned for: greedy, or the attention decoder of a model that writes text.
+    """
     method = ctx.cfg.decode.method
-    plain = method == AUTO or DECODERS.get(method).uses_lm
     decode = dataclasses.replace(ctx.cfg.decode, hotwords=None, lattices=False)
-    return dataclasses.replace(decode, method=GREEDY) if plain else decode
+    if ATTENTION in model.parts:
+        return dataclasses.replace(decode, method=ATTENTION)
+    no_lm = method in (AUTO, ATTENTION) or DECODERS.get(method).uses_lm
+    return dataclasses.replace(decode, method=GREEDY) if no_lm else decode
 
 
 def settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]) -> DecodeConfig:
@@ -60,13 +66,24 @@ def _complete(ctx: Context, found: DecodeConfig) -> DecodeConfig:
                 f"decode.hotwords: decode.method={found.method} cannot prefer words; give decode.method=beam"
                 " or auto"
             )
-        found = dataclasses.replace(found, method=SEARCH, lm_weight=0.0, length_bonus=0.0)
+        from xlt.decode.recognise import for_hotwords
+
+        found = for_hotwords(found, CTC in _parts(ctx))
+    if found.lattices and CTC not in _parts(ctx):
+        raise ConfigError(
+            "decode.lattices: this model has no CTC head, which says when words were said; leave it out"
+        )
     if found.lattices and found.method in (GREEDY, JOINT):
         raise ConfigError(
             f"decode.lattices: decode.method={found.method} has one text for each utterance; give"
             " decode.method=beam"
         )
     return found
+
+
+def _parts(ctx: Context) -> tuple[str, ...]:
+    """What the model of this experiment can decode by; CTC as long as there is none."""
+    return parts_of(read_info(ctx.exp)) if (ctx.exp / INFO).exists() else (CTC,)
 
 
 def _settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]) -> DecodeConfig:
@@ -99,15 +116,21 @@ def _search(ctx: Context) -> str:
     """The method to be tuned."""
     if ctx.cfg.decode.method != AUTO:
         return ctx.cfg.decode.method
+    if ATTENTION in _parts(ctx):
+        return COMBINED if CTC in _parts(ctx) else ATTENTION
     return WORDS if ctx.cfg.lm.spell else SEARCH
 
 
 def chosen(ctx: Context) -> DecodeConfig | None:
     """The same where nothing is to be tuned, else None."""
     decode = ctx.cfg.decode
-    if decode.method == AUTO and ctx.cfg.lm.type == lm.NONE:
-        return dataclasses.replace(decode, method=GREEDY)
     method = _search(ctx)
+    if method == COMBINED:
+        weighted = ctx.cfg.lm.type == lm.NONE or None not in (decode.lm_weight, decode.length_bonus)
+        given = weighted and decode.combination is not None
+        return dataclasses.replace(decode, method=method) if given else None
+    if decode.method == AUTO and method != ATTENTION and ctx.cfg.lm.type == lm.NONE:
+        return dataclasses.replace(decode, method=GREEDY)
     if method == WORDS and not ctx.cfg.lm.training_texts:  # nor may those of dev say how to weight them
         from xlt.decode.lexicon import BONUS, WEIGHT
 
@@ -155,13 +178,14 @@ def facts(ctx: Context) -> dict[str, Any]:
     return {key: found[key] for key in (*_CHOSEN, "utterances")}
 
 
-def confidence(ctx: Context) -> dict[str, float] | None:
-    """How confidences are calibrated (:class:`xlt.decode.confidence.Calibration`); None if it is not known,
-    as no weights were tuned.
+def confidence(ctx: Context, decode: DecodeConfig) -> dict[str, float] | None:
+    """How confidences are calibrated (:class:`xlt.decode.confidence.Calibration`) for what ``decode`` finds;
+    None if it is not known, as no weights were tuned.
     """
-    if chosen(ctx) is not None or not (folder(ctx) / FACTS).exists():
+    if chosen(ctx) is not None or not (folder(ctx) / FACTS).exists() or decode.method == GREEDY:
         return None
-    return FORMAT.read(folder(ctx) / FACTS, _AGAIN).get("confidence")
+    found = FORMAT.read(folder(ctx) / FACTS, _AGAIN)
+    return found.get("confidence") if decode.method in (found["method"], _search(ctx)) else None
 
 
 def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
@@ -184,7 +208,14 @@ def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, ou
     message = Tune(files, ids, [frames[u] for u in ids], [texts[u] for u in ids], decode, phones)
     (found,) = executor.run([message])
     best, auto = found["best"], ctx.cfg.decode.method == AUTO
-    facts = {"utterances": len(ids), **found}
+    facts = {"utterances": len(ids), "combination": None, **found}
+    if decode.method == COMBINED:
+        best = best or found["least_bad"]
+        facts |= {key: best[key] for key in ("lm_weight", "length_bonus")}
+        facts["method"] = found["method"] if auto else COMBINED
+        write_json(out / FACTS, FORMAT.stamped(facts))
+        _say_ladder(facts, auto)
+        return {}
     if best is None and auto and decode.method != WORDS:
         facts |= {"method": GREEDY, "lm_weight": None, "length_bonus": None}
     else:
@@ -197,6 +228,23 @@ def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, ou
     write_json(out / FACTS, FORMAT.stamped(facts))
     _say(facts, found["best"] is None)
     return {}
+
+
+def _say_ladder(facts: dict[str, Any], auto: bool) -> None:
+    """What each decoder reaches on dev, and which one is used."""
+    names = {token.name: token.plural for token in tokens().values()}
+    unit = list(facts["rates"][GREEDY])[-1]  # words, or phones
+
+    def rate(name: str) -> str:
+        return f"{facts['rates'][name][unit]:.1f}%"
+
+    say(
+        f"  dev, {names[unit]} wrong: {rate('greedy')} greedy, {rate('beam')} by the beam search,"
+        f" {rate('attention')} by the attention decoder, {rate('combined')} by both together"
+        f" ({rate('oracle')} if the best text were always chosen)"
+    )
+    if auto and facts["method"] != COMBINED:
+        say(f"  alone, {facts['method']} is better on dev than combined: decode.method={facts['method']}")
 
 
 def _some(utts: list[str], frames: dict[str, int], limit: float) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xlt.lm.model import LanguageModel
     from xlt.models.family import Model
 
+
 class Greedy:
     """See :class:`~xlt.decode.decoder.Decoder`."""
 

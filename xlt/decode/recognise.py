@@ -6,21 +6,28 @@ T frames, D dimensions, N samples.
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.core.errors import ConfigError
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
+from xlt.decode.attention import has_ctc
+from xlt.decode.combined import COMBINED
 from xlt.decode.confidence import Calibration, Votes
-from xlt.decode.decoder import Decoded, Decoder, weights_of
+from xlt.decode.decoder import Candidate, Decoded, Decoder, weights_of
 from xlt.decode.evidence import evidence
 from xlt.decode.greedy import Greedy
-from xlt.decode.lattice import Candidate, lattice
+from xlt.decode.labels import written_times
+from xlt.decode.lattice import Candidate as Way
+from xlt.decode.lattice import lattice
 from xlt.decode.lexicon import LEXICON
 from xlt.decode.remember import remembering
-from xlt.decode.times import word_times
+from xlt.decode.times import Timed, word_times
 from xlt.formats.model_folder import read_info
 from xlt.formats.slf import Lattice
 from xlt.formats.transcripts import Word
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from xlt.lm.model import LanguageModel
 
 
+OWN = "search"  # the part of a decoder's cost that is not the model's: see remember.py
 SEARCH = "beam"  # what hotwords are decoded by where the settings have no search
 
 
@@ -45,6 +53,8 @@ class Other(NamedTuple):
     acoustic: float
     lm: float
     score: float
+    ctc: float | None = None
+    attention: float | None = None
 
 
 class Hypothesis(NamedTuple):
@@ -52,7 +62,8 @@ class Hypothesis(NamedTuple):
 
     ``greedy``: the text of CTC's best path; ``nbest``: the best texts, this one first, where the decoder has
     them; ``words``: of ``text``, with times from its beginning; ``lattice``: of the best texts, with
-    decode.lattices, None where there are none.
+    decode.lattices, None where there are none; ``parts``: of a combination, the best text of each decoder in
+    it. A model without CTC has no ``greedy``, and no times of words.
     """
 
     text: str
@@ -62,6 +73,7 @@ class Hypothesis(NamedTuple):
     nbest: tuple[Other, ...] = ()
     words: tuple[Word, ...] = ()
     lattice: Lattice | None = None
+    parts: Mapping[str, str] = MappingProxyType({})
 
 
 def refuse_hotwords(decode: DecodeConfig) -> None:
@@ -71,6 +83,19 @@ def refuse_hotwords(decode: DecodeConfig) -> None:
             "decode.hotwords: this model writes only words of its lexicon; put them into a word list and give"
             " it in lm.words"
         )
+
+
+def for_hotwords(decode: DecodeConfig, ctc: bool) -> DecodeConfig:
+    """The search instead of a decoder that cannot prefer words: a combination, if one was tuned, else a beam
+    search without language models. ConfigError for a model without CTC.
+    """
+    if not ctc:
+        raise ConfigError(
+            "decode.hotwords: this model has no CTC head, whose search could prefer words; use one that has"
+        )
+    if decode.combination is not None:
+        return dataclasses.replace(decode, method=COMBINED)
+    return dataclasses.replace(decode, method=SEARCH, lm_weight=0.0, length_bonus=0.0)
 
 
 class Recogniser:
@@ -92,11 +117,20 @@ class Recogniser:
         self.model = remembering(open_model(folder), most=1)
         self.tokenizer = self.model.tokenizer
         self.decode = decode
+        self.has_ctc = has_ctc(self.model)
         self._load = lms
         self._lms: Sequence[LanguageModel] | None = None
         self._decoders: dict[str, Decoder] = {}
+        self.costs: defaultdict[str, float] = defaultdict(float)  # CPU seconds beside the model's own
         self._hot: list[str] = []  # those with hotwords
         self._lists: dict[str, dict[str, float]] = {}  # of files with hotwords
+
+    @property
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds so far: ``ctc`` (encoder and CTC head), ``search`` (the decoder itself, with language
+        models), ``attention`` (its search) and ``scoring`` (of the other decoder's texts).
+        """
+        return {**self.model.cpu_s, **self.costs}
 
     @property
     def lms(self) -> Sequence[LanguageModel]:
@@ -123,8 +157,8 @@ class Recogniser:
                     del self._decoders[old]
                 self._hot = [key]
                 if not kind.uses_lm:
-                    decode = dataclasses.replace(decode, method=SEARCH, lm_weight=None, length_bonus=None)
-                    kind = DECODERS.get(SEARCH)
+                    decode = for_hotwords(decode, self.has_ctc)
+                    kind, lms = DECODERS.get(decode.method), self.lms
                 weights, bonus = weights_of(decode, len(lms))
                 decode = dataclasses.replace(decode, lm_weight=[*weights, 1.0], length_bonus=bonus)
                 lms = [*lms, Hotwords(hot, self.tokenizer, 1.0)]
@@ -150,10 +184,13 @@ class Recogniser:
         """Matrices (T, D), or waves (N,), → the hypothesis of each; ``decode``: other settings than usual;
         ``hotwords``: see :meth:`decoder`; ``calibration``: of the words' confidences.
         """
-        decoder = self.decoder(decode or self.decode, hotwords)
-        decoded = decoder(inputs)
+        by = decode or self.decode
+        decoder = self.decoder(by, hotwords)
+        decoded = self._timed(decoder, inputs)
+        if not self.has_ctc:
+            return [self._untimed(found) for found in decoded]
         if any(found.best_path is None for found in decoded):
-            best = Greedy(self.model, decode or self.decode, ())(inputs)
+            best = Greedy(self.model, by, ())(inputs)
             decoded = [found._replace(best_path=path.ids) for found, path in zip(decoded, best, strict=True)]
         probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
         return [
@@ -162,10 +199,30 @@ class Recogniser:
                 row[:length],
                 evidence(found, row[:length], self.tokenizer, decoder, self.frame_rate),
                 calibration or Calibration(),
-                (decode or self.decode).lattices,
+                by.lattices,
             )
             for found, row, length in zip(decoded, probs, lengths.tolist(), strict=True)
         ]
+
+    def _timed(self, decoder: Decoder, inputs: list[np.ndarray]) -> list[Decoded]:
+        """What ``decoder`` finds; what it costs beside the model's parts is that of the search."""
+        start, before = time.process_time(), sum(self.model.cpu_s.values())
+        decoded = decoder(inputs)
+        own = time.process_time() - start - (sum(self.model.cpu_s.values()) - before)
+        self.costs[OWN] += own
+        return decoded
+
+    def _untimed(self, found: Decoded) -> Hypothesis:
+        """Of a model without CTC: there are no times of words."""
+        return Hypothesis(
+            found.text(self.tokenizer), found.score, nbest=self._others(found), parts=dict(found.parts)
+        )
+
+    def _others(self, found: Decoded) -> tuple[Other, ...]:
+        return tuple(
+            Other(one.text(self.tokenizer), one.acoustic, one.lm, one.score, one.ctc, one.attention)
+            for one in found.nbest
+        )
 
     def _hypothesis(
         self,
@@ -177,10 +234,8 @@ class Recogniser:
     ) -> Hypothesis:
         """``log_probs``: (T, V)."""
         tokenizer = self.tokenizer
-        nbest = tuple(
-            Other(tokenizer.decode(list(one.ids)), one.acoustic, one.lm, one.score) for one in found.nbest
-        )
-        words = word_times(log_probs, found.ids, tokenizer, self.frame_rate, found.spelled)
+        nbest = self._others(found)
+        words = self._times(log_probs, found)
         sure: list[float | None] = [None] * len(words)
         if ballots:
             sure = [round(float(one), 4) for ballot in ballots for one in calibration(ballot)]
@@ -195,13 +250,22 @@ class Recogniser:
                 for word, confidence in zip(words, sure, strict=True)
             ),
             self._lattice(found, log_probs) if nbest and lattices else None,
+            dict(found.parts),
         )
+
+    def _times(self, log_probs: torch.Tensor, found: Decoded | Candidate) -> list[Timed]:
+        """``log_probs``: (T, V)."""
+        rate, tokenizer = self.frame_rate, self.tokenizer
+        if found.written is not None:
+            return written_times(log_probs, found.ids, found.written, tokenizer, rate)
+        spelled = found.spelled if isinstance(found, Decoded) else None
+        return word_times(log_probs, found.ids, tokenizer, rate, spelled)
 
     def _lattice(self, found: Decoded, log_probs: torch.Tensor) -> Lattice:
         """``log_probs``: (T, V)."""
         paths = []
         for one in found.nbest:
-            words = word_times(log_probs, one.ids, self.tokenizer, self.frame_rate)
+            words = self._times(log_probs, one)
             ends = [word.end_s for word in words]
-            paths.append(Candidate([word.text for word in words], ends, one.acoustic, one.lm))
+            paths.append(Way([word.text for word in words], ends, one.acoustic, one.lm))
         return lattice(paths, len(log_probs) / self.frame_rate)

@@ -1,29 +1,47 @@
-"""A model that computes the probabilities of the same speech once, for those who ask again."""
+"""A model that computes the probabilities of the same speech once, for those who ask again, and knows what
+its parts have cost.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from xlt.models.family import Searching
+from xlt.models.family import Searching, Writing
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from xlt.models.family import Model
+    from xlt.models.family import Model, Written
+
+CTC, ATTENTION, SCORING = "ctc", "attention", "scoring"  # parts whose cost is known
 
 
 class _Remembering:
+    """``cpu_s``: CPU seconds by part, of all threads."""
+
     def __init__(self, model: Any, most: int | None):
         self.model, self.tokenizer, self.most = model, model.tokenizer, most
+        self.cpu_s: defaultdict[str, float] = defaultdict(float)
         # by the arrays' identities, so that they are kept, too
         self._known: dict[tuple[int, ...], tuple[list[np.ndarray], Any]] = {}
+
+    @contextlib.contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        start = time.process_time()
+        yield
+        self.cpu_s[part] += time.process_time() - start
 
     def log_probs(self, inputs: list[np.ndarray]) -> Any:
         key = tuple(map(id, inputs))
         if key not in self._known:
             if self.most is not None and len(self._known) >= self.most:
                 self._known.clear()
-            self._known[key] = list(inputs), self.model.log_probs(inputs)
+            with self._timed(CTC):
+                self._known[key] = list(inputs), self.model.log_probs(inputs)
         return self._known[key][1]
 
 
@@ -32,6 +50,22 @@ class _RememberingSearch(_Remembering):
         return self.model.search(*args, **more)
 
 
+class _RememberingWriting(_Remembering):
+    def __init__(self, model: Any, most: int | None):
+        super().__init__(model, most)
+        self.has_ctc = model.has_ctc
+
+    def write(self, inputs: list[np.ndarray], beam_size: int, n_best: int) -> list[list[Written]]:
+        with self._timed(ATTENTION):
+            return self.model.write(inputs, beam_size, n_best)
+
+    def score_texts(self, inputs: list[np.ndarray], texts: list[list[str]]) -> list[list[float]]:
+        with self._timed(SCORING):
+            return self.model.score_texts(inputs, texts)
+
+
 def remembering(model: Model, most: int | None = None) -> Any:
-    """``model``, which remembers at most ``most`` batches of inputs, and can search if it could."""
-    return (_RememberingSearch if isinstance(model, Searching) else _Remembering)(model, most)
+    """``model``, which remembers at most ``most`` batches of inputs, and can search or write if it could."""
+    kinds = {Searching: _RememberingSearch, Writing: _RememberingWriting}
+    kind = next((kinds[one] for one in kinds if isinstance(model, one)), _Remembering)
+    return kind(model, most)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Decoded, Decoder, weights_of
@@ -25,6 +27,7 @@ from xlt.metrics.metric import PHONES, TEXT, tokens
 if TYPE_CHECKING:
     from xlt.decode.recognise import Recogniser
     from xlt.models.family import Model
+    from xlt.tokens.tokenizer import Tokenizer
 
 ALIKE = 1.03  # times the least loss: such points are alike, and the one nearest to the start is taken
 BEAM_SIZE = 16  # at most: half of the usual one ranks the points alike
@@ -107,6 +110,23 @@ class Texts:
             found[unit] = 100 * errors / max(1, sum(len(cut(ref)) for ref in self.refs))
         return Rates(found)
 
+    def errors(self, lists: Sequence[Sequence[str]], reference: Rates) -> list[np.ndarray]:
+        """What each candidate of each utterance adds to :meth:`Rates.relative_to` ``reference``."""
+        import editdistance
+
+        found = [np.zeros(len(texts)) for texts in lists]
+        for unit, cut in self.units.items():
+            rows = [cut(ref) for ref in self.refs]
+            whole = max(1, sum(map(len, rows))) * max(reference.values[unit], 0.1) / 100 * len(self.units)
+            for each, row, texts in zip(found, rows, lists, strict=True):
+                each += [editdistance.eval(row, cut(text)) / whole for text in texts]
+        return found
+
+
+def units_of(phones: bool) -> dict[str, Callable[[str], list[str]]]:
+    """How texts are cut to count errors."""
+    return {token.name: token.cut for token in tokens(PHONES if phones else TEXT).values()}
+
 
 Search = Callable[[Point], list["Decoded"]]
 
@@ -139,7 +159,7 @@ def tune(
         return found.text(tokenizer)
 
     axes = _axes(decode, len(lms))
-    texts = Texts(refs, {token.name: token.cut for token in tokens(PHONES if phones else TEXT).values()})
+    texts = Texts(refs, units_of(phones))
     if words:  # phones of the best path do not compare
         reference = Rates(dict.fromkeys(texts.units, 100.0))
     else:
@@ -149,12 +169,12 @@ def tune(
     best = grid.best(axes)
     least_bad = min(grid.tried, key=grid.loss)
     return {
-        "greedy": None if words else _rounded(reference.values),
+        "greedy": None if words else rounded(reference.values),
         "tried": [grid.row(point) for point in grid.tried],
         "widened": grid.beyond(axes, best or least_bad),
         "best": None if best is None else grid.row(best),
         "least_bad": grid.row(least_bad),
-        "confidence": _confidence(
+        "confidence": _searched(
             decoder(best or least_bad, decode.beam_size), model, inputs, refs, recogniser.frame_rate
         ),
     }
@@ -171,7 +191,21 @@ def _axes(decode: DecodeConfig, models: int) -> list[Axis]:
     return [*found, axis if bonus is None else axis._replace(start=bonus, step=0.0)]
 
 
-def _confidence(
+def confidence(
+    found: Sequence[Decoded], refs: Sequence[str], tokenizer: Tokenizer
+) -> dict[str, float] | None:
+    """How the words' confidences are calibrated by whole n-best lists; None if there are none."""
+    from xlt.decode.confidence import fit, right_words
+    from xlt.decode.evidence import listed
+
+    ballots = [ballot for one in found for ballot in listed(one, tokenizer)]
+    right = [
+        good for one, ref in zip(found, refs, strict=True) for good in right_words(ref, one.text(tokenizer))
+    ]
+    return fit(ballots, right).to_json() if ballots else None
+
+
+def _searched(
     decoder: Decoder, model: Model, inputs: list[list[Any]], refs: list[str], frame_rate: float
 ) -> dict[str, float] | None:
     """How the words' confidences are calibrated; None for a search without n-best lists."""
@@ -187,7 +221,8 @@ def _confidence(
     return fit(ballots, right).to_json() if ballots else None
 
 
-def _rounded(rates: dict[str, float]) -> dict[str, float]:
+def rounded(rates: dict[str, float]) -> dict[str, float]:
+    """As files have them."""
     return {unit: round(rate, 3) for unit, rate in rates.items()}
 
 
@@ -207,7 +242,7 @@ class _Grid:
         return {
             "lm_weight": list(point.weights),
             "length_bonus": point.bonus,
-            **_rounded(self.tried[point].values),
+            **rounded(self.tried[point].values),
         }
 
     def loss(self, point: Point) -> float:

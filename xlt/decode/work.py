@@ -60,10 +60,14 @@ class Tune(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Of each utterance its hypothesis; ``tells_languages``: whether the model can."""
+    """Of each utterance its hypothesis; ``tells_languages``: whether the model can; ``has_ctc``: whether
+    there are times and a best path; ``cpu_s``: CPU seconds that it took, by part.
+    """
 
     hypotheses: list[Hypothesis]
     tells_languages: bool
+    has_ctc: bool
+    cpu_s: dict[str, float]
 
 
 class Recognise(Work):
@@ -94,15 +98,20 @@ class Recognise(Work):
 
     def run(self, message: Utterances | Tune, prepared: list[np.ndarray]) -> Answer | dict[str, Any]:
         if isinstance(message, Tune):
+            from xlt.decode.combined import COMBINED
+            from xlt.decode.ladder import tune_combined
             from xlt.decode.tuning import tune
 
             speech = dict(zip(message.ids, prepared, strict=True))
             frames = dict(zip(message.ids, message.frames, strict=True))
             parts = batches(message.ids, frames, message.decode.method)
             inputs = [[speech[utt] for utt in part] for part in parts]
-            return tune(self.recogniser, message.decode, inputs, message.refs, message.phones)
+            by = tune_combined if message.decode.method == COMBINED else tune
+            return by(self.recogniser, message.decode, inputs, message.refs, message.phones)
+        before = self.recogniser.cpu_s
         found = self.recogniser(prepared, message.decode, calibration=message.calibration) if prepared else []
-        return Answer(found, bool(self.recogniser.tokenizer.tags))
+        spent = {part: after - before.get(part, 0.0) for part, after in self.recogniser.cpu_s.items()}
+        return Answer(found, bool(self.recogniser.tokenizer.tags), self.recogniser.has_ctc, spent)
 
     @staticmethod
     def describe(message: Utterances | Tune) -> str:

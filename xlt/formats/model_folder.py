@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xlt.core.config import Config
 
 INFO = "xlt.json"
+CTC, ATTENTION = "ctc", "attention"  # of ``parts`` in xlt.json; without that, a model has CTC
 MANIFEST = "heard"  # table of what the model was trained on: utterance → audio hash, content
 # version 1 knew ESPnet's models only
 FORMAT = Format(INFO, 2, {1: lambda old: {"family": "espnet", **old}})
@@ -53,6 +54,11 @@ def identity(folder: Path) -> list[Path]:
     """The files that change when the model in ``folder`` does: its parameters and ``xlt.json``."""
     family = family_of(folder, read_info(folder)) if (folder / INFO).exists() else FAMILIES.get("espnet")
     return [folder / family.weights[0], folder / INFO]
+
+
+def parts_of(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the model with this ``xlt.json`` can decode by: CTC, ATTENTION, or both."""
+    return tuple(info.get("parts", (CTC,)))
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,11 @@ class Trained:
     def family(self) -> Any:
         """The :class:`~xlt.models.family.Family` that can load it and train it further."""
         return family_of(self.folder, self.info)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What it can decode by: CTC, ATTENTION (:class:`xlt.models.family.Writing`), or both."""
+        return parts_of(self.info)
 
     @functools.cached_property
     def tokens(self) -> list[str]:

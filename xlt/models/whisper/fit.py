@@ -19,6 +19,7 @@ from torch.nn import functional
 from xlt.core.errors import StageError
 from xlt.core.log import say
 from xlt.core.stage import write_json
+from xlt.formats.model_folder import ATTENTION, CTC
 from xlt.models.whisper import checkpoint, lora, transfer, weights
 from xlt.models.whisper.budget import Budget
 from xlt.models.whisper.net import Encoded
@@ -302,4 +303,5 @@ def _keep(run: Resolved, job: Job, history: list[dict[str, Any]], out: Path) -> 
         if (run.ctx.tokens / name).exists():
             shutil.copyfile(run.ctx.tokens / name, out / name)
     write_json(out / "history.json", history)
-    run.write_info(out, run.info, job.frame_rate, whisper=dataclasses.asdict(job.whisper))
+    parts = [ATTENTION] if job.net.head is None else [CTC, ATTENTION]
+    run.write_info(out, run.info, job.frame_rate, parts=parts, whisper=dataclasses.asdict(job.whisper))

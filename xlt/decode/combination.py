@@ -1,0 +1,96 @@
+"""How the scores of a list of texts are put together: a log-linear model, and a rule that takes a text.
+
+N texts, F features: those of :meth:`Combination.names`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from xlt.core.errors import ConfigError
+
+BEST, MBR, ROVER = "best", "mbr", "rover"
+RULES = (BEST, MBR, ROVER)  # the simplest first
+SETTING = "decode.combination"
+_WEIGHTS = ("ctc", "lm", "attention", "words", "chars")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """score = ctc · log p(y | sound) by CTC + Σ lmᵢ · log pᵢ(y) + attention · log p(y | sound) by the
+    attention decoder + words · words in y + chars · characters in y; all logarithms are natural.
+
+    ``rule``: ``best``, the text with the best score; ``mbr``, that with the fewest errors to expect, or
+    ``rover``, the words that most of the list agrees on, under posteriors softmax(``scale`` · score).
+    """
+
+    ctc: float
+    lm: tuple[float, ...]
+    attention: float
+    words: float = 0.0
+    chars: float = 0.0
+    rule: str = BEST
+    scale: float = 1.0
+
+    @classmethod
+    def prior(cls, lm_weights: Sequence[float], bonus: float) -> Combination:
+        """The tuned beam and the attention decoder alike: where a fit starts, and what it is drawn to."""
+        return cls(0.5, tuple(0.5 * weight for weight in lm_weights), 0.5, 0.0, 0.5 * bonus)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], models: int) -> Combination:
+        """From decode.combination, for ``models`` language models; weights that it lacks are 0, and a single
+        number is the weight of each language model. ConfigError for what it cannot be.
+        """
+        weights = given.get("weights")
+        if unknown := sorted(set(given) - {"rule", "scale", "weights"}):
+            _refuse(given, f"found {unknown[0]!r}, expected rule, scale and weights")
+        if given.get("rule", BEST) not in RULES:
+            _refuse(given, f"found the rule {given['rule']!r}, expected one of {', '.join(RULES)}")
+        if not isinstance(weights, Mapping) or not set(weights) <= set(_WEIGHTS):
+            _refuse(given, f"expected weights of {', '.join(_WEIGHTS)}")
+        lm = weights.get("lm", 0.0)
+        each = lm if isinstance(lm, list) else [lm] * models
+        single = {name: weights.get(name, 0.0) for name in _WEIGHTS if name != "lm"}
+        scale = given.get("scale", 1.0)
+        if not all(map(_number, [*single.values(), *each, scale])) or scale <= 0:
+            _refuse(given, "expected numbers, and a scale above 0")
+        if len(each) != models:
+            _refuse(given, f"has {len(each)} weights of language models, expected {models}")
+        return cls(**single, lm=tuple(each), rule=given.get("rule", BEST), scale=scale)
+
+    def to_json(self) -> dict[str, Any]:
+        """What :meth:`of` reads."""
+        weights = {name: getattr(self, name) for name in _WEIGHTS} | {"lm": list(self.lm)}
+        return {"rule": self.rule, "scale": self.scale, "weights": weights}
+
+    @property
+    def vector(self) -> np.ndarray:
+        """The weights (F,): of CTC, each language model, attention, words and characters."""
+        return np.array([self.ctc, *self.lm, self.attention, self.words, self.chars])
+
+    def with_lms(self, lm: Sequence[float]) -> Combination:
+        """The same with these weights of language models."""
+        return dataclasses.replace(self, lm=tuple(lm))
+
+    def with_vector(self, vector: np.ndarray) -> Combination:
+        """The same rule with other weights (F,)."""
+        ctc, *lm, attention, words, chars = (round(float(one), 4) for one in vector)
+        return Combination(ctc, tuple(lm), attention, words, chars, self.rule, self.scale)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _refuse(given: Mapping[str, Any], fault: str) -> NoReturn:
+    raise ConfigError(
+        f"{SETTING}={dict(given)}: {fault}; copy it from exp/<tag>/fusion/fusion.json, or leave it out to"
+        " have it tuned on dev"
+    )

@@ -1,0 +1,182 @@
+"""Candidates of CTC's beam search and of an attention decoder, put together and scored by both (two-pass
+rescoring as in Sainath et al. 2019, arXiv 1908.10992, with the lists of both passes).
+
+B batch, T frames, D dimensions, N candidates, F features: see :class:`xlt.decode.combination.Combination`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from xlt import lm
+from xlt.core.context import Context
+from xlt.core.errors import ConfigError
+from xlt.core.settings import DecodeConfig
+from xlt.decode.attention import BEAM_SIZE, N_BEST, distinct, has_ctc, tags_of, writing
+from xlt.decode.beam import Beam
+from xlt.decode.combination import Combination
+from xlt.decode.decoder import Candidate, Decoded, weights_of
+from xlt.decode.forward import ctc_losses
+from xlt.decode.labels import Labels, labels
+from xlt.decode.rules import take
+
+if TYPE_CHECKING:
+    import torch
+
+    from xlt.lm.model import LanguageModel
+    from xlt.models.family import Model, Written
+
+COMBINED = "combined"  # the method
+BEAM, WRITTEN = "beam", "attention"  # its parts
+MOST = 12  # candidates of the beam at most: each costs a pass through the attention decoder
+FLOOR = -12.0  # nats for each token that a text needs and CTC does not have, by CTC and by language models
+LEAST = -20.0  # nats by CTC for each token of a text that has more of them than fit into the speech
+
+
+class Pool(NamedTuple):
+    """The candidates of an utterance: ``texts``, with their ``labels`` and ``features`` (N, F); ``beam`` and
+    ``attention``: the best text of each decoder; ``written``: all of the latter; ``best_path``: of CTC.
+    """
+
+    texts: list[str]
+    labels: list[list[int]]
+    features: np.ndarray
+    beam: str
+    attention: str
+    written: list[Written]
+    best_path: list[int]
+
+
+class Combined:
+    """See :class:`~xlt.decode.decoder.Decoder`. Without decode.combination, CTC's search and the attention
+    decoder count alike.
+
+    Language models beyond those that decode.combination has weights for are of hotwords. They keep their
+    weight of decode.lm_weight against both acoustic scores together.
+    """
+
+    settings: tuple[str, ...] = (
+        "lm",
+        "decode.beam_size",
+        "decode.lm_weight",
+        "decode.length_bonus",
+        "decode.combination",
+    )
+    batched = True
+    uses_lm = True
+
+    @classmethod
+    def files(cls, ctx: Context) -> list[Path]:
+        return lm.files(ctx)
+
+    def __init__(self, model: Model, decode: DecodeConfig, lms: Sequence[LanguageModel]):
+        self.model, self.writer, self.lms = model, writing(model, decode), lms
+        if not has_ctc(model):
+            raise ConfigError(
+                f"decode.method={decode.method}: this model has no CTC head; use decode.method=attention"
+            )
+        self.beam = Beam(model, decode, lms)
+        weights, bonus = weights_of(decode, len(lms))
+        own = sum(not is_hot(one) for one in lms)
+        if decode.combination is None:
+            found = Combination.prior(weights[:own], bonus)
+        else:
+            found = Combination.of(decode.combination, own)
+        acoustic = found.ctc + found.attention
+        self.combination = found.with_lms([*found.lm, *(acoustic * weight for weight in weights[own:])])
+
+    def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
+        return [self.decided(pool) for pool in self.pools(inputs)]
+
+    def pools(self, inputs: list[np.ndarray]) -> list[Pool]:
+        """Matrices (T, D), or waves (N,), → the candidates of each."""
+        tokenizer = self.model.tokenizer
+        lists = self.beam(inputs)
+        written = self.writer.write(inputs, BEAM_SIZE, N_BEST)
+        texts, firsts = [], []
+        for found, own in zip(lists, written, strict=True):
+            ours = dict.fromkeys(_plain(one.text(tokenizer)) for one in found.nbest)
+            theirs = list(distinct(own))
+            texts.append(list(dict.fromkeys([*list(ours)[:MOST], *theirs])))
+            firsts.append((_plain(found.text(tokenizer)), theirs[0]))
+        attention = self.writer.score_texts(inputs, texts)
+        probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
+        pools = []
+        for row, length, rows, scores, (beam, best), found, own in zip(
+            probs, lengths.tolist(), texts, attention, firsts, lists, written, strict=True
+        ):
+            tags = tags_of(found.ids, tokenizer)
+            parts = [labels(text, tokenizer) for text in rows]
+            ids = [[*tags, *one.ids] for one in parts]
+            ctc = ctc_scores(row[:length], ids, parts)
+            by_lm = [list(map(lm_score, itertools.repeat(one), ids, parts)) for one in self.lms]
+            words, chars = [len(text.split()) for text in rows], list(map(len, rows))
+            features = np.column_stack([ctc, *by_lm, scores, words, chars])
+            pools.append(Pool(rows, ids, features, beam, best, own, found.best_path or []))
+        return pools
+
+    def decided(self, pool: Pool) -> Decoded:
+        """The text that the combination takes, and the candidates by score."""
+        by, tokenizer = self.combination, self.model.tokenizer
+        acoustic = pool.features[:, 0] * by.ctc + pool.features[:, -3] * by.attention
+        scores = pool.features @ by.vector
+        text = take(by.rule, pool.texts, scores, by.scale)
+        nbest = tuple(
+            Candidate(
+                tuple(pool.labels[i]),
+                float(acoustic[i]),
+                float(scores[i] - acoustic[i]),
+                float(scores[i]),
+                pool.texts[i],
+                float(pool.features[i, 0]),
+                float(pool.features[i, -3]),
+            )
+            for i in map(int, np.argsort(-scores, kind="stable"))
+        )
+        taken = next((one for one in nbest if one.written == text), None)
+        tags = tags_of(pool.labels[0], tokenizer)
+        ids = list(taken.ids) if taken else [*tags, *labels(text, tokenizer).ids]
+        return Decoded(
+            ids,
+            (taken or nbest[0]).score,
+            nbest,
+            pool.best_path,
+            written=text,
+            parts={BEAM: pool.beam, WRITTEN: pool.attention},
+        )
+
+
+def is_hot(model: LanguageModel) -> bool:
+    """Whether a language model is one of hotwords."""
+    from xlt.lm.hotwords import Hotwords
+
+    return isinstance(model, Hotwords)
+
+
+def ctc_scores(log_probs: torch.Tensor, ids: Sequence[Sequence[int]], parts: Sequence[Labels]) -> list[float]:
+    """log p(text | sound) of texts by CTC, (T, V), with floors for what it cannot write and what does not
+    fit.
+    """
+    losses = ctc_losses(log_probs, ids)
+    return [
+        (-loss if loss < float("inf") else LEAST * len(each)) + FLOOR * part.missing
+        for loss, each, part in zip(losses, ids, parts, strict=True)
+    ]
+
+
+def lm_score(model: LanguageModel, ids: Sequence[int], part: Labels) -> float:
+    """log p(text) by a language model, with a floor for what the tokens cannot write."""
+    state, total = model.start(), FLOOR * part.missing
+    for token in ids:
+        logp, state = model.score(state, token)
+        total += logp
+    return total + model.end(state)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,148 @@
+"""What each decoder reaches on dev, alone and combined, and how they are best combined.
+
+U utterances, N candidates, F features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from xlt.core.settings import DecodeConfig
+from xlt.decode.attention import Attention
+from xlt.decode.combination import BEST, MBR, ROVER, Combination
+from xlt.decode.combined import BEAM, COMBINED, WRITTEN, Combined, Pool
+from xlt.decode.greedy import Greedy
+from xlt.decode.rules import take
+from xlt.decode.tuning import Rates, Texts, confidence, rounded, tune, units_of
+from xlt.decode.weighting import ALIKE, STRENGTHS, List, Lists, fit, held_out
+
+if TYPE_CHECKING:
+    from xlt.decode.recognise import Recogniser
+
+GREEDY, ORACLE = "greedy", "oracle"  # in ``rates``, beside the methods
+SCALES = (0.5, 1.0, 2.0)  # of posteriors, for the rules that go by them
+
+
+class Tried(NamedTuple):
+    """A rule with a scale, on utterances that the weights were not fitted on."""
+
+    rule: str
+    scale: float
+    rates: Rates
+
+
+RULES = ((BEST, 1.0), *((rule, scale) for rule in (MBR, ROVER) for scale in SCALES))  # the simplest first
+
+
+def tune_combined(
+    recogniser: Recogniser, decode: DecodeConfig, inputs: list[list[Any]], refs: list[str], phones: bool
+) -> dict[str, Any]:
+    """What :func:`xlt.decode.tuning.tune` finds for the beam, ``rates`` of each decoder, ``combination``, and
+    which ``method`` has the fewest errors.
+
+    The rates of ``combined`` are cross-validated: the weights for each utterance are those of the others.
+    ``oracle``: of the best text in each list.
+    """
+    found = _beam(recogniser, decode, inputs, refs, phones)
+    point = found["best"] or found["least_bad"]
+    settings = dataclasses.replace(
+        decode, lm_weight=point["lm_weight"], length_bonus=point["length_bonus"], combination=None
+    )
+    texts = Texts(refs, units_of(phones))
+    combined = Combined(recogniser.model, settings, recogniser.lms)
+    pools: list[Pool] = []
+    greedy: list[str] = []
+    for batch in inputs:
+        pools += combined.pools(batch)
+        greedy += [one.text(recogniser.tokenizer) for one in Greedy(recogniser.model, decode, ())(batch)]
+    rates = {
+        GREEDY: texts.rates(greedy),
+        BEAM: texts.rates([pool.beam for pool in pools]),
+        WRITTEN: texts.rates([pool.attention for pool in pools]),
+    }
+    by, more = _combination(decode, pools, texts, rates[GREEDY], combined.combination)
+    rates |= more.pop("rates")
+    loss = {name: one.relative_to(rates[GREEDY]) for name, one in rates.items() if name != ORACLE}
+    method = min((COMBINED, WRITTEN, BEAM, GREEDY), key=lambda name: loss[name])
+    final = Combined(
+        recogniser.model, dataclasses.replace(settings, combination=by.to_json()), recogniser.lms
+    )
+    if method == COMBINED:
+        sure = confidence([final.decided(pool) for pool in pools], refs, recogniser.tokenizer)
+    elif method == WRITTEN:
+        alone = Attention(recogniser.model, settings, ())
+        lists = [alone.decoded(pool.written, pool.best_path) for pool in pools]
+        sure = confidence(lists, refs, recogniser.tokenizer)
+    else:
+        sure = found.get("confidence")
+    return {
+        **found,
+        "greedy": rounded(rates[GREEDY].values),
+        "rates": {name: rounded(one.values) for name, one in rates.items()},
+        "method": method,
+        "combination": by.to_json(),
+        "candidates": round(float(np.mean([len(pool.texts) for pool in pools])), 1),
+        **more,
+        "confidence": sure,
+    }
+
+
+def _beam(
+    recogniser: Recogniser, decode: DecodeConfig, inputs: list[list[Any]], refs: list[str], phones: bool
+) -> dict[str, Any]:
+    """The weights of CTC's search; none are tuned without language models."""
+    if recogniser.lms and (decode.lm_weight is None or decode.length_bonus is None):
+        return tune(recogniser, dataclasses.replace(decode, method=BEAM), inputs, refs, phones)
+    point = {
+        "lm_weight": decode.lm_weight if recogniser.lms else [],
+        "length_bonus": decode.length_bonus or 0.0,
+    }
+    return {"tried": [], "widened": [], "best": point, "least_bad": point}
+
+
+def _combination(
+    decode: DecodeConfig, pools: Sequence[Pool], texts: Texts, reference: Rates, prior: Combination
+) -> tuple[Combination, dict[str, Any]]:
+    """How to combine, ``rates`` and what was tried; a given ``decode.combination`` is only measured."""
+    errors = texts.errors([pool.texts for pool in pools], reference)
+    best = [pool.texts[int(each.argmin())] for pool, each in zip(pools, errors, strict=True)]
+    rates = {ORACLE: texts.rates(best)}
+    if decode.combination is not None:
+        given = Combination.of(decode.combination, len(prior.lm))
+        vectors = np.tile(given.vector, (len(pools), 1))
+        rates[COMBINED] = texts.rates(_taken(pools, vectors, given.rule, given.scale))
+        return given, {"rates": rates}
+    lists = Lists([List(pool.features, each) for pool, each in zip(pools, errors, strict=True)])
+    start = prior.vector
+    tried = {}
+    for strength in STRENGTHS:
+        vectors = held_out(lists, start, strength)
+        tried[strength] = vectors, texts.rates(_taken(pools, vectors, BEST, 1.0))
+    loss = {strength: one.relative_to(reference) for strength, (_, one) in tried.items()}
+    strength = max(one for one in STRENGTHS if loss[one] <= ALIKE * min(loss.values()))
+    vectors = tried[strength][0]
+    rules = [Tried(rule, scale, texts.rates(_taken(pools, vectors, rule, scale))) for rule, scale in RULES]
+    least = min(one.rates.relative_to(reference) for one in rules)
+    taken = next(one for one in rules if one.rates.relative_to(reference) <= ALIKE * least)
+    rates[COMBINED] = taken.rates
+    by = dataclasses.replace(
+        prior.with_vector(fit(lists, start, strength)), rule=taken.rule, scale=taken.scale
+    )
+    return by, {
+        "rates": rates,
+        "strength": strength,
+        "strengths": [{"strength": one, **rounded(tried[one][1].values)} for one in STRENGTHS],
+        "rules": [{"rule": one.rule, "scale": one.scale, **rounded(one.rates.values)} for one in rules],
+    }
+
+
+def _taken(pools: Sequence[Pool], vectors: np.ndarray, rule: str, scale: float) -> list[str]:
+    """The text of each utterance by a rule; ``vectors``: weights for each, (U, F)."""
+    return [
+        take(rule, pool.texts, pool.features @ vector, scale)
+        for pool, vector in zip(pools, vectors, strict=True)
+    ]
