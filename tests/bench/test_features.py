@@ -35,7 +35,7 @@ def kept() -> dict[str, list[dict]]:
                     {
                         "measured": "epoch",
                         "upstream": "whisper_base",
-                        "head": "ctc_ssl",
+                        "head": "fast",
                         "way": way,
                         "epochs": 3,
                         "seed": 0,
@@ -58,7 +58,7 @@ def kept() -> dict[str, list[dict]]:
                     {
                         "measured": "whole",
                         "upstream": "whisper_base",
-                        "head": "ctc_ssl",
+                        "head": "fast",
                         "way": way,
                         "epochs": 20,
                         "seed": 0,

@@ -82,7 +82,7 @@ def test_train_set_carries_its_budget(recipe):
         ("tokens: {type: word}\n", ["tokens.type", "'word'", "char, bpe"]),
         ("nj: -1\n", ["nj", "above 0"]),
         ("decode: {sets: test}\n", ["decode.sets", "a list"]),
-        ("preset: ctc_sll\n", ["recipe.yaml:1", "no preset 'ctc_sll'", "did you mean ctc_ssl?"]),
+        ("preset: fats\n", ["recipe.yaml:1", "no preset 'fats'", "did you mean fast?"]),
         ("tag: a/b\n", ["tag", "'a/b'"]),
         ("lang: ron_Latn\nlang: cat_Latn\n", ["recipe.yaml:2", "duplicate key lang", "recipe.yaml:1"]),
         ("lang: [ron\n", ["recipe.yaml:2", "not valid YAML"]),

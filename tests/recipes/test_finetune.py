@@ -227,7 +227,7 @@ def test_what_auto_chose_holds_in_all_stages(root, monkeypatch, capsys):
         root / "recipe",
         "whisper",
         "tuned",
-        "preset=ctc_ssl",
+        "preset=fast",
         "tag=auto",
         "train.max_epochs=1",
         "decode.sets=[dev]",

@@ -28,11 +28,11 @@ from xlt.report.md import table
 
 UNIT, LOGARITHMIC = "seconds", True
 UPSTREAMS = {"whisper_base": 5.0, "xls_r_size": 1.5, "tiny": 5.0}  # → minutes of training speech
-HEADS = {"ctc_ssl": "BLSTM", "ctc_linear": "linear"}
+HEADS = {"fast": "BLSTM", "ctc_linear": "linear"}
 WAYS = {"onfly": "on the fly", "cached": "cached"}
 TIMES = {
-    ("whisper_base", "ctc_ssl"): 8,
-    ("xls_r_size", "ctc_ssl"): 50,
+    ("whisper_base", "fast"): 8,
+    ("xls_r_size", "fast"): 50,
     ("whisper_base", "ctc_linear"): 40,
     ("xls_r_size", "ctc_linear"): 300,
 }  # targets, epoch against epoch
@@ -77,7 +77,7 @@ def run(bench: Bench, args: argparse.Namespace) -> None:
             key = {
                 "measured": "whole",
                 "upstream": "whisper_base",
-                "head": "ctc_ssl",
+                "head": "fast",
                 "way": way,
                 "epochs": args.whole_epochs,
                 "seed": 0,
@@ -89,7 +89,7 @@ def run(bench: Bench, args: argparse.Namespace) -> None:
 
 def _settings(bench: Bench, key: dict) -> list[str]:
     onfly = key["way"] == "onfly"
-    preset = "onfly_ssl" if onfly and key["head"] == "ctc_ssl" else key["head"]
+    preset = "onfly_ssl" if onfly and key["head"] == "fast" else key["head"]
     layers = "last" if key["way"] == "last" else "mix"
     return [
         *upstream_settings(bench, key["upstream"]),
