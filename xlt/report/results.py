@@ -20,6 +20,7 @@ from xlt.text.languages import get
 _MAIN = {main_metric(TEXT), main_metric(PHONES)}
 EXAMPLES = "examples"  # the folder in results/ for what no table is made of
 ESPNET, _PEER = "espnet", "peer_"  # the oldest family; tags of what others do
+_RENAMED = {"ctc_ssl": "fast"}  # presets that older results call otherwise
 _TUNED = {"all": "tuned", "decoder": "decoder tuned", "lora": "lora adapters", "nothing": "as published"}
 
 
@@ -186,7 +187,10 @@ def experiments(results: list[Result]) -> list[Experiment]:
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
-        settings = {k: v for k, v in result.config.items() if k not in defaults() or defaults()[k] != v}
+        settings = dict(result.config)
+        if settings.get("preset") in _RENAMED:
+            settings["preset"] = _RENAMED[settings["preset"]]
+        settings = {k: v for k, v in settings.items() if k not in defaults() or defaults()[k] != v}
         settings.pop("seed", None)
         same = json.dumps([result.peer, describe(result), settings], sort_keys=True)
         groups.setdefault(same, []).append(result)
@@ -250,7 +254,11 @@ def _token(languages: dict[str, str]) -> str:
     borrowed = [own for lang, own in languages.items() if own != get(lang).iso1]
     if not borrowed:
         return ""
-    return f" with the token of {', '.join(filter(None, borrowed))}" if any(borrowed) else " with a token of its own"
+    return (
+        f" with the token of {', '.join(filter(None, borrowed))}"
+        if any(borrowed)
+        else " with a token of its own"
+    )
 
 
 def _upstream(config: dict) -> str:
