@@ -158,6 +158,11 @@ def test_a_setting_that_came_later_parts_no_seeds(results):
     assert [[run.tag for run in e.runs] for e in found] == [["base_s0", "base_s1"], ["base_s2"]]
 
 
+def test_a_preset_that_was_renamed_parts_no_seeds(results):
+    folder = results(document("base_s0", 0, preset="ctc_ssl"), document("base_s1", 1, preset="fast"))
+    assert [len(e.runs) for e in experiments(load(folder))] == [2]
+
+
 def test_the_page_says_what_is_one_run(egs):
     page = (egs / "README.md").read_text(encoding="utf-8")
     assert "- Cells over several seeds: ron (whisper_base, 10 min, 2); all others are one run.\n" in page
