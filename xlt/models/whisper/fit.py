@@ -165,7 +165,7 @@ class Training:
         computed once.
         """
         job, net, number = self.job, self.net, self.cfg.freeze_updates
-        if not number or job.started_head:
+        if not number or job.started_head or net.head is None:
             return
         began, rng = time.monotonic(), self._rng("head")
         net.eval()
@@ -253,7 +253,7 @@ class Training:
         nn.utils.clip_grad_norm_(self.whisper, self.cfg.grad_clip)
         nn.utils.clip_grad_norm_(self.optimiser.param_groups[-1]["params"], HEAD_CLIP)
         self.optimiser.step()
-        return float(attention), float(ctc)
+        return attention.item(), ctc.item()
 
     def _ctc(self, encoded: Encoded, batch: Batch) -> Tensor:
         """CTC's loss a label, mean over the clips."""

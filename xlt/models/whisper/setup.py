@@ -104,7 +104,7 @@ def prepare(run: Resolved, out: Path) -> Job:
     sets = {"train": mixed.files if mixed else run.sets[cfg.train_set], "dev": run.sets["dev"]}
     languages = _languages(run, vocabulary)
     windows = [LONGEST_S] if zero or stored else sorted(map(float, cfg.train.windows_s))
-    head = None if zero else _head_sizes(run)
+    head = None if zero or not cfg.train.ctc_weight else _head_sizes(run)
     net = Net(weights.published(folder), CtcHead(**head) if head else None, windows)
     started = run.source is not None and transfer.start(run, run.source, net, out)
     if NEW in {cfg.train.whisper_token} or "" in languages.values():

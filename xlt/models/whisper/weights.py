@@ -28,6 +28,7 @@ def published(folder: Path) -> WhisperForConditionalGeneration:
 
     before = logging.get_verbosity()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         model, report = WhisperForConditionalGeneration.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
@@ -40,6 +41,7 @@ def published(folder: Path) -> WhisperForConditionalGeneration:
         ) from None
     finally:
         logging.set_verbosity(before)
+        logging.enable_progress_bar()
     missing = sorted(
         key for key in report["missing_keys"] if key != "proj_out.weight"
     )  # tied to the embedding
