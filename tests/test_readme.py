@@ -81,16 +81,18 @@ class Place(Tree):
         tokens = (self.root / "kept" / "tokens.txt").read_text("utf-8").split()
         return "".join(token for token in tokens if len(token) == 1)[:3]
 
-    def source(self, folder: str) -> None:
+    def source(self, folder: str, family: str) -> None:
         """A trained experiment as far as a dry run looks at it; the reader has made it by the command
         before.
         """
         exp = self.root / folder
         exp.mkdir(parents=True, exist_ok=True)
-        for name in FAMILIES.get("espnet").needed:
+        for name in FAMILIES.get(family).needed:
             (exp / name).write_text("<blank>\n<unk>\n")
-        features = {"upstream": {}, "layers": "mix", "settings": {"features.upstream": "whisper_base"}}
-        (exp / "xlt.json").write_text(json.dumps({"features": features, "tokens": {"type": "char"}}))
+        layers = "mix" if family == "espnet" else "last"
+        features = {"upstream": {}, "layers": layers, "settings": {"features.upstream": "whisper_base"}}
+        info = {"family": family, "features": features, "tokens": {"type": "char"}}
+        (exp / "xlt.json").write_text(json.dumps(info))
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +111,8 @@ def dry_run(place, command):
         utts = (place.root / "egs/lug/data/train/text").read_text("utf-8").split("\n")
         (place.root / "egs/lug/drop.txt").write_text(f"{utts[0].split()[0]} noise\n", encoding="utf-8")
     if "train.init=" in command:
-        place.source(re.search(r"train\.init=(\S+)", command)[1])
+        family = "espnet" if "preset=fast" in command else "whisper_ed"
+        place.source(re.search(r"train\.init=(\S+)", command)[1], family)
     recipe = place.root / Path(command.split()[0]).parent
     before = sorted(recipe.iterdir())
     assert "would" in place.good(command if "--dry_run" in command else f"{command} --dry_run")
