@@ -1,61 +1,84 @@
-"""A family whose models have an attention decoder that writes text, made by hand. For tests.
+"""Families whose models have an attention decoder that writes text, made by hand. For tests, on the recipe of
+tests/toy.py.
 
-It hears as the templates of tests/models do, and knows how words are spelled: each word of the best path is
-written as the nearest of WORDS.
+CTC cannot tell s from ș. The attention decoder knows how words are spelled, all but one, which it writes like
+another.
 """
 
 from __future__ import annotations
 
+import shutil
+
 import editdistance
+import numpy as np
 
 from tests.models.template_family import TemplateFamily, TemplateModel
 from tests.toy import WORDS
 from xlt.core.errors import ConfigError
+from xlt.formats.archives import FeatureReader
+from xlt.formats.tables import read_table
 from xlt.models.family import Written
 from xlt.nets.paths import best_path
 
-DISTANT = 3.0  # nats for each character that differs from what was heard
-UNKNOWN = 2.0  # and for each character by which a word differs from the nearest known one
+SURE = 8.0  # times the templates' logits
+HELD = 5  # frames of each letter
+NEVER, INSTEAD = (
+    "pere",
+    "mere",
+)  # a word that the attention decoder does not write, and the nearest that it does
+KNOWN = [word for word in WORDS if word != NEVER]
+DIFFERS, STRANGE = 3.0, 2.0  # nats for each character that differs from what was heard, or from a known word
 
 
 def nearest(word):
     """How far the nearest known word is, and which it is."""
-    return min((editdistance.eval(word, known), known) for known in WORDS)
+    return min((editdistance.eval(word, known), known) for known in KNOWN)
 
 
 class WritingModel(TemplateModel):
     has_ctc = True
 
-    def __init__(self, folder):
-        super().__init__(folder)
-        self.asked = 0  # texts that were scored
+    def log_probs(self, inputs):
+        """A letter is in its first frame, blanks are in the others, as CTC learns it; ș is likelier an s."""
+        probs, lengths = super().log_probs(inputs)
+        probs = (SURE * probs).softmax(-1)
+        s, comma = (self.tokenizer.ids[letter] for letter in "sș")
+        both = probs[:, :, s] + probs[:, :, comma]
+        probs[:, :, s], probs[:, :, comma] = 0.6 * both, 0.4 * both
+        ids = probs.argmax(-1)
+        held = ids[:, 1:] == ids[:, :-1]  # (B, T - 1)
+        probs[:, 1:][held] = 1e-6
+        probs[:, 1:, 0][held] = 1.0
+        return probs.log(), lengths
 
     def heard(self, inputs):
-        probs, lengths = TemplateModel.log_probs(self, inputs)
+        probs, lengths = WritingModel.log_probs(self, inputs)
         rows = zip(probs, lengths.tolist(), strict=True)
         return [self.tokenizer.decode(best_path(row[:n].argmax(-1))) for row, n in rows]
 
     def write(self, inputs, beam_size, n_best):
-        found = []
-        for heard in self.heard(inputs):
-            right = " ".join(nearest(word)[1] for word in heard.split())
-            others = list(dict.fromkeys([right, f"{right} é", f"{right} {right}"]))[:n_best]
-            (scores,) = self.score([heard], [others])
-            found.append(
-                [Written(t, s, t == f"{right} {right}") for t, s in zip(others, scores, strict=True)]
-            )
-        return found
+        return [self.written(heard)[:n_best] for heard in self.heard(inputs)]
+
+    def written(self, heard):
+        """The text of known words, one with a letter that CTC does not know, and one that repeats itself."""
+        right = " ".join(nearest(word)[1] for word in heard.split())
+        return [
+            Written(f"{right} {right}", self.score(heard, right) + 5, looped=True),
+            Written(right, self.score(heard, right)),
+            Written(f"{right} é", self.score(heard, f"{right} é")),
+        ]
 
     def score_texts(self, inputs, texts):
-        return self.score(self.heard(inputs), texts)
+        heard = self.heard(inputs)
+        return [[self.score(said, text) for text in each] for said, each in zip(heard, texts, strict=True)]
 
-    def score(self, heard, texts):
-        def one(said, text):
-            self.asked += 1
-            unknown = sum(nearest(word)[0] for word in text.split())
-            return -0.1 - DISTANT * editdistance.eval(said, text) - UNKNOWN * unknown
-
-        return [[one(said, text) for text in each] for said, each in zip(heard, texts, strict=True)]
+    def score(self, heard, text):
+        strange = sum(nearest(word)[0] for word in text.split())
+        return (
+            -0.1
+            - DIFFERS * editdistance.eval(heard.replace("s", "ș"), text.replace("s", "ș"))
+            - STRANGE * strange
+        )
 
 
 class DeafModel(WritingModel):
@@ -71,9 +94,19 @@ class Writers(TemplateFamily):
     model, parts = WritingModel, ("ctc", "attention")
 
     def fit(self, run, out):
-        facts = super().fit(run, out)
+        files, tokenizer = run.sets[run.cfg.train_set], run.tokenizer
+        reader, frames = FeatureReader(files.scp), {}
+        for utt, text in read_table(files.text).items():
+            for place, frame in enumerate(reader[utt]):
+                frames.setdefault(tokenizer.encode(text)[place // HELD], []).append(frame)
+        means = np.full((len(tokenizer.tokens), run.info["dim"]), 1e3, np.float32)
+        for token, rows in frames.items():
+            means[token] = np.mean(rows, axis=0)
+        np.save(out / "means.npy", means)
+        shutil.copyfile(run.ctx.tokens / "tokens.txt", out / "tokens.txt")
+        run.write_heard(out)
         run.write_info(out, run.info, run.info["frame_rate"], parts=list(self.parts))
-        return facts
+        return {}
 
     def load(self, folder, device):
         return self.model(folder)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from xlt.core.errors import ConfigError
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.decode.attention import has_ctc
-from xlt.decode.combined import COMBINED
+from xlt.decode.combined import BEAM, COMBINED, Combined
 from xlt.decode.confidence import Calibration, Votes
 from xlt.decode.decoder import Candidate, Decoded, Decoder, weights_of
 from xlt.decode.evidence import evidence
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from xlt.lm.model import LanguageModel
 
 
-OWN = "search"  # the part of a decoder's cost that is not the model's: see remember.py
 SEARCH = "beam"  # what hotwords are decoded by where the settings have no search
 
 
@@ -127,10 +126,13 @@ class Recogniser:
 
     @property
     def cpu_s(self) -> dict[str, float]:
-        """CPU seconds so far: ``ctc`` (encoder and CTC head), ``search`` (the decoder itself, with language
-        models), ``attention`` (its search) and ``scoring`` (of the other decoder's texts).
+        """CPU seconds so far: ``ctc`` (encoder and CTC head), ``beam`` or another decoder of CTC's outputs,
+        with language models, ``attention`` (its search), and ``scoring`` of texts by it. The first part that
+        needs the encoder pays for it.
         """
-        return {**self.model.cpu_s, **self.costs}
+        spent = Counter(self.costs)
+        spent.update(self.model.cpu_s)
+        return dict(spent)
 
     @property
     def lms(self) -> Sequence[LanguageModel]:
@@ -186,7 +188,7 @@ class Recogniser:
         """
         by = decode or self.decode
         decoder = self.decoder(by, hotwords)
-        decoded = self._timed(decoder, inputs)
+        decoded = self._timed(decoder, inputs, BEAM if isinstance(decoder, Combined) else by.method)
         if not self.has_ctc:
             return [self._untimed(found) for found in decoded]
         if any(found.best_path is None for found in decoded):
@@ -204,12 +206,12 @@ class Recogniser:
             for found, row, length in zip(decoded, probs, lengths.tolist(), strict=True)
         ]
 
-    def _timed(self, decoder: Decoder, inputs: list[np.ndarray]) -> list[Decoded]:
-        """What ``decoder`` finds; what it costs beside the model's parts is that of the search."""
+    def _timed(self, decoder: Decoder, inputs: list[np.ndarray], name: str) -> list[Decoded]:
+        """What ``decoder`` finds; what it costs beside the model's parts is counted as ``name``."""
         start, before = time.process_time(), sum(self.model.cpu_s.values())
         decoded = decoder(inputs)
         own = time.process_time() - start - (sum(self.model.cpu_s.values()) - before)
-        self.costs[OWN] += own
+        self.costs[name] += own
         return decoded
 
     def _untimed(self, found: Decoded) -> Hypothesis:
