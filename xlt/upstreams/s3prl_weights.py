@@ -162,17 +162,6 @@ def _search(name: str, urls: list[str]) -> Source:
     return Source(name, None, identity, list(map(str, files)))
 
 
-def out_of_reach(name: str) -> str | None:
-    """Why the weights of the upstream ``name`` of :data:`HF_REPOS` cannot be had, or None: they are here, or
-    the hub answers.
-    """
-    urls = hub_urls(name)
-    if all(download_file(url).exists() for url in urls) or hub.cached(HF_REPOS[name], *HF_WEIGHTS):
-        return None
-    why = hub.unreachable(urls[0])
-    return why and f"{urls[0].partition('://')[2].partition('/')[0]}: {why}"
-
-
 def _download(urls: list[str]) -> None:
     import urllib.error
 
