@@ -18,7 +18,7 @@ from tests.tree import Tree
 from xlt.core.config import ROOT
 from xlt.core.registry import FAMILIES
 
-SMALL = "features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
+SMALL = "preset=fast features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -70,9 +70,14 @@ def test_folder_is_named_by_the_language(recipe):
 def test_tux_paint_recipes_differ_in_the_language_only(recipe):
     own = {key: value for key, (value, _) in read_yaml(recipe / "recipe.yaml").items()}
     assert own.pop("lang")[:3] == recipe.name
-    assert own == {"data.reader": "tuxpaint", "data.train_minutes": 10, "features.upstream": "whisper_base"}
+    assert own == {
+        "data.reader": "tuxpaint",
+        "data.train_minutes": 10,
+        "preset": "whisper_ed",
+        "features.upstream": "whisper_base",
+    }
 
 
-def test_template_uses_the_default_upstream_of_public_corpora():
-    assert load(TEMPLATE).features.upstream == "xls_r_300m"
-    assert load(TEMPLATE).lang is None
+def test_template_tunes_whisper():
+    cfg = load(TEMPLATE)
+    assert (cfg.lang, cfg.preset, cfg.features.upstream) == (None, "whisper_ed", "whisper_base")

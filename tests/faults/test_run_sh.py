@@ -13,7 +13,7 @@ from xlt.core.config import ROOT
 pytestmark = pytest.mark.slow
 
 HOLD = str(ROOT / "tests" / "faults" / "hold")
-WORDS = ["features.upstream=fbank", "data.train_minutes=null"]
+WORDS = ["preset=fast", "features.upstream=fbank", "data.train_minutes=null"]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_kill_of_the_whole_run_leaves_no_process_and_goes_on(run_sh):
 
 
 def test_stage_6_with_nothing_before_it(place, run_sh):
-    done = place.run("egs/ron/run.sh --stage 6 features.upstream=fbank")
+    done = place.run("egs/ron/run.sh --stage 6 preset=fast features.upstream=fbank")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "stage 1 (data) makes it: run with --stage 1" in done.stderr
 

@@ -101,6 +101,7 @@ def test_data_check_and_tokens(name, stamps, tmp_path):
 @pytest.mark.parametrize("name, upstream", ALL_STAGES)
 def test_all_stages(name, upstream, stamps, tiny, tmp_path, capsys):
     recipe, settings = copied(name, stamps, tmp_path)
+    settings += ["preset=fast"]
     settings += (
         ["features.upstream=fbank"]
         if upstream == "fbank"
