@@ -40,7 +40,7 @@ class WritingModel(TemplateModel):
 
     def log_probs(self, inputs):
         """A letter is in its first frame, blanks are in the others, as CTC learns it; ș is likelier an s."""
-        probs, lengths = super().log_probs(inputs)
+        probs, lengths = TemplateModel.log_probs(self, inputs)
         probs = (SURE * probs).softmax(-1)
         s, comma = (self.tokenizer.ids[letter] for letter in "sș")
         both = probs[:, :, s] + probs[:, :, comma]
@@ -116,4 +116,14 @@ class DeafWriters(Writers):
     model, parts = DeafModel, ("attention",)
 
 
-WRITERS, DEAF = Writers(), DeafWriters()
+class HearingModel(TemplateModel):
+    """Only with CTC."""
+
+    log_probs = WritingModel.log_probs
+
+
+class Hearers(Writers):
+    model, parts = HearingModel, ("ctc",)
+
+
+WRITERS, DEAF, HEARERS = Writers(), DeafWriters(), Hearers()

@@ -17,6 +17,7 @@ from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, run_unit, write_json
 from xlt.decode import fusion
+from xlt.decode.partner import Partner, partner
 from xlt.fetch.files import sha256
 from xlt.formats.model_folder import INFO, Trained, read_info
 from xlt.formats.versioned import Format
@@ -33,6 +34,7 @@ def _from_version_1(old: dict[str, Any]) -> dict[str, Any]:
 FORMAT = Format(MANIFEST, 2, {1: _from_version_1})
 LM = "lm"  # the folder with it
 HOTWORDS = "hotwords.txt"
+PARTNER = "partner"  # the folder with the second model of decode.partner
 
 
 def run(ctx: Context) -> None:
@@ -41,7 +43,8 @@ def run(ctx: Context) -> None:
     trained = Trained(ctx.exp, read_info(ctx.exp))
     need(ctx, *(ctx.exp / name for name in trained.family.needed), stage="train")
     decode = fusion.decided(ctx)
-    own = DECODERS.get(decode.method).files(ctx)
+    second = partner(ctx, trained)
+    own = _files(ctx, decode)
     if foreign := [path for path in own if path != lm.folder(ctx)]:
         raise ConfigError(
             f"decode.method={decode.method}: reads {ctx.display_path(foreign[0])}, which a bundle cannot"
@@ -49,6 +52,10 @@ def run(ctx: Context) -> None:
         )
     inputs = [ctx.exp / name for name in trained.family.files if (ctx.exp / name).exists()]
     inputs += [*own, fusion.folder(ctx)]
+    if second:
+        inputs += [
+            path for path in map(second.model.folder.joinpath, second.model.family.files) if path.exists()
+        ]
     inputs += [Path(decode.hotwords)] if decode.hotwords else []
     run_unit(
         ctx,
@@ -57,38 +64,28 @@ def run(ctx: Context) -> None:
             ctx.exp / "bundle",
             ctx.cfg.section("bundle", "decode", "lm.type"),
             inputs,
-            lambda out: _pack(ctx, trained, decode, out),
+            lambda out: _pack(ctx, trained, second, decode, out),
         ),
     )
 
 
-def _pack(ctx: Context, model: Trained, decode: DecodeConfig, out: Path) -> dict:
-    for path in (ctx.exp / name for name in model.family.files):
-        if path.is_dir():  # upstream: how a tuned one is built; its weights are in model.pth
-            shutil.copytree(path, out / path.name)
-        elif path.exists():
-            shutil.copyfile(path, out / path.name)
-    trained = model.info
-    inside = model.family.holds_upstream and trained["features"].get("on_the_fly")
-    if ctx.cfg.bundle.with_upstream and not inside and not (out / "upstream").exists():
-        from xlt.features import find_source
+def _files(ctx: Context, decode: DecodeConfig) -> list[Path]:
+    """What is read beside the model; where a combination was tuned, hotwords are decoded by it."""
+    return DECODERS.get(decode.method if decode.combination is None else fusion.COMBINED).files(ctx)
 
-        source = find_source(ctx.cfg)
-        if source.identity != trained["features"]["upstream"]:
-            raise DataError(
-                f"{ctx.display_path(ctx.exp)}: was trained on {trained['features']['upstream']}, but the"
-                f" upstream found now is {source.identity}; restore features.* or set"
-                " bundle.with_upstream=false"
-            )
-        for file in source.files:
-            (out / "upstream").mkdir(exist_ok=True)
-            shutil.copyfile(file, out / "upstream" / Path(file).name)
+
+def _pack(ctx: Context, model: Trained, second: Partner | None, decode: DecodeConfig, out: Path) -> dict:
+    _pack_model(ctx, model, out)
+    if second:
+        (out / PARTNER).mkdir()
+        _pack_model(second.ctx, second.model, out / PARTNER)
+    trained = model.info
     if decode.hotwords:
         shutil.copyfile(decode.hotwords, out / HOTWORDS)
         decode = dataclasses.replace(decode, hotwords=HOTWORDS)
     manifest: dict[str, Any] = {"xlt": __version__, "lang": trained["lang"], "tag": ctx.cfg.tag}
     manifest["decode"] = dataclasses.asdict(decode)
-    if DECODERS.get(decode.method).files(ctx):
+    if _files(ctx, decode):
         own = [path for path in lm.folder(ctx).iterdir() if path.name != "stage.json"]
         (out / LM).mkdir()
         for path in own:  # a link to the user's own model becomes a copy
@@ -100,6 +97,29 @@ def _pack(ctx: Context, model: Trained, decode: DecodeConfig, out: Path) -> dict
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     say(f"  {size / 1e6:.0f} MB")
     return {}
+
+
+def _pack_model(ctx: Context, model: Trained, out: Path) -> None:
+    """The files of a model, and its upstream's."""
+    for path in (model.folder / name for name in model.family.files):
+        if path.is_dir():  # upstream: how a tuned one is built; its weights are in model.pth
+            shutil.copytree(path, out / path.name)
+        elif path.exists():
+            shutil.copyfile(path, out / path.name)
+    features = model.info["features"]
+    inside = model.family.holds_upstream and features.get("on_the_fly")
+    if ctx.cfg.bundle.with_upstream and not inside and not (out / "upstream").exists():
+        from xlt.features import find_source
+
+        source = find_source(ctx.cfg)
+        if source.identity != features["upstream"]:
+            raise DataError(
+                f"{ctx.display_path(model.folder)}: was trained on {features['upstream']}, but the upstream"
+                f" found now is {source.identity}; restore features.* or set bundle.with_upstream=false"
+            )
+        for file in source.files:
+            (out / "upstream").mkdir(exist_ok=True)
+            shutil.copyfile(file, out / "upstream" / Path(file).name)
 
 
 def write_manifest(out: Path, manifest: dict[str, Any]) -> None:

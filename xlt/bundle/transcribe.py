@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from xlt.audio.files import SAMPLE_RATE
@@ -22,7 +22,7 @@ class Transcriber:
 
     def __init__(self, bundle: Path):
         from xlt import lm
-        from xlt.bundle import LM, MANIFEST, check_files, read_manifest
+        from xlt.bundle import LM, MANIFEST, PARTNER, check_files, read_manifest
         from xlt.core.settings import DecodeConfig
         from xlt.core.stored import from_json
         from xlt.decode.confidence import Calibration
@@ -37,8 +37,13 @@ class Transcriber:
             decode = dataclasses.replace(decode, hotwords=str(bundle / decode.hotwords))
         self._one = threading.Lock()
         self.encode = load_trained(read_info(bundle, "copy the bundle again")["features"], bundle)
+        second = bundle / PARTNER if (bundle / PARTNER).is_dir() else None
+        if second:
+            features = read_info(second, "copy the bundle again")["features"]
+            self.encode = _both(self.encode, load_trained(features, second))
         kind = manifest.get("lm", lm.NONE)
-        self.recogniser = Recogniser(bundle, decode, functools.partial(lm.load, bundle / LM, kind))
+        load = functools.partial(lm.load, bundle / LM, kind)
+        self.recogniser = Recogniser(bundle, decode, load, second)
         sure = manifest.get("confidence")
         self.calibration = Calibration.from_json(sure, str(bundle / MANIFEST)) if sure else None
 
@@ -91,6 +96,13 @@ class Transcriber:
                 piece["lang"] = found.lang
             pieces.append(piece)
         return pieces
+
+
+def _both(own: Callable[[list], list], other: Callable[[list], list]) -> Callable[[list], list]:
+    """Waves → what each of two models reads of them."""
+    from xlt.decode.partner import Both
+
+    return lambda waves: [Both(*pair) for pair in zip(own(waves), other(waves), strict=True)]
 
 
 def _shifted(word: Word, start_s: float) -> Word:

@@ -143,6 +143,7 @@ class DecodeConfig:
     hotwords: Annotated[str | None, FilePath()]
     hotword_weight: float
     combination: Annotated[dict | None, FreeForm()]
+    partner: str | None
     lattices: bool
     ctc_weight: Annotated[float, Share()]
     sets: list

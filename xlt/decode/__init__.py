@@ -19,8 +19,8 @@ from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, read_json, run_unit, write_json
 from xlt.decode import fusion
+from xlt.decode.partner import Partner, partner
 from xlt.decode.work import Model, Utterances, batches, frames_of, open_speech
-from xlt.features.speech import Speech
 from xlt.formats.ctm import write_ctm
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
@@ -34,6 +34,7 @@ GREEDY = "greedy"  # text of the best path, beside that of a search
 PARTS = ("beam", "attention")  # texts of the decoders that a combination is made of, beside its own
 HOTWORDS = ("decode.hotwords", "decode.hotword_weight")  # in the stamp of those that prefer words
 LATTICES = ("decode.lattices",)
+PARTNER = ("decode.partner",)
 BASE = ("decode.method",)  # in the stamp of every decoder
 
 
@@ -57,11 +58,13 @@ def run(ctx: Context) -> None:
     need(ctx, *(ctx.exp / name for name in trained.family.weights), stage="train")
     ctx = resolved(ctx)
     check_kind(ctx, trained.info["tokens"]["type"])
+    second = partner(ctx, trained)
     with contextlib.ExitStack() as stack:
         # a model is loaded once, and only if a set is to be decoded; one process: a model takes all cores
         @functools.cache
         def executor(folder: Path) -> Executor:
-            made = open_executor("recognise", Model(ctx, folder), Workers(1))
+            beside = second.model.folder if second and folder == ctx.exp else None
+            made = open_executor("recognise", Model(ctx, folder, beside), Workers(1))
             stack.callback(made.close)
             return made
 
@@ -70,14 +73,17 @@ def run(ctx: Context) -> None:
             from xlt.lm.hotwords import check_hotwords
 
             check_hotwords(ctx.cfg, ctx.exp, trained.info["normaliser"])
-        decode = fusion.settings(ctx, trained, executor)
+        decode = fusion.settings(ctx, trained, executor, second)
         foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model
         for name in ctx.cfg.scored_sets:
             files = trained.family.needs(ctx, name)
             files.need(ctx)
-            _same_features(ctx, trained.info, files.info)
+            _same_features(ctx, trained, files.info)
+            if second:
+                second.needs(name).need(second.ctx)
+                _same_features(ctx, second.model, second.needs(name).info)
             how = fusion.plain(ctx, trained) if name in foreign else decode
-            run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, how, executor))
+            run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, how, executor, second))
         if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8
             for name in sorted(foreign):
                 run_unit(ctx, _unit(ctx, source, f"before_{name}", name, fusion.plain(ctx, source), executor))
@@ -90,11 +96,17 @@ def _unit(
     name: str,
     decode: DecodeConfig,
     executor: Callable[[Path], Executor],
+    second: Partner | None = None,
 ) -> Unit:
-    """Set ``name`` decoded by ``model`` into ``exp/<tag>/<out>``."""
+    """Set ``name`` decoded by ``model``, and its partner, into ``exp/<tag>/<out>``."""
     decoder, files = DECODERS.get(decode.method), model.family.needs(ctx, name)
-    more = (*(HOTWORDS if decode.hotwords else ()), *(LATTICES if decode.lattices else ()))
+    more = (
+        *(HOTWORDS if decode.hotwords else ()),
+        *(LATTICES if decode.lattices else ()),
+        *(PARTNER if second else ()),
+    )
     sure = fusion.confidence(ctx, decode)
+    other = second.needs(name) if second else None
     return Unit(
         "decode",
         ctx.exp / out,
@@ -108,8 +120,15 @@ def _unit(
             ctx.data / name / "utt2audio",
             *decoder.files(ctx),
             *([Path(decode.hotwords)] if decode.hotwords else []),
+            *(second.files(name) if second else []),
         ],
-        lambda partial: _decode(ctx, executor(model.folder), name, files, decode, sure, partial),
+        lambda partial: _decode(
+            ctx,
+            executor(model.folder),
+            name,
+            Utterances(files, [], decode, fusion.calibration(ctx, sure), other),
+            partial,
+        ),
         resume=True,
     )
 
@@ -117,14 +136,14 @@ def _unit(
 _SAME = ("on_the_fly", "dim", "frame_rate", "upstream", "layers", "storage", "mix_norm")
 
 
-def _same_features(ctx: Context, trained: dict, path: Path) -> None:
+def _same_features(ctx: Context, model: Trained, path: Path) -> None:
     """Raise ConfigError if the features at ``path`` are not of the kind that the model was trained on."""
-    used, there = kind(trained["features"]), kind(read_features(path.parent))
+    used, there = kind(model.info["features"]), kind(read_features(path.parent))
     differ = [k for k in used if used[k] != there[k]]
     if differ:
         raise ConfigError(
             f"{ctx.display_path(path)}: has { {k: there[k] for k in differ} }, but"
-            f" {ctx.display_path(ctx.exp)} was trained on { {k: used[k] for k in differ} };"
+            f" {ctx.display_path(model.folder)} was trained on { {k: used[k] for k in differ} };"
             " train again with --stage 6, or restore the features.*"
             " settings"
         )
@@ -142,28 +161,18 @@ def kind(features: dict) -> dict:
     }
 
 
-def _decode(
-    ctx: Context,
-    executor: Executor,
-    name: str,
-    files: Speech,
-    decode: DecodeConfig,
-    sure: dict[str, float] | None,
-    out: Path,
-) -> dict:
-    from xlt.decode.confidence import Calibration
-
+def _decode(ctx: Context, executor: Executor, name: str, how: Utterances, out: Path) -> dict:
+    """``how``: of which files, and by what, without ids."""
     if (out / "decode.json").exists():  # written behind the hypotheses: only the cleaning is left
         (out / "hypotheses.jsonl").unlink(missing_ok=True)
         return {"decode": read_json(out / "decode.json", "decode")}
+    files, method = how.files, how.decode.method
     utts = list(open_speech(files, ctx.recipe))
     frames, rate = frames_of(files)
     done = _earlier(out / "hypotheses.jsonl")
     todo = sorted((u for u in utts if u not in done), key=lambda u: (frames[u], u))
-    method = decode.method
-    by = Calibration.from_json(sure, str(ctx.exp / "fusion" / fusion.FACTS)) if sure else None
-    messages = [Utterances(files, batch, decode, by) for batch in batches(todo, frames, method)]
-    (knows,) = executor.run([Utterances(files, [], decode)])  # loads the model, which is no part of the speed
+    messages = [how._replace(ids=batch) for batch in batches(todo, frames, method)]
+    (knows,) = executor.run([how])  # loads the model, which is no part of the speed
     start, spent = time.monotonic(), collections.defaultdict[str, float](float)
     with (
         (out / "hypotheses.jsonl").open("a", encoding="utf-8") as file,
@@ -191,7 +200,7 @@ def _decode(
         _write_nbest(out / "nbest.jsonl", {u: done[u][4] for u in utts})
     if knows.has_ctc:
         write_ctm(out / "ctm", {u: done[u][5] for u in utts})
-    if decode.lattices:
+    if how.decode.lattices:
         (out / "lattices").mkdir(exist_ok=True)
         for utt in utts:
             times_s, links = done[utt][6]

@@ -17,6 +17,7 @@ from xlt.core.log import say
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, run_unit, write_json
+from xlt.decode.partner import SETTING as PARTNER
 from xlt.decode.work import Tune, frames_of
 from xlt.formats.model_folder import ATTENTION, CTC, INFO, parts_of, read_info
 from xlt.formats.tables import read_table
@@ -25,6 +26,9 @@ from xlt.metrics.metric import tokens
 
 if TYPE_CHECKING:
     from xlt.core.executor import Executor
+    from xlt.decode.confidence import Calibration
+    from xlt.decode.partner import Partner
+    from xlt.features.speech import Speech
     from xlt.formats.model_folder import Trained
 
 JOINT = "joint"
@@ -44,18 +48,23 @@ def plain(ctx: Context, model: Trained) -> DecodeConfig:
     """
     method = ctx.cfg.decode.method
     decode = dataclasses.replace(ctx.cfg.decode, hotwords=None, lattices=False)
-    if ATTENTION in model.parts:
+    if ATTENTION in (_parts(ctx) if model.folder == ctx.exp else model.parts):
         return dataclasses.replace(decode, method=ATTENTION)
     no_lm = method in (AUTO, ATTENTION) or DECODERS.get(method).uses_lm
     return dataclasses.replace(decode, method=GREEDY) if no_lm else decode
 
 
-def settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]) -> DecodeConfig:
+def settings(
+    ctx: Context,
+    model: Trained,
+    executor: Callable[[Path], Executor],
+    second: Partner | None = None,
+) -> DecodeConfig:
     """The settings of this experiment, with ``auto`` and ``null`` replaced by what is best on dev.
 
     Hotwords are decoded by a beam, also where ``auto`` keeps greedy: without the language model then.
     """
-    return _complete(ctx, _settings(ctx, model, executor))
+    return _complete(ctx, _settings(ctx, model, executor, second))
 
 
 def _complete(ctx: Context, found: DecodeConfig) -> DecodeConfig:
@@ -82,11 +91,15 @@ def _complete(ctx: Context, found: DecodeConfig) -> DecodeConfig:
 
 
 def _parts(ctx: Context) -> tuple[str, ...]:
-    """What the model of this experiment can decode by; CTC as long as there is none."""
+    """What the model of this experiment can decode by, with its partner; CTC as long as there is none."""
+    if ctx.cfg.decode.partner is not None:
+        return CTC, ATTENTION
     return parts_of(read_info(ctx.exp)) if (ctx.exp / INFO).exists() else (CTC,)
 
 
-def _settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]) -> DecodeConfig:
+def _settings(
+    ctx: Context, model: Trained, executor: Callable[[Path], Executor], second: Partner | None
+) -> DecodeConfig:
     found = chosen(ctx)
     if found is not None:
         return found
@@ -95,18 +108,22 @@ def _settings(ctx: Context, model: Trained, executor: Callable[[Path], Executor]
     decode = dataclasses.replace(decode, method=method)
     decoder, files = DECODERS.get(method), model.family.needs(ctx, "dev")
     files.need(ctx)
+    other = second.needs("dev") if second else None
+    if second and other:
+        other.need(second.ctx)
     unit = Unit(
         "decode",
         folder(ctx),
-        ctx.cfg.section("decode.method", *decoder.settings),
+        ctx.cfg.section("decode.method", *decoder.settings, *([PARTNER] if second else [])),
         [
             *(model.folder / file for file in model.family.weights),
             files.content,
             files.info,
             ctx.reference("dev"),
             *decoder.files(ctx),
+            *(second.files("dev") if second else []),
         ],
-        lambda out: _tune(ctx, executor(model.folder), files, decode, out),
+        lambda out: _tune(ctx, executor(model.folder), files, other, decode, out),
     )
     run_unit(ctx, unit)
     return read(ctx, decode) if (folder(ctx) / FACTS).exists() else decode  # a dry run has made none
@@ -188,6 +205,13 @@ def confidence(ctx: Context, decode: DecodeConfig) -> dict[str, float] | None:
     return found.get("confidence") if decode.method in (found["method"], _search(ctx)) else None
 
 
+def calibration(ctx: Context, found: dict[str, float] | None) -> Calibration | None:
+    """What :func:`confidence` found, to be used."""
+    from xlt.decode.confidence import Calibration
+
+    return Calibration.from_json(found, str(folder(ctx) / FACTS)) if found else None
+
+
 def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
     """What a set's stamp says instead of ``auto`` and ``null``: the method, and the weights if they are among
     ``keys``.
@@ -196,7 +220,14 @@ def stamp(decode: DecodeConfig, keys: Sequence[str]) -> dict[str, Any]:
     return {f"decode.{key}": getattr(decode, key) for key in sorted(known)}
 
 
-def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, out: Path) -> dict:
+def _tune(
+    ctx: Context,
+    executor: Executor,
+    files: Speech,
+    other: Speech | None,
+    decode: DecodeConfig,
+    out: Path,
+) -> dict:
     frames, rate = frames_of(files)
     texts = {utt: text for utt, text in read_table(ctx.reference("dev")).items() if utt in frames}
     limit = WORD_TUNING_S if decode.method == WORDS else TUNING_S
@@ -205,7 +236,7 @@ def _tune(ctx: Context, executor: Executor, files: Any, decode: DecodeConfig, ou
     if len(ids) < len(texts):
         say(f"  weights are tuned on {len(ids)} of {len(texts)} utterances of dev")
     phones = ctx.cfg.tokens.type == "phone" and not ctx.cfg.lm.spell
-    message = Tune(files, ids, [frames[u] for u in ids], [texts[u] for u in ids], decode, phones)
+    message = Tune(files, ids, [frames[u] for u in ids], [texts[u] for u in ids], decode, phones, other)
     (found,) = executor.run([message])
     best, auto = found["best"], ctx.cfg.decode.method == AUTO
     facts = {"utterances": len(ids), "combination": None, **found}

@@ -27,6 +27,9 @@ GREEDY, ORACLE = "greedy", "oracle"  # in ``rates``, beside the methods
 SCALES = (0.5, 1.0, 2.0)  # of posteriors, for the rules that go by them
 
 
+BETTER = 1.03  # times the least loss, within which a simpler rule is taken
+
+
 class Tried(NamedTuple):
     """A rule with a scale, on utterances that the weights were not fitted on."""
 
@@ -127,7 +130,7 @@ def _combination(
     vectors = tried[strength][0]
     rules = [Tried(rule, scale, texts.rates(_taken(pools, vectors, rule, scale))) for rule, scale in RULES]
     least = min(one.rates.relative_to(reference) for one in rules)
-    taken = next(one for one in rules if one.rates.relative_to(reference) <= ALIKE * least)
+    taken = next(one for one in rules if one.rates.relative_to(reference) <= BETTER * least)
     rates[COMBINED] = taken.rates
     by = dataclasses.replace(
         prior.with_vector(fit(lists, start, strength)), rule=taken.rule, scale=taken.scale

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xlt.core.errors import ConfigError
 from xlt.core.registry import DECODERS
@@ -26,6 +26,7 @@ from xlt.decode.labels import written_times
 from xlt.decode.lattice import Candidate as Way
 from xlt.decode.lattice import lattice
 from xlt.decode.lexicon import LEXICON
+from xlt.decode.partner import Pair
 from xlt.decode.remember import remembering
 from xlt.decode.times import Timed, word_times
 from xlt.formats.model_folder import read_info
@@ -101,7 +102,8 @@ class Recogniser:
     """Decodes features with the model in ``folder`` (``exp/<tag>`` or a bundle); waves if it was trained on
     the fly.
 
-    ``lms``: loads the language models for the model's tokens, once a decoder uses them.
+    ``lms``: loads the language models for the model's tokens, once a decoder uses them; ``partner``: folder
+    of a second model, with which inputs are :class:`~xlt.decode.partner.Both`.
     """
 
     def __init__(
@@ -109,11 +111,13 @@ class Recogniser:
         folder: Path,
         decode: DecodeConfig,
         lms: Callable[[Tokenizer], Sequence[LanguageModel]] = lambda tokenizer: (),
+        partner: Path | None = None,
     ):
-        info = read_info(folder)
+        model: Any = open_model(folder) if partner is None else Pair(folder, partner)
+        info = model.info if isinstance(model, Pair) else read_info(folder)
         self.frame_rate = float(info["frame_rate"])
         self.spell = spell_by(info["normaliser"])
-        self.model = remembering(open_model(folder), most=1)
+        self.model = remembering(model, most=1)
         self.tokenizer = self.model.tokenizer
         self.decode = decode
         self.has_ctc = has_ctc(self.model)

@@ -14,6 +14,7 @@ from xlt.core.context import Context
 from xlt.core.executor import Work
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
+from xlt.decode.partner import Both
 from xlt.features.speech import Speech
 from xlt.formats.archives import FeatureReader
 from xlt.formats.features import read_features
@@ -30,22 +31,26 @@ BATCH_FRAMES = 12000
 
 
 class Model(NamedTuple):
-    """What a process decodes with: the model in ``folder`` and the settings of ``ctx``."""
+    """What a process decodes with: the model in ``folder``, with the one in ``partner`` if there is one, and
+    the settings of ``ctx``.
+    """
 
     ctx: Context
     folder: Path
+    partner: Path | None = None
 
 
 class Utterances(NamedTuple):
     """A batch of a set, and how it is decoded; without ids it only asks whether the model tells languages.
 
-    ``calibration``: of the words' confidences, None if there is none.
+    ``calibration``: of the words' confidences, None if there is none; ``partner``: what the partner reads.
     """
 
     files: Speech
     ids: list[str]
     decode: DecodeConfig
     calibration: Calibration | None = None
+    partner: Speech | None = None
 
 
 class Tune(NamedTuple):
@@ -57,6 +62,7 @@ class Tune(NamedTuple):
     refs: list[str]
     decode: DecodeConfig
     phones: bool
+    partner: Speech | None = None
 
 
 class Answer(NamedTuple):
@@ -86,17 +92,23 @@ class Recognise(Work):
     def recogniser(self):
         from xlt.decode.recognise import Recogniser
 
-        ctx, folder = self.setup
-        return Recogniser(folder, ctx.cfg.decode, functools.partial(lm.load, lm.folder(ctx), ctx.cfg.lm.type))
+        ctx, folder, partner = self.setup
+        load = functools.partial(lm.load, lm.folder(ctx), ctx.cfg.lm.type)
+        return Recogniser(folder, ctx.cfg.decode, load, partner)
 
-    def prepare(self, message: Utterances | Tune) -> list[np.ndarray]:
-        reader = self.readers.get(message.files.scp)
-        if reader is None:
-            reader = open_speech(message.files, self.setup.ctx.recipe)
-            self.readers[message.files.scp] = reader
-        return [reader[utt] for utt in message.ids]
+    def prepare(self, message: Utterances | Tune) -> list[Any]:
+        own = self._reader(message.files)
+        if message.partner is None:
+            return [own[utt] for utt in message.ids]
+        other = self._reader(message.partner)
+        return [Both(own[utt], other[utt]) for utt in message.ids]
 
-    def run(self, message: Utterances | Tune, prepared: list[np.ndarray]) -> Answer | dict[str, Any]:
+    def _reader(self, files: Speech) -> Any:
+        if files.scp not in self.readers:
+            self.readers[files.scp] = open_speech(files, self.setup.ctx.recipe)
+        return self.readers[files.scp]
+
+    def run(self, message: Utterances | Tune, prepared: list[Any]) -> Answer | dict[str, Any]:
         if isinstance(message, Tune):
             from xlt.decode.combined import COMBINED
             from xlt.decode.ladder import tune_combined

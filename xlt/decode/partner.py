@@ -1,0 +1,127 @@
+"""Two models of a recipe as one: CTC of one, the attention decoder of the other (``decode.partner``).
+
+B batch, T frames, D dimensions, N samples, V tokens.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from xlt.core.context import Context
+from xlt.core.errors import ConfigError
+from xlt.core.paths import located
+from xlt.features.speech import Speech
+from xlt.formats.model_folder import ATTENTION, CTC, Trained, parts_of, read_info, recipe_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from xlt.models.family import Written
+
+SETTING = "decode.partner"
+
+
+@dataclass(frozen=True)
+class Partner:
+    """The second model, and the context with the features that it was trained on."""
+
+    model: Trained
+    ctx: Context
+
+    def needs(self, name: str) -> Speech:
+        """What it reads of set ``name``."""
+        return self.model.family.needs(self.ctx, name)
+
+    def files(self, name: str) -> list[Path]:
+        """What hypotheses of set ``name`` depend on."""
+        speech = self.needs(name)
+        weights = [self.model.folder / file for file in self.model.family.weights]
+        return [*weights, speech.content, speech.info]
+
+
+class Both(NamedTuple):
+    """An utterance as each of the two models reads it: a matrix (T, D), or a wave (N,)."""
+
+    own: np.ndarray
+    other: np.ndarray
+
+
+class Roles(NamedTuple):
+    """Whether the partner gives CTC, and whether it gives the attention decoder; the model gives the rest."""
+
+    ctc: bool
+    attention: bool
+
+
+def partner(ctx: Context, model: Trained) -> Partner | None:
+    """The partner of ``model`` that decode.partner names; None without one. ConfigError or DataError if it
+    cannot be one.
+    """
+    tag = ctx.cfg.decode.partner
+    if tag is None:
+        return None
+    setting = f"{SETTING}={tag}"
+    if tag == ctx.cfg.tag:
+        raise ConfigError(f"{setting}: is this experiment itself; name another tag of this recipe")
+    other = Trained.load(ctx.recipe / "exp" / tag, setting)
+    roles(model.info, other.info, setting)
+    settings = other.info["features"]["settings"]
+    path = settings["features.path"]
+    features = dataclasses.replace(
+        ctx.cfg.features,
+        upstream=settings["features.upstream"],
+        on_the_fly=bool(other.info["features"].get("on_the_fly")),
+        path=None if path is None else located(path, recipe_of(other.folder)),
+    )
+    return Partner(other, dataclasses.replace(ctx, cfg=dataclasses.replace(ctx.cfg, features=features)))
+
+
+def roles(own: dict[str, Any], other: dict[str, Any], setting: str) -> Roles:
+    """Who gives what, by the ``xlt.json`` of both: the partner gives what the model lacks; to one that has
+    both parts, its attention decoder, or CTC if it has only that. ConfigError, which begins with ``setting``.
+    """
+    if own["normaliser"] != other["normaliser"]:
+        raise ConfigError(
+            f"{setting}: writes texts of the normaliser {other['normaliser']}, this model those of"
+            f" {own['normaliser']}; name one that was trained on the same texts"
+        )
+    ours, theirs = parts_of(own), parts_of(other)
+    for part, rest in ((ATTENTION, CTC), (CTC, ATTENTION)):
+        if rest in ours and part in theirs:
+            return Roles(part == CTC, part == ATTENTION)
+    lacking = CTC if CTC not in (*ours, *theirs) else ATTENTION
+    raise ConfigError(
+        f"{setting}: neither model has {'a CTC head' if lacking == CTC else 'an attention decoder'}; name one"
+        " that has"
+    )
+
+
+class Pair:
+    """:class:`~xlt.models.family.Model` and :class:`~xlt.models.family.Writing` made of the models in two
+    folders; inputs are :class:`Both`. ``info``: that of the one that gives CTC.
+    """
+
+    has_ctc = True
+
+    def __init__(self, own: Path, other: Path):
+        from xlt.models.family import open_model
+
+        infos = read_info(own), read_info(other)
+        by = roles(*infos, str(other))
+        models: tuple[Any, Any] = open_model(own), open_model(other)
+        self.info = infos[by.ctc]
+        self._ctc, self._attention = models[by.ctc], models[by.attention]
+        self._roles, self.tokenizer = by, self._ctc.tokenizer
+
+    def log_probs(self, inputs: list[Both]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._ctc.log_probs([one[self._roles.ctc] for one in inputs])
+
+    def write(self, inputs: list[Both], beam_size: int, n_best: int) -> list[list[Written]]:
+        return self._attention.write([one[self._roles.attention] for one in inputs], beam_size, n_best)
+
+    def score_texts(self, inputs: list[Both], texts: list[list[str]]) -> list[list[float]]:
+        return self._attention.score_texts([one[self._roles.attention] for one in inputs], texts)
