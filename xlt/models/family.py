@@ -69,7 +69,9 @@ class Written(NamedTuple):
 
 @runtime_checkable
 class Writing(Protocol):
-    """A model whose attention decoder writes text in a vocabulary of its own."""
+    """A model whose attention decoder writes text in a vocabulary of its own. Its ``xlt.json`` says so:
+    ``parts`` are ctc and attention, or attention alone (:meth:`Resolved.write_info`).
+    """
 
     has_ctc: bool  # whether log_probs can be asked
 
