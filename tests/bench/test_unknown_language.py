@@ -1,9 +1,12 @@
 """Recipes of languages that nobody knows: letters are replaced one by one, and nothing else."""
 
+import json
+
 import pytest
 
 from tests.bench.unknown_language import SCRIPTS, letters, main
 from tests.errors import raises
+from tests.report.test_decoders import combined, rows
 from xlt.core.config import load
 from xlt.core.errors import DataError
 from xlt.data.corpora.kaldi import read
@@ -83,6 +86,17 @@ def test_another_token_and_script(source, tmp_path):
     assert made(source, "--script", "Armn", "--token", "sw") == 0
     assert load(tmp_path / "egs/qro").flat()["train.whisper_token"] == "sw"
     assert read_table(tmp_path / "corpora/qro_Armn/test/text").keys() == {"s-4"}
+
+
+def test_a_table_beside_the_languages_they_were_made_of(tmp_path, capsys):
+    for name, lang, cer in (("ron", "ron_Latn", 5.0), ("qro", "qro_Geor", 8.0)):
+        folder = tmp_path / "egs" / name / "results"
+        folder.mkdir(parents=True)
+        found = combined("ed_s0", cer=cer, lang=(lang, lang))
+        (folder / "ed_s0.json").write_text(json.dumps(found), encoding="utf-8")
+    assert main([str(tmp_path / "egs/ron"), "--egs", str(tmp_path / "egs"), "--table"]) == 0
+    page = capsys.readouterr().out
+    assert [rows(page, lang)[0][-1] for lang in ("ron_Latn", "qro_Geor")] == ["5.0", "8.0"]
 
 
 def test_nothing_is_overwritten(source, capsys):

@@ -15,7 +15,11 @@ Then::
     egs/qro/run.sh preset=whisper_zero tag=whisper_zero    # what Whisper writes without training
     egs/qro/run.sh preset=whisper_ed train.whisper_token=new tag=ed_new_s0    # a language token of its own
 
-and egs/qro/RESULTS.md has the decoders side by side. ``letters.tsv`` of a corpus turns texts back.
+and egs/qro/RESULTS.md has the decoders side by side; beside the languages that they were made of::
+
+    python -m tests.bench.unknown_language egs/ron egs/spa --table
+
+``letters.tsv`` of a corpus turns texts back.
 """
 
 from __future__ import annotations
@@ -35,6 +39,9 @@ from xlt.core.errors import ConfigError, DataError, XltError
 from xlt.core.log import say
 from xlt.data.groups import SPLITS
 from xlt.formats.tables import read_scp, read_table, write_table
+from xlt.report.decoders import over_languages
+from xlt.report.results import experiments
+from xlt.report.results import load as results
 from xlt.text.languages import GENERIC
 from xlt.text.normalise import normalise
 
@@ -96,10 +103,14 @@ def write_corpus(source: Path, train_set: str, corpus: Path, script: str, seed: 
     (corpus / "letters.tsv").write_text(rows, encoding="utf-8")
 
 
+def _code(source: Path, script: str) -> str:
+    return f"q{source.name[:2]}_{script}"
+
+
 def make(source: Path, args: argparse.Namespace) -> Path:
     """The recipe and the corpus; ConfigError if one of them is there already."""
     cfg = load(source)
-    code = f"q{source.name[:2]}_{args.script}"
+    code = _code(source, args.script)
     recipe, corpus = args.egs / code[:3], args.corpora / code
     for folder in (recipe, corpus):
         if folder.exists():
@@ -121,6 +132,13 @@ def make(source: Path, args: argparse.Namespace) -> Path:
     return recipe
 
 
+def table(sources: list[Path], args: argparse.Namespace) -> str:
+    """What each decoder reaches in these languages and in those made of them; "" without results."""
+    names = [name for source in sources for name in (source.name, _code(source, args.script)[:3])]
+    there = {name: args.egs / name / "results" for name in names}
+    return over_languages({name: experiments(results(folder)) for name, folder in there.items()})
+
+
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -133,9 +151,13 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the letters")
     parser.add_argument("--egs", type=Path, default=ROOT / "egs", help="where the recipes are made")
     parser.add_argument("--corpora", type=Path, default=ROOT / "corpora", help="where their corpora are made")
+    parser.add_argument("--table", action="store_true", help="print the results; make nothing")
     args = parser.parse_args(words)
     args.egs, args.corpora = args.egs.resolve(), args.corpora.resolve()
     try:
+        if args.table:
+            print(table([source.resolve() for source in args.recipes], args))
+            return 0
         for source in args.recipes:
             say(f"unknown_language: made {make(source.resolve(), args)} from {source}")
     except XltError as err:
