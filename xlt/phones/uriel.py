@@ -1,4 +1,4 @@
-"""Distances of languages by URIEL (Littell et al. 2017), whose data the package lang2vec holds.
+"""Distances and families of languages by URIEL (Littell et al. 2017), whose data lang2vec holds.
 
 lang2vec itself is not imported: it needs pkg_resources, and its own distances are a download. These are 1 −
 cosine of its vectors, as URIEL's are, of the phonological and the inventory features; the kNN-completed ones,
@@ -14,10 +14,10 @@ import numpy as np
 SETS = {"phonological": "P_", "inventory": "INV_"}  # kind of distance → first letters of its features
 
 
-def _vectors() -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _vectors(file: str = "feature_predictions.npz") -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Features (L, F, 1), languages (L,) by ISO 639-3, names of the features."""
     # not by the import system: the package puts a script of its own name beside xlt's, which is found first
-    path = next(f for f in metadata.files("lang2vec") or () if f.name == "feature_predictions.npz")
+    path = next(f for f in metadata.files("lang2vec") or () if f.name == file)
     with np.load(path.locate(), allow_pickle=False) as data:
         return data["data"], data["langs"], [str(name) for name in data["feats"]]
 
@@ -35,6 +35,28 @@ def distances(isos: list[str], kind: str) -> tuple[dict[tuple[str, str], float],
             a, b = of[first], of[second]
             found[first, second] = 1 - float(a @ b / np.sqrt((a @ a) * (b @ b)))
     return found, [iso for iso in isos if iso not in rows]
+
+
+def branches(isos: list[str]) -> dict[str, list[str]]:
+    """The branches of each language's family, as Glottolog has them, from the family itself on down; [] for
+    an isolate. Languages that URIEL lacks are left out.
+    """
+    data, langs, feats = _vectors("family_features.npz")
+    rows = {str(lang): k for k, lang in enumerate(langs)}
+    return {
+        iso: [feats[k].removeprefix("F_") for k in np.flatnonzero(data[rows[iso]].reshape(-1) > 0.5)]
+        for iso in isos
+        if iso in rows
+    }
+
+
+def places(isos: list[str]) -> dict[str, np.ndarray]:
+    """Where each language is spoken, as distances from points of the globe (299,): two of them are as far
+    apart as the languages. Those that URIEL lacks are left out.
+    """
+    data, langs, _ = _vectors("geocoord_features.npz")
+    rows = {str(lang): k for k, lang in enumerate(langs)}
+    return {iso: data[rows[iso]].reshape(-1).astype(np.float64) for iso in isos if iso in rows}
 
 
 def spearman(first: list[float], second: list[float]) -> float:

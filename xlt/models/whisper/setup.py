@@ -24,9 +24,10 @@ from xlt.formats.tables import read_scp, read_table, same_keys
 from xlt.models.espnet.mixing import OWN, Mixture, mixture
 from xlt.models.resolved import Resolved
 from xlt.models.whisper import lora, transfer, weights
+from xlt.models.whisper.languages import language_token
 from xlt.models.whisper.net import LONGEST_S, CtcHead, Net
 from xlt.models.whisper.speech import Clip, Clips, check_windows
-from xlt.models.whisper.vocabulary import Vocabulary, language_token
+from xlt.models.whisper.vocabulary import Vocabulary
 from xlt.nets.lengths import ctc_steps
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.upstreams.base import has_fast_bf16
