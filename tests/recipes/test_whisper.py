@@ -87,7 +87,7 @@ def test_what_was_to_be_trained_has_moved_and_nothing_else(trained):
 def test_every_rung_is_scored_that_there_is(trained):
     _, way, exp = trained
     scores = json.loads((exp / "score.json").read_text())
-    assert set(scores["scores"]) == {"dev", "test"}
+    assert set(scores["sets"]) == {"dev", "test"}
     ctc = way not in ("zero", "attention")
     assert bool(scores.get("greedy")) == (exp / "decode_test" / "greedy").exists() == ctc
     assert len(json.loads((exp / "history.json").read_text())) == (0 if way == "zero" else 2)
@@ -135,7 +135,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(root, monkeypatch):
 
 def test_a_model_starts_from_another_one(root):
     run(root, ["features", "lm", "train"], "all")
-    start = ["train.init=exp/all", "train.init_tokens=match"]
+    start = [f"train.init={root / 'recipe/exp/all'}", "train.init_tokens=match"]
     run(root, ["train"], "all", "tag=next", *start, "train.max_epochs=1")
     told_of = json.loads((root / "recipe/exp/next/transfer.json").read_text())
     assert told_of["copied_tokens"] and not told_of["new_tokens"]
@@ -146,8 +146,8 @@ def test_a_model_starts_from_another_one(root):
     [
         ("train.encoder=linear", ["train.encoder=linear", "leave it out"]),
         ("tokens.type=phone", ["tokens.type=phone", "preset=fast"]),
-        ("features.upstream=fbank", ["no decoder", "features.upstream=whisper_base"]),
-        ("train.adapter=houlsby", ["train.adapter=houlsby", "only lora"]),
+        ("features.upstream=fbank", ["features.upstream=fbank", "whisper_base"]),
+        ("train.freeze=upstream train.adapter=houlsby", ["train.adapter=houlsby", "only lora"]),
         ("train.windows_s=[40]", ["train.windows_s=[40]", "at most 30"]),
         ("features.layers=mix", ["features.layers=mix", "features.layers=last"]),
         ("train.whisper_token=xx", ["train.whisper_token=xx"]),
@@ -158,7 +158,7 @@ def test_a_model_starts_from_another_one(root):
 def test_bad_settings_are_told_before_anything_is_trained(root, setting, words, capsys):
     assert main(["features", "--recipe", str(root / "recipe"), *WAYS["all"]]) == 0
     capsys.readouterr()
-    code = main(["train", "--recipe", str(root / "recipe"), *WAYS["all"], "tag=bad", setting])
+    code = main(["train", "--recipe", str(root / "recipe"), *WAYS["all"], "tag=bad", *setting.split()])
     assert code == 2
     said = capsys.readouterr().err
     assert all(word in said for word in words), said
