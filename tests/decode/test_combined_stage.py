@@ -2,17 +2,20 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from tests.decode import toy_writer
 from tests.decode.toy_writer import INSTEAD, NEVER
 from tests.errors import told
 from tests.lattices import paths_of, read
-from tests.toy import make_toy_recipe
+from tests.toy import WORDS, make_toy_recipe
 from xlt import decode
 from xlt.cli import main
 from xlt.core.registry import FAMILIES
 from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
+from xlt.decode import ladder
 from xlt.decode.recognise import Recogniser
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table
@@ -167,6 +170,30 @@ def test_a_bundle_decodes_as_stage_7_does(recipe, tmp_path):
     utt, text = next((u, t) for u, t in read_table(recipe / "data/test/text").items() if "și" in t)
     (found,) = recogniser([feats[utt]], hotwords={"si": 9.0})
     assert found.text == text.replace("și", "si")
+
+
+def test_one_decoder_alone_where_it_is_better_on_dev(recipe, tmp_path, monkeypatch, capsys):
+    """It knows all words, and the weights take the worst text of each list."""
+    monkeypatch.setattr(toy_writer, "KNOWN", WORDS)
+    monkeypatch.setattr(ladder, "held_out", lambda lists, prior, strength: -np.tile(prior, (12, 1)))
+    alone = ("decode", recipe, "tag=alone")
+    assert run("train", recipe, "tag=alone") == 0 and run(*alone) == 0
+    folder = recipe / "exp/alone/decode_test"
+    assert "alone, attention is better on dev than combined" in capsys.readouterr().out
+    assert fusion(recipe, "alone")["method"] == "attention"
+    assert json.loads((folder / "decode.json").read_text())["method"] == "attention"
+    assert {path.name for path in folder.iterdir()} == FILES - {"beam", "attention"}
+    assert read_table(folder / "text") == read_table(recipe / "data/test/text")
+    assert all(len(line.split()) == 6 for line in (folder / "ctm").read_text().splitlines())  # calibrated
+    listed = tmp_path / "names.txt"
+    listed.write_text("mere si\n")
+    assert run(*alone, f"decode.hotwords={listed}") == 0  # which it cannot prefer
+    assert json.loads((folder / "decode.json").read_text())["method"] == "combined"
+    capsys.readouterr()
+    assert run(*alone, f"decode.hotwords={listed}", "decode.method=attention") == 2
+    told(capsys.readouterr().err, "decode.method=attention", where="decode.hotwords")
+    assert run("decode", recipe, "tag=alone", "--force", "decode.method=combined") == 0  # as asked
+    assert json.loads((folder / "decode.json").read_text())["method"] == "combined"
 
 
 def test_a_model_without_ctc_is_decoded_by_attention(recipe, capsys):

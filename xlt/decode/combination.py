@@ -23,8 +23,9 @@ _WEIGHTS = ("ctc", "lm", "attention", "words", "chars")
 
 @dataclass(frozen=True)
 class Combination:
-    """score = ctc · log p(y | sound) by CTC + Σ lmᵢ · log pᵢ(y) + attention · log p(y | sound) by the
-    attention decoder + words · words in y + chars · characters in y; all logarithms are natural.
+    """score = ctc · log p(y | sound) by CTC, flattened (:func:`xlt.decode.combined.flattened`)
+    + Σ lmᵢ · log pᵢ(y) + attention · log p(y | sound) by the attention decoder + words · words in y
+    + chars · characters in y; all logarithms are natural.
 
     ``rule``: ``best``, the text with the best score; ``mbr``, that with the fewest errors to expect, or
     ``rover``, the words that most of the list agrees on, under posteriors softmax(``scale`` · score).
@@ -40,8 +41,10 @@ class Combination:
 
     @classmethod
     def prior(cls, lm_weights: Sequence[float], bonus: float) -> Combination:
-        """The tuned beam and the attention decoder alike: where a fit starts, and what it is drawn to."""
-        return cls(0.5, tuple(0.5 * weight for weight in lm_weights), 0.5, 0.0, 0.5 * bonus)
+        """Where a fit starts, and what it is drawn to: the tuned beam, its other scores as flat as CTC's, and
+        the attention decoder alike.
+        """
+        return cls(0.5, tuple(0.3 * weight for weight in lm_weights), 0.5, 0.0, 0.3 * bonus)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], models: int) -> Combination:

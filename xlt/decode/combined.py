@@ -7,6 +7,7 @@ B batch, T frames, D dimensions, N candidates, F features: see :class:`xlt.decod
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,7 @@ from xlt import lm
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.settings import DecodeConfig
-from xlt.decode.attention import BEAM_SIZE, N_BEST, distinct, has_ctc, tags_of, writing
+from xlt.decode.attention import distinct, has_ctc, tags_of, writing
 from xlt.decode.beam import Beam
 from xlt.decode.combination import Combination
 from xlt.decode.decoder import Candidate, Decoded, weights_of
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 COMBINED = "combined"  # the method
 BEAM, WRITTEN = "beam", "attention"  # its parts
-MOST = 12  # candidates of the beam at most: each costs a pass through the attention decoder
+MOST, WRITTEN_MOST = 16, 8  # candidates of each decoder at most: each is scored by the attention decoder
+FLAT = 0.3  # power of CTC's probabilities in each frame: they are all but 0 and 1, also where they are wrong
 FLOOR = -12.0  # nats for each token that a text needs and CTC does not have, by CTC and by language models
 LEAST = -20.0  # nats by CTC for each token of a text that has more of them than fit into the speech
 
@@ -97,7 +99,7 @@ class Combined:
         """Matrices (T, D), or waves (N,), → the candidates of each."""
         tokenizer = self.model.tokenizer
         lists = self.beam(inputs)
-        written = self.writer.write(inputs, BEAM_SIZE, N_BEST)
+        written = self.writer.write(inputs, WRITTEN_MOST, WRITTEN_MOST)
         texts, firsts = [], []
         for found, own in zip(lists, written, strict=True):
             ours = dict.fromkeys(_plain(one.text(tokenizer)) for one in found.nbest)
@@ -113,10 +115,10 @@ class Combined:
             tags = tags_of(found.ids, tokenizer)
             parts = [labels(text, tokenizer) for text in rows]
             ids = [[*tags, *one.ids] for one in parts]
-            ctc = ctc_scores(row[:length], ids, parts)
+            ctc = ctc_scores(flattened(row[:length]), ids, parts)
             by_lm = [list(map(lm_score, itertools.repeat(one), ids, parts)) for one in self.lms]
             words, chars = [len(text.split()) for text in rows], list(map(len, rows))
-            features = np.column_stack([ctc, *by_lm, scores, words, chars])
+            features = np.column_stack([ctc, *by_lm, finite(scores), words, chars])
             pools.append(Pool(rows, ids, features, beam, best, own, found.best_path or []))
         return pools
 
@@ -156,6 +158,20 @@ def is_hot(model: LanguageModel) -> bool:
     from xlt.lm.hotwords import Hotwords
 
     return isinstance(model, Hotwords)
+
+
+def flattened(log_probs: torch.Tensor) -> torch.Tensor:
+    """Log probabilities (T, V) to the power FLAT, normalised: then one frame that CTC is wrong about does not
+    outweigh all other scores.
+    """
+    return (FLAT * log_probs.float()).log_softmax(dim=-1)
+
+
+def finite(scores: Sequence[float]) -> list[float]:
+    """The scores, where one is infinite as far below the worst of the others as a token costs at least."""
+    known = [score for score in scores if math.isfinite(score)]
+    least = min(known, default=0.0) + LEAST
+    return [score if math.isfinite(score) else least for score in scores]
 
 
 def ctc_scores(log_probs: torch.Tensor, ids: Sequence[Sequence[int]], parts: Sequence[Labels]) -> list[float]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xlt.decode.recognise import Recogniser
 
 GREEDY, ORACLE = "greedy", "oracle"  # in ``rates``, beside the methods
-SCALES = (0.5, 1.0, 2.0)  # of posteriors, for the rules that go by them
+SCALES = (1.0, 0.5)  # of posteriors, for the rules that go by them
 
 
 BETTER = 1.03  # times the least loss, within which a simpler rule is taken

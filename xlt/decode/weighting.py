@@ -25,7 +25,8 @@ class List(NamedTuple):
 
 class Lists:
     """Many of them: ``features`` (U, N, F), the mean over each list taken off, and ``target`` (U, N): even
-    over the candidates with the fewest errors; ``there`` (U, N): False where a list has ended.
+    over the candidates with the fewest errors; ``there`` (U, N): False where a list has ended; ``spread``
+    (F,): how far features are from the means of their lists, on average.
     """
 
     def __init__(self, lists: Sequence[List]):
@@ -39,7 +40,7 @@ class Lists:
             self.features[row, :n] = one.features - one.features.mean(axis=0)
             self.target[row, :n] = best / best.sum()
             self.there[row, :n] = True
-        self.spread = np.sqrt((self.features**2).sum(axis=(0, 1)) / self.there.sum())  # (F,)
+        self.spread = np.abs(self.features).sum(axis=(0, 1)) / self.there.sum()  # (F,)
 
     def only(self, rows: np.ndarray) -> Lists:
         """Those of ``rows``, a mask (U,) or places; the spread stays that of all."""
