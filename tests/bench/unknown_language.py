@@ -6,14 +6,13 @@ each letter of the texts replaced by a letter of another script, drawn by a seed
 
 makes the recipes egs/qro (qro_Geor) and egs/qsp (qsp_Geor), codes that ISO 639-3 keeps for local use, and their
 corpora in corpora/. Spaces, hyphens and apostrophes stay. The recipes have no word list (lm.words=none), and
-Whisper gets the token of a language that is written with these letters (train.whisper_token=ka), as
-train.whisper_token=auto would propose: its decoder has to learn all of the spelling from the training texts.
-Then::
+Whisper gets the token of a language that is written with these letters and is none of them
+(train.whisper_token=ka): its decoder has to learn all of the spelling from the training texts. Then::
 
     egs/qro/run.sh preset=whisper_ed tag=ed_10min_s0       # does tuning still win?
     egs/qro/run.sh preset=fast tag=words_10min_s0          # the small network on the frozen encoder
     egs/qro/run.sh preset=whisper_zero tag=whisper_zero    # what Whisper writes without training
-    egs/qro/run.sh preset=whisper_ed train.whisper_token=new tag=ed_new_s0    # a language token of its own
+    egs/qro/run.sh preset=whisper_ed train.whisper_token=auto tag=ed_new_s0   # a new token, as auto finds no relative
 
 and egs/qro/RESULTS.md has the decoders side by side; beside the languages that they were made of::
 

@@ -162,7 +162,10 @@ def test_one_decoder_alone_may_have_been_better(results):
             " combined + char LM (texts, words)",
         ),
         (
-            {"whisper": {"tuned": "decoder", "languages": {"ron_Latn": ""}}},
+            {
+                "features": {"on_the_fly": True},
+                "whisper": {"tuned": "decoder", "languages": {"ron_Latn": ""}},
+            },
             "whisper_base, whisper_ed decoder tuned with a token of its own, char,"
             " combined + char LM (texts, words)",
         ),
@@ -171,6 +174,19 @@ def test_one_decoder_alone_may_have_been_better(results):
 def test_families_are_told_apart(results, more, expected):
     (result,) = load(results(combined("ed_s0") | more))
     assert describe(result) == expected
+
+
+def test_two_models_that_decode_together(results):
+    config = {"train.family": "espnet", "decode.partner": "whisper"}
+    (result,) = load(results(combined("ed_s0", config=config)))
+    assert describe(result).endswith("combined with whisper + char LM (texts, words)")
+    assert "| Whisper alone |" in render([result])
+
+
+def test_speeds_that_a_family_draws_are_shown(results):
+    found = combined("ed_s0", config={"features.speed": [0.9, 1.0, 1.1]}) | {"features": {"on_the_fly": True}}
+    (result,) = load(results(found))
+    assert describe(result).startswith("whisper_base, speeds 0.9 1.0 1.1, whisper_ed tuned, char,")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from xlt.core.errors import DataError
 from xlt.formats.results import Details, Entry, Scores, from_json, read_details
 from xlt.formats.results import Experiment as About
 from xlt.metrics.metric import PHONES, TEXT, main_metric
-from xlt.score.rungs import ATTENTION, GREEDY, method
+from xlt.score.rungs import ATTENTION, COMBINED, GREEDY, method
 from xlt.text.languages import get
 
 _MAIN = {main_metric(TEXT), main_metric(PHONES)}
@@ -207,14 +207,24 @@ def describe(result: Result) -> str:
     if result.peer:
         return result.experiment["describe"]
     config = result.config
-    features = _upstream(config) + _layers(result.document.get("features", _before_the_mix(config)))
+    features = _upstream(config) + _layers(_features(result))
     return f"{features}, {_model(result)}, {_tokens(config)}, {decoding(result)}{_start(config)}"
+
+
+def _features(result: Result) -> dict:
+    """What the model was given; of a family that draws speeds by itself, those."""
+    found = result.document.get("features", _before_the_mix(result.config))
+    if result.family == ESPNET:
+        return found
+    return {**found, "on_the_fly": False, "speed": result.config.get("features.speed", [1.0])}
 
 
 def decoding(result: Result) -> str:
     """The search, and the language model with it: ``beam + char LM (texts, words)``."""
     sets = result.sets()
     found, by = result.document.get("lm"), method(result.document, "test" if "test" in sets else sets[0])
+    partner = result.config.get("decode.partner")
+    by += f" with {partner}" if partner and by == COMBINED else ""
     if not found or by in (GREEDY, ATTENTION):
         return by
     parts = [*(part["name"] for part in found["parts"]), *(["own model"] if "model" in found else [])]

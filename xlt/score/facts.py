@@ -142,7 +142,8 @@ def combination(ctx: Context, config: dict) -> dict:
     given = config.get("decode.combination")
     if given is None:
         path = fusion.folder(ctx) / fusion.FACTS
-        given = fusion.FORMAT.read(path, _AGAIN).get("combination") if path.exists() else None
+        found = fusion.FORMAT.read(path, _AGAIN) if path.exists() else {}
+        given = found.get("combination") if found.get("method") == fusion.COMBINED else None
     return {"combination": given} if given else {}
 
 

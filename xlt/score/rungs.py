@@ -58,7 +58,8 @@ def label(scores: Scores, decoder: str) -> str:
     if decoder == BEAM:
         return "with the language model" if "lm" in scores else "CTC beam search"
     if decoder == ATTENTION:
-        writer = "Whisper" if "whisper" in config.get("train.family", "") else "attention decoder"
+        whisper = "whisper" in config.get("train.family", "") or config.get("decode.partner")
+        writer = "Whisper" if whisper else "attention decoder"
         as_published = config.get("train.zero_shot") and not config.get("train.init")
         return f"{writer}, zero-shot" if as_published else f"{writer} alone"
     return _LABELS.get(decoder, decoder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from xlt.upstreams.mels import HOP
 from xlt.upstreams.whisper_weights import find_tokenizer
 
 NEW = "new"  # a language token of its own
+MANY_TOKENS, SPANISH = 6.0, 1.6  # a word; Belarusian has 3.6, Greek 4.1, Spanish in Georgian letters 13.2
 DECODER_POSITIONS = 448
 
 
@@ -104,6 +105,8 @@ def prepare(run: Resolved, out: Path) -> Job:
     mixed = mixture(run, out / "work" / "mixture") if not zero else None
     sets = {"train": mixed.files if mixed else run.sets[cfg.train_set], "dev": run.sets["dev"]}
     languages = _languages(run, vocabulary)
+    if not zero:
+        _say_spelling(vocabulary, read_table(sets["train"].text).values())
     windows = [LONGEST_S] if zero or stored else sorted(map(float, cfg.train.windows_s))
     head = None if zero or not cfg.train.ctc_weight else _head_sizes(run)
     net = Net(weights.published(folder), CtcHead(**head) if head else None, windows)
@@ -199,6 +202,13 @@ def _languages(run: Resolved, vocabulary: Vocabulary) -> dict[str, str]:
         told[lang], why = language_token(lang, vocabulary, setting)
         say(f"  {lang}: " + (f"Whisper's language token {told[lang]}, {why}" if told[lang] else why))
     return told
+
+
+def _say_spelling(vocabulary: Vocabulary, texts: Iterable[str]) -> None:
+    """How many tokens a word costs, of which a script that Whisper has seldom seen needs many."""
+    rate = vocabulary.tokens_per_word(texts)
+    much = f", as Whisper spells this script in bytes (Spanish: {SPANISH}): decoding takes longer"
+    say(f"  {rate:.1f} of Whisper's tokens a word{much if rate > MANY_TOKENS else ''}")
 
 
 def _own_language(net: Net, vocabulary: Vocabulary) -> None:
