@@ -26,7 +26,7 @@ candidates of both scored by all of them (combined). Differences are those of th
 paired bootstrap over utterances; below 0 the final texts are better."""
 _MADE = """How the texts were chosen: by the *best* score, by minimum Bayes risk (*mbr*), or word by word from a confusion network
 (*rover*). Rule and weights of the scores, which are natural logarithms, were chosen on dev. Costs are CPU-seconds per
-second of speech."""
+second of speech; wall time, in the same unit, depends on what else the machine did."""
 _SEARCH = "CTC with the language model"
 _HEADS = {"with the language model": _SEARCH}  # labels of a ladder that say too little in a table
 
@@ -98,17 +98,18 @@ def _making(shown: list[Result]) -> str:
                 combination["rule"] if combination else decoding["method"],
                 _weights(combination["weights"]) if combination else "–",
                 *(f"{costs[part]:.3f}" if part in costs else "–" for part in _COSTS),
+                f"{sum(costs.values()):.3f}" if costs else "–",
                 "–" if factor is None else f"{factor:.3f}",
             ]
         )
-    head = ["experiment", "rule", "weights", *_COSTS.values(), "real-time factor"]
+    head = ["experiment", "rule", "weights", *_COSTS.values(), "together", "wall time"]
     return table(head, rows)
 
 
 def _weights(weights: dict) -> str:
     """``ctc 0.4, lm 0.6 0.1, attention 0.5``; those that are 0 stay away."""
     each = {name: given if isinstance(given, list) else [given] for name, given in weights.items()}
-    return ", ".join(f"{name} {' '.join(f'{w:g}' for w in own)}" for name, own in each.items() if any(own))
+    return ", ".join(f"{name} {' '.join(f'{w:.3g}' for w in own)}" for name, own in each.items() if any(own))
 
 
 class _Column(NamedTuple):
