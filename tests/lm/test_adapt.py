@@ -1,12 +1,16 @@
 """A language model that is made to fit a domain."""
 
+import dataclasses
 import json
 import math
 
 import pytest
 
 from tests.errors import raises
+from xlt.bundle.adapt import with_lm
 from xlt.core.errors import ConfigError
+from xlt.core.settings import DecodeConfig
+from xlt.core.stored import from_json
 from xlt.lm import FACTS, FORMAT
 from xlt.lm.adapt import LEAST_OLD, adapt
 from xlt.lm.build import ORDERS, rows
@@ -124,3 +128,19 @@ def test_names_of_parts_cannot_leave_the_folder(old, adapted):
     (old / FACTS).write_text(json.dumps(facts))
     with pytest.raises(Exception, match="damaged"):
         adapted(DOMAIN)
+
+
+def test_a_bundle_without_a_language_model_decodes_with_the_new_one():
+    decode = from_json(DecodeConfig, "decode", {"method": "greedy"}, "bundle.json")
+    found = with_lm(decode, ("ctc",))
+    assert (found.method, found.lm_weight, found.length_bonus) == ("beam", 1.5, 3.0)
+    given = {"rule": "mbr", "weights": {"ctc": 0.4, "lm": [], "attention": 0.5}}
+    combined = dataclasses.replace(decode, method="attention", combination=given)
+    found = with_lm(combined, ("ctc", "attention"))
+    assert (found.method, found.combination["rule"], found.lm_weight) == ("combined", "mbr", 1.5)
+    # what the search adds to CTC's score, it adds here: 0.3 of it is as flat as CTC's score is here
+    weights = found.combination["weights"]
+    assert weights.pop("lm") == pytest.approx([0.4 * 1.5 * 0.3])
+    assert weights == pytest.approx({"ctc": 0.4, "attention": 0.5, "chars": 0.4 * 3.0 * 0.3})
+    with raises(ConfigError, "CTC", where="BUNDLE"):
+        with_lm(decode, ("attention",))

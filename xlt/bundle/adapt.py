@@ -12,6 +12,7 @@ from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
+from xlt.decode.combined import FLAT
 from xlt.decode.fusion import COMBINED
 from xlt.formats.model_folder import CTC, parts_of, read_info
 from xlt.lm.adapt import Adapted
@@ -36,9 +37,9 @@ def _normaliser(bundle: Path, info: dict) -> Callable[[str], str]:
     return lambda text: normalise(text, name)
 
 
-def _with_lm(decode: DecodeConfig, parts: Sequence[str]) -> DecodeConfig:
+def with_lm(decode: DecodeConfig, parts: Sequence[str]) -> DecodeConfig:
     """The settings of a bundle that has a language model now: by the beam search, or in the combination, with
-    the weight that it has in that search. ConfigError for a model without CTC.
+    the weight against CTC that it has in that search. ConfigError for a model without CTC.
     """
     if CTC not in parts:
         raise ConfigError(
@@ -47,8 +48,8 @@ def _with_lm(decode: DecodeConfig, parts: Sequence[str]) -> DecodeConfig:
     given = decode.combination
     if given is None:
         return dataclasses.replace(decode, method="beam", lm_weight=WEIGHT, length_bonus=BONUS)
-    ctc = given["weights"].get("ctc", 0.0)
-    weights = given["weights"] | {"lm": [WEIGHT * ctc], "chars": BONUS * ctc}
+    flat = FLAT * given["weights"].get("ctc", 0.0)
+    weights = given["weights"] | {"lm": [WEIGHT * flat], "chars": BONUS * flat}
     return dataclasses.replace(
         decode,
         method=COMBINED,
@@ -82,7 +83,7 @@ def adapt(bundle: Path, texts: Sequence[Path], out: Path) -> Adapted:
     made = adapt_model(old, lines, [text.facts for text in found], alphabet, info["lang"], out / LM)
     if old is None:
         decode = from_json(DecodeConfig, "decode", manifest["decode"], str(bundle / MANIFEST))
-        decode = _with_lm(decode, (CTC,) if (bundle / PARTNER).is_dir() else parts_of(info))
+        decode = with_lm(decode, (CTC,) if (bundle / PARTNER).is_dir() else parts_of(info))
         manifest |= {"decode": dataclasses.asdict(decode), "lm": KIND}
         say(f"  the bundle had no language model: its weight is {WEIGHT:g}, the bonus {BONUS:g}, untuned")
     write_manifest(out, manifest)
