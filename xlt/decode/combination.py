@@ -18,14 +18,17 @@ from xlt.core.errors import ConfigError
 BEST, MBR, ROVER = "best", "mbr", "rover"
 RULES = (BEST, MBR, ROVER)  # the simplest first
 SETTING = "decode.combination"
+# of the attention decoder, the usual one first, and how much more the language model counts than in the beam:
+# on dev of four languages (tests/bench/combination.py)
+SHARES = (0.6, 0.5, 0.7, 0.4, 0.8)
+LM_MORE = 1.15
 _WEIGHTS = ("ctc", "lm", "attention", "words", "chars")
 
 
 @dataclass(frozen=True)
 class Combination:
-    """score = ctc · log p(y | sound) by CTC, flattened (:func:`xlt.decode.combined.flattened`)
-    + Σ lmᵢ · log pᵢ(y) + attention · log p(y | sound) by the attention decoder + words · words in y
-    + chars · characters in y; all logarithms are natural.
+    """score = ctc · log p(y | sound) by CTC + Σ lmᵢ · log pᵢ(y) + attention · log p(y | sound) by the
+    attention decoder + words · words in y + chars · characters in y; all logarithms are natural.
 
     ``rule``: ``best``, the text with the best score; ``mbr``, that with the fewest errors to expect, or
     ``rover``, the words that most of the list agrees on, under posteriors softmax(``scale`` · score).
@@ -40,11 +43,13 @@ class Combination:
     scale: float = 1.0
 
     @classmethod
-    def prior(cls, lm_weights: Sequence[float], bonus: float) -> Combination:
-        """Where a fit starts, and what it is drawn to: the tuned beam, its other scores as flat as CTC's, and
-        the attention decoder alike.
+    def prior(cls, lm_weights: Sequence[float], bonus: float, share: float = SHARES[0]) -> Combination:
+        """Where a fit starts, and what it is drawn to: the attention decoder has a ``share``, the tuned beam
+        the rest.
         """
-        return cls(0.5, tuple(0.3 * weight for weight in lm_weights), 0.5, 0.0, 0.3 * bonus)
+        rest = 1 - share
+        lm = tuple(rest * LM_MORE * weight for weight in lm_weights)
+        return cls(rest, lm, share, 0.0, rest * LM_MORE * bonus)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], models: int) -> Combination:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 COMBINED = "combined"  # the method
 BEAM, WRITTEN = "beam", "attention"  # its parts
 MOST, WRITTEN_MOST = 16, 8  # candidates of each decoder at most: each is scored by the attention decoder
-FLAT = 0.3  # power of CTC's probabilities in each frame: they are all but 0 and 1, also where they are wrong
 FLOOR = -12.0  # nats for each token that a text needs and CTC does not have, by CTC and by language models
 LEAST = -20.0  # nats by CTC for each token of a text that has more of them than fit into the speech
 
@@ -115,7 +114,7 @@ class Combined:
             tags = tags_of(found.ids, tokenizer)
             parts = [labels(text, tokenizer) for text in rows]
             ids = [[*tags, *one.ids] for one in parts]
-            ctc = ctc_scores(flattened(row[:length]), ids, parts)
+            ctc = ctc_scores(row[:length], ids, parts)
             by_lm = [list(map(lm_score, itertools.repeat(one), ids, parts)) for one in self.lms]
             words, chars = [len(text.split()) for text in rows], list(map(len, rows))
             features = np.column_stack([ctc, *by_lm, finite(scores), words, chars])
@@ -158,13 +157,6 @@ def is_hot(model: LanguageModel) -> bool:
     from xlt.lm.hotwords import Hotwords
 
     return isinstance(model, Hotwords)
-
-
-def flattened(log_probs: torch.Tensor) -> torch.Tensor:
-    """Log probabilities (T, V) to the power FLAT, normalised: then one frame that CTC is wrong about does not
-    outweigh all other scores.
-    """
-    return (FLAT * log_probs.float()).log_softmax(dim=-1)
 
 
 def finite(scores: Sequence[float]) -> list[float]:

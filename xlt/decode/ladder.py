@@ -13,8 +13,9 @@ import numpy as np
 
 from xlt.core.settings import DecodeConfig
 from xlt.decode.attention import Attention
-from xlt.decode.combination import BEST, MBR, ROVER, Combination
+from xlt.decode.combination import BEST, MBR, ROVER, SHARES, Combination
 from xlt.decode.combined import BEAM, COMBINED, WRITTEN, Combined, Pool
+from xlt.decode.decoder import weights_of
 from xlt.decode.greedy import Greedy
 from xlt.decode.rules import take
 from xlt.decode.tuning import Rates, Texts, confidence, rounded, tune, units_of
@@ -67,7 +68,7 @@ def tune_combined(
         BEAM: texts.rates([pool.beam for pool in pools]),
         WRITTEN: texts.rates([pool.attention for pool in pools]),
     }
-    by, more = _combination(decode, pools, texts, rates[GREEDY], combined.combination)
+    by, more = _combination(decode, pools, texts, rates[GREEDY], *weights_of(settings, len(recogniser.lms)))
     rates |= more.pop("rates")
     loss = {name: one.relative_to(rates[GREEDY]) for name, one in rates.items() if name != ORACLE}
     method = min((COMBINED, WRITTEN, BEAM, GREEDY), key=lambda name: loss[name])
@@ -108,37 +109,41 @@ def _beam(
 
 
 def _combination(
-    decode: DecodeConfig, pools: Sequence[Pool], texts: Texts, reference: Rates, prior: Combination
+    decode: DecodeConfig, pools: Sequence[Pool], texts: Texts, reference: Rates, lm: list[float], bonus: float
 ) -> tuple[Combination, dict[str, Any]]:
     """How to combine, ``rates`` and what was tried; a given ``decode.combination`` is only measured."""
     errors = texts.errors([pool.texts for pool in pools], reference)
     best = [pool.texts[int(each.argmin())] for pool, each in zip(pools, errors, strict=True)]
     rates = {ORACLE: texts.rates(best)}
     if decode.combination is not None:
-        given = Combination.of(decode.combination, len(prior.lm))
+        given = Combination.of(decode.combination, len(lm))
         vectors = np.tile(given.vector, (len(pools), 1))
         rates[COMBINED] = texts.rates(_taken(pools, vectors, given.rule, given.scale))
         return given, {"rates": rates}
     lists = Lists([List(pool.features, each) for pool, each in zip(pools, errors, strict=True)])
-    start = prior.vector
+    starts = {share: Combination.prior(lm, bonus, share).vector for share in SHARES}
     tried = {}
-    for strength in STRENGTHS:
-        vectors = held_out(lists, start, strength)
-        tried[strength] = vectors, texts.rates(_taken(pools, vectors, BEST, 1.0))
-    loss = {strength: one.relative_to(reference) for strength, (_, one) in tried.items()}
-    strength = max(one for one in STRENGTHS if loss[one] <= ALIKE * min(loss.values()))
-    vectors = tried[strength][0]
+    for strength in STRENGTHS:  # the stiffest first, and of each the usual share
+        for share, start in starts.items():
+            vectors = held_out(lists, start, strength)
+            tried[strength, share] = vectors, texts.rates(_taken(pools, vectors, BEST, 1.0))
+    loss = {way: one.relative_to(reference) for way, (_, one) in tried.items()}
+    strength, share = next(way for way in tried if loss[way] <= ALIKE * min(loss.values()))
+    vectors = tried[strength, share][0]
     rules = [Tried(rule, scale, texts.rates(_taken(pools, vectors, rule, scale))) for rule, scale in RULES]
     least = min(one.rates.relative_to(reference) for one in rules)
     taken = next(one for one in rules if one.rates.relative_to(reference) <= BETTER * least)
     rates[COMBINED] = taken.rates
     by = dataclasses.replace(
-        prior.with_vector(fit(lists, start, strength)), rule=taken.rule, scale=taken.scale
+        Combination.prior(lm, bonus).with_vector(fit(lists, starts[share], strength)),
+        rule=taken.rule,
+        scale=taken.scale,
     )
     return by, {
         "rates": rates,
         "strength": strength,
-        "strengths": [{"strength": one, **rounded(tried[one][1].values)} for one in STRENGTHS],
+        "share": share,
+        "fits": [{"strength": s, "share": p, **rounded(one.values)} for (s, p), (_, one) in tried.items()],
         "rules": [{"rule": one.rule, "scale": one.scale, **rounded(one.rates.values)} for one in rules],
     }
 
