@@ -51,6 +51,13 @@ def _chosen(home: Path) -> Path | None:
     return folder if is_huggingface(folder) else None
 
 
+def at_hand(path: str | None, cache: Path) -> Path | None:
+    """The folder that :func:`find` gives, if it is there without fetching or converting anything."""
+    if path is None:
+        return _chosen(cache / "whisper_base") or hub.cached(REPO, *WEIGHTS)
+    return Path(path) if is_huggingface(Path(path)) else None
+
+
 def is_huggingface(folder: Path) -> bool:
     return (folder / "config.json").exists() and any((folder / w).exists() for w in WEIGHTS)
 
@@ -107,23 +114,29 @@ def _search(home: Path) -> Path:
     )
 
 
+def tokenizer_at_hand(folder: Path, cache: Path) -> Path | None:
+    """:func:`find_tokenizer` without fetching anything; None if it would have to."""
+    shared = cache / "whisper_base" / "ctranslate2" / TOKENIZER
+    if (folder / TOKENIZER).exists():
+        return folder / TOKENIZER
+    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
+        return _tokenizer_of_parts(folder, cache / "whisper_base")
+    return shared if _vocab_size(folder) == VOCAB_SIZE and shared.exists() else None
+
+
 def find_tokenizer(folder: Path, cache: Path) -> Path:
     """``tokenizer.json`` of the Whisper in ``folder``: beside its weights, made of vocab.json and merges.txt
     there, or that of whisper-base, which all multilingual sizes up to large-v2 share. UpstreamError lists the
     places tried.
     """
-    if (folder / TOKENIZER).exists():
-        return folder / TOKENIZER
-    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
-        return _tokenizer_of_parts(folder, cache / "whisper_base")
+    if found := tokenizer_at_hand(folder, cache):
+        return found
     tried = [f"{folder}: neither {TOKENIZER} nor vocab.json with merges.txt"]
-    beside = cache / "whisper_base" / "ctranslate2" / TOKENIZER
+    shared = cache / "whisper_base" / "ctranslate2" / TOKENIZER
     if _vocab_size(folder) != VOCAB_SIZE:
-        tried.append(f"{beside}: not tried, as config.json has not vocab_size {VOCAB_SIZE}")
-    elif beside.exists():
-        return beside
+        tried.append(f"{shared}: not tried, as config.json has not vocab_size {VOCAB_SIZE}")
     else:
-        tried.append(f"{beside}: not there")
+        tried.append(f"{shared}: not there")
         address = hub.url(REPO, TOKENIZER)
         why = hub.unreachable(address)
         if why is None:

@@ -54,7 +54,7 @@ def test_scripts_that_are_spelled_badly_cost_more(real):
 
 @needs_real
 def test_every_token_spells_itself(real):
-    """A token's text gives that token, as in the published list; the tokenizer.json beside it lost a merge."""
+    """A token's text gives that token, as in the published list; the file beside it lost a merge."""
     published = (REAL / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
     assert published[264] == "Ġthe" and real.encode("the time") == [264, 565]
     texts = {number: real.tokenizer.decode([number]) for number in range(256, real.end - 1)}

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import WhisperForConditionalGeneration
 
-MAX_POSITIONS = 448  # of the decoder, the prompt's among them
 LONGEST_S = MAX_SAMPLES / SAMPLE_RATE
 
 

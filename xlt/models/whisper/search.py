@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from xlt.models.whisper.loops import cut, loop_at_end
-from xlt.models.whisper.net import MAX_POSITIONS
 from xlt.models.whisper.steps import Steps
+from xlt.models.whisper.vocabulary import MAX_POSITIONS
 
 if TYPE_CHECKING:
     from xlt.models.whisper.net import Encoded, Net
@@ -48,8 +48,9 @@ class Found(NamedTuple):
 class Rules:
     """How hypotheses are compared and ended.
 
-    ``length_power``: by score / tokens^length_power, with 0 by probability. ``suppress``: none of
-    :meth:`Vocabulary.symbols` and no empty text. ``max_tokens``: None for one a frame and SPARE_TOKENS.
+    ``length_power``: by score / tokens^length_power, the end not counted; with 0 by probability.
+    ``suppress``: none of :attr:`Vocabulary.symbols` and no empty text. ``max_tokens``: None for one a frame
+    and SPARE_TOKENS.
     """
 
     length_power: float = 0.0
@@ -57,7 +58,7 @@ class Rules:
     max_tokens: int | None = None
 
     def rank(self, found: Found) -> float:
-        return found.score / (len(found.ids) + 1) ** self.length_power
+        return found.score / max(1, len(found.ids)) ** self.length_power
 
 
 BY_PROBABILITY = Rules()
@@ -114,7 +115,7 @@ def beam_search(
         rows: list[int] = []  # of the next step, as they are counted in this one
         for place, candidates in enumerate(_best_next(logits, live, beam_size)):
             clip, width = live[place], len(live[place].rows)
-            parents = _advance(clip, candidates, vocabulary, beam_size)
+            parents = _advance(clip, candidates, vocabulary, beam_size, rules)
             if not clip.ended(beam_size, n_best, rules):
                 going.append((place, clip))
                 rows += [place * width + parent for parent in parents]
@@ -156,7 +157,11 @@ def _best_next(scores: Tensor, clips: list[_Clip], beam_size: int) -> list[list[
 
 
 def _advance(
-    clip: _Clip, candidates: list[tuple[int, int, float]], vocabulary: Vocabulary, beam_size: int
+    clip: _Clip,
+    candidates: list[tuple[int, int, float]],
+    vocabulary: Vocabulary,
+    beam_size: int,
+    rules: Rules,
 ) -> list[int]:
     """Give ``clip`` its next rows, ``beam_size`` of them, lacking ones being filled with rows of no
     probability; returns the number of the row that each goes on from.
@@ -164,8 +169,11 @@ def _advance(
     rows: list[Found] = []
     parents: list[int] = []
     for parent, token, score in candidates:
-        if len(rows) == beam_size or score == NEVER:
+        full = len(rows) == beam_size
+        if score == NEVER or (full and rules.length_power):
             break
+        if full and token != vocabulary.end:  # the end costs no row
+            continue
         ids = clip.rows[parent].ids
         if token == vocabulary.end:
             text = vocabulary.decode(ids)

@@ -17,6 +17,7 @@ from typing import Any
 from xlt.core.errors import UpstreamError
 
 FILE = "tokenizer.json"
+MAX_POSITIONS = 448  # of the decoder, the prompt's among them
 REMEDY = "give a Whisper directory with its tokenizer.json in features.path"
 _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
 _NAMED = {
