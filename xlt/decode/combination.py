@@ -21,7 +21,7 @@ SETTING = "decode.combination"
 # of the attention decoder, the usual one first, and how much more the language model counts than in the beam:
 # on dev of four languages (tests/bench/combination.py)
 SHARES = (0.6, 0.5, 0.7, 0.4, 0.8)
-LM_MORE = 1.15
+LM_MORE = 1.3
 _WEIGHTS = ("ctc", "lm", "attention", "words", "chars")
 
 

@@ -118,7 +118,7 @@ def _combination(
     if decode.combination is not None:
         given = Combination.of(decode.combination, len(lm))
         vectors = np.tile(given.vector, (len(pools), 1))
-        rates[COMBINED] = texts.rates(_taken(pools, vectors, given.rule, given.scale))
+        rates[COMBINED] = texts.rates(taken_by(pools, vectors, given.rule, given.scale))
         return given, {"rates": rates}
     lists = Lists([List(pool.features, each) for pool, each in zip(pools, errors, strict=True)])
     starts = {share: Combination.prior(lm, bonus, share).vector for share in SHARES}
@@ -126,11 +126,11 @@ def _combination(
     for strength in STRENGTHS:  # the stiffest first, and of each the usual share
         for share, start in starts.items():
             vectors = held_out(lists, start, strength)
-            tried[strength, share] = vectors, texts.rates(_taken(pools, vectors, BEST, 1.0))
+            tried[strength, share] = vectors, texts.rates(taken_by(pools, vectors, BEST, 1.0))
     loss = {way: one.relative_to(reference) for way, (_, one) in tried.items()}
     strength, share = next(way for way in tried if loss[way] <= ALIKE * min(loss.values()))
     vectors = tried[strength, share][0]
-    rules = [Tried(rule, scale, texts.rates(_taken(pools, vectors, rule, scale))) for rule, scale in RULES]
+    rules = [Tried(rule, scale, texts.rates(taken_by(pools, vectors, rule, scale))) for rule, scale in RULES]
     least = min(one.rates.relative_to(reference) for one in rules)
     taken = next(one for one in rules if one.rates.relative_to(reference) <= BETTER * least)
     rates[COMBINED] = taken.rates
@@ -148,7 +148,7 @@ def _combination(
     }
 
 
-def _taken(pools: Sequence[Pool], vectors: np.ndarray, rule: str, scale: float) -> list[str]:
+def taken_by(pools: Sequence[Pool], vectors: np.ndarray, rule: str, scale: float) -> list[str]:
     """The text of each utterance by a rule; ``vectors``: weights for each, (U, F)."""
     return [
         take(rule, pool.texts, pool.features @ vector, scale)
