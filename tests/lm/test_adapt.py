@@ -11,6 +11,7 @@ from xlt.bundle.adapt import with_lm
 from xlt.core.errors import ConfigError
 from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
+from xlt.decode.combination import LM_MORE
 from xlt.lm import FACTS, FORMAT
 from xlt.lm.adapt import LEAST_OLD, adapt
 from xlt.lm.build import ORDERS, rows
@@ -138,9 +139,8 @@ def test_a_bundle_without_a_language_model_decodes_with_the_new_one():
     combined = dataclasses.replace(decode, method="attention", combination=given)
     found = with_lm(combined, ("ctc", "attention"))
     assert (found.method, found.combination["rule"], found.lm_weight) == ("combined", "mbr", 1.5)
-    # what the search adds to CTC's score, it adds here: 0.3 of it is as flat as CTC's score is here
     weights = found.combination["weights"]
-    assert weights.pop("lm") == pytest.approx([0.4 * 1.5 * 0.3])
-    assert weights == pytest.approx({"ctc": 0.4, "attention": 0.5, "chars": 0.4 * 3.0 * 0.3})
+    assert weights.pop("lm") == pytest.approx([0.4 * 1.5 * LM_MORE])
+    assert weights == pytest.approx({"ctc": 0.4, "attention": 0.5, "chars": 0.4 * 3.0 * LM_MORE})
     with raises(ConfigError, "CTC", where="BUNDLE"):
         with_lm(decode, ("attention",))

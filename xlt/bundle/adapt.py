@@ -12,7 +12,7 @@ from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
-from xlt.decode.combined import FLAT
+from xlt.decode.combination import LM_MORE
 from xlt.decode.fusion import COMBINED
 from xlt.formats.model_folder import CTC, parts_of, read_info
 from xlt.lm.adapt import Adapted
@@ -39,7 +39,7 @@ def _normaliser(bundle: Path, info: dict) -> Callable[[str], str]:
 
 def with_lm(decode: DecodeConfig, parts: Sequence[str]) -> DecodeConfig:
     """The settings of a bundle that has a language model now: by the beam search, or in the combination, with
-    the weight against CTC that it has in that search. ConfigError for a model without CTC.
+    the weight against CTC that a combination would give it before a fit. ConfigError for a model without CTC.
     """
     if CTC not in parts:
         raise ConfigError(
@@ -48,8 +48,8 @@ def with_lm(decode: DecodeConfig, parts: Sequence[str]) -> DecodeConfig:
     given = decode.combination
     if given is None:
         return dataclasses.replace(decode, method="beam", lm_weight=WEIGHT, length_bonus=BONUS)
-    flat = FLAT * given["weights"].get("ctc", 0.0)
-    weights = given["weights"] | {"lm": [WEIGHT * flat], "chars": BONUS * flat}
+    share = LM_MORE * given["weights"].get("ctc", 0.0)
+    weights = given["weights"] | {"lm": [WEIGHT * share], "chars": BONUS * share}
     return dataclasses.replace(
         decode,
         method=COMBINED,
