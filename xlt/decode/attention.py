@@ -62,7 +62,7 @@ class Attention:
             Candidate(
                 (*tags, *labels(text, tokenizer).ids), one.score, 0.0, one.score, text, attention=one.score
             )
-            for text, one in distinct(found).items()
+            for text, one in distinct(found, path == []).items()
         )
         best = nbest[0]
         return Decoded(list(best.ids), best.score, nbest, path, written=best.written)
@@ -78,10 +78,13 @@ def writing(model: Model, decode: DecodeConfig) -> Writing:
     return model
 
 
-def distinct(found: Sequence[Written]) -> dict[str, Written]:
-    """By text, with single spaces, the best of each; what was cut where it repeated itself comes last."""
+def distinct(found: Sequence[Written], silent: bool) -> dict[str, Written]:
+    """By text, with single spaces, the best of each; what was cut where it repeated itself comes last, and
+    before that no text at all, which each token makes likelier than a long one, unless CTC hears nothing
+    either (``silent``).
+    """
     texts: dict[str, Written] = {}
-    for one in sorted(found, key=lambda one: one.looped):
+    for one in sorted(found, key=lambda one: (one.looped, not (silent or one.text.strip()))):
         texts.setdefault(" ".join(one.text.split()), one)
     return texts or {"": Written("", 0.0)}
 

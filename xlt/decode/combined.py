@@ -102,7 +102,7 @@ class Combined:
         texts, firsts = [], []
         for found, own in zip(lists, written, strict=True):
             ours = dict.fromkeys(_plain(one.text(tokenizer)) for one in found.nbest)
-            theirs = list(distinct(own))
+            theirs = list(distinct(own, found.best_path == []))
             texts.append(list(dict.fromkeys([*list(ours)[:MOST], *theirs])))
             firsts.append((_plain(found.text(tokenizer)), theirs[0]))
         attention = self.writer.score_texts(inputs, texts)

@@ -1,0 +1,20 @@
+"""What an attention decoder wrote, in order."""
+
+from xlt.decode.attention import distinct
+from xlt.models.family import Written
+
+NOTHING, WORD, LOOP = Written("", -7.9), Written("un disc", -8.2), Written("a a a", -1.0, looped=True)
+
+
+def test_no_text_is_the_last_resort_before_a_loop():
+    assert list(distinct([LOOP, NOTHING, WORD], silent=False)) == ["un disc", "", "a a a"]
+    assert list(distinct([NOTHING], silent=False)) == list(distinct([], silent=False)) == [""]
+
+
+def test_where_ctc_hears_nothing_no_text_is_believed():
+    assert list(distinct([NOTHING, WORD], silent=True)) == ["", "un disc"]
+
+
+def test_texts_that_differ_in_spaces_are_one():
+    found = distinct([Written(" un  disc ", -1.0), Written("un disc", -2.0)], silent=False)
+    assert {text: one.score for text, one in found.items()} == {"un disc": -1.0}
