@@ -20,7 +20,7 @@ from xlt.models.family import Written
 from xlt.models.whisper import weights
 from xlt.models.whisper.judge import places_by
 from xlt.models.whisper.net import Encoded
-from xlt.models.whisper.search import AS_PUBLISHED, BY_PROBABILITY, beam_search, text_scores
+from xlt.models.whisper.search import AS_PUBLISHED, TUNED, beam_search, text_scores
 from xlt.models.whisper.vocabulary import Vocabulary
 from xlt.text.normalise import normalise
 from xlt.tokens.tokenizer import Tokenizer
@@ -48,7 +48,7 @@ class WhisperModel:
         self.vocabulary = Vocabulary.load(folder)
         self.has_ctc = self.net.head is not None
         self.stored = not info["features"].get("on_the_fly")
-        self.rules = AS_PUBLISHED if facts["tuned"] == "nothing" else BY_PROBABILITY
+        self.rules = AS_PUBLISHED if facts["tuned"] == "nothing" else TUNED
         names = info["normaliser"].split("+")
         self._spell: Callable[[str], str] = (
             functools.partial(normalise, normaliser=names[0]) if len(names) == 1 else str

@@ -62,6 +62,7 @@ class Rules:
 
 
 BY_PROBABILITY = Rules()
+TUNED = Rules(length_power=1.0)  # by probability alone, some texts would end after a word or two
 AS_PUBLISHED = Rules(length_power=1.0, suppress=True)  # as OpenAI's and CTranslate2's decoders do
 
 
