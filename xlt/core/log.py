@@ -85,6 +85,18 @@ def say(text: str) -> None:
     to_log(text)
 
 
+def left(minutes: float) -> str:
+    """``, about 13 min left``; nothing for less than half a minute."""
+    if minutes < 0.5:
+        return ""
+    return f", about {minutes:.0f} min left" if minutes < 100 else f", about {minutes / 60:.1f} h left"
+
+
+def epochs(count: int) -> str:
+    """``1 epoch``, ``6 epochs``."""
+    return f"{count} epoch{'' if count == 1 else 's'}"
+
+
 def to_log(text: str) -> None:
     """One line for the log file only."""
     file = _file.get()

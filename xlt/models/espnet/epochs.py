@@ -6,7 +6,7 @@ import logging
 import re
 import time
 
-from xlt.core.log import say
+from xlt.core.log import left, say
 
 
 class EpochLines(logging.Handler):
@@ -31,10 +31,7 @@ class EpochLines(logging.Handler):
             say(f"  epoch {epoch}/{self.epochs}{self._left(epoch)}: {self._result(epoch, found[2])}")
 
     def _left(self, epoch: int) -> str:
-        minutes = (time.monotonic() - self.started) / self.seen * (self.epochs - epoch) / 60
-        if minutes < 0.5:
-            return ""
-        return f", about {minutes:.0f} min left" if minutes < 100 else f", about {minutes / 60:.1f} h left"
+        return left((time.monotonic() - self.started) / self.seen * (self.epochs - epoch) / 60)
 
     def _result(self, epoch: int, valid: str) -> str:
         rate, right = _percent(valid, "cer_ctc"), _percent(valid, "acc")

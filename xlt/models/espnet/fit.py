@@ -22,7 +22,7 @@ import yaml
 from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.core.errors import DataError, StageError
-from xlt.core.log import say
+from xlt.core.log import epochs, say
 from xlt.core.settings import TrainConfig
 from xlt.core.stage import write_json
 from xlt.features.speech import Speech, check_archives
@@ -133,7 +133,7 @@ def _summary(train: TrainConfig, out: Path) -> dict:
     parameters = sum(p.numel() for p in torch.load(out / "model.pth", weights_only=True).values())
     best = min(len(history), train.average_best)
     millions = parameters / 1e6
-    say(f"  {len(history)} epochs; the model is the mean of the {best} best, {millions:.1f} M parameters")
+    say(f"  {epochs(len(history))}; the model is the mean of the {best} best, {millions:.1f} M parameters")
     return {"epochs": len(history), "parameters": parameters}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from xlt.core.errors import StageError
+from xlt.core.log import epochs as counted
 from xlt.core.log import say
 
 HOURS = 2.0  # train.max_hours=null without a GPU
@@ -38,7 +39,7 @@ class Budget:
                 " no time is left to learn anything; raise train.max_hours, lower data.train_minutes, or"
                 " train the small model with preset=fast"
             )
-        said = f"  {epochs} epochs of about {_time(epoch_s)}, {_time(epochs * epoch_s)} in all"
+        said = f"  {counted(epochs)} of about {_time(epoch_s)}, {_time(epochs * epoch_s)} in all"
         if epochs < wanted:
             said += (
                 f"; {wanted} would take {_time(wanted * epoch_s)}, more than train.max_hours={self.hours:g}"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlt.core.errors import StageError
-from xlt.core.log import say
+from xlt.core.log import epochs, left, say
 from xlt.core.stage import write_json
 from xlt.formats.model_folder import ATTENTION, CTC
 from xlt.models.whisper import checkpoint, lora, transfer, weights
@@ -84,9 +84,9 @@ class Training:
             best = not self.history or row["score"] < min(r["score"] for r in self.history)
             self.history.append(row)
             self._store(epoch + 1)
-            left = (self.epochs - epoch - 1) * (time.monotonic() - started) / 60
+            minutes = (self.epochs - epoch - 1) * (time.monotonic() - started) / 60
             end = " (best so far)" if best else ""
-            say(f"  epoch {epoch + 1}/{self.epochs}{_left(left)}: {_line(row)}{end}")
+            say(f"  epoch {epoch + 1}/{self.epochs}{left(minutes)}: {_line(row)}{end}")
             since = epoch - min(range(len(self.history)), key=lambda n: self.history[n]["score"])
             if self.cfg.patience is not None and since >= self.cfg.patience:
                 say(f"  no better epoch in {since}: training ends here (train.patience)")
@@ -94,7 +94,7 @@ class Training:
         best = sorted(self.history, key=lambda r: r["score"])[: self.cfg.average_best]
         checkpoint.average(self.net, [checkpoint.epoch_file(self.work, r["epoch"]) for r in best])
         self.job.facts |= {"epochs": len(self.history)}
-        say(f"  {len(self.history)} epochs; the model is the mean of the {len(best)} best")
+        say(f"  {epochs(len(self.history))}; the model is the mean of the {len(best)} best")
         return self.history
 
     def _take_up(self, state: dict[str, Any]) -> None:
@@ -278,12 +278,6 @@ class Training:
         share = self.cfg.ctc_weight if self.net.head is not None else 0.0
         found["score"] = round((1 - share) * found.get("cer", 0.0) + share * found.get("cer_ctc", 0.0), 4)
         return found
-
-
-def _left(minutes: float) -> str:
-    if minutes < 0.5:
-        return ""
-    return f", about {minutes:.0f} min left" if minutes < 100 else f", about {minutes / 60:.1f} h left"
 
 
 def _line(row: dict[str, Any]) -> str:
