@@ -73,15 +73,16 @@ def run(ctx: Context) -> None:
             from xlt.lm.hotwords import check_hotwords
 
             check_hotwords(ctx.cfg, ctx.exp, trained.info["normaliser"])
-        decode = fusion.settings(ctx, trained, executor, second)
-        foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model
-        for name in ctx.cfg.scored_sets:
+        for name in ctx.cfg.scored_sets:  # before anything is tuned on them
             files = trained.family.needs(ctx, name)
             files.need(ctx)
             _same_features(ctx, trained, files.info)
             if second:
                 second.needs(name).need(second.ctx)
                 _same_features(ctx, second.model, second.needs(name).info)
+        decode = fusion.settings(ctx, trained, executor, second)
+        foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model
+        for name in ctx.cfg.scored_sets:
             how = fusion.plain(ctx, trained) if name in foreign else decode
             run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, how, executor, second))
         if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8
