@@ -164,7 +164,7 @@ def test_sentences_are_normalised_and_what_is_left_out_is_counted(recipe):
 
 
 def test_a_packed_text(recipe):
-    assert texts_of(recipe, gzip.compress(b"Ana are mere.\n"), name="a.txt.gz").lines == ["ana are mere"]
+    assert texts_of(recipe, gzip.compress(b"Ana are mere.\n", mtime=0), name="a.txt.gz").lines == ["ana are mere"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_packed_text(recipe):
         ("\n…\n", "a.txt", []),
         ("ana\nb\xe3".encode("latin-1"), "a.txt:2", ["UTF-8"]),
         ("ana\nДоброе утро\nКак дела\n", "a.txt:2", ["ron_Latn"]),
-        (gzip.compress(b"Ana are mere.\n")[:-12], "a.txt:1", [".gz"]),
+        (gzip.compress(b"Ana are mere.\n", mtime=0)[:-12], "a.txt:1", [".gz"]),
     ],
 )
 def test_texts_that_are_none(recipe, content, where, facts):
