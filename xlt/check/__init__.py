@@ -107,6 +107,11 @@ def run(ctx: Context) -> None:
         from xlt.phones.corpus import choices
 
         phones = {"g2p": choices(ctx)}
+    whisper = {}
+    if ctx.cfg.train.family == "whisper_ed":
+        from xlt.check.whisper import state
+
+        whisper = {"whisper": state(ctx.cfg)}
     out = ctx.data / "check"
     if (read_stamp(out) or {}).get("errors"):  # what was wrong may lie outside the inputs
         ctx = dataclasses.replace(ctx, force=True)
@@ -119,6 +124,7 @@ def run(ctx: Context) -> None:
         **{f"features.{key}": value for key, value in values(ctx.cfg.features).items()},
         "lang": ctx.cfg.lang,
         **phones,
+        **whisper,
         "audio files": _audio_state(ctx.recipe, folders),
     }
     source = initial_model(ctx.cfg)

@@ -6,6 +6,7 @@ FAMILIES = {  # module → its heading on the page
     "leaks": "Leakage between sets",
     "alphabet": "Alphabet",
     "ctc": "CTC",
+    "whisper": "Whisper's tokens",
     "speech": "Speech and its text",
     "lm_texts": "Texts for language models",
     "resources": "Disk and memory",

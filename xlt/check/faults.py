@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from xlt.core.errors import XltError
 from xlt.core.paths import plain
 
 LEVELS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}  # severity → heading, the worst first
@@ -63,6 +64,13 @@ class Fault:
     values: Mapping[str, Any] = field(default_factory=dict)
     family: str = ""
     rule: str = ""
+
+    @classmethod
+    def of_error(cls, err: XltError) -> Fault:
+        """An error of a reader as a fault at the same place."""
+        found = str(err).removeprefix(f"{err.where}: ").removesuffix(f"; {err.remedy}")
+        where = Place(err.where) if err.setting else Place(err.file, err.line)
+        return cls("error", where, found, err.remedy)
 
     @property
     def problem(self) -> str:

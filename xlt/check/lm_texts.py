@@ -35,7 +35,7 @@ def readable_texts(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Files of ``lm.text`` that are there, not too large, UTF-8, not damaged, and in the script of train."""
     for read in _texts(sets, cfg):
         if read.error:
-            yield _fault(read.error)
+            yield Fault.of_error(read.error)
 
 
 def no_held_out_sentences(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -83,7 +83,7 @@ def readable_words(sets: Sets, cfg: Config) -> Iterator[Fault]:
         try:
             from_file(cfg, _alphabet(sets, cfg))
         except XltError as err:
-            yield _fault(err)
+            yield Fault.of_error(err)
 
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:
@@ -142,13 +142,6 @@ def _sentences(sets: Sets, cfg: Config) -> Iterator[Sentence]:
 def _alphabet(sets: Sets, cfg: Config) -> set[str]:
     """The characters of the training texts."""
     return {" ", *(sets[cfg.train_set].characters if cfg.train_set in sets else ())}
-
-
-def _fault(err: XltError) -> Fault:
-    """An error of a reader as a fault at the same place."""
-    found = str(err).removeprefix(f"{err.where}: ").removesuffix(f"; {err.remedy}")
-    place = Place(err.where) if err.setting else Place(err.file, err.line)
-    return Fault("error", place, found, err.remedy)
 
 
 CHECKS = (readable_texts, no_held_out_sentences, unknown_characters, readable_words)

@@ -121,7 +121,7 @@ def tokenizer_at_hand(folder: Path, cache: Path) -> Path | None:
         return folder / TOKENIZER
     if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
         return _tokenizer_of_parts(folder, cache / "whisper_base")
-    return shared if _vocab_size(folder) == VOCAB_SIZE and shared.exists() else None
+    return shared if fits_base(folder) and shared.exists() else None
 
 
 def find_tokenizer(folder: Path, cache: Path) -> Path:
@@ -133,7 +133,7 @@ def find_tokenizer(folder: Path, cache: Path) -> Path:
         return found
     tried = [f"{folder}: neither {TOKENIZER} nor vocab.json with merges.txt"]
     shared = cache / "whisper_base" / "ctranslate2" / TOKENIZER
-    if _vocab_size(folder) != VOCAB_SIZE:
+    if not fits_base(folder):
         tried.append(f"{shared}: not tried, as config.json has not vocab_size {VOCAB_SIZE}")
     else:
         tried.append(f"{shared}: not there")
@@ -154,6 +154,11 @@ def find_tokenizer(folder: Path, cache: Path) -> Path:
         + "".join(f"  - {place}\n" for place in tried)
         + f"copy the {TOKENIZER} of this Whisper into {folder}"
     )
+
+
+def fits_base(folder: Path) -> bool:
+    """Whether the Whisper in ``folder`` has the vocabulary of whisper-base."""
+    return _vocab_size(folder) == VOCAB_SIZE
 
 
 def _vocab_size(folder: Path) -> int | None:

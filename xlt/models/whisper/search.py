@@ -169,11 +169,14 @@ def _advance(
     """
     rows: list[Found] = []
     parents: list[int] = []
-    for parent, token, score in candidates:
-        full = len(rows) == beam_size
-        if score == NEVER or (full and rules.length_power):
+    for place, (parent, token, score) in enumerate(candidates):
+        if score == NEVER:
             break
-        if full and token != vocabulary.end:  # the end costs no row
+        # the end costs no row; in CTranslate2's search, which a length_power follows, it needs one's place
+        if token == vocabulary.end:
+            if rules.length_power and place >= beam_size:
+                continue
+        elif len(rows) == beam_size:
             continue
         ids = clip.rows[parent].ids
         if token == vocabulary.end:

@@ -27,7 +27,7 @@ from xlt.models.whisper import lora, transfer, weights
 from xlt.models.whisper.languages import language_token
 from xlt.models.whisper.net import LONGEST_S, CtcHead, Net
 from xlt.models.whisper.speech import Clip, Clips, check_windows
-from xlt.models.whisper.vocabulary import MAX_POSITIONS, Vocabulary
+from xlt.models.whisper.vocabulary import MANY_TOKENS, MAX_POSITIONS, SPANISH, Vocabulary
 from xlt.nets.lengths import ctc_steps
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.upstreams.base import has_fast_bf16
@@ -35,7 +35,6 @@ from xlt.upstreams.mels import HOP
 from xlt.upstreams.whisper_weights import find_tokenizer
 
 NEW = "new"  # a language token of its own
-MANY_TOKENS, SPANISH = 6.0, 1.6  # a word; Belarusian has 3.6, Greek 4.1, Spanish in Georgian letters 13.2
 
 
 @dataclasses.dataclass(frozen=True)
