@@ -141,6 +141,32 @@ def test_a_model_starts_from_another_one(root):
     assert told_of["copied_tokens"] and not told_of["new_tokens"]
 
 
+def test_another_language_is_mixed_in_under_its_own_token(root, monkeypatch):
+    """What the source could on it before, and the new model after, is decoded by attention."""
+    run(root, ["features", "lm", "train"], "all")
+    make_corpus(root / "other_corpus", train=8, held_out=2)
+    other = root / "other"
+    other.mkdir()
+    text = (root / "recipe" / "recipe.yaml").read_text()
+    text = text.replace("eng_Latn", "spa_Latn").replace("/corpus}", "/other_corpus}")
+    (other / "recipe.yaml").write_text(text)
+    assert main(["data", "--recipe", str(other)]) == 0
+    monkeypatch.chdir(root / "recipe")
+    start = [
+        f"train.init={root / 'recipe/exp/all'}",
+        "train.init_tokens=match",
+        "train.mix={other: 0.3}",
+        "train.max_epochs=1",
+    ]
+    stages = ["data", "tokens", "features", "lm", "train", "decode", "score"]
+    run(root, stages, "all", "tag=mixed", *start, "decode.sets=[test]")
+    exp = root / "recipe" / "exp" / "mixed"
+    facts = json.loads((exp / "xlt.json").read_text())["whisper"]
+    assert facts["languages"] == {"eng_Latn": "en", "spa_Latn": "es"}
+    assert set(json.loads((exp / "score.json").read_text())["forgetting"]) == {"test_other"}
+    assert {"spk-train000", "spa_Latn_spk-train000"} <= read_table(exp / "heard").keys()
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

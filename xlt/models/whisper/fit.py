@@ -39,17 +39,17 @@ TIMED = 6  # batches by which the time is foretold; the first one, which is slow
 def fit(run: Resolved, out: Path) -> dict:
     """Train in ``out``, going on behind the last whole epoch that is there; returns facts for the stamp."""
     torch.manual_seed(run.cfg.seed)
+    work = out / "work"
+    work.mkdir(exist_ok=True)
     job = prepare(run, out)
     history: list[dict[str, Any]] = []
     if not run.cfg.train.zero_shot:
-        work = out / "work"
-        work.mkdir(exist_ok=True)
         history = Training(run, job, work).run()
         if run.source is not None and run.cfg.train.average_source:
             transfer.average_in(run, run.source, job.net)
     lora.merge(job.net.whisper)
     _keep(run, job, history, out)
-    shutil.rmtree(out / "work", ignore_errors=True)
+    shutil.rmtree(work)
     return job.facts
 
 
