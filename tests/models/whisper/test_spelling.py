@@ -4,7 +4,7 @@ import pytest
 
 from tests.lazy import Lazy
 
-setup = Lazy("xlt.models.whisper.setup")
+setup = Lazy("xlt.models.whisper.job")
 
 pytestmark = pytest.mark.trains
 

@@ -22,8 +22,8 @@ from xlt.core.stage import write_json
 from xlt.formats.model_folder import ATTENTION, CTC
 from xlt.models.whisper import checkpoint, lora, transfer, weights
 from xlt.models.whisper.budget import Budget
+from xlt.models.whisper.job import Job, prepare
 from xlt.models.whisper.net import Encoded
-from xlt.models.whisper.setup import Job, prepare
 from xlt.models.whisper.speech import Batch, Clips, mask, plan, some
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 import editdistance
 
+from xlt.models.whisper.job import Job
 from xlt.models.whisper.net import Encoded
 from xlt.models.whisper.search import beam_search
-from xlt.models.whisper.setup import Job
 from xlt.models.whisper.speech import Clip, Clips
 from xlt.nets.paths import best_path
 
