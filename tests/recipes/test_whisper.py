@@ -139,6 +139,11 @@ def test_a_model_starts_from_another_one(root):
     run(root, ["train"], "all", "tag=next", *start, "train.max_epochs=1")
     told_of = json.loads((root / "recipe/exp/next/transfer.json").read_text())
     assert told_of["copied_tokens"] and not told_of["new_tokens"]
+    run(root, ["train"], "all", "tag=same", *start, "train.zero_shot=true")
+    source, same = (json.loads((root / f"recipe/exp/{tag}/xlt.json").read_text()) for tag in ("all", "same"))
+    assert same["whisper"] == source["whisper"]
+    before, after = (weights.read_head(root / "recipe/exp" / tag) for tag in ("all", "same"))
+    assert all(torch.equal(before[key], after[key]) for key in before)
 
 
 def test_another_language_is_mixed_in_under_its_own_token(root, monkeypatch):

@@ -106,6 +106,9 @@ def prepare(run: Resolved, out: Path) -> Job:
     if not zero:
         _say_spelling(vocabulary, read_table(sets["train"].text).values())
     windows = [LONGEST_S] if zero or stored else sorted(map(float, cfg.train.windows_s))
+    as_it_is = run.source.info["whisper"] if run.source and cfg.train.zero_shot else None
+    if as_it_is:
+        windows = as_it_is["windows_s"]
     head = None if zero or not cfg.train.ctc_weight else _head_sizes(run)
     net = Net(weights.published(folder), CtcHead(**head) if head else None, windows)
     started = run.source is not None and transfer.start(run, run.source, net, out)
@@ -143,7 +146,7 @@ def prepare(run: Resolved, out: Path) -> Job:
         say(f"  {trained / 1e6:.1f} M of {whole / 1e6:.1f} M parameters are trained ({tuned})")
     return Job(
         net=net,
-        whisper=Facts(languages, windows, head, tuned),
+        whisper=Facts(languages, windows, head, as_it_is["tuned"] if as_it_is else tuned),
         vocabulary=vocabulary,
         ctc=run.tokenizer,
         train=parts.get("train", empty),
