@@ -188,11 +188,16 @@ def facts(ctx: Context) -> dict[str, Any]:
     given = chosen(ctx)
     if given is not None:
         used = ctx.cfg.lm.type != lm.NONE and DECODERS.get(given.method).uses_lm
-        return {key: getattr(given, key) for key in _CHOSEN} if used else {}
+        return _told({key: getattr(given, key) for key in _CHOSEN}) if used else {}
     if not (folder(ctx) / FACTS).exists():
         return {}
     found = FORMAT.read(folder(ctx) / FACTS, _AGAIN)
-    return {key: found[key] for key in (*_CHOSEN, "utterances")}
+    return _told({key: found[key] for key in (*_CHOSEN, "utterances")})
+
+
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    """Without a combination where nothing was combined."""
+    return {key: value for key, value in found.items() if key != "combination" or value is not None}
 
 
 def confidence(ctx: Context, decode: DecodeConfig) -> dict[str, float] | None:
