@@ -183,13 +183,13 @@ def test_rules_of_the_published_decoder(net, vocabulary, encoded):
     (blank,), (bracket,) = vocabulary.blank, vocabulary.tokenizer.encode("(").ids
     constant(net, {a: -2.0, end: -2.5, blank: -0.5, bracket: -1.0})
     row, prompt = encoded.row(0), vocabulary.prompt("ro")
-    (found,) = beam_search(net, vocabulary, row, prompt, 3, 1, Rules(suppress=True))
+    (found,) = beam_search(net, vocabulary, row, prompt, 3, 1, Rules(published=True))
     assert found[0].ids == [a]  # neither a blank nor the end first, never a bracket
     (found,) = beam_search(net, vocabulary, row, prompt, 3, 1, Rules())
     assert found[0].ids == []
     # an a and the end: -4.5; then three times as likely an a: longer texts have a better mean
     after(net, {a: {a: -0.1, end: -2.4}}, {a: -2.0, end: -30.0})
-    (short,) = beam_search(net, vocabulary, row, prompt, 3, 1, Rules(suppress=True))
+    (short,) = beam_search(net, vocabulary, row, prompt, 3, 1, Rules(published=True))
     (long,) = beam_search(net, vocabulary, row, prompt, 3, 1, AS_PUBLISHED)
     assert len(short[0].ids) == 1 < len(long[0].ids)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlt.audio.files import SAMPLE_RATE
+from xlt.models.whisper.fast import Fast
 from xlt.upstreams.mels import HOP, MAX_SAMPLES
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Net(nn.Module):
         self.whisper, self.head = whisper, head
         self.windows = [round(seconds * SAMPLE_RATE) for seconds in windows]  # samples
         self.log_mel = WhisperFeatureExtractor(feature_size=whisper.config.num_mel_bins)
+        self.fast = Fast()
         # the embedding of a language token of its own, which takes the place of row ``language_id``
         self.language_id: int | None = None
         self.language: nn.Parameter | None = None
@@ -140,4 +142,4 @@ class Net(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """Decoder states (…, D) → (…, vocabulary)."""
-        return self.whisper.proj_out(states).float()
+        return self.fast(self.whisper.proj_out)(states).float()

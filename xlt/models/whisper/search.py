@@ -49,12 +49,13 @@ class Rules:
     """How hypotheses are compared and ended.
 
     ``length_power``: by score / tokens^length_power, the end not counted; with 0 by probability.
-    ``suppress``: none of :attr:`Vocabulary.symbols` and no empty text. ``max_tokens``: None for one a frame
-    and SPARE_TOKENS.
+    ``published``: as OpenAI's and CTranslate2's decoders do, none of :attr:`Vocabulary.symbols` and no empty
+    text, and a clip ends when as many hypotheses have ended as the beam is wide. ``max_tokens``: None for
+    one a frame and SPARE_TOKENS.
     """
 
     length_power: float = 0.0
-    suppress: bool = False
+    published: bool = False
     max_tokens: int | None = None
 
     def rank(self, found: Found) -> float:
@@ -63,7 +64,7 @@ class Rules:
 
 BY_PROBABILITY = Rules()
 TUNED = Rules(length_power=1.0)  # by probability alone, some texts would end after a word or two
-AS_PUBLISHED = Rules(length_power=1.0, suppress=True)  # as OpenAI's and CTranslate2's decoders do
+AS_PUBLISHED = Rules(length_power=1.0, published=True)
 
 
 @dataclass
@@ -83,10 +84,10 @@ class _Clip:
         if len(self.rows[0].ids) >= self.room:
             self.looped += [row for row in self.rows if row.score > NEVER]
             return True
-        if rules.length_power:
+        if rules.published:
             return len(self.done) >= max(beam_size, n_best)
-        scores = sorted((found.score for found in self.done.values()), reverse=True)
-        return len(scores) >= n_best and scores[n_best - 1] >= live
+        ranks = sorted(map(rules.rank, self.done.values()), reverse=True)
+        return len(ranks) >= n_best and ranks[n_best - 1] >= max(map(rules.rank, self.rows))
 
 
 @torch.inference_mode()
@@ -101,8 +102,8 @@ def beam_search(
 ) -> list[list[Found]]:
     """At most ``n_best`` texts of each clip, the best one first, no text twice, those that looped last.
 
-    A clip ends when ``n_best`` hypotheses have ended that no row can overtake, as scores only fall; with a
-    length_power, by which they may rise, when ``beam_size`` have ended, as in OpenAI's decoder.
+    A clip ends when ``n_best`` hypotheses have ended that rank before all rows. By probability, none of these
+    can overtake them; with a length_power one might, and seldom does.
     """
     clips = [
         _Clip(number, min(rules.max_tokens or frames + SPARE_TOKENS, MAX_POSITIONS - len(prompt)))
@@ -111,7 +112,7 @@ def beam_search(
     steps, live = Steps(net, encoded.hidden), clips
     states = steps.begin(prompt)
     while live:
-        logits = _allowed(net.logits(states), vocabulary, rules.suppress, first=not live[0].rows[0].ids)
+        logits = _allowed(net.logits(states), vocabulary, rules.published, first=not live[0].rows[0].ids)
         going: list[tuple[int, _Clip]] = []
         rows: list[int] = []  # of the next step, as they are counted in this one
         for place, candidates in enumerate(_best_next(logits, live, beam_size)):
@@ -172,9 +173,8 @@ def _advance(
     for place, (parent, token, score) in enumerate(candidates):
         if score == NEVER:
             break
-        # the end costs no row; in CTranslate2's search, which a length_power follows, it needs one's place
-        if token == vocabulary.end:
-            if rules.length_power and place >= beam_size:
+        if token == vocabulary.end:  # costs no row; published decoders look no farther than these
+            if rules.published and place >= beam_size:
                 continue
         elif len(rows) == beam_size:
             continue

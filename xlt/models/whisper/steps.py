@@ -27,19 +27,6 @@ def _heads(x: Tensor, attention: Any) -> Tensor:
     return x.unflatten(-1, (attention.num_heads, attention.head_dim)).transpose(1, 2)
 
 
-def _attend(
-    x: Tensor, attention: Any, keys_values: Pair, mask: Tensor | None, causal: bool = False
-) -> Tensor:
-    """Normalised states (R, U, D) → (R, U, D)."""
-    q = _heads(attention.q_proj(x) * attention.scaling, attention)
-    y = functional.scaled_dot_product_attention(q, *keys_values, attn_mask=mask, is_causal=causal, scale=1.0)
-    return attention.out_proj(y.transpose(1, 2).flatten(2))
-
-
-def _keys_values(x: Tensor, attention: Any) -> Pair:
-    return _heads(attention.k_proj(x), attention), _heads(attention.v_proj(x), attention)
-
-
 class Steps:
     """The decoder on clips with encoder outputs (C, T, D), from the first token on.
 
@@ -50,7 +37,7 @@ class Steps:
         self.net, self.decoder = net, net.whisper.model.decoder
         self.clips, self.rows = len(hidden), 1
         hidden = hidden.to(self.decoder.embed_positions.weight.dtype)
-        self.cross = [_keys_values(hidden, layer.encoder_attn) for layer in self.decoder.layers]
+        self.cross = [self._keys_values(hidden, layer.encoder_attn) for layer in self.decoder.layers]
         self.past: list[Pair] = []  # of each layer, (C × W, H, P, D/H)
         self.length = 0
 
@@ -97,18 +84,34 @@ class Steps:
         """Tokens (C × W, U) behind those of the cache, their positions (U,) → states (C × W, U, D)."""
         x = self.net.embed(ids) + self.decoder.embed_positions.weight[positions]
         past, self.past = self.past, []
+        fast = self.net.fast
         for number, layer in enumerate(self.decoder.layers):
             y = layer.self_attn_layer_norm(x)
-            keys, values = _keys_values(y, layer.self_attn)
+            keys, values = self._keys_values(y, layer.self_attn)
             if past:
                 keys = torch.cat([past[number][0], keys], 2)
                 values = torch.cat([past[number][1], values], 2)
             self.past.append((keys, values))
-            x = x + _attend(y, layer.self_attn, (keys, values), mask, causal)
+            x = x + self._attend(y, layer.self_attn, (keys, values), mask, causal)
             y = layer.encoder_attn_layer_norm(x)
             y = y.reshape(self.clips, -1, y.shape[-1])  # (C, W × U, D): rows of a clip as further queries
-            x = x + _attend(y, layer.encoder_attn, self.cross[number], None).reshape(x.shape)
+            x = x + self._attend(y, layer.encoder_attn, self.cross[number], None).reshape(x.shape)
             y = layer.final_layer_norm(x)
-            x = x + layer.fc2(layer.activation_fn(layer.fc1(y)))
+            x = x + fast(layer.fc2)(layer.activation_fn(fast(layer.fc1)(y)))
         self.length += ids.shape[1]
         return self.decoder.layer_norm(x)
+
+    def _attend(
+        self, x: Tensor, attention: Any, keys_values: Pair, mask: Tensor | None, causal: bool = False
+    ) -> Tensor:
+        """Normalised states (R, U, D) → (R, U, D)."""
+        fast = self.net.fast
+        q = _heads(fast(attention.q_proj)(x) * attention.scaling, attention)
+        y = functional.scaled_dot_product_attention(
+            q, *keys_values, attn_mask=mask, is_causal=causal, scale=1.0
+        )
+        return fast(attention.out_proj)(y.transpose(1, 2).flatten(2))
+
+    def _keys_values(self, x: Tensor, attention: Any) -> Pair:
+        fast = self.net.fast
+        return _heads(fast(attention.k_proj)(x), attention), _heads(fast(attention.v_proj)(x), attention)
