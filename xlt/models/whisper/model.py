@@ -113,8 +113,8 @@ class WhisperModel:
     def _window(self, wave: np.ndarray) -> int:
         if len(wave) > MAX_SAMPLES:
             raise DataError(
-                f"an utterance of {len(wave) / SAMPLE_RATE:.1f} s: Whisper hears at most"
-                f" {MAX_SAMPLES / SAMPLE_RATE:g} s at once; cut it (data.max_dur_s, xlt transcribe does)"
+                f"data.max_dur_s: an utterance of {len(wave) / SAMPLE_RATE:.1f} s: Whisper hears at most"
+                f" {MAX_SAMPLES / SAMPLE_RATE:g} s at once; leave longer ones out, or cut them"
             )
         return self.net.window(len(wave))
 
