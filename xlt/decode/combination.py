@@ -19,7 +19,7 @@ BEST, MBR, ROVER = "best", "mbr", "rover"
 RULES = (BEST, MBR, ROVER)  # the simplest first
 SETTING = "decode.combination"
 # of the attention decoder, the usual one first, and how much more the language model counts than in the beam:
-# on dev of four languages (tests/bench/combination.py)
+# on dev of three languages (tests/bench/combination.py)
 SHARES = (0.6, 0.5, 0.7, 0.4, 0.8)
 LM_MORE = 1.3
 _WEIGHTS = ("ctc", "lm", "attention", "words", "chars")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.audio.files import SAMPLE_RATE
 from xlt.core.config import defaults
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.features.speech import Speech, speech
 from xlt.formats.model_folder import INFO, MANIFEST
 from xlt.tokens.tokenizer import Tokenizer
+from xlt.upstreams.mels import MAX_SAMPLES
 
 if TYPE_CHECKING:
     from xlt.models.resolved import Resolved
@@ -26,7 +28,7 @@ _FOREIGN = (
     "train.projection",
     "train.balance",
 )
-LONGEST_S = 30.0
+LONGEST_S = MAX_SAMPLES / SAMPLE_RATE
 
 
 class WhisperFamily:

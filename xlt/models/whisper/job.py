@@ -34,8 +34,6 @@ from xlt.upstreams.base import has_fast_bf16
 from xlt.upstreams.mels import HOP
 from xlt.upstreams.whisper_weights import find_tokenizer
 
-NEW = "new"  # a language token of its own
-
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
@@ -112,7 +110,7 @@ def prepare(run: Resolved, out: Path) -> Job:
     head = None if zero or not cfg.train.ctc_weight else _head_sizes(run)
     net = Net(weights.published(folder), CtcHead(**head) if head else None, windows)
     started = run.source is not None and transfer.start(run, run.source, net, out)
-    if NEW in {cfg.train.whisper_token} or "" in languages.values():
+    if "" in languages.values():
         _own_language(net, vocabulary)
     device = _device(cfg.train.ngpu)
     net.to(device)
