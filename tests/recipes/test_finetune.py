@@ -193,7 +193,7 @@ def test_an_upstream_that_the_head_learns_without_stays_as_it_was(root):
     for tag, updates in (("alone", 10**6), ("both", 0)):
         run(
             root,
-            ["train"],
+            ["features", "train"],
             "wav2vec2",
             "tuned",
             f"tag={tag}",
