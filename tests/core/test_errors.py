@@ -92,7 +92,6 @@ WITHOUT_A_PLACE = {
     "xlt/commands/transcribe.py": 1,
     "xlt/core/context.py": 1,
     "xlt/core/registry.py": 2,
-    "xlt/data/build.py": 2,
     "xlt/data/corpora/recipes.py": 1,
     "xlt/data/splits.py": 1,
     "xlt/features/__init__.py": 1,

@@ -64,7 +64,7 @@ def test_full_disk_when_all_the_work_is_done(finished, recipe, hook, monkeypatch
     stamp = f".stage.json.{os.getpid()}.partial"
     assert hook.run(1, OSError(errno.ENOSPC, "x"), lambda: recipe(stage), stamp) == (2, True)
     for work in (
-        "xlt.data.build.write_wav",
+        "xlt.data.clips.write_wav",
         "xlt.decode.recognise.Recogniser.__call__",
         "xlt.models.espnet.task.XltTask.main",
         "xlt.features.store.Store._encode",

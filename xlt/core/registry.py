@@ -104,7 +104,7 @@ METRICS = Registry(
 WORK = Registry(
     "kind of work",
     {  # see xlt.core.executor
-        "decode_clips": "xlt.data.build:DecodeClips",
+        "decode_clips": "xlt.data.clips:DecodeClips",
         "measure_sounds": "xlt.check.sound:MeasureSounds",
         "encode": "xlt.features.extract:Shard",
         "recognise": "xlt.decode.work:Recognise",

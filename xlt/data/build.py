@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import subprocess
-import tempfile
 import unicodedata
-import wave
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from xlt.audio.files import SAMPLE_RATE, audio_format, read_wav
 from xlt.core import executor
 from xlt.core.config import Config
 from xlt.core.errors import DataError
@@ -25,6 +17,7 @@ from xlt.core.paths import plain
 from xlt.core.registry import READERS
 from xlt.core.stage import write_json
 from xlt.data import sets
+from xlt.data.clips import Clip, Job
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.groups import SPLITS, connect
 from xlt.data.splits import assign
@@ -33,8 +26,6 @@ from xlt.formats.tables import spk2utt, write_table
 from xlt.text.normalise import has_digits, normalise
 
 MAX_UNREADABLE = 0.2  # a larger share means a damaged corpus, not a few bad clips
-# a segment may end so much behind its recording, as in Kaldi; more means that the two do not belong together
-OVERSHOOT_S = 0.5
 
 # Reasons for leaving a clip out, in the order in which they are tried; those of readers come first.
 REASONS = {
@@ -52,102 +43,6 @@ REASONS = {
     "duplicate": "audio and text are the same as in a clip that was kept",
     "in train": "of a further set, but its voice or its sentence is in the train that was chosen here",
 }
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A decoded clip: its length, the hash of its samples, what its source was (``44100 2 mp3``), or why it
-    could not be read.
-    """
-
-    dur_s: float = 0.0
-    audio: str = ""
-    format: str = ""
-    error: str = ""
-
-
-def write_wav(path: Path, samples: np.ndarray) -> None:
-    """Write int16 samples (N,) as 16 kHz mono PCM; the file appears whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    with partial.open("wb") as handle, wave.open(handle, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(SAMPLE_RATE)
-        out.writeframes(samples.astype("<i2").tobytes())
-    partial.replace(path)
-
-
-@lru_cache(maxsize=1)
-def _recording(path: Path, command: str | None, channel: int | None) -> tuple[np.ndarray, str]:
-    """Samples (N,) at 16 kHz of a file, or of what ``command``, run in the folder ``path``, writes; and what
-    they were.
-    """
-    if command is None:
-        return read_wav(path, SAMPLE_RATE, channel), audio_format(path)
-    with tempfile.NamedTemporaryFile(prefix="xlt-", suffix=".audio") as output:
-        done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command],
-            cwd=path,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-            raise DataError(
-                f"the command {command!r}, run in {path}, ended with status {done.returncode}:"
-                f" {said[-1][:200]}"
-            )
-        try:
-            return read_wav(output.name, SAMPLE_RATE, channel), audio_format(output.name)
-        except DataError as err:
-            raise DataError(
-                f"the command {command!r}, run in {path}: its output is not audio: "
-                f"{str(err).removeprefix(output.name + ': ')}"
-            ) from None
-
-
-def decode(job: tuple[Utterance, Path]) -> Clip:
-    """Write the clip of an utterance as ``wav`` unless an earlier run has done so; level and content are left
-    alone.
-    """
-    utt, wav = job
-    try:
-        if wav.exists() and utt.command is None:
-            samples, source = np.rint(read_wav(wav) * 32768).astype(np.int16), audio_format(utt.audio)
-        else:
-            audio, source = _recording(utt.audio, utt.command, utt.channel)
-            if utt.start_s is not None and utt.end_s is not None:
-                _refuse_beyond(utt.audio, (utt.start_s, utt.end_s), len(audio) / SAMPLE_RATE)
-                audio = audio[round(utt.start_s * SAMPLE_RATE) : round(utt.end_s * SAMPLE_RATE)]
-            samples = np.clip(np.rint(audio * 32768), -32768, 32767).astype(np.int16)
-            write_wav(wav, samples)
-    except DataError as err:
-        return Clip(error=str(err))
-    return Clip(
-        len(samples) / SAMPLE_RATE, hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()[:20], source
-    )
-
-
-class DecodeClips(executor.Work):
-    """Messages ``(utterance, wav to write)`` → :class:`Clip`."""
-
-    label = "data"
-
-    def run(self, message: tuple[Utterance, Path], prepared: None) -> Clip:
-        return decode(message)
-
-    @staticmethod
-    def describe(message: tuple[Utterance, Path]) -> str:
-        return f"utterance {message[0].id} ({message[0].audio})"
-
-
-def _refuse_beyond(audio: Path, times: tuple[float, float], dur_s: float) -> None:
-    """DataError if a segment (start and end, seconds) is not in its recording of ``dur_s`` seconds."""
-    for what, time_s, limit_s in (("starts", times[0], dur_s), ("ends", times[1], dur_s + OVERSHOOT_S)):
-        if time_s >= limit_s:
-            raise DataError(f"{audio}: {dur_s:.2f} s long, the segment {what} at {time_s} s")
 
 
 @dataclass
@@ -196,11 +91,11 @@ class Harvest:
             else:
                 self.texts[utt.id] = text
 
-    def decode(self, folder: Path, jobs: int) -> None:
+    def decode(self, folder: Path, cfg: Config) -> None:
         """Write the clips with a usable text into ``folder``."""
         utts = sorted((u for u in self.corpus.utterances if u.id in self.texts), key=lambda u: u.id.encode())
-        work = [(utt, folder / f"{utt.id}.wav") for utt in utts]
-        found = executor.run("decode_clips", None, work, executor.Workers(jobs))
+        work = [Job(utt, folder / f"{utt.id}.wav", cfg.data.max_dur_s) for utt in utts]
+        found = executor.run("decode_clips", None, work, executor.Workers(cfg.jobs))
         with Progress("decoding", len(utts), "clips") as bar:
             for utt, clip in zip(utts, found, strict=True):
                 self.clips[utt.id] = clip
@@ -256,8 +151,8 @@ def _why_not(clip: Clip, text: str, cfg: Config) -> str | None:
     rate = len(text) / clip.dur_s if clip.dur_s else 0.0
     checks = {
         "unreadable": bool(clip.error),
+        "too long": clip.too_long or clip.dur_s > cfg.data.max_dur_s,
         "too short": clip.dur_s < cfg.data.min_dur_s,
-        "too long": clip.dur_s > cfg.data.max_dur_s,
         "too fast": rate > cfg.data.max_chars_per_s,
         "too slow": rate < cfg.data.min_chars_per_s,
     }
@@ -277,7 +172,7 @@ def build(cfg: Config, normaliser: str, out: Path, final: str) -> dict:
     harvest.refuse_odd_ids()
     harvest.normalise()
     (out / "wav").mkdir(exist_ok=True)
-    harvest.decode(out / "wav", cfg.jobs)
+    harvest.decode(out / "wav", cfg)
     harvest.choose(cfg)
     utt2split, groups, how = harvest.split(cfg) if harvest.kept else ({}, {}, {})
     for utt in set(harvest.clips) - set(harvest.kept):

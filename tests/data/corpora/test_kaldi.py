@@ -6,7 +6,7 @@ import pytest
 from tests.data.corpus import tone
 from tests.errors import raises
 from xlt.core.errors import DataError
-from xlt.data.build import decode
+from xlt.data.clips import Job, decode
 from xlt.data.corpora.kaldi import read, recognise
 from xlt.formats.tables import read_table
 
@@ -156,7 +156,7 @@ def test_a_command_that_fails_is_an_error(recipe, corpus, capsys, command, said)
     err = capsys.readouterr().err
     assert (
         "2 of 2 clips cannot be read" in err
-        and f"the command {command!r}, run in {corpus}" in err
+        and f"{corpus}: the command {command!r}, run there" in err
         and re.search(said, err)
     )
 
@@ -181,7 +181,7 @@ def test_the_length_in_the_header_of_a_pipe_may_be_unknown(recipe, corpus):
     )  # as sox does
     piped(corpus, "cat b.raw")
     utt, _ = of_with_pipes(recipe, corpus).utterances
-    clip = decode((utt, corpus / "out.wav"))
+    clip = decode(Job(utt, corpus / "out.wav", 30.0))
     assert (clip.error, clip.dur_s, clip.format) == ("", 0.75, "16000 1 wav")
 
 

@@ -16,7 +16,7 @@ from tests.data.corpus import tone
 from tests.errors import raises
 from tests.lazy import Lazy
 from xlt.core.errors import ConfigError, DataError
-from xlt.data.build import decode
+from xlt.data.clips import Job, decode
 from xlt.data.corpora.lhotse import read, recognise
 
 lhotse = Lazy("lhotse")
@@ -167,7 +167,7 @@ def test_the_channel_that_is_meant(recipe, tmp_path):
     )
     heard = {}
     for utt in of(recipe, tmp_path / "m").utterances:
-        assert not decode((utt, tmp_path / f"{utt.id}.wav")).error
+        assert not decode(Job(utt, tmp_path / f"{utt.id}.wav", 30.0)).error
         heard[utt.id] = round(float(soundfile.read(tmp_path / f"{utt.id}.wav")[0].mean()), 3)
     assert heard == {"ana-0": 0.25, "ana-1": -0.5, "ana-2": -0.5, "ana-3": -0.125}
 
@@ -335,7 +335,7 @@ def test_commands_are_run_where_they_are_allowed(recipe, tmp_path):
     reco.sources[0].type, reco.sources[0].source = "command", "cat wav/a.wav"
     write(tmp_path / "m", "", [reco], [sup("ana-1", "a", 0.5, 1.0)])
     (utt,) = of(recipe, tmp_path / "m", "data.allow_pipes=true").utterances
-    clip = decode((utt, tmp_path / "out.wav"))
+    clip = decode(Job(utt, tmp_path / "out.wav", 30.0))
     assert (clip.error, round(clip.dur_s, 3)) == ("", 1.0)
 
 
