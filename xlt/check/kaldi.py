@@ -12,7 +12,7 @@ from pathlib import Path
 from xlt.check.datadir import REQUIRED, DataDir, Sets
 from xlt.check.faults import Fault, Line, Place
 from xlt.core.config import Config
-from xlt.formats.tables import spk2utt
+from xlt.formats.tables import is_command, spk2utt
 
 _AGAIN = "run stage 1 (data) again with --force, or correct the file"
 RESERVED = ("<s>", "</s>", "#0")
@@ -282,9 +282,9 @@ def file_fault(line: Line, data: DataDir) -> tuple[str, str] | None:
     if nothing is.
     """
     path = data.recipe / line.value
-    if line.value.endswith("|"):
+    if is_command(line.value):
         return (
-            f"{line.key!r} is a command (it ends in '|')",
+            f"{line.key!r} is a command (it begins or ends with '|')",
             "commands are not run: write its output to a file and name that",
         )
     if not path.is_file():

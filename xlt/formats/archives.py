@@ -209,18 +209,19 @@ class FeatureReader:
         place = self.places.get(key)
         if place is None:
             raise KeyError(key)
-        place = resolve_place(place, self.recipe)
+        place = resolve_place(self.scp, key, place, self.recipe)
         crc = self.crcs.get(key) if self.crcs else None
         path, _, offset = place.rpartition(":")
         try:
             data = None
-            if offset.isdigit() and not place.endswith("|"):
-                with open(path, "rb") as handle:
+            with open(path if offset.isdigit() else place, "rb") as handle:
+                if offset.isdigit():
                     data = read_stored(handle, int(offset))
-            if data is None and crc is None:  # another kind of matrix, or a command: somebody else's archive
-                import omniio.kaldi
+                if data is None and crc is None:  # another kind of matrix: somebody else's archive
+                    import omniio.kaldi
 
-                return omniio.kaldi.load_mat(place)
+                    handle.seek(int(offset) if offset.isdigit() else 0)
+                    return omniio.kaldi.read_object(handle)  # given a name, it would run commands
         except FileNotFoundError:
             self._fail(f"{key}: the archive {path or place} is gone; {AGAIN}")
         except EOFError as err:

@@ -16,15 +16,26 @@ if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads 
     Matrix = np.ndarray  # (T, D) float32
 
 
-def read_table(path: Path) -> dict[str, str]:
+def read_table(path: Path, commands: bool = False) -> dict[str, str]:
     """A Kaldi table (``text``, ``utt2spk``, ``wav.scp`` …): ``{key: rest of the line}`` in the file's order.
 
     Raises DataError with file and line if the file is missing, not UTF-8, has an empty line or a key twice.
+    A command (``… |``, ``| …``) in an scp file, which Kaldi would run, is refused too; with ``commands``, as
+    stage 1 has it for data.allow_pipes, it stays as it is.
     """
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    table = _rows(path, raw)
+    if path.name.endswith("scp") and not commands and b"|" in raw:
+        for number, (key, value) in enumerate(table.items(), 1):
+            if is_command(value):
+                raise _refused(f"{path}:{number}", key, value)
+    return table
+
+
+def _rows(path: Path, raw: bytes) -> dict[str, str]:
     if (
         b"\t" not in raw
         and b"\r" not in raw
@@ -43,17 +54,31 @@ def read_table(path: Path) -> dict[str, str]:
 
 def read_scp(path: Path, recipe: Path) -> dict[str, str]:
     """A table of files, ``wav.scp`` or ``feats.scp``, in which relative paths count from the folder
-    ``recipe``: ``{key: absolute path}``; commands (``… |``) stay as they are. DataError as
-    :func:`read_table`.
+    ``recipe``: ``{key: absolute path}``. DataError as :func:`read_table`, which refuses commands.
     """
-    return {key: resolve_place(value, recipe) for key, value in read_table(path).items()}
+    return {key: os.path.join(recipe, value) for key, value in read_table(path).items()}
 
 
-def resolve_place(value: str, recipe: Path) -> str:
-    """What a line of an scp file names, ``data/all/wav/a.wav`` or ``dump/a.ark:17``, as an absolute path; a
-    command as it is.
+def is_command(value: str) -> bool:
+    """Whether Kaldi would run what a line of an scp file names instead of opening it."""
+    return value.strip().startswith("|") or value.strip().endswith("|")
+
+
+def resolve_place(scp: Path, key: str, value: str, recipe: Path) -> str:
+    """What the line of ``key`` in ``scp`` names, ``data/all/wav/a.wav`` or ``dump/a.ark:17``, as an absolute
+    path; DataError for a command.
     """
-    return value if value.endswith("|") else os.path.join(recipe, value)
+    if is_command(value):
+        raise _refused(str(scp), key, value)
+    return os.path.join(recipe, value)
+
+
+def _refused(where: str, key: str, command: str) -> DataError:
+    return DataError(
+        f"{where}: {key!r} is a command, {command[:120]!r}: only stage 1 runs commands, and only with"
+        " data.allow_pipes=true; write its output to a file and name that, or import this directory with"
+        " data.reader=kaldi"
+    )
 
 
 def _read_lines(path: Path, raw: bytes) -> dict[str, str]:

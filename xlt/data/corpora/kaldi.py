@@ -21,7 +21,7 @@ from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
 from xlt.data.groups import SPLITS
 from xlt.data.subsets import tag_tables
-from xlt.formats.tables import read_table
+from xlt.formats.tables import is_command, read_table
 from xlt.text import languages
 
 SETS = {"train": "train", "dev": "dev", "valid": "dev", "test": "test"}
@@ -132,17 +132,17 @@ def _sources(folder: Path, cfg: Config) -> dict[str, _Source]:
     them.
     """
     scp, found = folder / "wav.scp", {}
-    for number, (key, value) in enumerate(read_table(scp).items(), 1):
-        if not value.endswith("|"):
+    for number, (key, value) in enumerate(read_table(scp, commands=True).items(), 1):
+        if not is_command(value):
             found[key] = _Source(base(cfg.recipe, folder, value) / value)
-        elif cfg.data.allow_pipes:
+        elif cfg.data.allow_pipes and value.endswith("|"):
             command = value.removesuffix("|").strip()
             found[key] = _Source(base(cfg.recipe, folder, *_words(command, f"{scp}:{number}")), command)
         else:
             raise DataError(
-                f"{scp}:{number}: {key!r} is a command (it ends in '|'): {value[:200]!r}. Commands can do all"
-                " that you can do, so none is run unasked: read them, then set data.allow_pipes=true; or"
-                " write their output to files and name those"
+                f"{scp}:{number}: {key!r} is a command (it begins or ends with '|'): {value[:200]!r}."
+                " Commands can do all that you can do, so none is run unasked: read them, then set"
+                " data.allow_pipes=true; or write their output to files and name those"
             )
     commands = [source.command for source in found.values() if source.command]
     if commands:
