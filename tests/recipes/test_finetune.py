@@ -162,7 +162,7 @@ def test_interrupted_training_goes_on_with_upstream_optimiser_and_count(
         interrupt_after(patch, 3)
         assert main(["train", *settings]) == 130
     partial = folder / "exp" / f".{name}_{what}.partial"
-    found = torch.load(partial / task.BEFORE, weights_only=False)
+    found = torch.load(partial / task.BEFORE, weights_only=True)
     batches = int(found["model"]["frontend.updates"])
     assert batches == 8  # two whole epochs; the upstream is tuned since the second
     groups = found["optimizers"][0]["param_groups"]

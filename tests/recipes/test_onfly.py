@@ -136,7 +136,7 @@ def test_interrupted_training_resumes_small_checkpoints_and_ends_the_same(
         interrupt_after(patch, 3)
         assert main(["train", "--recipe", str(copy), "preset=onfly_ssl"]) == 130
     partial = copy / "exp" / ".main.partial"
-    found = torch.load(partial / task.BEFORE, weights_only=False)
+    found = torch.load(partial / task.BEFORE, weights_only=True)
     assert not any("upstream" in key for key in found["model"])
     sizes = [len(group["params"]) for group in found["optimizers"][0]["param_groups"]]
     assert (

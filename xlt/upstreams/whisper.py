@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
+from xlt.formats.weights import read_weights
 from xlt.upstreams.base import Source, Upstream, check_layers
 from xlt.upstreams.mels import GRID, HOP, MAX_SAMPLES, grid_samples, log_mels
 
@@ -145,7 +146,6 @@ def load_encoder(folder: Path) -> HfEncoder:
 
 def _encoder_tensors(folder: Path) -> dict:
     """The encoder's tensors by their names inside it; UpstreamError if the file is damaged."""
-    import torch
     from safetensors import SafetensorError, safe_open
 
     tensors = {}
@@ -158,12 +158,12 @@ def _encoder_tensors(folder: Path) -> dict:
                         tensors[key.partition("encoder.")[2]] = handle.get_tensor(key)
         else:
             file = folder / "pytorch_model.bin"
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = read_weights(file, "fetch it again", UpstreamError)
             tensors = {
                 k.partition("encoder.")[2]: v
                 for k, v in state.items()
                 if k.removeprefix("model.").startswith("encoder.")
             }
-    except (SafetensorError, OSError, RuntimeError, EOFError) as err:
+    except (SafetensorError, OSError, AttributeError) as err:
         raise UpstreamError(f"{file}: not readable ({err}); fetch it again") from None
     return {k: v.float() for k, v in tensors.items()}

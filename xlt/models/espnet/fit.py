@@ -29,11 +29,12 @@ from xlt.features.speech import Speech, check_archives
 from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import INFO
 from xlt.formats.tables import read_table, same_keys
+from xlt.formats.weights import read_weights
 from xlt.models.espnet import onfly, places, tags, transfer, tuning
 from xlt.models.espnet.epochs import EpochLines
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
-from xlt.models.espnet.task import NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
+from xlt.models.espnet.task import AGAIN, NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
 from xlt.models.resolved import Resolved
 from xlt.nets.lengths import ctc_frames, ctc_steps, stacked
 from xlt.nets.moments import Moments
@@ -130,7 +131,7 @@ def _clean(job: Job, out: Path) -> None:
 def _summary(train: TrainConfig, out: Path) -> dict:
     """Say what was trained; facts for the stamp."""
     history = json.loads((out / "history.json").read_text(encoding="utf-8"))
-    parameters = sum(p.numel() for p in torch.load(out / "model.pth", weights_only=True).values())
+    parameters = sum(p.numel() for p in read_weights(out / "model.pth", AGAIN).values())
     best = min(len(history), train.average_best)
     millions = parameters / 1e6
     say(f"  {epochs(len(history))}; the model is the mean of the {best} best, {millions:.1f} M parameters")
@@ -377,7 +378,7 @@ def _history(checkpoint: Path) -> list[dict]:
     """``[{"epoch": 1, "train_loss": …, "loss": …, "cer_ctc": …}, …]`` from ESPnet's reporter; loss and CER on
     dev.
     """
-    stats = torch.load(checkpoint, map_location="cpu", weights_only=False)["reporter"]["stats"]
+    stats = read_weights(checkpoint, AGAIN)["reporter"]["stats"]
     rows = []
     for epoch in sorted(stats):
         valid, train = stats[epoch].get("valid", {}), stats[epoch].get("train", {})

@@ -14,6 +14,7 @@ from xlt.core.config import Config
 from xlt.core.log import Progress
 from xlt.core.registry import FRONTENDS
 from xlt.formats.tables import read_scp
+from xlt.formats.weights import read_weights
 from xlt.models.espnet import tuning
 from xlt.models.espnet.frontends import Frontend, statistics
 from xlt.upstreams import upstream_class
@@ -78,7 +79,7 @@ def take_statistics(
 def learned_mix(model: Path, norm: str) -> dict:
     """Layers and their weights in the averaged model of a training with ``features.layers=mix``."""
     weights = torch.softmax(
-        torch.load(model, map_location="cpu", weights_only=True)["frontend.featurizer.weights"], 0
+        read_weights(model, "train again with --stage 6 --force")["frontend.featurizer.weights"], 0
     )
     return {
         "layers": list(range(len(weights))),

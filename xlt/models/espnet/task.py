@@ -11,7 +11,6 @@ import contextlib
 import inspect
 import io
 import logging
-import pickle
 import re
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from xlt.core.registry import ENCODERS, FRONTENDS
 from xlt.features.speech import FEATS
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table
+from xlt.formats.weights import UnloadableError, holds_code, load_plain, read_weights
 from xlt.models.espnet import places, tags, tuning
 from xlt.models.espnet.average import average_nbest_models
 
@@ -60,7 +60,7 @@ DATA_TYPES[FEATS] = {
 # ESPnet's own holds all the models that it averages in memory
 espnet_trainer.average_nbest_models = average_nbest_models
 
-_AGAIN = "train again with --stage 6 --force"
+AGAIN = "train again with --stage 6 --force"
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
 
 
@@ -154,20 +154,23 @@ def restore_checkpoint(folder: Path) -> None:
         if not path.exists():
             continue
         try:
-            found = torch.load(path, map_location="cpu", weights_only=False)
-        except Exception as err:  # a torn file fails in many ways: zip, pickle, EOF
+            found = load_plain(path)
+            epoch = found["reporter"]["epoch"]
+        except (UnloadableError, KeyError, TypeError) as err:
+            if isinstance(err, UnloadableError) and err.code:
+                raise DataError(f"{path}: {holds_code(err)}") from None
             say(
-                f"  {path.name} is damaged ({type(err).__name__}); "
+                f"  {path.name} is damaged ({err}); "
                 + ("trying the one before" if name == NEWEST else "training starts again")
             )
             path.unlink()
             continue
         if name == BEFORE:
             path.replace(folder / NEWEST)
-        model = folder / f"{found['reporter']['epoch']}epoch.pth"
+        model = folder / f"{epoch}epoch.pth"
         try:
-            torch.load(model, map_location="cpu", weights_only=True)
-        except Exception:
+            load_plain(model)
+        except (FileNotFoundError, UnloadableError):
             torch.save(found["model"], model)
         return
 
@@ -206,18 +209,18 @@ def load_model(folder: Path, device: str = "cpu") -> torch.nn.Module:
         with quiet():
             model = XltTask.build_model(args)
         file = folder / "model.pth"
-        model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+        model.load_state_dict(read_weights(file, AGAIN))
     except (
         OSError,
         RuntimeError,
         EOFError,
         ValueError,
         KeyError,
-        pickle.UnpicklingError,
+        TypeError,
         zipfile.BadZipFile,
     ) as err:
         said = next(iter(str(err).splitlines()), type(err).__name__)
-        raise DataError(f"{file}: cannot be loaded ({said[:120]}); {_AGAIN}") from None
+        raise DataError(f"{file}: cannot be loaded ({said[:120]}); {AGAIN}") from None
     return model.to(device).eval()
 
 
@@ -246,7 +249,7 @@ def load_arguments(folder: Path) -> argparse.Namespace:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; stage 6 (train) makes it") from None
     except (yaml.YAMLError, ValueError, TypeError, AttributeError):
-        raise DataError(f"{path}: damaged; {_AGAIN}") from None
+        raise DataError(f"{path}: damaged; {AGAIN}") from None
     if args.bpemodel:
         args.bpemodel = str(folder / "bpe.model")
     return args

@@ -17,17 +17,19 @@ import torch
 import yaml
 
 from xlt.core.config import Config
-from xlt.core.errors import ConfigError, DataError, UpstreamError
+from xlt.core.errors import ConfigError, UpstreamError
 from xlt.core.log import say
 from xlt.core.stage import write_json
 from xlt.features.mix import Mix
 from xlt.formats.model_folder import Trained, write_info
+from xlt.formats.weights import read_weights
 from xlt.models.espnet import tuning
 from xlt.models.resolved import Resolved, origin_facts
 from xlt.tokens import report_unseen
 from xlt.tokens.tokenizer import BLANK, SOS_EOS, SPACE, UNK, Tokenizer, is_tag
 
 SPECIAL = (BLANK, UNK, SPACE, SOS_EOS)
+_AGAIN = "train it again with --stage 6 --force"
 _WEIGHTS = "frontend.featurizer.weights"  # of the layers, where they are learned with the head
 _UPDATES = "frontend.updates"  # how far the training has come: a new one begins at 0
 # a row of each of these belongs to one token: ESPnet's CTC layer, and what its attention decoders call theirs
@@ -114,19 +116,13 @@ def start(run: Resolved, source: Trained, fresh: torch.nn.Module, out: Path) -> 
 
 def _state(source: Trained) -> dict[str, torch.Tensor]:
     path = source.folder / "model.pth"
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as err:  # a damaged file fails in many ways: zip, pickle, EOF
-        said = next(iter(str(err).splitlines()), type(err).__name__)
-        raise DataError(
-            f"train.init: {path}: cannot be loaded ({said[:120]}); train it again with --stage 6 --force"
-        ) from None
+    return read_weights(path, _AGAIN, where="train.init")
 
 
 def average_in(run: Resolved, source: Trained, path: Path) -> None:
     """Average the parameters in the file ``path`` with the source's (``train.average_source``)."""
     cfg, new = run.cfg, run.tokenizer.tokens
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_weights(path, _AGAIN)
     matched = new if cfg.train.init_tokens == "match" else None
     torch.save(average(state, _state(source), cfg.train.average_source, source.tokens, matched), path)
     say(
@@ -274,7 +270,7 @@ def take_over(run: Resolved, source: Trained, out: Path) -> dict:
             "decode": ctx.cfg.section("decode"),
         },
     )
-    model = torch.load(out / "model.pth", map_location="cpu", weights_only=True)
+    model = read_weights(out / "model.pth", _AGAIN)
     return {"epochs": 0, "parameters": sum(p.numel() for p in model.values())}
 
 
@@ -288,7 +284,7 @@ def _cut(out: Path, source: Trained, own: Tokenizer) -> None:
     old = source.tokens
     rows = [row for row, token in enumerate(old) if token in own.ids or token in SPECIAL]
     _need_shared(source, old, own.tokens)
-    state = torch.load(out / "model.pth", map_location="cpu", weights_only=True)
+    state = read_weights(out / "model.pth", _AGAIN)
     torch.save(
         {key: value[rows].clone() if _BY_TOKEN.match(key) else value for key, value in state.items()},
         out / "model.pth",

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from xlt.core.errors import DataError
 from xlt.core.log import say
+from xlt.formats.weights import UnloadableError, holds_code, load_plain
 
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
 
@@ -26,10 +28,12 @@ def read(work: Path) -> dict[str, Any] | None:
     """The newest whole checkpoint; None if there is none."""
     for name in (NEWEST, BEFORE):
         try:
-            return torch.load(work / name, map_location="cpu", weights_only=True)
+            return load_plain(work / name)
         except FileNotFoundError:
             continue
-        except Exception:  # a damaged file fails in many ways: zip, pickle, EOF
+        except UnloadableError as err:
+            if err.code:
+                raise DataError(f"{work / name}: {holds_code(err)}") from None
             say(f"  {work / name} is damaged; taking the checkpoint before it")
     return None
 
@@ -54,7 +58,7 @@ def average(net: nn.Module, files: Sequence[Path]) -> None:
     """Load the mean of the parameters in ``files``; two of them are in memory at once."""
     total: dict[str, Tensor] = {}
     for file in files:
-        for name, value in torch.load(file, map_location="cpu", weights_only=True).items():
+        for name, value in load_plain(file).items():
             total[name] = value.float() / len(files) + total.get(name, 0.0)
     net.load_state_dict(total, strict=False)
 

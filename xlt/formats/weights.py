@@ -1,0 +1,80 @@
+"""Files of weights that ``torch.save`` wrote, read as numbers and plain values only.
+
+A pickle can name any function, which then runs when the file is loaded; torch's ``weights_only`` refuses all
+but tensors and plain values. Every such file, whoever it is from, is read here or with that option.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from xlt.core.errors import DataError, XltError
+
+_GLOBAL = re.compile(r"GLOBAL (\S+)")
+
+
+class UnloadableError(Exception):
+    """Why a file of weights was not loaded; ``code``: what it would have run, "" if it is merely damaged."""
+
+    def __init__(self, reason: str, code: str = ""):
+        super().__init__(reason)
+        self.code = code
+
+
+def load_plain(path: str | os.PathLike, mmap: bool = False) -> Any:
+    """What ``torch.save`` wrote into ``path``, on the CPU; UnloadableError if it is damaged or more than
+    plain values, FileNotFoundError if it is missing. ``mmap``: tensors are read when they are used.
+    """
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except FileNotFoundError:
+        raise
+    except Exception as err:  # a damaged file fails in many ways: zip, pickle, EOF, KeyError
+        raise _explained(err) from None
+
+
+def _explained(err: Exception) -> UnloadableError:
+    """torch's own words end in how to load the file all the same, which nobody should do."""
+    said = str(err)
+    if named := _GLOBAL.search(said):
+        name = named[1].rstrip(".,").replace("posix.", "os.").replace("nt.", "os.")
+        return UnloadableError(f"it names {name}, which is no plain value", name)
+    if "TorchScript" in said:
+        return UnloadableError("it is a TorchScript program", "TorchScript")
+    if "weights_only" in said:
+        return UnloadableError("not what torch.save writes")
+    first = next(iter(said.splitlines()), "")
+    return UnloadableError(f"{type(err).__name__}: {first[:120]}" if first else type(err).__name__)
+
+
+def read_weights(
+    path: str | os.PathLike,
+    again: str,
+    kind: type[XltError] = DataError,
+    mmap: bool = False,
+    where: str = "",
+) -> Any:
+    """As :func:`load_plain`; what is wrong is an error of the ``kind`` that ends in ``again``, the remedy of
+    a damaged file. ``where``: the setting that names the file.
+    """
+    place = f"{where}: {path}" if where else str(path)
+    try:
+        return load_plain(path, mmap)
+    except FileNotFoundError:
+        raise kind(f"{place}: no such file; {again}") from None
+    except UnloadableError as err:
+        if err.code:
+            raise kind(f"{place}: {holds_code(err)}") from None
+        raise kind(f"{place}: cannot be loaded ({err}); {again}") from None
+
+
+def holds_code(err: UnloadableError) -> str:
+    """What to say of a file of weights that would run code."""
+    return (
+        f"would run code if it were loaded ({err.code}), so it was not: weights are numbers and plain values"
+        " alone; delete it, and get the weights from a source that you trust"
+    )
