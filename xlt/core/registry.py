@@ -63,6 +63,7 @@ READERS = Registry(
         "fleurs": "xlt.data.corpora.fleurs:read",
         "elan": "xlt.data.corpora.elan:read",
         "tuxpaint": "xlt.data.corpora.tuxpaint:read",
+        "festvox": "xlt.data.corpora.festvox:read",
         "table": "xlt.data.corpora.table:read",
         "join": "xlt.data.corpora.join:read",
         "recipes": "xlt.data.corpora.recipes:unit",

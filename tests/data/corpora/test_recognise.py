@@ -54,6 +54,13 @@ def table(folder: Path) -> Path:
     return folder
 
 
+def festvox(folder: Path) -> Path:
+    tone(folder / "wav/a.wav")
+    (folder / "etc").mkdir()
+    (folder / "etc/txt.done.data").write_text('( a "un" )\n', encoding="utf-8")
+    return folder
+
+
 FORMS = {
     "kaldi": kaldi,
     "lhotse": lhotse,
@@ -61,6 +68,7 @@ FORMS = {
     "fleurs": lambda f: fleurs(f, "swh"),
     "elan": elan,
     "tuxpaint": tuxpaint,
+    "festvox": festvox,
     "table": table,
 }
 

@@ -7,19 +7,15 @@ and then lines ``LL.utf8=TEXT``. The speakers are not named: all clips of a lang
 from __future__ import annotations
 
 import re
-import shutil
 from collections import defaultdict
 from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
-from xlt.core.log import say
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import listing
+from xlt.data.corpora.debian import given_deb, package_folder
 from xlt.data.groups import connect
-from xlt.fetch.deb import unpack
-from xlt.fetch.files import cache_root, only_one, sha256
-from xlt.fetch.packages import apt_download
 from xlt.text import languages
 from xlt.text.normalise import normalise
 
@@ -48,22 +44,10 @@ def source(cfg: Config) -> Path:
             raise DataError(f"data.dir: {folder}: no such folder; expected the unpacked {PACKAGE}")
         inner = folder / "usr/share/tuxpaint/stamps"
         return inner if inner.is_dir() else folder
-    cache = cache_root(data.cache)
-    given = data.dir or data.archive
-    deb = Path(given) if given else apt_download(PACKAGE, None, cache / "apt")
-    if not deb.is_file():
-        raise DataError(
-            f"{'data.dir' if data.dir else 'data.archive'}: {deb}: no such file; expected {PACKAGE}_*.deb"
-        )
-    folder = cache / "unpacked" / f"{deb.stem}-{sha256(deb)[:12]}"
-    with only_one(cache / "unpacked", deb.name):
-        if not folder.is_dir():
-            say(f"  unpacks {deb.name} into {folder}")
-            partial = folder.with_name(f".{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            if not unpack(deb, partial, lambda name: name.endswith((".ogg", ".txt"))):
-                raise DataError(f"{deb}: holds no .ogg and .txt files; expected {PACKAGE}_*.deb")
-            partial.rename(folder)
+    wanted = ".ogg and .txt files"
+    folder = package_folder(
+        cfg, PACKAGE, lambda name: name.endswith((".ogg", ".txt")), wanted, given_deb(cfg)
+    )
     return folder / "usr/share/tuxpaint/stamps"
 
 
