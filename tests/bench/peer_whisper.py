@@ -22,10 +22,11 @@ from xlt.audio.files import read_wav
 from xlt.core.config import ROOT, load
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, UpstreamError, XltError
+from xlt.core.locks import only_one
 from xlt.core.log import Progress, say
 from xlt.core.stage import Unit, atomic_text, git_revision, run_unit
 from xlt.data.normalisers import normaliser_of
-from xlt.fetch.files import cache_root, only_one
+from xlt.fetch.files import cache_root
 from xlt.formats.results import DETAILS, SCORES, dump
 from xlt.formats.tables import read_table, write_table
 from xlt.metrics.bootstrap import Bootstrap

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from xlt.commands.run import INTERRUPTED, NOT_READ, Call, guarded, run_stage
 from xlt.core.config import ROOT
 from xlt.core.errors import StageError
+from xlt.core.locks import hold
 from xlt.core.log import say
 from xlt.core.plan import Plan, Run, check, read, stages_before_training
 from xlt.core.stage import write_json
@@ -120,7 +120,7 @@ class Board:
     @contextlib.contextmanager
     def claim(self, run: Run) -> Iterator[bool]:
         """The right to work on ``run``; False if another process has it."""
-        with self._locked(self._path(run, "lock"), fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+        with self._locked(self._path(run, "lock"), wait=False) as got:
             yield got
 
     @contextlib.contextmanager
@@ -129,24 +129,19 @@ class Board:
         for.
         """
         path = self.folder / "prepare.lock"
-        with self._locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as got:
+        with self._locked(path, wait=False) as got:
             if got:
                 yield
                 return
         say("experiment: another process makes data, features or tokens; waiting for it")
-        with self._locked(path, fcntl.LOCK_EX):
+        with self._locked(path, wait=True):
             yield
 
     @contextlib.contextmanager
-    def _locked(self, path: Path, how: int) -> Iterator[bool]:
+    def _locked(self, path: Path, wait: bool) -> Iterator[bool]:
         self.folder.mkdir(parents=True, exist_ok=True)
         with path.open("w") as handle:
-            try:
-                fcntl.flock(handle, how)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+            yield hold(handle, wait)
 
     def note(self, run: Run, why: str | None) -> None:
         """Leave that ``run`` ended now; ``why`` it failed, or None."""

@@ -6,7 +6,6 @@ What was imported for one stage is there for the next; models are let go of in b
 from __future__ import annotations
 
 import argparse
-import errno
 import functools
 import gc
 import os
@@ -20,21 +19,9 @@ from xlt.core import log
 from xlt.core.config import load
 from xlt.core.context import STAGES, Context, Stage, find
 from xlt.core.errors import ConfigError, MissingInput, XltError
+from xlt.core.remedies import remedy
 
 INTERRUPTED, NOT_READ = 130, 141  # exit statuses, as of a program that a signal has ended
-_SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
-_KIND = "a file is in the place of a folder, or a folder in that of a file: move it away"
-REMEDIES = {  # errors of the operating system that the user can mend; all others are shown as defects of xlt
-    errno.ENOSPC: _SPACE,
-    errno.EDQUOT: _SPACE,
-    errno.EFBIG: _SPACE,
-    errno.EROFS: _RIGHTS,
-    errno.EACCES: _RIGHTS,
-    errno.EPERM: _RIGHTS,
-    errno.EISDIR: _KIND,
-    errno.ENOTDIR: _KIND,
-    errno.EEXIST: _KIND,
-}
 
 
 @dataclass(frozen=True)
@@ -174,11 +161,11 @@ def guarded(what: str, work: Callable[[], None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOT_READ
     except OSError as err:
-        if err.errno not in REMEDIES:
+        if (what_to_do := remedy(err)) is None:
             raise
         where = f" ({err.filename2 or err.filename})" if err.filename else ""
         print(
-            f"xlt {what}: {os.strerror(err.errno)}{where}; {REMEDIES[err.errno]}, then run the same command:"
+            f"xlt {what}: {os.strerror(err.errno or 0)}{where}; {what_to_do}, then run the same command:"
             " it continues from here",
             file=sys.stderr,
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from xlt import __version__
 from xlt.core.config import ROOT, defaults
 from xlt.core.context import Context, find
 from xlt.core.errors import DataError, StageError
+from xlt.core.locks import hold
 from xlt.core.log import say
 
 
@@ -166,10 +166,8 @@ def lock(out: Path) -> Iterator[None]:
     """Hold the right to write ``out``; StageError if another process holds it."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with (out.parent / f".{out.name}.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StageError(f"{out}: another process is writing it; wait for it to end") from None
+        if not hold(handle):
+            raise StageError(f"{out}: another process is writing it; wait for it to end")
         yield
 
 

@@ -14,7 +14,6 @@ is never moved or overwritten.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -26,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.core.locks import READ_ONLY, hold
 from xlt.core.log import say
 from xlt.core.stage import write_json
 from xlt.formats.archives import Entry, read_index
@@ -140,9 +140,12 @@ class Key:
                     handle = stack.enter_context((self.folder / ".lock").open("a+", encoding="utf-8"))
                 except FileNotFoundError:  # removed between these two lines
                     continue
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+                except OSError as err:
+                    if err.errno not in READ_ONLY:
+                        raise
+                    yield True  # what is complete in a store that others share can be used
+                    return
+                if not hold(handle):
                     if not wait:
                         yield False
                         return
@@ -151,7 +154,7 @@ class Key:
                         "  features of the same settings are being made for"
                         f" {handle.read().strip() or 'another run'}; waiting for it"
                     )
-                    fcntl.flock(handle, fcntl.LOCK_EX)
+                    hold(handle, wait=True)
                 with contextlib.suppress(FileNotFoundError):
                     if os.path.samestat(
                         os.fstat(handle.fileno()), os.stat(handle.name)
@@ -166,9 +169,13 @@ class Key:
         """Note that the dump folder of a set points here."""
         shown = os.fspath(dump.absolute())
         path = self.folder / "uses" / hashlib.sha256(shown.encode()).hexdigest()[:16]
-        if not path.exists():
-            path.parent.mkdir(exist_ok=True)
-            write_json(path, {"dump": shown})
+        try:
+            if not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                write_json(path, {"dump": shown})
+        except OSError as err:
+            if err.errno not in READ_ONLY:  # there nothing is removed, either
+                raise
 
     def users(self) -> list[Path]:
         """Dump folders that have used this key and are still there, finished or interrupted."""

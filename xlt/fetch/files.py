@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from xlt.core.errors import DataError
-from xlt.core.log import say
 from xlt.core.stage import write_json
 
 
@@ -25,19 +21,6 @@ def cache_root(folder: str | None = None) -> Path:
     except (FileExistsError, NotADirectoryError):
         raise DataError(f"data.cache: {root} is not a folder; name one, or set XLT_CACHE") from None
     return root
-
-
-@contextlib.contextmanager
-def only_one(folder: Path, what: str) -> Iterator[None]:
-    """Hold the lock of ``folder``; another process that holds it is waited for."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"  another process is fetching {what}; waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def sha256(path: Path) -> str:

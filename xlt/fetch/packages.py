@@ -18,9 +18,10 @@ import zipfile
 from pathlib import Path
 
 from xlt.core.errors import DataError
+from xlt.core.locks import only_one
 from xlt.core.log import Progress, say
 from xlt.fetch.deb import verify_deb
-from xlt.fetch.files import is_whole, keep, only_one
+from xlt.fetch.files import is_whole, keep
 
 _LISTS_ARE_OLD = re.compile(
     r"unable to locate package|no installation candidate|can't select candidate|"

@@ -5,8 +5,6 @@ Letters: T frames, D dimensions.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import io
 import itertools
 import mmap
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from xlt.core.errors import DataError
+from xlt.core.locks import hold
 from xlt.formats.matrix import parse, read_stored, stored
 from xlt.formats.tables import read_table, resolve_place
 
@@ -55,10 +54,8 @@ class ArkWriter:
         for number in itertools.count(1):
             self.ark = ark if number == 1 else ark.with_suffix(f".{number}{ark.suffix}")
             self._ark = self.ark.open("ab", buffering=0)
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._ark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._ark.tell() < ARK_LIMIT:
-                    break
+            if hold(self._ark) and self._ark.tell() < ARK_LIMIT:
+                break
             self._ark.close()
         index = self.ark.with_suffix(".idx")
         mend_tail(self.ark)

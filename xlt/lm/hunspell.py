@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from xlt.core.config import Config
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.locks import only_one
 from xlt.core.log import say
 from xlt.fetch.deb import unpack
-from xlt.fetch.files import cache_root, only_one, sha256
+from xlt.fetch.files import cache_root, sha256
 from xlt.fetch.packages import apt_download
 from xlt.text import languages
 

@@ -1,13 +1,19 @@
 """Archives: unpacked once, whole or not at all, and never outside of their folder."""
 
+import errno
+import gzip
 import io
+import os
 import tarfile
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.errors import raises
 from xlt.core.errors import DataError
+from xlt.data.corpora import unpack
 from xlt.data.corpora.archive import corpus_place, listing, unpacked
 
 
@@ -126,3 +132,149 @@ def test_places(recipe, tmp_path):
     with pytest.raises(DataError, match="data.dir: .*nowhere: no such folder or file; expected a corpus"):
         corpus_place(recipe.cfg("data.reader=table", f"data.dir={tmp_path / 'nowhere'}"), "a corpus")
     assert corpus_place(recipe.cfg("data.reader=table", f"data.dir={tmp_path}"), "a corpus") == tmp_path
+
+
+MB = 1 << 20
+EMPTY_CACHE = [".lock"]
+
+
+def zeros(path, count=1, size=10 * MB):
+    """A .zip that is a thousandth of what it becomes, or a .tar.gz."""
+    content = {f"{i}.wav": bytes(size) for i in range(count)}
+    if path.suffix == ".gz":
+        return tar(path, content)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as pack:
+        for name, data in content.items():
+            pack.writestr(name, data)
+    return path
+
+
+def in_cache(tmp_path):
+    return sorted(p.name for p in (tmp_path / "cache/unpacked").iterdir())
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_what_would_fill_the_disk(cfg, tmp_path, monkeypatch, name):
+    archive = zeros(tmp_path / name, 2)
+    assert unpacked(archive, cfg).is_dir()  # 20 MB, as any archive may become
+    monkeypatch.setattr(unpack, "ANY_SIZE", MB)
+    with raises(DataError, "data.dir", where=name):
+        unpacked(zeros(tmp_path / name, 3), cfg)
+    assert len(in_cache(tmp_path)) == 2
+
+
+def test_a_zip_is_refused_before_a_byte_is_written(cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "ANY_SIZE", MB)
+    monkeypatch.setattr(unpack, "_write", lambda *_: pytest.fail("written"))
+    with raises(DataError, where="x.zip"):
+        unpacked(zeros(tmp_path / "x.zip"), cfg)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_many_empty_files_are_no_small_archive(cfg, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(unpack, "ANY_SIZE", MB)
+    monkeypatch.setattr(unpack, "MOST_RATIO", 1)
+    with raises(DataError, where=name):
+        unpacked(zeros(tmp_path / name, 300, 0), cfg)
+
+
+def test_holes_count(cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "ANY_SIZE", MB)
+    info = tarfile.TarInfo("a.wav")
+    info.pax_headers = {
+        "GNU.sparse.major": "0",
+        "GNU.sparse.minor": "1",
+        "GNU.sparse.size": str(1 << 40),
+        "GNU.sparse.map": f"{(1 << 40) - 1},1",
+    }
+    info.size = 1
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as pack:
+        pack.addfile(info, io.BytesIO(b"x"))
+    with raises(DataError, where="x.tar"):
+        unpacked(tmp_path / "x.tar", cfg)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar"])
+def test_more_than_is_free(cfg, tmp_path, monkeypatch, name):
+    archive = (
+        zeros(tmp_path / "x.zip") if name == "x.zip" else tar(tmp_path / name, {"a": bytes(10 * MB)}, "w")
+    )
+    monkeypatch.setattr(unpack.shutil, "disk_usage", lambda _: SimpleNamespace(free=unpack.SPARE + 5 * MB))
+    with raises(DataError, "data.cache", where=name):
+        unpacked(archive, cfg)
+    assert in_cache(tmp_path) == EMPTY_CACHE
+
+
+def test_a_name_of_a_gigabyte_is_not_read(cfg, tmp_path):
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    (tmp_path / "x.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + b"a" * 10240)
+    with raises(DataError, where="x.tar"):
+        unpacked(tmp_path / "x.tar", cfg)
+
+
+def test_a_tarball_in_which_headers_are_damaged_does_not_end_there(cfg, tmp_path):
+    archive = tar(tmp_path / "x.tar", {"a.txt": b"one", "b.txt": b"two"}, "w")
+    raw = bytearray(archive.read_bytes())
+    raw[1024] ^= 1  # the first byte of b.txt's name
+    archive.write_bytes(raw)
+    with raises(DataError, where="x.tar"):
+        unpacked(archive, cfg)
+
+
+def test_a_tarball_s_checksum_is_tested(cfg, tmp_path):
+    archive = tar(tmp_path / "x.tar.gz", GOOD)
+    raw = bytearray(archive.read_bytes())
+    raw[-5] ^= 1  # of the CRC-32 before the length
+    archive.write_bytes(raw)
+    with raises(DataError, where="x.tar.gz"):
+        unpacked(archive, cfg)
+
+
+@pytest.mark.parametrize("name", [".", "./", ""])
+def test_a_file_without_a_name(cfg, tmp_path, name):
+    with raises(DataError, where="x.tar"):
+        unpacked(tar(tmp_path / "x.tar", {"a.txt": b"one", name: b"two"}, "w"), cfg)
+    assert isinstance(listing(tmp_path / "x.tar"), list)
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("n" * 300, "b")])
+def test_names_that_cannot_be(cfg, tmp_path, names):
+    with raises(DataError, where="x.tar") as caught:
+        unpacked(tar(tmp_path / "x.tar", dict.fromkeys(names, b"x"), "w"), cfg)
+    assert "room" not in str(caught.value) and "space" not in str(caught.value)
+
+
+def test_a_cache_that_others_share_and_nobody_may_write(cfg, tmp_path, monkeypatch):
+    archive = tar(tmp_path / "x.tar.gz", GOOD)
+    folder = unpacked(archive, cfg)
+    real = Path.open
+
+    def read_only(path, mode="r", *how, **more):
+        if path.is_relative_to(tmp_path / "cache") and mode[0] != "r":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), os.fspath(path))
+        return real(path, mode, *how, **more)
+
+    monkeypatch.setattr(Path, "open", read_only)  # root may write anywhere
+    assert unpacked(archive, cfg) == folder
+    with raises(DataError, "data.cache", where="y.zip"):
+        unpacked(zipped(tmp_path / "y.zip", GOOD), cfg)
+
+
+def test_a_bomb_is_not_looked_through_for_its_form(tmp_path, monkeypatch):
+    monkeypatch.setattr("xlt.data.corpora.archive._READ", MB)
+    monkeypatch.setattr(unpack, "ANY_SIZE", 4 * MB)
+    read = []
+    monkeypatch.setattr(gzip.GzipFile, "read", _noting(gzip.GzipFile.read, read))
+    archive = tar(tmp_path / "x.tar.gz", {"a.wav": bytes(50 * MB), "b.wav": b"x"})
+    assert listing(archive) == ["a.wav"]
+    assert sum(read) < 4 * MB
+
+
+def _noting(read, found):
+    def noting(self, size=-1):
+        data = read(self, size)
+        found.append(len(data))
+        return data
+
+    return noting

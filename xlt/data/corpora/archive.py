@@ -7,28 +7,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import lzma
 import os
 import shutil
-import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Generator, Iterator
-from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
-from xlt.core.log import Progress, say
-from xlt.fetch.files import cache_root, only_one
+from xlt.core.locks import only_one
+from xlt.core.log import say
+from xlt.core.remedies import remedy
+from xlt.data.corpora.unpack import DAMAGE, SUFFIXES, members, unpack
+from xlt.fetch.files import cache_root
 
-SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 _ENDS = 1 << 20  # bytes at either end of an archive that tell it from others; to hash 80 GB takes minutes
 _LISTED = 4000  # names that are looked at to recognise a form
-_READ = 100 << 20  # bytes of a tarball that are read for that; the list of a .zip is at hand
-_UTF8 = 0x800  # flag of a zip entry whose name is UTF-8
+_READ = 400 << 20  # bytes of a tarball, unpacked, that are read for that; the list of a .zip is at hand
 
 
 def is_archive(path: Path) -> bool:
@@ -57,22 +51,27 @@ def unpacked(archive: Path, cfg: Config) -> Path:
     with only_one(cache, archive.name):
         if not folder.is_dir():
             say(f"  unpacks {archive} into {folder}")
-            partial = folder.with_name(f".{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            try:
-                if not _unpack(archive, partial):
-                    raise DataError(f"{archive}: holds no files; expected a corpus")
-                partial.rename(folder)
-            except OSError as err:
-                raise DataError(
-                    f"{archive}: cannot be unpacked into {cache}: {err.strerror or err}; make room, or name"
-                    " another folder in data.cache or XLT_CACHE"
-                ) from None
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            _make(archive, folder)
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+
+
+def _make(archive: Path, folder: Path) -> None:
+    """Unpack into ``folder``, which appears whole or not at all; DataError."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if not unpack(archive, partial):
+            raise DataError(f"{archive}: holds no files; expected a corpus")
+        partial.rename(folder)
+    except OSError as err:
+        raise DataError(
+            f"{archive}: cannot be unpacked into {folder.parent}: {err.strerror or err};"
+            f" {remedy(err) or 'choose another place'} (data.cache, XLT_CACHE)"
+        ) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def nearest(place: Path, wanted: Callable[[Path], bool]) -> list[Path]:
@@ -98,12 +97,16 @@ def listing(place: Path) -> list[str]:
             return list(itertools.islice(_files(place), _LISTED))
         if not is_archive(place):
             return [place.name] if place.is_file() else []
-        with place.open("rb") as handle, contextlib.closing(_members(place, handle)) as members:
-            near = itertools.takewhile(
-                lambda _: handle.tell() < _READ or place.suffix.lower() == ".zip", members
-            )
-            return [name for name, _ in itertools.islice(near, _LISTED)]
-    except (OSError, DataError, *_DAMAGE):
+        found = []
+        with (
+            place.open("rb") as handle,
+            contextlib.suppress(OSError, DataError, *DAMAGE),
+            contextlib.closing(members(place, handle, most=_READ)) as inside,
+        ):
+            for name, _ in itertools.islice(inside, _LISTED):
+                found.append(name)
+        return found
+    except OSError:
         return []
 
 
@@ -133,89 +136,3 @@ def _key(archive: Path) -> str:
         handle.seek(max(0, size - _ENDS))
         sha.update(handle.read(_ENDS))
     return sha.hexdigest()[:12]
-
-
-def _unpack(archive: Path, folder: Path) -> int:
-    """Write the files of ``archive`` below ``folder``; how many. DataError if it is damaged or would write
-    elsewhere.
-    """
-    count = 0
-    try:
-        with (
-            archive.open("rb") as handle,
-            Progress("unpacking", round(archive.stat().st_size / 1e6), "MB") as bar,
-        ):
-            for name, source in _members(archive, handle):
-                path = folder / _safe(name, archive)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as out:
-                    shutil.copyfileobj(source, out, 1 << 20)
-                count += 1
-                bar.add(max(0, round(handle.tell() / 1e6) - bar.done))
-    except _DAMAGE as err:
-        raise DataError(
-            f"{archive}: damaged or cut short ({err or type(err).__name__}); fetch it again"
-        ) from None
-    return count
-
-
-def _safe(name: str, archive: Path) -> PurePosixPath:
-    """``name`` as a path below the folder; DataError if it leads out of it."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if (
-        path.is_absolute()
-        or ".." in path.parts
-        or (path.parts and path.parts[0].endswith(":"))
-        or "\0" in name
-    ):
-        raise DataError(
-            f"{archive}: has a file {name!r}, which would be written outside of its folder; do not use this"
-            " archive"
-        )
-    return path
-
-
-def _members(archive: Path, handle: BinaryIO) -> Generator[tuple[str, IO[bytes]]]:
-    """Name and content of each file; links, devices and what macOS adds are not files of a corpus."""
-    found = _zipped(archive, handle) if archive.name.lower().endswith(".zip") else _tarred(archive, handle)
-    for name, source in found:
-        parts = PurePosixPath(name).parts
-        if "__MACOSX" not in parts and not parts[-1].startswith("._") and parts[-1] != ".DS_Store":
-            yield name, source
-
-
-def _tarred(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(fileobj=handle, mode="r|*") as tar:
-        for member in tar:
-            if member.islnk() or member.issym():
-                raise DataError(
-                    f"{archive}: has a link, {member.name!r}; pack it again with the files themselves"
-                    " (tar -h)"
-                )
-            if source := tar.extractfile(member) if member.isfile() else None:
-                yield member.name.removeprefix("./"), source  # tar -C FOLDER . begins names so
-
-
-def _zipped(archive: Path, handle: BinaryIO) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(handle) as pack:
-        for info in pack.infolist():
-            if stat.S_ISLNK(info.external_attr >> 16):
-                raise DataError(
-                    f"{archive}: has a link, {info.filename!r}; pack it again with the files themselves"
-                )
-            if info.flag_bits & 1:
-                raise DataError(
-                    f"{archive}: is protected by a password; unpack it and name the folder in data.dir"
-                )
-            if not info.is_dir():
-                with pack.open(info) as source:
-                    yield _zip_name(info), source
-
-
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """macOS and old tools write UTF-8 names without saying so; zipfile then takes them for code page 437."""
-    if info.flag_bits & _UTF8:
-        return info.filename
-    with contextlib.suppress(UnicodeError):
-        return info.filename.encode("cp437").decode("utf-8")
-    return info.filename

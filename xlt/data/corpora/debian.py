@@ -8,9 +8,10 @@ from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
+from xlt.core.locks import only_one
 from xlt.core.log import say
 from xlt.fetch.deb import unpack
-from xlt.fetch.files import cache_root, only_one, sha256
+from xlt.fetch.files import cache_root, sha256
 from xlt.fetch.packages import apt_download
 
 
