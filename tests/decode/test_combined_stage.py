@@ -70,6 +70,9 @@ def test_each_decoder_mends_what_the_other_gets_wrong(recipe, capsys):
     assert rates["oracle"] == rates["combined"] == 0.0 < min(rates["attention"], rates["beam"])
     out = capsys.readouterr().out
     assert f"{rates['attention']:.1f}% by the attention decoder, 0.0% by both together" in out
+    assert "test: the attention decoder repeated itself in 12 of 12 utterances" in out
+    looped = json.loads((recipe / "exp/main/decode_test/decode.json").read_text())["looped"]
+    assert looped == sorted(read_table(recipe / "data/test/text"))
     assert run("decode", recipe) == 0
     assert "making" not in capsys.readouterr().out
 

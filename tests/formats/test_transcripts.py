@@ -85,3 +85,12 @@ def test_what_cannot_be_is_said_before_anything_is_loaded(tmp_path, capsys):
             argparse.Namespace(format="srt", out=tmp_path, files=["x/a.wav", "y/a.mp3"], bundle=tmp_path)
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pieces_in_which_a_decoder_repeated_itself_are_told(monkeypatch, capsys):
+    pieces = [PIECES[0], {**PIECES[1], "looped": True}]
+    monkeypatch.setattr("xlt.bundle.transcribe.Transcriber", lambda bundle: lambda name, hotwords: pieces)
+    assert main(["transcribe", "bundle", "a.wav"]) == 0
+    found = capsys.readouterr()
+    assert found.out == "a.wav\tbună ziua\n"
+    assert "a.wav: the attention decoder repeated itself at 2.5–4.0 s" in found.err

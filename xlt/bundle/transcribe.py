@@ -94,6 +94,8 @@ class Transcriber:
             }
             if self.recogniser.tokenizer.tags:
                 piece["lang"] = found.lang
+            if found.looped:
+                piece["looped"] = True
             pieces.append(piece)
         return pieces
 

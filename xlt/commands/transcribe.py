@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.registry import FORMATS
+
+if TYPE_CHECKING:
+    from xlt.formats.transcripts import Piece
 
 DEFAULT = "tsv"
 
@@ -76,7 +80,7 @@ def main(args: argparse.Namespace) -> None:
             " own output file; add --out DIR"
         )
     from xlt.bundle.transcribe import Transcriber
-    from xlt.formats.transcripts import Piece, Transcript
+    from xlt.formats.transcripts import Transcript
     from xlt.text.normalise import put_together
 
     if args.words_weight is not None and args.words is None:
@@ -93,6 +97,7 @@ def main(args: argparse.Namespace) -> None:
             failed += 1
             print(f"xlt transcribe: {err}", file=sys.stderr)
             continue
+        _tell_loops(name, pieces)
         text = form.render(Transcript(name, put_together([p["text"] for p in pieces]), pieces))
         if places:
             _write(places[name], text)
@@ -100,6 +105,17 @@ def main(args: argparse.Namespace) -> None:
             print(text, end="", flush=True)
     if failed:
         raise DataError(f"{failed} of {len(args.files)} files could not be transcribed; they are named above")
+
+
+def _tell_loops(name: str, pieces: list[Piece]) -> None:
+    """Warn of pieces in which the attention decoder repeated itself."""
+    looped = [f"{piece['start_s']:.1f}–{piece['end_s']:.1f} s" for piece in pieces if piece.get("looped")]
+    if looped:
+        print(
+            f"xlt transcribe: {name}: the attention decoder repeated itself at {', '.join(looped)}; its next"
+            " best text was taken or the repetition cut: check these pieces",
+            file=sys.stderr,
+        )
 
 
 def _places(files: list[str], out: Path, suffix: str) -> dict[str, Path]:

@@ -14,7 +14,7 @@ from typing import Any
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.executor import Executor, Workers, open_executor
-from xlt.core.log import Progress
+from xlt.core.log import Progress, say
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, read_json, run_unit, write_json
@@ -210,9 +210,17 @@ def _decode(ctx: Context, executor: Executor, name: str, how: Utterances, out: P
     if knows.tells_languages:
         write_table(out / "lang", {u: done[u][2] or "-" for u in utts})
     audio_s = sum(frames[u] for u in todo) / rate
+    looped = sorted(u for u in utts if done[u][8])
+    if looped:
+        say(
+            f"  {name}: the attention decoder repeated itself in {len(looped)} of {len(utts)} utterances;"
+            " its next best text was taken or the repetition cut:"
+            f" {' '.join(looped[:5])}{' … (all in decode.json)' if len(looped) > 5 else ''}"
+        )
     facts = {
         "method": method,
         "utterances": len(done),
+        **({"looped": looped} if looped else {}),
         "audio_s": round(audio_s, 1),
         "wall_s": round(wall, 2),
         "real_time_factor": round(wall / audio_s, 4) if audio_s else None,
@@ -238,19 +246,19 @@ def _write_nbest(path: Path, nbest: dict[str, Any]) -> None:
             file.write(json.dumps({"id": utt, "nbest": list(rows.values())}, ensure_ascii=False) + "\n")
 
 
-def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any, Any, Any, Any]]:
+def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any, Any, Any, Any, bool]]:
     """Hypotheses that an interrupted run left; a torn last line is dropped from the file."""
     if not path.exists():
         return {}
     rows, whole = {}, []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            utt, text, score, lang, greedy, nbest, words, lattice, parts = json.loads(line)
+            utt, text, score, lang, greedy, nbest, words, lattice, parts, looped = json.loads(line)
         except ValueError:
             break
         if not line.endswith("\n"):
             break
-        rows[utt] = (text, score, lang, greedy, nbest, words, lattice, parts)
+        rows[utt] = (text, score, lang, greedy, nbest, words, lattice, parts, looped)
         whole.append(line)
     path.write_text("".join(whole), encoding="utf-8")
     return rows

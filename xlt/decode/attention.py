@@ -65,7 +65,9 @@ class Attention:
             for text, one in distinct(found, path == []).items()
         )
         best = nbest[0]
-        return Decoded(list(best.ids), best.score, nbest, path, written=best.written)
+        return Decoded(
+            list(best.ids), best.score, nbest, path, written=best.written, looped=ran_into_loop(found)
+        )
 
 
 def writing(model: Model, decode: DecodeConfig) -> Writing:
@@ -87,6 +89,15 @@ def distinct(found: Sequence[Written], silent: bool) -> dict[str, Written]:
     for one in sorted(found, key=lambda one: (one.looped, not (silent or one.text.strip()))):
         texts.setdefault(" ".join(one.text.split()), one)
     return texts or {"": Written("", 0.0)}
+
+
+def ran_into_loop(found: Sequence[Written]) -> bool:
+    """Whether the likeliest text repeated itself, so that another one was taken, or the repetition cut."""
+    return any(one.avoided for one in found) or max(found, key=_score, default=Written("", 0.0)).looped
+
+
+def _score(one: Written) -> float:
+    return one.score
 
 
 def tags_of(path: Sequence[int], tokenizer: Tokenizer) -> list[int]:

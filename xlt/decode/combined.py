@@ -18,7 +18,7 @@ from xlt import lm
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.settings import DecodeConfig
-from xlt.decode.attention import distinct, has_ctc, tags_of, writing
+from xlt.decode.attention import distinct, has_ctc, ran_into_loop, tags_of, writing
 from xlt.decode.beam import Beam
 from xlt.decode.combination import Combination
 from xlt.decode.decoder import Candidate, Decoded, weights_of
@@ -149,6 +149,7 @@ class Combined:
             pool.best_path,
             written=text,
             parts={BEAM: pool.beam, WRITTEN: pool.attention},
+            looped=ran_into_loop(pool.written),
         )
 
 

@@ -74,7 +74,8 @@ class Decoded(NamedTuple):
     best path, where it has that at hand. ``spelled``: the words, from a decoder that turns phones into words.
 
     ``written``: the text, where it is not that of the tokens, which are then those of its characters that the
-    tokens can write; ``parts``: of a combination, the best text of each decoder in it, by name.
+    tokens can write; ``parts``: of a combination, the best text of each decoder in it, by name; ``looped``:
+    the attention decoder's likeliest text repeated itself.
     """
 
     ids: list[int]
@@ -84,6 +85,7 @@ class Decoded(NamedTuple):
     spelled: tuple[Spelled, ...] | None = None
     written: str | None = None
     parts: Mapping[str, str] = MappingProxyType({})
+    looped: bool = False
 
     def text(self, tokenizer: Tokenizer) -> str:
         """What is written: the words, or the tokens' text."""

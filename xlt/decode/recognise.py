@@ -63,7 +63,8 @@ class Hypothesis(NamedTuple):
     ``greedy``: the text of CTC's best path; ``nbest``: the best texts, this one first, where the decoder has
     them; ``words``: of ``text``, with times from its beginning; ``lattice``: of the best texts, with
     decode.lattices, None where there are none; ``parts``: of a combination, the best text of each decoder in
-    it. A model without CTC has no ``greedy``, and no times of words.
+    it; ``looped``: the attention decoder's likeliest text repeated itself. A model without CTC has no
+    ``greedy``, and no times of words.
     """
 
     text: str
@@ -74,6 +75,7 @@ class Hypothesis(NamedTuple):
     words: tuple[Word, ...] = ()
     lattice: Lattice | None = None
     parts: Mapping[str, str] = MappingProxyType({})
+    looped: bool = False
 
 
 def refuse_hotwords(decode: DecodeConfig) -> None:
@@ -221,7 +223,11 @@ class Recogniser:
     def _untimed(self, found: Decoded) -> Hypothesis:
         """Of a model without CTC: there are no times of words."""
         return Hypothesis(
-            found.text(self.tokenizer), found.score, nbest=self._others(found), parts=dict(found.parts)
+            found.text(self.tokenizer),
+            found.score,
+            nbest=self._others(found),
+            parts=dict(found.parts),
+            looped=found.looped,
         )
 
     def _others(self, found: Decoded) -> tuple[Other, ...]:
@@ -257,6 +263,7 @@ class Recogniser:
             ),
             self._lattice(found, log_probs) if nbest and lattices else None,
             dict(found.parts),
+            found.looped,
         )
 
     def _times(self, log_probs: torch.Tensor, found: Decoded | Candidate) -> list[Timed]:

@@ -59,12 +59,14 @@ class Searching(Protocol):
 
 class Written(NamedTuple):
     """A text that a model wrote, in the recipe's spelling, and its log probability, natural, with its end;
-    ``looped``: repetitions that it ran into were cut off.
+    ``looped``: repetitions that it ran into were cut off; ``avoided``: the best text, but a likelier one
+    repeated itself.
     """
 
     text: str
     score: float
     looped: bool = False
+    avoided: bool = False
 
 
 @runtime_checkable

@@ -31,7 +31,8 @@ class Word(TypedDict):
 
 class Piece(TypedDict):
     """A part of a recording. ``score``: the log probability of its text; ``lang``: of models that
-    predict the language, None where they predicted none."""
+    predict the language, None where they predicted none; ``looped``: True where the attention decoder
+    repeated itself, so that its next best text was taken or the repetition cut."""
 
     start_s: float
     end_s: float
@@ -39,6 +40,7 @@ class Piece(TypedDict):
     score: float
     words: list[Word]
     lang: NotRequired[str | None]
+    looped: NotRequired[bool]
 
 
 @dataclass(frozen=True)

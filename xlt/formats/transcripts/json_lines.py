@@ -1,4 +1,6 @@
-"""A JSON object a line and recording: ``{file, text, segments: [{start_s, end_s, text, score[, lang]}]}``."""
+"""A JSON object a line and recording: ``{file, text, segments: [{start_s, end_s, text, score, …}]}``; of a
+segment see :class:`~xlt.formats.transcripts.Piece`.
+"""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class WhisperModel:
                 texts: dict[str, Written] = {}
                 for one in hypotheses:
                     text = self._spell(self.vocabulary.decode(one.ids))
-                    texts.setdefault(text, Written(text, one.score, one.looped))
+                    texts.setdefault(text, Written(text, one.score, one.looped, one.avoided))
                 found[place] = list(texts.values())
         return found
 
