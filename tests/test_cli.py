@@ -143,14 +143,17 @@ def test_exit_status_of_a_stage_s_errors(monkeypatch, recipe, capsys, error, sta
     assert part in said and len(said.strip().splitlines()) == 1
 
 
-def test_defects_are_not_hidden(monkeypatch, recipe):
+def test_defects_are_not_hidden(monkeypatch, recipe, capsys):
     def run(self, ctx):
         raise OSError(errno.EBADF, "a defect of xlt")
 
     monkeypatch.setattr(Stage, "run", run)
     monkeypatch.chdir(recipe)
-    with pytest.raises(OSError, match="a defect"):
-        cli.main(["data"])
+    monkeypatch.setattr("tempfile.tempdir", str(recipe))
+    assert cli.main(["data"]) == 1
+    (kept,) = recipe.glob("xlt-*.traceback")
+    assert "OSError: [Errno 9] a defect of xlt" in kept.read_text()
+    assert str(kept) in capsys.readouterr().err
 
 
 def test_stage_runs_in_the_recipe_with_its_log(monkeypatch, recipe, tmp_path_factory):

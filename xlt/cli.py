@@ -144,7 +144,9 @@ def _run(words: list[str], cwd: Path) -> None:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Entry point; returns the exit status: 0, 2 for an error that the user can mend, 130 after Ctrl-C."""
+    """Entry point; returns the exit status: 0, 2 for an error that the user can mend, 130 after Ctrl-C, 1 for
+    a defect of xlt.
+    """
     from xlt.commands.run import guarded
     from xlt.core import log
 

@@ -1,5 +1,7 @@
+import errno
 import os
 import shutil
+import tempfile
 import weakref
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from xlt.cli import main
 from xlt.commands.run import Call, chosen, guarded
 from xlt.core.context import STAGES, Stage
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.remedies import naming
 
 DEFAULT = [s.name for s in STAGES]
 
@@ -154,6 +157,43 @@ def test_a_stage_s_model_is_gone_when_the_next_one_starts(recipe, monkeypatch):
     monkeypatch.setattr(Stage, "run", run)
     assert main(["run", "--recipe", str(recipe), "--stop_stage", "4"]) == 0
     assert [name for name, _ in alive] == ["data", "check", "features", "tokens"]
+
+
+def failing(error):
+    def work():
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("a\nb"), RecursionError("deep"), OSError(errno.EBADF, "odd"), ValueError("\ud800")]
+)
+def test_what_nobody_foresaw_is_one_line_and_the_traceback_is_kept(tmp_path, monkeypatch, capsys, error):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert guarded("data", failing(error)) == 1
+    said = capsys.readouterr().err
+    (kept,) = tmp_path.iterdir()
+    assert said.count("\n") == 1 and said.startswith(f"xlt data: {type(error).__name__}: ")
+    assert str(kept) in said and "in work" in kept.read_text()
+
+
+def test_a_traceback_that_cannot_be_kept_is_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert guarded("data", failing(KeyError("a"))) == 1
+    said = capsys.readouterr().err
+    assert "Traceback" in said and said.splitlines()[-1].startswith("xlt data: KeyError")
+
+
+def test_a_full_disk_says_where(tmp_path, capsys):
+    def work():
+        with naming(tmp_path / "exp"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert guarded("train", work) == 2
+    assert f"({tmp_path}/exp); free some space" in capsys.readouterr().err
+    assert guarded("report", failing(OSError(errno.ENOSPC, "full"))) == 2
+    assert "standard output" in capsys.readouterr().err
 
 
 def test_guarded_gives_0_for_work_that_is_done():

@@ -188,9 +188,19 @@ def test_output_that_the_user_made_is_not_overwritten(work):
     assert work.run(force=True) and not (work.out / "mine").exists()
 
 
-def test_damaged_stamp_counts_as_none(work):
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"stage": ',
+        "[" * 100_000,
+        *(f'{{"{key}": [1]}}' for key in ("config", "inputs", "versions", "outputs", "archives", "wall_s")),
+        '{"archives": {"a.ark": "1"}}',
+        '{"config": {}, "first": "\\ud800"}',
+    ],
+)
+def test_damaged_stamp_counts_as_none(work, content):
     work.run()
-    (work.out / "stage.json").write_text('{"stage": ')
+    (work.out / "stage.json").write_text(content)
     with raises(StageError, "stage.json", "--force", where="out"):
         work.run()
 

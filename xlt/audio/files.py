@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.core.errors import DataError
+from xlt.core.paths import refuse_pipe
 
 if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads nothing else
     import numpy as np
@@ -68,7 +68,7 @@ def read_blocks(
 
     count = 0
     try:
-        _refuse_no_file(path)
+        refuse_pipe(path)
         with soundfile.SoundFile(os.fspath(path)) as file:
             _refuse_header(path, file, channel)
             for block in _resampled(_mono(file, channel), file.samplerate, sample_rate):
@@ -80,12 +80,6 @@ def read_blocks(
         raise DataError(f"{path}: {_why_unreadable(path, err)}") from None
     if not count:
         raise DataError(f"{path}: holds no samples")
-
-
-def _refuse_no_file(path: str | os.PathLike) -> None:
-    """DataError for pipes and devices, which never end, and for folders."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise DataError(f"{path}: a pipe, a device or a folder, expected a sound file; remove it")
 
 
 def _refuse_header(path: str | os.PathLike, file: soundfile.SoundFile, channel: int | None) -> None:
@@ -135,7 +129,7 @@ def audio_format(path: str | os.PathLike) -> str:
     import soundfile
 
     try:
-        _refuse_no_file(path)
+        refuse_pipe(path)
         info = soundfile.info(os.fspath(path))
     except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
         raise DataError(f"{path}: {_why_unreadable(path, err)}") from None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.core import executor
+from xlt.core import executor, jsons
 from xlt.core.log import Progress
 from xlt.core.paths import plain
 from xlt.core.stage import atomic_text
@@ -231,7 +231,7 @@ def _read(cache: Path) -> dict[str, list]:
     version.
     """
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = json.loads(cache.read_text(encoding="utf-8"))
+        kept = jsons.parse(cache.read_text(encoding="utf-8"))
         width = len(dataclasses.fields(Sound))
         if kept["version"] == _VERSION:
             return {path: row for path, row in kept["files"].items() if len(row[1]) == width}

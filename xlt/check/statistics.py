@@ -4,7 +4,6 @@ speech elsewhere.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from xlt.check.datadir import DataDir, Sets
 from xlt.check.facts import Facts
 from xlt.check.faults import Fault
 from xlt.check.words import count
+from xlt.core import jsons
 from xlt.core.config import ROOT, Config
 from xlt.core.stage import write_json
 from xlt.formats.results import from_json
@@ -106,7 +106,7 @@ def _row(name: str, own: Facts, train: DataDir) -> dict[str, object]:
 def _left_out(path: Path) -> list[str]:
     """What stage 1 left out, by reason, with the first ids."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = jsons.parse(path.read_text(encoding="utf-8"), finite=True)
         left_out, reasons = report.get("left_out", {}), report.get("reasons", {})
     except (OSError, ValueError, AttributeError):
         return ["Stage 1 has left no report (data/all/report.json), so it is not known what was left out."]
@@ -138,7 +138,7 @@ class _Result(NamedTuple):
 def _result(path: Path, mtime_ns: int) -> _Result | None:
     """None for another form: a peer's, or several languages'; a file is read once until it changes."""
     try:
-        run, _ = from_json(json.loads(path.read_text(encoding="utf-8")), path)
+        run, _ = from_json(jsons.parse(path.read_text(encoding="utf-8"), finite=True), path)
         settings, minutes = run["config"], run["training"]["speech_min"] or 0.0
         cer, lang = run["sets"]["dev"]["cer"]["value"], run["experiment"]["lang"]
         kind = settings["features.upstream"], settings["tokens.type"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import json
 import os
 import time
 import traceback
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xlt.commands.run import INTERRUPTED, NOT_READ, Call, guarded, run_stage
+from xlt.core import jsons
 from xlt.core.config import ROOT
 from xlt.core.errors import StageError
 from xlt.core.locks import hold
@@ -157,7 +157,7 @@ class Board:
 
     def _noted(self, run: Run) -> dict | None:
         try:
-            return json.loads(self._path(run, "json").read_text(encoding="utf-8"))
+            return jsons.parse(self._path(run, "json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 

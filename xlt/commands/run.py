@@ -11,6 +11,8 @@ import gc
 import os
 import shlex
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from xlt.core.context import STAGES, Context, Stage, find
 from xlt.core.errors import ConfigError, MissingInput, XltError
 from xlt.core.remedies import remedy
 
-INTERRUPTED, NOT_READ = 130, 141  # exit statuses, as of a program that a signal has ended
+DEFECT, INTERRUPTED, NOT_READ = 1, 130, 141  # exit statuses, the last as of a program that a signal has ended
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,8 @@ def run_stage(name: str, ctx: Context) -> None:
 
 
 def guarded(what: str, work: Callable[[], None]) -> int:
-    """The exit status of ``work``: 0, 2 for an error that the user can mend, 130 after Ctrl-C; the message of
-    an error is printed, and ``what`` says in it who speaks.
+    """The exit status of ``work``: 0, 2 for an error that the user can mend, 130 after Ctrl-C, 1 for a defect
+    of xlt; the message of an error is printed, and ``what`` says in it who speaks.
     """
     try:
         work()
@@ -162,12 +164,33 @@ def guarded(what: str, work: Callable[[], None]) -> int:
         return NOT_READ
     except OSError as err:
         if (what_to_do := remedy(err)) is None:
-            raise
-        where = f" ({err.filename2 or err.filename})" if err.filename else ""
+            return _defect(what, err)
+        where = f" ({err.filename2 or err.filename or 'standard output, or a temporary file'})"
         print(
             f"xlt {what}: {os.strerror(err.errno or 0)}{where}; {what_to_do}, then run the same command:"
             " it continues from here",
             file=sys.stderr,
         )
         return 2
+    except Exception as err:  # the last resort
+        return _defect(what, err)
     return 0
+
+
+def _defect(what: str, err: Exception) -> int:
+    """Say in one line what nobody foresaw, and keep where it came from."""
+    said = " ".join(str(err).split())[:200].encode("utf-8", "backslashreplace").decode("utf-8")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="xlt-", suffix=".traceback", delete=False, encoding="utf-8", errors="replace"
+        ) as file:
+            traceback.print_exception(err, file=file)
+        where = f"the traceback is in {file.name}"
+    except OSError:
+        traceback.print_exception(err)
+        where = "the traceback is above"
+    print(
+        f"xlt {what}: {type(err).__name__}: {said}; this is a defect of xlt: {where}; please report it",
+        file=sys.stderr,
+    )
+    return DEFECT

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import functools
 import os
+import re
 import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -198,7 +199,7 @@ def load(recipe: Path, overrides: Sequence[str] = (), cwd: Path | None = None) -
     _check_mix(values["train.mix"], values["train.forget_limit"])
     _check_sets(values["decode.sets"])
     tag = values["tag"]
-    if not tag or tag.startswith(".") or "/" in tag:
+    if not re.fullmatch(r"(?!\.)[\w.-]+", tag):
         raise ConfigError(f"tag: {tag!r} cannot name a directory; use letters, digits, '_', '-' and '.'")
     if tag == "lm":
         raise ConfigError("tag: 'lm' is the folder of the language models, exp/lm; choose another")

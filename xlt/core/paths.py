@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
+
+from xlt.core.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +32,18 @@ def spelled(path: str | os.PathLike, recipe: Path) -> str:
     """
     path = Path(path)
     return str(path.relative_to(recipe)) if path.is_relative_to(recipe) else str(path)
+
+
+def refuse_pipe(path: str | os.PathLike) -> None:
+    """DataError if ``path`` is a pipe, a device or a socket, which may never end; what is not there is left
+    to whoever opens it.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # a name with NUL is not there, either
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(f"{path}: a pipe or a device, expected a file; remove it")
 
 
 def plain(message: str, recipe: Path) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 _SPACE, _RIGHTS = "free some space or choose another place", "make it writable or choose another place"
 _KIND = "a file is in the place of a folder, or a folder in that of a file: move it away"
@@ -29,3 +33,14 @@ _REMEDIES = {
 def remedy(err: OSError) -> str | None:
     """What to do about ``err``; None for what can only be a defect of xlt."""
     return _REMEDIES.get(err.errno or 0)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors inside that name no file, as those of writing do, name ``path``."""
+    try:
+        yield
+    except OSError as err:
+        if err.filename is None and err.errno is not None:
+            err.filename = os.fspath(path)
+        raise

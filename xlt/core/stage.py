@@ -22,11 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from xlt import __version__
+from xlt.core import jsons
 from xlt.core.config import ROOT, defaults
 from xlt.core.context import Context, find
 from xlt.core.errors import DataError, StageError
 from xlt.core.locks import hold
 from xlt.core.log import say
+from xlt.core.paths import refuse_pipe
+from xlt.core.remedies import naming
 
 
 @dataclass
@@ -98,19 +101,33 @@ def git_revision() -> str:
         return "unknown"
 
 
+_SHAPES: dict[str, type | tuple[type, ...]] = {  # of what later stages read in a stage.json
+    **dict.fromkeys(("config", "inputs", "versions", "outputs", "archives", "weights"), dict),
+    **dict.fromkeys(("seed", "errors"), int),
+    **dict.fromkeys(("store", "git"), str),
+    "wall_s": (int, float),
+    "first": list,
+}
+
+
 def read_stamp(out: Path) -> dict | None:
-    """The ``stage.json`` of a finished output, or None."""
+    """The ``stage.json`` of a finished output, or None if there is none, or one that no stage has written."""
     try:
-        stamp = json.loads((out / "stage.json").read_text(encoding="utf-8"))
+        stamp = jsons.parse((out / "stage.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return stamp if isinstance(stamp, dict) else None
+    fits = isinstance(stamp, dict) and all(
+        isinstance(stamp[key], kind) for key, kind in _SHAPES.items() if key in stamp
+    )
+    sizes = stamp.get("archives", {}).values() if fits else ()
+    return stamp if fits and all(isinstance(size, int) for size in sizes) else None
 
 
 def read_json(path: Path, stage: str) -> dict:
     """The mapping in a JSON file that ``stage`` made; DataError if it is damaged."""
+    refuse_pipe(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = jsons.parse(path.read_text(encoding="utf-8"))
     except ValueError:
         value = None
     if not isinstance(value, dict):
@@ -129,7 +146,7 @@ def atomic_text(path: Path, text: str) -> None:
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8") as handle:
+        with naming(path), partial.open("w", encoding="utf-8") as handle:
             handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
@@ -189,8 +206,8 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         return False
     if not old and out.is_dir() and any(out.iterdir()) and not ctx.force:
         raise StageError(
-            f"{shown}: already exists and was not made by this stage (it has no stage.json); to keep and use"
-            " it, start at a later stage; to replace it, add --force"
+            f"{shown}: already exists and was not made by this stage (it has no stage.json, or a"
+            " damaged one); to keep and use it, start at a later stage; to replace it, add --force"
         )
     why = f" again ({'; '.join(changed[:3])})" if changed else ""
     if ctx.dry_run:
@@ -209,7 +226,8 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         partial.mkdir(parents=True, exist_ok=True)
         write_json(partial / "request.json", request)
         start = time.monotonic()
-        facts = unit.make(partial) or {}
+        with naming(out):
+            facts = unit.make(partial) or {}
         stamp = {
             "stage": unit.stage,
             **request,
@@ -233,7 +251,7 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
 
 def _read_request(path: Path) -> dict | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return jsons.parse(path.read_text(encoding="utf-8"))
     except ValueError:
         return None
 

@@ -19,6 +19,7 @@ from xlt.core.stage import write_json
 from xlt.data import sets
 from xlt.data.clips import Clip, Job
 from xlt.data.corpora import Corpus, Utterance
+from xlt.data.corpora.names import fault_of_id
 from xlt.data.groups import SPLITS, connect
 from xlt.data.splits import assign
 from xlt.data.subsets import KNOWN
@@ -76,9 +77,13 @@ class Harvest:
         twice = [utt for utt, count in Counter(utt.id for utt in self.corpus.utterances).items() if count > 1]
         if twice:
             raise DataError(f"{name}: {len(twice)} duplicate utterance ids, first {twice[0]!r}; rename one")
-        odd = [u.id for u in self.corpus.utterances if "/" in u.id or u.id.split() != [u.id]]
-        if odd:
-            raise DataError(f"{name}: {odd[0]!r} cannot be an utterance id; use neither spaces nor '/'")
+        for utt in self.corpus.utterances:
+            for what, word in (("an utterance", utt.id), ("a speaker", utt.speaker)):
+                if fault := fault_of_id(word):
+                    raise DataError(
+                        f"{name}: {word[:80]!a} cannot be {what} id: it {fault}; use letters, digits, '-' and"
+                        " '_'"
+                    )
 
     def normalise(self) -> None:
         """Find the texts that can be used."""

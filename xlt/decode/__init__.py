@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from xlt.core import jsons
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.executor import Executor, Workers, open_executor
@@ -253,7 +254,7 @@ def _earlier(path: Path) -> dict[str, tuple[str, float, str | None, str, Any, An
     rows, whole = {}, []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            utt, text, score, lang, greedy, nbest, words, lattice, parts, looped = json.loads(line)
+            utt, text, score, lang, greedy, nbest, words, lattice, parts, looped = jsons.parse(line)
         except ValueError:
             break
         if not line.endswith("\n"):

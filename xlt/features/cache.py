@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.core import jsons
 from xlt.core.locks import READ_ONLY, hold
 from xlt.core.log import say
 from xlt.core.stage import write_json
@@ -182,7 +183,7 @@ class Key:
         found = []
         for path in sorted((self.folder / "uses").glob("[!.]*")):
             try:
-                dump = Path(json.loads(path.read_text(encoding="utf-8"))["dump"])
+                dump = Path(jsons.parse(path.read_text(encoding="utf-8"))["dump"])
             except (OSError, ValueError, KeyError):
                 continue
             if dump.is_dir() or partial_of(dump).is_dir():

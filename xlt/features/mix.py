@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.core import jsons
 from xlt.core.errors import DataError, UpstreamError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Mix:
         import numpy as np
 
         try:
-            facts = json.loads((folder / "mix.json").read_text(encoding="utf-8"))
+            facts = jsons.parse((folder / "mix.json").read_text(encoding="utf-8"))
             with np.load(folder / "mix.npz") as arrays:
                 found = {name: arrays[name] for name in arrays.files}
             mix = cls(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from xlt.audio.augment import Copy
 from xlt.audio.files import SAMPLE_RATE
+from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.core.stage import write_json
@@ -166,6 +167,6 @@ def audio_files(data: Path, recipe: Path) -> str:
 
 def _read_json(path: Path) -> dict | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return jsons.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None

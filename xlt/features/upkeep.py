@@ -6,7 +6,6 @@ valid; its last bits may differ, since it was encoded in another batch, and so i
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import zlib
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.audio.augment import Copy
+from xlt.core import jsons
 from xlt.core.errors import DataError, UpstreamError
 from xlt.core.stage import atomic_text
 from xlt.features.cache import Key, partial_of, run_of
@@ -58,7 +58,7 @@ def used(key: Key) -> set[Path]:
 def _planned(partial: Path) -> set[str]:
     """Content keys of the set that a run was working on."""
     try:
-        return set(json.loads((partial / "plan.json").read_text(encoding="utf-8"))["needs"])
+        return set(jsons.parse((partial / "plan.json").read_text(encoding="utf-8"))["needs"])
     except (OSError, ValueError, KeyError):
         return set()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
+from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.core.stage import write_json
 
@@ -32,7 +32,7 @@ def sha256(path: Path) -> str:
 def is_whole(path: Path) -> bool:
     """Whether ``path`` is what was once checked and recorded beside it by :func:`keep`."""
     try:
-        record = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
+        record = jsons.parse(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
         return path.stat().st_size == record["size"]
     except (OSError, ValueError, KeyError):
         return False

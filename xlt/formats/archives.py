@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from xlt.core.errors import DataError
 from xlt.core.locks import hold
+from xlt.core.paths import refuse_pipe
 from xlt.formats.matrix import parse, read_stored, stored
 from xlt.formats.tables import read_table, resolve_place
 
@@ -141,6 +142,7 @@ class Lookup:
     def __init__(self, path: Path):
         self.path = path
         self._whole: dict[str, str] | None = None
+        refuse_pipe(path)
         try:
             with path.open("rb") as handle:
                 empty = not os.fstat(handle.fileno()).st_size

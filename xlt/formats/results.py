@@ -52,6 +52,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.formats.typed import check
 from xlt.formats.versioned import Format
@@ -354,14 +355,14 @@ def from_json(document: Any, where: str | Path) -> tuple[Scores, Details]:
 def read(path: Path, complaint: str, remedy: str) -> Scores:
     """The scores in a file; DataError, ``PATH: COMPLAINT (why); REMEDY``, where there are none."""
     try:
-        return from_json(json.loads(path.read_text(encoding="utf-8")), path)[0]
+        return from_json(jsons.parse(path.read_text(encoding="utf-8"), finite=True), path)[0]
     except (OSError, ValueError) as err:
         raise DataError(f"{path}: {complaint} ({err}); {remedy}") from None
 
 
 def read_details(path: Path) -> Details:
     """Raises DataError for a newer version, ValueError as :func:`from_json`."""
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = jsons.parse(path.read_text(encoding="utf-8"), finite=True)
     if not isinstance(found, dict):
         raise ValueError(f"found {type(found).__name__}, expected an object")
     found = DETAILS.upgraded(found, path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.core.errors import DataError
+from xlt.core.paths import refuse_pipe
 
 if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads nothing else
     import numpy as np
@@ -24,6 +25,7 @@ def read_table(path: Path, commands: bool = False) -> dict[str, str]:
     stage 1 has it for data.allow_pipes, it stays as it is.
     """
     try:
+        refuse_pipe(path)
         raw = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None

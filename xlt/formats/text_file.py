@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.paths import refuse_pipe
 
 _GZIP = b"\x1f\x8b"
 _LEAST_GZIP = 18  # bytes: header and trailer
@@ -32,6 +33,7 @@ def numbered_lines(path: Path, setting: str, most: Most | None = None) -> Iterat
     with the line, if it is not UTF-8 text or a damaged .gz.
     """
     number, size = 0, 0
+    refuse_pipe(path)
     try:
         with path.open("rb") as raw:
             head = raw.read(3)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xlt import __version__
+from xlt.core import jsons
 from xlt.core.errors import DataError
+from xlt.core.paths import refuse_pipe
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -58,8 +59,9 @@ class Format:
         Raises DataError, which ends in ``remedy``, if it is missing or no JSON object, and as
         :meth:`upgraded`.
         """
+        refuse_pipe(path)
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = jsons.parse(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(f"{path}: no such file; {remedy}") from None
         except ValueError:

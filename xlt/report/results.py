@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.audio.augment import in_words
+from xlt.core import jsons
 from xlt.core.config import defaults
 from xlt.core.errors import DataError
 from xlt.formats.results import Details, Entry, Scores, from_json, read_details
@@ -160,7 +161,7 @@ def load(folder: Path) -> list[Result]:
         apart = folder / EXAMPLES / path.name
         at = path
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = jsons.parse(path.read_text(encoding="utf-8"), finite=True)
             if "ranking" in document:
                 continue
             scores, details = from_json(document, path)

@@ -6,10 +6,10 @@ A function of the experiment files and of egs/*/results/*.json alone; a missing 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from statistics import fmean, median
 
+from xlt.core import jsons
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.plan import Plan, Run, read
 from xlt.formats.results import Change, Entry
@@ -255,7 +255,7 @@ def _ranking(path: Path, key: str) -> dict[str, float]:
     """``{source: number, more is better}`` from a file of ``xlt phones --json``; DataError if it is none."""
     name = key.removeprefix("-")
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["ranking"]
+        rows = jsons.parse(path.read_text(encoding="utf-8"))["ranking"]
         return {row["name"]: float(row[name]) * (-1 if key != name else 1) for row in rows}
     except (ValueError, KeyError, TypeError) as err:
         raise DataError(

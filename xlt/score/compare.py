@@ -4,10 +4,10 @@ over the counts in their score.json.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlt.core import jsons
 from xlt.core.errors import ConfigError, DataError
 from xlt.formats.results import Errors, Scores, from_json
 from xlt.metrics.bootstrap import Bootstrap, Paired, paired
@@ -146,7 +146,7 @@ def read(path: Path, name: str | None = None) -> System:
             " or results/<tag>.json"
         )
     try:
-        scores, _ = from_json(json.loads(path.read_text(encoding="utf-8")), path)
+        scores, _ = from_json(jsons.parse(path.read_text(encoding="utf-8"), finite=True), path)
     except ValueError as err:
         raise DataError(f"{path}: no scores of stage 8 ({err}); {_AGAIN}") from None
     if "counts" not in scores:

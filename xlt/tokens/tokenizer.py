@@ -6,12 +6,12 @@ a bundle.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from xlt.core import jsons
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.stage import write_json
 
@@ -35,7 +35,7 @@ def _type_in(folder: Path) -> str:
     for name, part in (("tokens.json", None), ("xlt.json", "tokens")):
         if (folder / name).exists():
             try:
-                facts = json.loads((folder / name).read_text(encoding="utf-8"))
+                facts = jsons.parse((folder / name).read_text(encoding="utf-8"))
                 kind = (facts[part] if part else facts)["type"]
             except (ValueError, KeyError, TypeError):
                 kind = None

@@ -72,7 +72,7 @@ def read(cfg: Config) -> Corpus:
     """
     place = corpus_place(cfg, _EXPECTED)
     below = place.rglob("*") if place.is_dir() else [place]
-    files = sorted(p for p in below if p.suffix.lower() == ".eaf" and not p.name.startswith("."))
+    files = sorted(p for p in below if p.suffix.lower() == ".eaf" and p.name[0] != "." and p.is_file())
     if not files:
         raise DataError(f"{place}: no .eaf file in it; expected {_EXPECTED}")
     documents = {path: _parsed(path) for path in files}

@@ -9,7 +9,6 @@ channel.
 from __future__ import annotations
 
 import gzip
-import json
 import re
 import zlib
 from collections import defaultdict
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from xlt.core import jsons
 from xlt.core.config import Config
 from xlt.core.errors import ConfigError, DataError
 from xlt.data import sets
@@ -163,10 +163,10 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         with _opened(path) as handle:
             whole = ".jsonl" not in path.suffixes
-            for number, line in enumerate(json.load(handle) if whole else handle, 1):
+            for number, line in enumerate(jsons.parse(handle.read()) if whole else handle, 1):
                 where = f"{path}:{number}"
                 if whole or line.strip():
-                    yield where, deserialize_item(line if whole else json.loads(line))
+                    yield where, deserialize_item(line if whole else jsons.parse(line))
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as err:
         raise DataError(f"{path}: damaged or cut off ({err}); make it again") from None
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as err:

@@ -25,7 +25,11 @@ _SETS = {
 SET_OF = {word: name for name, words in _SETS.items() for word in words.split()}
 UNNAMED = "unnamed"
 _REGION_OF = {"cmn_Hans": "zh-cn", "cmn_Hant": "zh-tw"}  # corpora name a place where we name a script
-_LONGEST = 120  # bytes of an id: a file is called like it, and file systems end at 255
+_LONGEST = 120  # bytes of a part of an id that is made here
+_LONGEST_ID = 240  # bytes: a file is called like it, and file systems end at 255
+# not seen, and turn what follows around: an id with one is another than it looks (Unicode, UAX 9)
+_TURNING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_NOT_IN_IDS = re.compile(rf"[\s/\\\x00-\x1f\x7f-\x9f\ud800-\udfff{_TURNING}]")
 
 
 def _cut(name: str) -> str:
@@ -36,13 +40,23 @@ def _cut(name: str) -> str:
 
 
 def clean(name: str) -> str:
-    """``name`` as a part of an id: NFC, without spaces, slashes and controls."""
-    text = unicodedata.normalize("NFC", name.strip())
-    return _cut(
-        "".join(
-            "_" if c in "/\\" or c.isspace() or unicodedata.category(c) in ("Cc", "Cs") else c for c in text
-        )
-    )
+    """``name`` as a part of an id: NFC, without spaces, slashes, controls, and marks of direction."""
+    return _cut(_NOT_IN_IDS.sub("_", unicodedata.normalize("NFC", name.strip())))
+
+
+def fault_of_id(name: str) -> str | None:
+    """Why ``name`` cannot be an utterance's or a speaker's id, or None. Ids stand in tables, and files are
+    called like them.
+
+    >>> fault_of_id("ana-1"), fault_of_id("ana/1")
+    (None, "has '/'")
+    """
+    if not name or name in (".", ".."):
+        return "is none"
+    if hit := _NOT_IN_IDS.search(name.replace("\\", "_")):
+        return f"has {hit[0]!a}"
+    size = len(name.encode("utf-8"))
+    return f"has {size} bytes, more than {_LONGEST_ID}" if size > _LONGEST_ID else None
 
 
 def speaker_ids(names: Iterable[str]) -> dict[str, str]:

@@ -13,7 +13,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xlt.core import jsons
 from xlt.core.errors import DataError
+from xlt.core.paths import refuse_pipe
 
 _DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 _BOMS = (
@@ -50,6 +52,7 @@ def decoded(path: Path) -> tuple[str, str]:
     """The text of a file and its encoding: UTF-8, or UTF-16/32 with a byte order mark. DataError with the
     line otherwise.
     """
+    refuse_pipe(path)
     raw = path.read_bytes()
     kind = next((what for magic, what in _BINARY.items() if raw.startswith(magic)), None)
     if kind:
@@ -175,11 +178,11 @@ def _json_table(path: Path, text: str, start: str, encoding: str) -> Table:
     found: list[tuple[int, dict]] = []
     try:
         if start == "[":
-            found = list(enumerate(json.loads(text), 1))
+            found = list(enumerate(jsons.parse(text), 1))
         else:
             for number, line in enumerate(text.split("\n"), 1):
                 if line.strip():
-                    found.append((number, json.loads(line)))
+                    found.append((number, jsons.parse(line)))
     except ValueError as err:
         line = f":{len(found) + 1}" if start != "[" else ""
         raise DataError(f"{path}{line}: not valid JSON ({err}); expected {_OBJECT}") from None

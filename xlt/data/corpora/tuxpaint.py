@@ -56,7 +56,7 @@ def stamp_texts(root: Path) -> dict[str, dict[str, str]]:
     ending.
     """
     found = {}
-    for path in sorted(root.rglob("*.txt")):
+    for path in filter(Path.is_file, sorted(root.rglob("*.txt"))):
         try:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except UnicodeDecodeError as err:

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from xlt.core import jsons
 from xlt.core.errors import UpstreamError
 
 MANY_TOKENS, SPANISH = 6.0, 1.6  # a word; Belarusian has 3.6, Greek 4.1, Spanish in Georgian letters 13.2
@@ -65,7 +66,7 @@ class Vocabulary:
         if not path.is_file():
             raise UpstreamError(f"{path}: no such file; {REMEDY}")
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = jsons.parse(path.read_text(encoding="utf-8"))
             add_lost_merges(document["model"])
             tokenizer = Tokenizer.from_str(json.dumps(document))
         except Exception as err:  # the library raises nothing narrower

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from xlt.core import jsons
 from xlt.core.errors import DataError, UpstreamError
 from xlt.models.whisper.net import CtcHead, Net
 
@@ -90,7 +90,7 @@ def load(folder: Path, facts: Mapping[str, Any]) -> Net:
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
     try:
-        config = WhisperConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        config = WhisperConfig.from_dict(jsons.parse((folder / CONFIG).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as err:
         raise DataError(f"{folder / CONFIG}: damaged or missing ({err}); {_AGAIN}") from None
     with torch.device("meta"):

@@ -1,0 +1,34 @@
+"""JSON of strangers: what is none is a ValueError, whatever json makes of it."""
+
+import json
+
+import pytest
+
+from xlt.core.jsons import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 100_000, "deep"),
+        ('{"a":' * 100_000, "deep"),
+        (r'{"a": "b\ud800"}', "ud800"),
+        (rb'{"a\udc41": 1}', "udc41"),
+        ("{torn", "quotes"),
+    ],
+)
+def test_what_is_no_json(text, said):
+    with pytest.raises(ValueError, match=said):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["NaN", "[-Infinity]", '{"a": 1e999}'])
+def test_numbers_that_are_none(text):
+    with pytest.raises(ValueError):
+        parse(text, finite=True)
+    assert parse(text) is not None
+
+
+@pytest.mark.parametrize("text", [r'"\ud83d\ude00"', '{"ა": [1.5, null, true]}', "-1e-3"])
+def test_all_else_is_what_json_reads(text):
+    assert parse(text, finite=True) == json.loads(text)
