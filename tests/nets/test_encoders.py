@@ -63,7 +63,7 @@ def test_spans_never_leave_the_utterance():
 
 
 def test_unknown_encoder_and_argument_are_named():
-    with pytest.raises(ConfigError, match="no encoder 'blsmt'"):
+    with pytest.raises(ConfigError, match="train.encoder=blsmt: no such encoder"):
         task.check_arguments("encoder", "blsmt", {})
     with pytest.raises(
         ConfigError, match="blstm has no argument 'hiden_size'; it has hidden_size, num_layers, dropout"

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.errors import raises
 from tests.lazy import torch
 from tests.tiny import make_tiny_wav2vec2, skip_without
 from xlt.core.errors import ConfigError, UpstreamError
@@ -255,7 +256,7 @@ def test_upstream_without_weights():
 def test_names():
     with pytest.raises(ConfigError, match="'xls_r_30m' is not known.*did you mean xls_r_300m"):
         s3prl_weights.find("xls_r_30m", None)
-    with pytest.raises(ConfigError, match="hf_wav2vec2_custom needs features.path"):
+    with raises(ConfigError, "features.path", where="features.upstream=hf_wav2vec2_custom"):
         s3prl_weights.find("hf_wav2vec2_custom", None)
     assert s3prl_weights.hub_urls("wav2vec2") == s3prl_weights.hub_urls("wav2vec2_base_960") != []
 

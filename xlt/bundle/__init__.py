@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xlt import __version__, lm
@@ -142,7 +142,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = FORMAT.read(folder / MANIFEST, "run stage 10 (bundle) again")
     if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("decode"), dict):
         raise DataError(f"{folder / MANIFEST}: damaged; run stage 10 (bundle) again")
+    outside = [name for name in manifest["files"] if not _is_inside(name)]
+    if manifest["decode"].get("hotwords") not in (None, HOTWORDS):
+        outside.append(str(manifest["decode"]["hotwords"]))
+    if outside:
+        raise DataError(
+            f"{folder / MANIFEST}: names {outside[0][:80]!r}, which is no file of a bundle; take it from whom"
+            " you trust"
+        )
     return manifest
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def check_files(folder: Path, manifest: dict[str, Any]) -> None:

@@ -80,8 +80,9 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
     from xlt.core.paths import located
     from xlt.features.extract import Setup, encode_waves, load, load_mix
     from xlt.fetch.files import cache_root
+    from xlt.fetch.hub import offline
     from xlt.formats.matrix import round_trip
-    from xlt.formats.model_folder import recipe_of
+    from xlt.formats.model_folder import in_bundle, recipe_of
     from xlt.upstreams import upstream_class
 
     settings, name = features["settings"], features["settings"]["features.upstream"]
@@ -89,8 +90,9 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
     if packed.is_dir():
         path = str(packed)
     elif path is not None:
-        path = located(path, recipe_of(folder))
-    source = upstream_class(name).find(name, path, cache_root(None))
+        path = None if in_bundle(folder) else located(path, recipe_of(folder))
+    with offline(in_bundle(folder)):
+        source = upstream_class(name).find(name, path, cache_root(None))
     if source.identity != features["upstream"]:
         raise UpstreamError(
             f"the model was trained on {features['upstream']}, but the upstream found is "
@@ -104,7 +106,8 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
         str(folder),
         features.get("storage", "f32"),
     )
-    upstream, mix = load(setup), load_mix(setup)
+    with offline(in_bundle(folder)):
+        upstream, mix = load(setup), load_mix(setup)
 
     def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
         found = encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)

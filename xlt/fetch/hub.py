@@ -4,13 +4,39 @@ most.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
+from xlt.core.errors import DataError
+
 TIMEOUT_S = 2.0
+_WHY = (
+    "a bundle is opened without a network; stage 3 of a recipe with the same features.upstream fetches the"
+    " weights, and bundle.with_upstream=true puts them into the bundle"
+)
+_offline: ContextVar[bool] = ContextVar("offline", default=False)
+
+
+@contextlib.contextmanager
+def offline(on: bool = True) -> Iterator[None]:
+    """Fetch nothing for as long as this lasts, from the hub or from package registries, if ``on``."""
+    token = _offline.set(on or _offline.get())
+    try:
+        yield
+    finally:
+        _offline.reset(token)
+
+
+def refuse_fetching(what: str) -> None:
+    """DataError if nothing may be fetched now."""
+    if _offline.get():
+        raise DataError(f"{what}: not fetched: {_WHY}")
 
 
 def cache_dir() -> Path:
@@ -46,6 +72,8 @@ def unreachable(address: str) -> str | None:
 
     A name look-up cannot be given a time limit, so the request runs in a thread that is left behind.
     """
+    if _offline.get():
+        return _WHY
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if os.environ.get(variable, "").lower() in ("1", "true", "yes", "on"):
             return f"{variable} is set"
@@ -67,6 +95,7 @@ def unreachable(address: str) -> str | None:
 
 def download(repo: str, files: list[str]) -> Path:
     """Fetch ``files`` (those that exist) of ``repo`` into the hub's cache; OSError if that fails."""
+    refuse_fetching(repo)
     import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError

@@ -22,6 +22,7 @@ from xlt.core.locks import only_one
 from xlt.core.log import Progress, say
 from xlt.fetch.deb import verify_deb
 from xlt.fetch.files import is_whole, keep
+from xlt.fetch.hub import refuse_fetching
 
 _LISTS_ARE_OLD = re.compile(
     r"unable to locate package|no installation candidate|can't select candidate|"
@@ -115,6 +116,7 @@ def apt_download(package: str, version: str | None, folder: Path) -> Path:
             deb.unlink()
         if not shutil.which("apt-get") or not shutil.which("apt-cache"):
             raise _failed(package, "there is no apt-get on this machine")
+        refuse_fetching(package)
         partial = folder / f".{package}.partial"
         reason = ""
         root = (
@@ -164,6 +166,7 @@ def pip_download(requirement: str, folder: Path) -> Path:
                 return wheel
             say(f"  {wheel.name} in {folder} is incomplete; fetching it again")
             wheel.unlink()
+        refuse_fetching(requirement)
         partial = folder / f".{stem}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()

@@ -181,6 +181,13 @@ def recipe_of(folder: Path) -> Path:
     return (folder.parent if folder.name == "bundle" else folder).parent.parent
 
 
+def in_bundle(folder: Path) -> bool:
+    """Whether the model in ``folder`` is a bundle's, or its second one. Such a model names no files outside,
+    and is opened without a network.
+    """
+    return any((place / "bundle.json").exists() for place in (folder, folder.parent))
+
+
 def initial_model(cfg: Config) -> Trained | None:
     """The model of ``train.init``, checked as far as settings go; None without one."""
     if cfg.train.average_source and (cfg.train.init is None or cfg.train.zero_shot):

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from xlt.core.context import Context
 from xlt.features.speech import Speech
-from xlt.formats.model_folder import family_of, read_info
+from xlt.fetch.hub import offline
+from xlt.formats.model_folder import family_of, in_bundle, read_info
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -123,4 +124,5 @@ def open_model(folder: Path) -> Model:
     import torch
 
     family: Family = family_of(folder, read_info(folder))
-    return family.load(folder, "cuda" if torch.cuda.is_available() else "cpu")
+    with offline(in_bundle(folder)):
+        return family.load(folder, "cuda" if torch.cuda.is_available() else "cpu")

@@ -49,7 +49,9 @@ def find(name: str, path: str | None) -> Source:
     if path is not None:
         return _from_path(name, Path(path))
     if name.endswith(("_custom", "_local", "_url", "_gdriveid")):
-        raise ConfigError(f"features.upstream={name} needs features.path: a local directory with the weights")
+        raise ConfigError(
+            f"features.upstream={name}: has no weights of its own; give a folder with them in features.path"
+        )
     urls = hub_urls(name)
     if not urls:
         return Source(name, None, {"upstream": name})

@@ -17,16 +17,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import yaml
 
 from xlt.core.errors import ConfigError, DataError, StageError
 from xlt.core.log import say
 from xlt.core.registry import ENCODERS, FRONTENDS
 from xlt.features.speech import FEATS
 from xlt.formats.archives import FeatureReader
+from xlt.formats.model_folder import in_bundle
 from xlt.formats.tables import read_table
 from xlt.formats.weights import UnloadableError, holds_code, load_plain, read_weights
 from xlt.models.espnet import places, tags, tuning
+from xlt.models.espnet.arguments import ESPNET_DECODERS, is_plain, known_encoders, network_arguments
 from xlt.models.espnet.average import average_nbest_models
 
 with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages that we do not use
@@ -180,8 +181,17 @@ def check_arguments(kind: str, name: str, conf: dict) -> None:
     ``conf``.
     """
     choices = {"encoder": encoder_choices, "decoder": decoder_choices}[kind].classes
-    if name not in choices:
-        raise ConfigError(f"train.{kind}: no {kind} {name!r}; there are {', '.join(sorted(choices))}")
+    allowed = {"encoder": known_encoders(), "decoder": ESPNET_DECODERS}[kind]
+    if name not in allowed:
+        raise ConfigError(
+            f"train.{kind}={name}: no such {kind}, or one of ESPnet's that needs files or downloads; there"
+            f" are {', '.join(sorted(allowed))}"
+        )
+    if not is_plain(conf):
+        raise ConfigError(
+            f"train.{kind}_conf={conf}: an argument is neither a number nor a word; a trained model may hold"
+            " no paths and addresses, so that others can open it: leave it out"
+        )
     known = inspect.signature(choices[name].__init__).parameters
     unknown = sorted(set(conf) - set(known))
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
@@ -233,30 +243,26 @@ def fresh_model(config: Path) -> torch.nn.Module:
 
 
 def load_arguments(folder: Path) -> argparse.Namespace:
-    """ESPnet's arguments in ``config.yaml``, with its file names pointing into ``folder``."""
-    path, stats = folder / "config.yaml", str(folder / "feats_stats.npz")
-    try:
-        args = argparse.Namespace(**yaml.safe_load(path.read_text(encoding="utf-8")))
-        if args.frontend in FRONTENDS.entries:
-            args.frontend_conf = {
-                **places.weights_of(args.frontend_conf, folder),
-                "stats_file": stats,
-                **_weights_in(folder),
-                **tuning.build_info(args.frontend_conf, folder),
-            }
-        else:
-            args.normalize_conf = {**args.normalize_conf, "stats_file": stats}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; stage 6 (train) makes it") from None
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError):
-        raise DataError(f"{path}: damaged; {AGAIN}") from None
-    if args.bpemodel:
-        args.bpemodel = str(folder / "bpe.model")
-    return args
+    """ESPnet's arguments in ``config.yaml``, as far as they build the model, with its file names pointing
+    into ``folder``.
+    """
+    args, stats = network_arguments(folder / "config.yaml", AGAIN), str(folder / "feats_stats.npz")
+    if args["frontend"]:
+        args["frontend_conf"] = {
+            **places.weights_of(args["frontend_conf"], folder),
+            "stats_file": stats,
+            **_weights_in(folder),
+            **tuning.build_info(args["frontend_conf"], folder),
+        }
+    if args["normalize"] == "global_mvn":
+        args["normalize_conf"] = {**args["normalize_conf"], "stats_file": stats}
+    if args["bpemodel"]:
+        args["bpemodel"] = str(folder / "bpe.model")
+    return argparse.Namespace(**args)
 
 
 def _weights_in(folder: Path) -> dict:
     """Where a frontend finds its weights if ``folder`` is a bundle: in it, or as on any machine."""
     packed = folder / "upstream"
     found = {"path": str(packed)} if packed.is_dir() else {}
-    return {**found, "cache": None} if (folder / "bundle.json").exists() else found
+    return {"path": None, "cache": None, **found} if in_bundle(folder) else found
