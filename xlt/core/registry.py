@@ -64,6 +64,7 @@ READERS = Registry(
         "elan": "xlt.data.corpora.elan:read",
         "tuxpaint": "xlt.data.corpora.tuxpaint:read",
         "festvox": "xlt.data.corpora.festvox:read",
+        "fillets": "xlt.data.corpora.fillets:read",
         "table": "xlt.data.corpora.table:read",
         "join": "xlt.data.corpora.join:read",
         "recipes": "xlt.data.corpora.recipes:unit",

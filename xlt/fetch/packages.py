@@ -95,7 +95,7 @@ def _failed(package: str, reason: str) -> DataError:
     return DataError(
         f"{package}: apt-get could not fetch it ({said}). Ways out:\n"
         "  1. connect this machine to its Debian or Ubuntu mirror and run the same command again;\n"
-        "  2. fetch the package elsewhere and pass data.archive=FILE.deb;\n"
+        "  2. fetch the package elsewhere and pass data.archive=FILE.deb, or the folder of several;\n"
         "  3. pass data.dir=FOLDER, the folder of the unpacked package"
     )
 

@@ -61,6 +61,13 @@ def festvox(folder: Path) -> Path:
     return folder
 
 
+def fillets(folder: Path) -> Path:
+    tone(folder / "sound/airplane/cs/a.ogg")
+    (folder / "script/airplane").mkdir(parents=True)
+    (folder / "script/airplane/dialogs_cs.lua").write_text('dialogId("a", "font_big", "A.")\n', "utf-8")
+    return folder
+
+
 FORMS = {
     "kaldi": kaldi,
     "lhotse": lhotse,
@@ -69,6 +76,7 @@ FORMS = {
     "elan": elan,
     "tuxpaint": tuxpaint,
     "festvox": festvox,
+    "fillets": fillets,
     "table": table,
 }
 

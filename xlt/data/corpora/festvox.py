@@ -13,7 +13,7 @@ from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
-from xlt.data.corpora.debian import given_deb, package_folder
+from xlt.data.corpora.debian import package_folder
 from xlt.data.corpora.names import clean, speaker_ids
 from xlt.data.corpora.rows import decoded
 from xlt.text import languages
@@ -35,16 +35,15 @@ def _is_wanted(name: str) -> bool:
 
 
 def _source(cfg: Config) -> Path:
-    deb = given_deb(cfg)
-    if cfg.data.dir and not deb:
-        return corpus_place(cfg, _EXPECTED)
     package = PACKAGES.get(str(cfg.lang))
-    if not deb and not package:
+    if cfg.data.dir and not cfg.data.dir.endswith(".deb"):
+        return corpus_place(cfg, _EXPECTED)
+    if not package and not (cfg.data.dir or cfg.data.archive):
         raise DataError(
             f"lang={cfg.lang}: there is no package with a voice and its recordings for it, only for "
             f"{', '.join(PACKAGES)}; name the voice's folder in data.dir"
         )
-    return package_folder(cfg, package or "festvox-*", _is_wanted, f"{PROMPTS} and wav/", deb)
+    return package_folder(cfg, package or "festvox-*", _is_wanted, f"{PROMPTS} and wav/")
 
 
 def prompts(path: Path) -> dict[str, str]:

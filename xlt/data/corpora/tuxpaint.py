@@ -14,7 +14,7 @@ from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import listing
-from xlt.data.corpora.debian import given_deb, package_folder
+from xlt.data.corpora.debian import package_folder
 from xlt.data.groups import connect
 from xlt.text import languages
 from xlt.text.normalise import normalise
@@ -44,10 +44,7 @@ def source(cfg: Config) -> Path:
             raise DataError(f"data.dir: {folder}: no such folder; expected the unpacked {PACKAGE}")
         inner = folder / "usr/share/tuxpaint/stamps"
         return inner if inner.is_dir() else folder
-    wanted = ".ogg and .txt files"
-    folder = package_folder(
-        cfg, PACKAGE, lambda name: name.endswith((".ogg", ".txt")), wanted, given_deb(cfg)
-    )
+    folder = package_folder(cfg, PACKAGE, lambda name: name.endswith((".ogg", ".txt")), ".ogg and .txt files")
     return folder / "usr/share/tuxpaint/stamps"
 
 
