@@ -188,7 +188,7 @@ def test_warnings_do_not_stop(recipe, capsys):
     assert recipe() == 0
     found = {fault["rule"]: fault["values"] for fault in faults(recipe, "warning")}
     assert set(found) == {"normalised", "unseen_characters", "signs_and_digits"}
-    assert found["normalised"] == {"count": 1, "normaliser": "ron-v1", "text": "Un zorz."}
+    assert found["normalised"] == {"count": 1, "normaliser": "ron-v2", "text": "Un zorz."}
     characters = found["unseen_characters"].pop("characters")
     # 4 of the 8 characters of "Un zorz."
     assert found["unseen_characters"] == {"train": "train", "count": 3, "times": 4, "floor": 50.0}

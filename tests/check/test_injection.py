@@ -689,10 +689,10 @@ CASES = {
         "normalised",
         "warning",
         "train/text:9",
-        "1 texts are not normalised by ron-v1",
+        "1 texts are not normalised by ron-v2",
     ),
     "Turkish İ": Case(
-        raw_text("bob-2", "İyi"), "case_of_i", "warning", "train/text_raw:9", "ron-v1 turns I into i"
+        raw_text("bob-2", "İyi"), "case_of_i", "warning", "train/text_raw:9", "ron-v2 turns I into i"
     ),
     "Turkish normaliser": Case(
         both(raw_text("bob-2", "Ion"), word("train", "bob-2", "ıon")),

@@ -119,7 +119,7 @@ def test_everything_left_out_is_counted_by_reason_and_named(recipe, stamps):
     }
     wanted = {reason: [f"tuxpaint_ron-x_{name}" for name in names] for reason, names in wanted.items()}
     assert report(recipe)["left_out"] == wanted | {"alphabet": ["tuxpaint_ron-symbols_alphabets_A"]}
-    assert set(report(recipe)["left_out"]) == set(REASONS) - {"in train"}  # of further sets
+    assert set(report(recipe)["left_out"]) == set(REASONS) - {"in train", "cut short"}  # tested apart
     assert report(recipe)["seen"] == len(PHRASES) + 13
     assert set(all_of(recipe, "text")) == {f"tuxpaint_ron-animals_s{i:02}" for i in range(12)}
     assert {p.stem for p in (recipe.dir / "data/all/wav").iterdir()} == set(all_of(recipe, "text"))
@@ -154,6 +154,30 @@ def test_many_bad_clips_mean_a_damaged_corpus(recipe, stamps, capsys):
 def test_nothing_left_is_an_error_that_says_why(recipe, stamps, capsys):
     assert recipe(f"data.dir={stamps}", "data.min_dur_s=5") == 2
     assert "no utterance is left. Left out: too short 12" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("texts", "word"), [(["tai5-uan5 tsit8", "hue1"], "tai5-uan5"), (["nkwa²⁴ cha⁰", "no⁴"], "nkwa²⁴")]
+)
+def test_digits_that_are_letters_are_told_with_the_setting_that_keeps_them(
+    recipe, tmp_path, capsys, texts, word
+):
+    rows = [
+        f"{tone(tmp_path / f'c/{i}.wav', hz=200 + 40 * i).name}\t{texts[i % 2]} {'a' * i}" for i in range(6)
+    ]
+    (tmp_path / "c/corpus.tsv").write_text("path\ttext\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    settings = ("data.reader=table", f"data.dir={tmp_path / 'c'}", "lang=nan_Latn")
+    assert recipe(*settings) == 2
+    told(capsys.readouterr().err, "digits 6", "data.digits=keep", word)
+    assert recipe(*settings, "data.digits=keep") == 0
+    assert len(all_of(recipe, "text")) == 6 and texts[0] in set(all_of(recipe, "text").values())
+
+
+def test_numbers_are_left_out_with_a_remedy_of_their_own(recipe, stamps, capsys):
+    stamp(stamps, "x/digits", {"ro": "Are 3 mere."}, {"ro": 1000.0})
+    assert recipe(f"data.dir={stamps}") == 0
+    assert "write numbers as they are said" in report(recipe)["remedies"]["digits"]
+    assert "--help" not in capsys.readouterr().out
 
 
 def test_groups_keep_texts_together(recipe, stamps):

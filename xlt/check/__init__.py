@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 SHOWN = 10  # faults printed; the report has all
 _KEYS = (
     "data.normaliser",
+    "data.keep",
+    "data.digits",
     "data.train_minutes",
     "data.min_dur_s",
     "data.max_dur_s",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from xlt.check import encoding, letters, source_text
+from xlt.check import encoding, forms, letters, signs, source_text
 from xlt.check.characters import audit, named, page, visible
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.encoding import Finding
@@ -139,8 +139,10 @@ CHECKS = (
     normalised,
     *encoding.CHECKS,
     *letters.CHECKS,
+    *forms.CHECKS,
     unseen_characters,
     rare_characters,
     unknown_to_the_model,
     *source_text.CHECKS,
+    *signs.CHECKS,
 )

@@ -17,13 +17,15 @@ from pathlib import Path
 
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault
+from xlt.check.forms import forms_of
 from xlt.check.kaldi import file_fault
-from xlt.check.letters import own_scripts
+from xlt.check.letters import letter_counts, own_scripts
 from xlt.check.mend import mended
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.paths import plain
 from xlt.core.stage import atomic_text
+from xlt.data.normalisers import normalise_utterance
 from xlt.formats.tables import spk2utt, write_table
 
 REPORT = "fix.md"
@@ -181,7 +183,8 @@ def _rows(data: DataDir, table: str, changes: Changes) -> dict[str, str]:
 
 def _texts(data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], changes: Changes) -> None:
     own = own_scripts(data, cfg)
-    counts = {char: seen.count for char, seen in data.characters.items()}
+    counts = letter_counts(data, cfg)
+    _fold(data, cfg, tables, changes)
     for table in ("text", "text_raw"):
         for utt, text in tables.get(table, {}).items():
             better, done = mended(text, own, counts)
@@ -194,6 +197,24 @@ def _texts(data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], change
                 changes.drop(utt, f"{table} has U+FFFD, a letter that was lost")
             elif not better:
                 changes.drop(utt, f"nothing of its {table} is left")
+
+
+def _fold(data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], changes: Changes) -> None:
+    """One form of each letter; the text is made again from the source's, where it was made of that."""
+    forms = forms_of(data, cfg)
+    of = normalise_utterance(cfg, data.table("utt2lang"), str(data.where("utt2lang")))
+    raw = tables.get("text_raw", {})
+    for utt, text in list(tables["text"].items()):
+        better = " ".join(map(forms.fold, text.split()))
+        if utt in raw and (source := " ".join(map(forms.fold, raw[utt].split()))) != raw[utt]:
+            better = of(utt, source) if of(utt, raw[utt]) == text else better
+            number = data.line("text_raw", utt).number
+            changes.line("text_raw", number, f"{utt} {raw[utt]}", f"{utt} {source}", "one form of a letter")
+            raw[utt] = source
+        if better != " ".join(text.split()):
+            number = data.line("text", utt).number
+            changes.line("text", number, f"{utt} {text}", f"{utt} {better}", "one form of a letter")
+            tables["text"][utt] = better
 
 
 def _audio(data: DataDir, tables: dict[str, dict[str, str]], changes: Changes) -> None:

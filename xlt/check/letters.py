@@ -12,7 +12,16 @@ from xlt.check.characters import label
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.encoding import Finding, invisible, labels, words_with
 from xlt.check.faults import Fault
-from xlt.check.scripts import foreign, repaired, script_name, script_of, written_in
+from xlt.check.scripts import (
+    PALOCHKA,
+    PALOCHKA_LETTER,
+    digits_within,
+    foreign,
+    repaired,
+    script_name,
+    script_of,
+    written_in,
+)
 from xlt.check.words import Seen, characters_of, count
 from xlt.core.config import Config
 from xlt.data.normalisers import normalise_utterance, normalisers
@@ -24,17 +33,30 @@ def own_scripts(data: DataDir, cfg: Config) -> frozenset[str] | None:
     return written_in(set(data.table("utt2lang").values()) or {cfg.lang or ""})
 
 
+def letter_counts(data: DataDir, cfg: Config) -> dict[str, int]:
+    """How often the set has each character; where the language writes a palochka, that counts as one of its
+    letters though it is typed as I, l or 1 everywhere.
+    """
+    counts = {char: seen.count for char, seen in data.characters.items()}
+    langs = set(data.table("utt2lang").values()) or {cfg.lang or ""}
+    if any(code[:3] in PALOCHKA and code.endswith("Cyrl") for code in langs):
+        counts[PALOCHKA_LETTER] = counts.get(PALOCHKA_LETTER, 0) + 1
+    return counts
+
+
 def _strangers(data: DataDir, cfg: Config) -> tuple[dict[str, str], dict[str, Seen]]:
     """Words with look-alikes and what they would be, and all other words in foreign scripts."""
     own = own_scripts(data, cfg)
-    counts = {char: seen.count for char, seen in data.characters.items()}
+    counts = letter_counts(data, cfg)
     alike, stray = {}, {}
     for word, seen in data.words.items():
-        if (word.isascii() and (own is None or "Latn" in own)) or not foreign(word, own):
+        if (word.isascii() and (own is None or "Latn" in own)) or not (
+            foreign(word, own) or digits_within(word)
+        ):
             continue
         if better := repaired(word, own, counts):
             alike[word] = better
-        else:
+        elif foreign(word, own):
             stray[word] = seen
     return alike, stray
 
@@ -49,8 +71,8 @@ def look_alikes(sets: Sets, cfg: Config) -> Iterator[Fault]:
             words = {word: data.words[word] for word in alike}
             yield Finding(data, words).fault(
                 "warning",
-                "{count} words have letters of another script that look like their own, first {first!r}:"
-                " {letters}",
+                "{count} words have letters of another script, or digits, that look like their own letters,"
+                " first {first!r}: {letters}",
                 count=count(words),
                 first=word,
                 letters=shown,
@@ -85,6 +107,8 @@ def signs_and_digits(sets: Sets, cfg: Config) -> Iterator[Fault]:
         def signs(word: str, data: DataDir = data, of=of) -> list[str]:
             found = [char for char in word if unicodedata.category(char)[0] in "NPS"]
             digits = [char for char in found if unicodedata.category(char)[0] == "N"]
+            if cfg.data.digits == "keep":
+                found, digits = [char for char in found if char not in digits], []
             return digits or (found if found and of(data.words[word].places[0][1], word) != word else [])
 
         words, chars = words_with(data, signs)
@@ -127,7 +151,7 @@ def case_of_i(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield finding.fault(
                 "warning",
                 "the text has a dotless ı or a dotted İ, first in {first!r}, but {normaliser} turns I into i",
-                "set data.normaliser to one that knows them, e.g. tur-v1",
+                "set data.normaliser to one that knows them, e.g. tur-v2",
                 first=finding.first,
                 normaliser=name,
             )
@@ -137,7 +161,7 @@ def case_of_i(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield finding.fault(
                 "warning",
                 "the source never has ı or İ, but {normaliser} turns each I into ı, first in {first!r}",
-                "set data.normaliser to the language's own, or to generic-v1",
+                "set data.normaliser to the language's own, or to generic-v2",
                 first=finding.first,
                 normaliser=name,
             )

@@ -18,7 +18,6 @@ from xlt.core.config import Config
 from xlt.data.normalisers import normalise_utterance
 
 SAID = frozenset("%‰&@#+=×÷±°№")  # and all signs of currencies
-_OPEN, _CLOSE = frozenset("[<{"), frozenset("]>}")
 _APOSTROPHES = "'’‘`´ʹ′"
 _EDGE_SHARE = 0.01  # of the words; fewer may be quotation marks, or clipped words as in any text
 _UTF8_AS_LATIN = re.compile(
@@ -133,26 +132,6 @@ def _quotations(data: DataDir) -> bool:
     return min(first, last) > 0.7 * max(first, last)
 
 
-def bracketed(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Marks of transcribers such as [laughter] or <unk>: without their brackets they would be learned as
-    spoken words.
-    """
-    for data in sets.values():
-        words = {}
-        for word, seen in data.raw_words.items():
-            if not _OPEN.isdisjoint(word) and not _CLOSE.isdisjoint(word):
-                words[word] = seen
-        if words:
-            yield Finding(data, words, "text_raw").fault(
-                "warning",
-                "{count} words in brackets, as transcribers mark noises: {words}",
-                "if they are not spoken, remove them from the source; the normaliser removes the brackets"
-                " only",
-                count=count(words),
-                words=", ".join(map(repr, list(words)[:5])),
-            )
-
-
 def misread_encoding(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """UTF-8 that a program has read as Latin-1 or Windows-1252: Ã© for é."""
     for data in sets.values():
@@ -208,4 +187,4 @@ def section(sets: Sets, cfg: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
-CHECKS = (taken_out, edge_apostrophes, bracketed, misread_encoding)
+CHECKS = (taken_out, edge_apostrophes, misread_encoding)

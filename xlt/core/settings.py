@@ -27,6 +27,8 @@ class DataConfig:
     splits: Annotated[dict | None, FreeForm()]
     cache: Annotated[str | None, FilePath()]
     normaliser: str | None
+    keep: str
+    digits: Literal["drop", "keep"]
     train_minutes: Annotated[float | None, Positive()]
     min_dur_s: float
     max_dur_s: Annotated[float, Positive()]

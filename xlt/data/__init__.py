@@ -32,6 +32,7 @@ _KEYS = (
     "data.split",
     "data.parts",
     "data.splits",
+    "data.digits",
     "data.min_dur_s",
     "data.max_dur_s",
     "data.max_chars_per_s",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,29 +20,13 @@ from xlt.data.clips import Clip, Job
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.names import fault_of_id
 from xlt.data.groups import SPLITS, connect
+from xlt.data.reasons import MEANINGS, REASONS, remedies
 from xlt.data.splits import assign
 from xlt.data.subsets import KNOWN
 from xlt.formats.tables import spk2utt, write_table
-from xlt.text.normalise import has_digits, normalise
+from xlt.text.normalise import has_digits, normalise, says_something
 
 MAX_UNREADABLE = 0.2  # a larger share means a damaged corpus, not a few bad clips
-
-# Reasons for leaving a clip out, in the order in which they are tried; those of readers come first.
-REASONS = {
-    "text without audio": "the corpus has a text but no clip",
-    "audio without text": "the corpus has a clip but no text",
-    "alphabet": "stamps of letters: the voice often says less than the text",
-    "empty text": "nothing is left of the text after normalisation",
-    "digits": "the text has digits; how they are said cannot be known",
-    "unreadable": "the clip is missing, empty or not audio",
-    "too short": "shorter than data.min_dur_s",
-    "too long": "longer than data.max_dur_s",
-    "too fast": "more text than can be said: over data.max_chars_per_s",
-    "too slow": "too little text for the clip: under data.min_chars_per_s",
-    "one clip, several texts": "the same audio has different texts; at least one is wrong",
-    "duplicate": "audio and text are the same as in a clip that was kept",
-    "in train": "of a further set, but its voice or its sentence is in the train that was chosen here",
-}
 
 
 @dataclass
@@ -71,6 +54,10 @@ class Harvest:
         known = {utt.id: utt for utt in self.corpus.utterances}
         return {name: known[name] for name in self.kept}
 
+    def remedies(self) -> dict[str, str]:
+        """What to do about each reason for which utterances were left out."""
+        return remedies(self.left_out, {utt.id: utt.text for utt in self.corpus.utterances})
+
     def refuse_odd_ids(self) -> None:
         """DataError unless each id is the only one of its kind and can name a file."""
         name = self.corpus.name
@@ -85,13 +72,13 @@ class Harvest:
                         " '_'"
                     )
 
-    def normalise(self) -> None:
-        """Find the texts that can be used."""
+    def normalise(self, digits: bool) -> None:
+        """Find the texts that can be used; those with digits are if ``digits`` says so."""
         for utt in self.corpus.utterances:
             text = normalise(utt.text, self.normaliser)
-            if not any(unicodedata.category(char)[0] in "LN" for char in text):
+            if not says_something(text):
                 self.left_out["empty text"].append(utt.id)
-            elif has_digits(text):
+            elif has_digits(text) and not digits:
                 self.left_out["digits"].append(utt.id)
             else:
                 self.texts[utt.id] = text
@@ -175,7 +162,7 @@ def build(cfg: Config, normaliser: str, out: Path, final: str) -> dict:
     sets.refuse_reserved(named, cfg, corpus.name)
     sets.require(cfg, named, corpus.name, corpus.unread)
     harvest.refuse_odd_ids()
-    harvest.normalise()
+    harvest.normalise(cfg.data.digits == "keep")
     (out / "wav").mkdir(exist_ok=True)
     harvest.decode(out / "wav", cfg)
     harvest.choose(cfg)
@@ -183,16 +170,24 @@ def build(cfg: Config, normaliser: str, out: Path, final: str) -> dict:
     for utt in set(harvest.clips) - set(harvest.kept):
         (out / "wav" / f"{utt}.wav").unlink(missing_ok=True)
     if not harvest.kept:
-        counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in harvest.left_out.items() if ids)
-        raise DataError(
-            f"{corpus.name}: no utterance is left. Left out: {counts or 'nothing'}; `xlt data --help` "
-            "lists the limits that can be changed"
-        )
+        raise DataError(f"{corpus.name}: no utterance is left{_why_nothing(harvest)}")
     _write_tables(harvest, utt2split, groups, out, final)
     report = _report(harvest, cfg, utt2split, groups, how)
     write_json(out / "report.json", report)
     _tell(report, harvest, os.path.join(final, "report.json"))
     return {"utterances": report["kept"], "minutes": report["minutes"]["all"]}
+
+
+def _why_nothing(harvest: Harvest) -> str:
+    """How many utterances each reason took, and what to do about the first three of these reasons."""
+    counts = {reason: len(ids) for reason, ids in harvest.left_out.items() if ids}
+    if not counts:
+        return ": the corpus has none; name another one in data.dir"
+    most = sorted(counts, key=lambda reason: -counts[reason])[:3]
+    remedies = harvest.remedies()
+    return f". Left out: {', '.join(f'{reason} {count}' for reason, count in counts.items())}; " + "; ".join(
+        f"{reason}: {remedies[reason]}" for reason in most
+    )
 
 
 def _write_tables(
@@ -244,7 +239,8 @@ def _report(
         "minutes": {"all": round(sum(minutes.values()), 3), **minutes},
         "utterances": {name: counts[name] for name in names},
         "left_out": left_out,
-        "reasons": {reason: REASONS.get(reason, reason) for reason in left_out},
+        "reasons": {reason: MEANINGS.get(reason, reason) for reason in left_out},
+        "remedies": harvest.remedies(),
         "unreadable": {
             utt: plain(harvest.clips[utt].error, cfg.recipe) for utt in harvest.left_out["unreadable"]
         },
@@ -261,7 +257,8 @@ def _tell(report: dict, harvest: Harvest, path: str) -> None:
     )
     for reason, ids in harvest.left_out.items():
         if ids:
-            say(f"  {len(ids):6} {reason:24} {REASONS.get(reason, '')}")
+            meaning = f"{MEANINGS[reason]}; " if reason in MEANINGS else ""
+            say(f"  {len(ids):6} {reason:24} {meaning}{report['remedies'][reason]}")
     how = report["split"]
     speakers = ", ".join(f"{part} {n}" for part, n in how["speakers"].items())
     say(f"  split by {how['by']}: {how['why']} ({speakers} speakers)")

@@ -8,19 +8,26 @@ from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.data.sources import settings_of, sources
 from xlt.text import languages
-from xlt.text.normalise import check_name, normalise
+from xlt.text.normalise import check_name, keeping, normalise
+
+# Readers of corpora on which results were published with version 1 of the normalisers. Version 2 makes the
+# same of their texts, but has another name in stamps and signatures
+_FIRST_VERSION = {"tuxpaint"}
 
 
 def normalisers(cfg: Config) -> dict[str, str]:
-    """``{language: normaliser}``: the setting data.normaliser, or the language's own; of each source of
-    joined recipes.
+    """``{language: normaliser}``: the setting data.normaliser, or the language's own, with the letters of
+    data.keep; of each source of joined recipes.
 
     ConfigError if there is no such normaliser, or no such source.
     """
     if cfg.data.reader == "recipes":
         return {lang: name for source in sources(cfg) for lang, name in normalisers(source.cfg).items()}
     lang = languages.get(cfg.lang)
-    return {lang.code: check_name(cfg.data.normaliser or lang.normaliser)}
+    own = lang.normaliser
+    if cfg.data.reader in _FIRST_VERSION:
+        own = own.replace("-v2", "-v1")
+    return {lang.code: keeping(check_name(cfg.data.normaliser or own), cfg.data.keep)}
 
 
 def _of_mixed(cfg: Config) -> dict[str, str]:

@@ -15,6 +15,8 @@ from xlt.text import languages
 
 _THEIRS = (
     "normaliser",
+    "keep",
+    "digits",
     "columns",
     "tier",
     "allow_pipes",

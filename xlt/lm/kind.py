@@ -31,7 +31,7 @@ _AGAIN = "make it again with --stage 5 --force; a bundle: copy it again"
 class NGrams:
     """See :class:`xlt.lm.model.Kind`."""
 
-    settings = ("tokens.type", "tokens.size", "data.normaliser", "lang", "phones")
+    settings = ("tokens.type", "tokens.size", "data.normaliser", "data.keep", "lang", "phones")
 
     def inputs(self, ctx: Context) -> list[Path]:
         texts = [ctx.reference(ctx.cfg.train_set), ctx.reference("dev"), ctx.tokens / "tokens.txt"]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
+from xlt.text.normalise import is_part_of_word
+
 
 def core(word: str) -> str:
-    """The letters, marks and numbers of a word, in one case and one form."""
-    return "".join(
-        char
-        for char in unicodedata.normalize("NFKC", word.casefold())
-        if unicodedata.category(char)[0] in "LMN"
-    )
+    """What spells a word, its letters, marks, numbers and tone letters, in one case and one form."""
+    return "".join(filter(is_part_of_word, unicodedata.normalize("NFKC", word.casefold())))
 
 
 def without_accents(word: str) -> str:

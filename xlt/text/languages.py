@@ -124,16 +124,16 @@ espeak afr=af bel=be bul=bg cat=ca cmn=cmn cym=cy dan=da ell=el eng=en-us eus=eu
 espeak nob=nb por=pt ron=ro rus=ru slk=sk spa=es swe=sv tat=tt
 """
 
-OWN_RULES = {"aze", "cat", "ron", "tur"}  # languages whose normaliser does more than generic-v1
-OF_SCRIPT = {"Hans": "han-v1", "Hant": "han-v1", "Hani": "han-v1", "Jpan": "jpan-v1"}
-GENERIC = "generic-v1"
+OWN_RULES = {"aze", "cat", "ron", "tur"}  # languages whose normaliser does more than the generic one
+OF_SCRIPT = {"Hans": "han-v2", "Hant": "han-v2", "Hani": "han-v2", "Jpan": "jpan-v2"}
+GENERIC = "generic-v2"
 _UNLISTED = "unknown"  # family
 MULTIPLE = "mul_Zyyy"  # what ISO 639-2 and 15924 call several languages and undetermined script
 _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 
 def _normaliser(code: str) -> str:
-    return f"{code[:3]}-v1" if code[:3] in OWN_RULES else OF_SCRIPT.get(code[4:], GENERIC)
+    return f"{code[:3]}-v2" if code[:3] in OWN_RULES else OF_SCRIPT.get(code[4:], GENERIC)
 
 
 def _read_g2p(table: str) -> dict[str, str]:

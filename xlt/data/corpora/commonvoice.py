@@ -123,8 +123,9 @@ def _name(folder: Path) -> str:
     for table in ("validated.tsv", "train.tsv"):
         if (folder / table).is_file():
             with (folder / table).open(encoding="utf-8-sig", errors="replace") as lines:
-                header, first = next(lines, "").rstrip("\n").split("\t"), next(lines, "").rstrip("\n").split(
-                    "\t"
+                header, first = (
+                    next(lines, "").rstrip("\n").split("\t"),
+                    next(lines, "").rstrip("\n").split("\t"),
                 )
             if "locale" in header and len(first) == len(header):
                 return first[header.index("locale")]

@@ -20,6 +20,8 @@ from xlt.data.groups import SPLITS
 _WHOLE = (
     "cache",
     "normaliser",
+    "keep",
+    "digits",
     "train_minutes",
     "min_dur_s",
     "max_dur_s",

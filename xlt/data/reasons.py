@@ -1,0 +1,107 @@
+"""Why clips are left out, and what to do about each reason.
+
+The reasons of stage 1 come in the order in which they are tried; those of readers come first.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+_LIMIT = "listen to some; `xlt data --help` lists the limits that can be changed"
+_TABLE = "correct these rows in the table"
+_REASONS = {  # reason → what it means, what to do
+    "text without audio": ("the corpus has a text but no clip", "correct the names, or add the sound files"),
+    "audio without text": ("the corpus has a clip but no text", "transcribe them, if they are needed"),
+    "alphabet": (
+        "stamps of letters: the voice often says less than the text",
+        "nothing: they are of no use",
+    ),
+    "empty text": (
+        "nothing is left of the text after normalisation",
+        "write what is said; name signs that are letters in data.keep",
+    ),
+    "digits": (
+        "the text has digits; how they are said cannot be known",
+        "write numbers as they are said; if digits are letters, set data.digits=keep",
+    ),
+    "cut short": (
+        "the sound file ends before its own header says: a copy or download that broke off",
+        "copy or fetch these files again",
+    ),
+    "unreadable": (
+        "the clip is missing, empty or not audio",
+        "data/all/report.json says why; mend the files",
+    ),
+    "too short": ("shorter than data.min_dur_s", _LIMIT),
+    "too long": (
+        "longer than data.max_dur_s",
+        "cut them at pauses and give each part its own text (columns start and end); " + _LIMIT,
+    ),
+    "too fast": ("more text than can be said: over data.max_chars_per_s", _LIMIT),
+    "too slow": ("too little text for the clip: under data.min_chars_per_s", _LIMIT),
+    "one clip, several texts": (
+        "the same audio has different texts; at least one is wrong",
+        "correct the texts or the files",
+    ),
+    "duplicate": ("audio and text are the same as in a clip that was kept", "nothing: once is enough"),
+    "in train": (
+        "of a further set, but its voice or its sentence is in the train that was chosen here",
+        "give the corpus a split of its own, if these are needed",
+    ),
+}
+_OF_READERS = {
+    "sound without a row": (
+        "a sound file that no row of a table names",
+        "add rows for them, if they belong to the corpus",
+    ),
+    "another language": ("the row names another language", "set lang, or data.columns: {language: null}"),
+    "row without a path": ("the row names no sound file", _TABLE),
+    "row without a set": ("the row says of no set", _TABLE),
+    "several files of that name": ("the row could mean several files", "write the path with its folder"),
+    "row with more values than columns": ("the row has too many values", _TABLE),
+    "start without end, or end without start": ("the row has one time", _TABLE),
+    "start or end is not a time": ("the row's times cannot be read", _TABLE),
+    "the end is not behind the start": ("the row's times are no part of a recording", _TABLE),
+    "channel not understood": (
+        "the row's channel is no number, letter or side",
+        "write 1 or 2, A or B, L or R",
+    ),
+    "annotation without times": ("the annotation is not aligned with the sound", "align it in ELAN"),
+}
+_ALL = {**_OF_READERS, **_REASONS}
+REASONS = {reason: meaning for reason, (meaning, _) in _REASONS.items()}  # those that stage 1 itself has
+MEANINGS = {reason: meaning for reason, (meaning, _) in _ALL.items()}
+SPELLED = (
+    "most words with digits have a letter right beside the digit, e.g. {words}: if these digits spell tones"
+    " or letters, set data.digits=keep; `xlt check --fix` replaces digits that only look like letters"
+)
+
+
+def remedy(reason: str) -> str:
+    """What to do about utterances that were left out for ``reason``."""
+    return _ALL[reason][1] if reason in _ALL else "look at them in the corpus"
+
+
+def spelled_with_digits(texts: Iterable[str]) -> list[str]:
+    """The first words whose digits touch letters (``tai5``, ``nkwa²⁴``), if most words with digits in
+    ``texts`` are such; else none.
+    """
+    total, found = 0, []
+    for word in (word for text in texts for word in text.split()):
+        kinds = [unicodedata.category(char)[0] for char in word]
+        if "N" in kinds:
+            total += 1
+            if any({a, b} in ({"N", "L"}, {"N", "M"}) for a, b in zip(kinds, kinds[1:], strict=False)):
+                found.append(word)
+    return found[:3] if 2 * len(found) > total else []
+
+
+def remedies(left_out: Mapping[str, list[str]], texts: Mapping[str, str]) -> dict[str, str]:
+    """What to do about each reason that there is; ``texts``: those of the corpus, by utterance."""
+    found = {reason: remedy(reason) for reason, ids in left_out.items() if ids}
+    if "digits" in found:
+        words = spelled_with_digits(texts[utt] for utt in left_out["digits"] if utt in texts)
+        if words:
+            found["digits"] = SPELLED.format(words=", ".join(map(repr, words)))
+    return found
