@@ -84,6 +84,8 @@ def _pack(ctx: Context, model: Trained, second: Partner | None, decode: DecodeCo
         shutil.copyfile(decode.hotwords, out / HOTWORDS)
         decode = dataclasses.replace(decode, hotwords=HOTWORDS)
     manifest: dict[str, Any] = {"xlt": __version__, "lang": trained["lang"], "tag": ctx.cfg.tag}
+    if "teacher" in trained:
+        manifest["teacher"] = trained["teacher"]
     manifest["decode"] = dataclasses.asdict(decode)
     if _files(ctx, decode):
         own = [path for path in lm.folder(ctx).iterdir() if path.name != "stage.json"]

@@ -38,7 +38,7 @@ from xlt.core.log import say
 from xlt.core.paths import plain
 from xlt.core.stage import Unit, atomic_text, read_stamp, run_unit, write_json
 from xlt.data.sets import require, why_reserved
-from xlt.formats.model_folder import MANIFEST, identity, initial_model
+from xlt.formats.model_folder import MANIFEST, identity, initial_model, teacher
 from xlt.formats.tables import write_table
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def run(ctx: Context) -> None:
         **whisper,
         "audio files": _audio_state(ctx.recipe, folders),
     }
-    source = initial_model(ctx.cfg)
-    heard = [source.folder / MANIFEST] if source else []
+    models = filter(None, (initial_model(ctx.cfg), teacher(ctx.cfg)))
+    heard = [model.folder / MANIFEST for model in models]
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
     heard += [ctx.data / "all" / "report.json"]
     from xlt.check.speech import model_folders

@@ -9,7 +9,7 @@ from typing import Any
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault, Line, Place
 from xlt.core.config import Config
-from xlt.formats.model_folder import initial_model, training_manifest
+from xlt.formats.model_folder import initial_model, teacher, training_manifest
 from xlt.text.content import core
 
 
@@ -48,18 +48,20 @@ def no_shared_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Of what the model that training starts from has heard, and those before it, and of what is mixed in,
-    nothing in the held-out sets: no recording, no content that the corpus knows to be the same."""
-    source, heard = sets.once("source", lambda: initial_model(cfg)), []
-    if source and source.manifest is None:
-        yield Fault(
-            "warning",
-            Place(str(source.folder)),
-            "does not say what it was trained on",
-            "make sure that it has not heard dev and test, or train it again with this version",
-        )
-    elif source:
-        heard = [(utt, *values, str(source.folder)) for utt, values in source.manifest.items()]
+    """Of what the model that training starts from has heard, those before it and the teacher, and of what is
+    mixed in, nothing in the held-out sets: no recording, no content that the corpus knows to be the same."""
+    heard = []
+    source = sets.once("source", lambda: initial_model(cfg))
+    for model in filter(None, (source, sets.once("teacher", lambda: teacher(cfg)))):
+        if model.manifest is None:
+            yield Fault(
+                "warning",
+                Place(str(model.folder)),
+                "does not say what it was trained on",
+                "make sure that it has not heard dev and test, or train it again with this version",
+            )
+        else:
+            heard += [(utt, *values, str(model.folder)) for utt, values in model.manifest.items()]
     for recipe, (train, _) in cfg.mixed.items():
         heard += [
             (utt, *line.split(" ", 1), f"../{recipe}")

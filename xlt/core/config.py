@@ -24,6 +24,7 @@ from xlt.core.paths import ROOT
 from xlt.core.settings import Settings
 from xlt.core.yaml_source import parse_overrides, read_yaml
 
+UNLABELLED = "unlabelled"  # the set that stage 1 makes of train.unlabelled
 CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
 
 
@@ -71,6 +72,11 @@ class Config(Settings):
         ]
 
     @property
+    def unlabelled_sets(self) -> list[str]:
+        """The set that stage 1 makes of ``train.unlabelled``, if there is such speech."""
+        return [UNLABELLED] if self.train.unlabelled is not None else []
+
+    @property
     def further_sets(self) -> list[str]:
         """The sets of the corpus beyond train, dev and test that ``decode.sets`` asks for."""
         mixed = {name for pair in self.mixed.values() for name in pair}
@@ -86,11 +92,12 @@ class Config(Settings):
 
     @property
     def sets(self) -> list[str]:
-        """All sets that have features: training, dev, test, those of mixed recipes, and what ``decode.sets``
-        asks for.
+        """All sets that have features: training, speech without texts, dev, test, those of mixed recipes, and
+        what ``decode.sets`` asks for.
         """
         mixed = (name for pair in self.mixed.values() for name in pair)
-        return list(dict.fromkeys([self.train_set, "dev", "test", *mixed, *self.decode.sets]))
+        own = [self.train_set, *self.unlabelled_sets, "dev", "test"]
+        return list(dict.fromkeys([*own, *mixed, *self.decode.sets]))
 
     @property
     def scored_sets(self) -> list[str]:

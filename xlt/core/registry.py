@@ -110,6 +110,8 @@ WORK = Registry(
         "measure_sounds": "xlt.check.sound:MeasureSounds",
         "encode": "xlt.features.extract:Shard",
         "recognise": "xlt.decode.work:Recognise",
+        "transcribe": "xlt.bundle.label:Transcribe",
+        "posteriors": "xlt.bundle.label:Posteriors",
     },
 )
 

@@ -100,6 +100,10 @@ class TrainConfig:
     zero_shot: bool
     mix: Annotated[dict, FreeForm()]
     average_source: Annotated[float, Share()]
+    teacher: Annotated[str | None, FilePath(beside=True)]
+    unlabelled: Annotated[str | None, FilePath(beside=True)]
+    label_cer: Annotated[float, Share()]
+    posterior_weight: Annotated[float, Share()]
     forget_limit: str | float | None
     encoder: str
     encoder_conf: Annotated[dict, FreeForm()]

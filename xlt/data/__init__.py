@@ -123,12 +123,20 @@ def run(ctx: Context) -> None:
 
         for unit in units(ctx):
             run_unit(ctx, unit)
+    if cfg.unlabelled_sets:
+        from xlt.data import unlabelled
+
+        run_unit(ctx, unlabelled.unit(ctx, fingerprint(unlabelled.check(cfg))))
 
 
 def _check_settings(cfg: Config) -> None:
     """ConfigError for settings that do not go together, and for sets that cannot be."""
     languages.get(cfg.lang)
     sets.further(cfg)
+    if cfg.unlabelled_sets:
+        from xlt.data import unlabelled
+
+        unlabelled.check(cfg)
     if cfg.data.reader is None:
         raise ConfigError(
             "data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "

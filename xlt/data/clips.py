@@ -71,9 +71,12 @@ def decode(job: Job) -> Clip:
         return Clip(too_long=True)
     except DataError as err:
         return Clip(error=str(err))
-    return Clip(
-        len(samples) / SAMPLE_RATE, hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()[:20], source
-    )
+    return Clip(len(samples) / SAMPLE_RATE, audio_digest(samples), source)
+
+
+def audio_digest(samples: np.ndarray) -> str:
+    """First 20 hex digits of the SHA-256 of int16 samples (N,), as ``utt2audio`` has them."""
+    return hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()[:20]
 
 
 def write_wav(path: Path, samples: np.ndarray) -> None:
@@ -103,13 +106,13 @@ def _part(job: Job) -> tuple[np.ndarray, str]:
     utt, start_s, end_s = job.utt, job.utt.start_s or 0.0, job.utt.end_s or 0.0
     if end_s - start_s > job.longest_s + OVERSHOOT_S:
         raise TooLong(f"{utt.audio}: a segment of {end_s - start_s:g} s")
-    audio, source = _recording(utt.audio, utt.command, utt.channel, job.wav.parent)
+    audio, source = recording(utt.audio, utt.command, utt.channel, job.wav.parent)
     _refuse_beyond(utt.audio, (start_s, end_s), len(audio) / SAMPLE_RATE)
     return np.array(audio[round(start_s * SAMPLE_RATE) : round(end_s * SAMPLE_RATE)]), source
 
 
 @lru_cache(maxsize=1)
-def _recording(audio: Path, command: str | None, channel: int | None, folder: Path) -> tuple[np.ndarray, str]:
+def recording(audio: Path, command: str | None, channel: int | None, folder: Path) -> tuple[np.ndarray, str]:
     """The int16 samples (N,) of a recording that has several clips, and what they were. They lie in a file
     without a name in ``folder``, so that a day of sound takes no more memory than an hour.
     """

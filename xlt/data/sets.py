@@ -23,6 +23,8 @@ OWN_FOLDERS = {  # names below data/ and dump/<upstream>/ that a set cannot have
     "check": "the report of stage 2",
     "tokens": "the token lists of stage 4",
     "mix": "the layer mix of stage 3",
+    "labels": "the texts of train.teacher",
+    "unlabelled": "the speech of train.unlabelled",
 }
 _BUDGET = re.compile(r"train_[0-9.e+]+min")
 

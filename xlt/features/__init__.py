@@ -25,13 +25,14 @@ def run(ctx: Context) -> None:
     import dataclasses
 
     from xlt.core.registry import FAMILIES
-    from xlt.formats.model_folder import initial_model
+    from xlt.formats.model_folder import initial_model, teacher
     from xlt.upstreams.freeze import decide
 
     given, freezing = ctx.cfg, decide(ctx)
     ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
     FAMILIES.get(ctx.cfg.train.family).check(ctx)
     source = initial_model(ctx.cfg)
+    teacher(ctx.cfg)  # what it refuses is refused before anything is encoded
     if source is not None:
         _same_layers(source, ctx.cfg)
     if ctx.cfg.features.on_the_fly:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 INFO = "xlt.json"
 CTC, ATTENTION = "ctc", "attention"  # of ``parts`` in xlt.json; without that, a model has CTC
+BUNDLE, BUNDLE_MANIFEST = "bundle", "bundle.json"  # the folder of an experiment's, and the file in it
 MANIFEST = "heard"  # table of what the model was trained on: utterance → audio hash, content
 # version 1 knew ESPnet's models only
 FORMAT = Format(INFO, 2, {1: lambda old: {"family": "espnet", **old}})
@@ -74,8 +75,7 @@ class Trained:
         one.
         """
         folder = Path(folder)
-        made = folder.parent if folder.name == "bundle" else folder
-        recipe, tag = recipe_of(folder), made.name
+        recipe, tag = recipe_of(folder), experiment_of(folder).name
         command = f"{os.path.join(recipe, 'run.sh')} tag={tag}"
         if not folder.is_dir():
             if (folder.parent / f".{tag}.partial").is_dir():
@@ -107,6 +107,11 @@ class Trained:
         except (KeyError, TypeError):
             raise DataError(f"{setting}: {folder / INFO}: {damaged}") from None
         return cls(folder, info)
+
+    @property
+    def experiment(self) -> Path:
+        """Where it was trained."""
+        return experiment_of(self.folder)
 
     @property
     def family(self) -> Any:
@@ -178,7 +183,12 @@ def recipe_of(folder: Path) -> Path:
     """The recipe in which the model in ``folder``, exp/<tag> or the bundle in it, was made; what relative
     paths in its files count from.
     """
-    return (folder.parent if folder.name == "bundle" else folder).parent.parent
+    return experiment_of(folder).parent.parent
+
+
+def experiment_of(folder: Path) -> Path:
+    """``exp/<tag>`` of the model in ``folder``, which is that or the bundle in it."""
+    return folder.parent if folder.name == BUNDLE else folder
 
 
 def in_bundle(folder: Path) -> bool:
@@ -203,6 +213,43 @@ def initial_model(cfg: Config) -> Trained | None:
         return None
     found = Trained.load(cfg.train.init)
     found.check(cfg)
+    return found
+
+
+def teacher(cfg: Config) -> Trained | None:
+    """The bundle of ``train.teacher``, checked as far as settings go; None without one.
+
+    DataError if there is none, ConfigError for one that cannot write this recipe's texts.
+    """
+    given = cfg.as_given("train.teacher")
+    if given is None:
+        for name in ("train.unlabelled", "train.posterior_weight"):
+            if value := cfg.as_given(name):
+                raise ConfigError(f"{name}={value}: needs a teacher, e.g. train.teacher=../ron/exp/main")
+        return None
+    setting, folder = f"train.teacher={given}", Path(str(cfg.train.teacher))
+    if cfg.train.unlabelled is None and not cfg.train.posterior_weight:
+        raise ConfigError(
+            f"{setting}: has nothing to teach; name recordings without texts in train.unlabelled, or give"
+            " train.posterior_weight"
+        )
+    packed = folder / BUNDLE
+    if folder.name != BUNDLE and not (folder / BUNDLE_MANIFEST).exists() and not packed.is_dir():
+        tag = Trained.load(folder, "train.teacher").folder.name
+        raise DataError(
+            f"{setting}: has no bundle, the form in which a model is used with its language model; make it:"
+            f" {os.path.join(recipe_of(folder), 'run.sh')} --stage 10 tag={tag}"
+        )
+    found = Trained.load(packed if packed.is_dir() else folder, "train.teacher")
+    if found.experiment.resolve() == (cfg.recipe / "exp" / cfg.tag).resolve():
+        raise ConfigError(f"{setting}: is the experiment that is to be trained; give that another tag")
+    if found.info["lang"] != cfg.lang:
+        raise ConfigError(
+            f"{setting}: writes {found.info['lang']}, this recipe is {cfg.lang}; name a model of the same"
+            " language and script"
+        )
+    if "phone" in (cfg.tokens.type, found.info["tokens"]["type"]):
+        raise ConfigError(f"{setting}: phones cannot be learned from a teacher; use tokens.type=char or bpe")
     return found
 
 

@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xlt.core.config import Config
+from xlt.core.config import UNLABELLED, Config
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.registry import FAMILIES
 from xlt.data.normalisers import normaliser_of
 from xlt.features.speech import Speech
 from xlt.formats.features import read_features
-from xlt.formats.model_folder import MANIFEST, Trained, initial_model, training_manifest, write_info
+from xlt.formats.model_folder import (
+    MANIFEST,
+    Trained,
+    initial_model,
+    recipe_of,
+    training_manifest,
+    write_info,
+)
 from xlt.formats.tables import write_table
 from xlt.models.family import Family
+from xlt.models.labels import Labels
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.upstreams.freeze import Freezing, decide
 
@@ -28,7 +36,8 @@ class Resolved:
 
     ``ctx``: with ``train.freeze`` and ``features.on_the_fly`` decided as ``freezing`` says; ``source``: the
     model of ``train.init``; ``sets``: what is read of each set that is learned, and of dev; ``info``:
-    feats.json of the training set; ``normaliser``: which the model is stored with.
+    feats.json of the training set; ``normaliser``: which the model is stored with; ``labels``: what is
+    learned of a teacher's texts.
     """
 
     ctx: Context
@@ -39,6 +48,7 @@ class Resolved:
     info: dict[str, Any]
     tokenizer: Tokenizer
     normaliser: str
+    labels: Labels | None = None
 
     @property
     def cfg(self) -> Config:
@@ -53,11 +63,20 @@ class Resolved:
             found += [self.source.folder / name for name in self.family.starts_from]
         for name, files in self.sets.items():
             found += [files.content, files.lengths, files.info, files.text, ctx.data / name / "utt2audio"]
+        if self.labels:
+            found += self.labels.inputs
+        if self.labels and (more := self.labels.speech):
+            found += [more.content, more.lengths, more.info]
         if cfg.train.balance is not None:
             found.append(ctx.data / cfg.train_set / "utt2lang")
         if cfg.tokens.language_tag:
             found += [ctx.data / name / "utt2lang" for name in self.sets]
         return found
+
+    def training_speech(self, folder: Path) -> Speech:
+        """The training set, and with a teacher what it labelled, as tables in ``folder``."""
+        own = self.sets[self.cfg.train_set]
+        return self.labels.joined(own, folder) if self.labels else own
 
     def write_info(self, out: Path, features: dict, frame_rate: float, **more: Any) -> None:
         """Write ``out/xlt.json``: ``features``, as feats.json has them or the training left them, and
@@ -74,22 +93,29 @@ class Resolved:
                 "frame_rate": frame_rate,
                 "decode": self.cfg.section("decode"),
                 **({"init": origin_facts(self.source)} if self.source else {}),
+                **({"teacher": taught_facts(self.labels)} if self.labels else {}),
                 **more,
             },
         )
 
     def write_heard(self, out: Path) -> None:
-        """Write ``out/heard``: utterance → audio hash and content, of all that this model and those before it
-        were trained on.
+        """Write ``out/heard``: utterance → audio hash and content, of all that this model, those before it
+        and its teacher were trained on.
 
         An id that stands for two utterances, of two corpora, gets the second one's audio hash behind it.
         """
-        before = self.source.manifest if self.source else {}
-        if before is None:
-            return  # a list that is not whole would pass for one
-        rows = {utt: " ".join(values) for utt, values in before.items()}
-        for name in self.cfg.learned_sets:
-            for utt, values in training_manifest(self.ctx.data / name).items():
+        models = [*([self.source] if self.source else []), *([self.labels.teacher] if self.labels else [])]
+        rows: dict[str, str] = {}
+        own = [training_manifest(self.ctx.data / name) for name in self.cfg.learned_sets]
+        if self.labels and self.labels.texts:
+            heard = training_manifest(self.ctx.data / UNLABELLED)
+            own.append({utt: heard[utt] for utt in self.labels.texts})
+        for model in models:
+            if model.manifest is None:
+                return  # a list that is not whole would pass for one
+            own.insert(0, {utt: " ".join(values) for utt, values in model.manifest.items()})
+        for part in own:
+            for utt, values in part.items():
                 rows[utt if rows.get(utt, values) == values else f"{utt}-{values[:8]}"] = values
         write_table(out / MANIFEST, rows)
 
@@ -98,14 +124,20 @@ def origin_facts(source: Trained) -> dict[str, str]:
     """What ``xlt.json`` says of the model that training started from."""
     return {
         "lang": source.info["lang"],
-        "tag": source.folder.name,
-        "recipe": source.folder.absolute().parent.parent.name,
+        "tag": source.experiment.name,
+        "recipe": recipe_of(source.folder).absolute().name,
     }
 
 
-def resolve(ctx: Context) -> Resolved:
-    """Everything that stage 6 must know; ConfigError for settings that do not fit, MissingInput without
-    features or tokens.
+def taught_facts(labels: Labels) -> dict[str, Any]:
+    """What ``xlt.json`` says of the teacher, and of its texts, if some were learned."""
+    facts: dict[str, Any] = origin_facts(labels.teacher)
+    return facts | ({"labels": dict(labels.facts)} if labels.facts else {})
+
+
+def resolve(ctx: Context, labels: Labels | None = None) -> Resolved:
+    """Everything that stage 6 must know, ``labels`` of a teacher among it; ConfigError for settings that do
+    not fit, MissingInput without features or tokens.
     """
     family: Family = FAMILIES.get(ctx.cfg.train.family)
     freezing = decide(ctx)
@@ -122,8 +154,10 @@ def resolve(ctx: Context) -> Resolved:
     sets = {name: family.needs(ctx, name) for name in (*cfg.learned_sets, "dev")}
     for files in sets.values():
         files.need(ctx)
+    if labels and labels.speech:
+        labels.speech.need(ctx)
     need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
     if cfg.train.balance is not None:
         need(ctx, ctx.data / cfg.train_set / "utt2lang", stage="data")
     info = read_features(sets[cfg.train_set].info.parent)
-    return Resolved(ctx, family, freezing, source, sets, info, family.tokens(ctx), normaliser)
+    return Resolved(ctx, family, freezing, source, sets, info, family.tokens(ctx), normaliser, labels)

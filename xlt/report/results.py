@@ -209,7 +209,7 @@ def describe(result: Result) -> str:
         return result.experiment["describe"]
     config = result.config
     features = _upstream(config) + _layers(_features(result))
-    return f"{features}, {_model(result)}, {_tokens(config)}, {decoding(result)}{_start(config)}"
+    return f"{features}, {_model(result)}, {_tokens(config)}, {decoding(result)}{_start(config)}{_taught(result)}"
 
 
 def _features(result: Result) -> dict:
@@ -244,7 +244,7 @@ def family(result: Result) -> str:
     config, features = result.config, result.document.get("features", {})
     return (
         f"{config['features.upstream']}{_tuning(features.get('tuning'), '')}, {_model(result)},"
-        f" {_tokens(config)}{_start(config)}"
+        f" {_tokens(config)}{_start(config)}{_taught(result)}"
     )
 
 
@@ -292,6 +292,18 @@ def _start(config: dict) -> str:
         how = " as it is" + (", own tokens" if tokens == "match" else "")
     mixed = "".join(f", {100 * share:g}% {name}" for name, share in config["train.mix"].items())
     return f", from {config['train.init']}{how}{mixed}"
+
+
+def _taught(result: Result) -> str:
+    """``, 5.8 min labelled by ron/exp/s0``: what was learned of a teacher, "" without one."""
+    found: Any = result.document.get("teacher")
+    if not found:
+        return ""
+    place = "/".join((found["recipe"], "exp", found["tag"]))
+    labels, weight = found.get("labels"), result.config.get("train.posterior_weight")
+    return (f", {labels['minutes']:.1f} min labelled by {place}" if labels else f", taught by {place}") + (
+        f" (posteriors {weight:g})" if weight else ""
+    )
 
 
 def _before_the_mix(config: dict) -> dict:

@@ -43,6 +43,8 @@ _PLACES = {
     "features.path": 1,
     "features.mix_from": 1,
     "train.init": 3,
+    "train.teacher": 3,
+    "train.unlabelled": 1,
     "data.sources": 1,
     "tokens.union": 1,
     "phones.table": 1,
@@ -114,6 +116,7 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
         "features": features(ctx),
         "stages": stage_times(ctx),
         **whisper(ctx),
+        **taught(ctx),
         **combination(ctx, config),
         **language_model(ctx),
     }
@@ -135,6 +138,12 @@ def whisper(ctx: Context) -> dict:
     """What was tuned of Whisper, and its tokens of the languages, {} of other models."""
     found = read_info(ctx.exp).get("whisper") if (ctx.exp / INFO).exists() else None
     return {"whisper": {key: found[key] for key in ("tuned", "languages")}} if found else {}
+
+
+def taught(ctx: Context) -> dict:
+    """The teacher whose texts were learned, and how many; {} of other models."""
+    found = read_info(ctx.exp).get("teacher") if (ctx.exp / INFO).exists() else None
+    return {"teacher": found} if found else {}
 
 
 def combination(ctx: Context, config: dict) -> dict:

@@ -7,12 +7,24 @@ from pathlib import Path
 
 from xlt.core.context import Context
 from xlt.core.stage import Unit, run_unit
+from xlt.formats.model_folder import teacher
+from xlt.models.labels import Labels
 from xlt.models.resolved import resolve
+
+
+def _labels(ctx: Context) -> Labels | None:
+    """What is learned of the texts of a teacher; None without one."""
+    model = teacher(ctx.cfg)
+    if model is None:
+        return None
+    from xlt.train.labels import labels
+
+    return labels(ctx, model)
 
 
 def run(ctx: Context) -> None:
     """Train ``exp/<tag>``; resumes after the last finished epoch."""
-    found = resolve(ctx)
+    found = resolve(ctx, _labels(ctx))
     family = found.family
 
     def make(out: Path) -> dict:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,10 +99,10 @@ def _folders(root: Path) -> dict[str | None, Path]:
 
 def _read_dir(cfg: Config, folder: Path, split: str | None, lang: str, corpus: Corpus) -> None:
     text, utt2spk = (read_table(folder / name) for name in ("text", "utt2spk"))
-    audio = _sources(folder, cfg)
+    audio = sources(folder, cfg)
     tags = {name.removeprefix("utt2"): read_table(folder / name) for name in tag_tables(folder)}
     segments = (
-        _segments(folder, audio)
+        segments_of(folder, audio)
         if (folder / "segments").exists()
         else {key: (key, None, None) for key in audio}
     )
@@ -127,7 +128,7 @@ def _read_dir(cfg: Config, folder: Path, split: str | None, lang: str, corpus: C
         )
 
 
-def _sources(folder: Path, cfg: Config) -> dict[str, _Source]:
+def sources(folder: Path, cfg: Config) -> dict[str, _Source]:
     """Files and commands of wav.scp; DataError if there are commands and ``data.allow_pipes`` does not allow
     them.
     """
@@ -169,7 +170,8 @@ def base(recipe: Path, folder: Path, *words: str) -> Path:
     return folder
 
 
-def _segments(folder: Path, audio: dict[str, _Source]) -> dict[str, tuple[str, float, float]]:
+def segments_of(folder: Path, audio: Mapping[str, object]) -> dict[str, tuple[str, float, float]]:
+    """``{utterance: (recording, start, end)}`` of the table segments, seconds; DataError for other lines."""
     found = {}
     path = folder / "segments"
     for number, (utt, value) in enumerate(read_table(path).items(), 1):

@@ -25,7 +25,7 @@ from xlt.core.errors import DataError, StageError
 from xlt.core.log import epochs, say
 from xlt.core.settings import TrainConfig
 from xlt.core.stage import write_json
-from xlt.features.speech import Speech, check_archives
+from xlt.features.speech import FEATS, Speech, check_archives
 from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import INFO
 from xlt.formats.tables import read_table, same_keys
@@ -35,6 +35,8 @@ from xlt.models.espnet.epochs import EpochLines
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import AGAIN, NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
+from xlt.models.espnet.taught import NAME as TAUGHT
+from xlt.models.espnet.taught import POSTERIORS
 from xlt.models.resolved import Resolved
 from xlt.nets.lengths import ctc_frames, ctc_steps, stacked
 from xlt.nets.moments import Moments
@@ -91,8 +93,8 @@ def _keep_inputs(run: Resolved, out: Path) -> None:
 def _job(run: Resolved, out: Path) -> Job:
     work = out / "work"
     work.mkdir(exist_ok=True)
-    sets = {"train": run.sets[run.cfg.train_set], "dev": run.sets["dev"]}
-    if mixed := mixture(run, work / "mixture"):
+    sets = {"train": run.training_speech(work / "labelled"), "dev": run.sets["dev"]}
+    if mixed := mixture(run, sets["train"], work / "mixture"):
         sets["train"] = mixed.files
     frontend = onfly.build(run.cfg, run.info) if run.cfg.features.on_the_fly else None
     facts = {name: _prepare(run, files, work / name, frontend) for name, files in sets.items()}
@@ -215,6 +217,9 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
         scp = places.whole_scp(ctx, files.scp, work)
         return [[scp, "speech", files.kind], [str(files.text), "text", "text"]]
 
+    taught = run.labels.posteriors if run.labels else None
+    teacher = [[places.whole_scp(ctx, taught, work), POSTERIORS, FEATS]] if taught else []
+
     if cfg.features.on_the_fly:
         source = {"input_size": None, "normalize": None, **onfly.frontend_options(cfg, info, stats)}
     else:
@@ -242,7 +247,7 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
         "use_tensorboard": False,
         "use_matplotlib": False,
         "num_att_plot": 0,
-        "train_data_path_and_name_and_type": data(sets["train"]),
+        "train_data_path_and_name_and_type": data(sets["train"]) + teacher,
         "valid_data_path_and_name_and_type": data(sets["dev"]),
         "train_shape_file": [str(work / "train" / "speech_shape")],
         "valid_shape_file": [str(work / "dev" / "speech_shape")],
@@ -271,7 +276,7 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
         "encoder_conf": train.encoder_conf,
         "decoder": None if train.decoder == "none" else train.decoder,
         "decoder_conf": train.decoder_conf,
-        "model_conf": {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False},
+        **_model(train),
         "optim": train.optim,
         "optim_conf": {"lr": train.lr},
         **_schedule(train, epochs),
@@ -283,6 +288,14 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
         "patience": train.patience,
         "grad_clip": train.grad_clip,
     }
+
+
+def _model(train: TrainConfig) -> dict:
+    """ESPnet's model options."""
+    conf = {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False}
+    if not train.posterior_weight:
+        return {"model_conf": conf}
+    return {"model": TAUGHT, "model_conf": conf | {"posterior_weight": train.posterior_weight}}
 
 
 def _epochs(train: TrainConfig, frames: float, frame_rate: float) -> int:

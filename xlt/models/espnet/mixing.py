@@ -28,8 +28,9 @@ class Mixture:
     shares: dict[str, float]
 
 
-def mixture(run: Resolved, folder: Path) -> Mixture | None:
-    """The training speech with what ``train.mix`` adds, as tables in ``folder``; None if it adds nothing.
+def mixture(run: Resolved, own: Speech, folder: Path) -> Mixture | None:
+    """The training speech ``own`` with what ``train.mix`` adds, as tables in ``folder``; None if that is
+    nothing.
 
     An epoch is the own speech once, and as much of the others as their shares ask for; DataError if one has
     not so much.
@@ -38,7 +39,6 @@ def mixture(run: Resolved, folder: Path) -> Mixture | None:
     shares = {name: share for name, share in cfg.train.mix.items() if share > 0}
     if not shares:
         return None
-    own = run.sets[cfg.train_set]
     parts = {OWN: own} | {name: run.sets[cfg.mixed[name][0]] for name in shares}
     lengths = {name: sum(map(int, read_table(files.lengths).values())) for name, files in parts.items()}
     rest = 1 - sum(shares.values())
@@ -57,9 +57,7 @@ def mixture(run: Resolved, folder: Path) -> Mixture | None:
             rows |= read_table(getattr(files, table))
         category |= dict.fromkeys(read_table(files.scp), name)
     if len(category) < sum(len(read_table(files.scp)) for files in parts.values()):
-        raise DataError(
-            "train.mix: two recipes share utterance ids; run stage 1 (data) again with --force"
-        )
+        raise DataError("train.mix: two recipes share utterance ids; run stage 1 (data) again with --force")
     for table, rows in tables.items():
         write_table(folder / table, rows)
     say("  batches: " + ", ".join(f"{100 * s:g}% {name}" for name, s in {OWN: rest, **shares}.items()))

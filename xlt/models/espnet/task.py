@@ -39,12 +39,14 @@ with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages 
         decoder_choices,
         encoder_choices,
         frontend_choices,
+        model_choices,
         preencoder_choices,
     )
     from espnet2.train import trainer as espnet_trainer
     from espnet2.train.dataset import DATA_TYPES
 
     from xlt.models.espnet.balance import Plan, PlanSampler, Shard
+    from xlt.models.espnet.taught import NAME, POSTERIORS, TaughtModel
     from xlt.nets.encoders.stem import Stem
 
 for _name in ENCODERS.names():
@@ -52,6 +54,7 @@ for _name in ENCODERS.names():
 for _name in FRONTENDS.names():
     frontend_choices.classes[_name] = FRONTENDS.get(_name)
 preencoder_choices.classes["stem"] = Stem
+model_choices.classes[NAME] = TaughtModel
 # ESPnet's own loader takes 57 ms to read 5 s of XLS-R-300M in one byte (ours 2 ms), and looks at no checksum
 DATA_TYPES[FEATS] = {
     "func": lambda path: FeatureReader(Path(path)),
@@ -87,6 +90,10 @@ class XltTask(ASRTask):
         model = super().build_model(args)
         tags.leave_out_of_rates(model)
         return model
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        return (*super().optional_data_names(train, inference), POSTERIORS)
 
     @classmethod
     def build_sequence_iter_factory(

@@ -98,8 +98,9 @@ def prepare(run: Resolved, out: Path) -> Job:
     vocabulary = Vocabulary.load(tokenizer.parent)
     stored = not cfg.features.on_the_fly
     zero = cfg.train.zero_shot and run.source is None
-    mixed = mixture(run, out / "work" / "mixture") if not zero else None
-    sets = {"train": mixed.files if mixed else run.sets[cfg.train_set], "dev": run.sets["dev"]}
+    own = run.training_speech(out / "work" / "labelled")
+    mixed = mixture(run, own, out / "work" / "mixture") if not zero else None
+    sets = {"train": mixed.files if mixed else own, "dev": run.sets["dev"]}
     languages = _languages(run, vocabulary)
     if not zero:
         _say_spelling(vocabulary, read_table(sets["train"].text).values())

@@ -1,0 +1,228 @@
+"""Speech without texts, labelled by a bundle of an older version, through all stages: letters are tones."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.errors import told
+from tests.lazy import Lazy, torch
+from tests.tones import RATE, make_corpus, sound
+from xlt.bundle.label import Transcribe
+from xlt.cli import main
+from xlt.core.config import ROOT
+from xlt.core.stage import read_stamp
+from xlt.formats.archives import FeatureReader
+from xlt.formats.tables import read_table, write_table
+
+taught = Lazy("xlt.models.espnet.taught")
+
+pytestmark = pytest.mark.trains
+
+TEXTS = ("aei oae", "iao eoa", "oie", "eao", "ioa")
+LABELS = ("text", "confidence", "dev.text", "dev.confidence")
+
+
+class Recipe:
+    """A recipe of tones with the teacher ``../teacher`` and recordings in ``../more``; calling it runs a
+    stage.
+    """
+
+    def __init__(self, root):
+        self.dir, self.more = root / "recipe", root / "more"
+        make_corpus(root / "corpus")  # what the teacher was trained on, and its dev and test
+        shutil.copytree(ROOT / "tests/fixtures/bundle_v1", root / "teacher")
+        self.dir.mkdir()
+        self.more.mkdir()
+        for number, text in enumerate(TEXTS):
+            samples = sound(text, np.random.default_rng(100 + number))
+            soundfile.write(self.more / f"{number}.wav", samples, RATE)
+        soundfile.write(self.more / "hush.wav", np.random.default_rng(0).normal(size=RATE) * 1e-4, RATE)
+        (self.dir / "recipe.yaml").write_text(
+            f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {root / 'corpus'}}}\nnj: 1\nlm: {{type: none}}\n"
+            "features: {upstream: fbank}\ntrain: {max_epochs: 1, min_updates: 0, projection: 16,"
+            " encoder_conf: {hidden_size: 16, num_layers: 1},\n"
+            "        teacher: ../teacher, unlabelled: ../more}\n"
+        )
+
+    def __call__(self, *stages, settings=()):
+        return [main([stage, "--recipe", str(self.dir), *settings]) for stage in stages]
+
+    def table(self, name):
+        return read_table(self.dir / name)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The recipe with features and tokens."""
+    recipe = Recipe(tmp_path_factory.mktemp("taught"))
+    assert recipe("data", "check", "features", "tokens") == [0] * 4
+    return recipe
+
+
+@pytest.fixture
+def recipe(made, tmp_path):
+    """A copy of it, to train in."""
+    copy = shutil.copytree(made.dir.parent, tmp_path / "root", symlinks=True)
+    found = object.__new__(Recipe)
+    found.dir, found.more = copy / "recipe", copy / "more"
+    return found
+
+
+def test_what_the_teacher_wrote_is_learned_and_said_wherever_the_model_goes(recipe, capsys):
+    """On dev less than a tenth of the characters is wrong, so all are learned that are as sure as those."""
+    assert recipe("train") == [0]
+    out = capsys.readouterr().out
+    lowest = min(map(float, recipe.table("data/labels/teacher/dev.confidence").values()))
+    sure = recipe.table("data/labels/teacher/confidence")
+    kept = {utt for utt, value in sure.items() if float(value) >= lowest}
+    assert len(kept) >= 3 and "unlabelled-hush" not in kept
+    assert f"learns {len(kept)} of {len(TEXTS) + 1} texts of the teacher" in out
+    wanted = {f"unlabelled-{number}": text.replace(" ", "") for number, text in enumerate(TEXTS)}
+    written = recipe.table("data/labels/teacher/text")
+    assert {utt: text.replace(" ", "") for utt, text in written.items() if text} == wanted
+    assert sorted(p.name for p in (recipe.dir / "data/labels/teacher").glob("*[!n]")) == sorted(LABELS)
+    # the statistics are over all frames that were trained on
+    frames = recipe.table("dump/fbank/unlabelled/utt2num_frames")
+    frames = recipe.table("dump/fbank/train/utt2num_frames") | {utt: frames[utt] for utt in kept}
+    assert np.load(recipe.dir / "exp/main/feats_stats.npz")["count"] == sum(map(int, frames.values()))
+    facts = json.loads((recipe.dir / "exp/main/xlt.json").read_text())["teacher"]
+    assert (facts["lang"], facts["labels"]["utterances"], facts["labels"]["of"]) == (
+        "eng_Latn",
+        len(kept),
+        6,
+    )
+    assert facts["labels"]["left_out"]["empty"] == 1
+    heard = recipe.table("exp/main/heard")
+    assert heard.keys() >= kept | {"spk-train000"} and "unlabelled-hush" not in heard
+    theirs = read_table(recipe.dir.parent / "teacher/heard")
+    assert set(theirs.values()) <= set(heard.values())
+    assert recipe("bundle") == [0]
+    assert json.loads((recipe.dir / "exp/main/bundle/bundle.json").read_text())["teacher"] == facts
+    for stage in ("decode", "score", "report"):
+        assert recipe(stage, settings=["score.bootstrap=50"]) == [0]
+    assert f"{facts['labels']['minutes']:.1f} min labelled by" in (recipe.dir / "RESULTS.md").read_text()
+    capsys.readouterr()
+    assert recipe("train") == [0]
+    assert "exp/main is up to date" in capsys.readouterr().out
+    # another threshold trains again, and the teacher is not asked again
+    assert recipe("train", settings=["train.label_cer=1.0"]) == [0]
+    out = capsys.readouterr().out
+    assert "data/labels/teacher is up to date" in out and "making exp/main again (train.label_cer" in out
+
+
+def test_a_teacher_that_was_stopped_goes_on(recipe, monkeypatch):
+    """After the first two of the recordings the power fails; the third run asks nothing again."""
+    monkeypatch.setattr("xlt.train.labels.AT_ONCE", 2)
+    asked = []
+
+    def run(self, message, prepared, work=Transcribe.run):
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        asked.extend(message)
+        return work(self, message, prepared)
+
+    monkeypatch.setattr(Transcribe, "run", run)
+    assert recipe("train") == [130]
+    assert not (recipe.dir / "data/labels/teacher").exists()
+    before = asked.copy()
+    asked.append("the power is back")
+    assert recipe("train") == [0]
+    later = asked[len(before) + 1 :]
+    assert len(before) == 2 and not set(before) & set(later)
+    assert len(later) == len(TEXTS) + 1 + 6 - 2  # all others, and dev
+
+
+def test_labels_that_cannot_be_learned(recipe, capsys):
+    """The texts are written by hand: unsure, of other letters, too long or too short; then all empty."""
+    assert recipe("train") == [0]
+    labels = recipe.dir / "data/labels/teacher"
+    sure = dict.fromkeys(read_table(labels / "text"), "0.9")
+    texts = ("aei oae", "iao eoä", "oie " * 20 + "a", "e", "ioa")
+    odd = {f"unlabelled-{n}": text for n, text in enumerate(texts)} | {"unlabelled-hush": ""}
+    write_table(labels / "text", odd)
+    write_table(labels / "confidence", sure | {"unlabelled-4": "0.1"})
+    write_table(labels / "dev.confidence", dict.fromkeys(read_table(labels / "dev.text"), "0.5"))
+    stamp = json.loads((labels / "stage.json").read_text())
+    stamp["outputs"] = {name: (labels / name).stat().st_size for name in LABELS}
+    (labels / "stage.json").write_text(json.dumps(stamp))
+    capsys.readouterr()
+    assert recipe("train", settings=["data.min_chars_per_s=2", "train.label_cer=1.0"]) == [0]
+    left_out = read_stamp(recipe.dir / "exp/main")
+    facts = json.loads((recipe.dir / "exp/main/xlt.json").read_text())["teacher"]["labels"]
+    assert left_out and facts["left_out"] == {
+        "empty": 1,
+        "unsure": 1,
+        "other letters": 1,
+        "too fast": 1,
+        "too slow": 1,
+    }
+    assert facts["utterances"] == 1 and facts["dev"]["confidence"] == 0.5
+    write_table(labels / "text", dict.fromkeys(odd, ""))
+    stamp["outputs"]["text"] = (labels / "text").stat().st_size
+    (labels / "stage.json").write_text(json.dumps(stamp))
+    assert recipe("train", settings=["train.label_cer=1.0"]) == [2]
+    told(capsys.readouterr().err, "empty 6", "train.label_cer", where="data/labels/teacher/text")
+
+
+def test_a_teacher_that_is_wrong_on_dev_teaches_nothing(recipe, capsys):
+    """Its texts of dev, all alike, are those of another language for all that is known."""
+    assert recipe("train") == [0]
+    labels = recipe.dir / "data/labels/teacher"
+    write_table(labels / "dev.text", dict.fromkeys(read_table(labels / "dev.text"), "oooooooooo"))
+    stamp = json.loads((labels / "stage.json").read_text())
+    stamp["outputs"]["dev.text"] = (labels / "dev.text").stat().st_size
+    (labels / "stage.json").write_text(json.dumps(stamp))
+    capsys.readouterr()
+    assert recipe("train") == [2]
+    told(capsys.readouterr().err, "raise it", where="train.label_cer=0.1")
+
+
+def test_a_teacher_that_has_heard_dev_is_refused_by_stage_2(recipe, capsys):
+    heard = recipe.dir.parent / "teacher/heard"
+    (utt, audio), *_ = recipe.table("data/dev/utt2audio").items()
+    write_table(heard, read_table(heard) | {"somebody-7": f"{audio} -"})
+    capsys.readouterr()
+    assert recipe("check") == [2]
+    told(capsys.readouterr().err, utt, "somebody-7")
+
+
+def test_the_teachers_outputs_are_learned_frame_by_frame(recipe, capsys):
+    """Without speech that has no texts; the teacher hears the training set alone."""
+    words = ["train.unlabelled=null", "train.posterior_weight=0.5", "tag=taught"]
+    assert recipe("train", settings=words) == [0]
+    scp = recipe.table("data/labels/teacher_posteriors/feats.scp")
+    assert scp.keys() == recipe.table("data/train/text").keys()
+    found = FeatureReader(recipe.dir / "data/labels/teacher_posteriors/feats.scp", recipe.dir)["spk-train001"]
+    assert found.shape[1] == 8 and np.allclose(np.exp(found).sum(axis=1), 1, atol=1e-4)
+    facts = json.loads((recipe.dir / "exp/taught/xlt.json").read_text())["teacher"]
+    assert "labels" not in facts and facts["lang"] == "eng_Latn"
+    assert recipe("decode", settings=[*words, "decode.sets=[test]"]) == [0]
+    capsys.readouterr()
+    tokens = recipe.dir / "data/tokens/char/tokens.txt"
+    tokens.write_text(tokens.read_text().replace("<unk>\n", "<unk>\n'\n"))
+    assert recipe("train", settings=words) == [2]
+    told(capsys.readouterr().err, "'", 9, where="train.posterior_weight=0.5")
+
+
+@pytest.mark.parametrize(
+    ("words", "fact"),
+    [(["features.speed=[0.9, 1.0]"], "features.speed"), (["train.teacher=null"], "train.teacher")],
+)
+def test_settings_that_outputs_do_not_go_with(made, capsys, words, fact):
+    capsys.readouterr()
+    assert made("train", settings=["train.unlabelled=null", "train.posterior_weight=0.5", *words]) == [2]
+    told(capsys.readouterr().err, fact, where="train.posterior_weight=0.5")
+
+
+def test_the_distance_is_summed_over_frames_that_both_have():
+    """Two clips, the second with one frame, padded with rubbish. By hand: KL of (1/2, 1/2) from (1/4, 3/4) is
+    ln 2 / 2 + ln(2/3) / 2 = 0.143841; from itself 0.
+    """
+    half, other = [np.log(0.5)] * 2, [np.log(0.25), np.log(0.75)]
+    ours = torch.tensor([[other, half, other], [other, [0.0, 0.0], [0.0, 0.0]]])  # (2, 3, 2)
+    theirs = torch.tensor([[half, half, half, half], [half, [9.0, 9.0], [9.0, 9.0], [9.0, 9.0]]])
+    found = taught.divergence(ours, torch.tensor([3, 1]), theirs, torch.tensor([4, 1]))
+    assert float(found) == pytest.approx((0.143841 + 0 + 0.143841 + 0.143841) / 2, abs=1e-5)
