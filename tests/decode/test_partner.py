@@ -1,4 +1,4 @@
-"""CTC of one experiment and the attention decoder of another, from stage 7 to a bundle."""
+"""CTC of one experiment and the attention decoder of another, or a second CTC, from stage 7 to a bundle."""
 
 import json
 
@@ -16,7 +16,7 @@ from xlt.decode.recognise import Recogniser
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table
 
-TAGS = {"writers": "main", "deaf": "deaf", "hearers": "ctc"}
+TAGS = {"writers": "main", "deaf": "deaf", "hearers": "ctc", "muffled": "muffled"}
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,65 @@ def test_a_bundle_holds_both(recipe):
         assert recogniser([Both(feats[utt], feats[utt])])[0].text == right
 
 
+def facts(recipe, tag, file):
+    return json.loads((recipe / f"exp/{tag}/{file}").read_text())
+
+
+def test_a_second_ctc_hears_what_neither_decoder_of_the_model_does(recipe, capsys):
+    """The model writes m for p; the partner cannot tell s from ș, which the attention decoder mends."""
+    refs = read_table(recipe / "data/test/text")
+    assert run("decode", recipe, "muffled") == 0
+    assert text(recipe, "muffled") == {utt: ref.replace("pere", "mere") for utt, ref in refs.items()} != refs
+    capsys.readouterr()
+    assert run("decode", recipe, "muffled", "decode.partner=ctc", "decode.lattices=true") == 0
+    assert text(recipe, "muffled") == refs
+    assert text(recipe, "muffled", "partner") == text(recipe, "ctc", "greedy")
+    found = facts(recipe, "muffled", "fusion/fusion.json")
+    rates = {name: rate["word"] for name, rate in found["rates"].items()}
+    assert rates["combined"] == 0.0 < rates["without_partner"] and found["method"] == "combined"
+    out = capsys.readouterr().out
+    assert f"without the partner the combination has {rates['without_partner']:.1f}%" in out
+    weights = found["combination"]["weights"]
+    for line in (recipe / "exp/muffled/decode_test/nbest.jsonl").read_text(encoding="utf-8").splitlines():
+        for one in json.loads(line)["nbest"]:
+            parts = sum(weights[name] * one[name] for name in ("ctc", "partner", "attention"))
+            assert one["acoustic"] == pytest.approx(parts, abs=1e-3)
+    assert {"ctc", "partner", "attention"} <= set(
+        facts(recipe, "muffled", "decode_test/decode.json")["cpu_s_per_s"]
+    )
+
+
+def test_a_bundle_with_a_second_ctc(recipe):
+    given = ["decode.partner=ctc", "bundle.with_upstream=false"]
+    assert run("decode", recipe, "muffled", *given) == 0 and run("bundle", recipe, "muffled", *given) == 0
+    bundle = recipe / "exp/muffled/bundle"
+    stored = json.loads((bundle / "bundle.json").read_text())
+    settings = from_json(DecodeConfig, "decode", stored["decode"], "bundle.json")
+    recogniser = Recogniser(bundle, settings, partner=bundle / PARTNER)
+    feats = FeatureReader(recipe / "dump/whisper_base/test/feats.scp")
+    for utt, right in read_table(recipe / "data/test/text").items():
+        assert recogniser([Both(feats[utt], feats[utt])])[0].text == right
+
+
+def test_a_second_ctc_that_changes_nothing_is_left_out(recipe, capsys):
+    given = ["decode.partner=ctc", "bundle.with_upstream=false"]
+    assert run("decode", recipe, "writers", *given) == 0
+    assert "the combination is no better with the partner, and does without it" in capsys.readouterr().out
+    assert "partner" not in facts(recipe, "main", "fusion/fusion.json")["combination"]["weights"]
+    assert not (recipe / "exp/main/decode_test/partner").exists()
+    assert "partner" not in facts(recipe, "main", "decode_test/decode.json")["cpu_s_per_s"]
+    assert run("bundle", recipe, "writers", *given) == 0
+    assert not (recipe / "exp/main/bundle" / PARTNER).exists()
+    assert run("decode", recipe, "writers") == 0
+
+
+def test_a_weight_of_a_partner_that_is_not_there(recipe, capsys):
+    given = "decode.combination={weights: {ctc: 0.2, partner: 0.2, attention: 0.6}}"
+    assert run("decode", recipe, "writers", "decode.method=combined", given) == 2
+    error = told(capsys.readouterr().err, "decode.partner")
+    assert error.where.startswith("decode.combination=")
+
+
 def test_experiments_that_cannot_be_partners(recipe, capsys):
     def refused(family, other, *facts):
         assert run("decode", recipe, family, f"decode.partner={other}") == 2
@@ -95,3 +154,10 @@ def test_experiments_that_cannot_be_partners(recipe, capsys):
         refused("hearers", "deaf", "attention")
     finally:
         info.write_text(before)
+    tokens = recipe / "exp/ctc/tokens.txt"
+    before = tokens.read_text(encoding="utf-8")
+    try:
+        tokens.write_text(before + "ß\n", encoding="utf-8")
+        refused("muffled", "ctc", before.count("\n"), "tokens")
+    finally:
+        tokens.write_text(before, encoding="utf-8")

@@ -1,8 +1,8 @@
 """Families whose models have an attention decoder that writes text, made by hand. For tests, on the recipe of
 tests/toy.py.
 
-CTC cannot tell s from ș. The attention decoder knows how words are spelled, all but one, which it writes like
-another.
+CTC cannot tell s from ș, and in some models not m from p. The attention decoder knows how words are spelled,
+all but one, which it writes like another.
 """
 
 from __future__ import annotations
@@ -37,14 +37,18 @@ def nearest(word):
 
 class WritingModel(TemplateModel):
     has_ctc = True
+    alike: tuple[str, ...] = ("sș",)
 
     def log_probs(self, inputs):
-        """A letter is in its first frame, blanks are in the others, as CTC learns it; ș is likelier an s."""
+        """A letter is in its first frame, blanks are in the others, as CTC learns it; ș is likelier an s, and
+        so on.
+        """
         probs, lengths = TemplateModel.log_probs(self, inputs)
         probs = (SURE * probs).softmax(-1)
-        s, comma = (self.tokenizer.ids[letter] for letter in "sș")
-        both = probs[:, :, s] + probs[:, :, comma]
-        probs[:, :, s], probs[:, :, comma] = 0.6 * both, 0.4 * both
+        for letters in self.alike:
+            likely, other = (self.tokenizer.ids[letter] for letter in letters)
+            both = probs[:, :, likely] + probs[:, :, other]
+            probs[:, :, likely], probs[:, :, other] = 0.6 * both, 0.4 * both
         ids = probs.argmax(-1)
         held = ids[:, 1:] == ids[:, :-1]  # (B, T - 1)
         probs[:, 1:][held] = 1e-6
@@ -119,11 +123,22 @@ class DeafWriters(Writers):
 class HearingModel(TemplateModel):
     """Only with CTC."""
 
+    alike = WritingModel.alike
     log_probs = WritingModel.log_probs
+
+
+class MuffledModel(WritingModel):
+    """With both parts, which hear m for p."""
+
+    alike = ("sș", "mp")
 
 
 class Hearers(Writers):
     model, parts = HearingModel, ("ctc",)
 
 
-WRITERS, DEAF, HEARERS = Writers(), DeafWriters(), Hearers()
+class Muffled(Writers):
+    model = MuffledModel
+
+
+WRITERS, DEAF, HEARERS, MUFFLED = Writers(), DeafWriters(), Hearers(), Muffled()

@@ -17,7 +17,7 @@ from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, run_unit, write_json
 from xlt.decode import fusion
-from xlt.decode.partner import Partner, partner
+from xlt.decode.partner import Partner, dispensable, partner
 from xlt.fetch.files import sha256
 from xlt.formats.model_folder import INFO, Trained, read_info
 from xlt.formats.versioned import Format
@@ -44,6 +44,8 @@ def run(ctx: Context) -> None:
     need(ctx, *(ctx.exp / name for name in trained.family.needed), stage="train")
     decode = fusion.decided(ctx)
     second = partner(ctx, trained)
+    if second and dispensable(trained.info, second.model.info, decode.combination):
+        second = None
     own = _files(ctx, decode)
     if foreign := [path for path in own if path != lm.folder(ctx)]:
         raise ConfigError(

@@ -48,7 +48,7 @@ def with_lm(decode: DecodeConfig, parts: Sequence[str]) -> DecodeConfig:
     given = decode.combination
     if given is None:
         return dataclasses.replace(decode, method="beam", lm_weight=WEIGHT, length_bonus=BONUS)
-    share = LM_MORE * given["weights"].get("ctc", 0.0)
+    share = LM_MORE * (given["weights"].get("ctc", 0.0) + given["weights"].get("partner", 0.0))
     weights = given["weights"] | {"lm": [WEIGHT * share], "chars": BONUS * share}
     return dataclasses.replace(
         decode,

@@ -32,7 +32,7 @@ from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 
 GREEDY = "greedy"  # text of the best path, beside that of a search
-PARTS = ("beam", "attention")  # texts of the decoders that a combination is made of, beside its own
+PARTS = ("beam", "partner", "attention")  # texts of the decoders of a combination, beside its own
 HOTWORDS = ("decode.hotwords", "decode.hotword_weight")  # in the stamp of those that prefer words
 LATTICES = ("decode.lattices",)
 PARTNER = ("decode.partner",)
@@ -232,7 +232,7 @@ def _decode(ctx: Context, executor: Executor, name: str, how: Utterances, out: P
     return {"decode": facts}
 
 
-_SCORES = ("acoustic", "lm", "score", "ctc", "attention")  # see xlt.decode.recognise.Other
+_SCORES = ("acoustic", "lm", "score", "ctc", "attention", "partner")  # see xlt.decode.recognise.Other
 
 
 def _write_nbest(path: Path, nbest: dict[str, Any]) -> None:

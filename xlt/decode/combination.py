@@ -1,6 +1,6 @@
 """How the scores of a list of texts are put together: a log-linear model, and a rule that takes a text.
 
-N texts, F features: those of :meth:`Combination.names`.
+N texts, F features: those of :attr:`Combination.vector`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ SETTING = "decode.combination"
 # on dev of three languages (tests/bench/combination.py)
 SHARES = (0.6, 0.5, 0.7, 0.4, 0.8)
 LM_MORE = 1.3
-_WEIGHTS = ("ctc", "lm", "attention", "words", "chars")
+EVEN = 0.5  # of CTC's share, what the second CTC has
+_WEIGHTS = ("ctc", "lm", "attention", "words", "chars", "partner")
 
 
 @dataclass(frozen=True)
 class Combination:
     """score = ctc · log p(y | sound) by CTC + Σ lmᵢ · log pᵢ(y) + attention · log p(y | sound) by the
-    attention decoder + words · words in y + chars · characters in y; all logarithms are natural.
+    attention decoder + words · words in y + chars · characters in y [+ partner · log p(y | sound) by a second
+    CTC, None without one]; all logarithms are natural.
 
     ``rule``: ``best``, the text with the best score; ``mbr``, that with the fewest errors to expect, or
     ``rover``, the words that most of the list agrees on, under posteriors softmax(``scale`` · score).
@@ -41,15 +43,19 @@ class Combination:
     chars: float = 0.0
     rule: str = BEST
     scale: float = 1.0
+    partner: float | None = None
 
     @classmethod
-    def prior(cls, lm_weights: Sequence[float], bonus: float, share: float = SHARES[0]) -> Combination:
+    def prior(
+        cls, lm_weights: Sequence[float], bonus: float, share: float = SHARES[0], second: bool = False
+    ) -> Combination:
         """Where a fit starts, and what it is drawn to: the attention decoder has a ``share``, the tuned beam
-        the rest.
+        the rest, of which the ``second`` CTC has EVEN.
         """
         rest = 1 - share
         lm = tuple(rest * LM_MORE * weight for weight in lm_weights)
-        return cls(rest, lm, share, 0.0, rest * LM_MORE * bonus)
+        other = rest * EVEN if second else None
+        return cls(rest - (other or 0.0), lm, share, 0.0, rest * LM_MORE * bonus, partner=other)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], models: int) -> Combination:
@@ -65,7 +71,8 @@ class Combination:
             _refuse(given, f"expected weights of {', '.join(_WEIGHTS)}")
         lm = weights.get("lm", 0.0)
         each = lm if isinstance(lm, list) else [lm] * models
-        single = {name: weights.get(name, 0.0) for name in _WEIGHTS if name != "lm"}
+        single = {name: weights.get(name, 0.0) for name in _WEIGHTS if name not in ("lm", "partner")}
+        single |= {"partner": weights["partner"]} if "partner" in weights else {}
         scale = given.get("scale", 1.0)
         if not all(map(_number, [*single.values(), *each, scale])) or scale <= 0:
             _refuse(given, "expected numbers, and a scale above 0")
@@ -76,12 +83,22 @@ class Combination:
     def to_json(self) -> dict[str, Any]:
         """What :meth:`of` reads."""
         weights = {name: getattr(self, name) for name in _WEIGHTS} | {"lm": list(self.lm)}
+        if self.partner is None:
+            del weights["partner"]
         return {"rule": self.rule, "scale": self.scale, "weights": weights}
 
     @property
     def vector(self) -> np.ndarray:
-        """The weights (F,): of CTC, each language model, attention, words and characters."""
-        return np.array([self.ctc, *self.lm, self.attention, self.words, self.chars])
+        """The weights (F,): of CTC, of the second CTC if there is one, of each language model, attention,
+        words and characters.
+        """
+        second = [] if self.partner is None else [self.partner]
+        return np.array([self.ctc, *second, *self.lm, self.attention, self.words, self.chars])
+
+    @property
+    def acoustic(self) -> float:
+        """The weights of all that hears the speech."""
+        return self.ctc + self.attention + (self.partner or 0.0)
 
     def with_lms(self, lm: Sequence[float]) -> Combination:
         """The same with these weights of language models."""
@@ -90,7 +107,8 @@ class Combination:
     def with_vector(self, vector: np.ndarray) -> Combination:
         """The same rule with other weights (F,)."""
         ctc, *lm, attention, words, chars = (round(float(one), 4) for one in vector)
-        return Combination(ctc, tuple(lm), attention, words, chars, self.rule, self.scale)
+        second = None if self.partner is None else lm.pop(0)
+        return Combination(ctc, tuple(lm), attention, words, chars, self.rule, self.scale, second)
 
 
 def _number(value: Any) -> bool:

@@ -1,11 +1,13 @@
 """Candidates of CTC's beam search and of an attention decoder, put together and scored by both (two-pass
-rescoring as in Sainath et al. 2019, arXiv 1908.10992, with the lists of both passes).
+rescoring as in Sainath et al. 2019, arXiv 1908.10992, with the lists of both passes). A partner's CTC beside
+them adds its candidates, and a score.
 
 B batch, T frames, D dimensions, N candidates, F features: see :class:`xlt.decode.combination.Combination`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from xlt.core.errors import ConfigError
 from xlt.core.settings import DecodeConfig
 from xlt.decode.attention import distinct, has_ctc, ran_into_loop, tags_of, writing
 from xlt.decode.beam import Beam
-from xlt.decode.combination import Combination
+from xlt.decode.combination import SETTING, Combination
 from xlt.decode.decoder import Candidate, Decoded, weights_of
 from xlt.decode.forward import ctc_losses
 from xlt.decode.labels import Labels, labels
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from xlt.models.family import Model, Written
 
 COMBINED = "combined"  # the method
-BEAM, WRITTEN = "beam", "attention"  # its parts
+BEAM, WRITTEN, PARTNER = "beam", "attention", "partner"  # its parts
 MOST, WRITTEN_MOST = 16, 8  # candidates of each decoder at most: each is scored by the attention decoder
 FLOOR = -12.0  # nats for each token that a text needs and CTC does not have, by CTC and by language models
 LEAST = -20.0  # nats by CTC for each token of a text that has more of them than fit into the speech
@@ -41,7 +43,9 @@ LEAST = -20.0  # nats by CTC for each token of a text that has more of them than
 
 class Pool(NamedTuple):
     """The candidates of an utterance: ``texts``, with their ``labels`` and ``features`` (N, F); ``beam`` and
-    ``attention``: the best text of each decoder; ``written``: all of the latter; ``best_path``: of CTC.
+    ``attention``: the best text of each decoder; ``written``: all of the latter; ``best_path``: of CTC;
+    ``partner``: the best text of the second CTC, None without one; ``own``: how many of the texts, which come
+    first, do not come from that alone.
     """
 
     texts: list[str]
@@ -51,11 +55,22 @@ class Pool(NamedTuple):
     attention: str
     written: list[Written]
     best_path: list[int]
+    own: int
+    partner: str | None = None
+
+    def without_partner(self) -> Pool:
+        """What it would be without the second CTC."""
+        if self.partner is None:
+            return self
+        features = np.delete(self.features[: self.own], 1, axis=1)
+        return self._replace(
+            texts=self.texts[: self.own], labels=self.labels[: self.own], features=features, partner=None
+        )
 
 
 class Combined:
-    """See :class:`~xlt.decode.decoder.Decoder`. Without decode.combination, CTC's search and the attention
-    decoder count alike.
+    """See :class:`~xlt.decode.decoder.Decoder`. Without decode.combination, it has the weights of
+    :meth:`Combination.prior`. A second CTC is used unless decode.combination has no weight for it.
 
     Language models beyond those that decode.combination has weights for are of hotwords. They keep their
     weight of decode.lm_weight against both acoustic scores together.
@@ -82,14 +97,23 @@ class Combined:
                 f"decode.method={decode.method}: this model has no CTC head; use decode.method=attention"
             )
         self.beam = Beam(model, decode, lms)
+        second = getattr(model, "second", None)
         weights, bonus = weights_of(decode, len(lms))
         own = sum(not is_hot(one) for one in lms)
         if decode.combination is None:
-            found = Combination.prior(weights[:own], bonus)
+            found = Combination.prior(weights[:own], bonus, second=second is not None)
         else:
             found = Combination.of(decode.combination, own)
-        acoustic = found.ctc + found.attention
-        self.combination = found.with_lms([*found.lm, *(acoustic * weight for weight in weights[own:])])
+        if found.partner is not None and second is None:
+            raise ConfigError(
+                f"{SETTING}={decode.combination}: has a weight of a partner, but there is no second CTC; give"
+                " decode.partner, or leave the weight out"
+            )
+        self.second = None if found.partner is None else second
+        self._timed = getattr(model, "timed", contextlib.nullcontext)
+        self.other_beam = self.second and Beam(self.second, decode, lms)
+        more = [found.acoustic * weight for weight in weights[own:]]
+        self.combination = found.with_lms([*found.lm, *more])
 
     def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         return [self.decided(pool) for pool in self.pools(inputs)]
@@ -101,15 +125,19 @@ class Combined:
         written = self.writer.write(inputs, WRITTEN_MOST, WRITTEN_MOST)
         texts, firsts = [], []
         for found, own in zip(lists, written, strict=True):
-            ours = dict.fromkeys(_plain(one.text(tokenizer)) for one in found.nbest)
             theirs = list(distinct(own, found.best_path == []))
-            texts.append(list(dict.fromkeys([*list(ours)[:MOST], *theirs])))
+            texts.append(list(dict.fromkeys([*self._texts(found), *theirs])))
             firsts.append((_plain(found.text(tokenizer)), theirs[0]))
+        counts = list(map(len, texts))
+        others = self._others(inputs)
+        if others:
+            texts = [list(dict.fromkeys([*own, *other])) for own, other in zip(texts, others, strict=True)]
         attention = self.writer.score_texts(inputs, texts)
+        by_partner = self._partner_scores(inputs, texts)
         probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
         pools = []
-        for row, length, rows, scores, (beam, best), found, own in zip(
-            probs, lengths.tolist(), texts, attention, firsts, lists, written, strict=True
+        for number, (row, length, rows, scores, (beam, best), found, own) in enumerate(
+            zip(probs, lengths.tolist(), texts, attention, firsts, lists, written, strict=True)
         ):
             tags = tags_of(found.ids, tokenizer)
             parts = [labels(text, tokenizer) for text in rows]
@@ -117,14 +145,44 @@ class Combined:
             ctc = ctc_scores(row[:length], ids, parts)
             by_lm = [list(map(lm_score, itertools.repeat(one), ids, parts)) for one in self.lms]
             words, chars = [len(text.split()) for text in rows], list(map(len, rows))
-            features = np.column_stack([ctc, *by_lm, finite(scores), words, chars])
-            pools.append(Pool(rows, ids, features, beam, best, own, found.best_path or []))
+            second = [by_partner[number]] if by_partner else []
+            features = np.column_stack([ctc, *second, *by_lm, finite(scores), words, chars])
+            partner = others[number][0] if others else None
+            path = found.best_path or []
+            pools.append(Pool(rows, ids, features, beam, best, own, path, counts[number], partner))
         return pools
+
+    def _texts(self, found: Decoded) -> list[str]:
+        """The best texts of a beam search, MOST of them at most."""
+        texts = dict.fromkeys(_plain(one.text(self.model.tokenizer)) for one in found.nbest)
+        return list(texts)[:MOST]
+
+    def _others(self, inputs: list[np.ndarray]) -> list[list[str]]:
+        """The candidates of the second CTC for each input; [] without one."""
+        if not self.other_beam:
+            return []
+        with self._timed(PARTNER):
+            return [self._texts(found) or [""] for found in self.other_beam(inputs)]
+
+    def _partner_scores(self, inputs: list[np.ndarray], texts: list[list[str]]) -> list[list[float]]:
+        """What the second CTC says of the texts of each input; [] without one."""
+        if not self.second:
+            return []
+        tokenizer = self.second.tokenizer
+        with self._timed(PARTNER):
+            probs, lengths = self.second.log_probs(inputs)  # (B, T, V), (B,)
+            found = []
+            for row, length, rows in zip(probs, lengths.tolist(), texts, strict=True):
+                parts = [labels(text, tokenizer) for text in rows]
+                found.append(ctc_scores(row[:length], [one.ids for one in parts], parts))
+        return found
 
     def decided(self, pool: Pool) -> Decoded:
         """The text that the combination takes, and the candidates by score."""
         by, tokenizer = self.combination, self.model.tokenizer
         acoustic = pool.features[:, 0] * by.ctc + pool.features[:, -3] * by.attention
+        if by.partner is not None:
+            acoustic = acoustic + pool.features[:, 1] * by.partner
         scores = pool.features @ by.vector
         text = take(by.rule, pool.texts, scores, by.scale)
         nbest = tuple(
@@ -136,6 +194,7 @@ class Combined:
                 pool.texts[i],
                 float(pool.features[i, 0]),
                 float(pool.features[i, -3]),
+                None if by.partner is None else float(pool.features[i, 1]),
             )
             for i in map(int, np.argsort(-scores, kind="stable"))
         )
@@ -148,7 +207,8 @@ class Combined:
             nbest,
             pool.best_path,
             written=text,
-            parts={BEAM: pool.beam, WRITTEN: pool.attention},
+            parts={BEAM: pool.beam, WRITTEN: pool.attention}
+            | ({} if pool.partner is None else {PARTNER: pool.partner}),
             looped=ran_into_loop(pool.written),
         )
 

@@ -46,7 +46,8 @@ class Candidate(NamedTuple):
     their weights and the length bonus, and the sum.
 
     ``written``: the text, where it is not that of the tokens. Of a combination, ``acoustic`` is the weighted
-    sum of ``ctc`` and ``attention``, which are log probabilities; None where a decoder has not asked.
+    sum of ``ctc``, ``attention`` and ``partner`` (a second CTC), which are log probabilities; None where a
+    decoder has not asked.
     """
 
     ids: tuple[int, ...]
@@ -56,6 +57,7 @@ class Candidate(NamedTuple):
     written: str | None = None
     ctc: float | None = None
     attention: float | None = None
+    partner: float | None = None
 
     def text(self, tokenizer: Tokenizer) -> str:
         """What is written."""

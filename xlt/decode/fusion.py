@@ -279,6 +279,16 @@ def _say_ladder(facts: dict[str, Any], auto: bool) -> None:
         f" {rate('attention')} by the attention decoder, {rate('combined')} by both together"
         f" ({rate('oracle')} if the best text were always chosen)"
     )
+    if "without_partner" in facts["rates"]:
+        taken = "partner" in facts["combination"]["weights"]
+        say(
+            f"  {rate('partner')} by the partner's beam search; "
+            + (
+                f"without the partner the combination has {rate('without_partner')}"
+                if taken
+                else "the combination is no better with the partner, and does without it"
+            )
+        )
     if auto and facts["method"] != COMBINED:
         say(f"  alone, {facts['method']} is better on dev than combined: decode.method={facts['method']}")
 

@@ -1,4 +1,5 @@
-"""Two models of a recipe as one: CTC of one, the attention decoder of the other (``decode.partner``).
+"""Two models of a recipe as one (``decode.partner``): CTC of one and the attention decoder of the other, or
+CTC of the other beside both parts of one.
 
 B batch, T frames, D dimensions, N samples, V tokens.
 """
@@ -6,6 +7,7 @@ B batch, T frames, D dimensions, N samples, V tokens.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,10 +53,13 @@ class Both(NamedTuple):
 
 
 class Roles(NamedTuple):
-    """Whether the partner gives CTC, and whether it gives the attention decoder; the model gives the rest."""
+    """Whether the partner gives CTC, and whether it gives the attention decoder; the model gives the rest.
+    ``second``: the partner's CTC is used beside that of the model.
+    """
 
     ctc: bool
     attention: bool
+    second: bool = False
 
 
 def partner(ctx: Context, model: Trained) -> Partner | None:
@@ -68,7 +73,11 @@ def partner(ctx: Context, model: Trained) -> Partner | None:
     if tag == ctx.cfg.tag:
         raise ConfigError(f"{setting}: is this experiment itself; name another tag of this recipe")
     other = Trained.load(ctx.recipe / "exp" / tag, setting)
-    roles(model.info, other.info, setting)
+    if roles(model.info, other.info, setting).second and model.tokens != other.tokens:
+        raise ConfigError(
+            f"{setting}: its CTC has other tokens ({len(other.tokens)}, this model has {len(model.tokens)});"
+            " train it with the same tokens.* settings and the same texts"
+        )
     settings = other.info["features"]["settings"]
     path = settings["features.path"]
     features = dataclasses.replace(
@@ -82,7 +91,8 @@ def partner(ctx: Context, model: Trained) -> Partner | None:
 
 def roles(own: dict[str, Any], other: dict[str, Any], setting: str) -> Roles:
     """Who gives what, by the ``xlt.json`` of both: the partner gives what the model lacks; to one that has
-    both parts, its attention decoder, or CTC if it has only that. ConfigError, which begins with ``setting``.
+    both parts, CTC as a second one, or its attention decoder if it has only that. ConfigError, which begins
+    with ``setting``.
     """
     if own["normaliser"] != other["normaliser"]:
         raise ConfigError(
@@ -90,6 +100,8 @@ def roles(own: dict[str, Any], other: dict[str, Any], setting: str) -> Roles:
             f" {own['normaliser']}; name one that was trained on the same texts"
         )
     ours, theirs = parts_of(own), parts_of(other)
+    if {CTC, ATTENTION} <= set(ours) and CTC in theirs:
+        return Roles(ctc=False, attention=False, second=True)
     for part, rest in ((ATTENTION, CTC), (CTC, ATTENTION)):
         if rest in ours and part in theirs:
             return Roles(part == CTC, part == ATTENTION)
@@ -100,9 +112,20 @@ def roles(own: dict[str, Any], other: dict[str, Any], setting: str) -> Roles:
     )
 
 
+class Second:
+    """CTC of the partner, a :class:`~xlt.models.family.Model`; inputs are :class:`Both`."""
+
+    def __init__(self, model: Any):
+        self._model, self.tokenizer = model, model.tokenizer
+
+    def log_probs(self, inputs: list[Both]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._model.log_probs([one.other for one in inputs])
+
+
 class Pair:
     """:class:`~xlt.models.family.Model` and :class:`~xlt.models.family.Writing` made of the models in two
-    folders; inputs are :class:`Both`. ``info``: that of the one that gives CTC.
+    folders; inputs are :class:`Both`. ``info``: that of the one that gives CTC; ``second``: CTC of the
+    partner, where it is used beside that of the model.
     """
 
     has_ctc = True
@@ -116,6 +139,7 @@ class Pair:
         self.info = infos[by.ctc]
         self._ctc, self._attention = models[by.ctc], models[by.attention]
         self._roles, self.tokenizer = by, self._ctc.tokenizer
+        self.second = Second(models[1]) if by.second else None
 
     def log_probs(self, inputs: list[Both]) -> tuple[torch.Tensor, torch.Tensor]:
         return self._ctc.log_probs([one[self._roles.ctc] for one in inputs])
@@ -125,3 +149,10 @@ class Pair:
 
     def score_texts(self, inputs: list[Both], texts: list[list[str]]) -> list[list[float]]:
         return self._attention.score_texts([one[self._roles.attention] for one in inputs], texts)
+
+
+def dispensable(own: dict[str, Any], other: dict[str, Any], combination: Mapping[str, Any] | None) -> bool:
+    """Whether ``combination``, as decode.combination has it, does without the partner. Arguments else as of
+    :func:`roles`.
+    """
+    return roles(own, other, SETTING).second and "partner" not in (combination or {}).get("weights", {})

@@ -55,6 +55,7 @@ class Other(NamedTuple):
     score: float
     ctc: float | None = None
     attention: float | None = None
+    partner: float | None = None
 
 
 class Hypothesis(NamedTuple):
@@ -133,8 +134,8 @@ class Recogniser:
     @property
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds so far: ``ctc`` (encoder and CTC head), ``beam`` or another decoder of CTC's outputs,
-        with language models, ``attention`` (its search), and ``scoring`` of texts by it. The first part that
-        needs the encoder pays for it.
+        with language models, ``attention`` (its search), ``scoring`` of texts by it, and ``partner``, all of
+        a second CTC. The first part that needs the encoder pays for it, none where features are stored.
         """
         spent = Counter(self.costs)
         spent.update(self.model.cpu_s)
@@ -232,7 +233,7 @@ class Recogniser:
 
     def _others(self, found: Decoded) -> tuple[Other, ...]:
         return tuple(
-            Other(one.text(self.tokenizer), one.acoustic, one.lm, one.score, one.ctc, one.attention)
+            Other(one.text(self.tokenizer), *one[1:4], one.ctc, one.attention, one.partner)
             for one in found.nbest
         )
 

@@ -122,7 +122,8 @@ class Recognise(Work):
             return by(self.recogniser, message.decode, inputs, message.refs, message.phones)
         before = self.recogniser.cpu_s
         found = self.recogniser(prepared, message.decode, calibration=message.calibration) if prepared else []
-        spent = {part: after - before.get(part, 0.0) for part, after in self.recogniser.cpu_s.items()}
+        now = self.recogniser.cpu_s
+        spent = {part: now[part] - before.get(part, 0.0) for part in now if now[part] != before.get(part)}
         return Answer(found, bool(self.recogniser.tokenizer.tags), self.recogniser.has_ctc, spent)
 
     @staticmethod

@@ -22,7 +22,8 @@ Keys of :class:`Scores`; all before ``combination`` are ``{name of a set: …}``
 - ``greedy``: ``{metric: {before, after, difference, relative}}``: what a search with language models changed,
   against CTC's best path.
 - ``parts``: ``{decoder: {metric: {before, after, difference, relative}}}``: the same of combined decoders,
-  against what each of them would have written alone: ``beam``, CTC with language models, and ``attention``.
+  against what each of them would have written alone: ``beam``, CTC with language models, ``partner``, the
+  same of a second CTC, and ``attention``.
 - ``decoding``: ``{method, real_time_factor, cpu_s_per_s: {part: seconds}}``: what the texts were decoded by,
   and the CPU-seconds that a second of speech took.
 - ``slices``: ``{tag: {n, slices: {value: {n, few, scores}}, worst, spread}}``: error rates by speaker,

@@ -14,11 +14,17 @@ from xlt.metrics.metric import TEXT, Metric, counted, metrics
 from xlt.report.md import table
 from xlt.report.pairs import compared, pair, percent, points, relative
 from xlt.report.results import ESPNET, Experiment, Result, published_title
-from xlt.score.rungs import ATTENTION, BEAM, COMBINED, GREEDY, method, rungs
+from xlt.score.rungs import ATTENTION, BEAM, COMBINED, GREEDY, PARTNER, PARTS, method, rungs
 
 _TEST = "test"
-_ORDER = (GREEDY, BEAM, ATTENTION, COMBINED)
-_COSTS = {"ctc": "encoder and CTC", BEAM: "search", ATTENTION: "attention decoder", "scoring": "scoring"}
+_ORDER = (GREEDY, *PARTS, COMBINED)
+_COSTS = {
+    "ctc": "encoder and CTC",
+    BEAM: "search",
+    ATTENTION: "attention decoder",
+    "scoring": "scoring",
+    PARTNER: "partner without its encoder",
+}
 _SECTION = """## Decoders and their combination
 
 Error rates of CTC's best path, of its search with the language model, of the attention decoder alone, and of the
@@ -85,10 +91,14 @@ def _difference(change: Change) -> str:
 
 def _making(shown: list[Result]) -> str:
     """How the final texts were put together, and what each part costs."""
-    rows = []
+    found = []
     for run in shown:
         name = _TEST if _TEST in run.sets() else run.sets()[0]
-        decoding = run.document.get("decoding", {}).get(name, {"method": method(run.document, name)})
+        found.append(run.document.get("decoding", {}).get(name, {"method": method(run.document, name)}))
+    partner = any(PARTNER in (decoding.get("cpu_s_per_s") or {}) for decoding in found)
+    parts = {part: head for part, head in _COSTS.items() if partner or part != PARTNER}
+    rows = []
+    for run, decoding in zip(shown, found, strict=True):
         combination = run.document.get("combination") if decoding["method"] == COMBINED else None
         costs = decoding.get("cpu_s_per_s") or {}
         factor = decoding.get("real_time_factor")
@@ -97,12 +107,12 @@ def _making(shown: list[Result]) -> str:
                 run.tag,
                 combination["rule"] if combination else decoding["method"],
                 _weights(combination["weights"]) if combination else "–",
-                *(f"{costs[part]:.3f}" if part in costs else "–" for part in _COSTS),
+                *(f"{costs[part]:.3f}" if part in costs else "–" for part in parts),
                 f"{sum(costs.values()):.3f}" if costs else "–",
                 "–" if factor is None else f"{factor:.3f}",
             ]
         )
-    head = ["experiment", "rule", "weights", *_COSTS.values(), "together", "wall time"]
+    head = ["experiment", "rule", "weights", *parts.values(), "together", "wall time"]
     return table(head, rows)
 
 

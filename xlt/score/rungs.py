@@ -1,5 +1,5 @@
 """The error rates of one set under each decoder, the ladder that a run ends with: CTC's best path, the search
-with the language model, the attention decoder alone, and both combined.
+with the language model, that of a partner, the attention decoder alone, and all combined.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from xlt.formats.results import Change, Interval, Scores
 from xlt.metrics.metric import counted
 
 GREEDY, BEAM, ATTENTION, COMBINED = "greedy", "beam", "attention", "combined"  # as decode.method has them
+PARTNER = "partner"
+PARTS = (BEAM, PARTNER, ATTENTION)  # of a combination
 _LABELS = {GREEDY: "greedy CTC", "lexicon": "words from phones", "joint": "CTC and attention"}
 
 
@@ -29,7 +31,7 @@ def rungs(scores: Scores, name: str) -> list[Rung]:
         Rung(part, label(scores, part), {key: one["before"] for key, one in changes.items()}, changes)
         for part, changes in (
             (GREEDY, scores.get("greedy", {}).get(name, {})),
-            *((part, scores.get("parts", {}).get(name, {}).get(part, {})) for part in (BEAM, ATTENTION)),
+            *((part, scores.get("parts", {}).get(name, {}).get(part, {})) for part in PARTS),
         )
         if changes
     ]
@@ -57,6 +59,8 @@ def label(scores: Scores, decoder: str) -> str:
     config = scores["config"]
     if decoder == BEAM:
         return "with the language model" if "lm" in scores else "CTC beam search"
+    if decoder == PARTNER:
+        return f"{config.get('decode.partner')}, {label(scores, BEAM)}"
     if decoder == ATTENTION:
         whisper = "whisper" in config.get("train.family", "") or config.get("decode.partner")
         writer = "Whisper" if whisper else "attention decoder"
