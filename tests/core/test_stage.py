@@ -102,7 +102,7 @@ def test_settings_that_the_unit_does_not_read_do_not_count(work):
         (lambda w: (w.source.write_text("xyz"), w.run()), "in.txt changed"),
         (lambda w: w.run(versions={"tool": "2"}), "tool is new"),
         (lambda w: ((w.out / "text").unlink(), w.run()), "text is missing"),
-        (lambda w: ((w.out / "text").write_text("AB"), w.run()), "text was altered"),
+        (lambda w: ((w.out / "text").write_text("AB"), w.run()), "text was altered by hand or damaged"),
     ],
 )
 def test_what_changed_is_named_and_the_unit_runs_again(work, capsys, change, said):

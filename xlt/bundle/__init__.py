@@ -12,13 +12,13 @@ from typing import Any
 from xlt import __version__, lm
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.files import sha256
 from xlt.core.log import say
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, run_unit, write_json
 from xlt.decode import fusion
 from xlt.decode.partner import Partner, dispensable, partner
-from xlt.fetch.files import sha256
 from xlt.formats.model_folder import INFO, Trained, read_info
 from xlt.formats.versioned import Format
 

@@ -141,7 +141,7 @@ def run(ctx: Context) -> None:
     tokens = [ctx.tokens] if ctx.cfg.tokens.type != "char" and ctx.tokens.exists() else []
     texts = [Path(name) for name in ctx.cfg.lm.text if isinstance(name, str)]
     texts += [Path(ctx.cfg.lm.words)] if names_a_file(ctx.cfg) else []
-    run_unit(ctx, Unit("check", out, config, folders + heard + tokens + texts, make))
+    run_unit(ctx, Unit("check", out, config, folders + heard + tokens + texts, make, inspects=True))
     facts = read_stamp(out) or {}
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])

@@ -14,7 +14,8 @@ from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault, Place
 from xlt.core.config import Config
 from xlt.core.errors import XltError
-from xlt.fetch.files import cache_root, sha256
+from xlt.core.files import sha256
+from xlt.fetch.files import cache_root
 from xlt.models.whisper.languages import AUTO, NEW, SETTING, language_token
 from xlt.models.whisper.vocabulary import MANY_TOKENS, MAX_POSITIONS, SPANISH, Vocabulary
 from xlt.text.scripts import writes_spaces

@@ -95,14 +95,14 @@ def main(args: argparse.Namespace) -> None:
 
 def _sum_up(ctx: Context) -> None:
     """Say what came out of a whole run, where it is, and how to use it."""
-    from xlt.formats.results import read
+    from xlt.formats.results import of_stage_8
     from xlt.metrics.metric import counted
     from xlt.score.rungs import ladder
 
     path = ctx.exp / "score.json"
     if not path.exists():  # --stage bundle of a model that was not scored
         return
-    scores = read(path, "not a score.json of stage 8", "run stage 8 (score) again")
+    scores = of_stage_8(path)
     name = "test" if "test" in scores["sets"] else next(iter(scores["sets"]))
     found = scores["sets"][name]
     key, metric = next((key, metric) for key, metric in counted().items() if key in found)

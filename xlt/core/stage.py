@@ -2,8 +2,8 @@
 
 A stage writes into a hidden sibling of its output, ``.NAME.partial``, and renames it at the end, so a killed
 stage leaves nothing that looks finished. Beside the output stands ``stage.json``: the settings it read, a
-digest of each input, versions, git revision, seed and wall time. The same settings and inputs → ``up to
-date``.
+digest of each input and each output, versions, git revision, seed and wall time. The same settings, inputs
+and outputs → ``up to date``. An input that is no longer what its own stage has made is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import datetime
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -22,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from xlt import __version__
-from xlt.core import jsons
+from xlt.core import digests, jsons
 from xlt.core.config import ROOT, defaults
 from xlt.core.context import Context, find
 from xlt.core.errors import DataError, StageError
+from xlt.core.files import atomic_text, sha256, sweep
 from xlt.core.locks import hold
 from xlt.core.log import say
 from xlt.core.paths import refuse_pipe
@@ -40,7 +40,7 @@ class Unit:
     ``make``: writes everything below the directory it is given and may return facts for ``stage.json``. With
     ``resume`` an interrupted ``make`` finds its own earlier files there, if settings and inputs are still the
     same. ``stale`` says what else is no longer as a finished output needs it, e.g. a file elsewhere that it
-    points to, or None.
+    points to, or None. ``inspects``: it is there to say what is wrong with its inputs.
     """
 
     stage: str
@@ -51,10 +51,10 @@ class Unit:
     resume: bool = False
     versions: dict[str, str] = field(default_factory=dict)
     stale: Callable[[], str | None] | None = None
+    inspects: bool = False
 
 
 _BIG = 64 << 20
-_OWN = ("stage.json", "request.json")  # no part of what a stage makes
 
 
 def digest(path: Path) -> str:
@@ -64,7 +64,7 @@ def digest(path: Path) -> str:
     sha = hashlib.sha256()
     if path.is_dir():
         for child in sorted(path.iterdir()):
-            if child.is_file() and child.name not in _OWN and not child.name.startswith("."):
+            if child.is_file() and child.name not in digests.OWN and not child.name.startswith("."):
                 sha.update(f"{child.name}\0{digest(child)}\n".encode())
     else:
         info = path.stat()
@@ -102,7 +102,7 @@ def git_revision() -> str:
 
 
 _SHAPES: dict[str, type | tuple[type, ...]] = {  # of what later stages read in a stage.json
-    **dict.fromkeys(("config", "inputs", "versions", "outputs", "archives", "weights"), dict),
+    **dict.fromkeys(("config", "inputs", "versions", "outputs", "digests", "archives", "weights"), dict),
     **dict.fromkeys(("seed", "errors"), int),
     **dict.fromkeys(("store", "git"), str),
     "wall_s": (int, float),
@@ -140,21 +140,6 @@ def write_json(path: Path, value: Any) -> None:
     atomic_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
-def atomic_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old file or the whole new one; two writers do not disturb
-    each other.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with naming(path), partial.open("w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _changes(old: dict, request: dict, out: Path) -> list[str]:
     changed = []
     for part in ("config", "inputs", "versions"):
@@ -169,13 +154,15 @@ def _changes(old: dict, request: dict, out: Path) -> list[str]:
                     changed.append(f"{key} is new")
             elif before[key] != now[key]:
                 changed.append(f"{key}: {before[key]} → {now[key]}" if part != "inputs" else f"{key} changed")
+    made = digests.recorded(out)
     for name, size in old.get("outputs", {}).items():
         path = out / name
         if not path.exists():
             changed.append(f"{name} is missing")
-        elif path.is_file() and path.stat().st_size != size:
+        elif name not in made and path.is_file() and path.stat().st_size != size:  # of an older version
             changed.append(f"{name} was altered")
-    return changed
+    there = {name: digest for name, digest in made.items() if (out / name).exists()}
+    return changed + [f"{name} was altered by hand or damaged" for name in digests.altered(out, there)]
 
 
 @contextlib.contextmanager
@@ -202,6 +189,8 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
     if old and not changed and unit.stale and (reason := unit.stale()):
         changed = [reason]
     if old and not changed and not ctx.force:
+        if not ctx.dry_run:
+            _sweep(out)
         say(f"{unit.stage}: {shown} is up to date")
         return False
     if not old and out.is_dir() and any(out.iterdir()) and not ctx.force:
@@ -213,6 +202,8 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
     if ctx.dry_run:
         say(f"{unit.stage}: would make {shown}{why}")
         return False
+    if not unit.inspects:
+        refuse_altered(ctx, *unit.inputs)
     with lock(out):
         say(f"{unit.stage}: making {shown}{why}")
         partial = out.parent / f".{out.name}.partial"
@@ -228,6 +219,7 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         start = time.monotonic()
         with naming(out):
             facts = unit.make(partial) or {}
+        measured = digests.measure(partial)
         stamp = {
             "stage": unit.stage,
             **request,
@@ -240,13 +232,66 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
             "outputs": {
                 p.name: p.stat().st_size if p.is_file() else 0
                 for p in sorted(partial.iterdir())
-                if not p.name.startswith(".") and p.name not in _OWN
+                if not p.name.startswith(".") and p.name not in digests.OWN
             },
+            "digests": {name: digest for name, (_, digest) in measured.items()},
         }
         write_json(partial / "stage.json", stamp)
+        sweep(partial.rglob(".*.partial"))
         replace_dir(partial, out)
-        (out / "request.json").unlink()  # last: until the new output stands, a next run must find its work
+        # last: until the new output stands, a next run must find its work
+        (out / "request.json").unlink(missing_ok=True)
+        digests.remember(out, measured)
     return True
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a run that was killed at its very end has left in a finished output."""
+    (out / "request.json").unlink(missing_ok=True)
+    sweep(out.glob(".*.partial"))
+
+
+def refuse_altered(ctx: Context, *paths: Path) -> None:
+    """DataError if a file among ``paths``, or in a folder among them, is not what its stage has made.
+
+    Files whose digest no stage has noted, such as those of the user or of an older version, pass.
+    """
+    wanted: dict[Path, set[str]] = {}
+    for path in paths:
+        if path.is_dir() and (own := digests.recorded(path)):
+            wanted.setdefault(path, set()).update(name for name in own if "/" not in name)
+            continue
+        for file in digests.files_in(path) if path.is_dir() else [path]:
+            if found := digests.maker(file):
+                wanted.setdefault(found[0], set()).add(found[1])
+    for folder, names in wanted.items():
+        made = digests.recorded(folder)
+        for name in digests.altered(folder, {name: made[name] for name in sorted(names)}, fresh=True):
+            raise DataError(altered_message(folder, name, ctx.display_path(folder)))
+
+
+def altered_message(folder: Path, name: str, shown: str) -> str:
+    """What is said of the file ``name`` of the output ``folder``, which is ``shown``, if it is damaged."""
+    stage = (read_stamp(folder) or {}).get("stage")
+    if stage is None:
+        return f"{shown}/{name}: altered or damaged since the bundle was made; copy the whole bundle again"
+    number = find(stage).number
+    return (
+        f"{shown}/{name}: altered by hand or damaged since stage {number} ({stage}) made it; make it again"
+        f" with --stage {number}, or, to use it as it is, remove {shown}/stage.json"
+    )
+
+
+def renew(out: Path, *names: str) -> None:
+    """Note that files of a finished output were rewritten by xlt itself."""
+    stamp = read_stamp(out)
+    if stamp is None:
+        return
+    for name in names:
+        stamp.get("outputs", {})[name] = (out / name).stat().st_size
+        if "digests" in stamp:
+            stamp["digests"][name] = sha256(out / name)
+    write_json(out / "stage.json", stamp)
 
 
 def _read_request(path: Path) -> dict | None:

@@ -18,13 +18,13 @@ from xlt.core.executor import Executor, Workers, open_executor
 from xlt.core.log import Progress, say
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
-from xlt.core.stage import Unit, read_json, run_unit, write_json
+from xlt.core.stage import Unit, read_json, refuse_altered, run_unit, write_json
 from xlt.decode import fusion
 from xlt.decode.partner import Partner, partner
 from xlt.decode.work import Model, Utterances, batches, frames_of, open_speech
 from xlt.formats.ctm import write_ctm
 from xlt.formats.features import read_features
-from xlt.formats.model_folder import INFO, Trained, initial_model, read_info
+from xlt.formats.model_folder import INFO, Trained, initial_model, model_files, read_info
 from xlt.formats.slf import Lattice, Link, write_slf
 from xlt.formats.tables import write_table
 from xlt.lm import pronounce
@@ -65,6 +65,7 @@ def run(ctx: Context) -> None:
         @functools.cache
         def executor(folder: Path) -> Executor:
             beside = second.model.folder if second and folder == ctx.exp else None
+            refuse_altered(ctx, *model_files(folder), *(model_files(beside) if beside else ()))
             made = open_executor("recognise", Model(ctx, folder, beside), Workers(1))
             stack.callback(made.close)
             return made

@@ -29,6 +29,7 @@ from xlt.features.extract import (
     workers,
 )
 from xlt.features.plan import Plan, Row, audio_files, rows_of
+from xlt.features.upkeep import outdated
 from xlt.formats.features import read_features, write_features
 from xlt.formats.tables import read_table, write_table
 from xlt.upstreams import upstream_class
@@ -137,6 +138,8 @@ class Store:
             self.ctx.data / name, self.ctx.recipe
         ):
             return "audio changed"
+        if utt := outdated(self.ctx.dump / name):
+            return f"utt2crc is older than the stored features, first of {utt}"
         return None
 
     def remember(self, name: str) -> None:

@@ -6,6 +6,7 @@ valid; its last bits may differ, since it was encoded in another batch, and so i
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import zlib
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from xlt.audio.augment import Copy
 from xlt.core import jsons
 from xlt.core.errors import DataError, UpstreamError
-from xlt.core.stage import atomic_text
+from xlt.core.stage import atomic_text, renew
 from xlt.features.cache import Key, partial_of, run_of
 from xlt.features.copies import Source, read_sources
 from xlt.formats.archives import Entry, index_line, read_index
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from xlt.features.extract import Clip
 
 UNLISTED, UNREADABLE = "not in the index", "lines of the index cannot be read"
+OUTDATED = "the checksum in utt2crc is an older one"
 
 
 @dataclass
@@ -105,6 +107,7 @@ def damages(key: Key) -> Iterator[Damage]:
     point to.
     """
     points = _pointers(key)
+    crcs = functools.cache(_crcs)
     for ark in sorted({*key.archives(), *(ark for ark, _ in points)}, key=lambda a: (run_of(a), a.name)):
         entries, lines = _readable(ark)
         listed = {e.offset: (content, e) for content, e in entries}
@@ -118,13 +121,39 @@ def damages(key: Key) -> Iterator[Damage]:
         try:
             for offset, (content, entry) in sorted((listed | lost).items()):
                 what = _wrong(handle, entry) or (UNLISTED if offset in lost else None)
+                users = mine.get(offset, [])
                 if what:
-                    yield Damage(ark, content, entry, what, mine.get(offset, []))
+                    yield Damage(ark, content, entry, what, users)
+                    continue
+                stored = f"{entry.crc:08x}"
+                if behind := [(dump, utt) for dump, utt in users if crcs(dump).get(utt) != stored]:
+                    yield Damage(ark, content, entry, OUTDATED, behind)
         finally:
             if handle:
                 handle.close()
         if len(entries) < lines:
             yield Damage(ark, "", Entry(0, 0, 0, 0), UNREADABLE)
+
+
+def _crcs(dump: Path) -> dict[str, str]:
+    path = dump / "utt2crc"
+    return read_table(path) if path.exists() else {}
+
+
+def outdated(dump: Path) -> str | None:
+    """The first utterance of a dump folder whose checksum in ``utt2crc`` is not that of the store's index, as
+    after a repair that did not reach this folder; None if there is none.
+    """
+    listed: dict[str, dict[int, int]] = {}
+    crcs = _crcs(dump)
+    for utt, place in read_table(dump / "feats.scp").items():
+        ark, _, offset = place.rpartition(":")
+        if ark not in listed:
+            listed[ark] = {entry.offset: entry.crc for _, entry in _readable(Path(ark))[0]}
+        crc = listed[ark].get(int(offset))
+        if crc is not None and crcs.get(utt) != f"{crc:08x}":
+            return utt
+    return None
 
 
 def _wrong(handle, entry: Entry) -> str | None:
@@ -185,9 +214,9 @@ def repair(key: Key, cache: Path, damaged: list[Damage]) -> list[Damage]:
     """
     with key.writing("xlt cache verify --repair"):
         encoder = None
-        mended = [d for d in damaged if d.what == UNLISTED]
+        mended = [d for d in damaged if d.what in (UNLISTED, OUTDATED)]
         for damage in damaged:
-            if damage.users and damage.what != UNLISTED:
+            if damage.users and damage.what not in (UNLISTED, OUTDATED):
                 encoder = encoder or _Encoder(key, cache)
                 try:
                     damage.entry = encoder.put(damage)
@@ -202,8 +231,9 @@ def repair(key: Key, cache: Path, damaged: list[Damage]) -> list[Damage]:
         for dump in {dump for d in mended for dump, _ in d.users}:
             crcs = {utt: f"{d.entry.crc:08x}" for d in mended for folder, utt in d.users if folder == dump}
             partial = dump / f".utt2crc.{os.getpid()}.partial"
-            write_table(partial, read_table(dump / "utt2crc") | crcs)
+            write_table(partial, _crcs(dump) | crcs)
             partial.replace(dump / "utt2crc")
+            renew(dump, "utt2crc")
     return [d for d in damaged if d.users and d not in mended]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 from xlt.core import jsons
 from xlt.core.errors import DataError
+from xlt.core.files import sha256
 from xlt.core.stage import write_json
 
 
@@ -21,12 +21,6 @@ def cache_root(folder: str | None = None) -> Path:
     except (FileExistsError, NotADirectoryError):
         raise DataError(f"data.cache: {root} is not a folder; name one, or set XLT_CACHE") from None
     return root
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def is_whole(path: Path) -> bool:

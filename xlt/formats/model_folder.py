@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xlt.core import digests
 from xlt.core.errors import ConfigError, DataError, UpstreamError, XltError
 from xlt.core.registry import FAMILIES
 from xlt.core.stage import write_json
@@ -55,6 +56,18 @@ def identity(folder: Path) -> list[Path]:
     """The files that change when the model in ``folder`` does: its parameters and ``xlt.json``."""
     family = family_of(folder, read_info(folder)) if (folder / INFO).exists() else FAMILIES.get("espnet")
     return [folder / family.weights[0], folder / INFO]
+
+
+def files_of(folder: Path, family: Any) -> dict[str, str]:
+    """``{file: SHA-256}`` of what ``family`` reads of the model in ``folder``, as far as that is noted."""
+    found = digests.recorded(folder)
+    return {name: found[name] for name in found if name.partition("/")[0] in family.files}
+
+
+def model_files(folder: Path) -> list[Path]:
+    """Everything that is read of the model in ``folder``."""
+    family = family_of(folder, read_info(folder))
+    return [folder / name for name in family.files if (folder / name).exists()]
 
 
 def parts_of(info: Mapping[str, Any]) -> tuple[str, ...]:
@@ -106,6 +119,10 @@ class Trained:
             )
         except (KeyError, TypeError):
             raise DataError(f"{setting}: {folder / INFO}: {damaged}") from None
+        for name in digests.altered(folder, files_of(folder, family)):
+            again = damaged.removeprefix("damaged; ")
+            again = "copy the whole bundle again" if (folder / "bundle.json").exists() else again
+            raise DataError(f"{setting}: {folder / name}: altered by hand or damaged; {again}")
         return cls(folder, info)
 
     @property

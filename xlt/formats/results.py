@@ -53,8 +53,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from xlt.core import jsons
+from xlt.core import digests, jsons
 from xlt.core.errors import DataError
+from xlt.core.files import sha256
 from xlt.formats.typed import check
 from xlt.formats.versioned import Format
 
@@ -359,6 +360,21 @@ def read(path: Path, complaint: str, remedy: str) -> Scores:
         return from_json(jsons.parse(path.read_text(encoding="utf-8"), finite=True), path)[0]
     except (OSError, ValueError) as err:
         raise DataError(f"{path}: {complaint} ({err}); {remedy}") from None
+
+
+def refuse_altered(path: Path) -> None:
+    """DataError if ``exp/<tag>/score.json`` is not what stage 8 has written there."""
+    made = digests.recorded(path.parent / "score").get("score.json")
+    if made is not None and path.is_file() and sha256(path) != made:
+        raise DataError(
+            f"{path}: altered by hand or damaged since stage 8 (score) made it; make it again with --stage 8"
+        )
+
+
+def of_stage_8(path: Path) -> Scores:
+    """The scores in ``exp/<tag>/score.json``; DataError unless stage 8 has written them."""
+    refuse_altered(path)
+    return read(path, "not a score.json of stage 8", "run stage 8 (score) again")
 
 
 def read_details(path: Path) -> Details:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from xlt.core.config import Config
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.files import sha256
 from xlt.core.locks import only_one
 from xlt.core.log import say
 from xlt.fetch.deb import unpack
-from xlt.fetch.files import cache_root, sha256
+from xlt.fetch.files import cache_root
 from xlt.fetch.packages import apt_download
 from xlt.text import languages
 

@@ -21,13 +21,15 @@ def run(ctx: Context) -> None:
     StageError before stage 8.
     """
     from xlt.core.context import need
-    from xlt.formats.results import DETAILS, SCORES, dump, read
+    from xlt.core.stage import refuse_altered
+    from xlt.formats.results import DETAILS, SCORES, dump, of_stage_8
     from xlt.report.markdown import render
     from xlt.report.results import EXAMPLES, load
 
     source = ctx.exp / "score.json"
     need(ctx, source, stage="score")
-    scores = read(source, "not a score.json of stage 8", "run stage 8 (score) again")
+    refuse_altered(ctx, ctx.exp / "score")
+    scores = of_stage_8(source)
     details = _details(ctx)
     results, name = ctx.recipe / "results", f"{ctx.cfg.tag}.json"
     if not ctx.dry_run:

@@ -70,8 +70,7 @@ def run(ctx: Context) -> None:
     if not ctx.dry_run and (not shown.exists() or shown.read_bytes() != made.read_bytes()):
         atomic_text(shown, made.read_text(encoding="utf-8"))
     if cfg.mixed and not ctx.dry_run:
-        from xlt.formats.results import read
+        from xlt.formats.results import of_stage_8
         from xlt.score.change import gate
 
-        scores = read(shown, "not a score.json of stage 8", "run stage 8 (score) again")
-        gate(cfg, scores.get("forgetting", {}))
+        gate(cfg, of_stage_8(shown).get("forgetting", {}))

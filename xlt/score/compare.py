@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xlt.core import jsons
 from xlt.core.errors import ConfigError, DataError
-from xlt.formats.results import Errors, Scores, from_json
+from xlt.formats.results import Errors, Scores, from_json, refuse_altered
 from xlt.metrics.bootstrap import Bootstrap, Paired, paired
 from xlt.metrics.metric import counted
 
@@ -145,6 +145,8 @@ def read(path: Path, name: str | None = None) -> System:
             f"{name}: no such experiment ({path} is not there); give exp/<tag>, a score.json"
             " or results/<tag>.json"
         )
+    if path.name == "score.json":
+        refuse_altered(path)
     try:
         scores, _ = from_json(jsons.parse(path.read_text(encoding="utf-8"), finite=True), path)
     except ValueError as err:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xlt.core.errors import ConfigError, UpstreamError
+from xlt.core.files import sha256
 from xlt.core.log import say
 from xlt.fetch import hub
-from xlt.fetch.files import sha256
 from xlt.upstreams.base import Source
 
 HF_FAMILIES = {"wav2vec2": "hf_wav2vec2_custom", "hubert": "hf_hubert_custom"}

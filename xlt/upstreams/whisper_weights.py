@@ -10,11 +10,11 @@ import zipfile
 from pathlib import Path
 
 from xlt.core.errors import DataError, UpstreamError
+from xlt.core.files import sha256
 from xlt.core.locks import only_one
 from xlt.core.log import say
 from xlt.core.stage import atomic_text, write_json
 from xlt.fetch import hub
-from xlt.fetch.files import sha256
 from xlt.fetch.packages import pip_download
 from xlt.upstreams.base import Source
 

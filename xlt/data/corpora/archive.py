@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xlt.core.config import Config
+from xlt.core.digests import Known
 from xlt.core.errors import DataError
 from xlt.core.locks import only_one
 from xlt.core.log import say
@@ -20,7 +21,8 @@ from xlt.core.remedies import remedy
 from xlt.data.corpora.unpack import DAMAGE, SUFFIXES, members, unpack
 from xlt.fetch.files import cache_root
 
-_ENDS = 1 << 20  # bytes at either end of an archive that tell it from others; to hash 80 GB takes minutes
+_ENDS = 1 << 20  # bytes at either end of an archive by which older versions told it from others
+_BIG = 1 << 30  # bytes that take seconds to be read
 _LISTED = 4000  # names that are looked at to recognise a form
 _READ = 400 << 20  # bytes of a tarball, unpacked, that are read for that; the list of a .zip is at hand
 
@@ -47,8 +49,9 @@ def unpacked(archive: Path, cfg: Config) -> Path:
     DataError.
     """
     cache = cache_root(cfg.data.cache) / "unpacked"
-    folder = cache / f"{_stem(archive)}-{_key(archive)}"
     with only_one(cache, archive.name):
+        folder = cache / f"{_stem(archive)}-{_key(archive, cache)}"
+        _take_over(cache / f"{_stem(archive)}-{_old_key(archive)}", folder, archive)
         if not folder.is_dir():
             say(f"  unpacks {archive} into {folder}")
             _make(archive, folder)
@@ -127,8 +130,29 @@ def _stem(archive: Path) -> str:
     return archive.name[: -len(suffix)][:80]
 
 
-def _key(archive: Path) -> str:
-    """Hash of an archive's size and of both its ends."""
+def _key(archive: Path, cache: Path) -> str:
+    """Hash of an archive's content, which is read once for as long as nobody writes to it."""
+    if archive.stat().st_size > _BIG:
+        say(f"  looks whether {archive} has been unpacked before; the first time it is read whole for that")
+    known = Known(cache / ".archives.digests")
+    digest = known.sha256(archive, os.fspath(archive.absolute()))
+    known.keep()
+    if digest is None:
+        raise DataError(f"{archive}: no such file; name an archive in data.dir")
+    return digest[:12]
+
+
+def _take_over(older: Path, folder: Path, archive: Path) -> None:
+    """What an older version has unpacked becomes ``folder``, if nobody has written to ``archive`` since."""
+    if older == folder or folder.exists() or not older.is_dir():
+        return
+    info = archive.stat()
+    if max(info.st_mtime_ns, info.st_ctime_ns) < older.stat().st_mtime_ns:
+        older.rename(folder)
+
+
+def _old_key(archive: Path) -> str:
+    """Hash of an archive's size and of both its ends, which does not tell one that was altered in between."""
     size = archive.stat().st_size
     sha = hashlib.sha256(str(size).encode())
     with archive.open("rb") as handle:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
+from xlt.core.files import sha256
 from xlt.core.locks import only_one
 from xlt.core.log import say
 from xlt.fetch.deb import unpack
-from xlt.fetch.files import cache_root, sha256
+from xlt.fetch.files import cache_root
 from xlt.fetch.packages import apt_download
 
 # the versions that the recipes were made with

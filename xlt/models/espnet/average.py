@@ -9,6 +9,10 @@ from pathlib import Path
 
 import torch
 
+from xlt.formats.weights import read_weights
+
+_AGAIN = "run the same command: what is damaged is trained again"
+
 
 def average_nbest_models(
     output_dir: Path,
@@ -39,9 +43,9 @@ def average_nbest_models(
 
 
 def _mean(files: list[Path]) -> dict[str, torch.Tensor]:
-    total = torch.load(files[0], map_location="cpu", weights_only=True)
+    total = read_weights(files[0], _AGAIN)
     for file in files[1:]:
-        for name, value in torch.load(file, map_location="cpu", weights_only=True, mmap=True).items():
+        for name, value in read_weights(file, _AGAIN, mmap=True).items():
             if total[name].is_floating_point():
                 total[name] += value
     for value in total.values():

@@ -152,10 +152,11 @@ class XltTask(ASRTask):
 
 
 def restore_checkpoint(folder: Path) -> None:
-    """Make ``checkpoint.pth`` the newest checkpoint that loads, and say so if that is not the last one
+    """Make ``checkpoint.pth`` the newest checkpoint that is whole, and say so if that is not the last one
     written.
 
     The model of its epoch is written again if a run was ended between the two files: the average may want it.
+    Where it may want one of an earlier epoch that is damaged, training starts again.
     """
     for name in (NEWEST, BEFORE):
         path = folder / name
@@ -175,12 +176,22 @@ def restore_checkpoint(folder: Path) -> None:
             continue
         if name == BEFORE:
             path.replace(folder / NEWEST)
-        model = folder / f"{epoch}epoch.pth"
-        try:
-            load_plain(model)
-        except (FileNotFoundError, UnloadableError):
-            torch.save(found["model"], model)
+        newest, *earlier = (folder / f"{number}epoch.pth" for number in range(epoch, 0, -1))
+        if not newest.exists() or not _is_whole(newest):
+            torch.save(found["model"], newest)
+        if damaged := [model for model in earlier if model.exists() and not _is_whole(model)]:
+            say(f"  {damaged[-1].name} is damaged, and the mean may want it; training starts again")
+            for path in (*folder.glob("*epoch.pth"), folder / NEWEST, folder / BEFORE):
+                path.unlink(missing_ok=True)
         return
+
+
+def _is_whole(model: Path) -> bool:
+    try:
+        load_plain(model, mmap=True)
+    except UnloadableError:
+        return False
+    return True
 
 
 def check_arguments(kind: str, name: str, conf: dict) -> None:
