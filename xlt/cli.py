@@ -23,6 +23,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
         "create the recipe of a new language from a corpus",
     ),
     "phones": ("xlt.commands.phones", "compare the phones of a language with those of source languages"),
+    "verify": ("xlt.commands.verify", "compare all that was made with the digests noted then"),
     "report": ("xlt.commands.report", "outside a recipe: tables of all languages, report.html, LaTeX, CSV"),
 }
 
