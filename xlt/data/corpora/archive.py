@@ -15,7 +15,7 @@ from pathlib import Path
 from xlt.core.config import Config
 from xlt.core.digests import Known
 from xlt.core.errors import DataError
-from xlt.core.locks import only_one
+from xlt.core.locks import READ_ONLY, only_one
 from xlt.core.log import say
 from xlt.core.remedies import remedy
 from xlt.data.corpora.unpack import DAMAGE, SUFFIXES, members, unpack
@@ -50,11 +50,13 @@ def unpacked(archive: Path, cfg: Config) -> Path:
     """
     cache = cache_root(cfg.data.cache) / "unpacked"
     with only_one(cache, archive.name):
-        folder = cache / f"{_stem(archive)}-{_key(archive, cache)}"
-        _take_over(cache / f"{_stem(archive)}-{_old_key(archive)}", folder, archive)
+        known = Known(cache / ".archives.digests")
+        older = cache / f"{_stem(archive)}-{_old_key(archive)}"
+        folder = _take_over(older, cache / f"{_stem(archive)}-{_key(archive, known)}", archive)
         if not folder.is_dir():
             say(f"  unpacks {archive} into {folder}")
             _make(archive, folder)
+        known.keep()
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
@@ -130,25 +132,31 @@ def _stem(archive: Path) -> str:
     return archive.name[: -len(suffix)][:80]
 
 
-def _key(archive: Path, cache: Path) -> str:
+def _key(archive: Path, known: Known) -> str:
     """Hash of an archive's content, which is read once for as long as nobody writes to it."""
     if archive.stat().st_size > _BIG:
         say(f"  looks whether {archive} has been unpacked before; the first time it is read whole for that")
-    known = Known(cache / ".archives.digests")
     digest = known.sha256(archive, os.fspath(archive.absolute()))
-    known.keep()
     if digest is None:
         raise DataError(f"{archive}: no such file; name an archive in data.dir")
     return digest[:12]
 
 
-def _take_over(older: Path, folder: Path, archive: Path) -> None:
-    """What an older version has unpacked becomes ``folder``, if nobody has written to ``archive`` since."""
+def _take_over(older: Path, folder: Path, archive: Path) -> Path:
+    """``folder``, or what an older version has unpacked under the name ``older``, which becomes ``folder`` if
+    nobody has written to ``archive`` since.
+    """
     if older == folder or folder.exists() or not older.is_dir():
-        return
+        return folder
     info = archive.stat()
-    if max(info.st_mtime_ns, info.st_ctime_ns) < older.stat().st_mtime_ns:
-        older.rename(folder)
+    if max(info.st_mtime_ns, info.st_ctime_ns) >= older.stat().st_mtime_ns:
+        return folder
+    try:
+        return older.rename(folder)
+    except OSError as err:
+        if err.errno not in READ_ONLY:
+            raise
+        return older
 
 
 def _old_key(archive: Path) -> str:
