@@ -150,7 +150,8 @@ def zeros(path, count=1, size=10 * MB):
 
 
 def in_cache(tmp_path):
-    return sorted(p.name for p in (tmp_path / "cache/unpacked").iterdir())
+    """But for what is known of archives."""
+    return sorted(p.name for p in (tmp_path / "cache/unpacked").iterdir() if p.suffix != ".digests")
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
