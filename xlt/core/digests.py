@@ -27,28 +27,28 @@ class Known:
 
     def __init__(self, record: Path):
         self.record = record
-        self.before = _read(record)
-        self.now: dict[str, list] = {}
+        self.rows = _read(record)
+        self.new = False
 
-    def sha256(self, path: Path, name: str, fresh: bool = False) -> str | None:
+    def sha256(self, path: str | Path, name: str, fresh: bool = False) -> str | None:
         """The digest of ``path``, which ``name`` stands for; None if it is no file. ``fresh``: by reading."""
+        old = self.rows.get(name)
         try:
-            info = path.stat()
+            info = os.stat(path)
             same = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
-            old = self.before.get(name)
-            digest = old[1] if old and old[0] == same and not fresh else sha256(path)
+            digest: str = old[1] if old and old[0] == same and not fresh else sha256(Path(path))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
-        self.now[name] = [same, digest]
+        if old is None or [same, digest] != old:
+            self.rows[name], self.new = [same, digest], True
         return digest
 
     def keep(self) -> None:
         """Write what was found, unless nothing is new; a folder that may not be written is left alone."""
-        found = self.before | self.now
-        if found == self.before:
+        if not self.new:
             return
         try:
-            atomic_text(self.record, json.dumps(found, ensure_ascii=False) + "\n")
+            atomic_text(self.record, json.dumps(self.rows, ensure_ascii=False) + "\n")
         except OSError as err:
             if err.errno not in READ_ONLY:
                 raise
@@ -94,14 +94,13 @@ def measure(folder: Path) -> dict[str, list]:
     known = Known(folder / ".none")
     for path in files_in(folder):
         known.sha256(path, path.relative_to(folder).as_posix(), fresh=True)
-    return known.now
+    return known.rows
 
 
 def remember(folder: Path, measured: Mapping[str, list]) -> None:
     """Keep what :func:`measure` found while the folder had another name."""
     known = Known(record_of(folder))
-    known.before = {} if known.before != measured else known.before  # what is gone goes
-    known.now = dict(measured)
+    known.new, known.rows = known.rows != measured, dict(measured)
     known.keep()
 
 
@@ -125,8 +124,8 @@ def altered(folder: Path, expected: Mapping[str, str], fresh: bool = False) -> l
     """The files in ``folder`` whose SHA-256 is not the ``expected`` one; those that are missing, too."""
     if not expected:
         return []
-    known = Known(record_of(folder))
-    found = [name for name, digest in expected.items() if known.sha256(folder / name, name, fresh) != digest]
+    known, there = Known(record_of(folder)), os.path.join(folder, "")
+    found = [name for name, digest in expected.items() if known.sha256(there + name, name, fresh) != digest]
     known.keep()
     return found
 

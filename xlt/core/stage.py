@@ -161,8 +161,12 @@ def _changes(old: dict, request: dict, out: Path) -> list[str]:
             changed.append(f"{name} is missing")
         elif name not in made and path.is_file() and path.stat().st_size != size:  # of an older version
             changed.append(f"{name} was altered")
-    there = {name: digest for name, digest in made.items() if (out / name).exists()}
-    return changed + [f"{name} was altered by hand or damaged" for name in digests.altered(out, there)]
+    for name in digests.altered(out, made):
+        if (out / name).exists():
+            changed.append(f"{name} was altered by hand or damaged")
+        elif name not in old.get("outputs", {}):  # of a folder
+            changed.append(f"{name} is missing")
+    return changed
 
 
 @contextlib.contextmanager
