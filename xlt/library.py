@@ -156,9 +156,7 @@ def _rate(tokens: Callable[[str], list[str]], refs: Sequence[str] | str, hyps: S
     return 100 * sum(count.errors for count in counts) / sum(count.n_ref for count in counts)
 
 
-def compare(
-    a: str | os.PathLike[str], b: str | os.PathLike[str], set: str | None = None
-) -> list[Difference]:
+def compare(a: str | os.PathLike[str], b: str | os.PathLike[str], set: str | None = None) -> list[Difference]:
     """How experiment ``b`` differs from ``a``, on each set that both have or on ``set``, by each metric: a
     paired bootstrap over utterances, as ``xlt score --compare`` does.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.audio import headers
+from xlt.audio.channels import Power
 from xlt.core.errors import DataError
 from xlt.core.paths import refuse_pipe
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads 
 
 SAMPLE_RATE = 16000  # Hz, what every upstream hears
 _BLOCK = 1 << 20  # values that are decoded at once, over all channels: 4 MB
+_SMALL = 256  # samples that are decoded at once where a file breaks off
 _RATES = (1000, 1_000_000)  # Hz; what says another is damaged, and would cost much to resample
 _CONVERTIBLE = {
     ".m4a",
@@ -30,6 +35,20 @@ _CONVERTIBLE = {
 }  # of phones and films; libsndfile reads none
 
 
+@dataclass
+class Heard:
+    """What was noticed of a file while it was read. ``wrong``: what its header says that is not so, though it
+    was read to its end; ``cut``: how it is seen that it ends too early; ``apart``: power of the difference of
+    two channels that were averaged, as a share of both (0.5: two sources); ``cancel``: whether the channels
+    cancel each other, so that the louder one was taken.
+    """
+
+    wrong: str = ""
+    cut: str = ""
+    apart: float = 0.0
+    cancel: bool = False
+
+
 class TooLong(DataError):
     """A sound file is longer than the caller can use; it was not read to its end."""
 
@@ -39,17 +58,20 @@ def read_wav(
     sample_rate: int = SAMPLE_RATE,
     channel: int | None = None,
     longest_s: float = float("inf"),
+    heard: Heard | None = None,
 ) -> np.ndarray:
     """A sound file as float32 mono samples (N,) in [-1, 1] at ``sample_rate``; reads wav, flac, ogg, mp3.
 
-    ``channel`` counts from 0; without it several channels are averaged. Other rates are resampled with soxr
-    (high quality). TooLong if it has more than ``longest_s`` seconds, of which no more are decoded. DataError
-    if the file is missing, is not audio, is truncated to nothing, holds no samples, or lacks the channel.
+    ``channel`` counts from 0; without it several channels are averaged, unless they cancel each other: then
+    the loudest is taken. Where the header says a wrong length, the file is read to its end; ``heard`` is
+    told. Other rates are resampled with soxr (high quality). TooLong if it has more than ``longest_s``
+    seconds, of which no more are decoded. DataError if the file is missing, is not audio, is truncated to
+    nothing, holds no samples, or lacks the channel.
     """
     import numpy as np
 
     blocks, count = [], 0
-    for block in read_blocks(path, sample_rate, channel):
+    for block in read_blocks(path, sample_rate, channel, heard):
         blocks.append(block)
         count += len(block)
         if count > longest_s * sample_rate:
@@ -58,7 +80,10 @@ def read_wav(
 
 
 def read_blocks(
-    path: str | os.PathLike, sample_rate: int = SAMPLE_RATE, channel: int | None = None
+    path: str | os.PathLike,
+    sample_rate: int = SAMPLE_RATE,
+    channel: int | None = None,
+    heard: Heard | None = None,
 ) -> Iterator[np.ndarray]:
     """The same samples as :func:`read_wav` in pieces, at least one, each (n,) and of at most a few MB: what
     a long recording takes is the pieces that are kept. DataError as there, also behind the first pieces.
@@ -66,12 +91,15 @@ def read_blocks(
     import numpy as np
     import soundfile
 
-    count = 0
+    count, heard = 0, heard or Heard()
     try:
         refuse_pipe(path)
-        with soundfile.SoundFile(os.fspath(path)) as file:
+        header = headers.examine(path)
+        heard.wrong, heard.cut = header.wrong, header.cut
+        with headers.readable(path, header) as source, soundfile.SoundFile(source) as file:
             _refuse_header(path, file, channel)
-            for block in _resampled(_mono(file, channel), file.samplerate, sample_rate):
+            blocks = _mono(_decoded(path, file, heard), file.channels, channel, heard)
+            for block in _resampled(blocks, file.samplerate, sample_rate):
                 if not np.isfinite(block).all():
                     raise DataError(f"{path}: holds samples that are not numbers")
                 count += len(block)
@@ -94,11 +122,55 @@ def _refuse_header(path: str | os.PathLike, file: soundfile.SoundFile, channel: 
         raise DataError(f"{path}: has {file.channels} channels, channel {channel} (from 0) is asked for")
 
 
-def _mono(file: soundfile.SoundFile, channel: int | None) -> Iterator[np.ndarray]:
-    """Blocks (n,) of one channel, or of the mean of all."""
-    frames = max(1, _BLOCK // file.channels)
-    while len(samples := file.read(frames, dtype="float32", always_2d=True)):  # (n, channels)
-        yield samples.mean(axis=1) if channel is None else samples[:, channel].copy()
+def _mono(
+    blocks: Iterator[np.ndarray], channels: int, channel: int | None, heard: Heard
+) -> Iterator[np.ndarray]:
+    """Blocks (n, channels) → (n,): one channel, or the mean of all unless they cancel each other."""
+    power = Power(channels) if channel is None and channels > 1 else None
+    for samples in blocks:
+        if power is None:
+            yield samples[:, channel or 0].copy()
+            continue
+        power.add(samples)
+        loudest = power.loudest_of_cancelling()
+        heard.cancel, heard.apart = loudest is not None, power.apart()
+        yield samples.mean(axis=1) if loudest is None else samples[:, loudest].copy()
+
+
+def _decoded(path: str | os.PathLike, file: soundfile.SoundFile, heard: Heard) -> Iterator[np.ndarray]:
+    """Blocks (n, channels) to the end; of FLAC, which says its length, to where it breaks off."""
+    import soundfile
+
+    frames, count, flac = max(1, _BLOCK // file.channels), 0, file.format == "FLAC"
+    try:
+        while len(samples := file.read(frames, dtype="float32", always_2d=True)):
+            count += len(samples)
+            yield samples
+    except soundfile.LibsndfileError:
+        if not flac:
+            raise
+        for samples in _to_the_break(path, count):
+            count += len(samples)
+            yield samples
+        if not count:
+            raise
+    if flac and not heard.wrong and count < file.frames:
+        said_s, has_s = file.frames / file.samplerate, count / file.samplerate
+        heard.cut = f"its header says {said_s:.2f} s; it has {has_s:.2f} s"
+
+
+def _to_the_break(path: str | os.PathLike, start: int) -> Iterator[np.ndarray]:
+    """Small blocks (n, channels) of a damaged FLAC file from the frame ``start`` on, as far as it goes."""
+    import soundfile
+
+    with (
+        headers.readable(path, headers.examine(path)) as source,
+        soundfile.SoundFile(source) as file,
+        contextlib.suppress(soundfile.LibsndfileError),
+    ):
+        file.seek(start)
+        while len(samples := file.read(_SMALL, dtype="float32", always_2d=True)):
+            yield samples
 
 
 def _resampled(blocks: Iterator[np.ndarray], rate: int, wanted: int) -> Iterator[np.ndarray]:

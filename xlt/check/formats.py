@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from xlt.audio.channels import TWO_SOURCES
 from xlt.audio.files import SAMPLE_RATE
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault
@@ -13,7 +14,6 @@ from xlt.check.sound import Sound, readable_sounds
 from xlt.core.config import Config
 
 NARROW = 0.8  # of half the rate
-TWO_SOURCES = 0.1
 
 
 def sampling(data: DataDir, sets: Sets, cfg: Config) -> dict[str, tuple[int, int]]:
@@ -65,27 +65,51 @@ def odd_rates(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def several_channels(sets: Sets, cfg: Config) -> Iterator[Fault]:
-    """Channels are averaged; where they hold two speakers, both are heard at once."""
-    remedy = "if each has its own speaker, write one file a channel"
+    """Channels are averaged; where they hold two speakers, both are heard at once; where they cancel each
+    other, stage 1 takes one.
+    """
 
     def case(sound: Sound) -> Case | None:
         if sound.apart < TWO_SOURCES:
             return None
         return Case(sound.apart, f"{100 * sound.apart:.0f}% of its power is in the difference")
 
+    remedy = "if each has its own speaker, name it in a column channel (1 or 2), or write one file a channel"
     yield from worst(sets, cfg, Judgement("have two channels that differ, and are averaged", remedy, case))
+    formats = {data.name: data.table("utt2format") for data in sets.values()}
+    for severity, word, problem, what in (
+        (
+            "warning",
+            "differ",
+            "{count} of {total} clips have two channels that differ, and are averaged",
+            remedy,
+        ),
+        (
+            "note",
+            "cancel",
+            "{count} of {total} clips have channels that cancel each other; stage 1 took the louder one",
+            "nothing, if their sound is right; else check how they were made",
+        ),
+    ):
+        for data in sets.values():
+            found = [utt for utt, form in formats[data.name].items() if form.split()[3:4] == [word]]
+            if found:
+                where = data.where("utt2format", data.number("utt2format", found[0]))
+                total = len(formats[data.name])
+                values = {"count": len(found), "total": total}
+                yield Fault(severity, where, problem, what, tuple(found[:IDS]), values)
     several = [
-        (data, line.key)
+        (data, utt)
         for data in sets.values()
-        for line in data.lines.get("utt2format", [])
-        if line.value.split()[1:2] not in ([], ["1"])
+        for utt, form in formats[data.name].items()
+        if form.split()[1:2] not in ([], ["1"]) and len(form.split()) == 3
     ]
     if several:
         data, first = several[0]
         yield Fault(
             "note",
             data.where("utt2format", data.number("utt2format", first)),
-            "{count} recordings had several channels, which stage 1 averaged",
+            "{count} recordings had several channels, which stage 1 averaged or chose from",
             remedy,
             tuple(utt for _, utt in several[:IDS]),
             {"count": len(several)},

@@ -142,6 +142,7 @@ def _why_not(clip: Clip, text: str, cfg: Config) -> str | None:
     """The reason to leave out a decoded clip, or None."""
     rate = len(text) / clip.dur_s if clip.dur_s else 0.0
     checks = {
+        "cut short": bool(clip.cut),
         "unreadable": bool(clip.error),
         "too long": clip.too_long or clip.dur_s > cfg.data.max_dur_s,
         "too short": clip.dur_s < cfg.data.min_dur_s,
@@ -242,8 +243,10 @@ def _report(
         "reasons": {reason: MEANINGS.get(reason, reason) for reason in left_out},
         "remedies": harvest.remedies(),
         "unreadable": {
-            utt: plain(harvest.clips[utt].error, cfg.recipe) for utt in harvest.left_out["unreadable"]
+            utt: plain(harvest.clips[utt].error, cfg.recipe)
+            for utt in harvest.left_out["unreadable"] + harvest.left_out["cut short"]
         },
+        "headers": {name: clip.header for name in harvest.kept if (clip := harvest.clips[name]).header},
     }
 
 
@@ -259,6 +262,12 @@ def _tell(report: dict, harvest: Harvest, path: str) -> None:
         if ids:
             meaning = f"{MEANINGS[reason]}; " if reason in MEANINGS else ""
             say(f"  {len(ids):6} {reason:24} {meaning}{report['remedies'][reason]}")
+    if odd := report["headers"]:
+        first = next(iter(odd))
+        say(
+            f"  {len(odd)} clips are of sound files with a wrong length in their header, which were read to"
+            f" their end; first: {first}: {odd[first]}"
+        )
     how = report["split"]
     speakers = ", ".join(f"{part} {n}" for part, n in how["speakers"].items())
     say(f"  split by {how['by']}: {how['why']} ({speakers} speakers)")

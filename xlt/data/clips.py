@@ -14,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from xlt.audio.files import SAMPLE_RATE, TooLong, audio_format, read_blocks, read_wav
+from xlt.audio import headers
+from xlt.audio.channels import TWO_SOURCES
+from xlt.audio.files import SAMPLE_RATE, Heard, TooLong, audio_format, read_blocks, read_wav
+from xlt.audio.headers import LEAST_S
 from xlt.core import executor
 from xlt.core.errors import DataError
 from xlt.data.corpora import Utterance
@@ -25,8 +28,10 @@ OVERSHOOT_S = 0.5
 
 @dataclass(frozen=True)
 class Clip:
-    """A decoded clip: its length, the hash of its samples, what its source was (``44100 2 mp3``), or why it
-    could not be read; of one that is ``too_long`` nothing more is known.
+    """A decoded clip: its length, the hash of its samples, what its source was (``44100 2 mp3``; behind it
+    ``differ`` or ``cancel`` where its channels do), or why it could not be read; of one that is ``too_long``
+    nothing more is known. ``header``: what is wrong in its header, though it was read to its end; ``cut``:
+    how it is seen that the file ends too early.
     """
 
     dur_s: float = 0.0
@@ -34,6 +39,8 @@ class Clip:
     format: str = ""
     error: str = ""
     too_long: bool = False
+    header: str = ""
+    cut: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,23 +67,43 @@ class DecodeClips(executor.Work):
 
 def decode(job: Job) -> Clip:
     """Write the clip of an utterance unless an earlier run has done so; level and content are left alone."""
-    utt, wav = job.utt, job.wav
+    utt, wav, heard = job.utt, job.wav, Heard()
     try:
-        if wav.exists() and utt.command is None:
+        if known := wav.exists() and utt.command is None and _as_it_was(utt, heard):
             samples, source = _int16(read_wav(wav)), audio_format(utt.audio)
+        elif utt.start_s is None:
+            samples, source = _whole(job, heard)
         else:
-            samples, source = _whole(job) if utt.start_s is None or utt.end_s is None else _part(job)
-            write_wav(wav, samples)
+            samples, source, heard = _part(job, heard)
     except TooLong:
         return Clip(too_long=True)
     except DataError as err:
-        return Clip(error=str(err))
-    return Clip(len(samples) / SAMPLE_RATE, audio_digest(samples), source)
+        return Clip(error=str(err), cut=heard.cut)
+    if heard.cut and utt.start_s is None:  # a segment before the end is whole
+        return Clip(error=f"{utt.audio}: {heard.cut}", cut=heard.cut)
+    if not known:
+        write_wav(wav, samples)
+    digest = audio_digest(samples)
+    return Clip(len(samples) / SAMPLE_RATE, digest, source + _of_channels(heard), header=heard.wrong)
 
 
 def audio_digest(samples: np.ndarray) -> str:
     """First 20 hex digits of the SHA-256 of int16 samples (N,), as ``utt2audio`` has them."""
     return hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()[:20]
+
+
+def _as_it_was(utt: Utterance, heard: Heard) -> bool:
+    """Whether a clip that an earlier run has written tells all that reading the recording would."""
+    header = headers.examine(utt.audio)
+    heard.wrong, heard.cut = header.wrong, header.cut
+    several = utt.channel is None and audio_format(utt.audio).split()[1] != "1"
+    return not several and not heard.cut
+
+
+def _of_channels(heard: Heard) -> str:
+    if heard.cancel:
+        return " cancel"
+    return " differ" if heard.apart >= TWO_SOURCES else ""
 
 
 def write_wav(path: Path, samples: np.ndarray) -> None:
@@ -94,33 +121,47 @@ def _int16(samples: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
 
 
-def _whole(job: Job) -> tuple[np.ndarray, str]:
+def _whole(job: Job, heard: Heard) -> tuple[np.ndarray, str]:
     """The samples (N,) of a whole recording, and what they were."""
     utt = job.utt
     with _source(utt.audio, utt.command) as path:
-        return _int16(read_wav(path, SAMPLE_RATE, utt.channel, job.longest_s)), audio_format(path)
+        samples = _int16(read_wav(path, SAMPLE_RATE, utt.channel, job.longest_s, heard))
+        return samples, audio_format(path)
 
 
-def _part(job: Job) -> tuple[np.ndarray, str]:
-    """Those of a segment. TooLong is known before anything is decoded."""
-    utt, start_s, end_s = job.utt, job.utt.start_s or 0.0, job.utt.end_s or 0.0
+def _part(job: Job, heard: Heard) -> tuple[np.ndarray, str, Heard]:
+    """Those of a segment, and what was noticed of the recording, which ``heard`` is told in any case. TooLong
+    is known before anything is decoded; a segment without an end goes on to that of the recording.
+    """
+    utt, start_s = job.utt, job.utt.start_s or 0.0
+    if utt.end_s is not None and utt.end_s - start_s > job.longest_s + OVERSHOOT_S:
+        raise TooLong(f"{utt.audio}: a segment of {utt.end_s - start_s:g} s")
+    audio, source, noticed = recording(utt.audio, utt.command, utt.channel, job.wav.parent)
+    heard.cut = noticed.cut
+    dur_s = len(audio) / SAMPLE_RATE
+    end_s = dur_s if utt.end_s is None else utt.end_s
+    if noticed.cut and end_s > dur_s + LEAST_S:
+        raise DataError(f"{utt.audio}: {noticed.cut}, the segment ends at {end_s} s")
+    heard.cut = ""
+    _refuse_beyond(utt.audio, (start_s, end_s), dur_s)
     if end_s - start_s > job.longest_s + OVERSHOOT_S:
         raise TooLong(f"{utt.audio}: a segment of {end_s - start_s:g} s")
-    audio, source = recording(utt.audio, utt.command, utt.channel, job.wav.parent)
-    _refuse_beyond(utt.audio, (start_s, end_s), len(audio) / SAMPLE_RATE)
-    return np.array(audio[round(start_s * SAMPLE_RATE) : round(end_s * SAMPLE_RATE)]), source
+    return np.array(audio[round(start_s * SAMPLE_RATE) : round(end_s * SAMPLE_RATE)]), source, noticed
 
 
 @lru_cache(maxsize=1)
-def recording(audio: Path, command: str | None, channel: int | None, folder: Path) -> tuple[np.ndarray, str]:
-    """The int16 samples (N,) of a recording that has several clips, and what they were. They lie in a file
-    without a name in ``folder``, so that a day of sound takes no more memory than an hour.
+def recording(
+    audio: Path, command: str | None, channel: int | None, folder: Path
+) -> tuple[np.ndarray, str, Heard]:
+    """The int16 samples (N,) of a recording that has several clips, what they were, and what was noticed.
+    They lie in a file without a name in ``folder``, so that a day of sound takes no more memory than an hour.
     """
+    heard = Heard()
     with _source(audio, command) as path, tempfile.TemporaryFile(dir=folder) as samples:
-        for block in read_blocks(path, SAMPLE_RATE, channel):
+        for block in read_blocks(path, SAMPLE_RATE, channel, heard):
             samples.write(_int16(block).tobytes())
         samples.flush()
-        return np.memmap(samples, np.int16, "r"), audio_format(path)
+        return np.memmap(samples, np.int16, "r"), audio_format(path), heard
 
 
 @contextlib.contextmanager

@@ -204,7 +204,7 @@ def pieces(
     ``folder``: has room for a long one.
     """
     try:
-        samples, _ = recording(part.path, None, None, folder)
+        samples, *_ = recording(part.path, None, None, folder)
     except DataError:
         unreadable.append(part.id)
         return

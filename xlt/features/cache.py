@@ -124,9 +124,13 @@ class Key:
         for ark in self.archives():
             if run_of(ark) >= since and ark.exists():
                 size = ark.stat().st_size
-                found.update({
-                    key: (ark, e) for key, e in read_index(ark) if key in wanted and e.offset + e.size <= size
-                })
+                found.update(
+                    {
+                        key: (ark, e)
+                        for key, e in read_index(ark)
+                        if key in wanted and e.offset + e.size <= size
+                    }
+                )
         return found
 
     @contextlib.contextmanager

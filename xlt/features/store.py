@@ -261,9 +261,7 @@ def _label(data: Path, partial: Path, copies: list[Copy]) -> None:
     texts, speakers = read_table(data / "text"), read_table(data / "utt2spk")
     write_sources(partial, read_table(data / "wav.scp"), copies)
     write_table(partial / "text", {c.name(u): text for c in copies for u, text in texts.items()})
-    write_table(
-        partial / "utt2spk", {c.name(u): c.name(spk) for c in copies for u, spk in speakers.items()}
-    )
+    write_table(partial / "utt2spk", {c.name(u): c.name(spk) for c in copies for u, spk in speakers.items()})
 
 
 def _same_upstream(folders: list[Path]) -> None:

@@ -23,6 +23,4 @@ def wer(pairs: list[tuple[str, str]], resamples: int, rng: np.random.Generator) 
     )
 
 
-WER = Metric(
-    "WER", "Word error rate", wer, token=Token("word", "words", tokens), counted=True, headline=True
-)
+WER = Metric("WER", "Word error rate", wer, token=Token("word", "words", tokens), counted=True, headline=True)

@@ -73,8 +73,7 @@ def choose(code: str, settings: PhonesConfig) -> Choice:
             f" {TABLE}, or try {there}"
         )
     raise ConfigError(
-        f"no converter turns text of {code} into phones: languages.py, epitran and espeak lack it;"
-        f" {TABLE}"
+        f"no converter turns text of {code} into phones: languages.py, epitran and espeak lack it; {TABLE}"
     )
 
 

@@ -174,7 +174,11 @@ def _column(e: Experiment) -> tuple[int, int, str] | None:
     if budget not in _BUDGETS:
         return None
     model = upstream if run.family == ESPNET else run.family
-    return list(_BUDGETS).index(budget), int(not upstream_class(upstream).pretrained), f"{model}, {_BUDGETS[budget]}"
+    return (
+        list(_BUDGETS).index(budget),
+        int(not upstream_class(upstream).pretrained),
+        f"{model}, {_BUDGETS[budget]}",
+    )
 
 
 def columns_of(every: list[Experiment]) -> list[str]:

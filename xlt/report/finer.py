@@ -25,7 +25,9 @@ def means(found: list[Experiment], name: str) -> list[str]:
     """The mean of utterances' rates of the experiments that have one; the first seed's."""
     own = {e.name: e.runs[0].document.get("means", {}).get(name, {}) for e in found}
     shown = {
-        key: metric for key, metric in metrics().items() if metric.token and any(key in one for one in own.values())
+        key: metric
+        for key, metric in metrics().items()
+        if metric.token and any(key in one for one in own.values())
     }
     rows = [[e, *(_value(one.get(key)) for key in shown)] for e, one in own.items() if one]
     if not rows:
@@ -75,7 +77,9 @@ def _micro(found: Micro | None) -> str:
 def _slices(tag: str, found: Slices) -> str:
     parts = found["slices"]
     rates = {
-        key: metric for key, metric in counted().items() if any(key in one["scores"] for one in parts.values())
+        key: metric
+        for key, metric in counted().items()
+        if any(key in one["scores"] for one in parts.values())
     }
     head = [tag, "utterances"]
     for metric in rates.values():
@@ -113,7 +117,5 @@ def _script(found: Script | None) -> str:
     share = f", {found['hypotheses']['share']:.2f}%" if found["hypotheses"]["share"] is not None else ""
     return (
         f"### Characters of other scripts\n\nOutside {', '.join(found['scripts'])}: {sides[0]}{share},"
-        f" {sides[1]}"
-        + (f". The most frequent: {shown}" if shown else "")
-        + "."
+        f" {sides[1]}" + (f". The most frequent: {shown}" if shown else "") + "."
     )

@@ -41,30 +41,34 @@ def _table(rows: dict[str, list[Experiment]], name: str, metric: Metric) -> str:
         first = benchmark.on_test(found)[0].runs[0]
         cells = [_cell(benchmark.typical_in(found, column, name)) for column in columns]
         body.append(
-            " & ".join([
-                escape(first.experiment["language"]),
-                str(first.document["data"][_TEST]["utterances"]),
-                *cells,
-            ])
+            " & ".join(
+                [
+                    escape(first.experiment["language"]),
+                    str(first.document["data"][_TEST]["utterances"]),
+                    *cells,
+                ]
+            )
         )
     end = " \\\\\n"
-    return "\n".join([
-        r"\begin{table*}",
-        r"\centering",
-        r"\small",
-        r"\setlength{\tabcolsep}{4pt}",
-        (
-            f"\\caption{{{escape(benchmark.measured(metric))}: median over seeds, and the 95\\% bootstrap"
-            " interval over utterances.}"
-        ),
-        f"\\label{{tab:xlt-{name}}}",
-        f"\\begin{{tabular}}{{lr{'r' * len(columns)}}}",
-        r"\toprule",
-        end.join(lines) + end + r"\midrule",
-        end.join(body) + end + r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table*}",
-    ])
+    return "\n".join(
+        [
+            r"\begin{table*}",
+            r"\centering",
+            r"\small",
+            r"\setlength{\tabcolsep}{4pt}",
+            (
+                f"\\caption{{{escape(benchmark.measured(metric))}: median over seeds, and the 95\\% bootstrap"
+                " interval over utterances.}"
+            ),
+            f"\\label{{tab:xlt-{name}}}",
+            f"\\begin{{tabular}}{{lr{'r' * len(columns)}}}",
+            r"\toprule",
+            end.join(lines) + end + r"\midrule",
+            end.join(body) + end + r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table*}",
+        ]
+    )
 
 
 def _cell(shown: Typical | None) -> str:

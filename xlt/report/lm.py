@@ -125,9 +125,7 @@ def over_languages(recipes: dict[str, list[Experiment]]) -> str:
             row += [f"{before:.1f}", f"{after:.1f}", f"{relative[key][-1]:+.0f}%"]
         for peer in peers:
             same = [
-                one
-                for one in recipes[name]
-                if one.runs[0].published and published_title(one.runs[0]) == peer
+                one for one in recipes[name] if one.runs[0].published and published_title(one.runs[0]) == peer
             ]
             row += [f"{same[0].median(_TEST, key):.1f}" if same else "–" for key in units]
         rows.append(row)

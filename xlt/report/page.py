@@ -92,9 +92,8 @@ def _policy(style: str, script: str) -> str:
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for text in (style, script)
     )
-    return (
-        "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'"
-        .format(*allowed)
+    return "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'".format(
+        *allowed
     )
 
 

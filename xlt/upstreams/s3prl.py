@@ -194,10 +194,12 @@ def _unpack(hidden, spans: list[tuple[int, int]], lengths: list[int]):
     import torch
 
     rows = torch.arange(max(lengths))  # (T,)
-    index = torch.stack([
-        begin + rows.clamp(max=min(end - begin, length) - 1)
-        for (begin, end), length in zip(spans, lengths, strict=True)
-    ])  # (B, T)
+    index = torch.stack(
+        [
+            begin + rows.clamp(max=min(end - begin, length) - 1)
+            for (begin, end), length in zip(spans, lengths, strict=True)
+        ]
+    )  # (B, T)
     return hidden[index].float()
 
 

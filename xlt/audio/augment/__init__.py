@@ -135,7 +135,5 @@ def copies(features: FeaturesConfig | None) -> list[Copy]:
 def in_words(facts: dict[str, Any]) -> str:
     """What tables say of the copies of a feats.json."""
     return "".join(
-        kind.words(facts[kind.setting])
-        for kind in kinds()
-        if facts.get(kind.setting, kind.off) != kind.off
+        kind.words(facts[kind.setting]) for kind in kinds() if facts.get(kind.setting, kind.off) != kind.off
     )

@@ -43,10 +43,14 @@ class DeepSpeech2Encoder(AbsEncoder):
                 " or set train.encoder_conf.mels"
             )
         self.mels, self.stack = mels, input_size // mels
-        self.convs = torch.nn.ModuleList([
-            torch.nn.Conv2d(self.stack, channels // 2, (5, 21), stride=(1, 2), padding=(2, 10), bias=False),
-            torch.nn.Conv2d(channels // 2, channels, (5, 11), stride=(1, 2), padding=(2, 5), bias=False),
-        ])
+        self.convs = torch.nn.ModuleList(
+            [
+                torch.nn.Conv2d(
+                    self.stack, channels // 2, (5, 21), stride=(1, 2), padding=(2, 10), bias=False
+                ),
+                torch.nn.Conv2d(channels // 2, channels, (5, 11), stride=(1, 2), padding=(2, 5), bias=False),
+            ]
+        )
         self.norms = torch.nn.ModuleList(MaskedBatchNorm(c) for c in (channels // 2, channels))
         bands = (mels + 3) // 4  # two strides of 2, rounded up
         width = 2 * hidden_size

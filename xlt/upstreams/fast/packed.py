@@ -33,8 +33,9 @@ class Packed(nn.Module):
         self.blocks = all(conv.per_frame for conv in self.convs)
         self.wave_norm = parts.wave_norm
         project = parts.projection
-        self.norm, self.projection = parts.norm, (
-            None if project is None else Dense(project.weight, project.bias, dtype)
+        self.norm, self.projection = (
+            parts.norm,
+            (None if project is None else Dense(project.weight, project.bias, dtype)),
         )
         self.positions = LongConv(parts.position)
         self.layers = nn.ModuleList(
