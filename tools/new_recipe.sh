@@ -20,5 +20,7 @@ case ${1:-} in -h|--help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE
   die "$1: expected three letters of ISO 639-3, '_', and four of ISO 15924, e.g. lug_Latn"
 [[ $# == 1 || -e $2 ]] || die "$2: no such file or folder"
 
+[[ ${2:-} != -* ]] || set -- "$1" "./$2" # else it is taken for an option
+
 trap '(( $? == 130 )) || echo "new_recipe: interrupted" >&2; exit 130' INT
 "$root/tools/xlt" new_recipe "$@"

@@ -1,5 +1,6 @@
 """One thing is spoiled at a time; the place and the words of each message are written here by hand."""
 
+import html
 import importlib
 import json
 import os
@@ -125,7 +126,7 @@ def test_each_breach_is_an_error_at_its_line(recipe, capsys, table, content, rul
     assert any(fault["values"].items() >= values.items() for fault in found), faults(recipe)
     shown = capsys.readouterr().err
     assert f"{len(faults(recipe))} errors in the data; all are in data/check/report.md" in shown
-    markdown = (recipe.dir / "data/check/report.md").read_text(encoding="utf-8")
+    markdown = html.unescape((recipe.dir / "data/check/report.md").read_text(encoding="utf-8"))
     assert all(f"data/{f['where']}: {f['found']}; {f['remedy']}" in markdown for f in faults(recipe))
 
 
@@ -194,6 +195,15 @@ def test_warnings_do_not_stop(recipe, capsys):
     assert found["unseen_characters"] == {"train": "train", "count": 3, "times": 4, "floor": 50.0}
     assert characters.startswith(". (U+002E FULL STOP) 1 times, U (U+0055 LATIN")
     assert "warning: data/test/text:1: 1 texts" in capsys.readouterr().out
+
+
+def test_words_of_strangers_are_text_on_the_page(recipe):
+    evil = "<img src=x> un ![x](http://evil) | urs"
+    put(recipe, "text", f"ana-train0 {evil}\nana-train1 un urs\nana-train2 un cal\n")
+    put(recipe, "text_raw", f"ana-train0 {evil}\nana-train1 un urs\nana-train2 un cal\n")
+    recipe()
+    page = (recipe.dir / "data/check/report.md").read_text(encoding="utf-8")
+    assert "&lt;img src=x>" in page and "<img" not in page and "](http" not in page
 
 
 def test_the_budget_is_what_is_checked(recipe, capsys):

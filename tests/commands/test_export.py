@@ -1,10 +1,13 @@
 """What is exported is read by lhotse itself, and by our own reader."""
 
+import csv
+
 import pytest
 
 from tests.data.conftest import Recipe
 from tests.data.corpus import PHRASES, tone
 from xlt.cli import main
+from xlt.data.corpora import rows
 from xlt.formats.tables import read_table
 
 TABLES = ("text", "text_raw", "utt2spk", "utt2dur", "utt2lang", "utt2audio", "utt2split", "utt2accent")
@@ -87,6 +90,19 @@ def test_a_table_brings_the_same_sets_back(exported, recipe, tmp_path, capsys):
             ), (name, table)
     assert main(["export", "table", "--recipe", str(recipe.dir), str(tmp_path / "table")]) == 2
     assert "exists and is not empty" in capsys.readouterr().err
+
+
+def test_formulas_are_text_in_the_table_and_come_back(exported, recipe, tmp_path):
+    raw = recipe.dir / "data" / "train" / "text_raw"
+    first, *rest = raw.read_text(encoding="utf-8").splitlines()
+    said = '=HYPERLINK("http://evil") un urs'
+    raw.write_text("\n".join([f"{first.split(' ')[0]} {said}", *rest]) + "\n", encoding="utf-8")
+    assert main(["export", "table", "--recipe", str(recipe.dir), str(tmp_path / "table")]) == 0
+    with (tmp_path / "table/corpus.tsv").open(encoding="utf-8", newline="") as handle:
+        texts = [row["text"] for row in csv.DictReader(handle, delimiter="\t")]
+    assert "'" + said in texts and said not in texts
+    found = rows.read_table(tmp_path / "table/corpus.tsv").rows
+    assert said in [values["text"] for _, values in found]
 
 
 def test_before_stage_1(recipe, tmp_path, capsys):

@@ -146,6 +146,13 @@ def test_a_table_itself_in_a_folder_of_the_checkout(desk):
     assert load(desk.root / "egs" / "lug").as_given("data.dir") == "../../corpora/lug/my words.tsv"
 
 
+def test_a_corpus_whose_name_begins_like_an_option(desk):
+    table(desk.root / "corpora" / "-dash")
+    done = desk.run("../tools/new_recipe.sh lug_Latn -dash", cwd=desk.root / "corpora", HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stderr
+    assert load(desk.root / "egs" / "lug").as_given("data.dir") == "../../corpora/-dash"
+
+
 def test_it_names_the_preset_and_the_upstream_that_it_takes(desk, tmp_path):
     done = desk.new(f"lug_Latn {table(tmp_path / 'c')}")
     assert "preset whisper_ed, upstream whisper_base" in done.stdout

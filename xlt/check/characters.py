@@ -9,6 +9,7 @@ from xlt.check.datadir import Sets
 from xlt.check.scripts import script_of
 from xlt.check.words import Seen
 from xlt.core.stage import write_json
+from xlt.formats.markdown import table
 
 ON_PAGE = 400  # characters; a script of thousands is shown by its rarest, the file beside the page has all
 
@@ -80,10 +81,10 @@ def page(rows: list[dict], names: list[str], model: bool, path: Path) -> str:
         lines = [f"{lines[0]} Here are the {ON_PAGE} rarest.", ""]
         own = sorted(own, key=lambda row: (row["counts"][names[0]], row["char"]))[:ON_PAGE]
     head = ["", "code", "name", "script", *names, *(["model"] if model else []), "first in"]
-    lines += [f"| {' | '.join(head)} |", "| " + " | ".join("---" for _ in head) + " |"]
+    shown = []
     for row in own:
         cells = [
-            visible(row["char"]).replace("|", "\\|"),
+            visible(row["char"]),
             row["code"],
             row["name"],
             row["script"],
@@ -91,5 +92,5 @@ def page(rows: list[dict], names: list[str], model: bool, path: Path) -> str:
             *(["yes" if row["model"] else "no"] if model else []),
             " ".join(row["first"]),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        shown.append(cells)
+    return "\n".join([*lines, table(head, shown)]) + "\n"

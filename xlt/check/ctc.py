@@ -16,6 +16,7 @@ from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.features.copies import copies_of
 from xlt.formats.features import NAME, read_features
+from xlt.formats.markdown import table
 from xlt.nets.lengths import ctc_frames, ctc_steps, input_layer, stacked, upstream_frames
 from xlt.upstreams import upstream_class
 
@@ -174,17 +175,14 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
             " the text cannot be learned)"
         )
         rows += [
-            f"| {data.name} | {t.utt} | {t.dur_s:.2f} | {t.frames} | {t.steps} |"
-            for t in _infeasible(sets, data, cfg)[0]
+            [data.name, t.utt, f"{t.dur_s:.2f}", t.frames, t.steps] for t in _infeasible(sets, data, cfg)[0]
         ]
     if rows:
         lines += [
             "",
             "Cannot be learned:",
             "",
-            "| set | utterance | seconds | frames | steps that CTC needs |",
-            "| --- | --- | --- | --- | --- |",
-            *rows[:LISTED],
+            table(["set", "utterance", "seconds", "frames", "steps that CTC needs"], rows[:LISTED]),
         ]
     if len(rows) > LISTED:
         lines.append(f"\nand {len(rows) - LISTED} more.")

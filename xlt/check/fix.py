@@ -11,7 +11,7 @@ import importlib
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from xlt.core.errors import DataError
 from xlt.core.paths import plain
 from xlt.core.stage import atomic_text
 from xlt.data.normalisers import normalise_utterance
+from xlt.formats.markdown import block, escaped
 from xlt.formats.tables import spk2utt, write_table
 
 REPORT = "fix.md"
@@ -303,6 +304,10 @@ def _rest(sets: Sets, cfg: Config) -> Iterator[Fault]:
             yield from (fault for fault in rule(sets, cfg) if fault.severity != "note")
 
 
+def _items(words: Iterable[str]) -> list[str]:
+    return [f"- {escaped(what)}" for what in words]
+
+
 def _report(sets: Sets, changes: dict[str, Changes], kept: dict[str, int], rest: list[Fault]) -> str:
     lines = [
         "# Repaired copy",
@@ -315,14 +320,16 @@ def _report(sets: Sets, changes: dict[str, Changes], kept: dict[str, int], rest:
             f"## {sets[name].folder}: {kept[name]} utterances kept, {len(own.left_out)} left out",
             "",
         ]
-        lines += [f"- {what}" for what in own.tables]
+        lines += _items(own.tables)
         lines += (
-            ["", "Left out:", "", *(f"- {utt}: {why}" for utt, why in sorted(own.left_out.items()))]
+            ["", "Left out:", "", *_items(f"{utt}: {why}" for utt, why in sorted(own.left_out.items()))]
             if own.left_out
             else []
         )
         for table, diff in own.diff.items():
-            lines += ["", f"```diff\n--- {sets[name].where(table)}\n+++ {name}/{table}", *diff, "```"]
+            shown = "\n".join([f"--- {sets[name].where(table)}", f"+++ {name}/{table}", *diff])
+            lines += ["", block(shown, "diff")]
         lines += [] if own.tables or own.left_out or own.diff else ["Nothing to correct."]
-    lines += ["", "## Left to do", "", *(f"- {fault.severity}: {fault}" for fault in rest)] if rest else []
+    if rest:
+        lines += ["", "## Left to do", "", *_items(f"{fault.severity}: {fault}" for fault in rest)]
     return "\n".join(lines) + "\n"

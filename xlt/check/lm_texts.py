@@ -15,6 +15,7 @@ from xlt.check.faults import Fault, Place
 from xlt.core.config import Config
 from xlt.core.errors import XltError
 from xlt.core.paths import spelled
+from xlt.formats.markdown import table
 from xlt.formats.tables import read_table
 from xlt.lm.overlap import REMEDY, HeldOut, Sentence, described
 from xlt.lm.sources import Text, check_files, from_file, names_a_file, read_text
@@ -93,10 +94,11 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
     texts = [(spelled(read.path, cfg.recipe), read.text) for read in _texts(sets, cfg) if read.text]
     if not texts:
         return ""
-    rows = ["| file | lines | words | left out |", "| --- | --- | --- | --- |"]
+    cells = []
     for path, text in texts:
         left = ", ".join(f"{count:,} {reason}" for reason, count in text.facts.left_out.items())
-        rows.append(f"| {path} | {text.facts.lines:,} | {text.facts.words:,} | {left} |")
+        cells.append([path, f"{text.facts.lines:,}", f"{text.facts.words:,}", left])
+    rows = [table(["file", "lines", "words", "left out"], cells)]
     lines = ["file\tline\tset\tutterance\twords\n"]
     lines += [
         f"{path}\t{one.number}\t{one.set}\t{one.utt}\t{one.words}\n"

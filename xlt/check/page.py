@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xlt.check.families import FAMILIES
 from xlt.check.faults import LEVELS, Fault
+from xlt.formats.markdown import escaped
 
 
 def page(counts: dict[str, int], found: list[Fault], sections: dict[str, str]) -> str:
@@ -23,4 +24,4 @@ def page(counts: dict[str, int], found: list[Fault], sections: dict[str, str]) -
 
 
 def _item(fault: Fault) -> str:
-    return f"- {fault}" + (f" ({', '.join(fault.ids)})" if fault.ids else "")
+    return f"- {escaped(fault)}" + (f" ({escaped(', '.join(fault.ids))})" if fault.ids else "")

@@ -18,6 +18,7 @@ from xlt.core.errors import XltError
 from xlt.core.machine import free_memory
 from xlt.features.copies import copies_of
 from xlt.fetch.files import cache_root
+from xlt.formats.markdown import table
 from xlt.upstreams import upstream_class
 from xlt.upstreams.freeze import resolved
 
@@ -172,11 +173,11 @@ def jobs_for_all(sets: Sets, cfg: Config) -> Iterator[Fault]:
 def section(sets: Sets, cfg: Config, out: Path) -> str:
     """A table of the estimates."""
     rows = [
-        f"| {need.what} | {'memory' if need.place is None else 'disk'} | {need.size / GB:.2f} |"
+        [need.what, "memory" if need.place is None else "disk", f"{need.size / GB:.2f}"]
         for need in needs(sets, cfg)
     ]
-    head = ["Estimates of what the stages to come need.", "", "| for | of | GB |", "| --- | --- | --- |"]
-    return "\n".join(head + rows) if rows else ""
+    made = table(["for", "of", "GB"], rows)
+    return f"Estimates of what the stages to come need.\n\n{made}" if rows else ""
 
 
 CHECKS = (room, jobs_for_all)

@@ -16,6 +16,7 @@ from xlt.check.faults import Fault
 from xlt.check.words import SHOWN, Seen, count
 from xlt.core.config import Config
 from xlt.data.normalisers import normalise_utterance
+from xlt.formats.markdown import table
 
 SAID = frozenset("%‰&@#+=×÷±°№")  # and all signs of currencies
 _APOSTROPHES = "'’‘`´ʹ′"
@@ -166,25 +167,22 @@ def section(sets: Sets, cfg: Config) -> str:
     found = {name: changes(sets, data, cfg) for name, data in sets.items() if data.raw_words}
     if not found:
         return ""
-    lines = [
-        "",
-        f"What the normaliser removes from the source's text, or changes (of {', '.join(found)}):",
-        "",
-        "| | code | name | becomes | times | first in |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = []
     for char in sorted(set().union(*found.values())):
         rows = [own[char] for own in found.values() if char in own]
         cells = [
-            visible(char).replace("|", "\\|"),
+            visible(char),
             f"U+{ord(char):04X}",
             name_of(char),
             rows[0].what,
             str(sum(row.seen.count for row in rows)),
             " ".join(rows[0].seen.ids),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return (
+        f"\nWhat the normaliser removes from the source's text, or changes (of {', '.join(found)}):\n\n"
+        f"{table(['', 'code', 'name', 'becomes', 'times', 'first in'], lines)}\n"
+    )
 
 
 CHECKS = (taken_out, edge_apostrophes, misread_encoding)

@@ -16,6 +16,8 @@ from xlt.check.faults import Fault, Place
 from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.data.drop import DROPPED
+from xlt.formats.cells import as_text
+from xlt.formats.markdown import table
 from xlt.formats.model_folder import Trained
 from xlt.formats.tables import read_table
 
@@ -246,13 +248,7 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
                 f" usual for their length (a warning from {ODD:g} deviations on):"
             ),
             "",
-            "| utterance | set | seconds | expected | characters a second | deviations | text |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
-            *(
-                f"| {p.utt} | {p.data.name} | {p.dur_s:.2f} | {p.expected_s:.2f} | {p.chars / p.dur_s:.1f} | "
-                f"{p.deviation:+.1f} | {_cell(p.data.table('text')[p.utt])} |"
-                for p in found[:SHOWN]
-            ),
+            table(_PACE, map(_pace_row, found[:SHOWN])),
             "",
         ]
     heard = fits(sets, cfg)
@@ -261,19 +257,37 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
     return "\n".join(parts)
 
 
+_PACE = ["utterance", "set", "seconds", "expected", "characters a second", "deviations", "text"]
+
+
+def _pace_row(p: Pace) -> list[str]:
+    times = [f"{p.dur_s:.2f}", f"{p.expected_s:.2f}", f"{p.chars / p.dur_s:.1f}", f"{p.deviation:+.1f}"]
+    return [p.utt, p.data.name, *times, p.data.table("text")[p.utt][:80]]
+
+
 def _alignment(heard: dict[str, list[Fit]], out: Path) -> list[str]:
     """Write alignment.tsv, the worst first; returns lines about the worst."""
     rows = sorted(
         ((name, one) for name, found in heard.items() for one in found),
         key=lambda row: (-row[1].score, row[1].utt),
     )
-    table = ["set\tutterance\tscore\tloss\theard\tunwritable\tmodel\ttext\thypothesis"]
-    table += [
-        f"{name}\t{one.utt}\t{one.score:.4f}\t{one.loss:.4f}\t{'yes' if one.in_training else 'no'}"
-        f"\t{one.strange}\t{one.model}\t{one.text}\t{one.hypothesis}"
+    names = ["set", "utterance", "score", "loss", "heard", "unwritable", "model", "text", "hypothesis"]
+    cells = [
+        [
+            name,
+            one.utt,
+            f"{one.score:.4f}",
+            f"{one.loss:.4f}",
+            "yes" if one.in_training else "no",
+            f"{one.strange}",
+            one.model,
+            as_text(one.text),
+            as_text(one.hypothesis),
+        ]
         for name, one in rows
     ]
-    (out / "alignment.tsv").write_text("\n".join(table) + "\n", encoding="utf-8", newline="\n")
+    table_lines = ["\t".join(row) + "\n" for row in [names, *cells]]
+    (out / "alignment.tsv").write_text("".join(table_lines), encoding="utf-8", newline="\n")
     lines = [
         (
             "What a trained model recognises: CTC loss of the text minus that of what the model would write,"
@@ -293,15 +307,10 @@ def _alignment(heard: dict[str, list[Fit]], out: Path) -> list[str]:
                 else ""
             )
         )
-    lines += ["", "| utterance | set | score | text | the model hears |", "| --- | --- | --- | --- | --- |"]
-    return lines + [
-        f"| {one.utt} | {name} | {one.score:.2f} | {_cell(one.text)} | {_cell(one.hypothesis)} |"
-        for name, one in rows[:SHOWN]
+    shown = [
+        [one.utt, name, f"{one.score:.2f}", one.text[:80], one.hypothesis[:80]] for name, one in rows[:SHOWN]
     ]
-
-
-def _cell(text: str) -> str:
-    return text[:80].replace("|", "\\|")
+    return [*lines, "", table(["utterance", "set", "score", "text", "the model hears"], shown)]
 
 
 CHECKS = (odd_pace, has_a_model, misfits)

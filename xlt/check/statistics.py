@@ -19,6 +19,7 @@ from xlt.check.words import count
 from xlt.core import jsons
 from xlt.core.config import ROOT, Config
 from xlt.core.stage import write_json
+from xlt.formats.markdown import table
 from xlt.formats.results import from_json
 from xlt.text import languages
 
@@ -69,10 +70,8 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
     rows = [_row(name, own, train) for name, own in facts.items()]
     curve = growth(train)
     write_json(out / "statistics.json", {"sets": rows, "vocabulary_growth": curve})
-    lines = ["| " + " | ".join(rows[0]) + " |", "| " + " | ".join("---" for _ in rows[0]) + " |"]
-    for row in rows:
-        cells = ["–" if value is None else str(value) for value in row.values()]
-        lines.append(f"| {' | '.join(cells)} |")
+    cells = [["–" if value is None else value for value in row.values()] for row in rows]
+    lines = [table([*rows[0]], cells)]
     half = next((kinds for total, kinds in curve if 2 * total >= curve[-1][0]), 0)
     if curve[-1][1]:
         lines += [
@@ -116,13 +115,11 @@ def _left_out(path: Path) -> list[str]:
     lines = [
         f"Stage 1 left out {total} of {report.get('seen', '?')} items; {path} names each:",
         "",
-        "| reason | items | what it means | first |",
-        "| --- | --- | --- | --- |",
     ]
-    return lines + [
-        f"| {reason} | {len(ids)} | {reasons.get(reason, '')} | {' '.join(ids[:3])} |"
-        for reason, ids in left_out.items()
+    rows = [
+        [reason, len(ids), reasons.get(reason, ""), " ".join(ids[:3])] for reason, ids in left_out.items()
     ]
+    return [*lines, table(["reason", "items", "what it means", "first"], rows)]
 
 
 class _Result(NamedTuple):
@@ -182,10 +179,9 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
             " speakers, noise or longer sentences is harder than theirs:"
         ),
         "",
-        "| language | training minutes | CER on dev, % |",
-        "| --- | --- | --- |",
     ]
-    return lines + [f"| {name} | {minutes:.1f} | {cer:.1f} |" for cer, minutes, name in sorted(rows)]
+    shown = [[name, f"{minutes:.1f}", f"{cer:.1f}"] for cer, minutes, name in sorted(rows)]
+    return [*lines, table(["language", "training minutes", "CER on dev, %"], shown)]
 
 
 CHECKS = (unseen_words,)

@@ -52,6 +52,7 @@ def export_table(recipe: Path, out: Path) -> int:
 
     from xlt.core.errors import DataError
     from xlt.data.subsets import tag_tables
+    from xlt.formats.cells import as_text
     from xlt.formats.tables import read_table
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -72,17 +73,8 @@ def export_table(recipe: Path, out: Path) -> int:
             own = [read_table(folder / tag) if (folder / tag).exists() else {} for tag in tags]
             for utt, words in text.items():
                 shutil.copyfile(_wav(recipe, folder, wavs[utt]), out / "audio" / f"{utt}.wav")
-                rows.writerow(
-                    [
-                        f"audio/{utt}.wav",
-                        words,
-                        speakers[utt],
-                        name,
-                        utt,
-                        content[utt],
-                        *(t.get(utt, "") for t in own),
-                    ]
-                )
+                known = [words, speakers[utt], name, utt, content[utt], *(t.get(utt, "") for t in own)]
+                rows.writerow([f"audio/{utt}.wav", *map(as_text, known)])
                 count += 1
     return count
 

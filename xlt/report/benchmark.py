@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
+from xlt.formats.markdown import Marked, escaped, table
 from xlt.formats.svg import Bar, bars
 from xlt.metrics.metric import TEXT, Metric, main_metric, metrics
 from xlt.report import decoders, transfer
 from xlt.report.lm import over_languages
-from xlt.report.md import HEAD, table
+from xlt.report.md import HEAD
 from xlt.report.results import ESPNET, Experiment, Typical, cell, experiments, load, published_title
 from xlt.text.languages import MULTIPLE
 from xlt.upstreams import upstream_class
@@ -105,11 +107,11 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
         "## Notes\n\n"
         f"{_encoders(recipes)}"
         f"- Cells over several seeds: {', '.join(several) or 'none'}; all others are one run.\n"
-        f"- References and hypotheses are normalised alike: {', '.join(normalisers)}.\n"
+        f"- References and hypotheses are normalised alike: {escaped(', '.join(normalisers))}.\n"
         "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
         "- Signatures, commands, seeds, versions, machine and the utterances with the most errors stand in\n"
         "  each language's RESULTS.md; licences of the speech in its README.md.\n"
-        f"- Made at commit {', '.join(commits)}; this page by `xlt report`."
+        f"- Made at commit {escaped(', '.join(commits))}; this page by `xlt report`."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -205,7 +207,7 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str, pr
     data = tested[0].runs[0].document["data"][_TEST]
     language = tested[0].runs[0].experiment["language"]
     return [
-        f"[{language}]({prefix}{name}/RESULTS.md)",
+        Marked(f"[{escaped(language)}]({prefix}{quote(name)}/RESULTS.md)"),
         f"{data['utterances']} clips, {data['speech_min']:.1f} min",
         "–" if (minutes := all_minutes(found)) is None else f"{minutes:.1f} min",
         *(cell(e, _TEST, metric) if e else "–" for e in chosen),

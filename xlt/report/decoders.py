@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from xlt.formats.markdown import table
 from xlt.formats.results import Change
 from xlt.metrics.metric import TEXT, Metric, counted, metrics
-from xlt.report.md import table
 from xlt.report.pairs import compared, pair, percent, points, relative
 from xlt.report.results import ESPNET, Experiment, Result, published_title
 from xlt.score.rungs import ATTENTION, BEAM, COMBINED, GREEDY, PARTNER, PARTS, method, rungs

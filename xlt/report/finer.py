@@ -7,9 +7,9 @@ experiment whose utterances are shown, on one set.
 
 from __future__ import annotations
 
+from xlt.formats.markdown import escaped, table
 from xlt.formats.results import Interval, Micro, Script, Slices
 from xlt.metrics.metric import counted, metrics
-from xlt.report.md import table
 from xlt.report.results import Experiment
 
 _MICRO = """An insertion counts to the word before it. A word may be of several classes; *micro-WER* is over the words of any
@@ -47,7 +47,7 @@ def finer(experiment: Experiment, name: str) -> str:
     parts = [part for part in parts if part]
     if not parts:
         return ""
-    return "\n\n".join([f"## Where {experiment.name} fails on {name}, seed {run.seed}", *parts])
+    return "\n\n".join([f"## Where {escaped(experiment.name)} fails on {name}, seed {run.seed}", *parts])
 
 
 def _value(score: Interval | None) -> str:
@@ -70,7 +70,7 @@ def _micro(found: Micro | None) -> str:
         parts.append(table(head, rows))
     if found["absent"]:
         absent = "; ".join(f"{key} ({why})" for key, why in found["absent"].items())
-        parts.append(f"Not scored: {absent}.")
+        parts.append(f"Not scored: {escaped(absent)}.")
     return "\n\n".join(parts)
 
 
@@ -90,14 +90,14 @@ def _slices(tag: str, found: Slices) -> str:
         for key in rates:
             row += [_value(one["scores"][key]), f"{one['scores'][key]['mean']['value']:.1f}"]
         rows.append(row)
-    lines = [f"### By {tag}", table(head, rows)]
+    lines = [f"### By {escaped(tag)}", table(head, rows)]
     if found["n"] > len(parts):
         lines.append(f"{len(parts)} of {found['n']}: those with the most utterances, and the worst.")
     if found["spread"]:
         s = found["spread"]
         lines.append(
             f"{next(iter(rates.values())).label} from {s['low']:.1f} to {s['high']:.1f}, mean {s['mean']:.1f},"
-            f" standard deviation {s['deviation']:.1f}, over {s['over']} slices; worst: {found['worst']}."
+            f" standard deviation {s['deviation']:.1f}, over {s['over']} slices; worst: {escaped(found['worst'])}."
         )
     if any(one["few"] for one in parts.values()):
         lines.append(_FEW)
@@ -108,7 +108,7 @@ def _script(found: Script | None) -> str:
     if not found:
         return ""
     if "absent" in found:
-        return f"### Characters of other scripts\n\nNot counted: {found['absent']}."
+        return f"### Characters of other scripts\n\nNot counted: {escaped(found['absent'])}."
     sides = [
         f"{found[side]['outside']} of {found[side]['chars']} in the {side}"
         for side in ("hypotheses", "references")

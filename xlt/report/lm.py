@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 
+from xlt.formats.markdown import table
 from xlt.formats.results import Change
 from xlt.metrics.metric import TEXT, counted, metrics
-from xlt.report.md import table
 from xlt.report.results import Experiment, Result, published_title
 from xlt.score.rungs import ATTENTION, COMBINED, method
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from xlt.formats.markdown import block, code, escaped, table
 from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
 from xlt.report.decoders import decoders
 from xlt.report.finer import finer, means
 from xlt.report.lm import language_models
-from xlt.report.md import HEAD, table
+from xlt.report.md import HEAD
 from xlt.report.results import Experiment, Result, cell, describe, experiments
 
 _INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval over utterances, of the run nearest to the
@@ -25,7 +26,7 @@ def render(results: list[Result]) -> str:
     main = main_of(found, sets[0])
     raised = [metric.label for metric in metrics().values() if metric.better == "higher"]
     parts = [
-        f"{HEAD}# {first['language']} ({first['lang']}): results",
+        f"{HEAD}# {escaped(first['language'])} ({escaped(first['lang'])}): results",
         _INTRODUCTION.format(", ".join(raised)),
     ]
     parts += [_scores(found, name, kind) for name in sets for kind in (TEXT, PHONES)]
@@ -71,7 +72,7 @@ def _scores(found: list[Experiment], name: str, kind: str) -> str:
         row.append(" ".join(f"{value:.1f}" for value in e.values(name, main)) if len(e.runs) > 1 else "")
         rows.append(row)
     empty = sorted({utt for run in runs for utt in run.document["data"][name]["empty_references"]})
-    notes = [f"Not scored, as the reference is empty: {', '.join(empty)}."] if empty else []
+    notes = [f"Not scored, as the reference is empty: {escaped(', '.join(empty))}."] if empty else []
     notes += [one.note for one in shown.values() if one.note]
     return "\n\n".join(
         [
@@ -80,7 +81,7 @@ def _scores(found: list[Experiment], name: str, kind: str) -> str:
             *means(scored, name),
             *_by_language(scored, name, kind),
             *notes,
-            "Signatures:\n\n" + "\n".join(f"    {line}" for line in signatures(scored, name)),
+            "Signatures:\n\n" + "\n".join(f"    {' '.join(line.splitlines())}" for line in signatures(scored, name)),
         ]
     )
 
@@ -187,7 +188,7 @@ def _making(found: list[Experiment]) -> str:
             [
                 e.name,
                 ", ".join(str(r.seed) for r in e.runs) if not run.peer else "–",
-                f"`{run.document['command']}`",
+                code(run.document["command"]),
                 ", ".join(sorted({r.document["commit"] for r in e.runs})),
                 training.get("epochs", "–"),
                 f"{training['parameters']:,}" if "parameters" in training else "–",
@@ -211,7 +212,7 @@ def _environments(found: list[Experiment]) -> str:
             )
             blocks.setdefault(text, []).append(run.tag)
     lines = [
-        f"```\n{text}\n```" + (f"\n\nfor {', '.join(sorted(tags))}" if len(blocks) > 1 else "")
+        block(text) + (f"\n\nfor {escaped(', '.join(sorted(tags)))}" if len(blocks) > 1 else "")
         for text, tags in blocks.items()
     ]
     return "## Environment\n\n" + "\n\n".join(lines)
@@ -224,7 +225,7 @@ def _examples(experiment: Experiment) -> str:
         return ""
     ((name, kinds),) = shown.items()
     label = metrics()[experiment.metric].label
-    parts = [f"## Utterances of {name}, by {label}: {experiment.name}, seed {first.seed}"]
+    parts = [f"## Utterances of {name}, by {label}: {escaped(experiment.name)}, seed {first.seed}"]
     for kind, rows in kinds.items():
         made = table(
             ["utterance", f"{label} %", "reference", "hypothesis"],

@@ -1,16 +1,6 @@
-"""Markdown that all pages share: their first lines, and tables."""
+"""The first lines of the pages that `xlt report` writes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 HEAD = """<!-- written by `xlt report` from results/*.json; a test compares: do not edit -->
 """
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(word).replace("|", "\\|") for word in line) + " |" for line in lines
-    )

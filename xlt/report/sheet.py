@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from xlt.formats.cells import as_text
 from xlt.metrics.metric import metrics
 from xlt.report.results import Experiment, describe
 
@@ -41,7 +42,8 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
                 langs = dict.fromkeys(lang for run in e.runs for lang in run.languages(name))
                 for lang in (None, *langs):
                     for line in _lines(e, name, lang):
-                        table.writerow({"recipe": recipe, **line})
+                        row = {"recipe": recipe, **line}
+                        table.writerow({k: as_text(v) if isinstance(v, str) else v for k, v in row.items()})
     return out.getvalue()
 
 

@@ -12,11 +12,11 @@ from statistics import fmean, median
 from xlt.core import jsons
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.plan import Plan, Run, read
+from xlt.formats.markdown import table
 from xlt.formats.results import Change, Entry
 from xlt.metrics.metric import metrics
 from xlt.metrics.spearman import spearman
 from xlt.report import tables
-from xlt.report.md import table
 from xlt.report.pairs import BOOT, compared, minus, pair, percent, points, relative
 from xlt.report.results import Result, load
 

@@ -24,8 +24,8 @@ from tests.bench.feature_bench.common import (
     xlt_apart,
 )
 from xlt.fetch.files import cache_root
+from xlt.formats.markdown import table
 from xlt.formats.tables import read_table
-from xlt.report.md import table
 
 UNIT, LOGARITHMIC = "GB (10⁹ bytes) for an hour of speech in long clips", True
 LIMIT_GB = 0.2  # target: XLS-R-300M, mixed, one byte a value

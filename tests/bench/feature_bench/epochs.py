@@ -24,7 +24,7 @@ from tests.bench.feature_bench.common import (
     xlt_apart,
 )
 from xlt.core.stage import read_stamp
-from xlt.report.md import table
+from xlt.formats.markdown import table
 
 UNIT, LOGARITHMIC = "seconds", True
 UPSTREAMS = {"whisper_base": 5.0, "xls_r_size": 1.5, "tiny": 5.0}  # → minutes of training speech

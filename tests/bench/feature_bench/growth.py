@@ -292,7 +292,7 @@ def targets(entries: list[dict]) -> list[Target]:
 
 
 def page(entries: list[dict]) -> list[str]:
-    from xlt.report.md import table
+    from xlt.formats.markdown import table
 
     rows = [
         [

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tests.bench.feature_bench.common import Bench, Target, features_config, stages
 from xlt.core.log import say
-from xlt.report.md import table
+from xlt.formats.markdown import table
 
 UNIT, LOGARITHMIC = "CER on test, %, mean over languages and seeds", False
 PART = "quality"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.bench.feature_bench.common import Target, read_entries
 from xlt.core.stage import atomic_text
-from xlt.report.md import table
+from xlt.formats.markdown import table
 
 PARTS = {  # in the order of the issue
     "epochs": "Time of training: on the fly against cached",

@@ -32,8 +32,8 @@ from tests.bench.feature_bench.common import (
 from xlt.core.errors import StageError
 from xlt.core.log import say
 from xlt.formats.archives import FeatureReader
+from xlt.formats.markdown import table
 from xlt.formats.tables import read_table
-from xlt.report.md import table
 
 UNIT, LOGARITHMIC = "utterances", False
 UPSTREAM, WORKERS, MOMENT_S, WAIT_S = "whisper_base", 2, 0.6, 600.0

@@ -26,7 +26,7 @@ from tests.bench.feature_bench.common import (
     upstream_settings,
 )
 from xlt.fetch.files import cache_root
-from xlt.report.md import table
+from xlt.formats.markdown import table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from tests.data.corpus import tone
+from tests.errors import raises
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.table import read, recognise, seconds
 from xlt.formats.tables import read_table
@@ -212,6 +213,8 @@ def test_a_wrong_setting(recipe, folder, setting, said):
         (b"one\ntwo\n", "t.csv:1: found one column, 'one'"),
         (b'path,text\na.wav,"x" y\n', "t.csv:2: not valid CSV from here on"),
         (b'path,text\na.wav,fine\nb.wav,"never closed\nc.wav,x\n', "t.csv:3: "),
+        (b'path,text\na.wav,fine\nb.wav,"never closed\n' + b"c.wav,x\n" * 50_000, "t.csv:3: not valid CSV"),
+        (b"path,text\na.wav,fine\n" + b"b.wav,x\n" * 1000 + b"c.wav,\0\n", "t.csv:1003: has zero bytes"),
         (
             b"path,text\nq.wav,unu\nr.wav,doi\n",
             r"t.csv:2: q.wav: no such file, and none of the 2 others .* has 3 sound files",
@@ -251,6 +254,18 @@ def test_json_faults_name_the_line(recipe, folder):
     write(folder / "t.jsonl", '{"path": "a.wav", "text": "x"}\n{"path": \n')
     with pytest.raises(DataError, match="t.jsonl:2: not valid JSON"):
         of(recipe, folder)
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, r'"half \ud800"'])
+def test_json_that_no_table_has(recipe, folder, value):
+    write(folder / "t.jsonl", f'{{"path": "a.wav", "text": "x"}}\n{{"path": "b.wav", "text": {value}}}\n')
+    with raises(DataError, where="t.jsonl:2"):
+        of(recipe, folder)
+
+
+def test_a_value_of_a_megabyte_is_a_value(recipe, folder):
+    write(folder / "t.csv", f"path,text\na.wav,{'x' * 1_000_000}\nb.wav,doi\n")
+    assert [len(utt.text) for utt in of(recipe, folder).utterances] == [1_000_000, 3]
 
 
 def test_rows_left_out_are_listed_by_reason_and_line(recipe, folder):

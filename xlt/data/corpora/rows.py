@@ -16,6 +16,7 @@ from pathlib import Path
 from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.core.paths import refuse_pipe
+from xlt.formats.cells import from_text
 
 _DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 _BOMS = (
@@ -26,6 +27,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _OBJECT = 'an object a line, such as {"path": "a.wav", "text": "…"}'
+csv.field_size_limit(1 << 30)  # a value that goes on to the end of the file is told from one column, below
 _LOOKED_AT = 200  # lines from which the delimiter is guessed
 _BINARY = {
     b"PK\x03\x04": "a workbook or an archive (.xlsx, .ods, .zip)",
@@ -60,10 +62,11 @@ def decoded(path: Path) -> tuple[str, str]:
             f"{path}: is {kind}, expected a table as text; save it as CSV (in Excel: 'CSV UTF-8')"
         )
     encoding = next((name for bom, name in _BOMS if raw.startswith(bom)), "utf-8")
-    if encoding == "utf-8" and b"\0" in raw[:4096]:
+    if encoding == "utf-8" and b"\0" in raw:
+        line = raw[: raw.index(b"\0")].count(b"\n") + 1
         raise DataError(
-            f"{path}: has zero bytes: UTF-16 without a byte order mark, or not a text at all; save it as"
-            " UTF-8"
+            f"{path}:{line}: has zero bytes: UTF-16 without a byte order mark, or not a text at all; save it"
+            " as UTF-8"
         )
     try:
         return raw.decode(encoding).removeprefix("\ufeff"), encoding.removesuffix("-sig")
@@ -111,7 +114,7 @@ def read_table(
             table.odd.append(number)
         else:  # the last values of a row may be empty, and then some programs do not write their commas
             values += [""] * (len(names) - len(values))
-            table.rows.append((number, dict(zip(names, values, strict=False))))
+            table.rows.append((number, dict(zip(names, map(from_text, values), strict=False))))
     return table
 
 
