@@ -132,3 +132,10 @@ def test_each_language_of_the_training_set_is_told(recipe, settings):
     recipe(*settings)
     tokens = {r["values"]["lang"]: r["values"]["token"] for r in of(recipe, "known_language_token")}
     assert tokens == {"ron_Latn": "ro", "spa_Latn": "es", "quy_Latn": "new"}
+
+
+def test_two_languages_without_a_token(recipe, settings):
+    write_table(recipe.dir / "data/train/utt2lang", {"ana-train0": "crk_Cans", "ana-train1": "quy_Latn"})
+    assert recipe(*settings) == 2
+    (error,) = [r for r in of(recipe, "known_language_token") if r["severity"] == "error"]
+    assert error["where"] == "train.whisper_token=auto"

@@ -16,7 +16,7 @@ from xlt.core.config import Config
 from xlt.core.errors import XltError
 from xlt.core.files import sha256
 from xlt.fetch.files import cache_root
-from xlt.models.whisper.languages import AUTO, NEW, SETTING, language_token
+from xlt.models.whisper.languages import AUTO, NEW, SETTING, check_new, language_token
 from xlt.models.whisper.vocabulary import MANY_TOKENS, MAX_POSITIONS, SPANISH, Vocabulary
 from xlt.text.scripts import writes_spaces
 from xlt.upstreams.whisper_weights import at_hand, find_tokenizer, fits_base, tokenizer_at_hand
@@ -95,6 +95,7 @@ def known_language_token(sets: Sets, cfg: Config) -> Iterator[Fault]:
         return
     train = sets.get(cfg.train_set)
     languages = dict.fromkeys([cfg.lang or "", *(train.table("utt2lang").values() if train else ())])
+    tokens: dict[str, str] = {}
     for lang in filter(None, languages):
         setting = cfg.train.whisper_token if lang == cfg.lang else AUTO
         try:
@@ -102,6 +103,7 @@ def known_language_token(sets: Sets, cfg: Config) -> Iterator[Fault]:
         except XltError as err:
             yield Fault.of_error(err)
             return
+        tokens[lang] = token
         yield Fault(
             "note",
             Place(SETTING),
@@ -109,6 +111,10 @@ def known_language_token(sets: Sets, cfg: Config) -> Iterator[Fault]:
             f"to take another one, set {SETTING}",
             values={"lang": lang, "token": token or NEW, "why": why},
         )
+    try:
+        check_new(tokens, cfg.lang, cfg.train.whisper_token)
+    except XltError as err:
+        yield Fault.of_error(err)
 
 
 def texts_come_back(sets: Sets, cfg: Config) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from tests.errors import raises, says
 from tests.models.whisper.test_vocabulary import REAL, needs_real
 from tests.tiny import make_tiny_whisper_tokenizer
 from xlt.core.errors import ConfigError
-from xlt.models.whisper.languages import language_token
+from xlt.models.whisper.languages import check_new, language_token
 from xlt.models.whisper.vocabulary import Vocabulary
 
 OWN = {
@@ -80,3 +80,12 @@ def test_setting(tmp_path):
             language_token("ita_Latn", tiny, wrong)
     with raises(ConfigError, "ca", "de", "auto", where="train.whisper_token=it"):
         language_token("ita_Latn", tiny, "it")
+
+
+def test_a_model_learns_one_new_token():
+    check_new({"ron_Latn": "ro", "quy_Latn": ""}, "ron_Latn", "auto")
+    tokens = {"ron_Latn": "ro", "quy_Latn": "", "crk_Cans": ""}
+    with raises(ConfigError, "quy_Latn", "crk_Cans", "train.mix", where="train.whisper_token=auto"):
+        check_new(tokens, "ron_Latn", "auto")
+    with raises(ConfigError, "train.whisper_token=es", where="train.whisper_token=new"):
+        check_new(tokens, "quy_Latn", "new")

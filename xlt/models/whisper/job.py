@@ -24,7 +24,7 @@ from xlt.formats.tables import read_scp, read_table, same_keys
 from xlt.models.espnet.mixing import OWN, Mixture, mixture
 from xlt.models.resolved import Resolved
 from xlt.models.whisper import lora, transfer, weights
-from xlt.models.whisper.languages import language_token
+from xlt.models.whisper.languages import check_new, language_token
 from xlt.models.whisper.net import LONGEST_S, CtcHead, Net
 from xlt.models.whisper.speech import Clip, Clips, check_windows
 from xlt.models.whisper.vocabulary import MANY_TOKENS, MAX_POSITIONS, SPANISH, Vocabulary
@@ -201,6 +201,7 @@ def _languages(run: Resolved, vocabulary: Vocabulary) -> dict[str, str]:
         setting = run.cfg.train.whisper_token if lang == run.cfg.lang else "auto"
         told[lang], why = language_token(lang, vocabulary, setting)
         say(f"  {lang}: " + (f"Whisper's language token {told[lang]}, {why}" if told[lang] else why))
+    check_new(told, run.cfg.lang, run.cfg.train.whisper_token)
     return told
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError
@@ -51,6 +52,21 @@ def language_token(lang: str, vocabulary: Vocabulary, setting: str = AUTO) -> tu
     if macro := _macro(get(lang).iso, known):
         return macro, f"Whisper knows {macro}, which includes {_name(lang)}"
     return _related(lang, tuple(known))
+
+
+def check_new(tokens: Mapping[str, str], lang: str | None, setting: str) -> None:
+    """ConfigError if several languages have a new token, "" in ``tokens``: a model has room for one.
+
+    ``lang``: the recipe's own, to which ``setting`` applies.
+    """
+    new = [one for one, token in tokens.items() if not token]
+    if len(new) < 2:
+        return
+    own = f", or give {lang} one of Whisper's tokens, e.g. {SETTING}=es" if lang in new else ""
+    raise ConfigError(
+        f"{SETTING}={setting}: {', '.join(new)} would each get a new language token, but a model can learn"
+        f" only one; train it on one of these languages (data.sources, train.mix){own}"
+    )
 
 
 def _own(iso: str, known: dict[str, int]) -> str:
