@@ -31,6 +31,17 @@ def tone(path: Path, dur_s: float = 1.0, rate: int = 16000, hz: float = 220.0, c
     return path
 
 
+def melody(seed: int, dur_s: float = 2.0) -> np.ndarray:
+    """Three tones at once, others every tenth of a second, and a little noise: (N,) at 16 kHz, float32."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(1600) / 16000
+    parts = [
+        rng.uniform(0.02, 0.2) * sum(np.sin(2 * np.pi * hz * time) for hz in rng.uniform(150, 3200, size=3))
+        for _ in range(round(dur_s * 10))
+    ]
+    return (np.concatenate(parts) + rng.normal(size=1600 * len(parts)) * 1e-3).astype(np.float32)
+
+
 def stamp(
     root: Path, name: str, texts: dict[str, str], clips: dict[str, float] | None = None, **sound
 ) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.data.corpus import tone
+from tests.data.corpus import PHRASES, melody, tone
 from tests.errors import raises, told
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError
@@ -69,6 +69,29 @@ def test_a_held_out_clip_is_refused_whatever_it_is_called(run, capsys):
         assert run() == 2
         told(capsys.readouterr().err, "'holiday'", name, where="train.unlabelled=../more")
         assert not (run.dir / "data/unlabelled").exists()
+
+
+def test_a_held_out_clip_in_another_format_is_refused(recipe, tmp_path, capsys):
+    for number, name in enumerate(("train", "dev", "test")):
+        folder = tmp_path / "corpus" / name
+        folder.mkdir(parents=True)
+        utts = [f"spk-{name}{n}" for n in range(4)]
+        for n, utt in enumerate(utts):
+            soundfile.write(folder / f"{utt}.wav", melody(4 * number + n), SAMPLE_RATE)
+        write_table(folder / "wav.scp", {utt: f"{utt}.wav" for utt in utts})
+        write_table(folder / "text", {utt: PHRASES[4 * number + n] for n, utt in enumerate(utts)})
+        write_table(folder / "utt2spk", dict.fromkeys(utts, "spk"))
+    more = tmp_path / "more"
+    more.mkdir()
+    words = ["data.reader=kaldi", f"data.dir={tmp_path / 'corpus'}", "train.teacher=x"]
+    words.append(f"train.unlabelled={more}")
+    soundfile.write(more / "new.wav", melody(50), SAMPLE_RATE)
+    assert recipe(*words) == 0
+    samples, rate = soundfile.read(tmp_path / "corpus/test/spk-test2.wav")
+    soundfile.write(more / "a.mp3", samples / 2, rate)
+    capsys.readouterr()
+    assert recipe(*words) == 2
+    told(capsys.readouterr().err, "'a'", "'spk-test2'", where="train.unlabelled=../more")
 
 
 def test_training_clips_and_repeated_ones_are_left_out_and_counted(run):

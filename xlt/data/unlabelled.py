@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xlt.audio.files import SAMPLE_RATE
+from xlt.audio.alike import Known, bands
+from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.audio.segment import cut_at_silences
 from xlt.core.config import UNLABELLED, Config
 from xlt.core.context import Context
@@ -25,7 +26,7 @@ from xlt.data.build import MAX_UNREADABLE
 from xlt.data.clips import audio_digest, recording, write_wav
 from xlt.data.corpora.kaldi import segments_of, sources
 from xlt.data.corpora.sounds import SUFFIXES
-from xlt.formats.tables import read_table, spk2utt, write_table
+from xlt.formats.tables import read_scp, read_table, spk2utt, write_table
 
 LONGEST_S = 20.0  # longer recordings are cut where they are quiet
 REASONS = {
@@ -62,7 +63,7 @@ def unit(ctx: Context, seen: str) -> Unit:
             "recordings": seen,
             "lang": cfg.lang,
         },
-        [ctx.data / name / "utt2audio" for name in cfg.checked_sets],
+        [ctx.data / name / table for name in cfg.checked_sets for table in ("utt2audio", "wav.scp")],
         lambda out: make(ctx, place, held_out, out),
     )
 
@@ -143,7 +144,7 @@ def make(ctx: Context, place: Path, held_out: list[str], out: Path) -> dict:
     """Write the set; returns counts. DataError if most of it cannot be read, if nothing is left, or if a
     held-out utterance is among it.
     """
-    cfg, known = ctx.cfg, _known(ctx, held_out)
+    cfg, known, tests = ctx.cfg, _known(ctx, held_out), _HeldOut(ctx, held_out)
     found = recordings(place, cfg)
     (out / "wav").mkdir(exist_ok=True)
     left_out: dict[str, list[str]] = {reason: [] for reason in REASONS}
@@ -154,7 +155,7 @@ def make(ctx: Context, place: Path, held_out: list[str], out: Path) -> dict:
         for one in found:
             for utt, samples in pieces(one, cfg, left_out["unreadable"], out):
                 audio, seconds = audio_digest(samples), len(samples) / SAMPLE_RATE
-                other, name = known.get(audio, ("", ""))
+                other, name = known.get(audio, ("", "")) if audio in known else tests.of(samples)
                 if name in held_out:
                     tested.append((utt, other, name))
                 elif name:
@@ -195,6 +196,20 @@ def _known(ctx: Context, held_out: list[str]) -> dict[str, tuple[str, str]]:
         for utt, audio in read_table(ctx.data / name / "utt2audio").items():
             found.setdefault(audio, (utt, name))
     return found
+
+
+class _HeldOut:
+    """The clips of held-out sets, by their sound: a copy in another format has other samples."""
+
+    def __init__(self, ctx: Context, sets: list[str]):
+        waves = {name: read_scp(ctx.data / name / "wav.scp", ctx.recipe) for name in sets}
+        self.clips = [(utt, name, path) for name in sets for utt, path in waves[name].items()]
+        self.known = Known(len(self.clips), lambda number: bands(read_wav(self.clips[number][2])))
+
+    def of(self, samples: np.ndarray) -> tuple[str, str]:
+        """The held-out utterance that int16 samples (N,) are a copy of, and its set; else empty."""
+        number = self.known.find(bands(samples / np.float32(32768)))
+        return ("", "") if number is None else self.clips[number][:2]
 
 
 def pieces(
