@@ -14,6 +14,7 @@ LM = {
     "dev": {"perplexity": 5.2, "words": 100, "not_in_texts_or_list": 7},
     "fusion": {"method": "combined", "lm_weight": [1.2, 0.5], "length_bonus": 2.0},
 }
+STARTED = {"config": {"train.init": "../multi/exp/m", "train.zero_shot": False, "train.mix": {}}}
 COSTS = {"ctc": 0.05, "beam": 0.0104, "attention": 0.2, "scoring": 0.0404}
 CHOSEN = {
     "rule": "mbr",
@@ -265,6 +266,22 @@ def test_changes_are_paired_where_the_errors_of_utterances_are_known(egs):
     assert rows(found, "others: Whisper, zero")[0][1:3] == ["1", "−80% [−80, −80]"]  # 5 and 1
     # alone, Whisper is better than combined in Catalan: 4.5 of 6.5, 20 of 16
     assert rows(found, "Whisper alone")[0] == ["Whisper alone", "2", "−3%", "1 of 2", "−3%", "1 of 2"]
+
+
+def test_what_tuning_on_other_languages_first_is_worth(results):
+    cat = {"lang": ("cat_Latn", "Catalan")}
+    folder = results(combined("ed_s0", cer=5.0, errors=3), combined("x_s0", cer=4.0, errors=2, **STARTED))
+    results(combined("ed_s0", cer=8.0, errors=4, **cat), recipe="cat")
+    results(combined("x_s0", cer=8.0, errors=5, **cat, **STARTED), recipe="cat")
+    results(combined("ed_s0", cer=9.0, lang=("bel_Cyrl", "Belarusian")), recipe="bel")
+    egs = folder.parent.parent
+    found = benchmark.files(egs)[egs / "README.md"].partition("#### Tuned on other languages first\n")[2]
+    assert "the experiment x (from ../multi/exp/m)" in found
+    # each of the utterances has 5 errors instead of 4, and 2 instead of 3
+    assert rows(found, "Catalan")[0][1:4] == ["8.0", "8.0", "+25% [+25, +25]"]
+    assert rows(found, "Romanian")[0][1:4] == ["5.0", "4.0", "−33% [−33, −33]"]
+    assert rows(found, "mean change")[0][1:4] == ["", "", "−4% [−4, −4]"]
+    assert not rows(found, "Belarusian")
 
 
 def test_columns_of_the_table_of_languages(egs):

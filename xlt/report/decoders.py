@@ -151,13 +151,21 @@ combined."""
 
 def _ours(e: Experiment) -> bool:
     """Whether it is a model with two decoders, scored on test, that learned from its own speech alone."""
+    return _tuned(e) and not e.runs[0].config.get("train.init")
+
+
+def _started(e: Experiment) -> bool:
+    """Whether it is one that was tuned on other languages before."""
+    return _tuned(e) and bool(e.runs[0].config.get("train.init"))
+
+
+def _tuned(e: Experiment) -> bool:
     first = e.runs[0]
     return (
         first.family != ESPNET
         and not first.rival
         and first.kind == TEXT
         and _TEST in first.sets()
-        and not first.config.get("train.init")
         and not first.config.get("train.mix")
         and not first.config.get("train.zero_shot")
     )
@@ -216,7 +224,46 @@ def _budget(recipes: dict[str, list[Experiment]], budget: float | None) -> str:
     ]
     title = "All the training speech" if budget is None else f"{budget:g} minutes of training speech"
     tables = [_table(ours, columns, key, metric) for key, metric in counted(TEXT).items()]
-    return "\n\n".join([f"### {title}", *tables, *_gains(ours, columns), *_notes(ours, published, tuned)])
+    return "\n\n".join(
+        [
+            f"### {title}",
+            *tables,
+            *_gains(ours, columns),
+            *_notes(ours, published, tuned),
+            *_from_others(ours, _common(recipes, lambda e: _started(e) and same(e))),
+        ]
+    )
+
+
+def _from_others(ours: dict[str, Experiment], started: dict[str, Experiment]) -> list[str]:
+    """What it is worth to tune on other languages first: a row for each language that has both."""
+    sides = _final("Whisper as published", ours), _final("Whisper tuned on other languages first", started)
+    both = [recipe for recipe in ours if recipe in started]
+    if not both:
+        return []
+    rows = []
+    for recipe in both:
+        row = [ours[recipe].runs[0].experiment["language"]]
+        for key in counted(TEXT):
+            row += [_number(side.value(recipe, key)) for side in sides]
+            row.append(_mean_change([recipe], *sides, key))
+        rows.append(row)
+    if len(both) > 1:
+        means = [_mean_change(both, *sides, key) for key in counted(TEXT)]
+        rows.append(["mean change", *(cell for mean in means for cell in ("", "", mean))])
+    heads = [
+        head
+        for metric in counted(TEXT).values()
+        for head in (*(f"{metric.label}, {side.head}" for side in sides), "change")
+    ]
+    names = Counter(
+        f"{e.runs[0].experiment['name']} (from {e.runs[0].config['train.init']})" for e in started.values()
+    )
+    return [
+        "#### Tuned on other languages first",
+        f"The final texts of both; the second are those of the experiment {', '.join(names)}.",
+        table(["language", *heads], rows),
+    ]
 
 
 def _published(recipes: dict[str, list[Experiment]]) -> dict[str, Experiment]:
