@@ -171,6 +171,18 @@ def test_a_folder_without_sounds_and_one_of_damaged_ones(run, capsys):
     told(capsys.readouterr().err, "'a'", where="train.unlabelled=../more")
 
 
+def test_the_rest_of_train_beside_a_budget(recipe, stamps):
+    """From an empty recipe: six clips of a second, of nine, are learned with their texts."""
+    words = ["data.train_minutes=0.1", "train.teacher=exp/other"]
+    assert recipe(f"data.dir={stamps}", *words, f"train.unlabelled={recipe.dir / 'data/train'}") == 0
+    budget, rest = (
+        read_table(recipe.dir / f"data/{name}/utt2audio") for name in ("train_0.1min", "unlabelled")
+    )
+    assert (len(budget), len(rest)) == (6, 3)
+    whole = read_table(recipe.dir / "data/train/utt2audio")
+    assert {*budget.values(), *rest.values()} == set(whole.values())
+
+
 def test_a_corpus_folder_with_its_own_split_is_refused(run, capsys):
     (run.more / "train").mkdir(parents=True)
     write_table(run.more / "train/wav.scp", {"a": "a.wav"})

@@ -136,7 +136,7 @@ def _check_settings(cfg: Config) -> None:
     if cfg.unlabelled_sets:
         from xlt.data import unlabelled
 
-        unlabelled.check(cfg)
+        unlabelled.check(cfg, made=False)
     if cfg.data.reader is None:
         raise ConfigError(
             "data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "

@@ -68,8 +68,10 @@ def unit(ctx: Context, seen: str) -> Unit:
     )
 
 
-def check(cfg: Config) -> Path:
-    """The folder of ``train.unlabelled``; ConfigError for settings that do not go with it."""
+def check(cfg: Config, made: bool = True) -> Path:
+    """The folder of ``train.unlabelled``; ConfigError for settings that do not go with it. ``made``: whether
+    stage 1 has made its sets, of which the folder may be one: data/train beside a smaller data.train_minutes.
+    """
     given = cfg.as_given("train.unlabelled")
     if cfg.train.teacher is None:
         raise ConfigError(
@@ -85,7 +87,7 @@ def check(cfg: Config) -> Path:
             " recordings are in; train a recipe of one language on them"
         )
     place = Path(str(cfg.train.unlabelled))
-    if not place.is_dir():
+    if not place.is_dir() and (made or not place.is_relative_to(cfg.recipe / "data")):
         raise ConfigError(
             f"train.unlabelled={given}: no such folder; name a folder of sound files or a Kaldi directory"
             " (wav.scp)"
