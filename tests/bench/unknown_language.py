@@ -38,7 +38,7 @@ from xlt.core.errors import ConfigError, DataError, XltError
 from xlt.core.log import say
 from xlt.data.groups import SPLITS
 from xlt.formats.tables import read_scp, read_table, write_table
-from xlt.report.decoders import over_languages
+from xlt.report.decoders_by_language import over_languages
 from xlt.report.results import experiments
 from xlt.report.results import load as results
 from xlt.text.languages import GENERIC

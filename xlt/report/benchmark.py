@@ -8,7 +8,7 @@ from urllib.parse import quote
 from xlt.formats.markdown import Marked, escaped, table
 from xlt.formats.svg import Bar, bars
 from xlt.metrics.metric import TEXT, Metric, main_metric, metrics
-from xlt.report import decoders, transfer
+from xlt.report import decoders_by_language, transfer
 from xlt.report.lm import over_languages
 from xlt.report.md import HEAD
 from xlt.report.results import ESPNET, Experiment, Typical, cell, experiments, load, published_title
@@ -94,7 +94,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     parts.append("![Character error rates of all languages](results.svg)")
     for name, metric in headlines().items():
         parts.append(f"## {metric.title}{_unit(metric)}\n\n{_table(recipes, name)}")
-    parts += [section for section in (over_languages(recipes), decoders.over_languages(recipes)) if section]
+    parts += [section for section in (over_languages(recipes), decoders_by_language.over_languages(recipes)) if section]
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
     several = [
