@@ -9,7 +9,7 @@ from transformers import WhisperForConditionalGeneration
 
 from tests.tiny import make_tiny_whisper
 from xlt.models.whisper.net import Net
-from xlt.models.whisper.search import AS_PUBLISHED, Rules, beam_search, score_ids, text_scores
+from xlt.models.whisper.search import AS_PUBLISHED, TUNED, Rules, beam_search, score_ids, text_scores
 from xlt.models.whisper.vocabulary import Vocabulary
 
 TEXTS = ["unu doi", "unu doi trei", "unu", "", "patru și", "мама", "unu doi", "x" * 600]
@@ -202,6 +202,17 @@ def test_the_second_best_is_taken_where_the_best_one_loops(net, vocabulary, enco
     (found,) = beam_search(net, vocabulary, encoded.row(0), vocabulary.prompt("ro"), 2, 2)
     assert found[0].ids == [b, c] and found[0].avoided and not found[0].looped
     assert found[1].ids == [a] or not found[1].looped
+
+
+def test_a_mean_that_rises_with_every_token_is_not_followed(net, vocabulary, encoded):
+    letters = [vocabulary.encode(letter)[-1] for letter in "abcdefghijkl"]
+    end = vocabulary.end
+    table = {one: {other: -0.1, end: -2.4} for one, other in itertools.pairwise(letters)}
+    after(net, table, {letters[0]: 0.0, letters[5]: -20.0})
+    (found,) = beam_search(net, vocabulary, encoded.row(0), vocabulary.prompt("ro"), 2, 1, TUNED)
+    assert found[0].ids == letters[:2]  # the second text that ended: (-0.1 - 2.4) / 2, the first has -2.4
+    (found,) = beam_search(net, vocabulary, encoded.row(0), vocabulary.prompt("ro"), 2, 1)
+    assert found[0].ids == letters[:1]  # by probability
 
 
 def test_a_loop_without_anything_beside_it_is_cut(net, vocabulary, encoded):

@@ -50,8 +50,8 @@ class Rules:
 
     ``length_power``: by score / tokens^length_power, the end not counted; with 0 by probability.
     ``published``: as OpenAI's and CTranslate2's decoders do, none of :attr:`Vocabulary.symbols` and no empty
-    text, and a clip ends when as many hypotheses have ended as the beam is wide. ``max_tokens``: None for
-    one a frame and SPARE_TOKENS.
+    text, and a clip goes on until as many hypotheses have ended as the beam is wide. ``max_tokens``: None
+    for one a frame and SPARE_TOKENS.
     """
 
     length_power: float = 0.0
@@ -69,12 +69,15 @@ AS_PUBLISHED = Rules(length_power=1.0, published=True)
 
 @dataclass
 class _Clip:
-    """A clip that is being decoded: the rows that go on, and what has ended, by its text."""
+    """A clip that is being decoded: the rows that go on, and what has ended, by its text; ``likely``: the
+    texts whose end was among as many of the best continuations as the beam is wide.
+    """
 
     number: int
     room: int  # tokens
     rows: list[Found] = field(default_factory=lambda: [Found([], 0.0)])
     done: dict[str, Found] = field(default_factory=dict)
+    likely: set[str] = field(default_factory=set)
     looped: list[Found] = field(default_factory=list)
 
     def ended(self, beam_size: int, n_best: int, rules: Rules) -> bool:
@@ -84,8 +87,9 @@ class _Clip:
         if len(self.rows[0].ids) >= self.room:
             self.looped += [row for row in self.rows if row.score > NEVER]
             return True
-        if rules.published:
-            return len(self.done) >= max(beam_size, n_best)
+        enough = len(self.likely) >= max(beam_size, n_best)
+        if rules.published or (enough and rules.length_power):
+            return enough
         ranks = sorted(map(rules.rank, self.done.values()), reverse=True)
         return len(ranks) >= n_best and ranks[n_best - 1] >= max(map(rules.rank, self.rows))
 
@@ -102,8 +106,9 @@ def beam_search(
 ) -> list[list[Found]]:
     """At most ``n_best`` texts of each clip, the best one first, no text twice, those that looped last.
 
-    A clip ends when ``n_best`` hypotheses have ended that rank before all rows. By probability, none of these
-    can overtake them; with a length_power one might, and seldom does.
+    A clip ends when ``n_best`` hypotheses have ended that rank before all rows: by probability, none of these
+    can overtake them. With a length_power, it ends when as many have ended as the beam is wide, too: the mean
+    of a row that repeats itself with variations may rise for ever.
     """
     clips = [
         _Clip(number, min(rules.max_tokens or frames + SPARE_TOKENS, MAX_POSITIONS - len(prompt)))
@@ -181,6 +186,8 @@ def _advance(
         ids = clip.rows[parent].ids
         if token == vocabulary.end:
             text = vocabulary.decode(ids)
+            if place < beam_size:
+                clip.likely.add(text)
             if text not in clip.done or clip.done[text].score < score:
                 clip.done[text] = Found(ids, score)
             continue
