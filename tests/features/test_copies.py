@@ -45,7 +45,7 @@ def test_features_from_before_the_table_are_read(recipe, speeds, capsys):
     expected = read_sources(recipe.dump("train"))
     (recipe.dump("train") / "utt2source").unlink()
     stamp = json.loads((recipe.dump("train") / "stage.json").read_text())
-    del stamp["outputs"]["utt2source"]
+    del stamp["outputs"]["utt2source"], stamp["digests"]
     (recipe.dump("train") / "stage.json").write_text(json.dumps(stamp))
     assert read_sources(recipe.dump("train")) == expected
     capsys.readouterr()

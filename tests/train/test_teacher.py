@@ -13,7 +13,7 @@ from tests.tones import RATE, make_corpus, sound
 from xlt.bundle.label import Transcribe
 from xlt.cli import main
 from xlt.core.config import ROOT
-from xlt.core.stage import read_stamp
+from xlt.core.stage import read_stamp, renew
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table, write_table
 
@@ -145,9 +145,7 @@ def test_labels_that_cannot_be_learned(recipe, capsys):
     write_table(labels / "text", odd)
     write_table(labels / "confidence", sure | {"unlabelled-4": "0.1"})
     write_table(labels / "dev.confidence", dict.fromkeys(read_table(labels / "dev.text"), "0.5"))
-    stamp = json.loads((labels / "stage.json").read_text())
-    stamp["outputs"] = {name: (labels / name).stat().st_size for name in LABELS}
-    (labels / "stage.json").write_text(json.dumps(stamp))
+    renew(labels, *LABELS)
     capsys.readouterr()
     assert recipe("train", settings=["data.min_chars_per_s=2", "train.label_cer=1.0"]) == [0]
     left_out = read_stamp(recipe.dir / "exp/main")
@@ -161,8 +159,7 @@ def test_labels_that_cannot_be_learned(recipe, capsys):
     }
     assert facts["utterances"] == 1 and facts["dev"]["confidence"] == 0.5
     write_table(labels / "text", dict.fromkeys(odd, ""))
-    stamp["outputs"]["text"] = (labels / "text").stat().st_size
-    (labels / "stage.json").write_text(json.dumps(stamp))
+    renew(labels, "text")
     assert recipe("train", settings=["train.label_cer=1.0"]) == [2]
     told(capsys.readouterr().err, "empty 6", "train.label_cer", where="data/labels/teacher/text")
 
@@ -172,9 +169,7 @@ def test_a_teacher_that_is_wrong_on_dev_teaches_nothing(recipe, capsys):
     assert recipe("train") == [0]
     labels = recipe.dir / "data/labels/teacher"
     write_table(labels / "dev.text", dict.fromkeys(read_table(labels / "dev.text"), "oooooooooo"))
-    stamp = json.loads((labels / "stage.json").read_text())
-    stamp["outputs"]["dev.text"] = (labels / "dev.text").stat().st_size
-    (labels / "stage.json").write_text(json.dumps(stamp))
+    renew(labels, "dev.text")
     capsys.readouterr()
     assert recipe("train") == [2]
     told(capsys.readouterr().err, "raise it", where="train.label_cer=0.1")
@@ -184,6 +179,7 @@ def test_a_teacher_that_has_heard_dev_is_refused_by_stage_2(recipe, capsys):
     heard = recipe.dir.parent / "teacher/heard"
     (utt, audio), *_ = recipe.table("data/dev/utt2audio").items()
     write_table(heard, read_table(heard) | {"somebody-7": f"{audio} -"})
+    renew(heard.parent, heard.name)
     capsys.readouterr()
     assert recipe("check") == [2]
     told(capsys.readouterr().err, utt, "somebody-7")
@@ -203,6 +199,7 @@ def test_the_teachers_outputs_are_learned_frame_by_frame(recipe, capsys):
     capsys.readouterr()
     tokens = recipe.dir / "data/tokens/char/tokens.txt"
     tokens.write_text(tokens.read_text().replace("<unk>\n", "<unk>\n'\n"))
+    renew(tokens.parent, tokens.name)
     assert recipe("train", settings=words) == [2]
     told(capsys.readouterr().err, "'", 9, where="train.posterior_weight=0.5")
 

@@ -12,6 +12,7 @@ from tests.lazy import Lazy, torch
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.core.errors import ConfigError
+from xlt.core.stage import renew
 from xlt.formats.model_folder import training_manifest
 from xlt.formats.tables import read_table
 
@@ -199,6 +200,7 @@ def test_a_changed_source_is_noticed(at_target, capsys):
     model = two / "source/exp/other/model.pth"
     state = torch.load(model, weights_only=True)
     torch.save({k: v + 1 for k, v in state.items()}, model)
+    renew(model.parent, model.name)  # as a new training does
     assert (
         run(two, "train", "train.init=../source/exp/other", "tag=again", "train.max_epochs=1", "--dry_run")
         == 0
@@ -226,6 +228,7 @@ def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path
     shutil.copytree(at_target / "source/exp/main", two / "source/exp/main")
     tokens = two / "target/data/tokens/char/tokens.txt"
     tokens.write_text(tokens.read_text().replace("e\n", "").replace("r\n", "ρ\n"))
+    renew(tokens.parent, tokens.name)
     assert run(two, "train", INIT, "train.zero_shot=true", "train.init_tokens=match", "tag=own") == 0
     exp, source = two / "target/exp/own", two / "source/exp/main"
     ours = tokens.read_text().split()
@@ -377,6 +380,7 @@ def test_training_and_test_speech_of_the_source_is_a_leak(at_target, tmp_path, m
     heard.write_text(
         f"other-1 {audio[first]} -\nother-2 {training_manifest(source)['other-2']}\n{third} 4567 {third}\n"
     )
+    renew(heard.parent, heard.name)
     (test / "utt2content").write_text(f"{first} x\n{second} animals/big cat\n{third} {third}\n")
     cfg = load(egs / "target", [f"train.init={egs}/source/exp/main"])
     data = egs / "target/data"

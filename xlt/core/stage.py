@@ -258,7 +258,8 @@ def _sweep(out: Path) -> None:
 def refuse_altered(ctx: Context, *paths: Path) -> None:
     """DataError if a file among ``paths``, or in a folder among them, is not what its stage has made.
 
-    Files whose digest no stage has noted, such as those of the user or of an older version, pass.
+    Files whose digest no stage has noted, such as those of the user or of an older version, pass, and those
+    that are missing: whoever needs them says so.
     """
     wanted: dict[Path, set[str]] = {}
     for path in paths:
@@ -270,7 +271,8 @@ def refuse_altered(ctx: Context, *paths: Path) -> None:
                 wanted.setdefault(found[0], set()).add(found[1])
     for folder, names in wanted.items():
         made = digests.recorded(folder)
-        for name in digests.altered(folder, {name: made[name] for name in sorted(names)}, fresh=True):
+        there = {name: made[name] for name in sorted(names) if (folder / name).exists()}
+        for name in digests.altered(folder, there, fresh=True):
             raise DataError(altered_message(folder, name, ctx.display_path(folder)))
 
 
