@@ -10,6 +10,7 @@ import soundfile
 from tests.errors import told
 from tests.lazy import Lazy, torch
 from tests.tones import RATE, make_corpus, sound
+from xlt.bundle import read_manifest, write_manifest
 from xlt.bundle.label import Transcribe
 from xlt.cli import main
 from xlt.core.config import ROOT
@@ -179,7 +180,7 @@ def test_a_teacher_that_has_heard_dev_is_refused_by_stage_2(recipe, capsys):
     heard = recipe.dir.parent / "teacher/heard"
     (utt, audio), *_ = recipe.table("data/dev/utt2audio").items()
     write_table(heard, read_table(heard) | {"somebody-7": f"{audio} -"})
-    renew(heard.parent, heard.name)
+    write_manifest(heard.parent, read_manifest(heard.parent))
     capsys.readouterr()
     assert recipe("check") == [2]
     told(capsys.readouterr().err, utt, "somebody-7")
