@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.audio import headers
 from xlt.audio.channels import Power
@@ -194,10 +194,17 @@ def _why_unreadable(path: str | os.PathLike, err: Exception) -> str:
     return f"not readable as audio ({err})" + convert * (Path(path).suffix.lower() in _CONVERTIBLE)
 
 
-def audio_format(path: str | os.PathLike) -> str:
-    """Sampling rate (Hz), channels and format of a sound file, from its header: ``44100 2 mp3``.
-    DataError.
-    """
+class Header(NamedTuple):
+    """Of a sound file; ``rate`` in Hz, ``form``: wav, mp3, …"""
+
+    rate: int
+    channels: int
+    form: str
+    duration_s: float
+
+
+def audio_header(path: str | os.PathLike) -> Header:
+    """What a sound file says of itself, which may be wrong. DataError."""
     import soundfile
 
     try:
@@ -205,4 +212,12 @@ def audio_format(path: str | os.PathLike) -> str:
         info = soundfile.info(os.fspath(path))
     except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
         raise DataError(f"{path}: {_why_unreadable(path, err)}") from None
-    return f"{info.samplerate} {info.channels} {info.format.lower()}"
+    return Header(info.samplerate, info.channels, info.format.lower(), info.duration)
+
+
+def audio_format(path: str | os.PathLike) -> str:
+    """Sampling rate (Hz), channels and format of a sound file, from its header: ``44100 2 mp3``.
+    DataError.
+    """
+    header = audio_header(path)
+    return f"{header.rate} {header.channels} {header.form}"
