@@ -13,7 +13,7 @@ import soundfile
 import xlt
 from tests.errors import raises, told
 from tests.score.test_compare import system
-from tests.tones import RATE, sound
+from tests.tones import RATE, Loud, sound
 from xlt import library
 from xlt.cli import main
 from xlt.core.config import ROOT
@@ -27,6 +27,11 @@ BUNDLE = ROOT / "tests/fixtures/bundle_v1"
 @pytest.fixture(scope="module")
 def transcriber():
     return xlt.load(BUNDLE)
+
+
+@pytest.fixture(autouse=True)
+def tones_are_speech(monkeypatch):
+    monkeypatch.setattr("xlt.audio.voice.Voice", Loud)
 
 
 @pytest.fixture

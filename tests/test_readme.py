@@ -150,7 +150,17 @@ def transcribe(place, command):
         tone(place.root / name, dur_s=1.0)
     said = place.good(command)
     if "--out" in command:
-        assert (place.root / "subtitles" / "interview.srt").exists()
+        words = shlex.split(command)
+        out, forms = (words[words.index(option) + 1] for option in ("--out", "--format"))
+        own = files or [path.name for path in (place.root / words[-1]).glob("*.wav")]
+        suffixes = {"textgrid": ".TextGrid"}
+        made = {
+            Path(name).with_suffix(suffixes.get(form, f".{form}"))
+            for name in own
+            for form in forms.split(",")
+        }
+        assert {path.relative_to(place.root / out) for path in (place.root / out).iterdir()} == made
+        shutil.rmtree(place.root / out)
     else:
         assert [line.split("\t")[0] for line in said.splitlines()] == files
     shutil.rmtree(place.root / "egs" / "lug" / "exp")

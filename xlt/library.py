@@ -53,7 +53,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class Transcription:
-    """The text of a recording; ``str()`` gives it. ``segments``: the parts that it was cut into at silences.
+    """The text of a recording; ``str()`` gives it. ``segments``: the parts in which somebody speaks, cut at
+    pauses; none in a recording without speech.
 
     >>> found = Transcription("good day", (Segment(0.0, 0.5, "good", -0.1), Segment(0.7, 1.2, "day", -0.2)))
     >>> print(found)
@@ -85,10 +86,12 @@ class Transcriber:
         *,
         words: Mapping[str, float] | Iterable[str] = (),
         words_weight: float | None = None,
+        vad: bool | None = None,
     ) -> Transcription:
         """``words``: words and phrases to prefer in this recording, such as names; a mapping gives factors
         of their weight. ``words_weight``: log probability added for each of their characters; None: that of
-        the bundle, mostly 2.
+        the bundle, mostly 2. ``vad``: True: only what voice activity detection takes for speech; False:
+        everything, cut at quiet places; None: as the bundle says.
 
         DataError if the file is missing or no audio, and for words that the model cannot write.
         """
@@ -97,7 +100,7 @@ class Transcriber:
         if isinstance(words, str):
             raise TypeError(f"words={words!r}: expected a list of words")
         hotwords = self._pieces.hotwords(words, words_weight)
-        segments = tuple(map(_segment, self._pieces(os.fspath(sound), hotwords)))
+        segments = tuple(map(_segment, self._pieces(os.fspath(sound), hotwords, vad)))
         return Transcription(put_together([segment.text for segment in segments]), segments)
 
     def __repr__(self) -> str:

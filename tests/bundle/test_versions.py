@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tests.errors import raises, told
-from tests.tones import RATE, sound
+from tests.tones import RATE, Loud, sound
 from xlt.bundle import read_manifest
 from xlt.bundle.transcribe import Transcriber
 from xlt.cli import main
@@ -21,6 +21,11 @@ from xlt.formats.model_folder import read_info
 pytestmark = pytest.mark.trains
 
 OLD = ROOT / "tests/fixtures/bundle_v1"
+
+
+@pytest.fixture(autouse=True)
+def tones_are_speech(monkeypatch):
+    monkeypatch.setattr("xlt.audio.voice.Voice", Loud)
 
 
 @pytest.fixture

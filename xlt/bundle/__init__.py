@@ -59,6 +59,7 @@ def run(ctx: Context) -> None:
             path for path in map(second.model.folder.joinpath, second.model.family.files) if path.exists()
         ]
     inputs += [Path(decode.hotwords)] if decode.hotwords else []
+    inputs += [clips] if (clips := ctx.data / ctx.cfg.train_set / "utt2dur").exists() else []
     run_unit(
         ctx,
         Unit(
@@ -97,6 +98,10 @@ def _pack(ctx: Context, model: Trained, second: Partner | None, decode: DecodeCo
         manifest["lm"] = ctx.cfg.lm.type
     if sure := fusion.confidence(ctx, decode):
         manifest["confidence"] = sure
+    from xlt.bundle.clips import training_clips
+
+    if clips := training_clips(ctx):
+        manifest["clips"] = clips.to_json()
     write_manifest(out, manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     say(f"  {size / 1e6:.0f} MB")

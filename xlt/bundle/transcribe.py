@@ -5,16 +5,27 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.formats.transcripts import Piece, Word
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from xlt.audio.cut import Cut
+    from xlt.decode.recognise import Hypothesis
+
+BATCH_S = 20.0  # of speech that is encoded at once
+FLOOR = 10 ** (-65 / 20)  # a piece whose loudest 0.1 s have less than -65 dBFS is silence
+
 
 class Transcriber:
     """A loaded bundle. Call it with a sound file's path: pieces with ``start_s``, ``end_s``, ``text``,
-    ``score``, and with ``tokens.language_tag`` the ``lang`` that the model told.
+    ``score``, and with ``tokens.language_tag`` the ``lang`` that the model told; :meth:`pieces` gives them
+    one after another.
 
     DataError if the bundle is damaged, not whole, or of a newer xlt. Threads may share it: the model, whose
     search keeps a state, works for one of them at a time.
@@ -23,6 +34,7 @@ class Transcriber:
     def __init__(self, bundle: Path):
         from xlt import lm
         from xlt.bundle import LM, MANIFEST, PARTNER, check_files, read_manifest
+        from xlt.bundle.clips import Clips
         from xlt.core.settings import DecodeConfig
         from xlt.core.stored import from_json
         from xlt.decode.confidence import Calibration
@@ -46,6 +58,7 @@ class Transcriber:
         self.recogniser = Recogniser(bundle, decode, load, second)
         sure = manifest.get("confidence")
         self.calibration = Calibration.from_json(sure, str(bundle / MANIFEST)) if sure else None
+        self.clips = Clips.from_json(manifest.get("clips"), str(bundle / MANIFEST))
 
     def hotwords(
         self, words: Path | Mapping[str, float] | Iterable[str], weight: float | None = None
@@ -67,37 +80,88 @@ class Transcriber:
             factors = spelled_hotwords(words, spell, tokenizer)
         return {word: factor * by for word, factor in factors.items()}
 
-    def __call__(self, path: str, hotwords: Mapping[str, float] | None = None) -> list[Piece]:
+    def __call__(
+        self, path: str, hotwords: Mapping[str, float] | None = None, vad: bool | None = None
+    ) -> list[Piece]:
         """Transcribe a file, preferring ``hotwords``, as :meth:`hotwords` gives them; DataError if it cannot
-        be read as audio.
+        be read as audio. ``vad``: see :meth:`pieces`.
         """
-        from xlt.audio.files import read_wav
-        from xlt.audio.segment import cut_at_silences
+        return list(self.pieces(path, hotwords, vad=vad))
 
-        rate = SAMPLE_RATE
-        samples = read_wav(path, rate)  # (N,)
-        ranges = cut_at_silences(samples, rate)
+    def pieces(
+        self,
+        path: str,
+        hotwords: Mapping[str, float] | None = None,
+        channel: int | None = None,
+        vad: bool | None = None,
+        heard: Callable[[float], None] = lambda seconds: None,
+    ) -> Iterator[Piece]:
+        """The same, piece by piece: what is kept of the recording does not depend on its length.
+
+        ``channel``: the only one to listen to, from 0; without it all are averaged. ``vad``: True: only what
+        Silero's voice activity detection takes for speech; False: everything, cut at quiet places; None: as
+        the bundle says. ``heard`` is called with the seconds of each block that is read.
+        """
+        from xlt.audio.cut import pieces
+        from xlt.audio.files import read_blocks
+        from xlt.audio.voice import Voice
+
+        def blocks() -> Iterator[np.ndarray]:
+            for block in read_blocks(path, SAMPLE_RATE, channel):
+                heard(len(block) / SAMPLE_RATE)
+                yield block
+
+        voice = Voice() if (self.clips.voice if vad is None else vad) else None
+        batch: list[Cut] = []
+        for cut in pieces(blocks(), self.clips.lengths, voice):
+            batch.append(cut)
+            if sum(len(one.samples) for one in batch) >= BATCH_S * SAMPLE_RATE:
+                yield from self._recognised(batch, hotwords)
+                batch = []
+        yield from self._recognised(batch, hotwords)
+
+    def _recognised(self, cuts: list[Cut], hotwords: Mapping[str, float] | None) -> Iterator[Piece]:
+        """Cuts without speech have an empty text."""
+        loud = [cut for cut in cuts if _is_loud(cut.samples)]
         with self._one:
-            feats = self.encode([samples[a:b] for a, b in ranges])
-            hypotheses = [
+            feats = self.encode([cut.samples for cut in loud])
+            found = [
                 self.recogniser([matrix], hotwords=hotwords, calibration=self.calibration)[0]
                 for matrix in feats
             ]
-        pieces: list[Piece] = []
-        for (start, end), found in zip(ranges, hypotheses, strict=True):
-            piece: Piece = {
-                "start_s": start / rate,
-                "end_s": end / rate,
-                "text": found.text,
-                "score": round(found.score, 4),
-                "words": [_shifted(word, start / rate) for word in found.words],
-            }
-            if self.recogniser.tokenizer.tags:
-                piece["lang"] = found.lang
-            if found.looped:
-                piece["looped"] = True
-            pieces.append(piece)
-        return pieces
+        texts = {cut.start: one for cut, one in zip(loud, found, strict=True)}
+        for cut in cuts:
+            yield self._piece(cut, texts.get(cut.start))
+
+    def _piece(self, cut: Cut, found: Hypothesis | None) -> Piece:
+        start_s, end_s = cut.start / SAMPLE_RATE, (cut.start + len(cut.samples)) / SAMPLE_RATE
+        if found is None or self._only_blanks(found):
+            return {"start_s": start_s, "end_s": end_s, "text": "", "score": 0.0, "words": []}
+        piece: Piece = {
+            "start_s": start_s,
+            "end_s": end_s,
+            "text": found.text,
+            "score": round(found.score, 4),
+            "words": [_shifted(word, start_s, end_s) for word in found.words],
+        }
+        if self.recogniser.tokenizer.tags:
+            piece["lang"] = found.lang
+        if found.looped:
+            piece["looped"] = True
+        return piece
+
+    def _only_blanks(self, found: Hypothesis) -> bool:
+        """Whether CTC's blank is likelier than all letters at all times, where other decoders still write."""
+        return self.recogniser.has_ctc and not found.greedy.strip()
+
+
+def _is_loud(samples: np.ndarray) -> bool:
+    """Whether any 0.1 s of (N,) are more than silence."""
+    import numpy as np
+
+    step = SAMPLE_RATE // 10
+    parts = np.pad(samples, (0, -len(samples) % step)).reshape(-1, step)  # (n, step)
+    return bool(len(parts)) and float(np.sqrt((parts**2).mean(axis=1)).max()) >= FLOOR
 
 
 def _both(own: Callable[[list], list], other: Callable[[list], list]) -> Callable[[list], list]:
@@ -107,7 +171,8 @@ def _both(own: Callable[[list], list], other: Callable[[list], list]) -> Callabl
     return lambda waves: [Both(*pair) for pair in zip(own(waves), other(waves), strict=True)]
 
 
-def _shifted(word: Word, start_s: float) -> Word:
-    """The same with times from the beginning of the recording."""
-    start, end = (round(time + start_s, 3) for time in (word["start_s"], word["end_s"]))
+def _shifted(word: Word, start_s: float, end_s: float) -> Word:
+    """The same with times from the beginning of the recording, within the piece from ``start_s`` to
+    ``end_s``: a model's last frame may go beyond it."""
+    start, end = (min(round(time + start_s, 3), round(end_s, 3)) for time in (word["start_s"], word["end_s"]))
     return Word(text=word["text"], start_s=start, end_s=end, confidence=word["confidence"])

@@ -3,139 +3,257 @@
 from __future__ import annotations
 
 import argparse
+import heapq
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.log import Progress, say
 from xlt.core.registry import FORMATS
 
 if TYPE_CHECKING:
-    from xlt.formats.transcripts import Piece
+    from xlt.bundle.transcribe import Transcriber
+    from xlt.commands.recordings import Recording
+    from xlt.formats.transcripts import Piece, Transcript, TranscriptFormat
 
 DEFAULT = "tsv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "bundle", type=Path, help="folder made by stage 10 (bundle), e.g. egs/ron/exp/main/bundle"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("bundle", type=Path, help="folder made by stage 10 (bundle), e.g. egs/ron/exp/main/bundle")
+    add(
         "files",
         nargs="+",
         metavar="FILE",
-        help="sound files: wav, flac, ogg, mp3; any sampling rate and length",
-    )
-    parser.add_argument(
-        "--format",
-        default=DEFAULT,
-        metavar="NAME",
         help=(
-            f"what to print, one of {', '.join(FORMATS.entries)} (default: {DEFAULT}, FILE and text;"
-            " segments and json have the times of the pieces of a long file, srt and vtt are subtitles)"
+            "sound files (wav, flac, ogg, mp3; any sampling rate and length), folders of them, .eaf files of"
+            " ELAN, or lists (.txt, .lst, .scp): a path on each line, or an id and a path"
         ),
     )
-    parser.add_argument(
-        "--segments",
-        action="store_const",
-        dest="format",
-        const="segments",
-        default=argparse.SUPPRESS,
-        help="short for --format segments: each piece of a long file with its start and end, in seconds",
+    add(
+        "--format",
+        default=DEFAULT,
+        metavar="NAME[,NAME]",
+        help=(
+            f"what to write: {', '.join(FORMATS.entries)} (default: {DEFAULT}, FILE and text). segments and"
+            " json have the times of pieces, json and ctm those of words; srt and vtt are subtitles, textgrid"
+            " is for Praat, eaf for ELAN: a tier in a copy of RECORDING.eaf where there is one. Several need"
+            " --out"
+        ),
     )
-    parser.add_argument(
-        "--json",
-        action="store_const",
-        dest="format",
-        const="json",
-        default=argparse.SUPPRESS,
-        help="short for --format json: an object for each file, with pieces, times and scores",
+    for name, does in (
+        ("segments", "each piece of a long file with its start and end, in seconds"),
+        ("json", "an object for each file, with pieces, words, times and confidences"),
+    ):
+        add(
+            f"--{name}",
+            action="store_const",
+            dest="format",
+            const=name,
+            default=argparse.SUPPRESS,
+            help=f"short for --format {name}: {does}",
+        )
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=(
+            "write a file for each sound file and format into DIR, print nothing; what is there already is"
+            " left as it is"
+        ),
     )
-    parser.add_argument(
+    add("--force", action="store_true", help="with --out: write files anew that are there already")
+    add("--channels", action="store_true", help="each channel is one speaker, as in recorded telephone calls")
+    add(
+        "--unsure",
+        type=float,
+        metavar="P",
+        help="mark words that are right with a probability below P, from 0 to 1, like [this?]",
+    )
+    add(
+        "--vad",
+        choices=("on", "off"),
+        help=(
+            "voice activity detection: on = transcribe only where somebody speaks, off = everything, cut at"
+            " quiet places (default: on, unless it hears nothing in the bundle's training speech)"
+        ),
+    )
+    add(
         "--words",
         type=Path,
         metavar="FILE",
         help="text file with words and phrases to prefer, such as names, one a line",
     )
-    parser.add_argument(
+    add(
         "--words_weight",
         type=float,
         metavar="W",
         help="log probability added for each character of --words (default: the bundle's, mostly 2)",
     )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write a file for each sound file into DIR, print nothing"
-    )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the transcript of each file, or write it into ``--out``. Files that cannot be read are named at
-    the end, with DataError.
+    """Print the transcript of each recording, or write it into ``--out``. All files are looked at before the
+    model is loaded. Those that cannot be read are named, and DataError ends the command.
     """
-    form = FORMATS.get(args.format)
-    places = _places(args.files, args.out, form.suffix) if args.out else {}
-    if not form.several and not places and len(args.files) > 1:
-        raise ConfigError(
-            f"--format {args.format}: found {len(args.files)} files, expected one, as each needs its"
-            " own output file; add --out DIR"
-        )
-    from xlt.bundle.transcribe import Transcriber
-    from xlt.formats.transcripts import Transcript
-    from xlt.text.normalise import put_together
+    from xlt.commands.recordings import find, places
 
+    forms = {name: FORMATS.get(name) for name in dict.fromkeys(args.format.split(","))}
+    _refuse(args, forms)
+    recordings, bad = find(args.files)
+    for problem in bad:
+        print(f"xlt transcribe: {problem}", file=sys.stderr)
+    single = [name for name, form in forms.items() if not form.several]
+    if single and not args.out and len(recordings) > 1:
+        raise ConfigError(
+            f"--format {single[0]}: found {len(recordings)} files, expected one, as each needs its own output"
+            " file; add --out DIR"
+        )
+    outputs = places(recordings, args.out, {n: form.suffix for n, form in forms.items()}) if args.out else {}
+    todo = [one for one in recordings if not args.out or _is_missing(outputs[one.name], args.force)]
+    if len(todo) < len(recordings):
+        there = len(recordings) - len(todo)
+        say(f"{there} of {len(recordings)} are in {args.out} already; --force makes them anew")
+    failed = len(bad)
+    if todo:
+        failed += _transcribe(args, todo, forms, outputs)
+    if failed:
+        count = len(recordings) + len(bad)
+        raise DataError(f"{failed} of {count} files could not be transcribed; they are named above")
+
+
+def _refuse(args: argparse.Namespace, forms: Mapping[str, TranscriptFormat]) -> None:
+    """ConfigError for options that do not fit each other."""
+    if len(forms) > 1 and not args.out:
+        raise ConfigError(f"--format {args.format}: several need a folder to be written to; add --out DIR")
+    if args.force and not args.out:
+        raise ConfigError("--force: is for files in --out, which is not there; leave it out")
     if args.words_weight is not None and args.words is None:
         raise ConfigError(
             f"--words_weight {args.words_weight:g}: weights --words, which is not there; add it"
         )
+    if args.unsure is not None and not 0 <= args.unsure <= 1:
+        raise ConfigError(f"--unsure {args.unsure:g}: expected a probability from 0 to 1; 0.5 is a good one")
+
+
+def _is_missing(outputs: Mapping[str, Path], force: bool) -> bool:
+    return force or not all(place.exists() for place in outputs.values())
+
+
+def _transcribe(
+    args: argparse.Namespace,
+    recordings: list[Recording],
+    forms: Mapping[str, TranscriptFormat],
+    outputs: Mapping[str, Mapping[str, Path]],
+) -> int:
+    """How many recordings could not be read after all."""
+    from xlt.bundle.transcribe import Transcriber
+
     transcriber = Transcriber(args.bundle)
+    _refuse_without_words(transcriber, args, forms)
     hotwords = transcriber.hotwords(args.words, args.words_weight) if args.words else None
+    total = sum(one.duration_s * (one.channels if args.channels else 1) for one in recordings)
     failed = 0
-    for name in args.files:
-        try:
-            pieces: list[Piece] = transcriber(name, hotwords)
-        except DataError as err:
-            failed += 1
-            print(f"xlt transcribe: {err}", file=sys.stderr)
-            continue
-        _tell_loops(name, pieces)
-        text = form.render(Transcript(name, put_together([p["text"] for p in pieces]), pieces))
-        if places:
-            _write(places[name], text)
-        else:
-            print(text, end="", flush=True)
-    if failed:
-        raise DataError(f"{failed} of {len(args.files)} files could not be transcribed; they are named above")
+    with _progress(total, bool(args.out)) as bar:
+        for one in recordings:
+            looped: list[Piece] = []
+            found = _transcript(args, transcriber, hotwords, one, bar, looped)
+            try:
+                if args.out:
+                    pieces = list(found.pieces)
+                    for name, form in forms.items():
+                        found.pieces = pieces
+                        _write(outputs[one.name][name], "".join(form.render(found)), args.force)
+                else:
+                    for part in next(iter(forms.values())).render(found):
+                        print(part, end="", flush=True)
+            except DataError as err:
+                failed += 1
+                print(f"xlt transcribe: {err}", file=sys.stderr)
+            _tell_loops(one.name, looped)
+    return failed
 
 
-def _tell_loops(name: str, pieces: list[Piece]) -> None:
+def _tell_loops(name: str, looped: list[Piece]) -> None:
     """Warn of pieces in which the attention decoder repeated itself."""
-    looped = [f"{piece['start_s']:.1f}–{piece['end_s']:.1f} s" for piece in pieces if piece.get("looped")]
     if looped:
+        times = ", ".join(f"{piece['start_s']:.1f}–{piece['end_s']:.1f} s" for piece in looped)
         print(
-            f"xlt transcribe: {name}: the attention decoder repeated itself at {', '.join(looped)}; its next"
-            " best text was taken or the repetition cut: check these pieces",
+            f"xlt transcribe: {name}: the attention decoder repeated itself at {times}; its next best text"
+            " was taken or the repetition cut: check these pieces",
             file=sys.stderr,
         )
 
 
-def _places(files: list[str], out: Path, suffix: str) -> dict[str, Path]:
-    """``{sound file: file of its transcript}``; ConfigError where two would be one."""
-    taken: dict[Path, str] = {}
-    for name in dict.fromkeys(files):
-        place = out / f"{Path(name).stem}{suffix}"
-        if place in taken:
+def _progress(total_s: float, to_files: bool) -> Progress:
+    """Beside what is printed, only on a terminal that does not show the text itself."""
+    if to_files:
+        return Progress("transcribed", round(total_s), "s")
+    quiet = sys.stdout.isatty() or not sys.stderr.isatty()
+    return Progress("transcribed", round(total_s), "s", to=sys.stderr, quiet=quiet)
+
+
+def _refuse_without_words(
+    transcriber: Transcriber, args: argparse.Namespace, forms: Mapping[str, TranscriptFormat]
+) -> None:
+    """ConfigError if words are asked for of a model that does not know when they were said."""
+    if transcriber.recogniser.has_ctc:
+        return
+    for name, form in forms.items():
+        if form.needs_words:
             raise ConfigError(
-                f"--out {out}: {taken[place]} and {name} would both become {place.name}; rename one, or"
-                " transcribe them into different folders"
+                f"--format {name}: the model in {args.bundle} has no CTC head, which says when words were"
+                " said; give another format"
             )
-        taken[place] = name
-    return {name: place for place, name in taken.items()}
 
 
-def _write(place: Path, text: str) -> None:
-    from xlt.core.log import say
+def _transcript(
+    args: argparse.Namespace,
+    transcriber: Transcriber,
+    hotwords: Mapping[str, float] | None,
+    recording: Recording,
+    bar: Progress,
+    looped: list[Piece],
+) -> Transcript:
+    """Its pieces are recognised as they are asked for; ``looped`` gets those with repetitions."""
+    from xlt.bundle.unsure import marked
+    from xlt.formats.transcripts import Transcript
+    from xlt.text.normalise import put_together
+
+    vad = None if args.vad is None else args.vad == "on"
+    per_channel = args.channels and recording.channels > 1
+    found = Transcript(
+        recording.name,
+        (),
+        put_together,
+        args.channels,
+        recording.duration_s,
+        recording.eaf,
+        f"xlt {args.bundle}",
+    )
+
+    def pieces(channel: int | None) -> Iterator[Piece]:
+        for piece in transcriber.pieces(str(recording.path), hotwords, channel, vad, bar.add):
+            if piece.get("looped"):
+                looped.append(piece)
+            if args.channels:
+                piece["speaker"] = str((channel or 0) + 1)
+            yield marked(piece, args.unsure) if args.unsure is not None else piece
+
+    channels = range(recording.channels) if per_channel else [None]
+    found.pieces = heapq.merge(*map(pieces, channels), key=lambda piece: piece["start_s"])
+    return found
+
+
+def _write(place: Path, text: str, force: bool) -> None:
+    """Files that were there already stay, unless ``force``."""
     from xlt.core.stage import atomic_text
 
+    if place.exists() and not force:
+        return
     place.parent.mkdir(parents=True, exist_ok=True)
     atomic_text(place, text)
     say(f"wrote {place}")

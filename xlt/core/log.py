@@ -9,6 +9,7 @@ import datetime
 import os
 import re
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from typing import TextIO
 
 from xlt.core.errors import XltError
 from xlt.core.paths import ROOT, plain
+
+BAR = 24  # columns of a progress bar
 
 # of this thread, so that two recipes can run beside each other
 _file: ContextVar[TextIO | None] = ContextVar("log file", default=None)
@@ -111,23 +114,40 @@ class Progress:
     """Progress of long work: a bar that redraws on a terminal, otherwise a line every ``every_s`` seconds.
 
     Use as a context manager and call :meth:`add`; ``note`` is shown behind the counts, e.g. a real-time
-    factor.
+    factor. ``to``: None for standard output and the log file, or another stream; ``quiet``: show nothing.
     """
 
-    def __init__(self, what: str, total: float, unit: str = "", every_s: float = 15.0):
+    def __init__(
+        self,
+        what: str,
+        total: float,
+        unit: str = "",
+        every_s: float = 15.0,
+        to: TextIO | None = None,
+        quiet: bool = False,
+    ):
         self.what, self.total, self.unit, self.every_s = what, total, unit, every_s
         self.done, self.note = 0.0, ""
         self.start = self.last = time.monotonic()
-        self.bar = sys.stdout.isatty()
+        self.to, self.quiet = to, quiet
+        self.bar = (to or sys.stdout).isatty()
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, kind, value, trace) -> None:
+        if self.quiet:
+            return
         if self.bar:
-            print("\r\033[K", end="", flush=True)
+            print("\r\033[K", end="", file=self.to, flush=True)
         if kind is None and self.done:
-            say(self._line())
+            self._say(self._line())
+
+    def _say(self, text: str) -> None:
+        if self.to is None:
+            say(text)
+        else:
+            print(text, file=self.to, flush=True)
 
     def _line(self) -> str:
         passed = time.monotonic() - self.start
@@ -142,13 +162,15 @@ class Progress:
         self.note = self.note if note is None else note
         now = time.monotonic()
         if (
-            now - self.last < (0.2 if self.bar else self.every_s) or self.done >= self.total
+            self.quiet or now - self.last < (0.2 if self.bar else self.every_s) or self.done >= self.total
         ):  # the end is said on leaving
             return
         self.last = now
         if self.bar:
-            share = int(24 * min(1.0, self.done / self.total)) if self.total else 24
-            print(f"\r\033[K[{'=' * share}{' ' * (24 - share)}]{self._line()}", end="", flush=True)
+            width = shutil.get_terminal_size().columns - 1  # in the last column, some terminals begin a line
+            share = int(BAR * min(1.0, self.done / self.total)) if self.total else BAR
+            text = f"[{'=' * share}{' ' * (BAR - share)}]{self._line()}"
+            print(f"\r\033[K{text[:width]}", end="", file=self.to, flush=True)
             to_log(self._line())
         else:
-            say(self._line())
+            self._say(self._line())

@@ -121,11 +121,14 @@ FORMATS = Registry(
     "--format",
     {
         "tsv": "xlt.formats.transcripts.tsv:TSV",
-        "text": "xlt.formats.transcripts.text:TEXT",
+        "txt": "xlt.formats.transcripts.text:TEXT",
         "segments": "xlt.formats.transcripts.segments:SEGMENTS",
-        "json": "xlt.formats.transcripts.json_lines:JSON",
         "srt": "xlt.formats.transcripts.srt:SRT",
         "vtt": "xlt.formats.transcripts.vtt:VTT",
+        "eaf": "xlt.formats.transcripts.eaf:EAF",
+        "textgrid": "xlt.formats.transcripts.textgrid:TEXTGRID",
+        "ctm": "xlt.formats.transcripts.ctm:CTM",
+        "json": "xlt.formats.transcripts.json_lines:JSON",
     },
 )
 

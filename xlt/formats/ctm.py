@@ -12,14 +12,14 @@ from xlt.formats.transcripts import Word
 CHANNEL = "1"
 
 
+def ctm_line(name: str, channel: str, word: Word) -> str:
+    """The line of a word, with its end. A confidence that is not known is left out."""
+    start, end, confidence = word["start_s"], word["end_s"], word["confidence"]
+    sure = "" if confidence is None else f" {confidence:.4f}"
+    return f"{name} {channel} {start:.2f} {end - start:.2f} {word['text']}{sure}\n"
+
+
 def write_ctm(path: Path, words: Mapping[str, Iterable[Word]]) -> None:
-    """The words of each utterance in order of time; utterances sorted as Kaldi sorts. A confidence that is
-    not known is left out.
-    """
-    lines = []
-    for utt in sorted(words, key=str.encode):
-        for word in words[utt]:
-            start, end, confidence = word["start_s"], word["end_s"], word["confidence"]
-            sure = "" if confidence is None else f" {confidence:.4f}"
-            lines.append(f"{utt} {CHANNEL} {start:.2f} {end - start:.2f} {word['text']}{sure}\n")
+    """The words of each utterance in order of time; utterances sorted as Kaldi sorts."""
+    lines = [ctm_line(utt, CHANNEL, word) for utt in sorted(words, key=str.encode) for word in words[utt]]
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
