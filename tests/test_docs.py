@@ -13,7 +13,13 @@ from xlt.core.config import ROOT, documented_keys, load
 from xlt.core.context import STAGES, find
 
 RECIPES = sorted((ROOT / "egs").glob("*/README.md"))
-ALL = [*PAGES, ROOT / "CONTRIBUTING.md", *RECIPES, ROOT / "egs/common/experiments/README.md"]
+ALL = [
+    *PAGES,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *RECIPES,
+    ROOT / "egs/common/experiments/README.md",
+]
 NAMES = [page.relative_to(ROOT).as_posix() for page in ALL]
 START = ("egs/", "tools/")
 OPTIONS = {"--stage", "--stop_stage", "--force", "--nj", "--ngpu", "--dry_run", "--list"}

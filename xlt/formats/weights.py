@@ -36,7 +36,7 @@ def load_plain(path: str | os.PathLike, mmap: bool = False) -> Any:
     except FileNotFoundError:
         raise
     except Exception as err:  # a damaged file fails in many ways: zip, pickle, EOF, KeyError
-        raise _explained(err) from None
+        raise explained(err) from None
 
 
 def check_sums(path: str | os.PathLike) -> None:
@@ -50,8 +50,10 @@ def check_sums(path: str | os.PathLike) -> None:
                 raise zipfile.BadZipFile(f"the checksum of {part} differs")
 
 
-def _explained(err: Exception) -> UnloadableError:
-    """torch's own words end in how to load the file all the same, which nobody should do."""
+def explained(err: Exception) -> UnloadableError:
+    """What an error of ``torch.load`` says of the file; its own words end in how to load it all the same,
+    which nobody should do.
+    """
     said = str(err)
     if named := _GLOBAL.search(said):
         name = named[1].rstrip(".,").replace("posix.", "os.").replace("nt.", "os.")

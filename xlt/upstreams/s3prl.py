@@ -1,10 +1,7 @@
-"""Every upstream that s3prl knows, by its name, and Hugging Face wav2vec2 and HuBERT directories through
-s3prl.
-"""
+"""Upstreams of s3prl by its names, and Hugging Face wav2vec2 and HuBERT directories, through s3prl."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
+from xlt.upstreams import hf_config
 from xlt.upstreams.base import MIN_SAMPLES, Source, Upstream, check_layers
 
 if TYPE_CHECKING:
@@ -74,22 +72,16 @@ class S3prlUpstream(Upstream):
 
     @classmethod
     def bare_pieces(cls, name: str, folder: Path) -> Pieces:
-        from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model
+        from transformers import HubertModel, Wav2Vec2Model
 
         from xlt.upstreams.tunable import wav2vec2_pieces
 
-        config, prepared = (
-            json.loads((folder / file).read_text(encoding="utf-8"))
-            for file in ("config.json", "preprocessor_config.json")
-        )
-        kinds: dict[str, tuple[Any, Any]] = {
-            "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
-            "hubert": (HubertConfig, HubertModel),
-        }
-        make_config, make = kinds[config["model_type"]]
-        extracter = SimpleNamespace(do_normalize=prepared.get("do_normalize", True))
-        model = make(make_config.from_dict(config)).eval()
-        return wav2vec2_pieces(SimpleNamespace(model=model, extracter=extracter), name)
+        kinds: dict[str, Any] = {"wav2vec2": Wav2Vec2Model, "hubert": HubertModel}
+        kind = kinds.get(hf_config.read_json(folder / hf_config.CONFIG).get("model_type", ""))
+        if kind is None:
+            raise UpstreamError(f"{folder / hf_config.CONFIG}: not of {' or '.join(kinds)}; copy it again")
+        model = kind(hf_config.typed_config(folder / hf_config.CONFIG, kind.config_class)).eval()
+        return wav2vec2_pieces(SimpleNamespace(model=model, extracter=hf_config.extractor(folder)), name)
 
     @classmethod
     def expected_size(cls, name: str) -> tuple[int, int]:

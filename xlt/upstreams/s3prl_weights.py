@@ -8,7 +8,6 @@ import functools
 import hashlib
 import importlib.util
 import json
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from xlt.core.errors import ConfigError, UpstreamError
 from xlt.core.files import sha256
 from xlt.core.log import say
 from xlt.fetch import hub
+from xlt.upstreams import hf_config, s3prl_safe
 from xlt.upstreams.base import Source
+from xlt.upstreams.hf_config import CONFIG, EXTRACTOR
 
 HF_FAMILIES = {"wav2vec2": "hf_wav2vec2_custom", "hubert": "hf_hubert_custom"}
 HF_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -52,6 +53,7 @@ def find(name: str, path: str | None) -> Source:
         raise ConfigError(
             f"features.upstream={name}: has no weights of its own; give a folder with them in features.path"
         )
+    s3prl_safe.check_family(name, family(name))
     urls = hub_urls(name)
     if not urls:
         return Source(name, None, {"upstream": name})
@@ -67,26 +69,21 @@ def _from_path(name: str, path: Path) -> Source:
             raise UpstreamError(
                 f"features.path={path}: s3prl loads {name} from no file; give a Hugging Face directory"
             )
+        s3prl_safe.check_family(name, family(name))
         return Source(name, str(path), {"upstream": name, "weights_sha256": sha256(path)}, [str(path)])
     if not path.is_dir():
         raise UpstreamError(
             f"features.path={path}: no such directory; expected one with config.json, "
             "preprocessor_config.json and model.safetensors"
         )
-    missing = [f for f in ("config.json", "preprocessor_config.json") if not (path / f).exists()]
+    missing = [f for f in (CONFIG, EXTRACTOR) if not (path / f).exists()]
     weights = next((path / w for w in HF_WEIGHTS if (path / w).exists()), None)
     if missing or weights is None:
         raise UpstreamError(
             f"features.path={path}: {', '.join(missing or ['model.safetensors'])} is not there; "
             "download the whole model from the hub"
         )
-    try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        prepared = json.loads((path / "preprocessor_config.json").read_text(encoding="utf-8"))
-    except ValueError as err:
-        raise UpstreamError(
-            f"{path}: config.json or preprocessor_config.json is not JSON ({err}); download them again"
-        ) from None
+    config, prepared = (hf_config.read_json(path / file) for file in (CONFIG, EXTRACTOR))
     if config.get("model_type") not in HF_FAMILIES:
         raise UpstreamError(
             f"{path / 'config.json'}: model_type is {config.get('model_type')!r}; s3prl reads "
@@ -106,6 +103,12 @@ def _check_layers(weights: Path, config: dict) -> None:
     """UpstreamError unless the weights hold the layers of config.json: transformers would make up what is
     missing.
     """
+    layers = config.get("num_hidden_layers")
+    if not isinstance(layers, int):
+        raise UpstreamError(
+            f"{weights.with_name(CONFIG)}: num_hidden_layers: found {str(layers)[:80]!r}, expected a number;"
+            " download it again"
+        )
     if weights.suffix != ".safetensors":
         return
     try:
@@ -113,14 +116,14 @@ def _check_layers(weights: Path, config: dict) -> None:
             header = int.from_bytes(handle.read(8), "little")
             names = json.loads(handle.read(header))
         end = 8 + header + max(t["data_offsets"][1] for n, t in names.items() if n != "__metadata__")
-    except (ValueError, OverflowError, MemoryError):
+    except (ValueError, OverflowError, MemoryError, AttributeError, LookupError, TypeError):
         raise UpstreamError(f"{weights}: not a safetensors file; download it again") from None
     if weights.stat().st_size < end:
         raise UpstreamError(
             f"{weights}: {weights.stat().st_size} bytes, its header names {end}: a torn download; "
             "fetch it again"
         )
-    last = f"encoder.layers.{config['num_hidden_layers'] - 1}.final_layer_norm.weight"
+    last = f"encoder.layers.{layers - 1}.final_layer_norm.weight"
     if not any(n.endswith(last) for n in names):
         raise UpstreamError(
             f"{weights}: has no tensor {last}, which config.json asks for; the files do not belong together"
@@ -228,9 +231,7 @@ def hub_call(source: Source) -> tuple[str, str | None]:
     if path is None:
         return source.upstream, None
     if path.is_dir():
-        return HF_FAMILIES[json.loads((path / "config.json").read_text(encoding="utf-8"))["model_type"]], str(
-            path
-        )
+        return HF_FAMILIES[hf_config.read_json(path / CONFIG)["model_type"]], str(path)
     return family(source.upstream) + "_custom", str(path)
 
 
@@ -238,6 +239,7 @@ def hub_call(source: Source) -> tuple[str, str | None]:
 def loading(source: Source) -> Iterator[None]:
     """s3prl uses the files that are there, and what it says of damaged ones becomes an UpstreamError."""
     try:
+        s3prl_safe.secure(family(hub_call(source)[0]))
         with no_downloads():
             yield
     except (
@@ -247,9 +249,9 @@ def loading(source: Source) -> Iterator[None]:
         ValueError,
         KeyError,
         TypeError,
+        AttributeError,
         AssertionError,
         ImportError,
-        pickle.UnpicklingError,
     ) as err:
         where = f" from {', '.join(source.files)}" if source.files else ""
         reason = (str(err).strip().splitlines() or ["no reason given"])[0]

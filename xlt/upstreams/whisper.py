@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.formats.weights import read_weights
 from xlt.upstreams.base import Source, Upstream, check_layers
+from xlt.upstreams.hf_config import CONFIG, typed_config
 from xlt.upstreams.mels import GRID, HOP, MAX_SAMPLES, grid_samples, log_mels
 
 BATCH_S = 20.0  # of padded clips on a processor: larger batches leave its caches
@@ -53,7 +53,7 @@ class WhisperEncoder(Upstream):
     def bare_pieces(cls, name: str, folder: Path) -> Pieces:
         from xlt.upstreams.tunable import whisper_pieces
 
-        return whisper_pieces(new_encoder(json.loads((folder / "config.json").read_text(encoding="utf-8"))))
+        return whisper_pieces(new_encoder(folder / CONFIG))
 
     @classmethod
     def expected_size(cls, name: str) -> tuple[int, int]:
@@ -121,19 +121,19 @@ class WhisperEncoder(Upstream):
         return hidden
 
 
-def new_encoder(config: dict) -> HfEncoder:
-    """transformers' encoder as ``config`` (config.json) has it, with random weights."""
+def new_encoder(config: Path) -> HfEncoder:
+    """transformers' encoder as the file ``config`` (config.json) has it, with random weights."""
     from transformers.models.whisper.configuration_whisper import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder as HfEncoder
 
-    return HfEncoder(WhisperConfig.from_dict(config)).eval()
+    return HfEncoder(typed_config(config, WhisperConfig)).eval()
 
 
 def load_encoder(folder: Path) -> HfEncoder:
     """transformers' encoder with the weights in ``folder``; UpstreamError if they are damaged or do not
     fit.
     """
-    encoder = new_encoder(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    encoder = new_encoder(folder / CONFIG)
     try:
         encoder.load_state_dict(_encoder_tensors(folder))
     except RuntimeError as err:

@@ -31,6 +31,7 @@ from xlt.models.whisper.vocabulary import MANY_TOKENS, MAX_POSITIONS, SPANISH, V
 from xlt.nets.lengths import ctc_steps
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.upstreams.base import has_fast_bf16
+from xlt.upstreams.hf_config import CONFIG, typed_config
 from xlt.upstreams.mels import HOP
 from xlt.upstreams.whisper_weights import find_tokenizer
 
@@ -179,7 +180,7 @@ def _device(ngpu: int | None) -> torch.device:
 def _head_sizes(run: Resolved) -> dict[str, Any]:
     from transformers import WhisperConfig
 
-    dim = WhisperConfig.from_pretrained(find_source(run.cfg).folder).d_model
+    dim = typed_config(find_source(run.cfg).folder / CONFIG, WhisperConfig).d_model
     return {"dim": dim, "tokens": len(run.tokenizer.tokens), "hidden": 256, "dropout": 0.2}
 
 

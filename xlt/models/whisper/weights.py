@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from xlt.core import jsons
 from xlt.core.errors import DataError, UpstreamError
 from xlt.models.whisper.net import CtcHead, Net
+from xlt.upstreams.hf_config import from_folder, typed_config
 
 if TYPE_CHECKING:
     from transformers import WhisperForConditionalGeneration
@@ -30,9 +30,11 @@ def published(folder: Path) -> WhisperForConditionalGeneration:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        model, report = WhisperForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
+        model, report = from_folder(
+            folder, WhisperForConditionalGeneration, dtype=torch.float32, output_loading_info=True
         )
+    except UpstreamError:
+        raise
     except Exception as err:  # a damaged folder fails in many ways: JSON, safetensors, shapes
         said = next(iter(str(err).splitlines()), type(err).__name__)
         raise UpstreamError(
@@ -89,10 +91,12 @@ def load(folder: Path, facts: Mapping[str, Any]) -> Net:
     """
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
+    path = folder / CONFIG
     try:
-        config = WhisperConfig.from_dict(jsons.parse((folder / CONFIG).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as err:
-        raise DataError(f"{folder / CONFIG}: damaged or missing ({err}); {_AGAIN}") from None
+        config = typed_config(path, WhisperConfig)
+    except UpstreamError as err:
+        said = str(err).removeprefix(f"{path}: ").rpartition("; ")[0]
+        raise DataError(f"{path}: damaged or missing ({said}); {_AGAIN}") from None
     with torch.device("meta"):
         whisper = WhisperForConditionalGeneration(config)
     state = {key: value.float() for key, value in _tensors(folder / WHISPER).items()}

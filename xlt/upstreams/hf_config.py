@@ -1,0 +1,121 @@
+"""Hugging Face folders, read with types: config.json says how large a network is, and nothing else.
+
+transformers takes more from it: where attention is to be fetched from the hub (``attn_implementation``),
+which code of the folder to import (``auto_map``), how weights are packed; and a folder with adapters names
+another model. Such keys are left out or refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from xlt.core import jsons
+from xlt.core.errors import UpstreamError
+from xlt.formats.weights import explained, holds_code
+
+CONFIG, EXTRACTOR = "config.json", "preprocessor_config.json"
+_WORD = re.compile(r"[A-Za-z0-9_]{1,40}")
+_LARGEST = 10_000_000
+_FOREIGN = ("auto_map", "quantization_config", "trust_remote_code", "custom_pipelines")
+_EXTRACTOR = ("feature_size", "sampling_rate", "padding_value", "do_normalize", "return_attention_mask")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; UpstreamError if it is missing or none."""
+    try:
+        found = jsons.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as err:
+        raise UpstreamError(
+            f"{path}: is not JSON ({str(err)[:120]}); download the model again, or give a complete Hugging"
+            " Face directory in features.path"
+        ) from None
+    if not isinstance(found, dict):
+        raise UpstreamError(f"{path}: found a {type(found).__name__}, expected a mapping; download it again")
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return _WORD.fullmatch(value) is not None
+    if isinstance(value, list):
+        return len(value) < 10_000 and all(
+            isinstance(part, int | float) and _is_plain(part) for part in value
+        )
+    if isinstance(value, int | float):
+        return math.isfinite(value) and abs(value) <= _LARGEST
+    return value is None
+
+
+def typed_config(path: Path, kind: type) -> Any:
+    """transformers' configuration of the class ``kind`` with the sizes and rates that the file ``path`` has.
+
+    Keys that are not the class's own are left out; UpstreamError for code of the model's own, for values that
+    are no numbers or words, and for those that transformers does not take.
+    """
+    found = read_json(path)
+    if foreign := [key for key in _FOREIGN if found.get(key)]:
+        raise UpstreamError(
+            f"{path}: {foreign[0]}: this model brings code, or weights packed in another way, which is not"
+            " run; give one that transformers knows by itself"
+        )
+    values = {key: found[key] for key in kind.__annotations__ if key in found}
+    for key, value in values.items():
+        if not _is_plain(value):
+            raise UpstreamError(
+                f"{path}: {key}: found {str(value)[:80]!r}, expected a number or a word; download it again"
+            )
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as err:
+        raise _unfit(path, err) from None
+    except Exception as err:  # of huggingface_hub's checks of types, which derive from nothing narrower
+        if "Validation" not in type(err).__name__:
+            raise
+        raise _unfit(path, err) from None
+
+
+def _unfit(path: Path, err: Exception) -> UpstreamError:
+    return UpstreamError(f"{path}: {' '.join(str(err).split())[:160]}; download it again")
+
+
+def extractor(folder: Path) -> Any:
+    """How a wav2vec 2.0 or HuBERT in ``folder`` wants its waves: transformers' Wav2Vec2FeatureExtractor."""
+    from transformers import Wav2Vec2FeatureExtractor
+
+    path = folder / EXTRACTOR
+    found = read_json(path)
+    values = {key: found[key] for key in _EXTRACTOR if key in found}
+    if wrong := [key for key, value in values.items() if not isinstance(value, int | float)]:
+        raise UpstreamError(
+            f"{path}: {wrong[0]}: found {str(found[wrong[0]])[:80]!r}, expected a number; download it again"
+        )
+    return Wav2Vec2FeatureExtractor(**values)
+
+
+def load(folder: Path, kind: type) -> Any:
+    """transformers' model of the class ``kind`` in ``folder``, in float32, without asking the hub."""
+    import torch
+
+    return from_folder(folder, kind, dtype=torch.float32)
+
+
+def from_folder(folder: Path, kind: Any, **options: Any) -> Any:
+    """``kind.from_pretrained`` of a folder and nothing but it, with a configuration read with types."""
+    if (folder / "adapter_config.json").exists():
+        raise UpstreamError(
+            f"{folder / 'adapter_config.json'}: the weights of an adapter, which name another model; give a"
+            " folder with the whole model in features.path"
+        )
+    config = typed_config(folder / CONFIG, kind.config_class)
+    try:
+        return kind.from_pretrained(
+            folder, config=config, local_files_only=True, trust_remote_code=False, **options
+        )
+    except Exception as err:
+        reason = explained(err)
+        if not reason.code:
+            raise
+        raise UpstreamError(f"{folder / 'pytorch_model.bin'}: {holds_code(reason)}") from None
