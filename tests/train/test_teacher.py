@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,10 @@ import soundfile
 from tests.errors import told
 from tests.lazy import Lazy, torch
 from tests.tones import RATE, make_corpus, sound
-from xlt.bundle import read_manifest, write_manifest
-from xlt.bundle.label import Transcribe
+from xlt.bundle.label import Label, Transcribe
 from xlt.cli import main
 from xlt.core.config import ROOT
-from xlt.core.stage import read_stamp, renew
+from xlt.fetch.files import sha256
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table, write_table
 
@@ -136,42 +136,40 @@ def test_a_teacher_that_was_stopped_goes_on(recipe, monkeypatch):
     assert len(later) == len(TEXTS) + 1 + 6 - 2  # all others, and dev
 
 
-def test_labels_that_cannot_be_learned(recipe, capsys):
-    """The texts are written by hand: unsure, of other letters, too long or too short; then all empty."""
-    assert recipe("train") == [0]
-    labels = recipe.dir / "data/labels/teacher"
-    sure = dict.fromkeys(read_table(labels / "text"), "0.9")
+def answers(monkeypatch, recipe, said):
+    """The teacher says of each recording what ``said`` has, and of dev the truth, less sure each time."""
+    truth = recipe.table("data/dev/text")
+    dev = {utt: Label(text, 0.9 - 0.1 * number) for number, (utt, text) in enumerate(truth.items())}
+
+    def run(self, message, prepared):
+        return [(dev | said)[Path(path).stem] for path in message]
+
+    monkeypatch.setattr(Transcribe, "run", run)
+
+
+def test_labels_that_cannot_be_learned(recipe, monkeypatch):
+    """Dev is right throughout, at confidences from 0.9 to 0.4."""
     texts = ("aei oae", "iao eoä", "oie " * 20 + "a", "e", "ioa")
-    odd = {f"unlabelled-{n}": text for n, text in enumerate(texts)} | {"unlabelled-hush": ""}
-    write_table(labels / "text", odd)
-    write_table(labels / "confidence", sure | {"unlabelled-4": "0.1"})
-    write_table(labels / "dev.confidence", dict.fromkeys(read_table(labels / "dev.text"), "0.5"))
-    renew(labels, *LABELS)
-    capsys.readouterr()
-    assert recipe("train", settings=["data.min_chars_per_s=2", "train.label_cer=1.0"]) == [0]
-    left_out = read_stamp(recipe.dir / "exp/main")
+    said = {f"unlabelled-{n}": Label(text, 0.5) for n, text in enumerate(texts)}
+    said |= {"unlabelled-4": Label("ioa", 0.3), "unlabelled-hush": Label("", 0.0)}
+    answers(monkeypatch, recipe, said)
+    assert recipe("train", settings=["data.min_chars_per_s=2"]) == [0]
     facts = json.loads((recipe.dir / "exp/main/xlt.json").read_text())["teacher"]["labels"]
-    assert left_out and facts["left_out"] == {
-        "empty": 1,
-        "unsure": 1,
-        "other letters": 1,
-        "too fast": 1,
-        "too slow": 1,
-    }
-    assert facts["utterances"] == 1 and facts["dev"]["confidence"] == 0.5
-    write_table(labels / "text", dict.fromkeys(odd, ""))
-    renew(labels, "text")
-    assert recipe("train", settings=["train.label_cer=1.0"]) == [2]
+    reasons = ("empty", "unsure", "other letters", "too fast", "too slow")
+    assert facts["left_out"] == dict.fromkeys(reasons, 1) and facts["utterances"] == 1
+    assert facts["dev"] == {"confidence": 0.4, "kept": 6, "cer": 0.0, "cer_of_all": 0.0}
+
+
+def test_nothing_is_learned_of_empty_texts(recipe, monkeypatch, capsys):
+    said = {f"unlabelled-{n}": Label("", 0.0) for n in (*range(len(TEXTS)), "hush")}
+    answers(monkeypatch, recipe, said)
+    assert recipe("train") == [2]
     told(capsys.readouterr().err, "empty 6", "train.label_cer", where="data/labels/teacher/text")
 
 
-def test_a_teacher_that_is_wrong_on_dev_teaches_nothing(recipe, capsys):
-    """Its texts of dev, all alike, are those of another language for all that is known."""
-    assert recipe("train") == [0]
-    labels = recipe.dir / "data/labels/teacher"
-    write_table(labels / "dev.text", dict.fromkeys(read_table(labels / "dev.text"), "oooooooooo"))
-    renew(labels, "dev.text")
-    capsys.readouterr()
+def test_a_teacher_that_is_wrong_on_dev_teaches_nothing(recipe, monkeypatch, capsys):
+    names = [*(f"unlabelled-{n}" for n in (*range(len(TEXTS)), "hush")), *recipe.table("data/dev/text")]
+    answers(monkeypatch, recipe, dict.fromkeys(names, Label("oooooooooo", 0.9)))
     assert recipe("train") == [2]
     told(capsys.readouterr().err, "raise it", where="train.label_cer=0.1")
 
@@ -180,7 +178,9 @@ def test_a_teacher_that_has_heard_dev_is_refused_by_stage_2(recipe, capsys):
     heard = recipe.dir.parent / "teacher/heard"
     (utt, audio), *_ = recipe.table("data/dev/utt2audio").items()
     write_table(heard, read_table(heard) | {"somebody-7": f"{audio} -"})
-    write_manifest(heard.parent, read_manifest(heard.parent))
+    manifest = json.loads((heard.parent / "bundle.json").read_text())
+    manifest["files"]["heard"] = sha256(heard)
+    (heard.parent / "bundle.json").write_text(json.dumps(manifest))
     capsys.readouterr()
     assert recipe("check") == [2]
     told(capsys.readouterr().err, utt, "somebody-7")
@@ -200,7 +200,6 @@ def test_the_teachers_outputs_are_learned_frame_by_frame(recipe, capsys):
     capsys.readouterr()
     tokens = recipe.dir / "data/tokens/char/tokens.txt"
     tokens.write_text(tokens.read_text().replace("<unk>\n", "<unk>\n'\n"))
-    renew(tokens.parent, tokens.name)
     assert recipe("train", settings=words) == [2]
     told(capsys.readouterr().err, "'", 9, where="train.posterior_weight=0.5")
 

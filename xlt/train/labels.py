@@ -11,14 +11,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from xlt.core import jsons
 from xlt.core.config import UNLABELLED
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.executor import Workers, open_executor
 from xlt.core.log import Progress, say
+from xlt.core.registry import FAMILIES
 from xlt.core.stage import Unit, run_unit
 from xlt.data.normalisers import normaliser_of
-from xlt.features.speech import Speech, speech
 from xlt.formats.model_folder import BUNDLE_MANIFEST, Trained
 from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.metrics.align import count_edits
@@ -28,6 +29,7 @@ from xlt.models.resolved import origin_facts
 from xlt.text.normalise import normalise
 from xlt.tokens.tokenizer import Tokenizer
 from xlt.train.posteriors import posteriors
+from xlt.upstreams.freeze import resolved
 
 AT_ONCE = 8  # utterances of a message; what a stopped run did before its last message is kept
 REASONS = {
@@ -43,6 +45,7 @@ def labels(ctx: Context, model: Trained) -> Labels | None:
     """What is learned of the teacher ``model`` beside the training set; it transcribes what it has not yet.
     None in a dry run. DataError if none of its texts is sure enough.
     """
+    ctx = resolved(ctx)
     outputs = posteriors(ctx, model) if ctx.cfg.train.posterior_weight else None
     asked = [outputs] if outputs else []
     if ctx.cfg.train.unlabelled is None:
@@ -103,7 +106,7 @@ def _earlier(path: Path) -> dict[tuple[str, str], tuple[str, float]]:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(True) if path.exists() else []
     for line in lines:
         try:
-            name, utt, text, confidence = json.loads(line)
+            name, utt, text, confidence = jsons.parse(line)
         except ValueError:
             break
         if not line.endswith("\n"):
@@ -163,11 +166,9 @@ def _chosen(ctx: Context, model: Trained, out: Path) -> Labels:
     files = [out / name for name in ("text", "confidence", "dev.text", "dev.confidence")]
     data = ctx.data / UNLABELLED
     inputs = [*files, data / "utt2audio", ctx.data / "dev" / "text"]
-    return Labels(model, _speech(ctx, out), kept, facts, inputs=inputs)
-
-
-def _speech(ctx: Context, out: Path) -> Speech:
-    return dataclasses.replace(speech(ctx, UNLABELLED), text=out / "text")
+    speech = FAMILIES.get(cfg.train.family).needs(ctx, UNLABELLED)
+    own = dataclasses.replace(speech, text=out / "text")
+    return Labels(model, own, kept, facts, inputs=inputs)
 
 
 def _limit(ctx: Context, out: Path, spell: Callable[[str], str]) -> Threshold:
