@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
 from tests.errors import told
 from tests.lazy import Lazy, torch
@@ -196,6 +197,8 @@ def test_the_teachers_outputs_are_learned_frame_by_frame(recipe, capsys):
     assert found.shape[1] == 8 and np.allclose(np.exp(found).sum(axis=1), 1, atol=1e-4)
     facts = json.loads((recipe.dir / "exp/taught/xlt.json").read_text())["teacher"]
     assert "labels" not in facts and facts["lang"] == "eng_Latn"
+    config = yaml.safe_load((recipe.dir / "exp/taught/config.yaml").read_text())
+    assert config["model"] == "espnet" and "posterior_weight" not in config["model_conf"]
     assert recipe("decode", settings=[*words, "decode.sets=[test]"]) == [0]
     capsys.readouterr()
     tokens = recipe.dir / "data/tokens/char/tokens.txt"

@@ -33,6 +33,8 @@ def keep_config(ctx: Context, out: Path) -> None:
     """Let ``out/config.yaml`` say where things are in the recipe, and the experiment where it will stand."""
     from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 
+    from xlt.models.espnet.taught import untaught
+
     def kept(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: kept(part) for key, part in value.items()}
@@ -45,7 +47,7 @@ def keep_config(ctx: Context, out: Path) -> None:
         return value.replace(ctx.display_path(out), ctx.display_path(ctx.exp))
 
     path = out / "config.yaml"
-    config = kept(yaml.safe_load(path.read_text(encoding="utf-8")))
+    config = kept(untaught(yaml.safe_load(path.read_text(encoding="utf-8"))))
     with path.open("w", encoding="utf-8") as file:
         yaml_no_alias_safe_dump(config, file, indent=4, sort_keys=False)
 

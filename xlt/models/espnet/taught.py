@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from typing import Any
 
 import torch
 
@@ -16,6 +17,14 @@ with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages 
 
 NAME = "xlt_taught"  # in ESPnet's list of models
 POSTERIORS = "teacher"  # what ESPnet calls the teacher's outputs
+
+
+def untaught(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a trained model as ESPnet's own, which needs no teacher any more."""
+    if config.get("model") != NAME:
+        return config
+    conf = {key: value for key, value in config["model_conf"].items() if key != "posterior_weight"}
+    return {**config, "model": "espnet", "model_conf": conf}
 
 
 class TaughtModel(ESPnetASRModel):
