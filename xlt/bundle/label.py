@@ -47,7 +47,7 @@ class Transcribe(_ByBundle):
     """Sound files → a :class:`Label` of each."""
 
     def run(self, message: Sequence[str], prepared: None) -> list[Label]:
-        return [label_of(self.transcriber(path)) for path in message]
+        return [label_of(self.transcriber(path, vad=False)) for path in message]  # stage 1 has cut them
 
 
 class Posteriors(_ByBundle):
