@@ -21,6 +21,7 @@ ALLOWED = re.compile(
     r"run\.sh|recipe\.yaml|README\.md|RESULTS\.md|results/[^/]+\.(json|svg|png)|results/examples/[^/]+\.json|experiments/[^/]+\.yaml"
 )
 TUXPAINT = {"ron", "cat", "bel", "ell", "spa", "fra", "rus", "bul", "dan"}
+PROMPTS = {"set": "test_phone", "reader": "asterisk"}
 
 
 def name(recipe):
@@ -70,6 +71,8 @@ def test_folder_is_named_by_the_language(recipe):
 def test_tux_paint_recipes_differ_in_the_language_only(recipe):
     own = {key: value for key, (value, _) in read_yaml(recipe / "recipe.yaml").items()}
     assert own.pop("lang")[:3] == recipe.name
+    prompts = own.pop("data.further", None)  # a further test set, for the languages that Debian has one of
+    assert prompts == ([PROMPTS] if recipe.name in ("fra", "rus", "spa") else None)
     assert own == {
         "data.reader": "tuxpaint",
         "data.train_minutes": 10,

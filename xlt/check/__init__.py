@@ -37,7 +37,7 @@ from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.core.paths import plain
 from xlt.core.stage import Unit, atomic_text, read_stamp, run_unit, write_json
-from xlt.data.sets import require, why_reserved
+from xlt.data.sets import from_elsewhere, require, why_reserved
 from xlt.formats.model_folder import MANIFEST, identity, initial_model, teacher
 from xlt.formats.tables import write_table
 
@@ -102,6 +102,7 @@ def run(ctx: Context) -> None:
         return
     need(ctx, *folders[:3], stage="data")
     _need_sets(ctx)
+    need(ctx, *(ctx.data / name for name in from_elsewhere(ctx.cfg) if name in names), stage="data")
     phones = {}
     if (
         ctx.cfg.tokens.type == "phone"

@@ -65,6 +65,7 @@ READERS = Registry(
         "tuxpaint": "xlt.data.corpora.tuxpaint:read",
         "festvox": "xlt.data.corpora.festvox:read",
         "fillets": "xlt.data.corpora.fillets:read",
+        "asterisk": "xlt.data.corpora.asterisk:read",
         "table": "xlt.data.corpora.table:read",
         "join": "xlt.data.corpora.join:read",
         "recipes": "xlt.data.corpora.recipes:unit",

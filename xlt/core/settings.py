@@ -24,6 +24,7 @@ class DataConfig:
     split: Literal["auto", "speaker", "text"]
     sources: Annotated[list | None, FilePath(beside=True)]
     parts: Annotated[list | None, FilePath(part_of="data")]
+    further: Annotated[list, FilePath(part_of="data")]
     splits: Annotated[dict | None, FreeForm()]
     cache: Annotated[str | None, FilePath()]
     normaliser: str | None

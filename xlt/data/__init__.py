@@ -118,6 +118,11 @@ def run(ctx: Context) -> None:
     sets.require(cfg, names, ctx.display_path(everything))
     for name in dict.fromkeys((*SPLITS, cfg.train_set, *names)):
         run_unit(ctx, _set(ctx, everything, name, drop))
+    if cfg.data.further:
+        from xlt.data.further import units as further_units
+
+        for unit in further_units(ctx, everything, names, fingerprint):
+            run_unit(ctx, unit)
     if cfg.mixed:
         from xlt.data.mixed import units
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,14 +120,26 @@ class Harvest:
                 self.left_out["duplicate"] += names[1:]
         self.kept.sort(key=str.encode)
 
-    def split(self, cfg: Config) -> tuple[dict[str, str], dict[str, str], dict]:
-        """``{utterance: set}``, ``{utterance: group}`` and how it was done; what no set may have goes."""
+    def groups(self) -> dict[str, str]:
+        """``{utterance: group}``: what has the same text, or the same content, is one group."""
         utts = self.utterances
         links: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name, utt in utts.items():
             links["text", self.texts[name]].append(utt.content)
         groups = connect({utt.content for utt in utts.values()}, links.values())
-        group_of = {name: groups[utt.content] for name, utt in utts.items()}
+        return {name: groups[utt.content] for name, utt in utts.items()}
+
+    def as_set(self, name: str, heard: Container[str]) -> tuple[dict[str, str], dict[str, str], dict]:
+        """As :meth:`split`, with everything in the set ``name`` but the texts that train has, ``heard``."""
+        self.left_out["in train"] += [utt for utt in self.kept if self.texts[utt] in heard]
+        self.kept = [utt for utt in self.kept if self.texts[utt] not in heard]
+        count = len({utt.speaker for utt in self.utterances.values()})
+        how = {"by": "set", "why": f"all of it is {name}", "speakers": {name: count}}
+        return dict.fromkeys(self.kept, name), self.groups(), how
+
+    def split(self, cfg: Config) -> tuple[dict[str, str], dict[str, str], dict]:
+        """``{utterance: set}``, ``{utterance: group}`` and how it was done; what no set may have goes."""
+        utts, group_of = self.utterances, self.groups()
         try:
             utt2split, how = assign(
                 utts, {name: self.clips[name].dur_s for name in utts}, group_of, cfg.data.split
@@ -152,22 +165,34 @@ def _why_not(clip: Clip, text: str, cfg: Config) -> str | None:
     return next((reason for reason, holds in checks.items() if holds), None)
 
 
-def build(cfg: Config, normaliser: str, out: Path, final: str) -> dict:
+def build(
+    cfg: Config,
+    normaliser: str,
+    out: Path,
+    final: str,
+    only: str | None = None,
+    heard: Container[str] = (),
+) -> dict:
     """Write ``out``, which ``final`` will be, seen from the recipe; returns counts. DataError if the corpus
     cannot be used, ConfigError if it lacks a set that is asked for; both before anything is decoded, where
     that can be known.
+
+    ``only``: the set that the whole corpus is, without the texts ``heard``; None = it is split.
     """
     harvest = Harvest(READERS.get(str(cfg.data.reader))(cfg), normaliser)
     corpus = harvest.corpus
-    named = {utt.split for utt in corpus.utterances if utt.split}
-    sets.refuse_reserved(named, cfg, corpus.name)
-    sets.require(cfg, named, corpus.name, corpus.unread)
+    if only is None:
+        named = {utt.split for utt in corpus.utterances if utt.split}
+        sets.refuse_reserved(named, cfg, corpus.name)
+        sets.require(cfg, named, corpus.name, corpus.unread)
     harvest.refuse_odd_ids()
     harvest.normalise(cfg.data.digits == "keep")
     (out / "wav").mkdir(exist_ok=True)
     harvest.decode(out / "wav", cfg)
     harvest.choose(cfg)
-    utt2split, groups, how = harvest.split(cfg) if harvest.kept else ({}, {}, {})
+    utt2split: dict[str, str] = {}
+    if harvest.kept:
+        utt2split, groups, how = harvest.as_set(only, heard) if only else harvest.split(cfg)
     for utt in set(harvest.clips) - set(harvest.kept):
         (out / "wav" / f"{utt}.wav").unlink(missing_ok=True)
     if not harvest.kept:
@@ -221,7 +246,7 @@ def _report(
 ) -> dict:
     """What data/all/report.json says; minutes are of speech."""
     counts = Counter(utt2split.values())
-    names = [*SPLITS, *sorted(set(counts) - set(SPLITS))]
+    names = [*(SPLITS if how["by"] != "set" else ()), *sorted(set(counts) - set(SPLITS))]
     seconds: dict[str, float] = defaultdict(float)
     for utt, name in utt2split.items():
         seconds[name] += harvest.clips[utt].dur_s

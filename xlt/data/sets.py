@@ -3,7 +3,7 @@
 A further set, e.g. ``test_phone``, is made by stage 1 where the corpus marks it inside its own table (a value
 of the column split). Where it has separate files (a Kaldi folder, Common Voice's ``other.tsv``), a
 reader takes it if ``decode.sets`` asks for it, and lists it in :attr:`xlt.data.corpora.Corpus.unread`
-otherwise.
+otherwise. It may also come from another corpus (``data.further``, :mod:`xlt.data.further`).
 """
 
 from __future__ import annotations
@@ -30,13 +30,31 @@ _BUDGET = re.compile(r"train_[0-9.e+]+min")
 
 
 def further(cfg: Config) -> list[str]:
-    """The sets beyond train, dev and test that ``decode.sets`` asks for; ConfigError for a name that no set
-    can have.
+    """The sets beyond train, dev and test that ``decode.sets`` asks the corpus for, so without those of
+    ``data.further``; ConfigError for a name that no set can have.
     """
     for name in cfg.further_sets:
         if reason := why_reserved(name, cfg):
             raise ConfigError(f"decode.sets: {name!r} is not a set: {reason}; expected e.g. [dev, test]")
-    return cfg.further_sets
+    elsewhere = from_elsewhere(cfg)
+    return [name for name in cfg.further_sets if name not in elsewhere]
+
+
+def from_elsewhere(cfg: Config) -> list[str]:
+    """The sets that ``data.further`` takes from other corpora; ConfigError for what is no list of those."""
+    given = cfg.data.further
+    if not all(isinstance(part, dict) and {"set", "reader"} <= set(part) for part in given):
+        raise ConfigError(
+            f"data.further: found {given!r}, expected corpora and the sets that they are, such as"
+            " [{set: test_phone, reader: asterisk}]"
+        )
+    names = [str(part["set"]) for part in given]
+    for name in names:
+        reason = "the corpus itself has it" if name in SPLITS else why_reserved(name, cfg)
+        reason = "it is there twice" if names.count(name) > 1 else reason
+        if reason:
+            raise ConfigError(f"data.further: a set cannot be called {name!r}: {reason}; rename it")
+    return names
 
 
 def why_reserved(name: str, cfg: Config) -> str | None:
@@ -67,7 +85,7 @@ def require(cfg: Config, there: Iterable[str], where: str, unread: Iterable[str]
 
     ``there``: the sets that it has; ``unread``: those that it would have if they were asked for.
     """
-    known = list(dict.fromkeys((*SPLITS, *sorted(there), *sorted(unread))))
+    known = list(dict.fromkeys((*SPLITS, *sorted(there), *sorted(unread), *from_elsewhere(cfg))))
     for name in further(cfg):
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

@@ -58,6 +58,16 @@ def parts(code: str) -> tuple[str, ...]:
     return tuple(name for name in names if name in Scripts.NAMES)
 
 
+def foreign(text: str, code: str) -> set[str]:
+    """The scripts of ``text`` that are not of ``code``, an ISO 15924 code; none if that is undetermined.
+
+    >>> foreign("Красный свет. Červená.", "Latn")
+    {'Cyrl'}
+    """
+    own = parts(code)
+    return {script(char) for char in text} - {*own, *UNDETERMINED} if own else set()
+
+
 def is_unspaced(char: str) -> bool:
     """Whether a character is of a script without spaces between words, in which any two characters may be of
     two words.

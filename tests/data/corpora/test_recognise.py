@@ -68,6 +68,12 @@ def fillets(folder: Path) -> Path:
     return folder
 
 
+def asterisk(folder: Path) -> Path:
+    tone(folder / "digits/1.wav")
+    (folder / "core-sounds-es.txt").write_text("digits/1: uno\n", encoding="utf-8")
+    return folder
+
+
 FORMS = {
     "kaldi": kaldi,
     "lhotse": lhotse,
@@ -77,6 +83,7 @@ FORMS = {
     "tuxpaint": tuxpaint,
     "festvox": festvox,
     "fillets": fillets,
+    "asterisk": asterisk,
     "table": table,
 }
 

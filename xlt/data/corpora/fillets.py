@@ -152,9 +152,7 @@ def _why_not(line: Line, has_clip: bool, lang: languages.Language) -> str | None
         return "audio without text"
     if "%" in line.text:  # a number, which the game says in a clip of its own
         return "a number is filled in"
-    own = scripts.parts(lang.code[4:])
-    others = {scripts.script(char) for char in line.text} - {*own, *scripts.UNDETERMINED}
-    return "two languages" if own and others else None
+    return "two languages" if scripts.foreign(line.text, lang.code[4:]) else None
 
 
 def _name(level: str, name: str) -> str:

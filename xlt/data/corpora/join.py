@@ -28,6 +28,7 @@ _WHOLE = (
     "max_chars_per_s",
     "min_chars_per_s",
     "parts",
+    "further",
     "sources",
 )
 
@@ -46,19 +47,23 @@ def parts(cfg: Config) -> dict[str, Config]:
         )
     found: dict[str, Config] = {}
     for number, part in enumerate(given, 1):
-        where = f"data.parts, part {number}"
-        for key, value in part.items():
-            check_setting(f"data.{key}", value, where)
-            if key in _WHOLE or (key == "reader" and value in ("join", "recipes")):
-                raise ConfigError(
-                    f"{where}: {key}: {value} is not for a part; set it in data, or leave it out"
-                )
         same = sum(other["reader"] == part["reader"] for other in given[:number])
-        own = dataclasses.replace(cfg.data, parts=None, dir=None, archive=None)
-        found[part["reader"] + (str(same) if same > 1 else "")] = dataclasses.replace(
-            cfg, data=dataclasses.replace(own, **part)
-        )
+        name = part["reader"] + (str(same) if same > 1 else "")
+        found[name] = settings_of(part, cfg, f"data.parts, part {number}")
     return found
+
+
+def settings_of(part: dict, cfg: Config, where: str) -> Config:
+    """``cfg`` with the settings of ``part`` in its data section; ConfigError for one that is not for a part.
+
+    ``where``: what lists the part, for the error.
+    """
+    for key, value in part.items():
+        check_setting(f"data.{key}", value, where)
+        if key in _WHOLE or (key == "reader" and value in ("join", "recipes")):
+            raise ConfigError(f"{where}: {key}: {value} is not for a part; set it in data, or leave it out")
+    own = dataclasses.replace(cfg.data, parts=None, further=[], dir=None, archive=None)
+    return dataclasses.replace(cfg, data=dataclasses.replace(own, **part))
 
 
 def read(cfg: Config) -> Corpus:
