@@ -51,7 +51,7 @@ class TemplateFamily:
         return speech(ctx, name)
 
     def fit(self, run, out):
-        files, tokenizer = run.sets[run.cfg.train_set], run.tokenizer
+        files, tokenizer = run.training_speech(out / "work"), run.tokenizer
         reader, frames = FeatureReader(files.scp), {}
         for utt, text in read_table(files.text).items():
             # silence, also that before and behind the speech, is CTC's blank

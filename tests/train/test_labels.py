@@ -112,6 +112,7 @@ def test_a_teacher_is_an_experiment_with_its_bundle_or_the_bundle(taught):
     ("settings", "facts", "said"),
     [
         (["tag=old"], {}, "tag"),
+        (["train.zero_shot=true"], {}, "train.zero_shot=true"),
         (["train.unlabelled=null"], {}, "train.unlabelled"),
         ([], {"lang": "cat_Latn"}, "cat_Latn"),
         ([], {"lang": "ron_Cyrl"}, "ron_Cyrl"),

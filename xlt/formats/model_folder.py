@@ -245,6 +245,8 @@ def teacher(cfg: Config) -> Trained | None:
                 raise ConfigError(f"{name}={value}: needs a teacher, e.g. train.teacher=../ron/exp/main")
         return None
     setting, folder = f"train.teacher={given}", Path(str(cfg.train.teacher))
+    if cfg.train.zero_shot:
+        raise ConfigError(f"{setting}: with train.zero_shot=true nothing is learned; leave one out")
     if cfg.train.unlabelled is None and not cfg.train.posterior_weight:
         raise ConfigError(
             f"{setting}: has nothing to teach; name recordings without texts in train.unlabelled, or give"

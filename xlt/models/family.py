@@ -112,6 +112,7 @@ class Family(Protocol):
     def fit(self, run: Resolved, out: Path) -> dict:
         """Train in ``out``, going on with what an interrupted run left there; returns facts for the stamp.
 
+        The speech to learn is :meth:`Resolved.training_speech`, which has what a teacher labelled in it.
         It leaves ``files``, of them xlt.json last (:meth:`Resolved.write_info`).
         """
 

@@ -47,7 +47,7 @@ def labels(ctx: Context, model: Trained) -> Labels | None:
     """
     ctx = resolved(ctx)
     outputs = posteriors(ctx, model) if ctx.cfg.train.posterior_weight else None
-    asked = [outputs] if outputs else []
+    asked = [outputs, model.folder / BUNDLE_MANIFEST] if outputs else []
     if ctx.cfg.train.unlabelled is None:
         return Labels(model, posteriors=outputs, inputs=asked)
     for name in (UNLABELLED, "dev"):
