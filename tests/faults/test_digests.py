@@ -268,6 +268,7 @@ def test_a_run_with_nothing_to_do_reads_no_model(recipe, monkeypatch):
     import xlt.core.digests
 
     read = []
+    xlt.core.digests._digest.cache_clear()
     monkeypatch.setattr(xlt.core.digests, "sha256", lambda path: read.append(path) or sha256(path))
     for stage in ("data", "features", "tokens", "train", "decode", "score", "report", "bundle"):
         assert recipe(stage) == 0

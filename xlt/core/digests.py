@@ -8,6 +8,7 @@ anew (``fresh``).
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,12 @@ from xlt.core.files import atomic_text, sha256
 from xlt.core.locks import READ_ONLY
 
 OWN = ("stage.json", "request.json")  # no part of what a stage makes
+
+
+@functools.lru_cache(maxsize=1000)
+def _digest(path: str, *same: int) -> str:
+    """Read once in a process: several sets are decoded with one model."""
+    return sha256(Path(path))
 
 
 class Known:
@@ -36,7 +43,9 @@ class Known:
         try:
             info = os.stat(path)
             same = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
-            digest: str = old[1] if old and old[0] == same and not fresh else sha256(Path(path))
+            if old and old[0] == same and not fresh:
+                return old[1]
+            digest = _digest(os.fspath(path), *same)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         if old is None or [same, digest] != old:
