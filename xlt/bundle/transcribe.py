@@ -129,6 +129,7 @@ class Transcriber:
                 self.recogniser([matrix], hotwords=hotwords, calibration=self.calibration)[0]
                 for matrix in feats
             ]
+            self.recogniser.model.forget()  # nobody asks again
         texts = {cut.start: one for cut, one in zip(loud, found, strict=True)}
         for cut in cuts:
             yield self._piece(cut, texts.get(cut.start))

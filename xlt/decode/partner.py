@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.paths import located
+from xlt.decode.remember import forget
 from xlt.features.speech import Speech
 from xlt.formats.model_folder import ATTENTION, CTC, Trained, parts_of, read_info, recipe_of
 
@@ -136,7 +137,7 @@ class Pair:
         infos = read_info(own), read_info(other)
         by = roles(*infos, str(other))
         models: tuple[Any, Any] = open_model(own), open_model(other)
-        self.info = infos[by.ctc]
+        self.info, self._models = infos[by.ctc], models
         self._ctc, self._attention = models[by.ctc], models[by.attention]
         self._roles, self.tokenizer = by, self._ctc.tokenizer
         self.second = Second(models[1]) if by.second else None
@@ -149,6 +150,11 @@ class Pair:
 
     def score_texts(self, inputs: list[Both], texts: list[list[str]]) -> list[list[float]]:
         return self._attention.score_texts([one[self._roles.attention] for one in inputs], texts)
+
+    def forget(self) -> None:
+        """Let go of what the models keep for those who ask again."""
+        for model in self._models:
+            forget(model)
 
 
 def dispensable(own: dict[str, Any], other: dict[str, Any], combination: Mapping[str, Any] | None) -> bool:

@@ -46,6 +46,11 @@ class _Remembering:
                 self._known[key] = list(inputs), self.model.log_probs(inputs)
         return self._known[key][1]
 
+    def forget(self) -> None:
+        """Let go of what was computed, also of what the model itself keeps."""
+        self._known.clear()
+        forget(self.model)
+
 
 class _RememberingSearch(_Remembering):
     def search(self, *args: Any, **more: Any) -> Any:
@@ -66,6 +71,12 @@ class _RememberingWriting(_Remembering):
     def score_texts(self, inputs: list[np.ndarray], texts: list[list[str]]) -> list[list[float]]:
         with self.timed(SCORING):
             return self.model.score_texts(inputs, texts)
+
+
+def forget(model: Any) -> None:
+    """Let a model go of what it keeps for those who ask again; most keep nothing."""
+    if hasattr(model, "forget"):
+        model.forget()
 
 
 def remembering(model: Model, most: int | None = None) -> Any:

@@ -96,6 +96,10 @@ class WhisperModel:
             for one, prompt, those in zip(encoded, prompts, texts, strict=True)
         ]
 
+    def forget(self) -> None:
+        """Let go of what is kept for those who ask again."""
+        self._known.clear()
+
     def _encode(self, inputs: Sequence[np.ndarray]) -> list[Encoded]:
         """The encoder's outputs of each, B = 1; those of the same arrays are computed once."""
         new = {id(one): one for one in inputs if id(one) not in self._known}
