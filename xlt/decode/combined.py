@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 COMBINED = "combined"  # the method
 BEAM, WRITTEN, PARTNER = "beam", "attention", "partner"  # its parts
 MOST = 16  # candidates of a beam search at most: each is scored by the attention decoder
-# candidates and beam of the attention decoder: the best of 8 has 27% of words wrong on dev of bel, 12% of cat,
-# 19% of rus and 42% of ell, of 5, as xlt.decode.attention has them, 35, 15, 21 and 42%; the first is no better
+# candidates and beam of the attention decoder: the best of 8 has 27% of words wrong on dev of bel, 12 of cat,
+# 19 of rus and 42 of ell; of 5, as xlt.decode.attention has, 35, 15, 21 and 42%. The first one is no better
 WRITTEN_MOST = 8
 FLOOR = -12.0  # nats for each token that a text needs and CTC does not have, by CTC and by language models
 LEAST = -20.0  # nats by CTC for each token of a text that has more of them than fit into the speech
