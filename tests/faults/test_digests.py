@@ -123,6 +123,23 @@ def test_damage_is_neither_bundled_nor_signed(recipe, capsys, name):
     assert not (recipe.dir / "exp/main/bundle").exists()
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "upstream/../../../../../../dev/zero", "upstream/endless"])
+def test_a_bundle_is_asked_for_no_file_outside_of_it(recipe, capsys, name):
+    bundle = recipe.dir / "bundle"
+    shutil.copytree(recipe.dir / "exp/main/bundle", bundle)
+    (bundle / "stage.json").unlink()
+    (bundle / "upstream").mkdir(exist_ok=True)
+    (bundle / "upstream/endless").symlink_to("/dev/zero")
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["files"] = {name: "0" * 64}
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    if name == "upstream/endless":
+        told(refused(recipe, capsys, "train", "tag=b", f"train.init={bundle}"), where="train.init")
+    else:
+        assert recipe("train", "tag=b", f"train.init={bundle}", "--dry_run") == 0
+    assert main(["verify", str(bundle)]) == (2 if name == "upstream/endless" else 0)
+
+
 @pytest.mark.parametrize("stamped", [True, False])  # False: a bundle that was copied without its stage.json
 def test_a_damaged_bundle_starts_no_training(recipe, capsys, stamped):
     bundle = recipe.dir / "bundle"

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from xlt import __version__, lm
+from xlt.core import digests
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.files import sha256
@@ -91,7 +92,7 @@ def _pack(ctx: Context, model: Trained, second: Partner | None, decode: DecodeCo
         manifest["teacher"] = trained["teacher"]
     manifest["decode"] = dataclasses.asdict(decode)
     if _files(ctx, decode):
-        own = [path for path in lm.folder(ctx).iterdir() if path.name != "stage.json"]
+        own = [p for p in lm.folder(ctx).iterdir() if p.name[0] != "." and p.name not in digests.OWN]
         (out / LM).mkdir()
         for path in own:  # a link to the user's own model becomes a copy
             shutil.copyfile(path, out / LM / path.name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -45,8 +46,10 @@ class Known:
             same = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
             if old and old[0] == same and not fresh:
                 return old[1]
+            if not stat.S_ISREG(info.st_mode):  # a device or a pipe may have no end
+                return None
             digest = _digest(os.fspath(path), *same)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError):
             return None
         if old is None or [same, digest] != old:
             self.rows[name], self.new = [same, digest], True
@@ -125,8 +128,13 @@ def recorded(folder: Path) -> dict[str, str]:
             continue
         rows = document.get(key) if isinstance(document, dict) else None
         if isinstance(rows, dict):
-            found |= {file: digest for file, digest in rows.items() if isinstance(digest, str)}
+            found |= {file: sha for file, sha in rows.items() if isinstance(sha, str) and _is_inside(file)}
     return found
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a file of that name lies in the folder: a stranger's bundle could name any."""
+    return not name.startswith("/") and ".." not in name.split("/")
 
 
 def altered(folder: Path, expected: Mapping[str, str], fresh: bool = False) -> list[str]:
