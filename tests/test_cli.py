@@ -171,18 +171,20 @@ def test_stage_runs_in_the_recipe_with_its_log(monkeypatch, recipe, tmp_path_fac
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     assert (
-        cli.main([
-            "data",
-            "--recipe",
-            str(recipe),
-            "--nj",
-            "3",
-            "--ngpu",
-            "0",
-            "--force",
-            "tag=a",
-            "data.dir=my dir",
-        ])
+        cli.main(
+            [
+                "data",
+                "--recipe",
+                str(recipe),
+                "--nj",
+                "3",
+                "--ngpu",
+                "0",
+                "--force",
+                "tag=a",
+                "data.dir=my dir",
+            ]
+        )
         == 0
     )
     assert seen == [(recipe, 3, 0, 0, True, "./run.sh tag=a 'data.dir=my dir'")]

@@ -83,8 +83,8 @@ def measure(recipe: Path) -> None:
             if rule.__name__ not in HEADERS
         }
         if hasattr(module, "section"):
-            steps[f"section of {family}"] = (
-                lambda module=module: len(module.section(sets, cfg, Path("."))) * 0
+            steps[f"section of {family}"] = lambda module=module: (
+                len(module.section(sets, cfg, Path("."))) * 0
             )
         for name, step in steps.items():
             start = time.process_time()

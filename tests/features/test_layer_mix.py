@@ -131,12 +131,16 @@ def test_what_is_made_is_the_budgets_first_speech_and_says_so(toys, capsys):
     assert facts["digest"] == mix.digest and facts["from"] is None and facts["lang"] == "ron_Latn"
     assert facts["upstream"] == {"upstream": "toy", "weights": "one"}
     np.testing.assert_allclose(facts["weights"], mix.weights, atol=1e-6)
-    frames = np.concatenate([
-        extract.encode_waves(
-            Toy(Source("toy", None, {}), "float32", "cpu"), [read_wav(f"data/all/wav/s-{u}.wav")], [0, 1, 2]
-        )[0]
-        for u in heard
-    ])
+    frames = np.concatenate(
+        [
+            extract.encode_waves(
+                Toy(Source("toy", None, {}), "float32", "cpu"),
+                [read_wav(f"data/all/wav/s-{u}.wav")],
+                [0, 1, 2],
+            )[0]
+            for u in heard
+        ]
+    )
     np.testing.assert_allclose(mix.mean.ravel(), frames.mean(axis=0), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(mix.std.ravel(), frames.std(axis=0), rtol=1e-3, atol=1e-6)
     out = capsys.readouterr().out

@@ -65,6 +65,12 @@ def test_gzip_is_known_by_its_content(tmp_path):
     assert list(numbered_lines(path, "lm.text")) == [(1, "ana"), (2, "mere")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_says_the_encoding(tmp_path, encoding):
+    path = write(tmp_path, "ană\nmere\n".encode(encoding), "marked.txt")
+    assert list(numbered_lines(path, "lm.text")) == [(1, "ană"), (2, "mere")]
+
+
 def test_damaged_files_are_errors_with_their_line(tmp_path):
     text = "".join(f"propoziția {i * 7919 % 1000}\n" for i in range(20000))
     packed = gzip.compress(text.encode())
@@ -75,7 +81,7 @@ def test_damaged_files_are_errors_with_their_line(tmp_path):
     with raises(DataError, "UTF-8", where="latin.txt:2"):
         list(numbered_lines(write(tmp_path, b"ana\nm\xe3r\n", "latin.txt"), "lm.text"))
     with raises(DataError, "UTF-16", where="wide.txt:1"):
-        list(numbered_lines(write(tmp_path, "ana\n".encode("utf-16"), "wide.txt"), "lm.text"))
+        list(numbered_lines(write(tmp_path, b"\xff\xfea\x00\x00\xd8a\x00\n\x00", "wide.txt"), "lm.text"))
     with raises(DataError, "NUL", where="zero.txt:1"):
         list(numbered_lines(write(tmp_path, bytes(100), "zero.txt"), "lm.text"))
 

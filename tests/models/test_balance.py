@@ -60,11 +60,13 @@ def test_an_epoch_has_as_much_speech_as_there_is_or_as_it_is_told(speech):
     frames = {utt: {"a": 10, "b": 20, "c": 40}[name] for utt, name in category.items()}  # 900, 800, 400: 2100
     share = {"a": 0.2, "b": 0.3, "c": 0.5}  # 28 frames an utterance: 75 utterances
     assert balance.plan(frames, category, share).draws == pytest.approx({"a": 15, "b": 22.5, "c": 37.5})
-    assert balance.plan(frames, category, share, epoch_frames=280).draws == pytest.approx({
-        "a": 2,
-        "b": 3,
-        "c": 5,
-    })
+    assert balance.plan(frames, category, share, epoch_frames=280).draws == pytest.approx(
+        {
+            "a": 2,
+            "b": 3,
+            "c": 5,
+        }
+    )
 
 
 def test_within_a_category_all_utterances_come_equally_often(speech):

@@ -74,9 +74,7 @@ def test_unknown_encoder_and_argument_are_named():
 
 def deepspeech2():
     torch.manual_seed(0)
-    encoder = networks.DeepSpeech2Encoder(
-        2 * 8, mels=8, channels=4, hidden_size=5, num_layers=2, dropout=0.0
-    )
+    encoder = networks.DeepSpeech2Encoder(2 * 8, mels=8, channels=4, hidden_size=5, num_layers=2, dropout=0.0)
     for norm in encoder.norms:  # as after some training: not the identity
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.5, 2.0)

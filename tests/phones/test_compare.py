@@ -79,16 +79,18 @@ def test_command_ranks_and_writes_json_and_a_picture(egs, tmp_path, capsys):
 
     made, picture = tmp_path / "p.json", tmp_path / "p.png"
     assert (
-        main([
-            "phones",
-            "cat",
-            "--sources",
-            f"spa,{egs / 'ron'}",
-            "--json",
-            str(made),
-            "--heatmap",
-            str(picture),
-        ])
+        main(
+            [
+                "phones",
+                "cat",
+                "--sources",
+                f"spa,{egs / 'ron'}",
+                "--json",
+                str(made),
+                "--heatmap",
+                str(picture),
+            ]
+        )
         == 0
     )
     out = capsys.readouterr().out

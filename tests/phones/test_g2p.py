@@ -199,9 +199,10 @@ def test_table_takes_whole_words_then_the_longest_letters(table):
 
 
 def test_a_table_is_of_one_language(table):
-    texts, langs = {Path("text"): {"u1": "shasa", "u2": "casa"}}, {
-        Path("text"): {"u1": "xyz_Latn", "u2": "spa_Latn"}
-    }
+    texts, langs = (
+        {Path("text"): {"u1": "shasa", "u2": "casa"}},
+        {Path("text"): {"u1": "xyz_Latn", "u2": "spa_Latn"}},
+    )
     with pytest.raises(
         ConfigError, match="g2p.tsv: one table for several .* .spa_Latn, xyz_Latn.; .* e.g. spa_Latn.tsv"
     ):

@@ -53,21 +53,23 @@ def common_voice(folder: Path, iso: str, locale: str) -> Path:
             clip = f"common_voice_{locale}_{30000000 + number}.mp3"
             tone(folder / "clips" / clip, number, 32000)
             speaker = f"{'abcdef'['train dev test'.split().index(name) * 2 + number % 2]:0<128}"
-            rows[name].append([
-                speaker,
-                clip,
-                f"{number:064x}",
-                sentence,
-                "",
-                "2",
-                "0",
-                "twenties",
-                "female_feminine",
-                ACCENTS[number % 3] if iso == "eng" else "",
-                "",
-                locale,
-                "",
-            ])
+            rows[name].append(
+                [
+                    speaker,
+                    clip,
+                    f"{number:064x}",
+                    sentence,
+                    "",
+                    "2",
+                    "0",
+                    "twenties",
+                    "female_feminine",
+                    ACCENTS[number % 3] if iso == "eng" else "",
+                    "",
+                    locale,
+                    "",
+                ]
+            )
     for name, own in {**rows, "validated": sum(rows.values(), [])}.items():
         text = "".join("\t".join(row) + "\n" for row in [_CV, *own])
         (folder / f"{name}.tsv").write_text(text, encoding="utf-8")
@@ -83,7 +85,7 @@ def fleurs(folder: Path, iso: str) -> Path:
         lines = []
         for _ in range(count):
             number, sentence = next(told)
-            clip = f"{10 ** 18 + number}.wav"
+            clip = f"{10**18 + number}.wav"
             samples = tone(folder / "audio" / name / clip, number + 50, 16000)
             plain = "".join(c for c in sentence.lower() if c not in ",.，。")
             spelt = " ".join("|" if c == " " else c for c in plain) + " |"

@@ -71,8 +71,7 @@ def test_tables_beside_the_scores(results):
     assert "CER from 10.0 to 14.0, mean 12.0, standard deviation 2.8, over 2 slices; worst: north." in where
     assert (
         "Outside Latn: 3 of 200 in the hypotheses, 1.50%, 0 of 190 in the references. The most frequent: а"
-        " (U+0430 CYRILLIC SMALL LETTER A) 3."
-        in where
+        " (U+0430 CYRILLIC SMALL LETTER A) 3." in where
     )
 
 

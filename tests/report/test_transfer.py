@@ -325,7 +325,12 @@ def test_per_and_cer_do_not_mix(egs):
 
 def test_words_are_paired_where_their_counts_are_there(egs, results):
     root = egs(PLAN.replace("rows: [target, minutes]", "rows: [target, minutes]\n    metric: wer"))
-    for tag, errors in (("scratch5_s0", [4, 4]), ("scratch5_s1", [4, 4]), ("new5_s0", [2, 2]), ("new5_s1", [2, 2])):
+    for tag, errors in (
+        ("scratch5_s0", [4, 4]),
+        ("scratch5_s1", [4, 4]),
+        ("new5_s0", [2, 2]),
+        ("new5_s1", [2, 2]),
+    ):
         one = made(tag, int(tag[-1]), [1, 1])
         one["counts"]["test"]["wer"] = {"errors": errors, "n_ref": [5, 5]}
         results(one)

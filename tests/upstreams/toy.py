@@ -36,9 +36,9 @@ class Toy(Upstream):
     def encode(self, waves, layers):
         check_layers(self, layers)
         longest = max(self.batch_key(len(wave)) for wave in waves)
-        padded = torch.stack([
-            torch.nn.functional.pad(torch.from_numpy(wave), (0, longest - len(wave))) for wave in waves
-        ])
+        padded = torch.stack(
+            [torch.nn.functional.pad(torch.from_numpy(wave), (0, longest - len(wave))) for wave in waves]
+        )
         powers = (padded.view(len(waves), -1, self.dim, HOP // self.dim) ** 2).mean(-1)  # (B, T, D)
         states = [powers, torch.log(powers + 1e-10)]
         return [states[n] for n in layers], [-(-len(wave) // HOP) for wave in waves]

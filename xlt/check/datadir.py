@@ -27,6 +27,8 @@ TABLES = (
     "utt2num_frames",
     "feats.scp",
     "utt2format",
+    "utt2row",
+    "utt2span",
 )
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt")
 

@@ -9,6 +9,7 @@ from typing import Any
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault, Line, Place
 from xlt.core.config import Config
+from xlt.data.spans import Span, overlaps
 from xlt.formats.model_folder import initial_model, teacher, training_manifest
 from xlt.text.content import core
 
@@ -45,6 +46,45 @@ def no_shared_audio(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 )
             own.setdefault(line.value, (line.key, data.name))
         first = {**own, **first}
+
+
+def overlapping_speech(sets: Sets, cfg: Config) -> Iterator[Fault]:
+    """Clips that share speech of one recording and channel, by utt2span: in two sets an error, within one a
+    warning.
+    """
+    of, found = {}, {}
+    for data in sets.values():
+        for line in data.lines.get("utt2span", ()):
+            try:
+                found[line.key] = Span.parse(line.value)
+            except ValueError:
+                expected = "START END CHANNEL RECORDING (seconds, a number from 0 or -)"
+                yield Fault(
+                    "error",
+                    data.where("utt2span", line.number),
+                    "found {value!r}",
+                    f"expected {expected}; run stage 1 (data) again",
+                    values={"value": line.value},
+                )
+            of[line.key] = data
+    pairs: dict[tuple[str, str], list[tuple[str, str, float]]] = defaultdict(list)
+    for first, second, shared_s in overlaps(found):
+        pairs[of[first].name, of[second].name].append((first, second, shared_s))
+    for (name, other), cases in pairs.items():
+        first, second, shared_s = max(cases, key=lambda case: case[2])
+        yield Fault(
+            "error" if name != other else "warning",
+            of[second].where("utt2span", of[second].number("utt2span", second)),
+            "{count} pairs of clips share speech of a recording, up to {shared_s:.1f} s: {id!r} has a part of"
+            " {other!r} of {set}",
+            (
+                "put clips that overlap into one set: a model must not have heard what it is tested on"
+                if name != other
+                else "nothing, if two people talk at once; else cut the clips so that each sound is in one"
+            ),
+            tuple(case[1] for case in cases[:3]),
+            {"count": len(cases), "shared_s": shared_s, "id": second, "other": first, "set": name},
+        )
 
 
 def unheard_by_the_source(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -206,6 +246,7 @@ def _share(
 CHECKS = (
     no_shared_utterances,
     no_shared_audio,
+    overlapping_speech,
     unheard_by_the_source,
     heard_speakers,
     shared_speakers,

@@ -22,8 +22,10 @@ from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.names import fault_of_id
 from xlt.data.groups import SPLITS, connect
 from xlt.data.reasons import MEANINGS, REASONS, remedies
+from xlt.data.spans import TABLE as SPANS
+from xlt.data.spans import Span, overlaps, spans
 from xlt.data.splits import assign
-from xlt.data.subsets import KNOWN
+from xlt.data.subsets import KNOWN, write_tags
 from xlt.formats.tables import spk2utt, write_table
 from xlt.text.normalise import has_digits, normalise, says_something
 
@@ -54,6 +56,10 @@ class Harvest:
         """The utterances that are kept, in C order."""
         known = {utt.id: utt for utt in self.corpus.utterances}
         return {name: known[name] for name in self.kept}
+
+    def spans(self) -> dict[str, Span]:
+        """Where the kept utterances are, of those that are parts of recordings."""
+        return spans(self.utterances, {name: self.clips[name].dur_s for name in self.kept})
 
     def remedies(self) -> dict[str, str]:
         """What to do about each reason for which utterances were left out."""
@@ -120,12 +126,18 @@ class Harvest:
                 self.left_out["duplicate"] += names[1:]
         self.kept.sort(key=str.encode)
 
+    def sharing(self) -> list[tuple[str, str]]:
+        """Pairs of kept utterances that share speech of a recording."""
+        return [(a, b) for a, b, _ in overlaps(self.spans())]
+
     def groups(self) -> dict[str, str]:
-        """``{utterance: group}``: what has the same text, or the same content, is one group."""
+        """``{utterance: group}``: what has the same text, the same content or shares speech is one group."""
         utts = self.utterances
         links: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name, utt in utts.items():
             links["text", self.texts[name]].append(utt.content)
+        for a, b in self.sharing():
+            links["overlap", f"{a} {b}"] += [utts[a].content, utts[b].content]
         groups = connect({utt.content for utt in utts.values()}, links.values())
         return {name: groups[utt.content] for name, utt in utts.items()}
 
@@ -141,9 +153,8 @@ class Harvest:
         """``{utterance: set}``, ``{utterance: group}`` and how it was done; what no set may have goes."""
         utts, group_of = self.utterances, self.groups()
         try:
-            utt2split, how = assign(
-                utts, {name: self.clips[name].dur_s for name in utts}, group_of, cfg.data.split
-            )
+            durations = {name: self.clips[name].dur_s for name in utts}
+            utt2split, how = assign(utts, durations, group_of, cfg.data.split, self.sharing())
         except DataError as err:
             raise DataError(f"{self.corpus.name}: {err}") from None
         self.left_out["in train"] += [name for name in utts if name not in utt2split]
@@ -238,6 +249,11 @@ def _write_tables(
     }
     for table, rows in tables.items():
         write_table(out / table, rows)
+    parts = {
+        SPANS: {name: str(span) for name, span in harvest.spans().items()},
+        "utt2row": {name: utt.where for name, utt in utts.items() if utt.where},
+    }
+    write_tags(parts, utts, out)
     _write_tags(harvest.corpus, utts, out)
 
 
@@ -271,6 +287,7 @@ def _report(
             utt: plain(harvest.clips[utt].error, cfg.recipe)
             for utt in harvest.left_out["unreadable"] + harvest.left_out["cut short"]
         },
+        "rows": {utt.id: utt.where for utt in corpus.utterances if utt.where and utt.id not in utt2split},
         "headers": {name: clip.header for name in harvest.kept if (clip := harvest.clips[name]).header},
     }
 

@@ -13,7 +13,7 @@ from xlt.core.log import say
 from xlt.core.stage import Unit
 from xlt.data.corpora.recipes import bring_up_to_date
 from xlt.data.sources import settings_of
-from xlt.data.subsets import TABLES, prefix_ids, tag_tables, write_tags
+from xlt.data.subsets import TABLES, partial_tables, prefix_ids, write_tags
 from xlt.formats.tables import read_table, spk2utt, write_table
 
 
@@ -52,7 +52,7 @@ def _ids(folder: Path) -> set[str]:
 
 
 def _take(ctx: Context, folder: Path, recipe: str, lang: str, name: str, out: Path) -> dict:
-    tables = {table: read_table(folder / table) for table in (*TABLES, *tag_tables(folder))}
+    tables = {table: read_table(folder / table) for table in (*TABLES, *partial_tables(folder))}
     tables["wav.scp"] = {
         utt: os.path.normpath(os.path.join(recipe, wav)) for utt, wav in tables["wav.scp"].items()
     }

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora import Utterance
-from xlt.data.groups import SPLITS, split, split_speakers
+from xlt.data.groups import SPLITS, connect, split, split_speakers
 
 MIN_SPEAKERS = 5  # fewer: one voice would be most of dev or test
 
 
 def assign(
-    utts: Mapping[str, Utterance], durations: Mapping[str, float], groups: Mapping[str, str], how: str
+    utts: Mapping[str, Utterance],
+    durations: Mapping[str, float],
+    groups: Mapping[str, str],
+    how: str,
+    together: Sequence[tuple[str, str]] = (),
 ) -> tuple[dict[str, str], dict]:
     """``{utterance: set}``, and how that was done: ``by`` (corpus, speaker or text), ``why``, ``speakers`` of
     each set.
 
     ``durations``: seconds; ``groups``: utterances that say the same have the same group; ``how``: the setting
-    data.split. Where the corpus' own split has no dev, or no test, it is taken from train. Its further sets
-    stay as they are; but where train is chosen here, their utterances that have its voices, or its sentences,
-    are in no set. DataError if the own split has no train, ConfigError if there are too few speakers for what
-    is asked.
+    data.split; ``together``: pairs of utterances that share speech, whose speakers stay together. Where the
+    corpus' own split has no dev, or no test, it is taken from train. Its further sets stay as they are; but
+    where train is chosen here, their utterances that have its voices, or its sentences, are in no set.
+    DataError if the own split has no train, ConfigError if there are too few speakers for what is asked.
     """
     extra = {name: utt.split for name, utt in utts.items() if utt.split and utt.split not in SPLITS}
     rest = {name: utt for name, utt in utts.items() if name not in extra}
@@ -34,12 +38,12 @@ def assign(
             " as well; give its utterances another set, or none at all: then all are split"
         )
     if not given:
-        found, by, why = _own(rest, durations, groups, how)
+        found, by, why = _own(rest, durations, groups, how, together)
         voices = {name: utt.speaker for name, utt in utts.items()}
         extra = _not_in_train(extra, found, voices if by == "speaker" else groups)
     elif missing:
         train = {name: utt for name, utt in rest.items() if given[name] == "train"}
-        found, by, why = _own(train, durations, groups, how)
+        found, by, why = _own(train, durations, groups, how, together)
         found = given | {name: part for name, part in found.items() if part in missing}
         why = f"the corpus has no {' and no '.join(missing)}: taken from its train; {why}"
     else:
@@ -62,22 +66,32 @@ def _not_in_train(
 
 
 def _own(
-    utts: Mapping[str, Utterance], durations: Mapping[str, float], groups: Mapping[str, str], how: str
+    utts: Mapping[str, Utterance],
+    durations: Mapping[str, float],
+    groups: Mapping[str, str],
+    how: str,
+    together: Sequence[tuple[str, str]],
 ) -> tuple[dict[str, str], str, str]:
+    pairs = [(utts[a].speaker, utts[b].speaker) for a, b in together if a in utts and b in utts]
+    voices = connect({utt.speaker for utt in utts.values()}, pairs)
     speech: dict[str, float] = defaultdict(float)
     for name, utt in utts.items():
-        speech[utt.speaker] += durations[name]
-    count = f"{len(speech)} speaker" + "s" * (len(speech) != 1)
+        speech[voices[utt.speaker]] += durations[name]
+    count = f"{len(voices)} speaker" + "s" * (len(voices) != 1)
+    if len(speech) < len(voices):
+        count += f" in {len(speech)} groups that talk at once"
     if how == "speaker" and len(speech) < 3:
         raise ConfigError(
             f"data.split: speaker needs at least three speakers, the corpus has {count}; set data.split=text"
         )
+    shared = len({name for pair in together for name in pair if name in utts})
+    overlapping = f"; {shared} clips share speech with others and stay with them" if shared else ""
     if how == "speaker" or (how == "auto" and len(speech) >= MIN_SPEAKERS):
         place = split_speakers(speech)
         return (
-            {name: place[utt.speaker] for name, utt in utts.items()},
+            {name: place[voices[utt.speaker]] for name, utt in utts.items()},
             "speaker",
-            f"{count}; no voice is in two sets",
+            f"{count}; no voice is in two sets{overlapping}",
         )
     place = split({groups[name] for name in utts})
     why = (
@@ -85,4 +99,4 @@ def _own(
         if how == "text"
         else f"{count}, fewer than {MIN_SPEAKERS}; no sentence is in two sets"
     )
-    return {name: place[groups[name]] for name in utts}, "text", why
+    return {name: place[groups[name]] for name in utts}, "text", why + overlapping

@@ -25,9 +25,11 @@ TABLES = (
     "utt2audio",
     "utt2format",
 )
+PARTIAL = ("utt2row", "utt2span")  # not every corpus has them, and not for every utterance
 # of ours, of Kaldi and of ESPnet; any other utt2… is a tag
 KNOWN = {
     *TABLES,
+    *PARTIAL,
     "utt2split",
     "utt2num_frames",
     "utt2crc",
@@ -41,6 +43,11 @@ KNOWN = {
 def tag_tables(folder: Path) -> list[str]:
     """Names of the tables of tags in ``folder``, such as utt2accent; not every utterance has each."""
     return sorted(path.name for path in folder.glob("utt2*") if path.name not in KNOWN)
+
+
+def partial_tables(folder: Path) -> list[str]:
+    """Names of the tables in ``folder`` that need not have every utterance: tags, rows and spans."""
+    return sorted({*tag_tables(folder), *(name for name in PARTIAL if (folder / name).exists())})
 
 
 def write_tags(tags: Mapping[str, Mapping[str, str]], utts: Iterable[str], out: Path) -> None:
@@ -95,7 +102,7 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: 
         raise DataError(f"{drop}: no utterance of {name} is left; keep some")
     for table in TABLES:
         write_table(out / table, {utt: tables[table][utt] for utt in utts})
-    write_tags({table: read_table(everything / table) for table in tag_tables(everything)}, utts, out)
+    write_tags({table: read_table(everything / table) for table in partial_tables(everything)}, utts, out)
     write_table(out / "spk2utt", spk2utt({utt: tables["utt2spk"][utt] for utt in utts}))
     total = sum(durations[utt] for utt in utts) / 60
     say(

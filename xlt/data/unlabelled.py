@@ -225,8 +225,9 @@ def pieces(
     except DataError:
         unreadable.append(part.id)
         return
-    if part.start_s is not None and part.end_s is not None:
-        samples = samples[round(part.start_s * SAMPLE_RATE) : round(part.end_s * SAMPLE_RATE)]
+    if part.start_s is not None:
+        end = None if part.end_s is None else round(part.end_s * SAMPLE_RATE)
+        samples = samples[round(part.start_s * SAMPLE_RATE) : end]
     ranges = cut_at_silences(samples, SAMPLE_RATE, min(LONGEST_S, cfg.data.max_dur_s))
     for start, end in ranges:
         name = part.id if len(ranges) == 1 else f"{part.id}-{start * 1000 // SAMPLE_RATE:08}ms"

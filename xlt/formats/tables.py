@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from xlt.core.errors import DataError
 from xlt.core.paths import refuse_pipe
+from xlt.formats.text_file import as_utf8
 
 if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads nothing else
     import numpy as np
@@ -20,13 +21,14 @@ if TYPE_CHECKING:  # tables need no numpy, and a stage that is up to date reads 
 def read_table(path: Path, commands: bool = False) -> dict[str, str]:
     """A Kaldi table (``text``, ``utt2spk``, ``wav.scp`` …): ``{key: rest of the line}`` in the file's order.
 
-    Raises DataError with file and line if the file is missing, not UTF-8, has an empty line or a key twice.
+    A byte order mark and Windows' line ends are no part of it; one of UTF-16 is believed. Raises DataError
+    with file and line if the file is missing, not UTF-8, has an empty line or a key twice.
     A command (``… |``, ``| …``) in an scp file, which Kaldi would run, is refused too; with ``commands``, as
     stage 1 has it for data.allow_pipes, it stays as it is.
     """
     try:
         refuse_pipe(path)
-        raw = path.read_bytes()
+        raw = as_utf8(path.read_bytes(), path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     table = _rows(path, raw)

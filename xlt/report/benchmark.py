@@ -94,7 +94,11 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     parts.append("![Character error rates of all languages](results.svg)")
     for name, metric in headlines().items():
         parts.append(f"## {metric.title}{_unit(metric)}\n\n{_table(recipes, name)}")
-    parts += [section for section in (over_languages(recipes), decoders_by_language.over_languages(recipes)) if section]
+    parts += [
+        section
+        for section in (over_languages(recipes), decoders_by_language.over_languages(recipes))
+        if section
+    ]
     normalisers = [f"{name} {found[0].runs[0].experiment['normaliser']}" for name, found in recipes.items()]
     commits = sorted({run.document["commit"] for e in every for run in e.runs})
     several = [

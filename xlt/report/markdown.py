@@ -81,7 +81,8 @@ def _scores(found: list[Experiment], name: str, kind: str) -> str:
             *means(scored, name),
             *_by_language(scored, name, kind),
             *notes,
-            "Signatures:\n\n" + "\n".join(f"    {' '.join(line.splitlines())}" for line in signatures(scored, name)),
+            "Signatures:\n\n"
+            + "\n".join(f"    {' '.join(line.splitlines())}" for line in signatures(scored, name)),
         ]
     )
 

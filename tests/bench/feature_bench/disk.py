@@ -130,12 +130,14 @@ def page(entries: list[dict]) -> list[str]:
             for e in entries
             if _row(e["key"]) == (upstream, kind, layers)
         }
-        rows.append([
-            TITLES[upstream],
-            kind,
-            LAYERS[layers],
-            *(f"{sizes[s]:.3f}" if s in sizes else "–" for s in STORAGES),
-        ])
+        rows.append(
+            [
+                TITLES[upstream],
+                kind,
+                LAYERS[layers],
+                *(f"{sizes[s]:.3f}" if s in sizes else "–" for s in STORAGES),
+            ]
+        )
     for e in entries:
         speech[e["key"]["clips"]] = e["figures"]["speech_s"] / e["figures"]["clips"]
     lengths = ", ".join(f"{kind} clips ({clips.KINDS[kind]}) {mean:.1f} s" for kind, mean in speech.items())

@@ -112,8 +112,9 @@ def _recipe(bench: Bench, key: dict, name: str) -> Path:
 
 
 def _epochs(bench: Bench, key: dict) -> dict:
-    recipe, settings = _recipe(bench, key, f"{key['language']}-epochs-{key['upstream']}"), _settings(
-        bench, key
+    recipe, settings = (
+        _recipe(bench, key, f"{key['language']}-epochs-{key['upstream']}"),
+        _settings(bench, key),
     )
     probe = PROBE if key["way"] == "cached" else []
     stages(recipe, ["features"], *settings, *probe)
@@ -175,11 +176,13 @@ def read_log(text: str) -> list[dict]:
             continue
         train = results.partition("[train]")[2].partition("[valid]")[0]
         total = int(re.search(r"total_count=(\d+)", train).group(1))  # batches since the first epoch
-        found.append({
-            "epoch_s": round((at - started[epoch]).total_seconds(), 3),
-            "batches": total - counted,
-            "train_s": seconds(re.search(r"(?:^|[\s,])time=(.*?), total_count", train).group(1)),
-        })
+        found.append(
+            {
+                "epoch_s": round((at - started[epoch]).total_seconds(), 3),
+                "batches": total - counted,
+                "train_s": seconds(re.search(r"(?:^|[\s,])time=(.*?), total_count", train).group(1)),
+            }
+        )
         counted = total
     return found
 
@@ -236,16 +239,18 @@ def page(entries: list[dict]) -> list[str]:
             times = (
                 ways["onfly"]["epoch_s"] / figures["epoch_s"] if "onfly" in ways and way != "onfly" else None
             )
-            rows.append([
-                TITLES[upstream],
-                HEADS[head],
-                WAYS[way],
-                f"{figures['first_s']:.2f}",
-                f"{figures['epoch_s']:.2f}",
-                f"{figures['train_s']:.2f}",
-                figures["batches"],
-                f"{times:.1f}" if times else "–",
-            ])
+            rows.append(
+                [
+                    TITLES[upstream],
+                    HEADS[head],
+                    WAYS[way],
+                    f"{figures['first_s']:.2f}",
+                    f"{figures['epoch_s']:.2f}",
+                    f"{figures['train_s']:.2f}",
+                    figures["batches"],
+                    f"{times:.1f}" if times else "–",
+                ]
+            )
     runs = {e["key"]["way"]: e for e in entries if e["key"]["measured"] == "whole"}
     whole = [
         [

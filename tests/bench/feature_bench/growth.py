@@ -97,10 +97,12 @@ def _speech(bench: Bench, args: argparse.Namespace):
     recipe = bench.recipe(args.languages[0], args.languages[0])
     stages(recipe, ["data"])
     wavs = read_table(recipe / "data" / "train" / "wav.scp")
-    return np.concatenate([
-        np.round(read_wav(recipe / path) * 32768).clip(-32768, 32767).astype(np.int16)
-        for path in wavs.values()
-    ])
+    return np.concatenate(
+        [
+            np.round(read_wav(recipe / path) * 32768).clip(-32768, 32767).astype(np.int16)
+            for path in wavs.values()
+        ]
+    )
 
 
 def make_corpus(recipe: Path, speech, hours: float, clip_s: float) -> int:

@@ -68,8 +68,7 @@ def made(found: dict[str, list[dict]]) -> list[str]:
             machine = how["environment"]
             text = (
                 f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB,"
-                f" {machine['system']}\n"
-                + ", ".join(map(" ".join, how["versions"].items()))
+                f" {machine['system']}\n" + ", ".join(map(" ".join, how["versions"].items()))
             )
             machines.setdefault(text, set()).add(part)
     lines = [
@@ -101,15 +100,17 @@ def plot(found: dict[str, list[dict]]) -> str:
             lines += _panel(f"{PARTS[part]}: {module.UNIT}", values, at, module.LOGARITHMIC)
             at += _TITLE + _BAR * len(values) + 16
     return (
-        "\n".join([
-            (
-                f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDTH + 80}" height="{at + 10}" '
-                'font-family="sans-serif" font-size="12">'
-            ),
-            '<rect width="100%" height="100%" fill="white"/>',
-            *lines,
-            "</svg>",
-        ])
+        "\n".join(
+            [
+                (
+                    f'<svg xmlns="http://www.w3.org/2000/svg" width="{_LEFT + _WIDTH + 80}" height="{at + 10}" '
+                    'font-family="sans-serif" font-size="12">'
+                ),
+                '<rect width="100%" height="100%" fill="white"/>',
+                *lines,
+                "</svg>",
+            ]
+        )
         + "\n"
     )
 

@@ -391,14 +391,16 @@ def page(entries: list[dict]) -> list[str]:
         key, figures = entry["key"], entry["figures"]
         ratios, narrow = _ratios(figures), _ratios(figures, "xlt_int8")
         for label, value in figures["audio_s_per_cpu_s"].items():
-            rows.append([
-                TITLES[key["upstream"]],
-                key["clips"],
-                LABELS[label],
-                f"{value:.1f}",
-                *(f"{r[label]:.2f}" if label in r else "–" for r in (ratios, narrow)),
-                " ".join(f"{v:.1f}" for v in figures["each_round"][label]),
-            ])
+            rows.append(
+                [
+                    TITLES[key["upstream"]],
+                    key["clips"],
+                    LABELS[label],
+                    f"{value:.1f}",
+                    *(f"{r[label]:.2f}" if label in r else "–" for r in (ratios, narrow)),
+                    " ".join(f"{v:.1f}" for v in figures["each_round"][label]),
+                ]
+            )
     peaks = [
         [
             TITLES[e["key"]["upstream"]],
@@ -412,11 +414,13 @@ def page(entries: list[dict]) -> list[str]:
         ]
         for e in entries
     ]
-    refusals = sorted({
-        e["figures"]["transformers_without_padding"]
-        for e in entries
-        if "transformers_without_padding" in e["figures"]
-    })
+    refusals = sorted(
+        {
+            e["figures"]["transformers_without_padding"]
+            for e in entries
+            if "transformers_without_padding" in e["figures"]
+        }
+    )
     sets = "; ".join(f"{kind}: {what}" for kind, what in clips.KINDS.items())
     return [
         (

@@ -96,6 +96,4 @@ def test_paths_count_from_where_the_user_stands(recipe, tmp_path):
     kaldi(tmp_path / "a", "ana", 0)
     word = "data.parts=[{reader: kaldi, dir: a}]"
     assert len(read(load(recipe.dir, ["data.reader=join", word], tmp_path)).utterances) == 6
-    assert load(recipe.dir, [word], tmp_path).data.parts == [
-        {"reader": "kaldi", "dir": str(tmp_path / "a")}
-    ]
+    assert load(recipe.dir, [word], tmp_path).data.parts == [{"reader": "kaldi", "dir": str(tmp_path / "a")}]

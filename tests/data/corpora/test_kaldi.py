@@ -41,6 +41,52 @@ def test_utterances(recipe, corpus):
     ]
 
 
+def named(corpus: Path, utt2spk: str) -> Path:
+    """A directory of these lines ``utterance speaker``, each with a text and the same recording."""
+    utts = [line.split()[0] for line in utt2spk.splitlines()]
+    return write(
+        corpus,
+        wav_scp="".join(f"{utt} a.wav\n" for utt in utts),
+        text="".join(f"{utt} unu\n" for utt in utts),
+        utt2spk=utt2spk,
+    )
+
+
+@pytest.mark.parametrize(
+    ("utt2spk", "expected"),
+    [
+        ("1_0 1\n13_1 13\n2_2 2\n130_3 130\n", ["1-1_0", "13-13_1", "130-130_3", "2-2_2"]),
+        ("ana1 ana\nana.x ana.b\nanab1 anab\n", ["ana-ana1", "ana.b-ana.x", "anab-anab1"]),
+        ("s_1 s\ns1_2 s1\ns-x s-x\n", ["s-s_1", "s1-s1_2", "s_x-s-x"]),
+    ],
+)
+def test_ids_that_do_not_sort_their_speakers_are_made_anew(recipe, corpus, utt2spk, expected):
+    utts = of(recipe, named(corpus, utt2spk)).utterances
+    assert sorted(u.id for u in utts) == expected
+    speakers = [u.speaker.encode() for u in sorted(utts, key=lambda u: u.id.encode())]
+    assert speakers == sorted(speakers) and len({u.content for u in utts}) == len(utts)
+
+
+def test_ids_that_sort_their_speakers_stay(recipe, corpus):
+    utts = of(recipe, named(corpus, "1-0 1\n13-1 13\n2-2 2\n")).utterances
+    assert [u.id for u in utts] == ["1-0", "13-1", "2-2"] and utts[0].where == ""
+
+
+def test_a_segment_to_the_end(recipe, corpus):
+    write(corpus, wav_scp="rec a.wav\n", segments="ana-1 rec 0.5 1.25\nana-2 rec 1.25 -1\n")
+    assert [(u.start_s, u.end_s) for u in of(recipe, corpus).utterances] == [(0.5, 1.25), (1.25, None)]
+    clip = decode(Job(of(recipe, corpus).utterances[1], corpus / "b.wav", 30.0))
+    assert clip.dur_s == 1.75  # of three seconds
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_loses_no_utterance(recipe, corpus, encoding):
+    for name in ("text", "utt2spk", "wav.scp"):
+        lines = (corpus / name).read_text(encoding="utf-8").replace("\n", "\r\n")
+        (corpus / name).write_bytes(lines.encode(encoding))
+    assert [(u.id, u.text) for u in of(recipe, corpus).utterances] == [("ana-1", "unu"), ("ana-2", "doi")]
+
+
 def test_ids_get_their_speaker_in_front(recipe, corpus):
     write(corpus, utt2spk="ana-1 ana\nana-2 ion\n")
     assert [u.id for u in of(recipe, corpus).utterances] == ["ana-1", "ion-ana-2"]
@@ -83,7 +129,7 @@ def test_a_split_of_its_own_is_kept(recipe, tmp_path):
         ({"wav_scp": "ana-1 sox a.wav -t wav - |\n"}, r"wav.scp:1: 'ana-1' is a command.*write their output"),
         (
             {"wav_scp": "rec a.wav\n", "segments": "ana-1 rec 2 1\n"},
-            r"segments:1: found 2–1 s, expected 0 <= start < end",
+            r"segments:1: found 2–1 s, expected 0 <= start < end, or an end of -1",
         ),
         (
             {"wav_scp": "rec a.wav\n", "segments": "ana-1 rec x 1\n"},

@@ -277,8 +277,7 @@ def test_the_same_utterance_id_in_two_sources(egs, capsys):
     said = capsys.readouterr().out
     assert (
         "2 utterance ids are in several sources, first 's-b': each id gets its language as a prefix, such as"
-        " spa_Latn_s"
-        in said
+        " spa_Latn_s" in said
     )
     assert table(egs, "multi", "dev/text") == {"cat_Latn_s-c": "text c cat", "spa_Latn_s-b": "text b spa"}
     assert table(egs, "multi", "all/utt2spk") == {

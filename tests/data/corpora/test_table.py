@@ -1,16 +1,21 @@
 """The reader table: three clips, and every way in which somebody may have written them down."""
 
 import codecs
+import json
 import unicodedata
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.data.corpus import tone
 from tests.errors import raises
+from xlt.audio.files import read_wav
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.table import read, recognise, seconds
 from xlt.formats.tables import read_table
 
+RATE = 16000
 TEXTS = ["O pisică, un câine.", "Trei mere", '"Luna" plină']
 
 
@@ -412,3 +417,91 @@ def test_through_stage_1_from_an_archive(recipe, tmp_path, pack, capsys):
         assert read_table(data / part / "utt2accent") == {
             utt: read_table(data / "all/utt2accent")[utt] for utt in read_table(data / part / "text")
         }
+
+
+CALLS = """audio\tchannel\ttext\tspeaker\tstart\tend
+a.wav\t1\tO pisică\tAna\t0.1\t0.4
+a.wav\t2\tun câine\tIon\t0.1\t0.4
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("1", "2"), [0, 1]),
+        (("0", "1"), [0, 1]),
+        (("A", "B"), [0, 1]),
+        (("l", "R"), [0, 1]),
+        (("Left", "right"), [0, 1]),
+        (("ch1", "ch2"), [0, 1]),
+        (("Kanal 2", "Kanal 1"), [1, 0]),
+        (("2.0", ""), [1, None]),
+        (("both", "1"), [None, 0]),
+    ],
+)
+def test_the_channel_of_a_row(recipe, folder, values, expected):
+    text = CALLS.replace("\t1\t", f"\t{values[0]}\t").replace("\t2\t", f"\t{values[1]}\t")
+    utts = of(recipe, write(folder / "t.tsv", text)).utterances
+    assert [utt.channel for utt in utts] == expected
+
+
+def test_a_column_of_other_channels_is_a_tag(recipe, folder):
+    rows = "".join(f"{name}.wav\tx\t{kind}\n" for name, kind in zip("abcabc", "ntnntt", strict=True))
+    text = "path\ttext\tchannel\n" + rows.replace("\tn\n", "\tnews\n").replace("\tt\n", "\ttalk\n")
+    utts = of(recipe, write(folder / "t.tsv", text)).utterances
+    assert {utt.channel for utt in utts} == {None} and utts[0].tags == {"channel": "news"}
+    with raises(DataError, "news", where="t.tsv"):
+        of(recipe, folder / "t.tsv", "data.columns={channel: channel}")
+
+
+def test_a_channel_that_is_none_is_a_reason(recipe, folder):
+    text = CALLS + "a.wav\tfront\ttrei\tAna\t0.5\t0.9\n"
+    found = of(recipe, write(folder / "t.tsv", text))
+    assert found.left_out["channel not understood"] == ["t.tsv:4"] and len(found.utterances) == 2
+
+
+def test_each_channel_has_its_own_voice(recipe, tmp_path):
+    quiet, loud = (np.random.default_rng(1).normal(0, level, 3 * RATE) for level in (0.02, 0.2))
+    (tmp_path / "c").mkdir()
+    soundfile.write(tmp_path / "c/a.wav", np.stack((quiet, loud), axis=1), RATE)
+    rows = CALLS.replace("0.4", "1.1") + "a.wav\t1\ttrei\tAna\t1.5\t2.5\n"
+    write(tmp_path / "c/t.tsv", rows)
+    assert recipe("data.reader=table", f"data.dir={tmp_path / 'c'}") == 0
+    wavs = recipe.dir / "data/all/wav"
+    levels = {path.name[:3]: read_wav(path).std() for path in wavs.iterdir()}
+    assert abs(levels["Ana"] - 0.02) < 0.002 and abs(levels["Ion"] - 0.2) < 0.02
+    spans = read_table(recipe.dir / "data/all/utt2span")
+    assert sorted(row.split()[2] for row in spans.values()) == ["0", "0", "1"]  # no overlap: two channels
+    groups = read_table(recipe.dir / "data/all/utt2group")
+    assert len(set(groups.values())) == 3
+
+
+def test_sound_files_that_no_row_names_are_listed(recipe, folder):
+    tone(folder / "more/d.wav", hz=700.0)
+    found = of(recipe, write(folder / "t.tsv", "path\ttext\na.wav\tunu\nb.wav\t\n"))
+    assert found.left_out["sound without a row"] == ["clips/c.wav", "more/d.wav"]
+    assert found.left_out["audio without text"] == ["t.tsv:3"]
+
+
+def test_rows_of_other_languages_name_their_files(recipe, folder):
+    text = "path\ttext\tlang\na.wav\tunu\tro\nb.wav\tun\tfr\nc.wav\tdeux\tfr\n"
+    found = of(recipe, write(folder / "t.tsv", text))
+    assert "sound without a row" not in found.left_out
+
+
+@pytest.mark.parametrize("wrong", ["clips/interveiw_01.wav", "Interview01.mp3", "interview-01"])
+def test_a_wrong_path_gets_a_proposal(recipe, folder, capsys, wrong):
+    tone(folder / "clips/interview_01.wav", hz=700.0)
+    found = of(recipe, write(folder / "t.tsv", f"path\ttext\na.wav\tunu\n{wrong}\tdoi\n"))
+    assert "t.tsv:3: no such file; did you mean clips/interview_01.wav?" in capsys.readouterr().out
+    assert found.facts["tables"]["t.tsv"]["did you mean"] == {"t.tsv:3": f"{wrong} → clips/interview_01.wav"}
+    with raises(DataError, "clips/interview_01.wav", where="t.tsv:2"):
+        of(recipe, write(folder / "t.tsv", f"path\ttext\n{wrong}\tdoi\n"))
+
+
+def test_utterances_keep_their_row(recipe, folder):
+    write(folder / "t.tsv", "path\ttext\na.wav\tunu\nb.wav\tAre 3 mere\nc.wav\tdoi\n")
+    assert recipe("data.reader=table", f"data.dir={folder}", "data.split=text") in (0, 2)
+    report = json.loads((recipe.dir / "data/all/report.json").read_text(encoding="utf-8"))
+    assert report["rows"] == {"table_ron-clips_b": "t.tsv:3"}
+    assert set(read_table(recipe.dir / "data/all/utt2row").values()) == {"t.tsv:2", "t.tsv:4"}

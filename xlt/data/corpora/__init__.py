@@ -38,7 +38,8 @@ class Utterance:
     own split. ``tags``: what else is known, e.g. ``{"accent": "scottish"}``; stage 1 writes it as
     ``utt2accent``.
     ``command``: a shell command that writes the audio to its standard output; ``audio`` is then the folder
-    that it is run in. ``channel``: the one that is meant, counted from 0; None = all, averaged.
+    that it is run in. ``channel``: the one that is meant, counted from 0; None = all, averaged. ``where``:
+    the file and row of the user's own table, ``corpus.tsv:12``; stage 1 writes it as ``utt2row``.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Utterance:
     tags: dict[str, str] = field(default_factory=dict)
     command: str | None = None
     channel: int | None = None
+    where: str = ""
 
 
 @dataclass

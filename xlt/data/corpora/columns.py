@@ -65,6 +65,10 @@ _WORDS = {
         taal språk sprog kieli język jazyk nyelv limbă dil lugha bahasa язык мова γλώσσα שפה لغة اللغة زبان
         भाषा ভাষা மொழி ቋንቋ ენა 语言 語言 言語 언어 ภาษา ngônngữ"""
     ),
+    "channel": (
+        "channel channels chan channelid channelno channelnumber audiochannel kanal canal canale voie piste канал"
+        " 声道 チャンネル 채널 قناة"
+    ),
     "id": "id uttid utteranceid utt uid key segmentid clipid",
     "content": "content contentid promptid sentenceid textid",
 }

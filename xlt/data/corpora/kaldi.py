@@ -8,9 +8,11 @@ so.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ from xlt.core.log import say
 from xlt.data import sets
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
+from xlt.data.corpora.names import speaker_ids, utterance_ids
 from xlt.data.groups import SPLITS
 from xlt.data.subsets import tag_tables
 from xlt.formats.tables import is_command, read_table
@@ -67,6 +70,10 @@ def read(cfg: Config) -> Corpus:
     for name, folder in folders.items():
         if name not in corpus.unread:
             _read_dir(cfg, folder, name, lang, corpus)
+    if not _sorts_by_speaker(corpus.utterances):
+        corpus.utterances = _named_anew(corpus.utterances)
+        corpus.facts["ids"] = "made anew: sorted, the corpus' own do not sort their speakers"
+        say("  the ids of the corpus do not sort by speaker, as Kaldi needs it: new ones are made of them")
     first: dict[str, str | None] = {}
     for utt in corpus.utterances:
         if utt.id in first:
@@ -76,6 +83,22 @@ def read(cfg: Config) -> Corpus:
             )
         first[utt.id] = utt.split
     return corpus
+
+
+def _sorts_by_speaker(utts: list[Utterance]) -> bool:
+    """Whether utterances in C order of their ids are in C order of their speakers, too."""
+    speakers = [utt.speaker.encode() for utt in sorted(utts, key=lambda utt: utt.id.encode())]
+    return all(a <= b for a, b in pairwise(speakers))
+
+
+def _named_anew(utts: list[Utterance]) -> list[Utterance]:
+    """The same with ids that sort like their speakers, for whom the corpus' words stay recognisable."""
+    speakers = speaker_ids(utt.speaker for utt in utts)
+    wanted = [(speakers[utt.speaker], utt.id, utt.split or "") for utt in utts]
+    return [
+        dataclasses.replace(utt, id=name, speaker=speakers[utt.speaker], content=name)
+        for name, utt in zip(utterance_ids(wanted), utts, strict=True)
+    ]
 
 
 def _folders(root: Path) -> dict[str | None, Path]:
@@ -116,14 +139,23 @@ def _read_dir(cfg: Config, folder: Path, split: str | None, lang: str, corpus: C
                 f"{folder / 'utt2spk'}: utterance {utt!r} of text is missing; give each a speaker"
             )
         speaker = utt2spk[utt]
-        name = (
-            utt if utt.startswith(speaker) else f"{speaker}-{utt}"
-        )  # Kaldi sorts by speaker only if ids start so
+        name = utt if utt.startswith(speaker) else f"{speaker}-{utt}"
         own = {tag: table[utt] for tag, table in tags.items() if utt in table}
         source = audio[recording]
         corpus.utterances.append(
             Utterance(
-                name, speaker, lang, text[utt], source.path, name, start_s, end_s, split, own, source.command
+                name,
+                speaker,
+                lang,
+                text[utt],
+                source.path,
+                name,
+                start_s,
+                end_s,
+                split,
+                own,
+                source.command,
+                where=f"{folder.name}/text {utt}" if name != utt else "",
             )
         )
 
@@ -170,9 +202,11 @@ def base(recipe: Path, folder: Path, *words: str) -> Path:
     return folder
 
 
-def segments_of(folder: Path, audio: Mapping[str, object]) -> dict[str, tuple[str, float, float]]:
-    """``{utterance: (recording, start, end)}`` of the table segments, seconds; DataError for other lines."""
-    found = {}
+def segments_of(folder: Path, audio: Mapping[str, object]) -> dict[str, tuple[str, float, float | None]]:
+    """``{utterance: (recording, start, end)}`` of the table segments, seconds; an end of -1, which is Kaldi's
+    word for the end of the recording, is None. DataError for other lines.
+    """
+    found: dict[str, tuple[str, float, float | None]] = {}
     path = folder / "segments"
     for number, (utt, value) in enumerate(read_table(path).items(), 1):
         try:
@@ -184,7 +218,9 @@ def segments_of(folder: Path, audio: Mapping[str, object]) -> dict[str, tuple[st
             ) from None
         if recording not in audio:
             raise DataError(f"{path}:{number}: recording {recording!r} is not in wav.scp")
-        if not 0 <= start_s < end_s:
-            raise DataError(f"{path}:{number}: found {start}–{end} s, expected 0 <= start < end")
-        found[utt] = (recording, start_s, end_s)
+        if not 0 <= start_s < end_s and not (end_s == -1 and start_s >= 0):
+            raise DataError(
+                f"{path}:{number}: found {start}–{end} s, expected 0 <= start < end, or an end of -1"
+            )
+        found[utt] = (recording, start_s, None if end_s == -1 else end_s)
     return found

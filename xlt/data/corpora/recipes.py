@@ -19,7 +19,7 @@ from xlt.core.stage import Unit, read_json, write_json
 from xlt.data.groups import SPLITS
 from xlt.data.normalisers import normaliser_of, normalisers
 from xlt.data.sources import Source, named, sources
-from xlt.data.subsets import TABLES, prefix_ids, tag_tables, write_tags
+from xlt.data.subsets import TABLES, partial_tables, prefix_ids, write_tags
 from xlt.formats.tables import read_table, spk2utt, write_table
 
 _JOINED = (*TABLES, "utt2content", "utt2split")
@@ -92,7 +92,8 @@ def _tables(source: Source) -> dict[str, dict[str, str]]:
     as they are.
     """
     own = {
-        table: read_table(source.everything / table) for table in (*_JOINED, *tag_tables(source.everything))
+        table: read_table(source.everything / table)
+        for table in (*_JOINED, *partial_tables(source.everything))
     }
     own["wav.scp"] = {
         utt: os.path.normpath(os.path.join(source.name, wav)) for utt, wav in own["wav.scp"].items()

@@ -4,7 +4,6 @@ starts in.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
@@ -17,15 +16,9 @@ from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.core.paths import refuse_pipe
 from xlt.formats.cells import from_text
+from xlt.formats.text_file import encoding_of
 
 _DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _OBJECT = 'an object a line, such as {"path": "a.wav", "text": "…"}'
 csv.field_size_limit(1 << 30)  # a value that goes on to the end of the file is told from one column, below
 _LOOKED_AT = 200  # lines from which the delimiter is guessed
@@ -61,7 +54,7 @@ def decoded(path: Path) -> tuple[str, str]:
         raise DataError(
             f"{path}: is {kind}, expected a table as text; save it as CSV (in Excel: 'CSV UTF-8')"
         )
-    encoding = next((name for bom, name in _BOMS if raw.startswith(bom)), "utf-8")
+    encoding = encoding_of(raw[:4])
     if encoding == "utf-8" and b"\0" in raw:
         line = raw[: raw.index(b"\0")].count(b"\n") + 1
         raise DataError(

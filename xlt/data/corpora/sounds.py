@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import unicodedata
 from collections import defaultdict
@@ -43,6 +44,7 @@ class Sounds:
     def __init__(self, root: Path, recipe: Path):
         self.root, self.recipe = root, recipe
         self.count = 0
+        self._named: set[Path] = set()
         self._by: dict[str, dict[str, list[str]]] = {
             kind: defaultdict(list) for kind in ("path", "bare path", "name", "bare name")
         }
@@ -82,13 +84,32 @@ class Sounds:
         there, top = os.fspath(path), os.path.join(self.root, "")
         return os.path.splitext(there[len(top) :] if there.startswith(top) else path.name)[0]
 
+    def unnamed(self) -> list[str]:
+        """The sound files below the root that nothing has asked for yet, by their paths below it."""
+        paths = (path for hits in self._by["path"].values() for path in hits)
+        return sorted(path for path in paths if self.root / path not in self._named)
+
+    def close(self, value: str) -> str | None:
+        """A sound file whose name is nearly that which ``value`` says, by its path below the root."""
+        name = os.path.splitext(os.path.basename(_same(value)))[0].casefold()
+        bare = self._any_case["bare name"]
+        near = difflib.get_close_matches(name, bare, n=1, cutoff=0.75)
+        return bare[near[0]][0] if near else None
+
     def find(self, value: str) -> list[Path]:
-        """The file that ``value`` names: one; none; or several between which nothing decides.
+        """The file that ``value`` names: one; none; or several between which nothing decides. They count as
+        named.
 
         Tried are the path in the folder, any path that is there (absolute, or counted from the folder or from
         the recipe), then the path without ending, and then the name alone: corpora are moved, and absolute
         paths are then wrong.
         """
+        hits = self._find(value)
+        self._named.update(hits)
+        return hits
+
+    def _find(self, value: str) -> list[Path]:
+        """See :meth:`find`."""
         if not value.strip():
             return []
         whole = _same(value)

@@ -19,7 +19,7 @@ from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.data import sets
-from xlt.data.corpora import Corpus, Utterance
+from xlt.data.corpora import Corpus, Utterance, channels
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, listing
 from xlt.data.corpora.names import SET_OF, clean, names_language, span, speaker_ids, utterance_ids
@@ -32,6 +32,7 @@ FORMS = (".tsv", ".csv", ".jsonl", ".ndjson")
 _MAYBE = (".xlsx", ".xls", ".ods", ".txt", ".json")
 _EXPECTED = "a folder with a table (CSV, TSV or JSON lines) and its audio, or the table"
 _MAX_TAG_VALUES = 100
+_SAID = 20  # rows with a wrong path for which a name is looked up
 _SAMPLE = 200  # rows by which it is seen whether a column names files
 
 
@@ -49,6 +50,7 @@ class _Row:
     start_s: float | None
     end_s: float | None
     tags: dict[str, str]
+    channel: int | None = None
 
 
 def recognise(place: Path) -> bool:
@@ -95,9 +97,12 @@ def read(cfg: Config) -> Corpus:
             row.end_s,
             row.split,
             row.tags,
+            channel=row.channel,
+            where=row.where,
         )
         for name, row in zip(ids, rows, strict=True)
     ]
+    left_out["sound without a row"] = sounds.unnamed()
     corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
     return corpus
 
@@ -146,6 +151,7 @@ class _Columns:
     split: str | None
     sounds: Sounds
     lang: languages.Language
+    channels: dict[str, int | None]
 
     def described(self, table: Table) -> str:
         """What the columns were taken for, in words."""
@@ -164,6 +170,7 @@ class _Columns:
             column = self.role[name]
             return values[column].strip() if column else ""
 
+        hits = self.sounds.find(of("path"))
         if self.role["language"] and not names_language(of("language"), self.lang):
             return "another language"
         split = self.split
@@ -173,7 +180,6 @@ class _Columns:
                 return "row without a set"
         if not of("path"):
             return "row without a path"
-        hits = self.sounds.find(of("path"))
         if len(hits) != 1:
             return "several files of that name" if hits else "text without audio"
         if not of("text"):
@@ -182,12 +188,16 @@ class _Columns:
         if isinstance(times, str):
             return times
         start_s, end_s = times
+        if self.role["channel"] and values[self.role["channel"]] not in self.channels:
+            return "channel not understood"
+        channel = self.channels[values[self.role["channel"]]] if self.role["channel"] else None
         name = of("id") or self.sounds.inside(hits[0])
         if start_s is not None and end_s is not None and not of("id"):
             name += f"-{span(start_s, end_s)}"
         tags = {tag: value for tag, column in self.tags.items() if (value := values[column].strip())}
         content = " ".join(of("content").split())
-        return _Row(where, hits[0], of("text"), of("speaker"), name, content, split, start_s, end_s, tags)
+        own = (where, hits[0], of("text"), of("speaker"), name, content, split)
+        return _Row(*own, start_s, end_s, tags, channel)
 
 
 def _rows(
@@ -200,7 +210,9 @@ def _rows(
             f"{table.path}: its name says {split}, and it has a column {role['split']!r}, too; set"
             " data.columns: {split: null} to go by the name"
         )
-    columns = _Columns(role, _tags(table, set(role.values())), split, sounds, languages.get(cfg.lang))
+    channel_of = _channels(table, role, cfg)
+    tags = _tags(table, set(role.values()))
+    columns = _Columns(role, tags, split, sounds, languages.get(cfg.lang), channel_of)
     say(f"  {table.path.name}: {len(table.rows)} rows ({table.form}); {columns.described(table)}")
     facts[table.path.name] = {
         "form": table.form,
@@ -208,14 +220,23 @@ def _rows(
     }
     _refuse_unknown(table, role, cfg)
     left_out["row with more values than columns"] += [f"{table.path.name}:{line}" for line in table.odd]
-    found = []
+    found: list[_Row] = []
+    lost: dict[str, str] = {}
     for line, values in table.rows:
         where = f"{table.path.name}:{line}"
         row = columns.row(where, values)
         if isinstance(row, str):
             left_out[row].append(where)
+            if row == "text without audio" and len(lost) < _SAID:
+                lost[where] = values[role["path"] or ""]
         else:
             found.append(row)
+    if meant := {
+        where: f"{value} → {near}" for where, value in lost.items() if (near := sounds.close(value))
+    }:
+        where, words = next(iter(meant.items()))
+        say(f"  {where}: no such file; did you mean {words.partition(' → ')[2]}?")
+        facts[table.path.name]["did you mean"] = meant
     _refuse_no_audio(table, role, found, left_out, sounds)
     return found
 
@@ -246,6 +267,24 @@ def _roles(table: Table, sounds: Sounds, cfg: Config) -> dict[str, str | None]:
             )
         found[role] = own
     return {role: own[0] if own else None for role, own in found.items()}
+
+
+def _channels(table: Table, role: dict[str, str | None], cfg: Config) -> dict[str, int | None]:
+    """What the values of the column of channels say; a column of that name that is about others has no role.
+    DataError if data.columns names it.
+    """
+    column = role["channel"]
+    if column is None:
+        return {}
+    found = channels.understood(values[column] for _, values in table.rows)
+    if found is None and cfg.data.columns.get("channel") is not None:
+        raise DataError(
+            f"{table.path}: the column {column!r} has {table.rows[0][1][column]!r}, expected channels: 1"
+            " or 2, A or B, L or R; set data.columns: {channel: null} to average them"
+        )
+    if found is None:
+        role["channel"] = None
+    return found or {}
 
 
 def _say_it(table: Table, sounds: Sounds) -> str:
@@ -334,8 +373,10 @@ def _refuse_no_audio(
     if lost and not found:
         line = int(lost[0].rpartition(":")[2])
         value = next(values[role["path"] or ""] for number, values in table.rows if number == line)
+        near = sounds.close(value)
+        meant = f" (did you mean {near}?)" if near else ""
         raise DataError(
-            f"{table.path}:{line}: {value}: no such file, and none of the {len(lost)} others that the column"
-            f" {role['path']!r} names; looked below {sounds.root}, which has {sounds.count} sound files; put"
-            " table and audio into one folder and name it in data.dir"
+            f"{table.path}:{line}: {value}: no such file{meant}, and none of the {len(lost)} others that the"
+            f" column {role['path']!r} names; looked below {sounds.root}, which has {sounds.count} sound"
+            " files; put table and audio into one folder and name it in data.dir"
         )
