@@ -23,7 +23,7 @@ from typing import Any
 from xlt import __version__
 from xlt.core import digests, jsons
 from xlt.core.config import ROOT, defaults
-from xlt.core.context import Context, find
+from xlt.core.context import STAGES, Context, find
 from xlt.core.errors import DataError, StageError
 from xlt.core.files import atomic_text, sha256, sweep
 from xlt.core.locks import hold
@@ -223,6 +223,7 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         start = time.monotonic()
         with naming(out):
             facts = unit.make(partial) or {}
+        wall_s = round(time.monotonic() - start, 1)
         measured = digests.measure(partial)
         stamp = {
             "stage": unit.stage,
@@ -231,7 +232,7 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
             "git": git_revision(),
             "command": ctx.command,
             "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            "wall_s": round(time.monotonic() - start, 1),
+            "wall_s": wall_s,
             **facts,
             "outputs": {
                 p.name: p.stat().st_size if p.is_file() else 0
@@ -266,7 +267,7 @@ def refuse_altered(ctx: Context, *paths: Path) -> None:
         if path.is_dir() and (own := digests.recorded(path)):
             wanted.setdefault(path, set()).update(name for name in own if "/" not in name)
             continue
-        for file in digests.files_in(path) if path.is_dir() else [path]:
+        for file in path.iterdir() if path.is_dir() else [path]:
             if found := digests.maker(file):
                 wanted.setdefault(found[0], set()).add(found[1])
     for folder, names in wanted.items():
@@ -278,13 +279,12 @@ def refuse_altered(ctx: Context, *paths: Path) -> None:
 
 def altered_message(folder: Path, name: str, shown: str) -> str:
     """What is said of the file ``name`` of the output ``folder``, which is ``shown``, if it is damaged."""
-    stage = (read_stamp(folder) or {}).get("stage")
-    if stage is None:
-        return f"{shown}/{name}: altered or damaged since the bundle was made; copy the whole bundle again"
-    number = find(stage).number
+    made = next((s for s in STAGES if s.name == (read_stamp(folder) or {}).get("stage")), None)
+    if made is None:
+        return f"{shown}/{name}: altered by hand or damaged since it was made; copy the whole folder again"
     return (
-        f"{shown}/{name}: altered by hand or damaged since stage {number} ({stage}) made it; make it again"
-        f" with --stage {number}, or, to use it as it is, remove {shown}/stage.json"
+        f"{shown}/{name}: altered by hand or damaged since stage {made.number} ({made.name}) made it; make it"
+        f" again with --stage {made.number}, or, to use it as it is, remove {shown}/stage.json"
     )
 
 
