@@ -126,6 +126,24 @@ def test_each_decoder_has_its_column_and_its_difference(results):
     ]
 
 
+def test_a_partner_has_its_columns(results):
+    found = combined("ed_s0", config={"decode.partner": "fast"})
+    found["parts"]["test"]["partner"] = change(8.0, 5.0)
+    found["decoding"]["test"]["cpu_s_per_s"] = COSTS | {"partner": 0.03}
+    page = section(render(load(results(found, combined("other_s0")))), "Decoders and their combination")
+    first, second = rows(page, "experiment | set")[0], rows(page, "experiment | rule")[0]
+    assert first[4:8] == [
+        "CTC with the language model",
+        "fast, with the language model",
+        "Whisper alone",
+        "combined",
+    ]
+    assert second[6:9] == ["scoring", "partner without its encoder", "together"]
+    assert rows(page, "ed_s0 | test")[0][3:8] == ["10.0", "7.0", "8.0", "6.0", "5.0"]
+    assert rows(page, "ed_s0 | mbr")[0][6:9] == ["0.040", "0.030", "0.331"]
+    assert rows(page, "other_s0 | test")[0][5] == rows(page, "other_s0 | mbr")[0][7] == "–"
+
+
 def test_a_model_without_a_second_decoder_has_no_such_section(results):
     folder = results(document("base"), before(), usual())
     assert "Decoders and their combination" not in render(load(folder))

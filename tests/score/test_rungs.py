@@ -127,6 +127,18 @@ def test_the_ladder_of_combined_decoders():
     ]
 
 
+def test_the_rung_of_a_partner():
+    others = [("beam", 6.75), ("partner", 7.0), ("attention", 6.4)]
+    config = {"train.family": "whisper_ed", "decode.partner": "fast"}
+    found = scores(4.9, others, config=config, lm=LM, decoding={"test": {"method": "combined"}})
+    assert ladder(found, "test")[1:] == [
+        "  with the language model              6.8%   20.2%",
+        "  fast, with the language model        7.0%   21.0%",
+        "  Whisper alone                        6.4%   19.2%",
+        "  combined                             4.9%   14.7%",
+    ]
+
+
 def test_only_the_rungs_that_exist():
     assert ladder(scores(6.8, [("greedy", 10.0)], lm=LM), "test") == [
         "wrong on test              characters   words",
