@@ -1,10 +1,12 @@
 """What normalising takes away, and letters in several forms; expected values are from the orthographies."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.check.test_alphabet import data, told
 from xlt.check import alphabet
-from xlt.check.faults import Line
+from xlt.check.faults import Fault, Line, Place
 from xlt.check.fix import fix
 from xlt.check.forms import Forms
 from xlt.check.scripts import repaired
@@ -186,3 +188,21 @@ def test_digits_for_letters_are_proposed_where_digits_are_kept(tmp_path):
 def test_tones_are_not_taken_for_letters():
     assert repaired("tai5", frozenset({"Latn"}), {"o": 9}) is None
     assert repaired("hue1lang5", frozenset({"Latn"}), {"l": 9}) is None
+
+
+def test_letters_are_folded_alike_in_all_sets(tmp_path):
+    raw = {"a-1": "hawaiʻi oʻahu maʻi", "a-2": "kaʻi"}
+    sets, cfg = data(tmp_path / "r", "haw_Latn", raw, {"b-1": "hawai'i"}, text_raw=raw)
+    assert [fault.values["right"] for fault in alphabet.forms.several_forms(sets, cfg)] == ["hawaiʻi"]
+
+
+def test_faults_name_the_rows_of_the_users_table(tmp_path):
+    rows = {"a-0": "t.tsv:2", "a-1": "t.tsv:3", "a-2": "t.tsv:4"}
+    texts = {"a-0": "ja", "a-1": "(niet te verstaan)", "a-2": "nee 5"}
+    sets, cfg = data(tmp_path / "r", "nld_Latn", texts, text_raw=texts, utt2row=rows)
+    (remark,) = alphabet.signs.bracketed(sets, cfg)
+    assert sets.rows_of(remark) == ("t.tsv:3",)
+    at_line = Fault("error", sets["train"].where("text", 3), "x", "y")
+    assert sets.rows_of(at_line) == ("t.tsv:4",) and sets.rows_of(Fault("note", Place("z"), "x", "y")) == ()
+    assert str(replace(remark, rows=("t.tsv:3",))).endswith("(t.tsv:3)")
+    assert Fault.from_json(replace(remark, rows=("t.tsv:3",)).to_json()).rows == ("t.tsv:3",)

@@ -30,7 +30,8 @@ class Speaking:
     def hotwords(self, words, weight):
         return {words.read_text().strip(): weight}
 
-    def pieces(self, path, hotwords, channel, vad, heard):
+    def pieces(self, path, hotwords, channel, vad, heard, noticed):
+        noticed.cut = "its header says 9.00 s; it has 2.00 s" if "cut" in path else ""
         self.heard.append((Path(path).name, hotwords, channel, vad))
         samples, rate = soundfile.read(path, always_2d=True)
         own = samples.mean(axis=1) if channel is None else samples[:, channel]
@@ -215,6 +216,14 @@ def test_a_file_that_breaks_off_is_named_and_the_others_are_done(here, capsys, m
     err = capsys.readouterr().err
     assert "b.wav: breaks off" in err and "1 of 2 files" in err
     assert [path.name for path in Path("out").iterdir()] == ["a.txt"]
+
+
+def test_a_file_that_is_cut_short_is_told(here, capsys):
+    write(here / "a.wav", [3])
+    write(here / "cut.wav", [4])
+    run("a.wav", "cut.wav", "--out", "out", "--format", "txt")
+    told_of = [line for line in capsys.readouterr().err.splitlines() if "cut short" in line]
+    assert len(told_of) == 1 and "cut.wav: cut short: its header says 9.00 s; it has 2.00 s" in told_of[0]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,15 @@ class Heard:
     apart: float = 0.0
     cancel: bool = False
 
+    @property
+    def told(self) -> str:
+        """What a person should know of it, or nothing."""
+        if self.cut:
+            return f"cut short: {self.cut}; it is used up to there: copy or fetch it again"
+        if self.wrong:
+            return f"its header is wrong: {self.wrong}; it was read to its end"
+        return "its channels cancel each other; the louder one was taken" if self.cancel else ""
+
 
 class TooLong(DataError):
     """A sound file is longer than the caller can use; it was not read to its end."""
@@ -204,15 +213,20 @@ class Header(NamedTuple):
 
 
 def audio_header(path: str | os.PathLike) -> Header:
-    """What a sound file says of itself, which may be wrong. DataError."""
+    """What a sound file says of itself, where that is not plainly wrong; FLAC that says no length has 0 s.
+    DataError.
+    """
     import soundfile
 
     try:
         refuse_pipe(path)
-        info = soundfile.info(os.fspath(path))
+        header = headers.examine(path)
+        with headers.readable(path, header) as source:
+            info = soundfile.info(source)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
         raise DataError(f"{path}: {_why_unreadable(path, err)}") from None
-    return Header(info.samplerate, info.channels, info.format.lower(), info.duration)
+    known = not (header.wrong and info.format == "FLAC")
+    return Header(info.samplerate, info.channels, info.format.lower(), info.duration if known else 0.0)
 
 
 def audio_format(path: str | os.PathLike) -> str:

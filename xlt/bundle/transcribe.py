@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.audio.files import SAMPLE_RATE
+from xlt.audio.files import SAMPLE_RATE, Heard
 from xlt.formats.transcripts import Piece, Word
 
 if TYPE_CHECKING:
@@ -95,19 +95,21 @@ class Transcriber:
         channel: int | None = None,
         vad: bool | None = None,
         heard: Callable[[float], None] = lambda seconds: None,
+        noticed: Heard | None = None,
     ) -> Iterator[Piece]:
         """The same, piece by piece: what is kept of the recording does not depend on its length.
 
         ``channel``: the only one to listen to, from 0; without it all are averaged. ``vad``: True: only what
         Silero's voice activity detection takes for speech; False: everything, cut at quiet places; None: as
-        the bundle says. ``heard`` is called with the seconds of each block that is read.
+        the bundle says. ``heard`` is called with the seconds of each block that is read; ``noticed`` is told
+        of a wrong header, a file that is cut short, and channels that cancel each other.
         """
         from xlt.audio.cut import pieces
         from xlt.audio.files import read_blocks
         from xlt.audio.voice import Voice
 
         def blocks() -> Iterator[np.ndarray]:
-            for block in read_blocks(path, SAMPLE_RATE, channel):
+            for block in read_blocks(path, SAMPLE_RATE, channel, noticed):
                 heard(len(block) / SAMPLE_RATE)
                 yield block
 

@@ -222,7 +222,8 @@ def _faults(sets: Sets, cfg: Config, families: dict[str, ModuleType]) -> Iterato
     for name, family in families.items():
         for check in family.CHECKS:
             for fault in check(sets, cfg):
-                yield dataclasses.replace(fault, family=name, rule=check.__name__)
+                rows = sets.rows_of(fault)
+                yield dataclasses.replace(fault, family=name, rule=check.__name__, rows=rows)
 
 
 def _tell(by_level: dict[str, list[Fault]], counts: dict[str, int], rules: int) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from xlt.check.faults import Line, Place
+from xlt.check.faults import Fault, Line, Place
 from xlt.check.words import Seen, characters_of, words_of
 from xlt.core.paths import spelled
 
@@ -80,6 +80,7 @@ class DataDir:
         self.lines = {table: Lines(raw) for table, raw in self.raw.items()}
         self._tables: dict[str, dict[str, str]] = {}
         self._numbers: dict[str, dict[str, int]] = {}
+        self._keys: dict[str, dict[int, str]] = {}
 
     def table(self, name: str) -> dict[str, str]:
         """One table, ``{key: value}``, of a duplicate key the first; empty if it is not there."""
@@ -125,6 +126,12 @@ class DataDir:
         """The number of the first line of ``key``."""
         return self.line(table, key).number
 
+    def key_at(self, table: str, number: int) -> str:
+        """The key of a line of a table; "" if there is none."""
+        if table not in self._keys:
+            self._keys[table] = {line.number: line.key for line in self.lines.get(table, ())}
+        return self._keys[table].get(number, "")
+
     def seconds(self, utt: str) -> float | None:
         """What utt2dur says; None where it says nothing that is a time above 0."""
         try:
@@ -147,6 +154,16 @@ class Sets(dict[str, DataDir]):
         super().__init__({name: DataDir(folder, name, data.parent) for name, folder in folders.items()})
         self.data = data
         self._kept: dict[str, Any] = {}
+
+    def rows_of(self, fault: Fault, most: int = 3) -> tuple[str, ...]:
+        """The first rows of the user's own tables, ``corpus.tsv:12``, of the utterances that show a fault."""
+        folder, _, table = fault.where.file.rpartition("/")
+        data = next((own for own in self.values() if own.where("").file.rstrip("/") == folder), None)
+        if data is None or "utt2row" not in data.raw:
+            return ()
+        known = data.table("utt2row")
+        utts = fault.ids or (data.key_at(table, fault.where.line or 0),)
+        return tuple(known[utt] for utt in utts if utt in known)[:most]
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What ``make`` gives, made at the first call: several rules look at the same measurements."""

@@ -41,7 +41,8 @@ class Fault:
 
     ``severity``: error (the stage stops), warning, or note (a fact to know); ``found``: what is wrong, with
     places for ``values`` in braces; ``remedy``: what was expected, or how to mend it; ``ids``: utterances
-    that show it, where the line does not; ``family`` and ``rule``: whose fault it is, filled in by stage 2.
+    that show it, where the line does not; ``family`` and ``rule``: whose fault it is, and ``rows``: where it
+    is in the user's own table (utt2row), filled in by stage 2.
 
     >>> twice = Fault(
     ...     "error",
@@ -64,6 +65,7 @@ class Fault:
     values: Mapping[str, Any] = field(default_factory=dict)
     family: str = ""
     rule: str = ""
+    rows: tuple[str, ...] = ()
 
     @classmethod
     def of_error(cls, err: XltError) -> Fault:
@@ -92,7 +94,8 @@ class Fault:
         )
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.problem}; {self.remedy}"
+        rows = f" ({', '.join(self.rows)})" if self.rows else ""
+        return f"{self.where}: {self.problem}; {self.remedy}{rows}"
 
     def to_json(self) -> dict[str, Any]:
         """As report.json has it: ``found`` in words."""
@@ -105,6 +108,7 @@ class Fault:
             "found": self.problem,
             "remedy": self.remedy,
             "ids": list(self.ids),
+            "rows": list(self.rows),
             "values": dict(self.values),
         }
 
@@ -116,4 +120,5 @@ class Fault:
         if "level" in row:
             return cls(row["level"], Place(row["where"]), row["what"], row["remedy"], tuple(row["ids"]))
         where = Place(row["file"], row["line"])
-        return cls(row["severity"], where, row["found"], row["remedy"], tuple(row["ids"]))
+        rows = tuple(row.get("rows", ()))
+        return cls(row["severity"], where, row["found"], row["remedy"], tuple(row["ids"]), rows=rows)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault
-from xlt.check.forms import forms_of
+from xlt.check.forms import Forms, forms_of
 from xlt.check.kaldi import file_fault
 from xlt.check.letters import letter_counts, own_scripts
 from xlt.check.mend import mended
@@ -75,7 +75,7 @@ def fix(sets: Sets, cfg: Config, out: Path) -> int:
     tables, changes = {}, {}
     for name, data in sets.items():
         changes[name] = Changes()
-        tables[name] = _mended_tables(data, cfg, changes[name])
+        tables[name] = _mended_tables(data, cfg, changes[name], forms_of(sets, cfg))
     _part(tables, changes, cfg.train_set)
     for name, found in tables.items():
         if not found["text"]:
@@ -103,7 +103,7 @@ def fix(sets: Sets, cfg: Config, out: Path) -> int:
     return len(rest)
 
 
-def _mended_tables(data: DataDir, cfg: Config, changes: Changes) -> dict[str, dict[str, str]]:
+def _mended_tables(data: DataDir, cfg: Config, changes: Changes, forms: Forms) -> dict[str, dict[str, str]]:
     """``{table: {utterance: value}}`` of one set, consistent in itself."""
     tables = {
         table: _rows(data, table, changes)
@@ -119,6 +119,7 @@ def _mended_tables(data: DataDir, cfg: Config, changes: Changes) -> dict[str, di
         }
     if data.table("spk2utt") != (right := spk2utt(tables["utt2spk"])) and right:
         changes.tables.append("spk2utt: made again from utt2spk")
+    _fold(data, cfg, tables, changes, forms)
     _texts(data, cfg, tables, changes)
     _audio(data, tables, changes)
     keep = set(tables["utt2spk"]) - set(changes.left_out)
@@ -185,7 +186,6 @@ def _rows(data: DataDir, table: str, changes: Changes) -> dict[str, str]:
 def _texts(data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], changes: Changes) -> None:
     own = own_scripts(data, cfg)
     counts = letter_counts(data, cfg)
-    _fold(data, cfg, tables, changes)
     for table in ("text", "text_raw"):
         for utt, text in tables.get(table, {}).items():
             better, done = mended(text, own, counts)
@@ -200,9 +200,10 @@ def _texts(data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], change
                 changes.drop(utt, f"nothing of its {table} is left")
 
 
-def _fold(data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], changes: Changes) -> None:
+def _fold(
+    data: DataDir, cfg: Config, tables: dict[str, dict[str, str]], changes: Changes, forms: Forms
+) -> None:
     """One form of each letter; the text is made again from the source's, where it was made of that."""
-    forms = forms_of(data, cfg)
     of = normalise_utterance(cfg, data.table("utt2lang"), str(data.where("utt2lang")))
     raw = tables.get("text_raw", {})
     for utt, text in list(tables["text"].items()):

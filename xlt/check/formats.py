@@ -103,13 +103,14 @@ def several_channels(sets: Sets, cfg: Config) -> Iterator[Fault]:
         for data in sets.values()
         for utt, form in formats[data.name].items()
         if form.split()[1:2] not in ([], ["1"]) and len(form.split()) == 3
+        if data.table("utt2span").get(utt, "0 0 - r").split()[2] == "-"
     ]
     if several:
         data, first = several[0]
         yield Fault(
             "note",
             data.where("utt2format", data.number("utt2format", first)),
-            "{count} recordings had several channels, which stage 1 averaged or chose from",
+            "{count} recordings had several channels, which stage 1 averaged",
             remedy,
             tuple(utt for _, utt in several[:IDS]),
             {"count": len(several)},

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from xlt.check.datadir import DataDir, Sets
+from xlt.check.datadir import Sets
 from xlt.check.encoding import FIX, Finding
 from xlt.check.faults import Fault
 from xlt.check.words import Seen, count
@@ -84,17 +84,29 @@ def _quoted(words: dict[str, Seen]) -> bool:
     return min(first, last) > _BALANCED * max(first, last)
 
 
-def forms_of(data: DataDir, cfg: Config) -> Forms:
-    """The forms of a set's letters, by the text as it was before it was normalised, where that is known."""
-    langs = set(data.table("utt2lang").values()) or {cfg.lang or ""}
-    return Forms(data.raw_words or data.words, min(langs) if len(langs) == 1 else "")
+def forms_of(sets: Sets, cfg: Config) -> Forms:
+    """The forms of letters in all sets together, by the texts as they were before they were normalised, where
+    these are known; nothing is folded in several languages.
+    """
+
+    def found() -> Forms:
+        langs = {lang for data in sets.values() for lang in data.table("utt2lang").values()} or {
+            cfg.lang or ""
+        }
+        words: dict[str, Seen] = {}
+        for data in sets.values() if len(langs) == 1 else ():
+            for word, seen in (data.raw_words or data.words).items():
+                words[word] = Seen(seen.count + (words[word].count if word in words else 0), seen.places)
+        return Forms(words, min(langs))
+
+    return sets.once("forms", found)
 
 
 def several_forms(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Letters that are written in several forms, with how often each."""
     for data in sets.values():
         table, words = ("text_raw", data.raw_words) if data.raw_words else ("text", data.words)
-        forms = forms_of(data, cfg)
+        forms = forms_of(sets, cfg)
         odd = {word: seen for word, seen in words.items() if forms.fold(word) != word}
         if odd:
             finding = Finding(data, odd, table)

@@ -7,8 +7,9 @@ import heapq
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from xlt.audio.files import Heard
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress, say
 from xlt.core.registry import FORMATS
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from xlt.formats.transcripts import Piece, Transcript, TranscriptFormat
 
 DEFAULT = "tsv"
+
+
+class _Noticed(NamedTuple):
+    """What a person should know of a transcript: pieces with repetitions, and how the sound was read."""
+
+    looped: list[Piece]
+    sound: Heard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,8 +167,8 @@ def _transcribe(
     failed = 0
     with _progress(total, bool(args.out)) as bar:
         for one in recordings:
-            looped: list[Piece] = []
-            found = _transcript(args, transcriber, hotwords, one, bar, looped)
+            noticed = _Noticed([], Heard())
+            found = _transcript(args, transcriber, hotwords, one, bar, noticed)
             try:
                 if args.out:
                     pieces = list(found.pieces)
@@ -173,7 +181,9 @@ def _transcribe(
             except DataError as err:
                 failed += 1
                 print(f"xlt transcribe: {err}", file=sys.stderr)
-            _tell_loops(one.name, looped)
+            _tell_loops(one.name, noticed.looped)
+            if noticed.sound.told:
+                print(f"xlt transcribe: {one.name}: {noticed.sound.told}", file=sys.stderr)
     return failed
 
 
@@ -216,9 +226,9 @@ def _transcript(
     hotwords: Mapping[str, float] | None,
     recording: Recording,
     bar: Progress,
-    looped: list[Piece],
+    noticed: _Noticed,
 ) -> Transcript:
-    """Its pieces are recognised as they are asked for; ``looped`` gets those with repetitions."""
+    """Its pieces are recognised as they are asked for; ``noticed`` is told on the way."""
     from xlt.bundle.unsure import marked
     from xlt.formats.transcripts import Transcript
     from xlt.text.normalise import put_together
@@ -236,9 +246,9 @@ def _transcript(
     )
 
     def pieces(channel: int | None) -> Iterator[Piece]:
-        for piece in transcriber.pieces(str(recording.path), hotwords, channel, vad, bar.add):
+        for piece in transcriber.pieces(str(recording.path), hotwords, channel, vad, bar.add, noticed.sound):
             if piece.get("looped"):
-                looped.append(piece)
+                noticed.looped.append(piece)
             if args.channels:
                 piece["speaker"] = str((channel or 0) + 1)
             yield marked(piece, args.unsure) if args.unsure is not None else piece

@@ -303,7 +303,8 @@ def _tell(report: dict, harvest: Harvest, path: str) -> None:
     for reason, ids in harvest.left_out.items():
         if ids:
             meaning = f"{MEANINGS[reason]}; " if reason in MEANINGS else ""
-            say(f"  {len(ids):6} {reason:24} {meaning}{report['remedies'][reason]}")
+            first = report["rows"].get(ids[0], ids[0])
+            say(f"  {len(ids):6} {reason:24} {meaning}{report['remedies'][reason]} (first: {first})")
     if odd := report["headers"]:
         first = next(iter(odd))
         say(
