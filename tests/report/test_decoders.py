@@ -203,6 +203,14 @@ def test_two_models_that_decode_together(results):
     assert "| Whisper alone |" in render([result])
 
 
+@pytest.mark.parametrize(("weights", "shown"), [({}, ""), ({"partner": 0.2}, " with fast")])
+def test_a_second_ctc_is_named_where_it_took_part(results, weights, shown):
+    found = combined("ed_s0", config={"decode.partner": "fast", "train.ctc_weight": 0.3})
+    found["combination"] = CHOSEN | {"weights": CHOSEN["weights"] | weights}
+    (result,) = load(results(found))
+    assert describe(result).endswith(f", combined{shown} + char LM (texts, words)")
+
+
 def test_speeds_that_a_family_draws_are_shown(results):
     found = combined("ed_s0", config={"features.speed": [0.9, 1.0, 1.1]}) | {"features": {"on_the_fly": True}}
     (result,) = load(results(found))

@@ -15,7 +15,7 @@ from xlt.core.errors import DataError
 from xlt.formats.results import Details, Entry, Scores, from_json, read_details
 from xlt.formats.results import Experiment as About
 from xlt.metrics.metric import PHONES, TEXT, main_metric
-from xlt.score.rungs import ATTENTION, COMBINED, GREEDY, method
+from xlt.score.rungs import ATTENTION, COMBINED, GREEDY, PARTNER, method
 from xlt.text.languages import get
 
 _MAIN = {main_metric(TEXT), main_metric(PHONES)}
@@ -224,12 +224,21 @@ def decoding(result: Result) -> str:
     """The search, and the language model with it: ``beam + char LM (texts, words)``."""
     sets = result.sets()
     found, by = result.document.get("lm"), method(result.document, "test" if "test" in sets else sets[0])
-    partner = result.config.get("decode.partner")
-    by += f" with {partner}" if partner and by == COMBINED else ""
+    by += f" with {result.config['decode.partner']}" if by == COMBINED and _partner_used(result) else ""
     if not found or by in (GREEDY, ATTENTION):
         return by
     parts = [*(part["name"] for part in found["parts"]), *(["own model"] if "model" in found else [])]
     return f"{by} + {found['unit']} LM ({', '.join(parts)})"
+
+
+def _partner_used(result: Result) -> bool:
+    """Whether a partner had a say in a combination: one that gives what the model lacks, or a second CTC with
+    a weight.
+    """
+    config = result.config
+    lacks = result.family == ESPNET or not config.get("train.ctc_weight")
+    weights = result.document.get("combination", {}).get("weights", {})
+    return bool(config.get("decode.partner")) and (lacks or PARTNER in weights)
 
 
 def published_title(result: Result) -> str:
