@@ -143,7 +143,7 @@ def answers(monkeypatch, recipe, said):
     dev = {utt: Label(text, 0.9 - 0.1 * number) for number, (utt, text) in enumerate(truth.items())}
 
     def run(self, message, prepared):
-        return [(dev | said)[Path(path).stem] for path in message]
+        return [(dev | said)[Path(clip.path).stem] for clip in message]
 
     monkeypatch.setattr(Transcribe, "run", run)
 
@@ -209,12 +209,27 @@ def test_the_teachers_outputs_are_learned_frame_by_frame(recipe, capsys):
 
 @pytest.mark.parametrize(
     ("words", "fact"),
-    [(["features.speed=[0.9, 1.0]"], "features.speed"), (["train.teacher=null"], "train.teacher")],
+    [
+        (["train.family=whisper_ed", "features.upstream=whisper_base"], "preset=fast"),
+        (["train.teacher=null"], "train.teacher"),
+    ],
 )
 def test_settings_that_outputs_do_not_go_with(made, capsys, words, fact):
     capsys.readouterr()
     assert made("train", settings=["train.unlabelled=null", "train.posterior_weight=0.5", *words]) == [2]
     told(capsys.readouterr().err, fact, where="train.posterior_weight=0.5")
+
+
+def test_copies_are_heard_as_they_are_learned(recipe):
+    """At twice the speed a clip has half the frames, and the same tones an octave higher: other letters."""
+    words = ["train.unlabelled=null", "train.posterior_weight=0.5", "features.speed=[1.0, 2.0]"]
+    assert recipe("features", "train", settings=words) == [0, 0]
+    outputs = FeatureReader(recipe.dir / "data/labels/teacher_posteriors/feats.scp", recipe.dir)
+    frames = recipe.table("dump/fbank/train/utt2num_frames")
+    assert set(outputs) == frames.keys() and "sp2-spk-train001" in frames
+    # the features have 100 frames a second, the outputs 50
+    assert all(abs(len(outputs[utt]) - int(count) / 2) <= 1 for utt, count in frames.items())
+    assert abs(2 * len(outputs["sp2-spk-train001"]) - len(outputs["spk-train001"])) <= 2
 
 
 def test_the_distance_is_summed_over_frames_that_both_have():

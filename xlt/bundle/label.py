@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from xlt.audio.augment import Copy
 from xlt.core.executor import Work
+from xlt.models.labels import Clip
 from xlt.text.normalise import put_together
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ class Label(NamedTuple):
 
 
 class _ByBundle(Work):
-    """Messages are lists of sound files of one utterance each; ``setup``: the bundle, which is loaded with
-    the first of them.
+    """Messages are lists of :class:`~xlt.models.labels.Clip`; ``setup``: the bundle, which is loaded with the
+    first of them.
     """
 
     label = "train"
@@ -39,24 +41,25 @@ class _ByBundle(Work):
         return Transcriber(self.setup)
 
     @staticmethod
-    def describe(message: Sequence[str]) -> str:
-        return message[0] + (f" and {len(message) - 1} more" if len(message) > 1 else "")
+    def describe(message: Sequence[Clip]) -> str:
+        return message[0].path + (f" and {len(message) - 1} more" if len(message) > 1 else "")
 
 
 class Transcribe(_ByBundle):
-    """Sound files → a :class:`Label` of each."""
+    """Clips, not altered → a :class:`Label` of each."""
 
-    def run(self, message: Sequence[str], prepared: None) -> list[Label]:
-        return [label_of(self.transcriber(path, vad=False)) for path in message]  # stage 1 has cut them
+    def run(self, message: Sequence[Clip], prepared: None) -> list[Label]:
+        return [label_of(self.transcriber(clip.path, vad=False)) for clip in message]  # stage 1 has cut them
 
 
 class Posteriors(_ByBundle):
-    """Sound files → CTC's log probabilities (T, V) of each, float32."""
+    """Clips → CTC's log probabilities (T, V) of each, float32."""
 
-    def run(self, message: Sequence[str], prepared: None) -> list[np.ndarray]:
+    def run(self, message: Sequence[Clip], prepared: None) -> list[np.ndarray]:
         from xlt.audio.files import read_wav
 
-        inputs = self.transcriber.encode([read_wav(path) for path in message])
+        waves = [Copy(clip.recipe).wave(read_wav(clip.path), clip.key) for clip in message]
+        inputs = self.transcriber.encode(waves)
         found, lengths = self.transcriber.recogniser.model.log_probs(inputs)
         return [row[:length].float().numpy() for row, length in zip(found, lengths.tolist(), strict=True)]
 

@@ -8,11 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from xlt.audio.augment import ORIGINAL
 from xlt.core.errors import DataError
 from xlt.features.speech import Speech
 from xlt.formats.model_folder import Trained
 from xlt.formats.tables import read_table, write_table
 from xlt.metrics.align import Counts
+
+
+class Clip(NamedTuple):
+    """What a teacher hears: the copy ``recipe`` of the sound file ``path``; ``key``: see
+    :meth:`xlt.audio.augment.Copy.wave`.
+    """
+
+    path: str
+    recipe: str = ORIGINAL
+    key: str = ""
 
 
 class Threshold(NamedTuple):

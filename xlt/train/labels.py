@@ -24,7 +24,7 @@ from xlt.formats.model_folder import BUNDLE_MANIFEST, Trained
 from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.metrics.align import count_edits
 from xlt.metrics.cer import tokens
-from xlt.models.labels import Labels, Threshold, threshold
+from xlt.models.labels import Clip, Labels, Threshold, threshold
 from xlt.models.resolved import origin_facts
 from xlt.text.normalise import normalise
 from xlt.tokens.tokenizer import Tokenizer
@@ -82,7 +82,7 @@ def _transcribe(ctx: Context, model: Trained, sets: tuple[str, ...], out: Path) 
     say(f"  {ctx.cfg.as_given('train.teacher')} transcribes {len(todo)} utterances")
     executor = open_executor("transcribe", model.folder, Workers(1))
     try:
-        messages = [[waves[name][utt] for name, utt in batch] for batch in batches]
+        messages = [[Clip(waves[name][utt]) for name, utt in batch] for batch in batches]
         with log.open("a", encoding="utf-8") as file, Progress("labels", len(todo), "utterances") as bar:
             for batch, answer in zip(batches, executor.run(messages), strict=True):
                 for (name, utt), label in zip(batch, answer, strict=True):

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xlt.audio.augment import Copy
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.executor import Workers, open_executor
@@ -15,7 +14,8 @@ from xlt.core.stage import Unit, run_unit
 from xlt.features.copies import copies_of
 from xlt.formats.archives import ArkWriter
 from xlt.formats.model_folder import BUNDLE_MANIFEST, CTC, Trained
-from xlt.formats.tables import read_scp, write_table
+from xlt.formats.tables import read_scp, read_table, write_table
+from xlt.models.labels import Clip
 from xlt.models.resolved import origin_facts
 
 ARK, SCP = "feats.ark", "feats.scp"
@@ -23,7 +23,8 @@ _PARTNER = "partner"  # of a bundle with two models
 
 
 def posteriors(ctx: Context, model: Trained) -> Path:
-    """The teacher's outputs for the training set and the speech without texts; makes what is missing.
+    """The teacher's outputs for the training set, its copies, and the speech without texts; makes them if
+    they are missing.
 
     ConfigError for a teacher whose outputs cannot be compared with this recipe's.
     """
@@ -36,7 +37,10 @@ def posteriors(ctx: Context, model: Trained) -> Path:
         Unit(
             "train",
             out,
-            {"teacher": origin_facts(model), "sets": sets},
+            {
+                "teacher": origin_facts(model),
+                "sets": {name: [copy.recipe for copy in copies_of(ctx.cfg, name)] for name in sets},
+            },
             [model.folder / BUNDLE_MANIFEST, *(ctx.data / name / "utt2audio" for name in sets)],
             lambda partial: _make(ctx, model, sets, partial, out),
         ),
@@ -50,10 +54,6 @@ def _check(ctx: Context, model: Trained) -> None:
     given = cfg.as_given("train.teacher")
     if cfg.train.family != "espnet":
         raise ConfigError(f"{setting}: train.family={cfg.train.family} does not have it; use preset=fast")
-    if copies_of(cfg, cfg.train_set) != [Copy()]:
-        raise ConfigError(
-            f"{setting}: the teacher has not heard the copies of features.speed; leave them out"
-        )
     if cfg.mixed:
         raise ConfigError(f"{setting}: the teacher does not know the recipes of train.mix; leave it out")
     if CTC not in model.parts or (model.folder / _PARTNER).is_dir():
@@ -69,18 +69,21 @@ def _check(ctx: Context, model: Trained) -> None:
 
 
 def _make(ctx: Context, model: Trained, sets: list[str], partial: Path, out: Path) -> dict:
-    waves: dict[str, str] = {}
+    clips: dict[str, Clip] = {}
     for name in sets:
-        waves |= read_scp(ctx.data / name / "wav.scp", ctx.recipe)
+        hashes = read_table(ctx.data / name / "utt2audio")
+        for utt, path in read_scp(ctx.data / name / "wav.scp", ctx.recipe).items():
+            for copy in copies_of(ctx.cfg, name):
+                clips[copy.name(utt)] = Clip(path, copy.recipe, copy.content_key(hashes[utt]))
     executor = open_executor("posteriors", model.folder, Workers(1))
-    say(f"  {ctx.cfg.as_given('train.teacher')} listens to {len(waves)} utterances")
+    say(f"  {ctx.cfg.as_given('train.teacher')} listens to {len(clips)} utterances")
     try:
         with (
             ArkWriter(partial / ARK) as writer,
-            Progress("posteriors", len(waves), "utterances") as bar,
+            Progress("posteriors", len(clips), "utterances") as bar,
         ):
-            answers = executor.run([[path] for path in waves.values()])
-            for utt, answer in zip(waves, answers, strict=True):
+            answers = executor.run([[clip] for clip in clips.values()])
+            for utt, answer in zip(clips, answers, strict=True):
                 for matrix in answer:
                     writer.write(utt, matrix)
                 bar.add()
