@@ -85,7 +85,10 @@ def test_without_a_stage(xlt, words, part):
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["trian"], "trian"),
+        (["trian"], "trian: no stage or command of xlt; did you mean train?"),
+        (["transcrib"], "did you mean transcribe?"),
+        (["qqq"], "xlt --help lists them"),
+        (["run", "--stage", "tran"], "did you mean train?"),
         (["train", "--nosuch"], "--nosuch"),
         (["data", "--nj", "many"], "--nj"),
         (["data", "train.lrr=1"], "did you mean train.lr?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 from xlt import __version__
+from xlt.core.errors import ConfigError
 
 COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what it does)
     "transcribe": ("xlt.commands.transcribe", "transcribe sound files with a bundle"),
@@ -128,7 +130,12 @@ def _run(words: list[str], cwd: Path) -> None:
     from xlt.core.context import STAGES
 
     parser = _parser(words)
-    if not words or words[0] not in {s.name for s in STAGES} | set(COMMANDS):
+    known = {s.name for s in STAGES} | set(COMMANDS)
+    if words and not words[0].startswith("-") and words[0] not in known:
+        close = difflib.get_close_matches(words[0], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "xlt --help lists them"
+        raise ConfigError(f"{words[0]}: no stage or command of xlt; {hint}")
+    if not words or words[0] not in known:
         parser.parse_args(words or ["--help"])
     args = parser.parse_intermixed_args(words[1:])
     args.cwd = cwd

@@ -154,7 +154,7 @@ def guarded(what: str, work: Callable[[], None]) -> int:
     try:
         work()
     except XltError as err:
-        print(f"xlt {what}: {log.with_commands(str(err))}", file=sys.stderr)
+        log.complain(f"xlt {what}: {log.with_commands(str(err))}")
         return 2
     except KeyboardInterrupt:
         print(f"\nxlt {what}: interrupted; the same command continues from here", file=sys.stderr)
@@ -166,10 +166,9 @@ def guarded(what: str, work: Callable[[], None]) -> int:
         if (what_to_do := remedy(err)) is None:
             return _defect(what, err)
         where = f" ({err.filename2 or err.filename or 'standard output, or a temporary file'})"
-        print(
+        log.complain(
             f"xlt {what}: {os.strerror(err.errno or 0)}{where}; {what_to_do}, then run the same command:"
-            " it continues from here",
-            file=sys.stderr,
+            " it continues from here"
         )
         return 2
     except Exception as err:  # the last resort
@@ -189,8 +188,7 @@ def _defect(what: str, err: Exception) -> int:
     except OSError:
         traceback.print_exception(err)
         where = "the traceback is above"
-    print(
-        f"xlt {what}: {type(err).__name__}: {said}; this is a defect of xlt: {where}; please report it",
-        file=sys.stderr,
+    log.complain(
+        f"xlt {what}: {type(err).__name__}: {said}; this is a defect of xlt: {where}; please report it"
     )
     return DEFECT

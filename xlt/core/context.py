@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 from dataclasses import dataclass
@@ -58,7 +59,10 @@ def find(word: str) -> Stage:
     for stage in STAGES:
         if word in (str(stage.number), stage.name):
             return stage
-    raise ConfigError(f"no stage {word!r}; there are " + ", ".join(f"{s.number} {s.name}" for s in STAGES))
+    close = difflib.get_close_matches(word, [stage.name for stage in STAGES], n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    there = ", ".join(f"{stage.number} {stage.name}" for stage in STAGES)
+    raise ConfigError(f"no stage {word!r}; there are {there}{hint}")
 
 
 @dataclass

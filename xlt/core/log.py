@@ -21,6 +21,7 @@ from xlt.core.errors import XltError
 from xlt.core.paths import ROOT, plain
 
 BAR = 24  # columns of a progress bar
+RED, YELLOW = "31", "33"  # ECMA-48 colours
 
 # of this thread, so that two recipes can run beside each other
 _file: ContextVar[TextIO | None] = ContextVar("log file", default=None)
@@ -84,8 +85,23 @@ def say(text: str) -> None:
     """One line (or several) for the user."""
     recipe = _recipe.get()
     text = with_commands(plain(text, recipe) if recipe else text)
-    print(text, flush=True)
+    print(_painted(text, YELLOW, sys.stdout) if text.startswith("  warning: ") else text, flush=True)
     to_log(text)
+
+
+def complain(text: str) -> None:
+    """An error, on standard error."""
+    print(_painted(text, RED, sys.stderr), file=sys.stderr)
+
+
+def _painted(text: str, colour: str, stream: TextIO) -> str:
+    """The first word of ``text`` with a colon in ``colour``, on a terminal and without NO_COLOR
+    (https://no-color.org).
+    """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return text
+    head, colon, rest = text.partition(": ")
+    return f"\033[{colour}m{head}{colon.rstrip()}\033[0m {rest}" if colon else text
 
 
 def left(minutes: float) -> str:
