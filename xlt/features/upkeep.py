@@ -150,7 +150,7 @@ def outdated(dump: Path) -> str | None:
         ark, _, offset = place.rpartition(":")
         if ark not in listed:
             listed[ark] = {entry.offset: entry.crc for _, entry in _readable(Path(ark))[0]}
-        crc = listed[ark].get(int(offset))
+        crc = listed[ark].get(int(offset)) if offset.isdigit() else None
         if crc is not None and crcs.get(utt) != f"{crc:08x}":
             return utt
     return None
