@@ -30,13 +30,11 @@ from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import INFO
 from xlt.formats.tables import read_table, same_keys
 from xlt.formats.weights import read_weights
-from xlt.models.espnet import onfly, places, tags, transfer, tuning
+from xlt.models.espnet import onfly, places, tags, taught, transfer, tuning
 from xlt.models.espnet.epochs import EpochLines
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import AGAIN, NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
-from xlt.models.espnet.taught import NAME as TAUGHT
-from xlt.models.espnet.taught import POSTERIORS
 from xlt.models.resolved import Resolved
 from xlt.nets.lengths import ctc_frames, ctc_steps, stacked
 from xlt.nets.moments import Moments
@@ -217,8 +215,8 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
         scp = places.whole_scp(ctx, files.scp, work)
         return [[scp, "speech", files.kind], [str(files.text), "text", "text"]]
 
-    taught = run.labels.posteriors if run.labels else None
-    teacher = [[places.whole_scp(ctx, taught, work), POSTERIORS, FEATS]] if taught else []
+    outputs = run.labels.posteriors if run.labels else None
+    teacher = [[places.whole_scp(ctx, outputs, work), taught.POSTERIORS, FEATS]] if outputs else []
 
     if cfg.features.on_the_fly:
         source = {"input_size": None, "normalize": None, **onfly.frontend_options(cfg, info, stats)}
@@ -295,7 +293,7 @@ def _model(train: TrainConfig) -> dict:
     conf = {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False}
     if not train.posterior_weight:
         return {"model_conf": conf}
-    return {"model": TAUGHT, "model_conf": conf | {"posterior_weight": train.posterior_weight}}
+    return {"model": taught.NAME, "model_conf": conf | {"posterior_weight": train.posterior_weight}}
 
 
 def _epochs(train: TrainConfig, frames: float, frame_rate: float) -> int:
