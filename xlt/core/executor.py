@@ -177,7 +177,7 @@ def _in_order(answers: Iterable[tuple[int, Any]]) -> Iterator[Any]:
 
 
 class _Process:
-    """A worker, ``python -m xlt.core.worker``, and the messages that it has not answered yet."""
+    """A worker, ``python -P -m xlt.core.worker``, and the messages that it has not answered yet."""
 
     def __init__(self, work: type[Work], path: str, setup: Any, number: int, gpu: str):
         self.work, self.number = work, number
@@ -186,7 +186,7 @@ class _Process:
         self.noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close())
         places = os.pathsep.join(filter(None, [os.fspath(ROOT), os.environ.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "xlt.core.worker"],
+            [sys.executable, "-P", "-m", "xlt.core.worker"],  # -P: not modules of the folder it stands in
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.noise,
