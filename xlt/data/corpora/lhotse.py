@@ -6,7 +6,7 @@ is test); ``data.splits`` tells it where the names do not. Every supervision is 
 channel.
 """
 
-from __future__ import annotations
+# no `from __future__ import annotations`: typing tells NotRequired only where annotations are no strings
 
 import gzip
 import re
@@ -14,7 +14,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from xlt.core import jsons
 from xlt.core.config import Config
@@ -24,6 +24,7 @@ from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, is_archive, listing
 from xlt.data.corpora.kaldi import base
 from xlt.data.corpora.names import SET_OF, clean, names_language, speaker_ids
+from xlt.formats import typed
 from xlt.text import languages
 
 _MANIFEST = re.compile(
@@ -34,6 +35,48 @@ _KEYS = re.compile(
 )  # one of them is in every entry of a manifest
 _EXPECTED = "NAME_recordings_PART.jsonl.gz with NAME_supervisions_PART.jsonl.gz, or NAME_cuts_PART.jsonl.gz"
 _HARMLESS = {"Resample"}  # audio is resampled in any case
+
+class _Source(TypedDict):
+    type: str
+    channels: list[int]
+    source: str
+
+
+class _Recording(TypedDict):
+    id: str
+    sources: list[_Source]
+    duration: float
+
+
+class _Supervision(TypedDict):
+    id: str
+    recording_id: str
+    start: float
+    duration: float
+    text: NotRequired[str | None]
+    language: NotRequired[str | None]
+    speaker: NotRequired[str | None]
+    gender: NotRequired[str | None]
+    custom: NotRequired[dict[str, Any] | None]
+
+
+class _Entry(TypedDict):
+    """What is read of an entry, of whichever kind; lhotse itself takes any value."""
+
+    id: str
+    start: NotRequired[float]
+    duration: NotRequired[float]
+    sources: NotRequired[list[_Source]]
+    recording_id: NotRequired[str]
+    recording: NotRequired[_Recording | None]
+    supervisions: NotRequired[list[_Supervision]]
+    text: NotRequired[str | None]
+    language: NotRequired[str | None]
+    speaker: NotRequired[str | None]
+    gender: NotRequired[str | None]
+    custom: NotRequired[dict[str, Any] | None]
+
+
 Manifests = dict[str, dict[str, Path]]  # {part: {kind: file}}
 
 
@@ -163,10 +206,12 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         with _opened(path) as handle:
             whole = ".jsonl" not in path.suffixes
-            for number, line in enumerate(jsons.parse(handle.read()) if whole else handle, 1):
+            for number, line in enumerate(jsons.parse(handle.read(), finite=True) if whole else handle, 1):
                 where = f"{path}:{number}"
                 if whole or line.strip():
-                    yield where, deserialize_item(line if whole else jsons.parse(line))
+                    entry = line if whole else jsons.parse(line, finite=True)
+                    typed.check(entry, _Entry)
+                    yield where, deserialize_item(entry)
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as err:
         raise DataError(f"{path}: damaged or cut off ({err}); make it again") from None
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as err:
