@@ -94,7 +94,8 @@ def test_a_newer_version_is_refused(tmp_path):
         ({"ci95": [1, 2], "n_ref": 3, "sub": None, "del": 0, "ins": 0}, "cer lacks 'value'"),
         ({"value": True, "ci95": [], "n_ref": 3, "sub": 0, "del": 0, "ins": 0}, "cer.value: found True"),
         ({"value": 1, "ci95": [1, "2"], "n_ref": 3, "sub": 0, "del": 0, "ins": 0}, r"ci95\[1\]: found '2'"),
-        ({"value": 1, "ci95": [], "n_ref": 3.5, "sub": 0, "del": 0, "ins": 0}, "cer.n_ref: found 3.5"),
+        ({"value": 1, "ci95": [1, 2], "n_ref": 3.5, "sub": 0, "del": 0, "ins": 0}, "cer.n_ref: found 3.5"),
+        ({"value": 1, "ci95": [1], "n_ref": 3, "sub": 0, "del": 0, "ins": 0}, "cer.ci95: found 1 values"),
     ],
 )
 def test_what_is_wrong_is_named(value, said):

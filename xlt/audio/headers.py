@@ -183,6 +183,8 @@ def _aiff(file: BinaryIO, size: int) -> Header:
             channels, frames, bits = struct.unpack(">HIH", file.read(8))
             exponent, mantissa = struct.unpack(">HQ", file.read(10))
             width = channels * ((bits + 7) // 8)
+            if exponent > 16383 + 63:  # over 10¹⁹ Hz, or below zero
+                return Header()
             rate = mantissa * 2.0 ** (exponent - 16383 - 63) * width
         if name == b"SSND" and width:
             there = size - place - 16

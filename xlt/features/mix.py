@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.core import jsons
 from xlt.core.errors import DataError, UpstreamError
+from xlt.formats.arrays import read_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,12 +48,10 @@ class Mix:
         With ``upstream``, the identity of what it will be applied to, UpstreamError if it was learned with
         another.
         """
-        import numpy as np
 
         try:
             facts = jsons.parse((folder / "mix.json").read_text(encoding="utf-8"))
-            with np.load(folder / "mix.npz") as arrays:
-                found = {name: arrays[name] for name in arrays.files}
+            found = read_arrays(folder / "mix.npz")
             mix = cls(
                 facts["layers"],
                 found["weights"],
@@ -73,8 +71,6 @@ class Mix:
             KeyError,
             TypeError,
             AttributeError,
-            EOFError,
-            zipfile.BadZipFile,
         ) as err:
             raise DataError(
                 f"{folder}: the layer mix is damaged ({err}); make it again with --stage 3 --force"

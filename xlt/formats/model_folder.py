@@ -15,6 +15,7 @@ from xlt.core import digests
 from xlt.core.errors import ConfigError, DataError, UpstreamError, XltError
 from xlt.core.registry import FAMILIES
 from xlt.core.stage import write_json
+from xlt.formats.info import check_info
 from xlt.formats.tables import read_table
 from xlt.formats.versioned import Format
 
@@ -33,7 +34,12 @@ def read_info(folder: Path, remedy: str = "make it again with --stage 6 --force"
     """``xlt.json`` of a model's folder, in today's version; DataError, which ends in ``remedy``, if it is
     damaged.
     """
-    return FORMAT.read(folder / INFO, remedy)
+    found = FORMAT.read(folder / INFO, remedy)
+    try:
+        check_info(found)
+    except ValueError as err:
+        raise DataError(f"{folder / INFO}: damaged ({err}); {remedy}") from None
+    return found
 
 
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:

@@ -51,7 +51,7 @@ its older names.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from xlt.core import digests, jsons
 from xlt.core.errors import DataError
@@ -62,14 +62,14 @@ from xlt.formats.versioned import Format
 
 class Interval(TypedDict):
     value: float
-    ci95: list[float]
+    ci95: Annotated[list[float], 2]
 
 
 Entry = TypedDict(
     "Entry",
     {
         "value": float,
-        "ci95": list[float],
+        "ci95": Annotated[list[float], 2],
         "n_ref": int,
         "sub": int | None,
         "del": int | None,

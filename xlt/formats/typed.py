@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import types
-from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-_hints = cache(get_type_hints)
+_hints = functools.cache(functools.partial(get_type_hints, include_extras=True))
 _KINDS = {float: (int, float), int: (int,), str: (str,), bool: (bool,)}
 
 
@@ -23,7 +23,13 @@ def check(value: Any, wanted: Any, place: str = "") -> None:
     origin, parts = get_origin(wanted), get_args(wanted)
     if wanted is Any:
         return
-    if is_typeddict(wanted):
+    if origin is NotRequired:
+        check(value, parts[0], place)
+    elif origin is Annotated:  # a list of so many
+        check(value, parts[0], place)
+        if len(value) != parts[1]:
+            raise ValueError(f"{place}: found {len(value)} values, expected {parts[1]}")
+    elif is_typeddict(wanted):
         _check_fields(_of_type(value, dict, place), wanted, place)
     elif origin is dict:
         for key, item in _of_type(value, dict, place).items():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
-import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xlt.core.errors import DataError
+from xlt.formats.arrays import read_arrays
 
 BOS, EOS, UNK = 0, 1, 2
 SPECIAL = ("<s>", "</s>", "<unk>")
@@ -187,8 +186,7 @@ class NGram(Stepwise):
         """The model that :meth:`save` wrote; DataError if it is missing, damaged or from a newer xlt."""
         remedy = "run stage 5 again with --force, or copy the file again"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                stored = {name: arrays[name] for name in arrays.files}
+            stored = read_arrays(path)
             if (version := int(stored["format"][0])) > FORMAT:
                 raise DataError(f"{path}: a model of format {version}, from a newer xlt; update xlt")
             return _from_arrays(stored)
@@ -196,8 +194,6 @@ class NGram(Stepwise):
             raise DataError(f"{path}: no such file; {remedy}") from None
         except (OSError, EOFError, ValueError, KeyError, IndexError, AttributeError) as err:
             raise DataError(f"{path}: damaged ({type(err).__name__}: {err}); {remedy}") from err
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError) as err:
-            raise DataError(f"{path}: damaged ({err}); {remedy}") from err
 
 
 def _from_arrays(stored: dict[str, np.ndarray]) -> NGram:

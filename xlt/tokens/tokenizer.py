@@ -63,6 +63,10 @@ class Tokenizer:
             self.tokens = path.read_text(encoding="utf-8").split("\n")[:-1]
         except FileNotFoundError:
             raise DataError(f"{path}: no such file; stage 4 (tokens) makes it") from None
+        except UnicodeDecodeError as err:
+            raise DataError(
+                f"{path}: damaged, not UTF-8 ({err.reason}); make it again with --stage 4 --force"
+            ) from None
         self.ids = {token: i for i, token in enumerate(self.tokens)}
         if UNK not in self.ids:
             raise DataError(f"{path}: damaged, it has no {UNK}; make it again with --stage 4 --force")

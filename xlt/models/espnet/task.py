@@ -12,17 +12,17 @@ import inspect
 import io
 import logging
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from xlt.core.errors import ConfigError, DataError, StageError
+from xlt.core.errors import ConfigError, DataError, StageError, XltError
 from xlt.core.log import say
 from xlt.core.registry import ENCODERS, FRONTENDS
 from xlt.features.speech import FEATS
 from xlt.formats.archives import FeatureReader
+from xlt.formats.arrays import read_arrays
 from xlt.formats.model_folder import in_bundle
 from xlt.formats.tables import read_table
 from xlt.formats.weights import UnloadableError, holds_code, load_plain, read_weights
@@ -234,19 +234,14 @@ def load_model(folder: Path, device: str = "cpu") -> torch.nn.Module:
     args = load_arguments(folder)
     file = folder / "feats_stats.npz"
     try:
+        read_arrays(file)  # which ESPnet reads with less care
         with quiet():
             model = XltTask.build_model(args)
         file = folder / "model.pth"
         model.load_state_dict(read_weights(file, AGAIN))
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        zipfile.BadZipFile,
-    ) as err:
+    except XltError:
+        raise
+    except Exception as err:  # ESPnet asserts, and checks types in its own way, what a file told it
         said = next(iter(str(err).splitlines()), type(err).__name__)
         raise DataError(f"{file}: cannot be loaded ({said[:120]}); {AGAIN}") from None
     return model.to(device).eval()
