@@ -193,6 +193,19 @@ def segments(line: str) -> Plant:
     return plant
 
 
+def table(name: str, file: str, found: dict[str, str]) -> Plant:
+    """A table that was not there."""
+    return lambda recipe: write_table(recipe / "data" / name / file, found)
+
+
+def formats_of_train(utt: str, form: str) -> Plant:
+    def plant(recipe: Path) -> None:
+        utts = read_table(recipe / "data/train/utt2spk")
+        table("train", "utt2format", dict.fromkeys(utts, "16000 1 wav") | {utt: form})(recipe)
+
+    return plant
+
+
 def raw_text(utt: str, new: str) -> Plant:
     return word("train", utt, new, "text_raw")
 
@@ -526,6 +539,30 @@ CASES = {
         "test/utt2audio:2",
         "'ion-1' is the same recording as bob-2 of train",
     ),
+    "clips of two sets that overlap": Case(
+        both(
+            table("train", "utt2span", {"bob-2": "0.000 2.000 - r"}),
+            table("test", "utt2span", {"ion-1": "1.000 3.000 - r"}),
+        ),
+        "overlapping_speech",
+        "error",
+        "test/utt2span:1",
+        "'ion-1' has a part of 'bob-2' of train",
+    ),
+    "clips of one set that overlap": Case(
+        table("train", "utt2span", {"bob-2": "0.000 2.000 0 r", "bob-3": "1.500 3.000 - r"}),
+        "overlapping_speech",
+        "warning",
+        "train/utt2span:2",
+        "share speech of a recording, up to 0.5 s",
+    ),
+    "two voices averaged": Case(
+        formats_of_train("bob-2", "16000 2 wav differ"),
+        "several_channels",
+        "warning",
+        "train/utt2format:9",
+        "1 of 36 clips have two channels that differ",
+    ),
     "text in two sets": Case(
         same_text(lambda text: text),
         "shared_texts",
@@ -737,6 +774,27 @@ CASES = {
         "apostrophe",
     ),
     "laughter": Case(raw_text("bob-2", "[râsete]"), "bracketed", "warning", "train/text_raw:9", "'[râsete]'"),
+    "remark in round brackets": Case(
+        raw_text("bob-2", "casa (nu se aude) mare"),
+        "bracketed",
+        "warning",
+        "train/text_raw:9",
+        "'(nu se aude)'",
+    ),
+    "click that is typed": Case(
+        all_raw(lambda text: text.replace("ca", "c|a")),
+        "signs_taken_out",
+        "warning",
+        "train/text_raw",
+        "| (U+007C VERTICAL LINE)",
+    ),
+    "apostrophe in two forms": Case(
+        both(raw_text("bob-2", "co'ala"), raw_text("bob-3", "coʻala")),
+        "several_forms",
+        "warning",
+        "train/text_raw:9",
+        "first \"co'ala\" to 'coʻala'",
+    ),
     "misread UTF-8": Case(
         raw_text("bob-2", "cÃ¢inele"),
         "misread_encoding",
