@@ -52,3 +52,13 @@ def stamp(
     path.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for code, hz in (clips or {}).items():
         tone(path.with_name(f"{path.name}_desc_{code}.ogg"), hz=hz, **sound)
+
+
+def voice(folder: Path, texts: dict[str, str], first_hz: float = 200.0) -> Path:
+    """A voice as festvox keeps it; each prompt is a tone of its own."""
+    (folder / "etc").mkdir(parents=True)
+    lines = [f'( {name} "{text}" )' for name, text in texts.items()]
+    (folder / "etc/txt.done.data").write_text("; prompts\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    for number, name in enumerate(texts):
+        tone(folder / f"wav/{name}.wav", hz=first_hz + 20 * number)
+    return folder

@@ -1,10 +1,8 @@
 """The layout of festvox: one voice, several as CMU Arctic has them, and what is wrong in their prompts."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.data.corpus import tone
+from tests.data.corpus import voice
 from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.data.corpora.festvox import prompts, read
@@ -17,22 +15,12 @@ TEXTS = {
 }
 
 
-def voice(folder: Path, texts: dict[str, str] = TEXTS) -> Path:
-    """A voice as festvox keeps it; each prompt is a tone of its own."""
-    (folder / "etc").mkdir(parents=True)
-    lines = [f'( {name} "{text}" )' for name, text in texts.items()]
-    (folder / "etc/txt.done.data").write_text("; prompts\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    for number, name in enumerate(texts):
-        tone(folder / f"wav/{name}.wav", hz=200.0 + 20 * number)
-    return folder
-
-
 def of(recipe, place, *settings):
     return read(recipe.cfg("data.reader=festvox", "lang=rus_Cyrl", f"data.dir={place}", *settings))
 
 
 def test_texts_without_stress_signs(tmp_path):
-    found = prompts(voice(tmp_path / "v") / "etc/txt.done.data")
+    found = prompts(voice(tmp_path / "v", TEXTS) / "etc/txt.done.data")
     assert found == {
         "ru_0001": "Она завела прядь волос за ухо.",
         "ru_0002": "Окна домов казались нежилыми.",
@@ -41,7 +29,7 @@ def test_texts_without_stress_signs(tmp_path):
 
 
 def test_a_voice_is_a_speaker(recipe, tmp_path):
-    utts = of(recipe, voice(tmp_path / "msu-ru")).utterances
+    utts = of(recipe, voice(tmp_path / "msu-ru", TEXTS)).utterances
     assert [(u.id, u.speaker, u.lang, u.audio.name) for u in utts[:1]] == [
         ("msu_ru-ru_0001", "msu_ru", "rus_Cyrl", "ru_0001.wav")
     ]
@@ -59,7 +47,7 @@ def test_voices_side_by_side(recipe, tmp_path):
 
 
 def test_what_is_left_out_is_listed(recipe, tmp_path):
-    folder = voice(tmp_path / "v")
+    folder = voice(tmp_path / "v", TEXTS)
     (folder / "wav/ru_0002.wav").rename(folder / "wav/ru_0009.wav")
     corpus = of(recipe, folder)
     assert corpus.left_out == {
@@ -72,7 +60,7 @@ def test_what_is_left_out_is_listed(recipe, tmp_path):
     ("line", "fact"), [("ru_0004 Текст", "ru_0004 Текст"), ('( ru_0001 "Ещё раз." )', "ru_0001")]
 )
 def test_prompts_that_cannot_be_read(line, fact, recipe, tmp_path):
-    path = voice(tmp_path / "v") / "etc/txt.done.data"
+    path = voice(tmp_path / "v", TEXTS) / "etc/txt.done.data"
     path.write_text(path.read_text("utf-8") + line + "\n", encoding="utf-8")
     with raises(DataError, fact, where="v/etc/txt.done.data:6"):
         of(recipe, tmp_path / "v")

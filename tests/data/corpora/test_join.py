@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.corpus import PHRASES, tone
+from tests.data.corpus import PHRASES, tone, voice
 from tests.errors import raises
 from xlt.core.config import load
 from xlt.core.errors import ConfigError, DataError
@@ -97,3 +97,18 @@ def test_paths_count_from_where_the_user_stands(recipe, tmp_path):
     word = "data.parts=[{reader: kaldi, dir: a}]"
     assert len(read(load(recipe.dir, ["data.reader=join", word], tmp_path)).utterances) == 6
     assert load(recipe.dir, [word], tmp_path).data.parts == [{"reader": "kaldi", "dir": str(tmp_path / "a")}]
+
+
+def test_each_corpus_keeps_its_own_sets(recipe, tmp_path):
+    """As egs/rus_join needs it: what egs/rus is tested on, it must not be trained on."""
+    alone = {}
+    for start, name in enumerate(("ana", "ion")):
+        numbers = range(40 * start, 40 * start + 40)
+        texts = {f"a{k}": f"propoziția {chr(97 + k // 26)}{chr(97 + k % 26)}" for k in numbers}
+        voice(tmp_path / name, texts, first_hz=300.0 + 1000 * start)
+        assert recipe("data.reader=festvox", f"data.dir={tmp_path / name}") == 0
+        alone |= read_table(recipe.dir / "data/all/utt2split")
+    listed = ", ".join(f"{{reader: festvox, dir: {tmp_path / name}}}" for name in ("ana", "ion"))
+    assert recipe("data.reader=join", f"data.parts=[{listed}]") == 0
+    assert read_table(recipe.dir / "data/all/utt2split") == alone and len(alone) == 80
+    assert set(read_table(recipe.dir / "data/all/utt2corpus").values()) == {"festvox", "festvox2"}
