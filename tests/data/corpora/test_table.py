@@ -13,6 +13,7 @@ from tests.errors import raises
 from xlt.audio.files import read_wav
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.table import read, recognise, seconds
+from xlt.data.corpora.tags import kinds
 from xlt.formats.tables import read_table
 
 RATE = 16000
@@ -505,3 +506,33 @@ def test_utterances_keep_their_row(recipe, folder):
     report = json.loads((recipe.dir / "data/all/report.json").read_text(encoding="utf-8"))
     assert report["rows"] == {"table_ron-clips_b": "t.tsv:3"}
     assert set(read_table(recipe.dir / "data/all/utt2row").values()) == {"t.tsv:2", "t.tsv:4"}
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("accent", ["north", "south"] * 4, True),
+        ("Dialekt", ["a", "b", ""] * 4, True),
+        ("Poznámka", ["šum", "v pořádku"] * 4, False),
+        ("Note 2", ["ok", "noisy"] * 4, False),
+        ("internal_comment", ["x", "y"] * 4, False),
+        ("Bemerkung", ["x", "y"] * 4, False),
+        ("transcribed_by", ["Ana Pop", "Ion Rus"] * 4, False),
+        ("age", ["23", "47"] * 4, False),
+        ("score", ["0,5", "1.0"] * 4, False),
+        ("age group", ["20-29 years", "30-39 years"] * 4, True),
+        ("village", [f"v{i}" for i in range(10)] * 2, True),
+        ("village", [f"v{i}" for i in range(11)] * 2, False),
+        ("what", ["a long remark about the recording of this day", "x"] * 4, False),
+        ("one", ["x"] * 8, False),
+    ],
+)
+def test_columns_that_sort_rows_into_kinds(column, values, expected):
+    assert kinds(column, [value for value in values if value]) is expected
+
+
+def test_private_notes_are_in_no_table(recipe, folder):
+    """A note of whoever transcribed was once published as a table of scores."""
+    rows = [f"{name}.wav\tcuvânt {name}{i}\tm{i % 2}\tplânge {i % 2}\n" for i in range(2) for name in "abc"]
+    found = of(recipe, write(folder / "t.tsv", "path\ttext\tmic\tPoznámka\n" + "".join(rows)))
+    assert {tag for utt in found.utterances for tag in utt.tags} == {"mic"}

@@ -36,6 +36,7 @@ _KEYS = re.compile(
 _EXPECTED = "NAME_recordings_PART.jsonl.gz with NAME_supervisions_PART.jsonl.gz, or NAME_cuts_PART.jsonl.gz"
 _HARMLESS = {"Resample"}  # audio is resampled in any case
 
+
 class _Source(TypedDict):
     type: str
     channels: list[int]

@@ -9,7 +9,6 @@ beside those three is one if decode.sets names it.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,13 +24,12 @@ from xlt.data.corpora.archive import corpus_place, listing
 from xlt.data.corpora.names import SET_OF, clean, names_language, span, speaker_ids, utterance_ids
 from xlt.data.corpora.rows import Table, read_table
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
-from xlt.data.subsets import KNOWN
+from xlt.data.corpora.tags import tags as tags_of
 from xlt.text import languages
 
 FORMS = (".tsv", ".csv", ".jsonl", ".ndjson")
 _MAYBE = (".xlsx", ".xls", ".ods", ".txt", ".json")
 _EXPECTED = "a folder with a table (CSV, TSV or JSON lines) and its audio, or the table"
-_MAX_TAG_VALUES = 100
 _SAID = 20  # rows with a wrong path for which a name is looked up
 _SAMPLE = 200  # rows by which it is seen whether a column names files
 
@@ -211,7 +209,8 @@ def _rows(
             " data.columns: {split: null} to go by the name"
         )
     channel_of = _channels(table, role, cfg)
-    tags = _tags(table, set(role.values()))
+    rest = [column for column in table.columns if column not in role.values()]
+    tags = tags_of({column: [values[column] for _, values in table.rows] for column in rest})
     columns = _Columns(role, tags, split, sounds, languages.get(cfg.lang), channel_of)
     say(f"  {table.path.name}: {len(table.rows)} rows ({table.form}); {columns.described(table)}")
     facts[table.path.name] = {
@@ -296,18 +295,6 @@ def _say_it(table: Table, sounds: Sounds) -> str:
             f"data.columns: {{path: {number}, text: {number + 1}}}"
         )
     return "say which: data.columns: {path: COLUMN, text: COLUMN}"
-
-
-def _tags(table: Table, used: set[str | None]) -> dict[str, str]:
-    """``{tag: column}``: other columns that sort the rows into a few kinds."""
-    found = {}
-    for column in table.columns:
-        values = [value for _, row in table.rows if (value := row[column].strip())]
-        tag = re.sub(r"\W+", "_", column.strip().casefold(), flags=re.ASCII).strip("_")
-        if column not in used and tag and f"utt2{tag}" not in KNOWN and tag not in found:
-            if 2 <= len(set(values)) <= min(_MAX_TAG_VALUES, len(values) // 2):
-                found[tag] = column
-    return found
 
 
 def _refuse_unknown(table: Table, role: dict[str, str | None], cfg: Config) -> None:
