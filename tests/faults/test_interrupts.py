@@ -73,8 +73,8 @@ def test_full_disk_when_all_the_work_is_done(finished, recipe, hook, monkeypatch
     if stage in ("features", "decode"):  # of the first set the work is done, of the others not
         done = finished.dir / OUTPUTS[stage][0] / ("train" if stage == "features" else "")
         capsys.readouterr()
-        with pytest.raises(TypeError):
-            recipe(stage)
+        assert recipe(stage) == 1  # as a defect of xlt: None is called
+        assert "'NoneType' object is not callable" in capsys.readouterr().err
         assert (recipe.dir / done.relative_to(finished.dir) / "stage.json").exists()
     else:
         assert recipe(stage) == 0
