@@ -42,6 +42,7 @@ REQUIRES = [
     "wordfreq>=3.1",  # lists of frequent words, for language models
 ]
 EXTRAS = {
+    "g722": ["av>=14"],  # reads G.722, of telephones
     "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it
     "peer": ["faster-whisper>=1.2"],  # the zero-shot Whisper row of the tables
     "test": [

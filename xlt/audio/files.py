@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from xlt.audio import headers
+from xlt.audio import g722, headers
 from xlt.audio.channels import Power
 from xlt.core.errors import DataError
 from xlt.core.paths import refuse_pipe
@@ -69,7 +69,8 @@ def read_wav(
     longest_s: float = float("inf"),
     heard: Heard | None = None,
 ) -> np.ndarray:
-    """A sound file as float32 mono samples (N,) in [-1, 1] at ``sample_rate``; reads wav, flac, ogg, mp3.
+    """A sound file as float32 mono samples (N,) in [-1, 1] at ``sample_rate``; reads wav, flac, ogg, mp3,
+    and with PyAV G.722.
 
     ``channel`` counts from 0; without it several channels are averaged, unless they cancel each other: then
     the loudest is taken. Where the header says a wrong length, the file is read to its end; ``heard`` is
@@ -103,6 +104,9 @@ def read_blocks(
     count, heard = 0, heard or Heard()
     try:
         refuse_pipe(path)
+        if g722.is_g722(path):
+            yield from _resampled(g722.blocks(path), g722.RATE, sample_rate)
+            return
         header = headers.examine(path)
         heard.wrong, heard.cut = header.wrong, header.cut
         with headers.readable(path, header) as source, soundfile.SoundFile(source) as file:
@@ -220,6 +224,8 @@ def audio_header(path: str | os.PathLike) -> Header:
 
     try:
         refuse_pipe(path)
+        if g722.is_g722(path):
+            return Header(g722.RATE, 1, "g722", g722.duration_s(path))
         header = headers.examine(path)
         with headers.readable(path, header) as source:
             info = soundfile.info(source)

@@ -87,6 +87,16 @@ def test_texts_beside_the_sounds(recipe, tmp_path):
     assert corpus.left_out == {"not as it is said": ["asterisk_ru-at"]}
 
 
+def test_wideband_where_there_is_nothing_else(recipe, tmp_path):
+    """G.722 has no header: four bytes are eight samples."""
+    (tmp_path / "core-sounds-es.txt").write_text("uno: uno\ndos: dos\n", encoding="utf-8")
+    tone(tmp_path / "uno.wav", rate=8000)
+    for name in ("uno", "dos"):
+        (tmp_path / f"{name}.g722").write_bytes(bytes(4))
+    found = {utt.text: utt.audio.name for utt in of(recipe, tmp_path).utterances}
+    assert found == {"uno": "uno.wav", "dos": "dos.g722"}
+
+
 @pytest.mark.parametrize(
     ("text", "lang", "expected"),
     [

@@ -25,6 +25,7 @@ SUFFIXES = {
     ".sph",
     ".wma",
     ".amr",
+    ".g722",
     ".webm",
     ".mp4",
     ".w64",
