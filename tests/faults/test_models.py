@@ -19,6 +19,7 @@ from xlt.bundle import MANIFEST, check_files, read_manifest, write_manifest
 from xlt.bundle.transcribe import Transcriber
 from xlt.core.config import ROOT
 from xlt.core.errors import ConfigError, DataError, UpstreamError
+from xlt.features import load_trained
 from xlt.fetch import hub, packages
 from xlt.models.espnet import arguments
 
@@ -154,6 +155,29 @@ def test_weights_that_a_bundle_lacks_are_not_fetched(bundle, tmp_path, asked, mo
     with raises(UpstreamError, "bundle.with_upstream=true", where=upstream):
         Transcriber(bundle)
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("dtype", "load"),
+        ("layers", "../x"),
+        ("storage", "pickle"),
+        ("upstream", ["x"]),
+        ("batch_s", "x"),
+        ("path", 7),
+    ],
+)
+def test_how_speech_is_encoded_is_read_with_types(bundle, key, value):
+    info = json.loads((bundle / "xlt.json").read_text("utf-8"))["features"]
+    place = info["settings"] if key in ("upstream", "batch_s", "path") else info
+    place[f"features.{key}" if place is not info else key] = value
+    with raises(ConfigError, f"features.{key}", where="xlt.json"):
+        load_trained(info, bundle)
+    del place[f"features.{key}" if place is not info else key]
+    if key != "storage":  # which came later
+        with raises(DataError, where="xlt.json"):
+            load_trained(info, bundle)
 
 
 @pytest.mark.parametrize("partner", ["", "partner"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlt.core.errors import ConfigError
 
@@ -86,8 +86,8 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
     from xlt.formats.model_folder import in_bundle, recipe_of
     from xlt.upstreams import upstream_class
 
-    settings, name = features["settings"], features["settings"]["features.upstream"]
-    packed, path = folder / "upstream", settings["features.path"]
+    settings = _settings(features, folder)
+    packed, name, path = folder / "upstream", settings["upstream"], settings["path"]
     if packed.is_dir():
         path = str(packed)
     elif path is not None:
@@ -101,11 +101,11 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
         )
     setup = Setup(
         source,
-        features["layers"],
-        features["dtype"],
-        settings["features.batch_s"],
+        settings["layers"],
+        settings["dtype"],
+        settings["batch_s"],
         str(folder),
-        features.get("storage", "f32"),
+        settings["storage"],
     )
     with offline(in_bundle(folder)):
         upstream, mix = load(setup), load_mix(setup)
@@ -115,3 +115,33 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
         return [round_trip(matrix, setup.storage) for matrix in found]  # what stage 7 reads
 
     return encode
+
+
+def _settings(features: dict, folder: Path) -> dict[str, Any]:
+    """What ``xlt.json`` says of how speech is encoded, each value one that the setting of its name can have;
+    DataError, or ConfigError for another value.
+    """
+    from xlt.core.errors import DataError
+    from xlt.core.schema import check_setting
+    from xlt.formats.model_folder import INFO
+
+    try:
+        given = features["settings"]
+        found = {name: given[f"features.{name}"] for name in ("upstream", "path", "batch_s")}
+        found |= {name: features[name] for name in ("layers", "dtype")}
+        features["upstream"]
+    except (KeyError, TypeError) as err:
+        raise DataError(
+            f"{folder / INFO}: damaged: features lack {err}; copy the whole folder again, or make it again"
+            " with --stage 6 --force"
+        ) from None
+    found["storage"] = features.get("storage", "f32")
+    for name, value in found.items():
+        check_setting(f"features.{name}", value, str(folder / INFO))
+    layers = found["layers"] if isinstance(found["layers"], list) else [found["layers"]]
+    if layers != ["mix"] and not all(n == "last" or isinstance(n, int) for n in layers):
+        raise ConfigError(
+            f"{folder / INFO}: features.layers: found {str(found['layers'])[:80]!r}, expected mix, last or"
+            " numbers; copy the whole folder again"
+        )
+    return found
