@@ -115,15 +115,16 @@ def test_a_bad_file_is_named_and_the_others_are_done(bundle, tmp_path, capsys):
 
 
 def test_damaged_or_partial_bundle_is_refused(bundle, tmp_path, capsys):
-    copy = tmp_path / "bundle"
+    copy, wav = tmp_path / "bundle", tmp_path / "x.wav"
+    soundfile.write(wav, sound("aei", np.random.default_rng(3)), RATE)
     shutil.copytree(bundle, copy)
     with (copy / "model.pth").open("r+b") as file:
         file.seek(1000)
         file.write(b"\xff\x00\xff")
-    assert main(["transcribe", str(copy), "x.wav"]) == 2
+    assert main(["transcribe", str(copy), str(wav)]) == 2
     assert "model.pth: altered or damaged" in capsys.readouterr().err
     (copy / "model.pth").unlink()
-    assert main(["transcribe", str(copy), "x.wav"]) == 2
+    assert main(["transcribe", str(copy), str(wav)]) == 2
     assert "model.pth: missing" in capsys.readouterr().err
-    assert main(["transcribe", str(tmp_path), "x.wav"]) == 2
+    assert main(["transcribe", str(tmp_path), str(wav)]) == 2
     assert "give the folder that stage 10 (bundle) made" in capsys.readouterr().err

@@ -64,7 +64,9 @@ def training_clips(ctx: Context) -> Clips | None:
 
 
 def _voice_is_heard(ctx: Context, utts: list[str]) -> bool:
-    paths = read_scp(ctx.data / ctx.cfg.train_set / "wav.scp", ctx.recipe)
+    """Whether there is voice activity in clips of ``utts``, as far as they are still there."""
+    table = ctx.data / ctx.cfg.train_set / "wav.scp"
+    paths = read_scp(table, ctx.recipe) if table.exists() else {}
     there = [utt for utt in utts if utt in paths and Path(paths[utt]).is_file()]
     chosen = random.Random(0).sample(there, min(PROBES, len(there)))
     heard = 0
