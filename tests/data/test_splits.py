@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.data.corpus import PHRASES, tone
-from tests.errors import raises
+from tests.errors import raises, told
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora import Utterance
 from xlt.data.groups import split_speakers
@@ -161,3 +161,28 @@ def test_a_segment_behind_its_recording_is_not_cut_short(recipe, tmp_path):
     report = json.loads((recipe.dir / "data/all/report.json").read_text(encoding="utf-8"))
     assert list(report["unreadable"]) == ["spk0-05"]
     assert "1.00 s long, the segment ends at 2.6 s" in report["unreadable"]["spk0-05"]
+
+
+def test_train_and_dev_of_some_speakers(recipe, tmp_path, capsys):
+    """Every set has both voices, but train and dev, which have the one that is named."""
+    rows = ["path\ttext\tspeaker\tsplit"]
+    sets = ("train", "train", "dev", "dev", "test", "test")
+    for number, part in enumerate(sets):
+        tone(tmp_path / f"c/{number}.wav", hz=200.0 + 20 * number)
+        rows.append(f"{number}.wav\t{PHRASES[number]}\t{'ana' if number % 2 else 'ion'}\t{part}")
+    (tmp_path / "c/corpus.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    given = ("data.reader=table", f"data.dir={tmp_path / 'c'}")
+    assert recipe(*given, "data.train_speakers=[ana]") == 0
+    where = {part: read_table(recipe.dir / "data" / part / "utt2spk") for part in ("train", "dev", "test")}
+    assert where == {
+        "train": {"ana-1": "ana"},
+        "dev": {"ana-3": "ana"},
+        "test": {"ana-5": "ana", "ion-4": "ion"},
+    }
+    report = json.loads((recipe.dir / "data/all/report.json").read_text("utf-8"))
+    assert sorted(report["left_out"]["another speaker"]) == ["ion-0", "ion-2"]
+    assert report["split"]["speakers"] == {"train": 1, "dev": 1, "test": 2}
+    assert recipe(*given, "data.train_speakers=[anna]") == 2
+    assert "did you mean ana?" in str(
+        told(capsys.readouterr().err, "anna", where="data.train_speakers=['anna']")
+    )

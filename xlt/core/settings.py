@@ -30,6 +30,7 @@ class DataConfig:
     normaliser: str | None
     keep: str
     digits: Literal["drop", "keep"]
+    train_speakers: list | None
     train_minutes: Annotated[float | None, Positive()]
     min_dur_s: float
     max_dur_s: Annotated[float, Positive()]

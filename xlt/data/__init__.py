@@ -93,6 +93,8 @@ def _built(ctx: Context, everything: Path) -> Unit:
     places = [part.get("dir") for part in cfg.data.parts or [] if isinstance(part, dict)] or [cfg.data.dir]
     if any(places):
         config["corpus"] = " ".join(fingerprint(Path(place)) for place in places if place)
+    if cfg.data.train_speakers is not None:
+        config["data.train_speakers"] = cfg.data.train_speakers
     if further := _further_sets(cfg, everything):
         config[_FURTHER] = further
     inputs = [Path(cfg.data.archive)] if cfg.data.archive else []

@@ -24,7 +24,7 @@ from xlt.data.groups import SPLITS, connect
 from xlt.data.reasons import MEANINGS, REASONS, remedies
 from xlt.data.spans import TABLE as SPANS
 from xlt.data.spans import Span, overlaps, spans
-from xlt.data.splits import assign
+from xlt.data.splits import assign, count_speakers, of_other_speakers
 from xlt.data.subsets import KNOWN, write_tags
 from xlt.formats.tables import spk2utt, write_table
 from xlt.text.normalise import has_digits, normalise, says_something
@@ -158,6 +158,11 @@ class Harvest:
         except DataError as err:
             raise DataError(f"{self.corpus.name}: {err}") from None
         self.left_out["in train"] += [name for name in utts if name not in utt2split]
+        if cfg.data.train_speakers is not None:
+            others = set(of_other_speakers(utt2split, utts, cfg.data.train_speakers))
+            self.left_out["another speaker"] += others
+            utt2split = {name: part for name, part in utt2split.items() if name not in others}
+            how["speakers"] = count_speakers(utt2split, utts)
         self.kept = [name for name in self.kept if name in utt2split]
         return utt2split, {name: group_of[name] for name in self.kept}, how
 

@@ -45,6 +45,10 @@ _REASONS = {  # reason → what it means, what to do
         "correct the texts or the files",
     ),
     "duplicate": ("audio and text are the same as in a clip that was kept", "nothing: once is enough"),
+    "another speaker": (
+        "would be in train or dev, but data.train_speakers does not name the speaker",
+        "name the speaker there, too, if this is to be trained on",
+    ),
     "in train": (
         "of a further set, but its voice or its sentence is in the train that was chosen here",
         "give the corpus a split of its own, if these are needed",
@@ -67,6 +71,16 @@ _OF_READERS = {
         "the row's channel is no number, letter or side",
         "write 1 or 2, A or B, L or R",
     ),
+    "no speech": ("the text is a remark alone, such as [beep]", "nothing: they are of no use"),
+    "not as it is said": (
+        "the text has remarks, letters that are said by their names, or addresses",
+        "write what is said, if they are needed",
+    ),
+    "a number is filled in": (
+        "the game puts a number where the text has a sign, and says it in another clip",
+        "nothing: they are of no use",
+    ),
+    "two languages": ("the text has letters of another script", "write what is said, if they are needed"),
     "annotation without times": ("the annotation is not aligned with the sound", "align it in ELAN"),
 }
 _ALL = {**_OF_READERS, **_REASONS}

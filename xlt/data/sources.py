@@ -22,6 +22,7 @@ _THEIRS = (
     "allow_pipes",
     "train_from",
     "split",
+    "train_speakers",
     "parts",
     "splits",
     "min_dur_s",

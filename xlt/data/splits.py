@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -51,10 +52,30 @@ def assign(
     if set(found.values()) != set(SPLITS):
         why += "; there is too little for three sets"
     found |= extra
-    speakers: dict[str, set[str]] = {part: set() for part in (*SPLITS, *sorted(set(extra.values())))}
-    for name, part in found.items():
-        speakers[part].add(utts[name].speaker)
-    return found, {"by": by, "why": why, "speakers": {part: len(own) for part, own in speakers.items()}}
+    return found, {"by": by, "why": why, "speakers": count_speakers(found, utts)}
+
+
+def count_speakers(found: Mapping[str, str], utts: Mapping[str, Utterance]) -> dict[str, int]:
+    """``{set: speakers}`` of the split ``found``; train, dev and test first."""
+    parts = (*SPLITS, *sorted(set(found.values()) - set(SPLITS)))
+    return {part: len({utts[name].speaker for name in found if found[name] == part}) for part in parts}
+
+
+def of_other_speakers(found: Mapping[str, str], utts: Mapping[str, Utterance], wanted: list) -> list[str]:
+    """The utterances of train and dev whose speaker is not in ``wanted``, the setting data.train_speakers;
+    ConfigError if one in it is nobody.
+    """
+    there = sorted({utt.speaker for utt in utts.values()})
+    for speaker in wanted:
+        if speaker not in there:
+            close = difflib.get_close_matches(str(speaker), there, n=1)
+            raise ConfigError(
+                f"data.train_speakers={wanted}: the corpus has no speaker {speaker!r}"
+                + (f"; did you mean {close[0]}?" if close else "")
+                + f"; it has {', '.join(there[:10])}"
+                + (" …" if len(there) > 10 else "")
+            )
+    return [n for n, part in found.items() if part in ("train", "dev") and utts[n].speaker not in wanted]
 
 
 def _not_in_train(

@@ -23,6 +23,7 @@ _WHOLE = (
     "keep",
     "digits",
     "train_minutes",
+    "train_speakers",
     "min_dur_s",
     "max_dur_s",
     "max_chars_per_s",
