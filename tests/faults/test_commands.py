@@ -1,4 +1,4 @@
-"""Commands in scp files, which Kaldi's readers run: nothing here does, but stage 1 with data.allow_pipes."""
+"""Names that other readers run or fetch, such as commands in scp files: here they are names of files."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 
 from tests.data.corpus import tone
 from tests.errors import raises
+from xlt.audio import g722
 from xlt.core.config import ROOT
 from xlt.core.errors import DataError
 from xlt.formats.archives import FeatureReader
@@ -58,6 +59,15 @@ def test_a_bar_within_a_name_is_no_command(tmp_path):
     (tmp_path / "text").write_text("u a |\n")
     assert read_scp(tmp_path / "wav.scp", tmp_path) == {"u": f"{tmp_path}/a|b.wav"}
     assert read_table(tmp_path / "text") == {"u": "a |"}
+
+
+def test_names_that_ffmpeg_takes_for_protocols(tmp_path, monkeypatch):
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    Path("secret.g722").write_bytes(bytes(4000))
+    name = "concat:secret.g722|secret.g722"
+    Path(name).write_bytes(bytes(100))
+    assert sum(map(len, g722.blocks(name))) == 200  # two samples a byte
 
 
 def users(pattern: str) -> list[str]:

@@ -42,7 +42,8 @@ def blocks(path: str | os.PathLike) -> Iterator[np.ndarray]:
     if not duration_s(path):
         raise DataError(f"{path}: holds no samples")
     try:
-        with av.open(os.fspath(path), format="g722") as container:
+        # "file:", as FFmpeg takes a name such as concat:a|b or http:a for a protocol
+        with av.open(f"file:{os.fspath(path)}", format="g722") as container:
             for frame in container.decode(audio=0):
                 yield frame.to_ndarray()[0].astype(np.float32) / 32768  # (1, n) → (n,)
     except av.error.FFmpegError as err:
