@@ -286,7 +286,7 @@ def _say_ladder(facts: dict[str, Any], auto: bool) -> None:
             + (
                 f"without the partner the combination has {rate('without_partner')}"
                 if taken
-                else "the combination does without the partner, which saves under 3% of its errors"
+                else "the combination is no better with the partner, and does without it"
             )
         )
     if auto and facts["method"] != COMBINED:

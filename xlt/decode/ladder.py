@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 GREEDY, ORACLE, WITHOUT = "greedy", "oracle", "without_partner"  # in ``rates``, beside the methods
 SCALES = (1.0, 0.5)  # of posteriors, for the rules that go by them
-BETTER = 1.03  # times the least loss, within which a simpler rule is taken, and no partner
+BETTER = 1.03  # times the least loss, within which a simpler rule is taken
 
 
 class Tried(NamedTuple):
@@ -47,8 +47,8 @@ def tune_combined(
     which ``method`` has the fewest errors.
 
     The rates of ``combined`` are cross-validated: the weights for each utterance are those of the others.
-    ``oracle``: of the best text in each list; ``partner``: of a second CTC's search, which takes part only
-    where it saves as many errors as a more complicated rule must: ``without_partner``.
+    ``oracle``: of the best text in each list; ``partner``: of a second CTC's search, which takes part where
+    ``combined`` has fewer errors with it than ``without_partner``.
     """
     found = _beam(recogniser, decode, inputs, refs, phones)
     point = found["best"] or found["least_bad"]
@@ -142,7 +142,7 @@ def _combination(
         starts = {share: Combination.prior(lm, bonus, share) for share in SHARES}
         without = _fitted(own, fewer, texts, reference, starts)
         rates[WITHOUT] = without.rates
-        if without.rates.relative_to(reference) <= BETTER * found.rates.relative_to(reference):
+        if without.rates.relative_to(reference) <= found.rates.relative_to(reference):
             found = without
     return found.by, {"rates": rates | {COMBINED: found.rates}, **found.facts}
 
