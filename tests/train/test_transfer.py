@@ -410,7 +410,7 @@ def test_what_was_heard_keeps_both_utterances_of_one_id(tmp_path):
         (train / table).write_text("\n".join(rows) + "\n")
     ctx = SimpleNamespace(data=tmp_path / "data", cfg=SimpleNamespace(learned_sets=["train"]))
     source = SimpleNamespace(manifest={"s-1": [16 * "0", "-"], "s-2": [16 * "b", "-"]})
-    Resolved.write_heard(SimpleNamespace(ctx=ctx, cfg=ctx.cfg, source=source), tmp_path)
+    Resolved.write_heard(SimpleNamespace(ctx=ctx, cfg=ctx.cfg, source=source, labels=None), tmp_path)
     assert read_table(tmp_path / "heard") == {
         "s-1": 16 * "0" + " -",
         "s-1-aaaaaaaa": 16 * "a" + " -",
