@@ -67,7 +67,10 @@ def identity(folder: Path) -> list[Path]:
 def files_of(folder: Path, family: Any) -> dict[str, str]:
     """``{file: SHA-256}`` of what ``family`` reads of the model in ``folder``, as far as that is noted."""
     found = digests.recorded(folder)
-    return {name: found[name] for name in found if name.partition("/")[0] in family.files}
+    names = [name for name in found if name.partition("/")[0] in family.files]
+    if not (folder / MANIFEST).exists() and MANIFEST in names:
+        names.remove(MANIFEST)  # of a model that is not to say whom it has heard: stage 2 warns
+    return {name: found[name] for name in names}
 
 
 def model_files(folder: Path) -> list[Path]:
