@@ -13,6 +13,7 @@ from tests.tiny import make_tiny_wav2vec2
 from tests.tones import make_corpus
 from xlt.cli import main
 from xlt.core.context import STAGES
+from xlt.core.stage import renew
 from xlt.formats.tables import read_table, write_table
 
 onfly = Lazy("xlt.models.espnet.onfly")
@@ -186,6 +187,7 @@ def test_text_of_speed_copies_is_what_training_reads(recipe, tmp_path, capsys):
         rows = read_table(dump / name)
         write_table(dump / name, {**rows, **{f"sp0.9-{u}": rows[u] for u in kept}})
     write_table(dump / "text", {**texts, **{f"sp0.9-{u}": t for u, t in kept.items()}})
+    renew(dump, "feats.scp", "utt2num_frames")
     run(copy, ["train"], "features.layers=1", "train.max_epochs=1")
     stamp = json.loads((copy / "exp/main/stage.json").read_text())
     assert stamp["train"]["utterances"] == len(texts) + 8
