@@ -27,8 +27,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.faults.kinds import KINDS
 from tests.faults.mutate import PWNED
-from tests.faults.strangers import KINDS, Kind
+from tests.faults.strangers import Kind
 from xlt.core.errors import XltError
 from xlt.core.remedies import remedy
 
@@ -126,6 +127,7 @@ class Fuzzer:
     def _open(self, kind: Kind, files: dict[str, bytes]) -> None:
         folder = self._fresh()
         for name, data in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         with contextlib.redirect_stdout(_strict()):
             kind.open(folder)

@@ -1,4 +1,4 @@
-"""What strangers give: small whole files of each kind, how each is damaged, and how xlt opens it."""
+"""What strangers give: small whole corpora of each kind, how each is damaged, and how xlt opens it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import soundfile
 
-from tests.faults.mutate import damaged, damaged_json, damaged_json_lines, damaged_text, damaged_value
-from xlt.core.config import ROOT, Config, load
+from tests.faults.mutate import damaged, damaged_json_lines, damaged_text
+from xlt.core.config import Config, load
 
 Files = dict[str, bytes]
 _RATE = 8000
-_TEXTS = ("un urs", "o pisică", "trei mere", "luna plină")
+TEXTS = ("un urs", "o pisică", "trei mere", "luna plină")
 
 
 @dataclass(frozen=True)
 class Kind:
     """``files(rng)``: whole files; ``damage``: what is done to those of which ``hit`` says the ending;
-    ``open(folder)``: what xlt does with a folder of them; ``weight``: its share of the cases.
+    ``open(folder)``: what xlt does with a folder of them; ``weight``: its share of the cases, 0 for none.
     """
 
     files: Callable[[random.Random], Files]
@@ -60,10 +59,10 @@ def sound(number: int, form: str = "wav", dur_s: float = 2.0) -> bytes:
 
 
 _SOUNDS = {form: sound(1, form, 0.5) for form in ("wav", "flac", "ogg", "mp3", "aiff", "w64")}
-_CLIPS = {f"{name}.wav": sound(number) for number, name in enumerate("abcd")}
+CLIPS = {f"{name}.wav": sound(number) for number, name in enumerate("abcd")}
 
 
-def _lines(*rows: str) -> bytes:
+def lines_of(*rows: str) -> bytes:
     return ("\n".join(rows) + "\n").encode()
 
 
@@ -72,14 +71,14 @@ def _table(rng: random.Random) -> Files:
     names = ["path", "text", "speaker", "start", "end", "accent", "id"]
     rows = [
         [f"{c}.wav", t, f"s{i % 2}", "0", "0.9", "xy"[i % 2], f"u{i}"]
-        for i, (c, t) in enumerate(zip("abcd", _TEXTS, strict=True))
+        for i, (c, t) in enumerate(zip("abcd", TEXTS, strict=True))
     ]
     if form == "jsonl":
         lines = [json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in rows]
     else:
         between = {"csv": ",", "tsv": "\t"}[form]
         lines = [between.join(row) for row in [names, *rows]]
-    return {**_CLIPS, f"t.{form}": _lines(*lines)}
+    return {**CLIPS, f"t.{form}": lines_of(*lines)}
 
 
 def _damaged_table(data: bytes, rng: random.Random) -> bytes:
@@ -88,7 +87,7 @@ def _damaged_table(data: bytes, rng: random.Random) -> bytes:
 
 def _lhotse(rng: random.Random) -> Files:
     recordings, supervisions = [], []
-    for number, (name, text) in enumerate(zip("abcd", _TEXTS, strict=True)):
+    for number, (name, text) in enumerate(zip("abcd", TEXTS, strict=True)):
         source = {"type": "file", "channels": [0], "source": f"{name}.wav"}
         recordings.append(
             {
@@ -113,14 +112,14 @@ def _lhotse(rng: random.Random) -> Files:
             }
         )
     packed = rng.random() < 0.5
-    files = dict(_CLIPS)
+    files = dict(CLIPS)
     for kind, rows in (("recordings", recordings), ("supervisions", supervisions)):
-        data = _lines(*map(json.dumps, rows))
-        files[f"x_{kind}_all.jsonl" + ".gz" * packed] = _gzip(data) if packed else data
+        data = lines_of(*map(json.dumps, rows))
+        files[f"x_{kind}_all.jsonl" + ".gz" * packed] = gzipped(data) if packed else data
     return files
 
 
-def _gzip(data: bytes) -> bytes:
+def gzipped(data: bytes) -> bytes:
     return gzip.compress(data, 1, mtime=0)
 
 
@@ -129,7 +128,7 @@ def _damaged_manifest(data: bytes, rng: random.Random) -> bytes:
         return damaged_json_lines(data, rng)
     if rng.random() < 0.3:
         return damaged(data, rng)
-    return _gzip(damaged_json_lines(gzip.decompress(data), rng))
+    return gzipped(damaged_json_lines(gzip.decompress(data), rng))
 
 
 _EAF = """<?xml version="1.0" encoding="UTF-8"?>
@@ -178,15 +177,15 @@ def _damaged_eaf(data: bytes, rng: random.Random) -> bytes:
 
 def _kaldi(rng: random.Random) -> Files:
     utts = [f"s{i % 2}-u{i}" for i in range(4)]
-    rows = zip(utts, "abcd", _TEXTS, strict=True)
+    rows = zip(utts, "abcd", TEXTS, strict=True)
     columns = [
         (f"{u} {c}.wav", f"{u} {t}", f"{u} {u[:2]}", f"{u} {c} 0.1 0.9", f"{c} {c}.wav") for u, c, t in rows
     ]
     scp, text, speakers, segments, recordings = (sorted(column) for column in zip(*columns, strict=True))
-    tables = {"wav.scp": _lines(*scp), "text": _lines(*text), "utt2spk": _lines(*speakers)}
+    tables = {"wav.scp": lines_of(*scp), "text": lines_of(*text), "utt2spk": lines_of(*speakers)}
     if rng.random() < 0.5:
-        tables |= {"segments": _lines(*segments), "wav.scp": _lines(*recordings)}
-    return {**_CLIPS, **tables}
+        tables |= {"segments": lines_of(*segments), "wav.scp": lines_of(*recordings)}
+    return {**CLIPS, **tables}
 
 
 def _archive(rng: random.Random) -> Files:
@@ -206,7 +205,7 @@ def _archive(rng: random.Random) -> Files:
                 info = tarfile.TarInfo(f"c/{name}")
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
-        packed = {"tar.gz": _gzip, "tar.xz": lzma.compress, "tar.bz2": bz2.compress}.get(form, bytes)
+        packed = {"tar.gz": gzipped, "tar.xz": lzma.compress, "tar.bz2": bz2.compress}.get(form, bytes)
         return {f"x.{form}": packed(out.getvalue())}
     return {f"x.{form}": out.getvalue()}
 
@@ -214,7 +213,7 @@ def _archive(rng: random.Random) -> Files:
 def _damaged_archive(data: bytes, rng: random.Random) -> bytes:
     """Its bytes; of a compressed tarball also those inside."""
     if data.startswith(b"\x1f\x8b") and rng.random() < 0.7:
-        return _gzip(_damaged_archive(gzip.decompress(data), rng))
+        return gzipped(_damaged_archive(gzip.decompress(data), rng))
     if rng.random() < 0.6:
         return damaged(data, rng)
     at = rng.choice([0, max(0, data.rfind(b"PK\x01\x02")), max(0, data.rfind(b"c/t."))])
@@ -245,7 +244,7 @@ def recipe_in(folder: Path) -> Path:
     return folder
 
 
-_loaded: dict[str, Config] = {}
+LOADED: dict[str, Config] = {}
 
 
 def _stage_1(reader: str, **settings: str) -> Callable[[Path], object]:
@@ -255,7 +254,7 @@ def _stage_1(reader: str, **settings: str) -> Callable[[Path], object]:
         from xlt.data.build import build
         from xlt.data.corpora.recognise import recognise
 
-        base = _loaded.setdefault("recipe", load(recipe_in(folder.parent / "recipe")))
+        base = LOADED.setdefault("recipe", load(recipe_in(folder.parent / "recipe")))
         (place,) = [folder] if len(list(folder.iterdir())) > 1 else folder.iterdir()
         out = folder.parent / "out"
         shutil.rmtree(out, ignore_errors=True)
@@ -271,108 +270,13 @@ def _stage_1(reader: str, **settings: str) -> Callable[[Path], object]:
     return run
 
 
-def _result(rng: random.Random) -> Files:
-    from tests.report.documents import document
-
-    return {
-        "a.json": json.dumps(document("a")).encode(),
-        "b.json": json.dumps(document("b", 1, 8.5)).encode(),
-    }
-
-
-def _open_results(folder: Path) -> None:
-    from xlt.report.markdown import render
-    from xlt.report.results import load as results
-
-    render(results(folder))
-
-
-def _stamp(rng: random.Random) -> Files:
-    stamp = {
-        "stage": "tokens",
-        "config": {"a": 1},
-        "inputs": {"x": "0"},
-        "versions": {"xlt": "0"},
-        "seed": 0,
-        "git": "x",
-        "wall_s": 1.5,
-        "archives": {"a.ark": 3},
-        "weights": {},
-        "outputs": {"text": 3},
-    }
-    return {"stage.json": json.dumps(stamp).encode(), "text": b"abc"}
-
-
-def _open_stamp(folder: Path) -> None:
-    from xlt.core.context import Context
-    from xlt.core.stage import Unit, read_stamp, run_unit
-
-    recipe = recipe_in(folder.parent / "recipe")
-    ctx = Context(recipe, _loaded.setdefault("recipe", load(recipe)))
-    read_stamp(folder)
-    with mock.patch("xlt.core.stage.git_revision", lambda: "x"):  # which starts git
-        run_unit(ctx, Unit("tokens", folder, {"a": 1}, [], lambda out: {}))
-
-
-def _settings(rng: random.Random) -> Files:
-    return {"recipe.yaml": (ROOT / "egs/ron/recipe.yaml").read_bytes()}
-
-
-BUNDLE = {path.name: path.read_bytes() for path in (ROOT / "tests/fixtures/bundle_v1").iterdir()}
-
-
-def _damaged_bundle_file(data: bytes, rng: random.Random) -> bytes:
-    if data.startswith(b"{"):
-        return damaged_json(data, rng)
-    if data.startswith(b"PK"):
-        return _repacked(data, rng) if rng.random() < 0.7 else damaged(data, rng)
-    import yaml
-
-    if b"\nfrontend:" in data and rng.random() < 0.7:
-        return yaml.safe_dump(damaged_value(yaml.safe_load(data), rng)).encode("utf-8", "replace")
-    return damaged_text(data, rng)
-
-
-def _repacked(data: bytes, rng: random.Random) -> bytes:
-    """A zip, such as PyTorch's, with one of its members damaged and right checksums."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
-        names = old.namelist()
-        hit = rng.choice([name for name in names if name.endswith("data.pkl")] * 3 + names)
-        for name in names:
-            inside = old.read(name)
-            new.writestr(zipfile.ZipInfo(name), damaged(inside, rng) if name == hit else inside)
-    return out.getvalue()
-
-
-_NOISE = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)  # half a second
-
-
-def _open_bundle(folder: Path) -> None:
-    """As a stranger may sign it: so that what is behind the checksums is asked, too."""
-    from xlt.bundle.transcribe import Transcriber
-    from xlt.fetch.files import sha256
-
-    manifest = folder / "bundle.json"
-    if manifest.read_bytes() == BUNDLE["bundle.json"]:
-        document = json.loads(BUNDLE["bundle.json"])
-        document["files"] = {name: sha256(folder / name) for name in document["files"]}
-        manifest.write_text(json.dumps(document), encoding="utf-8")
-    opened = Transcriber(folder)
-    opened.recogniser(opened.encode([_NOISE]))
-
-
-KINDS = {
+CORPORA = {
     "table": Kind(_table, _damaged_table, ("csv", "tsv", "jsonl"), _stage_1("table"), 4),
     "lhotse": Kind(_lhotse, _damaged_manifest, ("jsonl", "gz"), _stage_1("lhotse"), 4),
     "elan": Kind(
-        lambda rng: {**_CLIPS, "a.eaf": _EAF.encode()}, _damaged_eaf, ("eaf",), _stage_1("elan", tier="tx"), 4
+        lambda rng: {**CLIPS, "a.eaf": _EAF.encode()}, _damaged_eaf, ("eaf",), _stage_1("elan", tier="tx"), 4
     ),
     "kaldi": Kind(_kaldi, damaged_text, ("scp", "text", "spk", "segments"), _stage_1("kaldi"), 3),
     "archive": Kind(_archive, _damaged_archive, ("",), _stage_1("table"), 4),
     "sound": Kind(_sound, damaged, ("",), _open_sound, 6),
-    "results": Kind(_result, damaged_json, ("json",), _open_results, 3),
-    "stamp": Kind(_stamp, damaged_json, ("json",), _open_stamp, 2),
-    "settings": Kind(_settings, damaged_text, ("yaml",), load, 2),
-    "bundle": Kind(lambda rng: dict(BUNDLE), _damaged_bundle_file, ("",), _open_bundle, 8),
 }

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from tests.faults import fuzz
-from tests.faults.strangers import KINDS, Kind
+from tests.faults.kinds import KINDS
+from tests.faults.strangers import Kind
 from xlt.core.config import ROOT
 
 pytestmark = pytest.mark.slow

@@ -26,6 +26,8 @@ def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
         raise ConfigError(
             f"{path}: not UTF-8 text ({err.reason} at byte {err.start}); save it as UTF-8"
         ) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep; expected `key: value` lines") from None
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -45,10 +47,21 @@ def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
             if isinstance(value_node, yaml.MappingNode) and name not in free_form():
                 walk(value_node, name + ".")
             else:
-                found[name] = (constructor.construct_object(value_node, deep=True), where)
+                found[name] = (_value(constructor, value_node, where), where)
 
     walk(root, "")
     return found
+
+
+def _value(constructor: yaml.SafeLoader, node: yaml.Node, where: str) -> Any:
+    """What a node says; ConfigError for what is no plain value, such as ``!!python/name:os.system``."""
+    try:
+        return constructor.construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as err:
+        said = getattr(err, "problem", None) or str(err)
+        raise ConfigError(
+            f"{where}: not a value of a setting: {said}; write a number, words or a list"
+        ) from None
 
 
 def parse_overrides(words: list[str], cwd: Path | None = None) -> dict[str, tuple[Any, str]]:

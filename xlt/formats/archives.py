@@ -5,6 +5,7 @@ Letters: T frames, D dimensions.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import mmap
@@ -100,11 +101,14 @@ def read_index(ark: Path) -> list[tuple[str, Entry]]:
     left out.
     """
     path, found = ark.with_suffix(".idx"), []
-    lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else [""]
+    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
     for number, line in enumerate(lines[:-1], 1):  # behind the last end of line is nothing, or a torn line
         try:
-            key, offset, frames, crc, size = line.split(" ")
-            found.append((key, Entry(int(offset), int(frames), int(crc, 16), int(size))))
+            key, offset, frames, crc, size = line.decode("utf-8").split(" ")
+            entry = Entry(int(offset), int(frames), int(crc, 16), int(size))
+            if min(entry) < 0:
+                raise ValueError
+            found.append((key, entry))
         except ValueError:
             raise DataError(f"{path}:{number}: damaged; repair it with: xlt cache verify --repair") from None
     return found
@@ -122,9 +126,10 @@ def mend_tail(ark: Path) -> None:
         handle.seek(max(0, length - 4096))
         tail = handle.read()
     if tail.endswith(b"\n") and tail.count(b"\n") > 1:
-        _, offset, _, _, stored_bytes = tail.split(b"\n")[-2].split(b" ")
-        if int(offset) + int(stored_bytes) == size:
-            return
+        with contextlib.suppress(ValueError):  # a damaged line is told below
+            _, offset, _, _, stored_bytes = tail.split(b"\n")[-2].split(b" ")
+            if int(offset) + int(stored_bytes) == size:
+                return
     whole = [(key, e) for key, e in read_index(ark) if e.offset + e.size <= size]
     text = "".join(index_line(key, e) for key, e in whole).encode()
     if len(text) != length:
@@ -171,7 +176,9 @@ class Lookup:
             end = self._end(middle, high)
             found, _, value = self._lines[start:end].partition(b" ")
             if found == wanted:
-                return value.decode("utf-8").strip(" \t\r")
+                with contextlib.suppress(UnicodeDecodeError):  # reading it whole tells the line
+                    return value.decode("utf-8").strip(" \t\r")
+                break
             low, high = (end + 1, high) if found < wanted else (low, start)
         if self._whole is None:
             self._whole = read_table(self.path)
@@ -230,7 +237,7 @@ class FeatureReader:
             )
         except (OSError, ValueError, AssertionError, RuntimeError) as err:
             self._fail(f"{key}: cannot read {place} ({err}); mend it with: xlt cache verify --repair")
-        if data is None or (crc is not None and zlib.crc32(data) != int(crc, 16)):
+        if data is None or (crc is not None and f"{zlib.crc32(data):08x}" != crc):
             self._fail(
                 f"{key}: checksum differs: the archive {path} is damaged at byte {offset} or behind it; mend"
                 " it with: xlt cache verify --repair"

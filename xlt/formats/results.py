@@ -49,6 +49,7 @@ its older names.
 # no `from __future__ import annotations`: typing tells NotRequired only where annotations are no strings
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
@@ -350,8 +351,20 @@ def from_json(document: Any, where: str | Path) -> tuple[Scores, Details]:
         raise ValueError(f"{type(err).__name__} {err}") from None
     details = {key: found.pop(key) for key in _IN_DETAILS if key in found}
     check(found, Scores)
+    _check_sets(found)
     check_details(details)
     return found, details  # type: ignore[return-value]
+
+
+def _check_sets(found: Any) -> None:
+    """ValueError unless each set that has scores has its size, and signatures that end in their seed."""
+    for part in ("data", "signature"):
+        if lacking := found["sets"].keys() - found[part].keys():
+            raise ValueError(f"{part} lacks {min(lacking)!r}")
+    for name in found["sets"]:
+        for key, line in found["signature"][name].items():
+            if not re.search(r" \| seed:\d{1,9}$", line):
+                raise ValueError(f"signature.{name}.{key}: found {line!r:.60}, expected '… | seed:N'")
 
 
 def read(path: Path, complaint: str, remedy: str) -> Scores:
