@@ -186,3 +186,12 @@ def test_section_picks_keys_for_a_stamp(recipe):
 
 def test_flatten_keeps_what_it_is_told_to():
     assert flatten({"a": {"b": 1, "c": {"d": 2}}}, keep={"a.c"}) == {"a.b": 1, "a.c": {"d": 2}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["!!python/object/apply:os.system ['true']", "!!python/name:os.system", "!!timestamp x", "[" * 3000],
+)
+def test_values_that_are_no_settings(recipe, value):
+    with pytest.raises(ConfigError, match="recipe.yaml"):
+        load(recipe(f"lang: ron_Latn\nnj: {value}\n"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.errors import raises
 from xlt.audio.files import read_wav
 from xlt.core.config import ROOT
 from xlt.core.errors import DataError
@@ -396,3 +397,51 @@ def test_same_keys_names_what_differs(tmp_path):
         same_keys(one, two, ["a", "b"], ["b"])
     with pytest.raises(DataError, match=r"wav.scp: 2 ids are not in .*text, first 'c'"):
         same_keys(one, two, ["b"], ["b", "d", "c"])
+
+
+def lookups(folder):
+    """A FeatureReader over two matrices, with checksums and an index beside them."""
+    with ArkWriter(folder / "feats.1.ark", "f32") as ark:
+        made = {utt: ark.write(utt, np.ones((2, 3), np.float32)) for utt in ("a", "b")}
+    write_table(folder / "feats.scp", {utt: f"feats.1.ark:{entry.offset}" for utt, entry in made.items()})
+    write_table(folder / "utt2crc", {utt: f"{entry.crc:08x}" for utt, entry in made.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("utt2crc", b"b ", b"b x"),
+        ("utt2crc", b"b ", b"b \xff"),
+        ("feats.scp", b"b feats", b"b \xff"),
+        ("feats.scp", b"a feats", b"\xff\xfea feats"),
+        ("feats.scp", b"b feats.1.ark:", b"b /dev/zero:"),
+        ("feats.scp", b"b feats.1.ark:", b"b /dev/zero #"),
+    ],
+)
+def test_tables_of_features_that_are_damaged(tmp_path, name, before, after):
+    lookups(tmp_path)
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes().replace(before, after))
+    with pytest.raises(DataError):
+        reader = FeatureReader(tmp_path / "feats.scp", tmp_path)
+        for utt in [*reader, "b"]:
+            reader[utt]
+
+
+def test_a_byte_order_mark_is_no_part_of_an_id(tmp_path):
+    lookups(tmp_path)
+    path = tmp_path / "feats.scp"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    reader = FeatureReader(path, tmp_path)
+    assert list(reader) == ["a", "b"] and reader["a"].shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "line", [b"c 1 2\n", b"c x 2 00000000 4\n", b"\xff 0 2 00000000 4\n", b"c -9 2 00000000 4\n"]
+)
+def test_an_index_that_is_damaged(tmp_path, line):
+    lookups(tmp_path)
+    index = tmp_path / "feats.1.idx"
+    index.write_bytes(index.read_bytes() + line)
+    with raises(DataError, "xlt cache verify --repair", where="feats.1.idx:3"):
+        ArkWriter(tmp_path / "feats.1.ark")

@@ -10,6 +10,7 @@ import io
 import itertools
 import mmap
 import os
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,19 @@ ARK_LIMIT = (
     1 << 30
 )  # bytes; a longer archive is not continued, so that what nobody uses can be removed in pieces
 AGAIN = "run stage 3 (features) again: it makes what is missing"
+
+
+# what omniio makes of other archives that are damaged
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    AssertionError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    OverflowError,
+    struct.error,
+)
 
 
 class Entry(NamedTuple):
@@ -154,9 +168,14 @@ class Lookup:
                 self._lines = b"" if empty else mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
         except FileNotFoundError:
             raise DataError(f"{path}: no such file") from None
+        if self._lines[:2] in (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff"):  # a byte order mark
+            self._whole = read_table(path)
 
     def keys(self) -> Iterator[str]:
         """The keys in the file's order."""
+        if self._whole is not None:
+            yield from self._whole
+            return
         start = 0
         while start < len(self._lines):
             end = self._end(start, len(self._lines))
@@ -164,7 +183,7 @@ class Lookup:
                 yield self._lines[start:end].split(maxsplit=1)[0].decode("utf-8")
             except (UnicodeDecodeError, IndexError):
                 read_table(self.path)  # says what is wrong with this line
-                raise
+                raise DataError(f"{self.path}: not UTF-8, or empty lines; save it as UTF-8") from None
             start = end + 1
 
     def get(self, key: str) -> str | None:
@@ -218,6 +237,7 @@ class FeatureReader:
         place = resolve_place(self.scp, key, place, self.recipe)
         crc = self.crcs.get(key) if self.crcs else None
         path, _, offset = place.rpartition(":")
+        refuse_pipe(path if offset.isdigit() else place)
         try:
             data = None
             with open(path if offset.isdigit() else place, "rb") as handle:
@@ -235,7 +255,7 @@ class FeatureReader:
                 f"{key}: cannot read {place}: {err}; {AGAIN}, and if it calls the set up to date, mend it"
                 " with: xlt cache verify --repair"
             )
-        except (OSError, ValueError, AssertionError, RuntimeError) as err:
+        except _UNREADABLE as err:
             self._fail(f"{key}: cannot read {place} ({err}); mend it with: xlt cache verify --repair")
         if data is None or (crc is not None and f"{zlib.crc32(data):08x}" != crc):
             self._fail(
