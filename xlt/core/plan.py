@@ -160,6 +160,8 @@ def read(path: Path) -> Plan:
         raise ConfigError(f"{path}: no such file; egs/common/experiments holds those of xlt") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text; save it as UTF-8") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep; expected name and runs") from None
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
         raise ConfigError(

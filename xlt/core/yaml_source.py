@@ -10,6 +10,9 @@ import yaml
 from xlt.core.errors import ConfigError
 from xlt.core.schema import free_form, located_value, paths
 
+# what PyYAML raises for tags such as !!timestamp and !!int before words that are none, and for deep lists
+NO_VALUE = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
+
 
 def read_yaml(path: Path) -> dict[str, tuple[Any, str]]:
     """Read a YAML file of settings.
@@ -57,7 +60,7 @@ def _value(constructor: yaml.SafeLoader, node: yaml.Node, where: str) -> Any:
     """What a node says; ConfigError for what is no plain value, such as ``!!python/name:os.system``."""
     try:
         return constructor.construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as err:
+    except NO_VALUE as err:
         said = getattr(err, "problem", None) or str(err)
         raise ConfigError(
             f"{where}: not a value of a setting: {said}; write a number, words or a list"
@@ -77,7 +80,7 @@ def parse_overrides(words: list[str], cwd: Path | None = None) -> dict[str, tupl
             raise ConfigError(f"{word!r}: expected key=value, e.g. train.lr=0.001")
         try:
             found[name] = (yaml.safe_load(value), f"command line {word!r}")
-        except yaml.YAMLError:
+        except NO_VALUE:
             raise ConfigError(f"{word!r}: the value is not valid YAML; quote it") from None
         if cwd is not None and name in paths():
             found[name] = (located_value(name, found[name][0], cwd), found[name][1])

@@ -17,6 +17,7 @@ import yaml
 
 from xlt.core.errors import DataError
 from xlt.core.registry import ENCODERS, FRONTENDS
+from xlt.core.yaml_source import NO_VALUE
 
 # of ESPnet's, those that are built from numbers and words alone
 ESPNET_ENCODERS = frozenset(
@@ -142,7 +143,7 @@ def network_arguments(path: Path, remedy: str) -> dict[str, Any]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; stage 6 (train) makes it") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except NO_VALUE:
         raise DataError(f"{path}: damaged; {remedy}") from None
     if not isinstance(found, dict) or not {"token_list", "encoder", "frontend", "input_size"} <= found.keys():
         raise DataError(f"{path}: damaged; {remedy}")
