@@ -29,6 +29,8 @@ class Tree:
         shutil.copytree(ROOT / "xlt", root / "xlt", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("README.md", "setup.py"):
             shutil.copy(ROOT / name, root / name)
+        base = root / "egs/common/conf/base.yaml"  # a dozen clips have one or two for a test
+        base.write_text(base.read_text("utf-8").replace("min_held_out: 10 ", "min_held_out: 1 "), "utf-8")
         python = shlex.quote(sys.executable)
         self.script("tools/install.sh", "exit 0")
         self.script(".venv/bin/python", f'exec {python} "$@"')

@@ -57,7 +57,7 @@ def data(
     **tables: dict[str, str],
 ):
     """(sets, cfg) of a recipe with these texts; ``tables`` are of train."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.yaml").write_text(f"lang: {lang}\n", encoding="utf-8")
     for name, texts in (("train", train), ("dev", {}), ("test", test or {})):
         (folder / "data" / name).mkdir(parents=True)

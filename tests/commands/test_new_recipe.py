@@ -20,6 +20,8 @@ def corpus(tmp_path, monkeypatch):
     """
     (tmp_path / "checkout" / "egs").mkdir(parents=True)
     shutil.copytree(ROOT / "egs" / "TEMPLATE", tmp_path / "checkout" / "egs" / "TEMPLATE")
+    with (tmp_path / "checkout/egs/TEMPLATE/recipe.yaml").open("a", encoding="utf-8") as settings:
+        settings.write("check: {min_held_out: 1}\n")
     monkeypatch.setattr(new_recipe, "ROOT", tmp_path / "checkout")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     folder = tmp_path / "corpus"

@@ -38,6 +38,8 @@ def test_five_speakers_are_not_parted():
         "by": "speaker",
         "why": "5 speakers; no voice is in two sets",
         "speakers": {"train": 3, "dev": 1, "test": 1},
+        "question": "new voices",
+        "largest": {"a": 0.2, "b": 0.2, "c": 0.2},
     }
 
 
@@ -186,3 +188,48 @@ def test_train_and_dev_of_some_speakers(recipe, tmp_path, capsys):
     assert "did you mean ana?" in str(
         told(capsys.readouterr().err, "anna", where="data.train_speakers=['anna']")
     )
+
+
+def sized(utts, dur_s=3.0, how="auto"):
+    return assign(utts, dict.fromkeys(utts, dur_s), {utt: utt for utt in utts}, how, (), True)
+
+
+@pytest.mark.parametrize("count", [12, 58, 200, 400])
+def test_dev_and_test_are_filled_up(count):
+    found, _ = sized(utterances({"a": count}))
+    for part in ("dev", "test"):
+        own = list(found.values()).count(part)
+        # a tenth and 50 utterances (of 3 s: before 3 minutes); a fifth where the corpus is too small for that
+        assert own >= max(count // 10, min(50, count // 5)) and own <= count / 5
+
+
+def test_a_large_corpus_goes_by_the_hash_alone():
+    utts = utterances({"a": 2000})
+    assert sized(utts)[0] == done(utts)[0]
+
+
+def test_four_clips_are_still_three_sets():
+    assert sorted(sized(utterances({"a": 4}))[0].values()) == ["dev", "test", "train", "train"]
+
+
+def test_two_main_voices_are_known_and_some_others_are_new():
+    speakers = {"main1": 400, "main2": 400, **{f"small{i}": 15 for i in range(18)}}
+    utts = utterances(speakers)
+    found, how = sized(utts)
+    new = {utts[name].speaker for name, part in found.items() if part == "test_new_voices"}
+    assert how["by"] == "text" and how["question"] in ("known voices", "known and new voices")
+    assert how["largest"]["main1"] == 0.374  # 400 of 1070
+    count = list(found.values()).count("test_new_voices")
+    assert new and not {"main1", "main2"} & new and 50 <= count <= 1070 * 0.15
+    assert not new & {utts[name].speaker for name, part in found.items() if part != "test_new_voices"}
+
+
+def test_speakers_of_equal_size_are_split_by_speaker():
+    found, how = sized(utterances(dict.fromkeys("abcdefgh", 100)))
+    assert (
+        how["by"] == "speaker" and how["question"] == "new voices" and "test_new_voices" not in found.values()
+    )
+
+
+def test_one_voice_is_a_known_voice():
+    assert done(utterances({"a": 40}))[1]["question"] == "known voices"

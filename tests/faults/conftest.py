@@ -32,6 +32,7 @@ SETTINGS = [
     "nj=1",
     "train.encoder_conf={hidden_size: 16}",
     "score.bootstrap=20",
+    "check.min_held_out=1",
 ]
 OUTPUTS = {
     "data": ["data/all", "data/train", "data/dev", "data/test"],

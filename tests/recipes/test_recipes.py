@@ -80,6 +80,7 @@ def copied(name: str, stamps: Path, root: Path) -> tuple[Path, list[str]]:
         "nj=1",
         "score.bootstrap=50",
         "features.mix_updates=20",
+        "check.min_held_out=1",
     ]
     return root / "egs" / name, [f"data.dir={corpus}", *quick]
 

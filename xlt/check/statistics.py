@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from xlt.check import held_out
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.facts import Facts
 from xlt.check.faults import Fault
@@ -184,4 +185,4 @@ def _measured(cfg: Config, own: Facts) -> list[str]:
     return [*lines, table(["language", "training minutes", "CER on dev, %"], shown)]
 
 
-CHECKS = (unseen_words,)
+CHECKS = (unseen_words, *held_out.CHECKS)

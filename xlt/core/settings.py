@@ -41,6 +41,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class CheckConfig:
+    min_held_out: int
     align: bool
     align_model: Annotated[str | list | None, FilePath(beside=True)]
     drop: Annotated[float, Share()]

@@ -24,11 +24,13 @@ from xlt.data.groups import SPLITS, connect
 from xlt.data.reasons import MEANINGS, REASONS, remedies
 from xlt.data.spans import TABLE as SPANS
 from xlt.data.spans import Span, overlaps, spans
-from xlt.data.splits import assign, count_speakers, of_other_speakers
+from xlt.data.splits import assign, count_speakers, of_other_speakers, question
 from xlt.data.subsets import KNOWN, write_tags
 from xlt.formats.tables import spk2utt, write_table
 from xlt.text.normalise import has_digits, normalise, says_something
 
+# readers of corpora whose published splits go by the hash alone
+HASHED = {"tuxpaint"}
 MAX_UNREADABLE = 0.2  # a larger share means a damaged corpus, not a few bad clips
 
 
@@ -154,7 +156,8 @@ class Harvest:
         utts, group_of = self.utterances, self.groups()
         try:
             durations = {name: self.clips[name].dur_s for name in utts}
-            utt2split, how = assign(utts, durations, group_of, cfg.data.split, self.sharing())
+            sized = cfg.data.reader not in HASHED
+            utt2split, how = assign(utts, durations, group_of, cfg.data.split, self.sharing(), sized)
         except DataError as err:
             raise DataError(f"{self.corpus.name}: {err}") from None
         self.left_out["in train"] += [name for name in utts if name not in utt2split]
@@ -162,7 +165,7 @@ class Harvest:
             others = set(of_other_speakers(utt2split, utts, cfg.data.train_speakers))
             self.left_out["another speaker"] += others
             utt2split = {name: part for name, part in utt2split.items() if name not in others}
-            how["speakers"] = count_speakers(utt2split, utts)
+            how |= {"speakers": count_speakers(utt2split, utts), "question": question(utt2split, utts)}
         self.kept = [name for name in self.kept if name in utt2split]
         return utt2split, {name: group_of[name] for name in self.kept}, how
 
@@ -319,6 +322,9 @@ def _tell(report: dict, harvest: Harvest, path: str) -> None:
     how = report["split"]
     speakers = ", ".join(f"{part} {n}" for part, n in how["speakers"].items())
     say(f"  split by {how['by']}: {how['why']} ({speakers} speakers)")
+    if "question" in how:
+        most = ", ".join(f"{speaker} {100 * share:.0f}%" for speaker, share in how["largest"].items())
+        say(f"  test has {how['question']}; most of the speech is by {most}")
     if unread := harvest.corpus.unread:
         listed = ", ".join(f"{name} ({count})" for name, count in unread.items())
         say(f"  the corpus has further sets, which decode.sets can ask for: {listed}")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 SPLITS = ("train", "dev", "test")
 TRAIN_SHARE, DEV_SHARE = 0.8, 0.1  # the rest is test
+MOST_SHARE = 0.2  # of the speech, for dev or test of a small corpus
+LEAST, LEAST_S = 50, 180.0  # utterances, or seconds of speech: error rates on less are very uncertain
 SALT = (  # of 100 tried, the one that brings dev and test nearest to 10% in nine languages; no score was seen
     "xlt-6"
 )
@@ -57,6 +60,50 @@ def split(groups: Iterable[str]) -> dict[str, str]:
         group: "test" if rank < few else "dev" if rank < 2 * few else "train"
         for rank, group in enumerate(ranked)
     }
+
+
+class Size(NamedTuple):
+    """How much a group, or a set, has."""
+
+    utterances: int
+    seconds: float
+
+    def plus(self, other: Size) -> Size:
+        return Size(self.utterances + other.utterances, self.seconds + other.seconds)
+
+    @property
+    def enough(self) -> bool:
+        """Whether error rates on so much say something."""
+        return self.utterances >= LEAST or self.seconds >= LEAST_S
+
+
+def split_sized(sizes: Mapping[str, Size]) -> dict[str, str]:
+    """``{group: train | dev | test}`` by hash as :func:`split`, if dev and test then have enough, and 5% of
+    the speech. Else they are filled by the order of the hash until they have 10% of the speech and enough,
+    but with at most 20% of it, unless one group alone has more.
+    """
+    found = split(sizes)
+    total_s = sum(size.seconds for size in sizes.values())
+    held = {part: Size(0, 0.0) for part in ("test", "dev")}
+    for group, size in sizes.items():
+        if found[group] != "train":
+            held[found[group]] = held[found[group]].plus(size)
+    fine = all(size.enough and size.seconds >= DEV_SHARE / 2 * total_s for size in held.values())
+    if fine or len(sizes) < len(SPLITS):
+        return found
+    left = sorted(sizes, key=lambda group: position(group, "split"))
+    chosen: dict[str, str] = {}
+    for part in held:
+        size = Size(0, 0.0)
+        for group in [group for group in left if group not in chosen]:
+            if size.enough and size.seconds >= DEV_SHARE * total_s:
+                break
+            more = size.plus(sizes[group])
+            if more.seconds <= MOST_SHARE * total_s:
+                chosen[group], size = part, more
+        if not size.utterances:
+            chosen[min((g for g in left if g not in chosen), key=lambda g: sizes[g].seconds)] = part
+    return {group: chosen.get(group, "train") for group in sizes}
 
 
 def split_speakers(speech: Mapping[str, float]) -> dict[str, str]:
