@@ -102,3 +102,10 @@ def test_a_rate_that_no_recording_has(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(100), 2_000_000_000)
     with raises(DataError, "2000000000", where="a.wav"):
         read_wav(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("name", ["a\0.wav", "a\ud800.wav"])
+def test_a_name_that_no_file_has(tmp_path, name):
+    with raises(DataError, "no such file"):
+        read_wav(tmp_path / name)
+    assert "no such file" in decode(Job(utterance(tmp_path / name), tmp_path / "a-1.wav", 30.0)).error

@@ -35,13 +35,16 @@ def spelled(path: str | os.PathLike, recipe: Path) -> str:
 
 
 def refuse_pipe(path: str | os.PathLike) -> None:
-    """DataError if ``path`` is a pipe, a device or a socket, which may never end; what is not there is left
-    to whoever opens it.
+    """DataError if ``path`` is a pipe, a device or a socket, which may never end, or no name; what is not
+    there is left to whoever opens it.
     """
     try:
         mode = os.stat(path).st_mode
-    except (OSError, ValueError):  # a name with NUL is not there, either
+    except OSError:
         return
+    except ValueError:  # NUL, or half of a character
+        shown = os.fspath(path).encode("unicode_escape").decode()
+        raise DataError(f"{shown}: no such file, as no file can be called so; correct the name") from None
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise DataError(f"{path}: a pipe or a device, expected a file; remove it")
 
