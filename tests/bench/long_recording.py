@@ -65,7 +65,6 @@ def heard(transcriber: Transcriber, path: Path, ref: str, vad: bool | None) -> d
         "mean_s": round(float(np.mean(spans)), 2),
         "cpu_s": round(cpu_s, 1),
         "confidence": trusted,
-        "text": text,
     }
 
 

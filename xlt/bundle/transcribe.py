@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from xlt.audio.cut import Cut
     from xlt.decode.recognise import Hypothesis
 
-BATCH_S = 20.0  # of speech that is encoded at once
 FLOOR = 10 ** (-65 / 20)  # a piece whose loudest 0.1 s have less than -65 dBFS is silence
 
 
@@ -114,27 +113,15 @@ class Transcriber:
                 yield block
 
         voice = Voice() if (self.clips.voice if vad is None else vad) else None
-        batch: list[Cut] = []
         for cut in pieces(blocks(), self.clips.lengths, voice):
-            batch.append(cut)
-            if sum(len(one.samples) for one in batch) >= BATCH_S * SAMPLE_RATE:
-                yield from self._recognised(batch, hotwords)
-                batch = []
-        yield from self._recognised(batch, hotwords)
+            yield self._piece(cut, self._recognised(cut, hotwords) if _is_loud(cut.samples) else None)
 
-    def _recognised(self, cuts: list[Cut], hotwords: Mapping[str, float] | None) -> Iterator[Piece]:
-        """Cuts without speech have an empty text."""
-        loud = [cut for cut in cuts if _is_loud(cut.samples)]
+    def _recognised(self, cut: Cut, hotwords: Mapping[str, float] | None) -> Hypothesis:
         with self._one:
-            feats = self.encode([cut.samples for cut in loud])
-            found = [
-                self.recogniser([matrix], hotwords=hotwords, calibration=self.calibration)[0]
-                for matrix in feats
-            ]
+            feats = self.encode([cut.samples])
+            (found,) = self.recogniser(feats, hotwords=hotwords, calibration=self.calibration)
             self.recogniser.model.forget()  # nobody asks again
-        texts = {cut.start: one for cut, one in zip(loud, found, strict=True)}
-        for cut in cuts:
-            yield self._piece(cut, texts.get(cut.start))
+        return found
 
     def _piece(self, cut: Cut, found: Hypothesis | None) -> Piece:
         start_s, end_s = cut.start / SAMPLE_RATE, (cut.start + len(cut.samples)) / SAMPLE_RATE
