@@ -190,7 +190,13 @@ def test_flatten_keeps_what_it_is_told_to():
 
 @pytest.mark.parametrize(
     "value",
-    ["!!python/object/apply:os.system ['true']", "!!python/name:os.system", "!!timestamp x", "!!bool x", "[" * 3000],
+    [
+        "!!python/object/apply:os.system ['true']",
+        "!!python/name:os.system",
+        "!!timestamp x",
+        "!!bool x",
+        "[" * 3000,
+    ],
 )
 def test_values_that_are_no_settings(recipe, value):
     with pytest.raises(ConfigError, match="recipe.yaml"):

@@ -29,8 +29,9 @@ from xlt.data.subsets import KNOWN, write_tags
 from xlt.formats.tables import spk2utt, write_table
 from xlt.text.normalise import has_digits, normalise, says_something
 
-# readers of corpora whose published splits go by the hash alone
-HASHED = {"tuxpaint"}
+# readers of corpora whose published splits go by the hash alone; and join, where parts are split as they are
+# by themselves
+HASHED = {"tuxpaint", "festvox", "fillets", "asterisk", "join"}
 MAX_UNREADABLE = 0.2  # a larger share means a damaged corpus, not a few bad clips
 
 

@@ -150,7 +150,7 @@ def test_the_channel_that_is_meant(recipe, tmp_path):
     """Two callers on two channels of a file; a meeting on two files; a supervision of all channels is their
     mean.
     """
-    left, right = np.full(16000, 0.25), np.full(16000, -0.5)
+    left, right = np.full(16000, 0.25), np.full(16000, 0.5)
     soundfile.write(tmp_path / "call.wav", np.stack([left, right], axis=1), 16000)
     soundfile.write(tmp_path / "far.wav", right, 16000)
     call, far = (
@@ -169,7 +169,7 @@ def test_the_channel_that_is_meant(recipe, tmp_path):
     for utt in of(recipe, tmp_path / "m").utterances:
         assert not decode(Job(utt, tmp_path / f"{utt.id}.wav", 30.0)).error
         heard[utt.id] = round(float(soundfile.read(tmp_path / f"{utt.id}.wav")[0].mean()), 3)
-    assert heard == {"ana-0": 0.25, "ana-1": -0.5, "ana-2": -0.5, "ana-3": -0.125}
+    assert heard == {"ana-0": 0.25, "ana-1": 0.5, "ana-2": 0.5, "ana-3": 0.375}
 
 
 def test_what_is_not_taken_is_listed(recipe, corpus, tmp_path):
