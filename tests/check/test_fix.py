@@ -87,7 +87,8 @@ def test_a_spoiled_corpus_is_repaired_in_a_copy_that_passes_and_can_be_read(reci
     assert main(["data", "--recipe", str(again), "nj=1"]) == 0
     assert main(["check", "--recipe", str(again)]) == 0
     out = capsys.readouterr().out
-    assert "train 33, dev 4, test 4 utterances: 0 errors, 0 warnings" in out
+    assert "train 33, dev 4, test 4 utterances: 0 errors, 2 warnings" in out
+    assert "dev has 4 utterances" in out and "test has 4 utterances" in out  # these are the two
 
 
 def test_ids_without_their_speaker_and_speakers_with_spaces(recipe):
