@@ -6,7 +6,7 @@ import pytest
 
 from tests.errors import raises
 from xlt.bundle.label import label_of
-from xlt.core.config import load
+from xlt.core.config import ROOT, load
 from xlt.core.errors import ConfigError, DataError
 from xlt.features.speech import Speech
 from xlt.formats.model_folder import Trained, teacher
@@ -80,13 +80,8 @@ def taught(tmp_path):
     (recipe / "recipe.yaml").write_text("lang: ron_Latn\n")
     for name in ("model.pth", "config.yaml", "tokens.txt", "feats_stats.npz", "bundle.json"):
         (bundle / name).write_text("")
-    info = {
-        "family": "espnet",
-        "lang": "ron_Latn",
-        "features": {"upstream": {}, "settings": {"features.upstream": "fbank"}},
-        "tokens": {"type": "char"},
-        "format": 2,
-    }
+    info = json.loads((ROOT / "tests/fixtures/bundle_v1/xlt.json").read_text())
+    info |= {"family": "espnet", "lang": "ron_Latn", "format": 2}
 
     def find(*settings, **facts):
         (bundle / "xlt.json").write_text(json.dumps(info | facts))
@@ -116,7 +111,7 @@ def test_a_teacher_is_an_experiment_with_its_bundle_or_the_bundle(taught):
         (["train.unlabelled=null"], {}, "train.unlabelled"),
         ([], {"lang": "cat_Latn"}, "cat_Latn"),
         ([], {"lang": "ron_Cyrl"}, "ron_Cyrl"),
-        ([], {"tokens": {"type": "phone"}}, "tokens.type=char"),
+        ([], {"tokens": {"type": "phone", "count": 8}}, "tokens.type=char"),
         (["tokens.type=phone"], {}, "tokens.type=char"),
     ],
 )
