@@ -9,6 +9,7 @@ from tests.check.faults import faults, rows
 from tests.toy import make_toy_recipe
 from xlt.check.speech import line_through
 from xlt.cli import main
+from xlt.core.stage import renew
 from xlt.formats.tables import read_table, spk2utt, write_table
 
 WORDS = [
@@ -126,6 +127,7 @@ def trained(tmp_path_factory):
     shutil.copytree(recipe / "exp/main", recipe / "exp/half")
     heard = read_table(recipe / "exp/main/heard")
     write_table(recipe / "exp/half/heard", dict(list(heard.items())[:30]))
+    renew(recipe / "exp/half", "heard")
     return recipe
 
 
