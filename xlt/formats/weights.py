@@ -44,10 +44,11 @@ def check_sums(path: str | os.PathLike) -> None:
 
     Files of PyTorch before 1.6 are no zips and have none.
     """
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as pack:
-            if (part := pack.testzip()) is not None:
-                raise zipfile.BadZipFile(f"the checksum of {part} differs")
+    with open(path, "rb") as handle:
+        if zipfile.is_zipfile(handle):
+            with zipfile.ZipFile(handle) as pack:
+                if (part := pack.testzip()) is not None:
+                    raise zipfile.BadZipFile(f"the checksum of {part} differs")
 
 
 def explained(err: Exception) -> UnloadableError:
