@@ -97,6 +97,9 @@ def test_a_bundle_transcribes_with_recipe_and_weights_gone(trained, tmp_path, ca
     root, way, exp = trained
     bundle, wavs = tmp_path / "bundle", read_table(root / "recipe/data/test/wav.scp")
     hyps = read_table(exp / "decode_test" / "text")
+    if way not in ("attention", "zero"):  # where CTC hears nothing at all, a recording has no text
+        letters = read_table(exp / "decode_test" / "greedy")
+        hyps = {utt: text if letters[utt] else "" for utt, text in hyps.items()}
     shutil.copytree(exp / "bundle", bundle)
     assert (bundle / "upstream").exists() == (way == "decoder")  # else its weights are in the model's
     sounds = [str(root / "recipe" / w) for w in wavs.values()]

@@ -249,6 +249,9 @@ def test_scores_of_an_older_xlt_are_reported(recipe):
     old["counts"] = {"test": {"ids": counts["ids"], **cer, "wer": wer}}
     del old["format"]
     path.write_text(json.dumps(old, indent=1), encoding="utf-8")
+    stamp = path.parent / "score" / "stage.json"  # it noted no digests either
+    kept = {k: v for k, v in json.loads(stamp.read_text(encoding="utf-8")).items() if k != "digests"}
+    stamp.write_text(json.dumps(kept), encoding="utf-8")
     assert stage("report", recipe) == 0
     assert (recipe / "RESULTS.md").read_text(encoding="utf-8") == page
     assert json.loads((recipe / "results/main.json").read_text(encoding="utf-8"))["format"] == 2

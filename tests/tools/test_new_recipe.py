@@ -169,7 +169,18 @@ def test_a_corpus_that_no_reader_knows(desk, tmp_path):
     assert done.returncode == 2 and desk.made() == []
     assert "no reader knows this form. It has 2 .docx, 1 .odt. Looked for, in this order:" in done.stderr
     names = [line.split()[0] for line in done.stderr.splitlines() if line.startswith("  ")]
-    assert names == ["kaldi", "lhotse", "commonvoice", "fleurs", "elan", "tuxpaint", "table"]
+    assert names == [
+        "kaldi",
+        "lhotse",
+        "commonvoice",
+        "fleurs",
+        "elan",
+        "tuxpaint",
+        "festvox",
+        "fillets",
+        "asterisk",
+        "table",
+    ]
     assert "corpus.tsv, whose first line is path, a tab, text" in done.stderr
 
 
