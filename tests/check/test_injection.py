@@ -21,7 +21,7 @@ from xlt.check.datadir import Sets
 from xlt.check.families import FAMILIES
 from xlt.check.faults import Fault
 from xlt.cli import main
-from xlt.core.config import load
+from xlt.core.config import ROOT, load
 from xlt.core.registry import FAMILIES as MODELS
 from xlt.formats.tables import read_table, spk2utt, write_table
 
@@ -139,11 +139,7 @@ def model(heard: dict[str, str], tokens: str = "abc") -> Plant:
         (folder / "tokens.txt").write_text(
             "".join(f"{t}\n" for t in ("<blank>", "<unk>", "<space>", *tokens, "<sos/eos>"))
         )
-        info = {
-            "features": {"upstream": "fbank", "settings": {"features.upstream": "fbank"}},
-            "tokens": {"type": "char"},
-        }
-        (folder / "xlt.json").write_text(json.dumps(info))
+        shutil.copyfile(ROOT / "tests/fixtures/bundle_v1/xlt.json", folder / "xlt.json")
         write_table(folder / "heard", heard)
 
     return plant
