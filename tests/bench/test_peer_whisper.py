@@ -46,7 +46,7 @@ def test_result_has_the_form_of_ours(recipe):
         "n_ref": 12,
         "del": 1,
     }
-    assert result.peer and "norm:ron-v1" in result.document["signature"]["test"]["cer"]
+    assert result.peer and "norm:ron-v2" in result.document["signature"]["test"]["cer"]
     assert (root / "RESULTS.md").read_text(encoding="utf-8") == render(load(root / "results"))
     assert calls == ["ro"]
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.errors import raises
+from xlt.core.config import ROOT
 from xlt.core.errors import DataError
 from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
@@ -56,7 +57,8 @@ class Unlikely:
 def recogniser(tmp_path, monkeypatch):
     def make(decode, lms=lambda tokenizer: ()):
         train_tokenizer(["mere pere"], "char", 0, tmp_path, "text")
-        info = {"family": "espnet", "frame_rate": 25.0, "normaliser": "ron-v1", "format": 2}
+        info = json.loads((ROOT / "tests/fixtures/bundle_v1/xlt.json").read_text())
+        info |= {"family": "espnet", "frame_rate": 25.0, "normaliser": "ron-v1", "format": 2}
         (tmp_path / "xlt.json").write_text(json.dumps(info | {"tokens": {"type": "char"}}))
         (tmp_path / "tokens.json").unlink()
         monkeypatch.setattr(recognise, "open_model", lambda folder: Table(Tokenizer(folder)))
