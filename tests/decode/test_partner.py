@@ -88,6 +88,7 @@ def facts(recipe, tag, file):
 def test_a_second_ctc_hears_what_neither_decoder_of_the_model_does(recipe, capsys):
     """The model writes m for p; the partner cannot tell s from ș, which the attention decoder mends."""
     refs = read_table(recipe / "data/test/text")
+    assert run("decode", recipe, "hearers", "decode.partner=deaf") == 0  # leaves its best paths in greedy
     assert run("decode", recipe, "muffled") == 0
     assert text(recipe, "muffled") == {utt: ref.replace("pere", "mere") for utt, ref in refs.items()} != refs
     capsys.readouterr()
