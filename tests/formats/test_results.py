@@ -54,7 +54,7 @@ def test_counts_of_phones_and_older_names():
     entry = old()["test"]["cer"]
     made = old(
         dev={"per": entry},
-        signature={"dev": {"per": "PER 1"}},
+        signature={"dev": {"per": "PER 1 | seed:0"}},
         counts={"dev": {"ids": "x", "errors": [1], "n_ref": [2]}},
         language_told={"dev": accuracy},
         examples={"dev": {"worst": [{"id": "u", "per": 5.0, "ref": "a", "hyp": "b"}]}},

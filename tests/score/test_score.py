@@ -57,7 +57,7 @@ def test_what_stands_beside_the_scores(recipe):
     score(recipe)
     found = document(recipe)
     assert found["signature"]["test"]["cer"].startswith("CER 16.7 ±")
-    assert " | norm:ron-v1 | n:3 | tok:char | " in found["signature"]["test"]["cer"]
+    assert " | norm:ron-v2 | n:3 | tok:char | " in found["signature"]["test"]["cer"]
     assert found["data"]["test"] == {
         "utterances": 3,
         "speech_min": 1.5,
@@ -82,7 +82,7 @@ def test_what_stands_beside_the_scores(recipe):
         "name": "main",
         "lang": "ron_Latn",
         "language": "Romanian",
-        "normaliser": "ron-v1",
+        "normaliser": "ron-v2",
         "peer": False,
     }
 
@@ -223,8 +223,11 @@ def test_it_is_kept_what_the_features_came_to(recipe):
         "storage": "cm1",
         "dim": 4,
         "settings": {"features.layers": "auto"},
+        "upstream": {"upstream": "tiny"},
+        "frame_rate": 50.0,
     }
-    write_json(recipe / "exp/main/xlt.json", {"features": features})
+    model = {"lang": "ron_Latn", "normaliser": "ron-v2", "tokens": {"type": "char"}, "frame_rate": 50.0}
+    write_json(recipe / "exp/main/xlt.json", {**model, "features": features})
     assert score(recipe, "features.mix_from=/home/me/egs/cat") == 0
     assert document(recipe)["features"] == {"layers": "mix", "mix": mix, "storage": "cm1", "dim": 4}
     assert document(recipe)["config"]["features.mix_from"] == "cat"
@@ -289,7 +292,7 @@ def test_each_utterance_is_normalised_and_scored_by_its_language(joined, capsys)
     whole = found["sets"]["test"]["cer"]
     assert whole == {**whole, "value": round(400 / 24, 3), "n_ref": 24, "sub": 3, "ins": 1}
     assert found["counts"]["test"]["metrics"]["cer"]["errors"] == [0, 1, 0, 3]
-    assert " | norm:cat-v1+ron-v1 | n:4 | " in found["signature"]["test"]["cer"]
+    assert " | norm:cat-v2+ron-v2 | n:4 | " in found["signature"]["test"]["cer"]
     assert found["config"]["data.sources"] == ["ron", "cat"]
     assert "test, ron_Latn: 25.0% of characters wrong (95% interval " in capsys.readouterr().out
 
