@@ -16,7 +16,7 @@ _PLACE = re.compile(
     command[ ]line[ ](?P<quote>['"]).*?(?P=quote)  # where a setting may be
     | --[a-z][\w-]*(?:[ ]\S+)?
     | (?P<setting>(?:{_ALONE})|(?:{_SECTIONS})\.(?!(?:json|log|tsv|txt|yaml)\b)\w+(?:\.\w+)*)
-      (?:=(?:\[.*?\]|\{{.*?\}}|\S+?))?
+      (?:=(?:\[.*?\]|\{{.*?\}}|'.*?'|".*?"|\S+?))?
     | (?P<file>(?:https?://)?
       (?:[^\s:;,]+|[^\s:;,=]*/(?:(?![ ]and[ ])[^:;,\n])+))  # one word, or a path with spaces behind a slash
       (?::(?P<line>\d+))?
@@ -45,6 +45,8 @@ class XltError(Exception):
     '/corpora/my ron'
     >>> XltError("phones.g2p=tsv: no table for ron; give phones.table").where
     'phones.g2p=tsv'
+    >>> XltError("data.keep=' ': no sign; name signs only").where
+    "data.keep=' '"
 
     A message that begins otherwise, such as with two settings, has no place:
 
