@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import PHRASES, stamp, tone
+from tests.errors import told
 from tests.report.documents import document
 from tests.tree import Tree
 from xlt.core.config import ROOT
@@ -69,11 +70,14 @@ class Place(Tree):
         recipe, kept = self.root / "egs" / "lug", self.root / "kept"
         if not kept.exists():
             self.luganda()
+            data, aside = recipe / "data", self.root / "aside"
+            data.rename(aside)  # checked with the settings of the recipe, which SMALL changes
             out = self.good(f"egs/lug/run.sh {SMALL}")
             assert "xlt transcribe egs/lug/exp/main/bundle FILE" in out  # as the README does
             shutil.copytree(recipe / "exp" / "main" / "bundle", kept)
-            for made in ("dump", "exp", "results"):
+            for made in ("data", "dump", "exp", "results"):
                 shutil.rmtree(recipe / made)
+            aside.rename(data)
         shutil.copytree(kept, recipe / "exp" / "main" / "bundle")
 
     def word(self) -> str:
@@ -82,17 +86,24 @@ class Place(Tree):
         return "".join(token for token in tokens if len(token) == 1)[:3]
 
     def source(self, folder: str, family: str) -> None:
-        """A trained experiment as far as a dry run looks at it; the reader has made it by the command
-        before.
+        """A trained experiment, or a bundle, as far as a dry run looks at it; the reader has made it by the
+        command before.
         """
         exp = self.root / folder
-        exp.mkdir(parents=True, exist_ok=True)
+        exp.mkdir(parents=True)
         for name in FAMILIES.get(family).needed:
             (exp / name).write_text("<blank>\n<unk>\n")
-        layers = "mix" if family == "espnet" else "last"
-        features = {"upstream": {}, "layers": layers, "settings": {"features.upstream": "whisper_base"}}
-        info = {"family": family, "features": features, "tokens": {"type": "char"}}
+        info = json.loads((ROOT / "tests/fixtures/bundle_v1/xlt.json").read_text("utf-8"))
+        info |= {"format": 2, "family": family, "lang": "ron_Latn"}
+        info["features"]["layers"] = "mix" if family == "espnet" else "last"
+        info["features"]["settings"]["features.upstream"] = "whisper_base"
         (exp / "xlt.json").write_text(json.dumps(info))
+
+    def teacher(self, folder: str) -> None:
+        """What a dry run looks at of an experiment with its bundle, and recordings without texts."""
+        self.source(f"{folder}/bundle", "whisper_ed" if folder.endswith("large") else "espnet")
+        (self.root / folder / "bundle" / "bundle.json").write_text("{}")
+        tone(self.root / "my_speech" / "talk.wav", dur_s=2.0, hz=700.0)
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +124,14 @@ def dry_run(place, command):
     if "train.init=" in command:
         family = "espnet" if "preset=fast" in command else "whisper_ed"
         place.source(re.search(r"train\.init=(\S+)", command)[1], family)
+    if teacher := re.search(r"train\.teacher=(\S+)", command):
+        place.teacher(teacher[1])
     recipe = place.root / Path(command.split()[0]).parent
-    before = sorted(recipe.iterdir())
+    before = sorted(recipe.rglob("*"))
     assert "would" in place.good(command if "--dry_run" in command else f"{command} --dry_run")
-    assert sorted(recipe.iterdir()) == before
+    assert sorted(recipe.rglob("*")) == before
+    for folder in place.root.glob("egs/*/exp"):  # the next reader comes to a tree without them
+        shutil.rmtree(folder)
 
 
 def run(place, command):
@@ -196,7 +211,12 @@ def cache(place, command):
 def experiment(place, command):
     out = place.good(command)
     assert "open " in out if "--list" in command else "train: would" in out
-    assert "ron/fbank_all_s0" in out or "cat/x5_fbank_s0" in out
+    known = {
+        "languages": "ron/fbank_all_s0",
+        "teachers": "ron/taught_texts_s1",
+        "transfer": "cat/x5_fbank_s0",
+    }
+    assert known[Path(command.split()[2]).stem] in out
     assert not (place.root / "egs" / "ron" / "exp").exists()
 
 
@@ -205,6 +225,18 @@ def export(place, command):
     place.good(command)
     made = place.root / shlex.split(command)[-1]
     assert len([*made.glob("ron_Latn_*_dev.jsonl.gz")]) == 2 or (made / "corpus.tsv").exists()
+    shutil.rmtree(place.root / "egs" / "ron" / "data")
+
+
+def verify(place, command):
+    """What stages have made is as it was; a text that was edited since is named."""
+    place.good(f"egs/ron/run.sh --stop_stage data data.dir=stamps data.train_minutes=null {SMALL}")
+    assert "egs/ron/data/train: " in place.good(command)
+    with (place.root / "egs/ron/data/train/text").open("a") as text:
+        text.write("by-hand ana\n")
+    found = place.run(command)
+    told(found.stderr, where="egs/ron/data/train/text")
+    assert found.returncode == 2
     shutil.rmtree(place.root / "egs" / "ron" / "data")
 
 
@@ -281,6 +313,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt lm export .+": export_model,
     r"tools/xlt cache .+": cache,
     r"tools/xlt experiment .+": experiment,
+    r"tools/xlt verify .+": verify,
     r"tools/xlt phones .+": phones,
     r"tools/xlt report": report,
     r"tools/xlt score .+": compare,
