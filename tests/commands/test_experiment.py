@@ -101,14 +101,21 @@ def test_a_failed_run_does_not_stop_the_others(egs, stages, capsys):
     assert "1 of 5 runs failed" in err and "\n  ron/a_s0: stage train, see its error above" in err
 
 
-def test_a_defect_in_a_run_is_shown_and_does_not_stop_the_others(egs, stages, capsys):
+def test_a_defect_in_a_run_is_shown_and_does_not_stop_the_others(egs, stages, monkeypatch, capsys):
     def defect(stage, ctx):
         raise ZeroDivisionError("in a stage")
 
+    monkeypatch.setattr("tempfile.tempdir", str(egs))
     stages[1]["ron/a_s0 train"] = defect
     assert run(egs) == 2
     err = capsys.readouterr().err
-    assert "Traceback" in err and "\n  ron/a_s0: ZeroDivisionError: in a stage" in err
+    (kept,) = egs.glob("xlt-*.traceback")
+    assert (
+        f"xlt train: ZeroDivisionError: in a stage; this is a defect of xlt: the traceback is in {kept}"
+        in err
+    )
+    assert "Traceback" in kept.read_text("utf-8")
+    assert "\n  ron/a_s0: stage train, see its error above" in err
     assert "cat/a_s1 score" in stages[0]
 
 

@@ -236,5 +236,5 @@ def test_joined_recipes_with_several_normalisers_take_no_text(recipe):
         recipe.write(f"{name}/recipe.yaml", f"lang: {code}\ndata: {{reader: kaldi, dir: corpus}}\n")
     recipe.write("a.txt", "ana\n")
     settings = ("data.reader=recipes", "data.sources=[ron, rus]", "lang=mul_Zyyy", "lm.text=[a.txt]")
-    with raises(ConfigError, "ron-v1", where="lm.text"):
+    with raises(ConfigError, "ron-v2", where="lm.text"):
         read_texts(recipe(*settings), ALPHABET)

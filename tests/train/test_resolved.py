@@ -6,6 +6,7 @@ import pytest
 
 from tests.bench.opens import make_recipes, train_stage
 from tests.errors import raises
+from xlt.cli import main
 from xlt.core.config import load
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, MissingInput
@@ -38,10 +39,11 @@ def test_a_training_opens_each_recipe_once_and_the_source_for_stamp_digest_and_c
 def test_what_is_resolved_is_what_training_reads(recipe, monkeypatch):
     monkeypatch.chdir(recipe)
     words = ["train.init=../spa/exp/main", "train.init_tokens=match", "train.mix={spa: 0.25}"]
+    assert main(["tokens", "--recipe", str(recipe), *words]) == 0
     found = resolve(Context(recipe, load(recipe, words)))
     assert list(found.sets) == ["train", "train_spa", "dev"] and found.cfg.train.freeze == "upstream"
     assert (found.normaliser, found.info["dim"], found.source.folder.name) == (
-        "generic-v1+ron-v1",
+        "generic-v2+ron-v2",
         64,
         "main",
     )
