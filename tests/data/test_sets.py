@@ -45,6 +45,7 @@ def sizes(recipe):
     return {path.name: len(read_table(path / "text")) for path in folders}
 
 
+@pytest.mark.trains
 def test_a_fourth_set_goes_through_stages_1_to_9(recipe, table, capsys):
     settings = [
         "data.reader=table",

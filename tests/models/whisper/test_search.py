@@ -5,12 +5,16 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from transformers import WhisperForConditionalGeneration
 
+from tests.lazy import Lazy
 from tests.tiny import make_tiny_whisper
 from xlt.models.whisper.net import Net
 from xlt.models.whisper.search import AS_PUBLISHED, TUNED, Rules, beam_search, score_ids, text_scores
 from xlt.models.whisper.vocabulary import Vocabulary
+
+transformers = Lazy("transformers")
+
+pytestmark = pytest.mark.slow
 
 TEXTS = ["unu doi", "unu doi trei", "unu", "", "patru și", "мама", "unu doi", "x" * 600]
 
@@ -27,7 +31,7 @@ def vocabulary(folder):
 
 @pytest.fixture
 def net(folder):
-    model = WhisperForConditionalGeneration.from_pretrained(folder).eval()
+    model = transformers.WhisperForConditionalGeneration.from_pretrained(folder).eval()
     with torch.no_grad():  # larger than they begin, so that the softmax is not flat
         model.model.decoder.embed_tokens.weight.mul_(20)
         for layer in model.model.decoder.layers:

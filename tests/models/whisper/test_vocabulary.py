@@ -3,13 +3,15 @@
 import json
 
 import pytest
-from transformers import WhisperTokenizer
 
 from tests.errors import raises
+from tests.lazy import Lazy
 from tests.tiny import TINY_LANGUAGES, make_tiny_whisper_tokenizer
 from xlt.core.errors import UpstreamError
 from xlt.fetch.files import cache_root
 from xlt.models.whisper.vocabulary import Vocabulary
+
+transformers = Lazy("transformers")
 
 REAL = cache_root(None) / "whisper_base" / "ctranslate2"
 needs_real = pytest.mark.skipif(
@@ -67,9 +69,10 @@ def test_every_token_spells_itself(real):
     assert len(whole) > 45000 and split == {"'S", "'T", "'M", "'RE", "'D"}  # GPT-2's pattern divides these
 
 
+@pytest.mark.slow
 def test_transformers_writes_the_same_ids(tiny, tmp_path):
     make_tiny_whisper_tokenizer(tmp_path)
-    other = WhisperTokenizer(tokenizer_file=str(tmp_path / "tokenizer.json"))
+    other = transformers.WhisperTokenizer(tokenizer_file=str(tmp_path / "tokenizer.json"))
     for text in ["unu doi trei", "мама", "ș!", "x  y"]:
         assert tiny.encode(text) == other.encode(f" {text}", add_special_tokens=False)
 
