@@ -172,7 +172,7 @@ LEFT, RIGHT = WAVE, (0.2 * np.random.default_rng(2).normal(size=2 * RATE)).astyp
         ((LEFT, -LEFT), " cancel", 0.3),
         ((0.3 * LEFT, -LEFT), " cancel", 0.3),  # the louder one
         ((LEFT, RIGHT), " differ", None),
-        ((LEFT, np.zeros_like(LEFT)), "", 0.15),  # an empty channel has no voice of its own
+        ((LEFT, np.zeros_like(LEFT)), "", 0.15),  # an empty channel has no separate voice
         ((LEFT, LEFT, -LEFT), " cancel", 0.3),
     ],
 )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 CANCELLING = 0.5  # of what the mean of unlike channels has, 1 / channels: less means opposite signs
 TWO_SOURCES = 0.1  # of the channels' power in their difference: more is no longer one voice
 _SILENT = 1e-9  # mean square; below, blocks say nothing
-_HEARD = 0.01  # of the loudest channel's power: a channel with less has no voice of its own
+_HEARD = 0.01  # of the loudest channel's power: a channel with less has no separate voice
 
 
 class Power:

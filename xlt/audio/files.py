@@ -173,7 +173,7 @@ def _decoded(path: str | os.PathLike, file: soundfile.SoundFile, heard: Heard) -
 
 
 def _to_the_break(path: str | os.PathLike, start: int) -> Iterator[np.ndarray]:
-    """Small blocks (n, channels) of a damaged FLAC file from the frame ``start`` on, as far as it goes."""
+    """Small blocks (n, channels) of a damaged FLAC file from the frame ``start`` to where it breaks off."""
     import soundfile
 
     with (

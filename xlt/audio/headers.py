@@ -171,7 +171,7 @@ def _judged(said: int, there: int, rate: float, whole: bool, patches: dict[int, 
 
 
 def _aiff(file: BinaryIO, size: int) -> Header:
-    """AIFF: the chunk COMM says the frames, SSND holds them behind eight bytes of its own."""
+    """AIFF: the chunk COMM says the frames, SSND holds them behind eight further bytes."""
     file.seek(4)
     (whole,) = struct.unpack(">I", file.read(4))
     place, comm, width, frames, rate = 12, 0, 0, 0, 0.0

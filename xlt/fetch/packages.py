@@ -15,12 +15,14 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from xlt.core.errors import DataError
+from xlt.core.files import sha256
 from xlt.core.locks import only_one
 from xlt.core.log import Progress, say
-from xlt.fetch.deb import verify_deb
+from xlt.fetch.deb import unpack, verify_deb
 from xlt.fetch.files import is_whole, keep
 from xlt.fetch.hub import refuse_fetching
 
@@ -211,3 +213,19 @@ def pip_download(requirement: str, folder: Path) -> Path:
         kept = keep(wheels[0], folder / wheels[0].name)
         shutil.rmtree(partial)
         return kept
+
+
+def unpacked(deb: Path, cache: Path, wanted: Callable[[str], bool], expected: str) -> Path:
+    """The files of a Debian package whose path ``wanted`` accepts, in a folder of the cache that bears its
+    checksum; DataError, which says what was ``expected``, if it holds none.
+    """
+    folder = cache / "unpacked" / f"{deb.stem}-{sha256(deb)[:12]}"
+    with only_one(cache / "unpacked", deb.name):
+        if not folder.is_dir():
+            say(f"  unpacks {deb.name} into {folder}")
+            partial = folder.with_name(f".{folder.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            if not unpack(deb, partial, wanted):
+                raise DataError(f"{deb}: holds no {expected}")
+            partial.rename(folder)
+    return folder

@@ -5,19 +5,14 @@ where it is, and its licence.
 from __future__ import annotations
 
 import re
-import shutil
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
 from xlt.core.config import Config
 from xlt.core.errors import ConfigError, DataError
-from xlt.core.files import sha256
-from xlt.core.locks import only_one
-from xlt.core.log import say
-from xlt.fetch.deb import unpack
 from xlt.fetch.files import cache_root
-from xlt.fetch.packages import apt_download
+from xlt.fetch.packages import apt_download, unpacked
 from xlt.text import languages
 
 # ISO 639-3 and Debian's package: hunspell-CODE with the language's shortest code, unless it says another
@@ -138,16 +133,12 @@ def _unpacked(package: str, cfg: Config) -> Path:
             f"lm.words={cfg.as_given('lm.words')}: {package}: {said}; connect this machine to its Debian or"
             " Ubuntu mirror, give lm.words=hunspell:PATH.dic or a file, or set lm.words=none"
         ) from None
-    folder = cache / "unpacked" / f"{deb.stem}-{sha256(deb)[:12]}"
-    with only_one(cache / "unpacked", deb.name):
-        if not folder.is_dir():
-            say(f"  unpacks {deb.name} into {folder}")
-            partial = folder.with_name(f".{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            unpack(deb, partial, lambda name: name.startswith(_FOLDERS) or name.endswith("/copyright"))
-            partial.rename(folder)
-    return folder
+    return unpacked(
+        deb,
+        cache,
+        lambda name: name.startswith(_FOLDERS) or name.endswith("/copyright"),
+        "dictionary; give lm.words a file, or none",
+    )
 
 
 def _names(folder: Path) -> list[str]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.files import sha256
-from xlt.core.locks import only_one
 from xlt.core.log import say
-from xlt.fetch.deb import unpack
 from xlt.fetch.files import cache_root
-from xlt.fetch.packages import apt_download
+from xlt.fetch.packages import apt_download, unpacked
 
 # the versions that the recipes were made with
 _KNOWN = {
@@ -40,19 +37,9 @@ def package_folder(cfg: Config, package: str, wanted: Callable[[str], bool], exp
     """
     cache = cache_root(cfg.data.cache)
     deb = given_deb(cfg, package) or apt_download(package, None, cache / "apt")
-    digest = sha256(deb)
-    if digest != _KNOWN.get(package, digest):
+    if package in _KNOWN and sha256(deb) != _KNOWN[package]:
         say(f"  note: {deb.name} is another version than the recipes were made with; their sets may differ")
-    folder = cache / "unpacked" / f"{deb.stem}-{digest[:12]}"
-    with only_one(cache / "unpacked", deb.name):
-        if not folder.is_dir():
-            say(f"  unpacks {deb.name} into {folder}")
-            partial = folder.with_name(f".{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            if not unpack(deb, partial, wanted):
-                raise DataError(f"{deb}: holds no {expected}; expected {package}_*.deb")
-            partial.rename(folder)
-    return folder
+    return unpacked(deb, cache, wanted, f"{expected}; expected {package}_*.deb")
 
 
 def given_deb(cfg: Config, package: str) -> Path | None:
