@@ -32,7 +32,6 @@ from xlt.tokens import check_kind
 from xlt.upstreams.freeze import resolved
 
 GREEDY = "greedy"  # text of the best path, beside that of a search
-PARTS = ("beam", "partner", "attention")  # texts of the decoders of a combination, beside its own
 HOTWORDS = ("decode.hotwords", "decode.hotword_weight")  # in the stamp of those that prefer words
 LATTICES = ("decode.lattices",)
 PARTNER = ("decode.partner",)

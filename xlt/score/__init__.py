@@ -22,8 +22,9 @@ def run(ctx: Context) -> None:
     from xlt.core.context import need
     from xlt.core.stage import Unit, atomic_text, run_unit
     from xlt.data.normalisers import normaliser_of
-    from xlt.decode import GREEDY, PARTS, fusion
+    from xlt.decode import GREEDY, fusion
     from xlt.score.facts import settings
+    from xlt.score.rungs import PARTS
     from xlt.score.slices import tag_files
     from xlt.tokens import check_kind
     from xlt.upstreams.freeze import resolved

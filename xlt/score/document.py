@@ -189,7 +189,7 @@ def _against_others(
     texts: Transcripts, matched: dict[str, Matched], scores: dict[str, dict[str, Score]]
 ) -> dict:
     """What the decoding changed: against the best path of CTC, and against each part of combined decoders."""
-    from xlt.decode import GREEDY, PARTS
+    from xlt.score.rungs import GREEDY, PARTS
 
     greedy, parts = {}, {}
     for name in () if texts.ctx.cfg.lm.spell else matched:  # its best paths are phones
