@@ -248,7 +248,7 @@ def test_what_the_system_did_not_see_is_seen_before_use(recipe, capsys):
 def test_verify_reads_everything(recipe, capsys):
     assert main(["verify"]) == 0
     count = len(recorded(recipe.dir / "exp/main"))
-    assert f"exp/main: {count} files are as they were made" in capsys.readouterr().out
+    assert f"exp/main: as it was made, files: {count}" in capsys.readouterr().out
     rot(recipe.dir / "exp/main/bundle/model.pth", 5000)
     flip(recipe.dir / "data/all/wav" / sorted(os.listdir(recipe.dir / "data/all/wav"))[0], 100)
     assert main(["verify"]) == 2

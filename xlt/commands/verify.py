@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
             bad = altered(folder, expected, fresh=True)
             faults += [altered_message(folder, name, shown) for name in bad]
             if not bad:
-                say(f"{shown}: {len(expected)} files are as they were made")
+                say(f"{shown}: as it was made, files: {len(expected)}")
     for fault in faults:
         say(fault)
     if unknown:
