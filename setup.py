@@ -88,7 +88,11 @@ if __name__ == "__main__":
         long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
         long_description_content_type="text/markdown",
         packages=find_packages(include=["xlt", "xlt.*"]),
-        package_data={"xlt.report": ["templates/*"], "xlt.data.corpora": ["*.tsv"]},
+        package_data={
+            "xlt.formats.html": ["*.css", "*.html", "*.js"],
+            "xlt.report": ["templates/*"],
+            "xlt.data.corpora": ["*.tsv"],
+        },
         python_requires=">=3.12,<3.14",  # espnet 202611 needs 3.12 or 3.13
         install_requires=REQUIRES,
         extras_require=EXTRAS,

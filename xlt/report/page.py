@@ -6,16 +6,14 @@ escaping.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from xlt.formats import html
 from xlt.formats import svg as figure
 from xlt.metrics.metric import TEXT, Metric, metrics, tokens
 from xlt.report import benchmark, letters, transfer
@@ -38,19 +36,10 @@ def render(egs: Path) -> str:
     named = {titles[name]: found for name, found in rows.items()}
     curves = learning(rows, titles)
     alphabets = {name: known for name, found in rows.items() if (known := _alphabet(found))}
-    environment = Environment(
-        loader=FileSystemLoader(_FILES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    style, script = ((_FILES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    return environment.get_template("report.html").render(
-        style=Markup(style),
-        script=Markup(script),
-        policy=_policy(style, script),
+    return html.render(
+        _FILES,
+        "report.html",
+        ("base.css", "report.css", "table.js", "report.js"),
         columns=columns,
         names=titles,
         tables=(
@@ -84,17 +73,6 @@ def _table(
         "rows": [_row(name, found, columns, key) for name, found in rows.items()],
         "chart": Markup(benchmark.chart(named, key)),
     }
-
-
-def _policy(style: str, script: str) -> str:
-    """What the page may do: show its own style, run its own script, nothing else."""
-    allowed = (
-        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-        for text in (style, script)
-    )
-    return "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'".format(
-        *allowed
-    )
 
 
 def _html(markdown: str, below: int = 0) -> Markup:
