@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 REQUIRES = [
     "espnet[asr]==202611",  # training and decoding; brings omniio, which reads and writes Kaldi archives
     "espnet-s3prl>=2026.5",  # self-supervised upstreams
+    "charset-normalizer>=3.4",  # encodings of tables that are not UTF-8
     "confusable-homoglyphs>=3.3",  # look-alike letters of other scripts
     "editdistance>=0.8",  # errors while weights are tuned: 80 times as fast as our own alignment
     "epitran>=1.35",  # text to phones
@@ -16,6 +17,7 @@ REQUIRES = [
     "ipatok>=0.4.2",  # phones of IPA
     "jinja2>=3.1",  # report.html, which escapes whatever it is given
     "langcodes>=3.5",  # codes of a language: fao and fo, azj and aze
+    "language_data>=1.4",  # names of languages, for langcodes
     "lang2vec>=1.1",  # distances of languages, that the ranking of sources is compared with
     "lhotse>=1.33",  # its manifests, in and out
     "markdown-it-py>=4.0",  # our own tables in report.html
@@ -23,6 +25,7 @@ REQUIRES = [
     "num2words>=0.5.14",  # number words, for the errors made on them
     "numpy>=2.0",
     "onnxruntime>=1.20",  # runs silero-vad's network
+    "openpyxl>=3.1",  # tables in .xlsx
     "panphon>=0.22",  # articulatory features of phones
     "phonemizer>=3.3",  # text to phones, by espeak-ng
     "pillow>=11",  # the heatmap of xlt phones
@@ -44,11 +47,13 @@ REQUIRES = [
 EXTRAS = {
     "g722": ["av>=14"],  # reads G.722, of telephones
     "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it
+    "parquet": ["pyarrow>=15"],  # tables in Parquet, with the sound in them
     "peer": ["faster-whisper>=1.2"],  # the zero-shot Whisper row of the tables
     "test": [
         "av>=14",  # ffmpeg reads our subtitles
         "ctranslate2>=4.5",
         "mypy>=2.4",
+        "pyarrow>=15",  # writes Parquet that we read
         "pytest>=8",
         "pytest-xdist>=3.6",
         "ruff>=0.9",

@@ -6,9 +6,11 @@ a changed rule is a new version.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from xlt.core.errors import ConfigError
 
@@ -186,12 +188,10 @@ def get(code: str | None) -> Language:
     if code in LANGUAGES:
         return LANGUAGES[code]
     if not isinstance(code, str) or not is_code(code):
-        word = str(code).replace("-", "_").split("_")[0].lower()
-        near = [c for c, lang in LANGUAGES.items() if word and word in (c[:3], lang.iso1, lang.name.lower())]
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = meant(str(code))
         raise ConfigError(
             f"lang: found {code!r}, expected language and script such as ron_Latn or swh_Latn "
-            f"(ISO 639-3, ISO 15924){hint}"
+            f"(ISO 639-3, ISO 15924); " + (f"did you mean {near}?" if near else "write it so")
         )
     own = tag(code[:3])
     same = next(
@@ -202,6 +202,50 @@ def get(code: str | None) -> Language:
         if same
         else Language(code, code, _UNLISTED, own if len(own) == 2 else "", _normaliser(code))
     )
+
+
+def meant(word: str) -> str | None:
+    """The code that somebody means who writes another form of it: of BCP 47 or ISO 639-2, a language's or a
+    country's letters, or the language's name in any language; None if nothing is near.
+
+    >>> [meant(word) for word in ("cs_Latn", "ces-Latn", "czech", "Čeština", "cz", "zh-Hant", "qqq?")]
+    ['ces_Latn', 'ces_Latn', 'ces_Latn', 'ces_Latn', 'ces_Latn', 'cmn_Hant', None]
+    """
+    import langcodes
+
+    first, *rest = re.split(r"[-_\s]+", word.strip()) or [""]
+    script = next((part.title() for part in rest if re.fullmatch("[A-Za-z]{4}", part)), "")
+    found = None
+    if re.fullmatch("[A-Za-z]{2,3}", first):
+        found = langcodes.Language.get(first.lower())
+        if not found.is_valid():  # cz is a country
+            found = langcodes.Language.get(f"und-{first.upper()}").maximize() if len(first) == 2 else None
+    if found is None or not found.language or found.language == "und":
+        found = _named(word.strip(), *([first] if script else []))
+    if found is None:
+        near = difflib.get_close_matches(
+            word.casefold(), {c.casefold(): c for c in LANGUAGES}, n=1, cutoff=0.8
+        )
+        return next((c for c in LANGUAGES if near and c.casefold() == near[0]), None)
+    short = found.language or ""
+    wanted = script or found.maximize().script or ""
+    listed = [code for code, lang in LANGUAGES.items() if short in (lang.iso1, lang.iso)]
+    iso = listed[0][:3] if listed else found.to_alpha3()
+    exact = next((code for code in listed if code[4:] == wanted), None)
+    return exact or (listed[0] if listed and not script else f"{iso}_{wanted}" if wanted else None)
+
+
+def _named(*names: str) -> Any:
+    """The language of one of these names, as langcodes has it; None."""
+    import langcodes
+
+    for name in names:
+        own = next((lang for lang in LANGUAGES.values() if lang.name.casefold() == name.casefold()), None)
+        try:
+            return langcodes.Language.get(own.iso) if own else langcodes.find(name)
+        except LookupError:
+            continue
+    return None
 
 
 @functools.cache
