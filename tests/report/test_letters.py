@@ -1,7 +1,7 @@
 import pytest
 
 from xlt.report.confusions import alphabet, confusions
-from xlt.report.letters import coverage, letter, letters, marked, matrix
+from xlt.report.letters import coverage, letter, letters, matrix
 
 HEAD = "id\tchar_n_ref\tchar_sub\tchar_del\tchar_ins\tref\thyp\n"
 
@@ -100,10 +100,3 @@ def test_look_alikes_of_two_scripts_are_told_apart():
         "",
         "Cjk",
     )
-
-
-def test_marks_take_whole_letters():
-    ref, hyp = marked("कि", "का", "char")
-    assert (ref, hyp) == ([("कि", True)], [("का", True)])  # the vowel sign alone could not be shown
-    assert marked("a tʃ", "a ʃ", "phone") == ([("a ", False), ("tʃ", True)], [("a ", False), ("ʃ", True)])
-    assert marked("", "", "char") == ([], [])

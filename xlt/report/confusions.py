@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from xlt.formats.results import Confusions
-from xlt.metrics import cer, metric
 from xlt.metrics.align import align
+from xlt.metrics.marked import tokens
 from xlt.report.examples import unit_of
 
 _PAIRS = 300  # kept; thousands of Chinese characters have more, each of them once
@@ -46,12 +45,6 @@ def confusions(table: Path) -> Confusions:
         "pairs": pairs,
         "left_off": sum(wrong[pair] for pair in kept[_PAIRS:]),
     }
-
-
-def tokens(unit: str) -> Callable[[str], list[str]]:
-    """How a text is cut; a space between words is a character, as in CER."""
-    cut = next(token.cut for token in metric.tokens().values() if token.name == unit)
-    return lambda text: [" " if token == cer.SPACE else token for token in cut(text)]
 
 
 def alphabet(text: dict[str, str], unit: str) -> dict[str, int]:

@@ -8,8 +8,6 @@ import unicodedata
 from dataclasses import dataclass
 
 from xlt.formats.results import Confusions
-from xlt.metrics.align import align
-from xlt.report.confusions import tokens
 
 _ROWS, _LISTED, _LETTERS = 14, 12, 200  # lines of a matrix, pairs in words, letters of an alphabet
 
@@ -135,37 +133,3 @@ def coverage(alphabets: dict[str, dict[str, int]]) -> dict[str, dict[str, Share]
         }
         for target, wanted in own.items()
     }
-
-
-def marked(ref: str, hyp: str, unit: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """Both texts in pieces, each with whether it is wrong: not recognised in ``ref``, not said in ``hyp``.
-
-    >>> marked("un ou", "un au", "char")
-    ([('un ', False), ('o', True), ('u', False)], [('un ', False), ('a', True), ('u', False)])
-    """
-    cut = tokens(unit)
-    said, heard = cut(ref), cut(hyp)
-    wrong = [[True] * len(said), [True] * len(heard)]
-    for i, j in align(said, heard):
-        if i is not None and j is not None and said[i] == heard[j]:
-            wrong[0][i] = wrong[1][j] = False
-    gap = " " if unit == "phone" else ""
-    return _pieces(said, wrong[0], gap), _pieces(heard, wrong[1], gap)
-
-
-def _pieces(words: list[str], wrong: list[bool], gap: str) -> list[tuple[str, bool]]:
-    """Runs of right and of wrong tokens; a mark goes with the letter that it stands on."""
-    made: list[tuple[str, bool]] = []
-    clusters: list[tuple[str, bool]] = []
-    for word, bad in zip(words, wrong, strict=True):
-        if clusters and not gap and unicodedata.category(word[0]).startswith("M"):
-            clusters[-1] = clusters[-1][0] + word, clusters[-1][1] or bad
-        else:
-            clusters.append((word, bad))
-    for k, (word, bad) in enumerate(clusters):
-        word += gap if k < len(clusters) - 1 else ""
-        if made and made[-1][1] == bad:
-            made[-1] = made[-1][0] + word, bad
-        else:
-            made.append((word, bad))
-    return made

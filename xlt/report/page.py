@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from xlt.formats import html
 from xlt.formats import svg as figure
+from xlt.metrics.marked import marked
 from xlt.metrics.metric import TEXT, Metric, metrics, tokens
 from xlt.report import benchmark, letters, transfer
 from xlt.report.finer import finer
@@ -272,7 +273,7 @@ def _examples(e: Experiment) -> list[dict]:
         for kind, rows in kinds.items():
             shown = []
             for row in rows:
-                texts = letters.marked(row["ref"], row["hyp"], unit)
+                texts = marked(row["ref"], row["hyp"], unit)
                 shown.append({"id": row["id"], "rate": row["rate"], "texts": texts})
             if shown:
                 found.append({"set": name, "kind": kind, "rows": shown})
