@@ -19,6 +19,15 @@ class Marked(str):
     """Markdown of our own, which :func:`table` leaves as it is but for the bars between its cells."""
 
 
+def visible(text: str) -> str:
+    """Words of others with what cannot be seen, or turns the line around, shown by its number.
+
+    >>> visible("a\\u202eb")
+    'aU+202Eb'
+    """
+    return _HIDDEN.sub(lambda hit: f"U+{ord(hit[0]):04X}", text)
+
+
 def escaped(text: object) -> str:
     """Words of others as one line that shows nothing but them: no HTML, link or picture; what cannot be seen,
     or turns the line around, is shown by its number.
@@ -26,7 +35,7 @@ def escaped(text: object) -> str:
     >>> escaped("0 < <b> ![x](http://y)")
     '0 < &lt;b> ![x]\\\\(http://y)'
     """
-    line = _HIDDEN.sub(lambda hit: f"U+{ord(hit[0]):04X}", " ".join(str(text).splitlines()))
+    line = visible(" ".join(str(text).splitlines()))
     line = _TAG.sub("&lt;", _ENTITY.sub("&amp;", line))
     return _LINK.sub(lambda hit: hit[0] + "\\", line)
 
@@ -37,7 +46,7 @@ def code(text: object) -> Marked:
     >>> code("./run.sh tag=a"), code("a`b")
     ('`./run.sh tag=a`', '`` a`b ``')
     """
-    line = _HIDDEN.sub(lambda hit: f"U+{ord(hit[0]):04X}", " ".join(str(text).splitlines()))
+    line = visible(" ".join(str(text).splitlines()))
     ticks = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return Marked(f"{ticks}{line}{ticks}" if len(ticks) == 1 else f"{ticks} {line} {ticks}")
 

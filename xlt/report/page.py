@@ -26,6 +26,7 @@ from xlt.text import languages
 
 _FILES = Path(__file__).parent / "templates"
 _TEST = "test"
+_REGION = '<div class="wide" role="region" tabindex="0" aria-label="Table">'
 
 
 def render(egs: Path) -> str:
@@ -40,7 +41,7 @@ def render(egs: Path) -> str:
     return html.render(
         _FILES,
         "report.html",
-        ("base.css", "report.css", "table.js", "report.js"),
+        ("base.css", "report.css", "table.js"),
         columns=columns,
         names=titles,
         tables=(
@@ -86,7 +87,7 @@ def _html(markdown: str, below: int = 0) -> Markup:
         if token.type.startswith("heading"):
             token.tag = f"h{int(token.tag[1]) + below}"
     made = reader.renderer.render(tokens, reader.options, {})
-    return Markup(made.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>"))
+    return Markup(made.replace("<table>", f"{_REGION}<table>").replace("</table>", "</table></div>"))
 
 
 def _legend(curves: Learning) -> list[tuple[Markup, str]]:

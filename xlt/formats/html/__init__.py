@@ -1,9 +1,11 @@
 """HTML pages that need nothing but themselves: one environment, one policy, one style sheet, shared scripts.
 
 A package that writes a page has a folder with its template, which extends ``page.html`` of this folder, and
-with the styles and scripts that only it needs. Shared parts lie here: ``base.css``, and ``table.js``, which
-sorts tables of the class ``sortable``. Every text goes through Jinja's escaping. The policy lets a browser
-load nothing and run no script but the page's own; with ``sound`` it may play sound files that lie beside it.
+with the styles and scripts that only it needs. Shared parts lie here: ``base.css``, for light and dark;
+``table.js``, which sorts, searches and filters tables, and says how they ask for it; ``macros.html``, for
+templates to import. Every text is escaped, and what cannot be seen or turns a line around is shown by its
+number. The policy lets a browser load nothing and run no script but the page's own; with ``sound`` it may
+play sound files that lie beside it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from xlt.formats.markdown import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -48,11 +52,18 @@ def environment(folder: Path) -> Environment:
     return Environment(
         loader=FileSystemLoader([folder, SHARED]),
         autoescape=True,
+        finalize=_finalized,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _finalized(value: object) -> object:
+    from markupsafe import Markup
+
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def security_policy(style: str, script: str, sound: bool = False) -> str:
