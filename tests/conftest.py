@@ -3,12 +3,15 @@ for it.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import browser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,3 +70,21 @@ def xlt(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser_process(tmp_path_factory):
+    command, profile = browser.find(), tmp_path_factory.mktemp("profile")
+    if command is None:
+        pytest.skip("chromium is missing, so pages were not looked at in a browser: apt-get install chromium")
+    made = browser.Browser(command, profile)
+    yield made
+    made.close()
+    shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.fixture
+def chromium(browser_process):
+    """Chromium with a new page."""
+    browser_process.fresh()
+    return browser_process

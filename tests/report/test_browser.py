@@ -2,38 +2,14 @@
 nothing.
 """
 
-import shutil
-
 import pytest
 
-from tests.report import browser
+from tests.browser import complaints, fetched
 from tests.report.documents import document
 from xlt.core.config import ROOT
 from xlt.report import page
 
 pytestmark = pytest.mark.slow
-
-QUIET = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory):
-    command, profile = browser.find(), tmp_path_factory.mktemp("profile")
-    if command is None:
-        pytest.skip(
-            "chromium is missing, so report.html was not looked at in a browser: apt-get install chromium"
-        )
-    made = browser.Browser(command, profile)
-    yield made
-    made.close()
-    shutil.rmtree(profile, ignore_errors=True)
-
-
-@pytest.fixture
-def chromium(process):
-    """Chromium with a new page."""
-    process.fresh()
-    return process
 
 
 @pytest.fixture
@@ -47,18 +23,6 @@ def show(chromium, tmp_path):
         return path.as_uri()
 
     return opened
-
-
-def fetched(chromium):
-    return [
-        params["request"]["url"]
-        for method, params in chromium.events
-        if method == "Network.requestWillBeSent" and not params["request"]["url"].startswith("data:")
-    ]
-
-
-def complaints(chromium):
-    return [(method, params) for method, params in chromium.events if method in QUIET]
 
 
 def column(chromium, number, table="#cer table"):

@@ -3,41 +3,17 @@ time.
 """
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from tests.errors import told
+from tests.pages import Reader
 from tests.report.documents import document, phone_document
 from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.report import page
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)">'
-VOID = {"meta", "link", "br", "img"}
-
-
-class Reader(HTMLParser):
-    """Elements with their attributes and texts; ``open``: those that are not closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.open, self.text = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 def confused():

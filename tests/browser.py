@@ -9,6 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+QUIET = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
+
 
 class Browser:
     """One page at a time. ``events``: everything that the browser reported, in order, as (method,
@@ -131,3 +133,17 @@ def find() -> str | None:
         ),
         None,
     )
+
+
+def fetched(chromium: Browser) -> list[str]:
+    """What the pages have asked for."""
+    return [
+        params["request"]["url"]
+        for method, params in chromium.events
+        if method == "Network.requestWillBeSent" and not params["request"]["url"].startswith("data:")
+    ]
+
+
+def complaints(chromium: Browser) -> list[tuple]:
+    """What the browser would say in its console."""
+    return [(method, params) for method, params in chromium.events if method in QUIET]
