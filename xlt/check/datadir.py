@@ -27,6 +27,7 @@ TABLES = (
     "utt2num_frames",
     "feats.scp",
     "utt2format",
+    "utt2path",
     "utt2row",
     "utt2span",
 )

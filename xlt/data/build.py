@@ -13,7 +13,7 @@ from xlt.core import executor
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.log import Progress, say
-from xlt.core.paths import plain
+from xlt.core.paths import plain, spelled
 from xlt.core.registry import READERS
 from xlt.core.stage import write_json
 from xlt.data import sets
@@ -217,7 +217,7 @@ def build(
         (out / "wav" / f"{utt}.wav").unlink(missing_ok=True)
     if not harvest.kept:
         raise DataError(f"{corpus.name}: no utterance is left{_why_nothing(harvest)}")
-    _write_tables(harvest, utt2split, groups, out, final)
+    _write_tables(harvest, cfg, utt2split, groups, out, final)
     report = _report(harvest, cfg, utt2split, groups, how)
     write_json(out / "report.json", report)
     _tell(report, harvest, os.path.join(final, "report.json"))
@@ -236,8 +236,23 @@ def _why_nothing(harvest: Harvest) -> str:
     )
 
 
+def _own_path(audio: Path, cfg: Config) -> str:
+    """A sound file as the user's own corpus names it, seen from its folder; else as the recipe does. It is to
+    be read: what a table cannot hold is shown otherwise.
+    """
+    name = spelled(audio, cfg.recipe)
+    for part in [*(cfg.data.parts or []), {"dir": cfg.data.dir}]:
+        if isinstance(part, dict) and part.get("dir"):
+            place = Path(part["dir"])
+            folder = place.parent if place.is_file() else place
+            if audio.is_relative_to(folder):
+                name = str(audio.relative_to(folder))
+                break
+    return " ".join(os.fsencode(name).decode("utf-8", "replace").split())
+
+
 def _write_tables(
-    harvest: Harvest, utt2split: dict[str, str], groups: dict[str, str], out: Path, final: str
+    harvest: Harvest, cfg: Config, utt2split: dict[str, str], groups: dict[str, str], out: Path, final: str
 ) -> None:
     """The Kaldi directory: its tables, ``utt2split``, ``utt2group``, ``utt2content`` and the tags."""
     utts, clips = harvest.utterances, harvest.clips
@@ -261,6 +276,7 @@ def _write_tables(
     parts = {
         SPANS: {name: str(span) for name, span in harvest.spans().items()},
         "utt2row": {name: utt.where for name, utt in utts.items() if utt.where},
+        "utt2path": {name: _own_path(utt.audio, cfg) for name, utt in utts.items() if utt.where},
     }
     write_tags(parts, utts, out)
     _write_tags(harvest.corpus, utts, out)

@@ -25,7 +25,7 @@ TABLES = (
     "utt2audio",
     "utt2format",
 )
-PARTIAL = ("utt2row", "utt2span")  # not every corpus has them, and not for every utterance
+PARTIAL = ("utt2path", "utt2row", "utt2span")  # not every corpus has them, and not for every utterance
 # of ours, of Kaldi and of ESPnet; any other utt2… is a tag
 KNOWN = {
     *TABLES,

@@ -506,6 +506,10 @@ def test_utterances_keep_their_row(recipe, folder):
     report = json.loads((recipe.dir / "data/all/report.json").read_text(encoding="utf-8"))
     assert report["rows"] == {"table_ron-clips_b": "t.tsv:3"}
     assert set(read_table(recipe.dir / "data/all/utt2row").values()) == {"t.tsv:2", "t.tsv:4"}
+    paths = {
+        utt.rpartition("-")[2]: path for utt, path in read_table(recipe.dir / "data/all/utt2path").items()
+    }
+    assert paths == {"clips_a": "clips/a.wav", "clips_c": "clips/c.wav"}
 
 
 @pytest.mark.parametrize(

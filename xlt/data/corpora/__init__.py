@@ -39,7 +39,8 @@ class Utterance:
     ``utt2accent``.
     ``command``: a shell command that writes the audio to its standard output; ``audio`` is then the folder
     that it is run in. ``channel``: the one that is meant, counted from 0; None = all, averaged. ``where``:
-    the file and row of the user's own table, ``corpus.tsv:12``; stage 1 writes it as ``utt2row``.
+    the file and row of the user's own table, ``corpus.tsv:12``; stage 1 writes it as ``utt2row``, and the
+    path of ``audio`` as ``utt2path``.
     """
 
     id: str
