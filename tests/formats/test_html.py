@@ -7,10 +7,11 @@ import re
 import pytest
 
 from xlt.formats import html
+from xlt.formats.svg import COLOURS
 
 BASE = (html.SHARED / "base.css").read_text(encoding="utf-8")
-COLOUR = re.compile(r"--([a-z0-9-]+): (#[0-9a-f]{6});")
-SERIES = ("main", "second", "third", "fourth", "fifth", "anchor")
+NAMED = re.compile(r"--([a-z0-9-]+): (#[0-9a-f]{6});")
+SERIES = tuple(COLOURS)
 
 
 def contrast(one: str, other: str) -> float:
@@ -30,8 +31,8 @@ def contrast(one: str, other: str) -> float:
 def colours(mode: str) -> dict[str, str]:
     """``{meaning: colour}`` of the style sheet."""
     light, dark = BASE.split("@media screen and (prefers-color-scheme: dark)")
-    found = dict(COLOUR.findall(light))
-    return found | dict(COLOUR.findall(dark)) if mode == "dark" else found
+    found = dict(NAMED.findall(light))
+    return found | dict(NAMED.findall(dark)) if mode == "dark" else found
 
 
 # 21 and 1 are the ends of WCAG's scale; #767676 is known as the lightest grey that passes 4.5 on white and
@@ -71,14 +72,21 @@ def test_the_main_model_has_the_strongest_colour(mode):
     assert max(strength, key=strength.get) == "main" and len({named[name] for name in SERIES}) == len(SERIES)
 
 
+def test_charts_have_the_colours_of_the_mode():
+    for name, drawn in COLOURS.items():
+        assert colours("light")[name] == drawn
+        for what in ("fill", "stroke"):
+            assert f'svg [{what}="{drawn}"] {{ {what}: var(--{name}); }}' in BASE
+
+
 def test_dark_mode_names_every_colour_again():
     light, dark = BASE.split("@media screen and (prefers-color-scheme: dark)")
-    assert [name for name, _ in COLOUR.findall(light)] == [name for name, _ in COLOUR.findall(dark)]
+    assert [name for name, _ in NAMED.findall(light)] == [name for name, _ in NAMED.findall(dark)]
 
 
 def test_rules_name_meanings_and_no_colours():
     rules = re.sub(r"/\*.*?\*/", "", BASE, flags=re.S)
-    rules = COLOUR.sub("", re.sub(r"^svg \[.*$", "", rules, flags=re.M))
+    rules = NAMED.sub("", re.sub(r"^svg \[.*$", "", rules, flags=re.M))
     assert re.findall(r"#[0-9a-f]{3,8}\b", rules) == []
 
 

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from xlt.formats.svg import _COLOURS, Bar, Point, bars, curves, sign
+from xlt.formats.svg import COLOURS, Axis, Bar, Look, Point, bars, curves, sign, swatch, usual
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -52,9 +52,10 @@ def test_curves_stand_on_a_logarithmic_axis():
 
 
 def test_series_differ_in_form_as_well_as_in_colour():
-    assert len({re.sub("#[0-9a-f]{6}", "", sign(k)) for k in range(8)}) == 8
-    assert len({re.search("#[0-9a-f]{6}", sign(k))[0] for k in range(6)}) == 6
-    assert "stroke-dasharray" in sign(0, level=True)
+    drawn = [sign(look) for look in usual(8)]
+    assert len({re.sub("#[0-9a-f]{6}", "", one) for one in drawn}) == 8
+    assert len({re.search("#[0-9a-f]{6}", one)[0] for one in drawn}) == 6
+    assert "stroke-dasharray" in sign(Look("main"), level=True)
 
 
 def test_one_amount_of_speech_stands_in_the_middle():
@@ -62,10 +63,34 @@ def test_one_amount_of_speech_stands_in_the_middle():
     assert next(root.iter(f"{SVG}circle")).get("cx") == "169.0"
 
 
-@pytest.mark.parametrize("colour", _COLOURS)
+@pytest.mark.parametrize("colour", COLOURS.values())
 def test_colours_stand_out_against_white(colour):
     """WCAG 2.1, 1.4.11: 3 to 1; relative luminance as defined there."""
     parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
     assert 1.05 / (luminance + 0.05) >= 3
+
+
+def test_what_is_drawn_is_what_is_asked_for():
+    looks = [Look("anchor"), Look("main", open=True)]
+    root = ET.fromstring(bars("t", ["a", "b"], {"ron": [Bar(0, 1, 1, 1), Bar(1, 2, 2, 2)]}, looks))
+    drawn = [rect for rect in root.iter(f"{SVG}rect") if rect.get("x") == "60"]
+    assert [(r.get("fill"), r.get("stroke")) for r in drawn] == [
+        (COLOURS["anchor"], None),
+        ("white", COLOURS["main"]),
+    ]
+    assert COLOURS["main"] in swatch(looks[1]) and 'fill="white"' in swatch(looks[1])
+
+
+def test_epochs_stand_on_an_even_axis_without_intervals():
+    points = [Point(x, v, v, v, "") for x, v in ((1, 0.5), (2, 0.25), (3, 0.25))]
+    text = curves("loss", {0: points}, {}, (1, 3, 0.5), [Look("main", 1)], Axis("epoch"))
+    root = ET.fromstring(text)
+    way = next(root.iter(f"{SVG}polyline"))
+    (x1, y1), (x2, y2), (x3, y3) = [tuple(map(float, p.split(","))) for p in way.get("points").split()]
+    assert x2 - x1 == pytest.approx(x3 - x2) and (y1, y2, y3) == (30.0, 115.0, 115.0)  # 170 pixels are 0.5
+    assert way.get("stroke-dasharray") and len(list(root.iter(f"{SVG}polygon"))) == 3
+    assert [t.text for t in root.iter(f"{SVG}text")][-4:] == ["1", "2", "3", "epoch"]
+    assert "0.2" in [t.text for t in root.iter(f"{SVG}text")]
+    assert not [line for line in root.iter(f"{SVG}line") if line.get("stroke") == COLOURS["main"]]

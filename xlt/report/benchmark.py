@@ -9,6 +9,7 @@ from xlt.formats.markdown import Marked, escaped, table
 from xlt.formats.svg import Bar, bars
 from xlt.metrics.metric import TEXT, Metric, main_metric, metrics
 from xlt.report import decoders_by_language, transfer
+from xlt.report.colours import colours, looks
 from xlt.report.lm import over_languages
 from xlt.report.md import HEAD
 from xlt.report.results import ESPNET, Experiment, Typical, cell, experiments, load, published_title
@@ -155,7 +156,11 @@ def _encoders(recipes: dict[str, list[Experiment]]) -> str:
 
 def chart(recipes: dict[str, list[Experiment]], metric: str = main_metric(TEXT)) -> str:
     """The table of ``metric`` as a bar chart."""
-    columns = columns_of([e for found in recipes.values() for e in on_test(found)])
+    every = [e for found in recipes.values() for e in on_test(found)]
+    columns = columns_of(every)
+    of = {column: next(e.runs[0] for e in every if _title(e) == column) for column in columns}
+    full = [not run.published and run.config.get("data.train_minutes") is None for run in of.values()]
+    drawn = looks(of.values(), colours(recipes.values()), full)
     groups: dict[str, list[Bar]] = {}
     for name, found in recipes.items():
         groups[name] = own = []
@@ -163,7 +168,7 @@ def chart(recipes: dict[str, list[Experiment]], metric: str = main_metric(TEXT))
             shown = typical_in(found, column, metric)
             if shown:
                 own.append(Bar(k, shown.value, shown.low, shown.high))
-    return bars(f"{measured(metrics()[metric])}, with 95% intervals", columns, groups)
+    return bars(f"{measured(metrics()[metric])}, with 95% intervals", columns, groups, drawn)
 
 
 def _column(e: Experiment) -> tuple[int, int, str] | None:
@@ -187,6 +192,12 @@ def _column(e: Experiment) -> tuple[int, int, str] | None:
     )
 
 
+def _title(e: Experiment) -> str | None:
+    """The head of its column."""
+    column = _column(e)
+    return column[-1] if column else None
+
+
 def columns_of(every: list[Experiment]) -> list[str]:
     """Heads of the table's columns, in order."""
     columns = {column for e in every if (column := _column(e))}
@@ -195,7 +206,7 @@ def columns_of(every: list[Experiment]) -> list[str]:
 
 def best_in(found: list[Experiment], column: str) -> Experiment | None:
     """The experiment of ``column`` that is best on dev; those without a dev score come last."""
-    same = [e for e in on_test(found) if (c := _column(e)) and c[-1] == column]
+    same = [e for e in on_test(found) if _title(e) == column]
     return min(same, key=lambda e: e.rank, default=None)
 
 

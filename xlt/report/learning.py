@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from xlt.formats import svg as figure
 from xlt.metrics.metric import TEXT, main_metric, metrics
+from xlt.report.colours import colours, looks
 from xlt.report.results import Experiment, cell, family, published_title
 
 _TEST, _METRIC = "test", main_metric(TEXT)
@@ -13,11 +14,12 @@ _TEST, _METRIC = "test", main_metric(TEXT)
 
 @dataclass(frozen=True)
 class Learning:
-    """``families``: the legend, in the colours' order; ``peers``: further entries of it that have one value a
-    language; ``panels``: an SVG a recipe."""
+    """``families``: the legend, in the order of its ``looks``; ``peers``: further entries of it that have one
+    value a language; ``panels``: an SVG a recipe."""
 
     families: list[str]
     peers: list[str]
+    looks: list[figure.Look]
     panels: dict[str, str]
 
 
@@ -27,19 +29,25 @@ def learning(recipes: dict[str, list[Experiment]], titles: dict[str, str]) -> Le
     levels = {name: _levels(found) for name, found in recipes.items()}
     families = sorted({of for own in points.values() for of, line in own.items() if len(line) > 1})
     peers = sorted({of for own in levels.values() for of in own})
-    colours = {of: k for k, of in enumerate([*families, *peers])}
-    curves = {name: {colours[of]: own[of] for of in families if of in own} for name, own in points.items()}
-    level = {name: {colours[of]: own[of] for of in peers if of in own} for name, own in levels.items()}
+    place = {of: k for k, of in enumerate([*families, *peers])}
+    curves = {name: {place[of]: own[of] for of in families if of in own} for name, own in points.items()}
+    level = {name: {place[of]: own[of] for of in peers if of in own} for name, own in levels.items()}
     drawn = [point for own in curves.values() for line in own.values() for point in line]
     if not drawn:
-        return Learning([], [], {})
+        return Learning([], [], [], {})
     highest = max(point.high for point in [*drawn, *(p for own in level.values() for p in own.values())])
     reach = min(point.x for point in drawn), max(point.x for point in drawn), highest or 1.0
+    runs = {
+        (published_title if e.runs[0].published else family)(e.runs[0]): e.runs[0]
+        for found in recipes.values()
+        for e in found
+    }
+    drawn_as = looks((runs[of] for of in place), colours(recipes.values()))
     panels = {}
     for name, own in curves.items():
         if own:
-            panels[name] = figure.curves(titles[name], own, level[name], reach)
-    return Learning(families, peers, panels)
+            panels[name] = figure.curves(titles[name], own, level[name], reach, drawn_as)
+    return Learning(families, peers, drawn_as, panels)
 
 
 def _levels(found: list[Experiment]) -> dict[str, figure.Point]:

@@ -92,7 +92,8 @@ def _html(markdown: str, below: int = 0) -> Markup:
 
 def _legend(curves: Learning) -> list[tuple[Markup, str]]:
     every = [*((name, False) for name in curves.families), *((name, True) for name in curves.peers)]
-    return [(Markup(figure.sign(k, level)), name) for k, (name, level) in enumerate(every)]
+    drawn = zip(curves.looks, every, strict=True)
+    return [(Markup(figure.sign(look, level)), name) for look, (name, level) in drawn]
 
 
 def anchor(recipe: str, experiment: str = "") -> str:
