@@ -117,3 +117,21 @@ def test_what_is_no_document(tmp_path, text, where):
     (tmp_path / "own.eaf").write_text(text)
     with raises(DataError, where=where):
         elan.read(tmp_path / "own.eaf")
+
+
+def test_a_template_links_a_recording_elsewhere_and_asks_whether_drafts_are_right(tmp_path):
+    root = elan.new(tmp_path / "in/a b.wav", tmp_path / "out")
+    said = [elan.Annotation(0.5, 1.0, "unu"), elan.Annotation(2.0, 3.5, "doi")]
+    elan.add_tiers(root, [elan.Tier("text", "", said)], "a b.wav", "xlt")
+    elan.add_confirmed(root, "text")
+    (tmp_path / "a.eaf").write_text(elan.written(root), encoding="utf-8")
+    places = [ORDER.split().index(child.tag) for child in ET.parse(tmp_path / "a.eaf").getroot()]
+    assert places == sorted(places)
+    found = pympi.Eaf(str(tmp_path / "a.eaf"), suppress_version_warning=True)
+    assert found.media_descriptors[0]["RELATIVE_MEDIA_URL"] == "./../in/a%20b.wav"
+    assert list(found.get_tier_names()) == ["text", "confirmed@text"]
+    assert found.get_parameters_for_tier("confirmed@text")["PARENT_REF"] == "text"
+    assert found.get_annotation_data_for_tier("text") == [(500, 1000, "unu"), (2000, 3500, "doi")]
+    confirmed = found.get_ref_annotation_data_for_tier("confirmed@text")
+    assert [(*times, value or "") for *times, value, _ in confirmed] == [(500, 1000, ""), (2000, 3500, "")]
+    assert "Symbolic_Association" in found.constraints

@@ -8,6 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+DRAFT = "unconfirmed draft"  # of `xlt suggest`
+_YES = {"yes", "y", "x", "1", "true", "ok", "✓", "✔"}
 _LIMIT = "listen to some; `xlt data --help` lists the limits that can be changed"
 _TABLE = "correct these rows in the table"
 _REASONS = {  # reason → what it means, what to do
@@ -81,6 +83,10 @@ _OF_READERS = {
         "nothing: they are of no use",
     ),
     "two languages": ("the text has letters of another script", "write what is said, if they are needed"),
+    DRAFT: (
+        "a draft of a recogniser, which nobody has confirmed",
+        "correct the text and write yes beside it, in the column or tier 'confirmed'",
+    ),
     "annotation without times": ("the annotation is not aligned with the sound", "align it in ELAN"),
 }
 _ALL = {**_OF_READERS, **_REASONS}
@@ -90,6 +96,15 @@ SPELLED = (
     "most words with digits have a letter right beside the digit, e.g. {words}: if these digits spell tones"
     " or letters, set data.digits=keep; `xlt check --fix` replaces digits that only look like letters"
 )
+
+
+def confirms(value: str) -> bool:
+    """Whether a person has written beside a draft that its text is right.
+
+    >>> confirms("Yes"), confirms(" x "), confirms("no"), confirms("later"), confirms("")
+    (True, True, False, False, False)
+    """
+    return value.strip().casefold() in _YES
 
 
 def remedy(reason: str) -> str:

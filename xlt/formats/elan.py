@@ -5,6 +5,7 @@ What is in a document stays as it is; https://www.mpi.nl/tools/elan/EAF_Annotati
 
 from __future__ import annotations
 
+import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +17,9 @@ from xlt.core.errors import DataError
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _LAST_ID = "urn:nl-mpi-tools-elan-eaf:lastUsedAnnotationId"
+CONFIRMED = "confirmed"  # the tier below another in which a person says that a draft is right now
 _TYPE = "xlt"  # the linguistic type of new tiers: free times, no parent
+_ASSOCIATION = "Symbolic_Association"  # of tiers with one annotation for each of those above
 _MIME = {".wav": "audio/x-wav", ".mp3": "audio/mpeg", ".flac": "audio/flac", ".ogg": "audio/ogg"}
 _NEW = """<?xml version="1.0" encoding="UTF-8"?>
 <ANNOTATION_DOCUMENT AUTHOR="" DATE="1970-01-01T00:00:00+00:00" FORMAT="3.0" VERSION="3.0">
@@ -53,8 +56,8 @@ def read(path: Path) -> ET.Element:
     return root
 
 
-def new(recording: Path) -> ET.Element:
-    """A document of ``recording``, which lies beside it."""
+def new(recording: Path, folder: Path | None = None) -> ET.Element:
+    """A document of ``recording``, which lies beside it; ``folder``: that of the document, if it does not."""
     root = ET.fromstring(_NEW)
     root.set(f"{{{_XSI}}}noNamespaceSchemaLocation", _SCHEMA)
     header = root.find("HEADER")
@@ -63,10 +66,14 @@ def new(recording: Path) -> ET.Element:
             header,
             "MEDIA_DESCRIPTOR",
             MEDIA_URL=recording.resolve().as_uri(),
-            RELATIVE_MEDIA_URL=f"./{quote(recording.name)}",
+            RELATIVE_MEDIA_URL=f"./{quote(_beside(recording, folder))}",
             MIME_TYPE=_MIME.get(recording.suffix.lower(), "unknown"),
         )
     return root
+
+
+def _beside(recording: Path, folder: Path | None) -> str:
+    return recording.name if folder is None else Path(os.path.relpath(recording, folder)).as_posix()
 
 
 def links(root: ET.Element) -> list[tuple[str, float]]:
@@ -112,6 +119,38 @@ def add_tiers(root: ET.Element, tiers: Iterable[Tier], recording: str, annotator
             )
             ET.SubElement(inner, "ANNOTATION_VALUE").text = one.text
         root.insert(_behind(root, ("TIER", "TIME_ORDER")), made)
+    _remember_last(root, ids)
+
+
+def add_confirmed(root: ET.Element, above: str) -> None:
+    """Put a tier below the tier ``above``, in which each of its annotations can be confirmed; none is yet."""
+    ids = {value for one in root.iter() if (value := one.get("ANNOTATION_ID"))}
+    own = next(tier for tier in root.iter("TIER") if tier.get("TIER_ID") == above)
+    kinds = {kind.get("LINGUISTIC_TYPE_ID", "") for kind in root.iter("LINGUISTIC_TYPE")}
+    kind = _unused(CONFIRMED, kinds)
+    made = ET.Element("TIER", LINGUISTIC_TYPE_REF=kind, PARENT_REF=above, TIER_ID=f"{CONFIRMED}@{above}")
+    for one in own.iter("ALIGNABLE_ANNOTATION"):
+        outer = ET.SubElement(made, "ANNOTATION")
+        inner = ET.SubElement(
+            outer,
+            "REF_ANNOTATION",
+            ANNOTATION_ID=_unused(f"a{len(ids) + 1}", ids),
+            ANNOTATION_REF=one.get("ANNOTATION_ID", ""),
+        )
+        ET.SubElement(inner, "ANNOTATION_VALUE").text = ""
+    root.insert(_behind(root, ("TIER", "TIME_ORDER")), made)
+    association = ET.Element(
+        "LINGUISTIC_TYPE",
+        CONSTRAINTS=_ASSOCIATION,
+        GRAPHIC_REFERENCES="false",
+        LINGUISTIC_TYPE_ID=kind,
+        TIME_ALIGNABLE="false",
+    )
+    root.insert(_behind(root, ("LINGUISTIC_TYPE", "TIER")), association)
+    if all(one.get("STEREOTYPE") != _ASSOCIATION for one in root.iter("CONSTRAINT")):
+        said = "1-1 association with a parent annotation"
+        constraint = ET.Element("CONSTRAINT", DESCRIPTION=said, STEREOTYPE=_ASSOCIATION)
+        root.insert(_behind(root, ("CONSTRAINT", "LANGUAGE", "LOCALE", "LINGUISTIC_TYPE")), constraint)
     _remember_last(root, ids)
 
 

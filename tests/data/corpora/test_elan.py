@@ -4,6 +4,7 @@ import pytest
 from pympi import Eaf
 
 from tests.data.corpus import tone
+from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.data.corpora.elan import read, recognise
 from xlt.formats.tables import read_table
@@ -177,3 +178,31 @@ def test_through_stage_1(recipe, tmp_path):
     assert read_table(recipe.dir / "data/all/utt2dur")["speaker_0-0-0001000-0001900"] == "0.9000"
     assert set(read_table(recipe.dir / "data/all/utt2format").values()) == {"44100 2 wav"}
     assert len(read_table(recipe.dir / "data/dev/spk2utt")) == 1  # split by speaker
+
+
+def confirming(folder, *values):
+    """A document whose three annotations have a tier below that says ``values`` of the first ones."""
+    eaf = document(folder / "a.eaf", {"text": ("Ana", LINES)})
+    eaf.add_linguistic_type("confirmed", constraints="Symbolic_Association", timealignable=False)
+    eaf.add_tier("confirmed@text", ling="confirmed", parent="text")
+    for (start, _, _), value in zip(LINES, values, strict=False):
+        eaf.add_ref_annotation("confirmed@text", "text", start + 400, value)
+    eaf.to_file(str(folder / "a.eaf"))
+
+
+def test_drafts_are_read_when_a_person_has_confirmed_them(recipe, folder):
+    confirming(folder, "Yes", "")
+    corpus = of(recipe, folder)
+    assert [u.text for u in corpus.utterances] == ["O pisică."] and corpus.facts["tiers"] == ["text"]
+    assert corpus.left_out == {"unconfirmed draft": ["a.eaf:text:2", "a.eaf:text:3"]}
+
+
+def test_a_document_of_drafts_alone_is_no_corpus(recipe, folder):
+    confirming(folder, "later")
+    with raises(DataError, "unconfirmed draft 3", "'confirmed'", where="field"):
+        of(recipe, folder)
+
+
+def test_a_tier_called_confirmed_that_is_below_no_other_is_like_any(recipe, folder):
+    document(folder / "a.eaf", {"confirmed": ("Ana", LINES)})
+    assert len(of(recipe, folder).utterances) == 3

@@ -540,3 +540,15 @@ def test_private_notes_are_in_no_table(recipe, folder):
     rows = [f"{name}.wav\tcuvânt {name}{i}\tm{i % 2}\tplânge {i % 2}\n" for i in range(2) for name in "abc"]
     found = of(recipe, write(folder / "t.tsv", "path\ttext\tmic\tPoznámka\n" + "".join(rows)))
     assert {tag for utt in found.utterances for tag in utt.tags} == {"mic"}
+
+
+def test_drafts_are_read_when_a_person_has_confirmed_them(recipe, folder):
+    rows = "path\ttext\tconfirmed\nclips/a.wav\tO\tyes\nclips/b.wav\tTrei\t\nclips/c.wav\tLuna\tnot yet\n"
+    write(folder / "t.tsv", rows)
+    corpus = of(recipe, folder)
+    assert [name for name, *_ in short(corpus)] == ["a.wav"] and corpus.utterances[0].tags == {}
+    assert corpus.left_out == {"unconfirmed draft": ["t.tsv:3", "t.tsv:4"]}
+    assert len(of(recipe, folder, "data.columns={confirmed: null}").utterances) == 3
+    write(folder / "t.tsv", rows.replace("yes", ""))
+    with raises(DataError, "unconfirmed draft (3, first t.tsv:2)", "'confirmed'", where="corpus"):
+        of(recipe, folder)

@@ -71,6 +71,7 @@ _WORDS = {
     ),
     "id": "id uttid utteranceid utt uid key segmentid clipid",
     "content": "content contentid promptid sentenceid textid",
+    "confirmed": "confirmed",
 }
 ROLES = tuple(_WORDS)
 

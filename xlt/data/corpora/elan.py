@@ -1,7 +1,8 @@
 """ELAN's ``.eaf`` files with their recordings: the annotations of one tier become utterances.
 
 The speaker is the tier's participant. Annotations that refer to others have the times of those; several that
-refer to the same one are its words, and are joined.
+refer to the same one are its words, and are joined. A tier below another that is called ``confirmed``, as in
+the templates of ``xlt suggest``, says which of its texts a person has confirmed; the others are left out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
 from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.sounds import Sounds
+from xlt.data.reasons import DRAFT, confirms, remedy
+from xlt.formats.elan import CONFIRMED
 from xlt.text import languages
 
 if TYPE_CHECKING:
@@ -33,8 +36,8 @@ _SHOWN = 40  # tiers in an error
 
 @dataclass(frozen=True)
 class _Segment:
-    """An annotation: its tier, times (seconds, None where a slot has no time), the text, and the
-    participant.
+    """An annotation: its tier, times (seconds, None where a slot has no time), the text, the participant, and
+    whether it is a draft that nobody has confirmed.
     """
 
     tier: str
@@ -42,6 +45,7 @@ class _Segment:
     end_s: float | None
     text: str
     speaker: str
+    draft: bool = False
 
 
 class _Found(NamedTuple):
@@ -142,13 +146,28 @@ def _segments(eaf: Eaf, tier: str, path: Path) -> Iterator[_Segment]:
     parts: dict[str, list[str]] = {name: [text] for name, (_, _, text, _) in aligned.items()}
     for name, (_, text, _, _) in references.items():
         parts.setdefault(_aligned(eaf, name, path), []).append(text)
+    asked, confirmed = _confirmed(eaf, tier)
     found = []
     for name, texts in parts.items():
         start, end, *_ = eaf.tiers[eaf.annotations[name]][0][name]
         start_s, end_s = (_seconds(eaf, slot) for slot in (start, end))
         text = " ".join(word for text in texts if (word := " ".join(text.split())))
-        found.append(_Segment(tier, start_s, end_s, text, _participant(eaf, tier)))
+        draft = asked and name not in confirmed
+        found.append(_Segment(tier, start_s, end_s, text, _participant(eaf, tier), draft))
     yield from sorted(found, key=lambda s: (s.start_s is None, s.start_s or 0.0))
+
+
+def _confirmed(eaf: Eaf, tier: str) -> tuple[bool, set[str]]:
+    """Whether a tier below ``tier`` says which of its annotations are confirmed, and these."""
+    below = [name for name in eaf.tiers if _is_confirmed_tier(eaf, name, tier)]
+    rows = [row for name in below for row in eaf.tiers[name][1].values()]
+    return bool(below), {above for above, value, *_ in rows if confirms(value)}
+
+
+def _is_confirmed_tier(eaf: Eaf, name: str, above: str | None = None) -> bool:
+    """Whether the tier says which annotations of the one above it, or of ``above``, are confirmed."""
+    parent = eaf.tiers[name][2].get("PARENT_REF")
+    return name.partition("@")[0] == CONFIRMED and parent is not None and above in (None, parent)
 
 
 def _seconds(eaf: Eaf, slot: str) -> float | None:
@@ -185,7 +204,8 @@ def _participant(eaf: Eaf, tier: str) -> str:
 
 def _tiers(eaf: Eaf, path: Path) -> dict[str, list[str]]:
     """``{tier: texts}`` of the tiers that have text."""
-    texts = {tier: [s.text for s in _segments(eaf, tier, path) if s.text] for tier in eaf.tiers}
+    own = [tier for tier in eaf.tiers if not _is_confirmed_tier(eaf, tier)]
+    texts = {tier: [s.text for s in _segments(eaf, tier, path) if s.text] for tier in own}
     return {tier: own for tier, own in texts.items() if own}
 
 
@@ -258,13 +278,16 @@ def _why_not(segment: _Segment, recording: Path | None) -> str | None:
         return "text without audio"
     if segment.start_s is None or segment.end_s is None:
         return "annotation without times"
+    if segment.draft:
+        return DRAFT
     return None if segment.start_s < segment.end_s else "the end is not behind the start"
 
 
 def _nothing(place: Path, left_out: dict[str, list[str]], documents: dict[Path, Eaf]) -> str:
     if not left_out["text without audio"]:
         counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids)
-        return f"{place}: no annotation can be used: {counts}"
+        what_to_do = "".join(f"; {remedy(reason)}" for reason, ids in left_out.items() if ids)
+        return f"{place}: no annotation can be used: {counts}{what_to_do}"
     path, eaf = next(iter(documents.items()))
     links = [media.get("MEDIA_URL") or media.get("RELATIVE_MEDIA_URL") for media in eaf.media_descriptors]
     return (

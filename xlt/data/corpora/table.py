@@ -1,8 +1,9 @@
 """A folder of audio and a table with a row for each clip: what a person with a spreadsheet has.
 
 Columns path and text; optionally speaker, split, start and end (seconds), duration (with start), language,
-id, and content (the same for rows that say the same, so that they come into one set). Other columns whose
-values repeat become tags, e.g. accent. The table is CSV, TSV, semicolons or JSON lines; ``train.csv``,
+id, content (the same for rows that say the same, so that they come into one set), and confirmed (yes where a
+person has corrected the draft of ``xlt suggest``; the other rows are left out). Other columns whose values
+repeat become tags, e.g. accent. The table is CSV, TSV, semicolons or JSON lines; ``train.csv``,
 ``dev.csv`` and ``test.csv`` are a split. Other words in the column split are further sets; another table
 beside those three is one if decode.sets names it.
 """
@@ -25,6 +26,7 @@ from xlt.data.corpora.names import SET_OF, clean, names_language, span, speaker_
 from xlt.data.corpora.rows import Table, read_table
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.data.corpora.tags import tags as tags_of
+from xlt.data.reasons import DRAFT, confirms, remedy
 from xlt.text import languages
 
 FORMS = (".tsv", ".csv", ".jsonl", ".ndjson")
@@ -76,7 +78,8 @@ def read(cfg: Config) -> Corpus:
         counts = ", ".join(
             f"{reason} ({len(places)}, first {places[0]})" for reason, places in left_out.items() if places
         )
-        raise DataError(f"{place}: no row can be used: {counts or 'there are none'}")
+        what_to_do = "".join(f"; {remedy(reason)}" for reason, places in left_out.items() if places)
+        raise DataError(f"{place}: no row can be used: {counts or 'there are none'}{what_to_do}")
     speakers = speaker_ids(row.speaker for row in rows)
     lang = languages.get(cfg.lang)
     if not any(row.speaker for row in rows):
@@ -182,6 +185,8 @@ class _Columns:
             return "several files of that name" if hits else "text without audio"
         if not of("text"):
             return "audio without text"
+        if self.role["confirmed"] and not confirms(of("confirmed")):
+            return DRAFT
         times = _times(of, self.role)
         if isinstance(times, str):
             return times
