@@ -9,6 +9,7 @@ REQUIRES = [
     "espnet[asr]==202611",  # training and decoding; brings omniio, which reads and writes Kaldi archives
     "espnet-s3prl>=2026.5",  # self-supervised upstreams
     "charset-normalizer>=3.4",  # encodings of tables that are not UTF-8
+    "av>=14",  # FFmpeg as a wheel: m4a, webm, amr … without a program that each machine has in another version
     "confusable-homoglyphs>=3.3",  # look-alike letters of other scripts
     "editdistance>=0.8",  # errors while weights are tuned: 80 times as fast as our own alignment
     "epitran>=1.35",  # text to phones
@@ -45,12 +46,10 @@ REQUIRES = [
     "wordfreq>=3.1",  # lists of frequent words, for language models
 ]
 EXTRAS = {
-    "g722": ["av>=14"],  # reads G.722, of telephones
     "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it
     "parquet": ["pyarrow>=15"],  # tables in Parquet, with the sound in them
     "peer": ["faster-whisper>=1.2"],  # the zero-shot Whisper row of the tables
     "test": [
-        "av>=14",  # ffmpeg reads our subtitles
         "ctranslate2>=4.5",
         "mypy>=2.4",
         "pyarrow>=15",  # writes Parquet that we read

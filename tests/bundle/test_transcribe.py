@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import soxr
 
+from tests.audio.media_files import write
 from tests.tones import RATE, make_corpus, sound
 from xlt.audio.files import read_wav
 from xlt.cli import main
@@ -54,6 +55,18 @@ def test_any_format_rate_and_channels(bundle, tmp_path, capsys, ending, rate, ch
     name, text = capsys.readouterr().out.rstrip("\n").split("\t")
     assert name == str(path)
     assert said("aeioae", text)
+
+
+@pytest.mark.parametrize(("name", "codec", "form"), [("a.webm", "libopus", None), ("a.wav", "aac", "ipod")])
+def test_recordings_of_phones(bundle, tmp_path, capsys, name, codec, form):
+    """An m4a that is called .wav, too; its second channel cancels the first."""
+    samples = soxr.resample(sound("aei oae", np.random.default_rng(1)), RATE, 48000)
+    against = np.stack([samples, -samples]) if form else samples
+    path = write(tmp_path / name, codec, against, rate=48000, form=form)
+    assert main(["transcribe", str(bundle), str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert said("aeioae", out.rstrip("\n").split("\t")[1])
+    assert ("cancel" in err) == bool(form)
 
 
 def test_features_are_those_that_stage_7_reads(bundle, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.data.corpus import tone
 from tests.errors import raises
-from xlt.audio import g722
+from xlt.audio.files import read_wav
 from xlt.core.config import ROOT
 from xlt.core.errors import DataError
 from xlt.formats.archives import FeatureReader
@@ -62,12 +62,11 @@ def test_a_bar_within_a_name_is_no_command(tmp_path):
 
 
 def test_names_that_ffmpeg_takes_for_protocols(tmp_path, monkeypatch):
-    pytest.importorskip("av")
     monkeypatch.chdir(tmp_path)
     Path("secret.g722").write_bytes(bytes(4000))
     name = "concat:secret.g722|secret.g722"
     Path(name).write_bytes(bytes(100))
-    assert sum(map(len, g722.blocks(name))) == 200  # two samples a byte
+    assert len(read_wav(name)) == 200  # two samples a byte
 
 
 def users(pattern: str) -> list[str]:

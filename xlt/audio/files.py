@@ -1,15 +1,15 @@
-"""Sound files of any form → samples at one rate, block by block."""
+"""Sound files of any form → samples at one rate, block by block: libsndfile's, and those of FFmpeg."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from xlt.audio import g722, headers
+from xlt.audio import containers, headers, media
 from xlt.audio.channels import Power
 from xlt.core.errors import DataError
 from xlt.core.paths import refuse_pipe
@@ -23,16 +23,6 @@ SAMPLE_RATE = 16000  # Hz, what every upstream hears
 _BLOCK = 1 << 20  # values that are decoded at once, over all channels: 4 MB
 _SMALL = 256  # samples that are decoded at once where a file breaks off
 _RATES = (1000, 1_000_000)  # Hz; what says another is damaged, and would cost much to resample
-_CONVERTIBLE = {
-    ".m4a",
-    ".aac",
-    ".amr",
-    ".wma",
-    ".webm",
-    ".mp4",
-    ".mov",
-    ".3gp",
-}  # of phones and films; libsndfile reads none
 
 
 @dataclass
@@ -40,11 +30,14 @@ class Heard:
     """What was noticed of a file while it was read. ``wrong``: what its header says that is not so, though it
     was read to its end; ``cut``: how it is seen that it ends too early; ``apart``: power of the difference of
     two channels that were averaged, as a share of both (0.5: two sources); ``cancel``: whether the channels
-    cancel each other, so that the louder one was taken.
+    cancel each other, so that the louder one was taken; ``note``: anything else, ``lost_s`` the seconds in it
+    that are silence because they are damaged.
     """
 
     wrong: str = ""
     cut: str = ""
+    note: str = ""
+    lost_s: float = 0.0
     apart: float = 0.0
     cancel: bool = False
 
@@ -55,6 +48,8 @@ class Heard:
             return f"cut short: {self.cut}; it is used up to there: copy or fetch it again"
         if self.wrong:
             return f"its header is wrong: {self.wrong}; it was read to its end"
+        if self.note:
+            return self.note
         return "its channels cancel each other; the louder one was taken" if self.cancel else ""
 
 
@@ -69,8 +64,8 @@ def read_wav(
     longest_s: float = float("inf"),
     heard: Heard | None = None,
 ) -> np.ndarray:
-    """A sound file as float32 mono samples (N,) in [-1, 1] at ``sample_rate``; reads wav, flac, ogg, mp3,
-    and with PyAV G.722.
+    """A sound file as float32 mono samples (N,) in [-1, 1] at ``sample_rate``: what libsndfile reads (wav,
+    flac, ogg, mp3 …), and what FFmpeg does (:mod:`xlt.audio.containers`: m4a, webm, wma, amr …).
 
     ``channel`` counts from 0; without it several channels are averaged, unless they cancel each other: then
     the loudest is taken. Where the header says a wrong length, the file is read to its end; ``heard`` is
@@ -99,40 +94,99 @@ def read_blocks(
     a long recording takes is the pieces that are kept. DataError as there, also behind the first pieces.
     """
     import numpy as np
-    import soundfile
 
     count, heard = 0, heard or Heard()
-    try:
-        refuse_pipe(path)
-        if g722.is_g722(path):
-            yield from _resampled(g722.blocks(path), g722.RATE, sample_rate)
-            return
-        header = headers.examine(path)
-        heard.wrong, heard.cut = header.wrong, header.cut
-        with headers.readable(path, header) as source, soundfile.SoundFile(source) as file:
-            _refuse_header(path, file, channel)
-            blocks = _mono(_decoded(path, file, heard), file.channels, channel, heard)
-            for block in _resampled(blocks, file.samplerate, sample_rate):
-                if not np.isfinite(block).all():
-                    raise DataError(f"{path}: holds samples that are not numbers")
-                count += len(block)
-                yield block.astype(np.float32, copy=False)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
-        raise DataError(f"{path}: {_why_unreadable(path, err)}") from None
+    with _opened(path, heard) as source:
+        _refuse_header(path, source, channel)
+        blocks = _mono(source.blocks(heard), source.channels, channel, heard)
+        for block in _resampled(blocks, source.rate, sample_rate):
+            if not np.isfinite(block).all():
+                raise DataError(f"{path}: holds samples that are not numbers")
+            count += len(block)
+            yield block.astype(np.float32, copy=False)
     if not count:
         raise DataError(f"{path}: holds no samples")
 
 
-def _refuse_header(path: str | os.PathLike, file: soundfile.SoundFile, channel: int | None) -> None:
+class _Source(NamedTuple):
+    """An open file; ``blocks``: its samples (n, channels) at ``rate``, which tell what they notice."""
+
+    rate: int
+    channels: int
+    form: str
+    duration_s: float
+    blocks: Callable[[Heard], Iterator[np.ndarray]]
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike, heard: Heard) -> Iterator[_Source]:
+    """A file that is open; ``heard`` is told what its header says that is not so. DataError if it is not
+    there or no sound, and if it cannot be read inside.
+    """
+    import soundfile
+
+    try:
+        refuse_pipe(path)
+        header = headers.examine(path)
+        heard.wrong, heard.cut = header.wrong, header.cut
+        with contextlib.ExitStack() as stack:
+            yield _source(path, header, stack)
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
+        raise DataError(f"{path}: {_why_unreadable(path, err)}") from None
+
+
+def _source(path: str | os.PathLike, header: headers.Header, stack: contextlib.ExitStack) -> _Source:
+    """The file as FFmpeg or libsndfile reads it, open until ``stack`` is closed."""
+    import soundfile
+
+    if form := containers.form_of(path):
+        try:
+            return _of_media(stack.enter_context(media.opened(path, form)))
+        except media.Foreign:
+            raise
+        except DataError:
+            if header.cut:
+                raise DataError(f"{path}: cut short: {header.cut}; copy or fetch it again") from None
+            raise
+    try:
+        patched = stack.enter_context(headers.readable(path, header))
+        file = stack.enter_context(soundfile.SoundFile(patched))
+    except soundfile.LibsndfileError:
+        if form := containers.second_form(path):
+            with contextlib.suppress(DataError):
+                return _of_media(stack.enter_context(media.opened(path, form)))
+        raise
+    known = not (header.wrong and file.format == "FLAC")
+    dur_s = file.frames / file.samplerate if known else 0.0
+    return _Source(
+        file.samplerate, file.channels, file.format.lower(), dur_s, lambda heard: _decoded(path, file, heard)
+    )
+
+
+def _of_media(sound: media.Media) -> _Source:
+    def blocks(heard: Heard) -> Iterator[np.ndarray]:
+        heard.note = sound.note
+        yield from sound.blocks()
+        if sound.damaged:
+            heard.lost_s = sound.lost_s
+            heard.note = (
+                f"is damaged inside: {sound.damaged} of its packets ({sound.lost_s:.2f} s) cannot be decoded"
+                " and are silence: copy or fetch it again"
+            )
+
+    return _Source(sound.rate, sound.channels, sound.codec, sound.duration_s, blocks)
+
+
+def _refuse_header(path: str | os.PathLike, source: _Source, channel: int | None) -> None:
     """DataError for what no recording has, and for a channel that is not there."""
     low, high = _RATES
-    if not low <= file.samplerate <= high:
+    if not low <= source.rate <= high:
         raise DataError(
-            f"{path}: its header says {file.samplerate} samples a second, expected {low} to {high}; it is"
+            f"{path}: its header says {source.rate} samples a second, expected {low} to {high}; it is"
             " damaged: make or fetch it again"
         )
-    if channel is not None and channel >= file.channels:
-        raise DataError(f"{path}: has {file.channels} channels, channel {channel} (from 0) is asked for")
+    if channel is not None and channel >= source.channels:
+        raise DataError(f"{path}: has {source.channels} channels, channel {channel} (from 0) is asked for")
 
 
 def _mono(
@@ -203,8 +257,9 @@ def _resampled(blocks: Iterator[np.ndarray], rate: int, wanted: int) -> Iterator
 def _why_unreadable(path: str | os.PathLike, err: Exception) -> str:
     if not Path(path).exists():
         return "no such file"
-    convert = "; convert it, e.g. ffmpeg -i FILE -ac 1 FILE.wav"
-    return f"not readable as audio ({err})" + convert * (Path(path).suffix.lower() in _CONVERTIBLE)
+    if what := containers.otherwise(path):
+        return f"not readable as audio: it is {what}"
+    return f"not readable as audio ({err})"
 
 
 class Header(NamedTuple):
@@ -220,19 +275,8 @@ def audio_header(path: str | os.PathLike) -> Header:
     """What a sound file says of itself, where that is not plainly wrong; FLAC that says no length has 0 s.
     DataError.
     """
-    import soundfile
-
-    try:
-        refuse_pipe(path)
-        if g722.is_g722(path):
-            return Header(g722.RATE, 1, "g722", g722.duration_s(path))
-        header = headers.examine(path)
-        with headers.readable(path, header) as source:
-            info = soundfile.info(source)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
-        raise DataError(f"{path}: {_why_unreadable(path, err)}") from None
-    known = not (header.wrong and info.format == "FLAC")
-    return Header(info.samplerate, info.channels, info.format.lower(), info.duration if known else 0.0)
+    with _opened(path, Heard()) as source:
+        return Header(source.rate, source.channels, source.form, source.duration_s)
 
 
 def audio_format(path: str | os.PathLike) -> str:

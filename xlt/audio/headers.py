@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from xlt.audio import containers
+
 LEAST_S = 0.05  # what is missing or too much, in seconds, below which nothing is said
 _ENDLESS = 0x7FFF0000  # bytes; from here on a length is a placeholder: 2 GB and more, unless it is all there
 _TAIL = 65536  # bytes; no Ogg page is longer (65,307)
@@ -48,6 +50,8 @@ def examine(path: str | os.PathLike) -> Header:
                 return _flac(file)
             if head[:4] == b"OggS":
                 return _ogg(file, size)
+            if cut := containers.cut_short(path):
+                return Header(cut=cut)
             return _mp3(file, size, head)
     except (OSError, struct.error):
         return Header()

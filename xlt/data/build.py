@@ -112,12 +112,7 @@ class Harvest:
                 within.append(name)
             else:
                 self.left_out[reason].append(name)
-        bad = self.left_out["unreadable"]
-        if bad and len(bad) > MAX_UNREADABLE * len(self.clips):
-            raise DataError(
-                f"{self.corpus.name}: {len(bad)} of {len(self.clips)} clips cannot be read, first:"
-                f" {self.clips[bad[0]].error}; the corpus is damaged: fetch or unpack it again"
-            )
+        self._refuse_unreadable()
         same: dict[str, list[str]] = defaultdict(list)
         for name in within:
             same[self.clips[name].audio].append(name)
@@ -128,6 +123,21 @@ class Harvest:
                 self.kept.append(names[0])
                 self.left_out["duplicate"] += names[1:]
         self.kept.sort(key=str.encode)
+
+    def _refuse_unreadable(self) -> None:
+        """DataError if more than a few clips cannot be read; only what is damaged makes a damaged corpus."""
+        bad: list[str] = []
+        foreign: list[str] = []
+        for name in self.left_out["unreadable"]:
+            (foreign if self.clips[name].foreign else bad).append(name)
+        if bad + foreign and len(bad + foreign) > MAX_UNREADABLE * len(self.clips):
+            damaged = len(bad) >= len(foreign)
+            first = (bad if damaged else foreign)[0]
+            remedy = "; the corpus is damaged: fetch or unpack it again" if damaged else ""
+            raise DataError(
+                f"{self.corpus.name}: {len(bad + foreign)} of {len(self.clips)} clips cannot be read, first:"
+                f" {self.clips[first].error}{remedy}"
+            )
 
     def sharing(self) -> list[tuple[str, str]]:
         """Pairs of kept utterances that share speech of a recording."""
@@ -314,6 +324,7 @@ def _report(
         },
         "rows": {utt.id: utt.where for utt in corpus.utterances if utt.where and utt.id not in utt2split},
         "headers": {name: clip.header for name in harvest.kept if (clip := harvest.clips[name]).header},
+        "notes": {name: clip.note for name in harvest.kept if (clip := harvest.clips[name]).note},
     }
 
 
@@ -336,6 +347,9 @@ def _tell(report: dict, harvest: Harvest, path: str) -> None:
             f"  {len(odd)} clips are of sound files with a wrong length in their header, which were read to"
             f" their end; first: {first}: {odd[first]}"
         )
+    if odd := report["notes"]:
+        first = next(iter(odd))
+        say(f"  {len(odd)} clips are of sound files to look at; first: {first}: {odd[first]}")
     how = report["split"]
     speakers = ", ".join(f"{part} {n}" for part, n in how["speakers"].items())
     say(f"  split by {how['by']}: {how['why']} ({speakers} speakers)")

@@ -16,8 +16,10 @@ import numpy as np
 
 from xlt.audio import headers
 from xlt.audio.channels import TWO_SOURCES
+from xlt.audio.containers import form_of
 from xlt.audio.files import SAMPLE_RATE, Heard, TooLong, audio_format, read_blocks, read_wav
 from xlt.audio.headers import LEAST_S
+from xlt.audio.media import Foreign
 from xlt.core import executor
 from xlt.core.errors import DataError
 from xlt.data.corpora import Utterance
@@ -31,7 +33,8 @@ class Clip:
     """A decoded clip: its length, the hash of its samples, what its source was (``44100 2 mp3``; behind it
     ``differ`` or ``cancel`` where its channels do), or why it could not be read; of one that is ``too_long``
     nothing more is known. ``header``: what is wrong in its header, though it was read to its end; ``cut``:
-    how it is seen that the file ends too early.
+    how it is seen that the file ends too early; ``foreign``: whether it may be whole, but is of a form that
+    cannot be read; ``note``: what else was noticed of the file.
     """
 
     dur_s: float = 0.0
@@ -41,6 +44,8 @@ class Clip:
     too_long: bool = False
     header: str = ""
     cut: str = ""
+    foreign: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,16 @@ def decode(job: Job) -> Clip:
     except TooLong:
         return Clip(too_long=True)
     except DataError as err:
-        return Clip(error=str(err), cut=heard.cut)
+        return Clip(error=str(err), cut=heard.cut, foreign=isinstance(err, Foreign))
     if heard.cut and utt.start_s is None:  # a segment before the end is whole
         return Clip(error=f"{utt.audio}: {heard.cut}", cut=heard.cut)
+    if heard.lost_s > LEAST_S and utt.start_s is None:
+        return Clip(error=f"{utt.audio}: {heard.note}")
     if not known:
         write_wav(wav, samples)
     digest = audio_digest(samples)
-    return Clip(len(samples) / SAMPLE_RATE, digest, source + _of_channels(heard), header=heard.wrong)
+    form = source + _of_channels(heard)
+    return Clip(len(samples) / SAMPLE_RATE, digest, form, header=heard.wrong, note=heard.note)
 
 
 def audio_digest(samples: np.ndarray) -> str:
@@ -94,6 +102,8 @@ def audio_digest(samples: np.ndarray) -> str:
 
 def _as_it_was(utt: Utterance, heard: Heard) -> bool:
     """Whether a clip that an earlier run has written tells all that reading the recording would."""
+    if form_of(utt.audio):
+        return False
     header = headers.examine(utt.audio)
     heard.wrong, heard.cut = header.wrong, header.cut
     several = utt.channel is None and audio_format(utt.audio).split()[1] != "1"

@@ -16,6 +16,7 @@ import numpy as np
 
 from xlt.audio.alike import Known, bands
 from xlt.audio.files import SAMPLE_RATE, read_wav
+from xlt.audio.media import Foreign
 from xlt.audio.segment import cut_at_silences
 from xlt.core.config import UNLABELLED, Config
 from xlt.core.context import Context
@@ -153,9 +154,10 @@ def make(ctx: Context, place: Path, held_out: list[str], out: Path) -> dict:
     rows: dict[str, tuple[str, float, str]] = {}  # utterance → speaker, seconds, audio hash
     first: dict[str, str] = {}
     tested: list[tuple[str, str, str]] = []
+    unreadable: dict[str, DataError] = {}
     with Progress("decoding", len(found), "recordings") as bar:
         for one in found:
-            for utt, samples in pieces(one, cfg, left_out["unreadable"], out):
+            for utt, samples in pieces(one, cfg, unreadable, out):
                 audio, seconds = audio_digest(samples), len(samples) / SAMPLE_RATE
                 other, name = known.get(audio, ("", "")) if audio in known else tests.of(samples)
                 if name in held_out:
@@ -170,6 +172,7 @@ def make(ctx: Context, place: Path, held_out: list[str], out: Path) -> dict:
                     write_wav(out / "wav" / f"{utt}.wav", samples)
                     rows[utt] = (one.speaker, seconds, audio)
             bar.add()
+    left_out["unreadable"] = list(unreadable)
     given = cfg.as_given("train.unlabelled")
     if tested:
         utt, other, name = tested[0]
@@ -178,7 +181,8 @@ def make(ctx: Context, place: Path, held_out: list[str], out: Path) -> dict:
             f" {utt.removeprefix(UNLABELLED + '-')!r}, which is {other!r} of {name}; take them out: a model"
             " must not learn from what it is tested on"
         )
-    _refuse_damaged(given, left_out, rows, len(found))
+    _refuse_unreadable(given, unreadable, len(found))
+    _refuse_nothing(given, left_out, rows)
     _write(out, ctx, rows)
     minutes = sum(seconds for _, seconds, _ in rows.values()) / 60
     report = {reason: ids for reason, ids in left_out.items() if ids}
@@ -215,15 +219,15 @@ class _HeldOut:
 
 
 def pieces(
-    part: Recording, cfg: Config, unreadable: list[str], folder: Path
+    part: Recording, cfg: Config, unreadable: dict[str, DataError], folder: Path
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Utterances with their samples, int16 (N,), 16 kHz: a recording in pieces that are short enough;
     ``folder``: has room for a long one.
     """
     try:
         samples, *_ = recording(part.path, None, None, folder)
-    except DataError:
-        unreadable.append(part.id)
+    except DataError as err:
+        unreadable[part.id] = err
         return
     if part.start_s is not None:
         end = None if part.end_s is None else round(part.end_s * SAMPLE_RATE)
@@ -234,13 +238,17 @@ def pieces(
         yield name, np.array(samples[start:end])
 
 
-def _refuse_damaged(given: str, left_out: dict[str, list[str]], rows: dict, count: int) -> None:
-    bad = left_out["unreadable"]
-    if bad and len(bad) > MAX_UNREADABLE * count:
+def _refuse_unreadable(given: str, unreadable: dict[str, DataError], count: int) -> None:
+    if unreadable and len(unreadable) > MAX_UNREADABLE * count:
+        first, why = next(iter(unreadable.items()))
+        remedy = str(why) if isinstance(why, Foreign) else "they are damaged: copy them again"
         raise DataError(
-            f"train.unlabelled={given}: {len(bad)} of {count} recordings cannot be read, first"
-            f" {bad[0].removeprefix(UNLABELLED + '-')!r}; they are damaged: copy them again"
+            f"train.unlabelled={given}: {len(unreadable)} of {count} recordings cannot be read, first"
+            f" {first.removeprefix(UNLABELLED + '-')!r}; {remedy}"
         )
+
+
+def _refuse_nothing(given: str, left_out: dict[str, list[str]], rows: dict) -> None:
     if not rows:
         counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids)
         raise DataError(

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.audio.media_files import film, noise
+from tests.audio.media_files import write as write_media
 from tests.data.corpus import tone
 from tests.errors import raises
 from xlt.audio.files import read_wav
@@ -244,13 +246,45 @@ def test_a_setting_of_another_reader(recipe, folder, capsys):
     )
 
 
-def test_a_recording_of_a_phone(recipe, folder, capsys):
-    for name in "abc":
-        (folder / f"clips/{name}.wav").rename(folder / f"clips/{name}.m4a")
-        (folder / f"clips/{name}.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+def test_recordings_of_phones(recipe, tmp_path):
+    """The table keeps the names of before: a.wav is now a.m4a; one a.wav is such a file in truth."""
+    rows = ["path,text,speaker"]
+    for number in range(12):
+        path = tmp_path / f"corpus/{number}.{'m4a' if number % 2 else 'wav'}"
+        path.parent.mkdir(exist_ok=True)
+        write_media(path, "aac", noise(number), form="ipod")
+        rows.append(f"{number}.wav,text {'abcdefghijkl'[number]},s{number % 6}")
+    write(tmp_path / "corpus/list.csv", "\n".join(rows))
+    assert recipe("data.reader=table", f"data.dir={tmp_path / 'corpus'}") == 0
+    tables = recipe.dir / "data/all"
+    assert list(read_table(tables / "utt2format").values()) == 12 * ["16000 1 aac"]
+    assert list(read_table(tables / "utt2dur").values()) == 12 * ["1.0000"]
+
+
+def test_only_damage_makes_a_damaged_corpus(recipe, folder, capsys):
+    """Files that are locked, or of a form that nothing reads, are whole: each says what to do."""
     write(folder / "t.csv", "path,text\na,unu\nb,doi\nc,trei\n")
+    for name in "abc":
+        (folder / f"clips/{name}.wav").unlink()
+        path = write_media(folder / f"clips/{name}.m4a", "aac", noise(), form="ipod")
+        path.write_bytes(path.read_bytes().replace(b"mp4a", b"drms", 1))
     assert recipe("data.reader=table", f"data.dir={folder}") == 2
-    assert "convert it, e.g. ffmpeg -i FILE -ac 1 FILE.wav" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "DRM" in error and "damaged" not in error
+    for name in "abc":
+        (folder / f"clips/{name}.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    assert recipe("data.reader=table", f"data.dir={folder}") == 2
+    assert "the corpus is damaged" in capsys.readouterr().err
+
+
+def test_the_sound_of_a_film_that_lies_beside_it(recipe, folder):
+    film(folder / "clips/a.mp4", noise())
+    write(folder / "t.csv", "path,text\na,unu\nb,doi\nclips/c.wav,trei\n")
+    corpus = of(recipe, folder)
+    assert [utt.audio.name for utt in corpus.utterances] == ["a.wav", "b.wav", "c.wav"]
+    assert not corpus.left_out.get("sound without a row")
+    write(folder / "t.csv", "path,text\na.mp4,unu\nb,doi\nclips/c.wav,trei\n")
+    assert of(recipe, folder).utterances[0].audio.name == "a.mp4"
 
 
 def test_json_faults_name_the_line(recipe, folder):

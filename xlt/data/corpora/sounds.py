@@ -9,26 +9,11 @@ from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
 
-SUFFIXES = {
-    ".wav",
-    ".flac",
-    ".mp3",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".m4a",
-    ".aac",
-    ".aif",
-    ".aiff",
-    ".au",
-    ".caf",
-    ".sph",
-    ".wma",
-    ".amr",
-    ".g722",
-    ".webm",
-    ".mp4",
-    ".w64",
+VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".mts", ".3gp"}
+SUFFIXES = VIDEO | {
+    *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".spx", ".aif", ".aiff", ".aifc", ".au", ".caf"),
+    *(".sph", ".w64", ".m4a", ".m4b", ".m4p", ".aac", ".ac3", ".mka", ".wma", ".asf", ".amr", ".awb", ".3ga"),
+    *(".3g2", ".wv", ".ape", ".tta", ".ra", ".rm", ".dss", ".ds2", ".g722"),
 }
 
 
@@ -62,6 +47,7 @@ class Sounds:
             for name in sorted(files):
                 if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
                     self._add(os.path.join(folder, name)[top:])
+        self._prefer_sound()
 
     def _add(self, inside: str) -> None:
         self.count += 1
@@ -71,6 +57,17 @@ class Sounds:
         self._by["bare path"][os.path.splitext(whole)[0]].append(inside)
         self._by["name"][name].append(inside)
         self._by["bare name"][os.path.splitext(name)[0]].append(inside)
+
+    def _prefer_sound(self) -> None:
+        """Of a film and its sound under one name the sound is meant, unless a table gives the ending."""
+        films = set()
+        for hits in self._by["bare path"].values():
+            there = {inside for inside in hits if os.path.splitext(inside)[1].lower() in VIDEO}
+            films |= there if len(there) < len(hits) else set()
+        for kind in ("bare path", "bare name"):
+            for name, hits in self._by[kind].items():
+                self._by[kind][name] = [inside for inside in hits if inside not in films]
+        self._named |= {self.root / inside for inside in films}
 
     @cached_property
     def _any_case(self) -> dict[str, dict[str, list[str]]]:
