@@ -106,3 +106,14 @@ def test_p_is_two_sided_and_never_zero():
     # −3, −1, 1, 3
     # with chances 1/27, 6/27, 12/27, 8/27; it is below zero in 7/27 of all, twice that is 0.519
     assert pair([[0, 1, 10], [0, 1, 10], [1, 0, 10]], resamples=20000).p == pytest.approx(14 / 27, abs=0.02)
+
+
+def test_all_pairs_are_the_pairs():
+    rng = np.random.default_rng(5)
+    errors, n_ref = rng.integers(0, 4, (30, 3)), rng.integers(4, 12, 30)
+    errors[:, 2] = 0
+    found = bootstrap.paired_with_all(errors, n_ref, 500, np.random.default_rng(0))
+    assert set(found) == {(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)}
+    for (a, b), own in found.items():
+        table = np.column_stack([errors[:, a], errors[:, b], n_ref])
+        assert own == bootstrap.paired([table], 500, np.random.default_rng(0))

@@ -8,6 +8,8 @@ import pytest
 from tests.report.documents import document, entry
 from tests.score.test_score import score
 from xlt.cli import main
+from xlt.score.compare import compare as compare_two
+from xlt.score.compare import compare_all, read
 
 
 def system(errors, other=None, name="test", norm="ron-v1", **counts):
@@ -163,3 +165,21 @@ def test_experiments_and_results_of_a_recipe(recipe, capsys):
         and "  dev: CER" in out
         and "  test: CER A 16.7, B 0.0, n:3" in out
     )
+
+
+def test_all_at_once_is_what_each_pair_gives(tmp_path):
+    whole = {
+        "a": system([2, 0, 1] * 5),
+        "b": system([1, 1, 1] * 5, [2, 1, 0] * 5),
+        "other_texts": system([1, 1, 1] * 5, norm="ron-v2"),
+        "c": system([0] * 15),
+    }
+    systems = []
+    for name, scores in whole.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(scores))
+        systems.append(read(tmp_path / f"{name}.json", name))
+    found = compare_all(systems, "test")
+    assert set(found) == {(0, 1), (1, 0), (0, 3), (3, 0), (1, 3), (3, 1)}
+    for (a, b), own in found.items():
+        assert own == compare_two(systems[a], systems[b], "test")
+    assert compare_all(systems, "dev") == {}

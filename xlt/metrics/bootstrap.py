@@ -100,20 +100,52 @@ def paired(tests: Sequence[np.ndarray], resamples: int, rng: np.random.Generator
     """
     import numpy as np
 
-    def changes(sums: np.ndarray) -> np.ndarray:  # (R, 3) → (2, R)
-        before, after = 100 * sums[:, 0] / sums[:, 2], 100 * sums[:, 1] / sums[:, 2]
-        relative = np.divide(100 * (after - before), before, out=np.full(len(sums), np.nan), where=before > 0)
-        return np.stack([after - before, relative])
-
-    value = np.mean([changes(test.sum(axis=0, keepdims=True)) for test in tests], axis=0)[:, 0]
+    value = np.mean([_changes(test.sum(axis=0, keepdims=True)) for test in tests], axis=0)[:, 0]
     drawn = np.mean(
         [
-            np.concatenate([changes(sums) for sums in _resampled(test, resamples, rng)], axis=1)
+            np.concatenate([_changes(sums) for sums in _resampled(test, resamples, rng)], axis=1)
             for test in tests
         ],
         axis=0,
     )  # (2, R)
-    defined = all(test[:, 0].any() for test in tests)
+    return _paired(value, drawn, all(test[:, 0].any() for test in tests))
+
+
+def paired_with_all(
+    errors: np.ndarray, n_ref: np.ndarray, resamples: int, rng: np.random.Generator
+) -> dict[tuple[int, int], Paired]:
+    """Each system against each other on one test set, the same numbers as :func:`paired` gives of two:
+    ``{(a, b): b against a}``.
+
+    ``errors`` (N, S) of S systems, ``n_ref`` (N,). One set of resamples serves all.
+    """
+    import numpy as np
+
+    table = np.column_stack([errors, n_ref])  # (N, S + 1)
+    whole = table.sum(axis=0, keepdims=True)
+    drawn = np.concatenate(list(_resampled(table, resamples, rng)))  # (R, S + 1)
+    found = {}
+    for a in range(errors.shape[1]):
+        for b in range(errors.shape[1]):
+            if a != b:
+                value, changes = (_changes(sums[:, [a, b, -1]]) for sums in (whole, drawn))
+                found[a, b] = _paired(value[:, 0], changes, bool(errors[:, a].any()))
+    return found
+
+
+def _changes(sums: np.ndarray) -> np.ndarray:
+    """Sums (R, 3) → difference and relative change (2, R), nan where A makes no error."""
+    import numpy as np
+
+    before, after = 100 * sums[:, 0] / sums[:, 2], 100 * sums[:, 1] / sums[:, 2]
+    relative = np.divide(100 * (after - before), before, out=np.full(len(sums), np.nan), where=before > 0)
+    return np.stack([after - before, relative])
+
+
+def _paired(value: np.ndarray, drawn: np.ndarray, defined: bool) -> Paired:
+    """``value`` (2,), ``drawn`` (2, R); ``defined``: whether there is a relative change."""
+    import numpy as np
+
     other = min((drawn[0] >= 0).sum(), (drawn[0] <= 0).sum())
     return Paired(
         float(value[0]),
@@ -121,5 +153,5 @@ def paired(tests: Sequence[np.ndarray], resamples: int, rng: np.random.Generator
         float(value[1]) if defined else None,
         _middle(drawn[1][~np.isnan(drawn[1])]) if defined else None,
         float((drawn[0] > 0).mean()),
-        min(1.0, 2 * (int(other) + 1) / (resamples + 1)),
+        min(1.0, 2 * (int(other) + 1) / (drawn.shape[1] + 1)),
     )

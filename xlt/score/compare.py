@@ -10,7 +10,7 @@ from pathlib import Path
 from xlt.core import jsons
 from xlt.core.errors import ConfigError, DataError
 from xlt.formats.results import Errors, Scores, from_json, refuse_altered
-from xlt.metrics.bootstrap import Bootstrap, Paired, paired
+from xlt.metrics.bootstrap import Bootstrap, Paired, paired, paired_with_all
 from xlt.metrics.metric import counted
 
 BOOT = Bootstrap(10_000, 0)
@@ -87,6 +87,35 @@ def compare(a: System, b: System, wanted: str | None = None) -> list[Difference]
         ours, theirs = a.counts(name), b.counts(name)
         differences += [_difference(name, key, ours[key], theirs[key]) for key in ours if key in theirs]
     return differences
+
+
+def compare_all(systems: list[System], name: str) -> dict[tuple[int, int], list[Difference]]:
+    """Each against each other on the set ``name``, ``{(a, b): how b differs from a}`` as :func:`compare` says
+    it; without those that do not compare.
+    """
+    import numpy as np
+
+    alike: dict[tuple, list[int]] = {}
+    for k, system in enumerate(systems):
+        counts = system.counts(name) if name in system.sets else {}
+        ids = system.scores["counts"][name]["ids"] if counts else ""
+        for metric, own in counts.items():
+            key = metric, ids, system.normaliser(name), tuple(own["n_ref"])
+            alike.setdefault(key, []).append(k)
+    found: dict[tuple[int, int], list[Difference]] = {}
+    for (metric, _, _, n_ref), members in alike.items():
+        errors = np.array(
+            [systems[k].counts(name)[metric]["errors"] for k in members], dtype=np.int64
+        ).T  # (N, S)
+        total = np.array(n_ref, dtype=np.int64)
+        rates = 100 * errors.sum(axis=0) / total.sum()
+        tests = paired_with_all(errors, total, BOOT.resamples, BOOT.rng())
+        for (a, b), test in tests.items():
+            same = bool((errors[:, a] == errors[:, b]).all())
+            both = float(rates[a]), float(rates[b])
+            difference = Difference(name, metric, len(total), both, same, test)
+            found.setdefault((members[a], members[b]), []).append(difference)
+    return found
 
 
 def _check(a: System, b: System, name: str) -> None:
