@@ -179,6 +179,7 @@ def test_a_corpus_that_no_reader_knows(desk, tmp_path):
         "festvox",
         "fillets",
         "asterisk",
+        "labels",
         "table",
     ]
     assert "corpus.tsv, whose first line is path, a tab, text" in done.stderr

@@ -66,6 +66,7 @@ READERS = Registry(
         "festvox": "xlt.data.corpora.festvox:read",
         "fillets": "xlt.data.corpora.fillets:read",
         "asterisk": "xlt.data.corpora.asterisk:read",
+        "labels": "xlt.data.corpora.labels:read",
         "table": "xlt.data.corpora.table:read",
         "join": "xlt.data.corpora.join:read",
         "recipes": "xlt.data.corpora.recipes:unit",
@@ -130,6 +131,20 @@ FORMATS = Registry(
         "textgrid": "xlt.formats.transcripts.textgrid:TEXTGRID",
         "ctm": "xlt.formats.transcripts.ctm:CTM",
         "json": "xlt.formats.transcripts.json_lines:JSON",
+    },
+)
+
+LABELS = Registry(
+    "label file",
+    {  # in the order in which forms are tried; of several files of a recording, the first is taken
+        "textgrid": "xlt.formats.labels.textgrid:TEXTGRID",
+        "vtt": "xlt.formats.labels.subtitles:VTT",
+        "srt": "xlt.formats.labels.subtitles:SRT",
+        "chat": "xlt.formats.labels.chat:CHAT",
+        "audacity": "xlt.formats.labels.audacity:AUDACITY",
+        "tabs": "xlt.formats.labels.tabs:TABS",
+        "htk": "xlt.formats.labels.htk:HTK",
+        "plain": "xlt.formats.labels.plain:PLAIN",
     },
 )
 

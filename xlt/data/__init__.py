@@ -38,12 +38,12 @@ _KEYS = (
     "data.max_chars_per_s",
     "data.min_chars_per_s",
 )
-_OF_ONE = {
-    "columns": "table",
-    "tier": "elan",
-    "train_from": "commonvoice",
-    "splits": "lhotse",
-}  # settings that one reader has
+_OF_SOME = {
+    "columns": ("table",),
+    "tier": ("elan", "labels"),
+    "train_from": ("commonvoice",),
+    "splits": ("lhotse",),
+}  # settings that only these readers have
 _FURTHER = "further sets"  # the key in the stamp of data/all
 _TABLES = 2  # what data/all has; a new number makes it again
 
@@ -149,10 +149,11 @@ def _check_settings(cfg: Config) -> None:
             "data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "
             "into recipe.yaml"
         )
-    for key, reader in _OF_ONE.items():
-        if getattr(cfg.data, key) != defaults()[f"data.{key}"] and cfg.data.reader not in (reader, "join"):
+    for key, readers in _OF_SOME.items():
+        if getattr(cfg.data, key) != defaults()[f"data.{key}"] and cfg.data.reader not in (*readers, "join"):
             raise ConfigError(
-                f"data.{key}: only data.reader={reader} knows it, and data.reader is {cfg.data.reader}"
+                f"data.{key}: only data.reader={' or '.join(readers)} knows it, and data.reader is"
+                f" {cfg.data.reader}"
             )
     if cfg.data.sources is not None and cfg.data.reader != "recipes":
         raise ConfigError(

@@ -61,7 +61,10 @@ _OF_READERS = {
         "a sound file that no row of a table names",
         "add rows for them, if they belong to the corpus",
     ),
-    "another language": ("the row names another language", "set lang, or data.columns: {language: null}"),
+    "another language": (
+        "the row, or the name of the label file, says another language",
+        "set lang, or data.columns: {language: null}",
+    ),
     "row without a path": ("the row names no sound file", _TABLE),
     "row without a set": ("the row says of no set", _TABLE),
     "several files of that name": ("the row could mean several files", "write the path with its folder"),
@@ -86,6 +89,30 @@ _OF_READERS = {
     DRAFT: (
         "a draft of a recogniser, which nobody has confirmed",
         "correct the text and write yes beside it, in the column or tier 'confirmed'",
+    ),
+    "another label file": (
+        "the recording has several label files, and a better one was taken",
+        "remove the one that was taken, if this one is meant",
+    ),
+    "several label files": (
+        "label files of one form and one recording say different things",
+        "remove or rename those that are not meant",
+    ),
+    "several recordings of that name": (
+        "the label file could belong to several recordings",
+        "put it beside its own",
+    ),
+    "another form of a recording": (
+        "the recording is there twice, as wav and mp3 say",
+        "nothing: once is enough",
+    ),
+    "a point in time": (
+        "the label marks a point, no stretch of speech",
+        "give it a start and an end, if it is what somebody says",
+    ),
+    "behind the end of the recording": (
+        "the label begins or ends behind its recording",
+        "see whether they belong together",
     ),
     "annotation without times": ("the annotation is not aligned with the sound", "align it in ELAN"),
 }

@@ -74,6 +74,14 @@ def asterisk(folder: Path) -> Path:
     return folder
 
 
+def labels(folder: Path) -> Path:
+    """With a table of people beside them."""
+    tone(folder / "a.wav")
+    (folder / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nun\n", encoding="utf-8")
+    (folder / "people.csv").write_text("name,age\nana,7\n", encoding="utf-8")
+    return folder
+
+
 FORMS = {
     "kaldi": kaldi,
     "lhotse": lhotse,
@@ -84,6 +92,7 @@ FORMS = {
     "festvox": festvox,
     "fillets": fillets,
     "asterisk": asterisk,
+    "labels": labels,
     "table": table,
 }
 
@@ -121,6 +130,8 @@ def test_archive(name, tmp_path):
         ),
         ("elan", ["session 1/story.eaf", "session 1/story.wav", "metadata.csv"]),
         ("table", ["train.csv", "test.csv", "clips/a.wav"]),
+        ("labels", ["wav/s1/a.WAV", "praat/s1/a.TextGrid", "metadata.csv"]),
+        ("labels", ["spk/a.flac", "spk/a.lab"]),
     ],
 )
 def test_some_folders_deeper(name, files, tmp_path):

@@ -7,7 +7,6 @@ the templates of ``xlt suggest``, says which of its texts a person has confirmed
 
 from __future__ import annotations
 
-import fnmatch
 import xml.etree.ElementTree
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
 from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.sounds import Sounds
+from xlt.data.corpora.tiers import named, not_set
 from xlt.data.reasons import DRAFT, confirms, remedy
 from xlt.formats.elan import CONFIRMED
 from xlt.text import languages
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _EXPECTED = "a folder of .eaf files with their recordings, or one .eaf file"
 _FILMS = {".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".mkv", ".webm", ".mts", ".wmv"}
-_SHOWN = 40  # tiers in an error
 
 
 @dataclass(frozen=True)
@@ -215,35 +214,16 @@ def _chosen(
     """The tiers to read of each file: those that ``setting`` names, or the only one. DataError that lists all
     otherwise.
     """
-    count: dict[str, int] = defaultdict(int)
-    example: dict[str, str] = {}
+    all_texts: dict[str, list[str]] = defaultdict(list)
     for own in texts.values():
         for tier, lines in own.items():
-            count[tier] += len(lines)
-            example.setdefault(tier, lines[0])
-    shown = "\n".join(
-        f"  {tier!r}: {count[tier]} annotations, e.g. {example[tier][:60]!r}"
-        for tier in sorted(count)[:_SHOWN]
-    )
-    if not count:
+            all_texts[tier] += lines
+    if not all_texts:
         raise DataError(f"{place}: no tier of its {len(texts)} .eaf files has text")
-    patterns = [setting] if isinstance(setting, str) else setting
-    if patterns is None:
-        if len(count) > 1:
-            raise DataError(
-                f"data.tier: not set, and {place} has {len(count)} tiers; name the one with the texts (or"
-                f" several: data.tier='tx@*', data.tier=[A, B]):\n{shown}"
-            )
-        patterns = list(count)
-    wrong = [pattern for pattern in patterns if not any(_fits(tier, pattern) for tier in count)]
-    if wrong:
-        raise DataError(f"data.tier: no tier {wrong[0]!r} with text in {place}; there are:\n{shown}")
-    chosen = {tier for tier in count if any(_fits(tier, pattern) for pattern in patterns)}
+    if setting is None and len(all_texts) > 1:
+        raise not_set(all_texts, place)
+    chosen = named(all_texts, "*" if setting is None else setting, place)
     return {path: [tier for tier in own if tier in chosen] for path, own in texts.items()}
-
-
-def _fits(tier: str, pattern: object) -> bool:
-    return tier == pattern or fnmatch.fnmatchcase(tier, str(pattern))
 
 
 def _recording(eaf: Eaf, path: Path, sounds: Sounds) -> tuple[Path | None, float]:

@@ -1,0 +1,161 @@
+"""Label files and their recordings: which belong together, and which of several label files is taken."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from xlt.core.errors import DataError
+from xlt.core.registry import LABELS
+from xlt.data.corpora.names import names_language
+from xlt.data.corpora.rows import decoded
+from xlt.data.corpora.sounds import Sounds
+from xlt.formats.labels import Label, LabelForm
+from xlt.text.languages import Language
+
+_ABOUT = re.compile(
+    r"(?:readme|licen[cs]e|copying|copyright|changelog|changes|authors|about|index|notes?|lisezmoi|liesmich|"
+    r"leeme|leiame|requirements)\b.*",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
+_BINARY = b"ooBinaryFile"
+
+
+class LabelFile(NamedTuple):
+    """``form``: its name in LABELS; ``sound``: its recording."""
+
+    path: Path
+    sound: Path
+    form: str
+    encoding: str
+    labels: list[Label]
+
+
+def forms() -> dict[str, LabelForm]:
+    """All forms by name, in the order in which they are tried."""
+    return {name: LABELS.get(name) for name in LABELS.entries}
+
+
+def suffixes() -> set[str]:
+    """Of files that may have labels."""
+    return {suffix for form in forms().values() for suffix in form.suffixes}
+
+
+def sure_suffixes() -> set[str]:
+    """Of files that have labels for sure."""
+    return {form.suffixes[0] for form in forms().values() if form.timed}
+
+
+def label_files(root: Path) -> Iterator[Path]:
+    """The files below ``root`` whose names say that they may have labels."""
+    wanted = suffixes()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            stem, suffix = os.path.splitext(name)
+            if suffix.lower() in wanted and not name.startswith(".") and not _ABOUT.fullmatch(stem):
+                yield Path(folder, name)
+
+
+def form_of(path: Path, text: str) -> str:
+    """The form of a label file: the first of its ending that its text fits, else the first of its ending."""
+    own = {name: form for name, form in forms().items() if path.suffix.lower() in form.suffixes}
+    main = next(
+        (name for name, form in own.items() if form.suffixes[0] == path.suffix.lower()), next(iter(own))
+    )
+    return next((name for name, form in own.items() if form.fits(text)), main)
+
+
+def read_labels(path: Path, sound: Path) -> LabelFile:
+    """The labels of a file; DataError."""
+    with path.open("rb") as file:
+        if file.read(len(_BINARY)) == _BINARY:
+            raise DataError(
+                f"{path}: a binary file of Praat, expected text; open it in Praat and save it as a text file"
+            )
+    text, encoding = decoded(path)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    name = form_of(path, text)
+    return LabelFile(path, sound, name, encoding, list(forms()[name].parse(text, path)))
+
+
+class Pairs:
+    """``files``: the label file of each recording that has one; ``left_out``: reason → paths of others."""
+
+    def __init__(self, paths: list[Path], sounds: Sounds, lang: Language):
+        self.sounds, self.lang = sounds, lang
+        self.files: list[LabelFile] = []
+        self.left_out: dict[str, list[str]] = defaultdict(list)
+        of_sound: dict[Path, list[Path]] = defaultdict(list)
+        for path in paths:
+            if (sound := self._sound_of(path)) is not None:
+                of_sound[sound].append(path)
+        for sound, own in sorted(of_sound.items()):
+            self._add(sound, own)
+
+    def _inside(self, path: Path) -> str:
+        return os.path.relpath(path, self.sounds.root)
+
+    def _sound_of(self, path: Path) -> Path | None:
+        """The recording of a label file by its name, ``a.txt`` or ``a.lug.srt`` of ``a.wav``, the nearest of
+        several."""
+        inside = os.path.splitext(self._inside(path))[0]
+        hits = self.sounds.find(inside)
+        stem, _, code = inside.rpartition(".")
+        if not hits and _CODE.fullmatch(code) and (hits := self.sounds.find(stem)):
+            if not names_language(code, self.lang):
+                self.left_out["another language"].append(self._inside(path))
+                return None
+        if not hits:
+            self.left_out["text without audio"].append(self._inside(path))
+            return None
+        near = {hit: _shared(path, hit) for hit in hits}
+        best = [hit for hit in hits if near[hit] == max(near.values())]
+        if len({hit.with_suffix("") for hit in best}) > 1:
+            self.left_out["several recordings of that name"].append(self._inside(path))
+            return None
+        best.sort(key=lambda hit: (hit.suffix.lower() != ".wav", hit.suffix.lower() != ".flac", str(hit)))
+        self.left_out["another form of a recording"] += [self._inside(hit) for hit in best[1:]]
+        return best[0]
+
+    def _add(self, sound: Path, paths: list[Path]) -> None:
+        """Take the best of the label files of a recording."""
+        found = [read_labels(path, sound) for path in paths]
+        order = list(LABELS.entries)
+        rank = {
+            file.path: (
+                not any(label.text.strip() for label in file.labels),
+                forms()[file.form].words,
+                order.index(file.form),
+                -_shared(file.path, sound),
+            )
+            for file in found
+        }
+        found.sort(key=lambda file: (rank[file.path], str(file.path)))
+        best = [file for file in found if rank[file.path] == rank[found[0].path]]
+        if any(_said(file) != _said(best[0]) for file in best):
+            self.left_out["several label files"] += [self._inside(file.path) for file in best]
+            return
+        self.files.append(best[0])
+        self.left_out["another label file"] += [self._inside(file.path) for file in found[1:]]
+
+
+def _shared(a: Path, b: Path) -> int:
+    """How many folders at the end of both paths are called alike; very many where it is one folder."""
+    if a.parent == b.parent:
+        return 1 << 20
+    count = 0
+    for one, other in zip(reversed(a.parent.parts), reversed(b.parent.parts), strict=False):
+        if one.casefold() != other.casefold():
+            break
+        count += 1
+    return count
+
+
+def _said(file: LabelFile) -> list[tuple]:
+    return [(label.start_s, label.end_s, label.text.split()) for label in file.labels]
