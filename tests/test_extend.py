@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from tests.data.corpus import tone
+from tests.errors import raises
 from xlt.core.config import ROOT, load
+from xlt.core.errors import DataError
 from xlt.core.registry import Registry
 
 pytestmark = pytest.mark.slow
@@ -64,11 +66,31 @@ def test_example_corpus_reader(example, recipe):
     example("Corpus reader")
     for name in ("a", "b"):
         tone(recipe / "corpus" / f"{name}.wav")
-    (recipe / "corpus/a.txt").write_text("un urs\n")
+    (recipe / "corpus/a.trn").write_text("un urs\n")
     assert recognise(recipe / "corpus") == "sidecar"
     corpus = READERS.get("sidecar")(load(recipe, ["data.reader=sidecar", f"data.dir={recipe / 'corpus'}"]))
     assert [(utt.id, utt.text) for utt in corpus.utterances] == [("anyone-a", "un urs")]
     assert corpus.left_out == {"audio without text": ["b"]}
+
+
+def test_example_label_file(example, recipe):
+    from xlt.core.registry import READERS
+    from xlt.data.corpora.recognise import recognise
+
+    example("Label file")
+    tone(recipe / "corpus/a.wav", dur_s=3.0)
+    label = recipe / "corpus/a.sbv"
+    label.write_text("0:00:00.500,0:00:01.250\nun\nurs\n\n0:00:02.000,0:00:02.900\no casă\n")
+    assert recognise(recipe / "corpus") == "labels"
+    cfg = load(recipe, ["data.reader=labels", f"data.dir={recipe / 'corpus'}"])
+    corpus = READERS.get("labels")(cfg)
+    assert [(utt.text, utt.start_s, utt.end_s, utt.where) for utt in corpus.utterances] == [
+        ("un\nurs", 0.5, 1.25, "a.sbv:1"),
+        ("o casă", 2.0, 2.9, "a.sbv:5"),
+    ]
+    label.write_text(label.read_text().replace("0:00:02.000,", "0:00:02.000 "))
+    with raises(DataError, where="a.sbv:5"):
+        READERS.get("labels")(cfg)
 
 
 def test_example_upstream(example, tmp_path):

@@ -66,7 +66,9 @@ class Harvest:
 
     def remedies(self) -> dict[str, str]:
         """What to do about each reason for which utterances were left out."""
-        return remedies(self.left_out, {utt.id: utt.text for utt in self.corpus.utterances})
+        texts = {utt.id: utt.text for utt in self.corpus.utterances}
+        whole = {utt.id for utt in self.corpus.utterances if utt.start_s is None}
+        return remedies(self.left_out, texts, whole)
 
     def refuse_odd_ids(self) -> None:
         """DataError unless each id is the only one of its kind and can name a file."""

@@ -6,7 +6,7 @@ The reasons of stage 1 come in the order in which they are tried; those of reade
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 DRAFT = "unconfirmed draft"  # of `xlt suggest`
 _YES = {"yes", "y", "x", "1", "true", "ok", "✓", "✔"}
@@ -125,6 +125,15 @@ SPELLED = (
 )
 
 
+CHAPTERS = (
+    "these are whole recordings with their whole text, which must be aligned and cut first; xlt has no aligner"
+    " yet: mark the sentences in Praat, ELAN or Audacity, or let a forced aligner do it (MFA, WebMAUS, aeneas),"
+    " put its TextGrid or subtitles beside the recordings and set data.reader=labels (docs/data.md, 'Whole"
+    " recordings with their whole text')"
+)
+_CHAPTER = 200  # characters of a text from which on it has several sentences
+
+
 def confirms(value: str) -> bool:
     """Whether a person has written beside a draft that its text is right.
 
@@ -153,11 +162,19 @@ def spelled_with_digits(texts: Iterable[str]) -> list[str]:
     return found[:3] if 2 * len(found) > total else []
 
 
-def remedies(left_out: Mapping[str, list[str]], texts: Mapping[str, str]) -> dict[str, str]:
-    """What to do about each reason that there is; ``texts``: those of the corpus, by utterance."""
+def remedies(
+    left_out: Mapping[str, list[str]], texts: Mapping[str, str], whole: Container[str] = ()
+) -> dict[str, str]:
+    """What to do about each reason that there is; ``texts``: those of the corpus, by utterance; ``whole``: the
+    utterances that are whole recordings.
+    """
     found = {reason: remedy(reason) for reason, ids in left_out.items() if ids}
     if "digits" in found:
         words = spelled_with_digits(texts[utt] for utt in left_out["digits"] if utt in texts)
         if words:
             found["digits"] = SPELLED.format(words=", ".join(map(repr, words)))
+    long = left_out.get("too long", [])
+    chapters = [utt for utt in long if utt in whole and len(texts.get(utt, "")) >= _CHAPTER]
+    if 2 * len(chapters) > len(long):
+        found["too long"] = CHAPTERS
     return found

@@ -1,24 +1,20 @@
 """Label files, which lie beside recordings and say what is said in them, and when;
 :data:`xlt.core.registry.LABELS` maps names to these.
 
-A new form is one file here and one line of that registry. A worked example, YouTube's .sbv, in
-``xlt/formats/labels/sbv.py``::
+A new form is one file here and one line of that registry; docs/extend.md has a longer one, which a test runs.
+A worked example, a second and a text a line, in ``xlt/formats/labels/ticks.py``::
 
     def fits(text):
-        return re.match(r"\\d+:\\d\\d:\\d\\d\\.\\d{3},\\d+:\\d\\d:\\d\\d\\.\\d{3}\\n", text) is not None
+        return text.startswith("#ticks")
 
     def parse(text, path):
-        line = 1
-        for block in text.split("\\n\\n"):
-            times, _, said = block.strip().partition("\\n")
-            if times:
-                start_s, end_s = map(seconds, times.split(","))
-                yield Label(said, line, start_s, end_s)
-            line += block.count("\\n") + 2
+        for number, line in enumerate(text.splitlines()[1:], 2):
+            time, _, said = line.partition(" ")
+            yield Label(said, number, seconds(time), seconds(time) + 1)
 
-    SBV = LabelForm("YouTube's subtitles", (".sbv",), fits, parse)
+    TICKS = LabelForm("ticks", (".ticks",), fits, parse)
 
-and in the registry ``"sbv": "xlt.formats.labels.sbv:SBV"``.
+and in the registry ``"ticks": "xlt.formats.labels.ticks:TICKS"``.
 """
 
 from __future__ import annotations
