@@ -145,10 +145,10 @@ def _run(words: list[str], cwd: Path) -> None:
     if words[0] == "score" and (args.compare or args.set):
         importlib.import_module("xlt.commands.compare").main(args)
         return
-    from xlt.commands.run import call_of, run_stage
+    from xlt.commands.run import call_of, run_in_folds
 
     fix = getattr(args, "fix", None) and args.cwd / args.fix
-    run_stage(words[0], call_of(args, fix).context())
+    run_in_folds(words[0], call_of(args, fix).contexts())
 
 
 def main(words: list[str] | None = None) -> int:

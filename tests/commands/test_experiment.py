@@ -6,6 +6,7 @@ import pytest
 
 from xlt.cli import main
 from xlt.commands import experiment
+from xlt.commands import run as commands_run
 from xlt.commands.run import INTERRUPTED
 from xlt.core.errors import DataError
 from xlt.core.plan import read
@@ -48,7 +49,7 @@ def stages(egs, monkeypatch):
         if answer:
             raise DataError("as the test asks for")
 
-    monkeypatch.setattr(experiment, "run_stage", fake)
+    monkeypatch.setattr(commands_run, "run_stage", fake)
     return done, answers
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.data.corpus import tone
 from xlt import check
 from xlt.commands import new_recipe
-from xlt.core.config import ROOT
+from xlt.core.config import ROOT, load
 from xlt.core.errors import ConfigError, DataError
 from xlt.formats.tables import write_table
 
@@ -84,3 +84,19 @@ def test_ctrl_c_in_a_stage_keeps_the_recipe(corpus, capsys, monkeypatch):
         make(corpus)
     assert end.value.code == 130
     assert "continue with: egs/cmn/run.sh --stop_stage check" in capsys.readouterr().out
+
+
+def test_a_set_of_new_voices_is_scored_as_well(tmp_path, monkeypatch):
+    folder = tmp_path / "lug"
+    (folder / "data/test_new_voices").mkdir(parents=True)
+    (folder / "recipe.yaml").write_text("lang: lug_Latn\n")
+    new_recipe._score_new_voices(folder)
+    new_recipe._score_new_voices(folder)
+    assert load(folder).decode.sets == ["dev", "test", "test_new_voices"]
+    assert (folder / "recipe.yaml").read_text().count("decode") == 1
+
+
+def test_without_new_voices_the_recipe_stays(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("lang: lug_Latn\n")
+    new_recipe._score_new_voices(tmp_path)
+    assert (tmp_path / "recipe.yaml").read_text() == "lang: lug_Latn\n"

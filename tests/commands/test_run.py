@@ -203,3 +203,30 @@ def test_guarded_gives_0_for_work_that_is_done():
 def test_call_without_a_place_counts_from_the_recipe(recipe):
     ctx = Call(recipe, ("train.init=../spa/exp/main",), ngpu=0).context()
     assert (ctx.cfg.train.init, ctx.cfg.train.ngpu) == (f"{recipe}/../spa/exp/main", 0)
+
+
+def test_folds_come_before_the_final_model_in_each_stage_that_they_have(recipe, ran, capsys):
+    words = ["run", "--recipe", str(recipe), "data.split=cross", "data.folds=3", "tag=a"]
+    assert main(words) == 0
+    tags = ["a_fold1", "a_fold2", "a_fold3", "a"]
+    in_folds = ("data", "features", "tokens", "lm", "train", "decode")
+    assert [(name, ctx.cfg.tag) for name, ctx in ran] == [
+        (name, tag) for name in DEFAULT for tag in (tags if name in in_folds else ["a"])
+    ]
+    assert ran[0][1].data == recipe / "data/fold1" and ran[3][1].data == recipe / "data"
+    assert {ctx.dump.name for name, ctx in ran if name == "train"} == {
+        *(f"xls_r_300m_fold{n}" for n in (1, 2, 3)),
+        "xls_r_300m",
+    }
+
+
+def test_one_fold_alone_has_no_scores_of_its_own(recipe, ran, capsys):
+    assert main(["run", "--recipe", str(recipe), "data.split=cross", "data.fold=2"]) == 0
+    assert {ctx.cfg.tag for _, ctx in ran} == {"main_fold2"}
+    assert [name for name, _ in ran] == ["data", "features", "tokens", "lm", "train", "decode"]
+    assert "score: is of all folds together" in capsys.readouterr().out
+
+
+def test_a_stage_by_itself_runs_in_every_fold(recipe, ran):
+    assert main(["train", "--recipe", str(recipe), "data.split=cross"]) == 0
+    assert [ctx.cfg.tag for _, ctx in ran] == [*(f"main_fold{n}" for n in range(1, 6)), "main"]

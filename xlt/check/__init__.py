@@ -100,7 +100,7 @@ def run(ctx: Context) -> None:
     if ctx.dry_run and not all(folder.exists() for folder in folders):
         say(f"check: would check {', '.join(map(ctx.display_path, folders))}")
         return
-    need(ctx, *folders[:3], stage="data")
+    need(ctx, *(ctx.data / name for name in (ctx.cfg.train_set, "dev", "test")), stage="data")
     _need_sets(ctx)
     need(ctx, *(ctx.data / name for name in from_elsewhere(ctx.cfg) if name in names), stage="data")
     phones = {}
@@ -133,7 +133,7 @@ def run(ctx: Context) -> None:
     models = filter(None, (initial_model(ctx.cfg), teacher(ctx.cfg)))
     heard = [model.folder / MANIFEST for model in models]
     heard += [ctx.data / train for train, _ in ctx.cfg.mixed.values()]
-    heard += [ctx.data / "all" / "report.json"]
+    heard += [ctx.everything / "report.json"]
     from xlt.check.speech import model_folders
     from xlt.lm.sources import names_a_file
 

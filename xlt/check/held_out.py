@@ -35,8 +35,11 @@ def _chosen_here(sets: Sets) -> str | None:
         return None
 
 
-def _held_out(sets: Sets) -> Iterator[DataDir]:
-    yield from (sets[name] for name in ("dev", "test") if name in sets)
+def _held_out(sets: Sets, cfg: Config) -> Iterator[DataDir]:
+    """Dev and test; of cross-validation what all folds test together, which is not among ``sets``."""
+    yield from (DataDir(sets.data / name, name, sets.data.parent) for name in cfg.pooled_sets)
+    if not cfg.pooled_sets:
+        yield from (sets[name] for name in ("dev", "test") if name in sets)
 
 
 def small_sets(sets: Sets, cfg: Config) -> Iterator[Fault]:
@@ -46,7 +49,7 @@ def small_sets(sets: Sets, cfg: Config) -> Iterator[Fault]:
     by = _chosen_here(sets)
     if by is None:
         return
-    for data in _held_out(sets):
+    for data in _held_out(sets, cfg):
         count, seconds = len(data.table("text")), sum(Facts(data).durations.values())
         if count >= LEAST and seconds >= LEAST_S:
             continue
@@ -64,7 +67,7 @@ def small_sets(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 def one_voice(sets: Sets, cfg: Config) -> Iterator[Fault]:
     """Held-out sets of several voices in which one has most of the speech."""
-    for data in _held_out(sets):
+    for data in _held_out(sets, cfg):
         speech: dict[str, float] = defaultdict(float)
         speakers = data.table("utt2spk")
         for utt, dur_s in Facts(data).durations.items():

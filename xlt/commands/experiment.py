@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from xlt.commands.run import INTERRUPTED, NOT_READ, Call, guarded, run_stage
+from xlt.commands.run import INTERRUPTED, NOT_READ, Call, guarded, run_in_folds
 from xlt.core import jsons
 from xlt.core.config import ROOT
 from xlt.core.errors import StageError
@@ -99,7 +99,7 @@ def _stage(run: Run, stage: str, egs: Path, dry_run: bool = False) -> int:
     recipe.
     """
     call = Call(egs / run.recipe, run.words, dry_run=dry_run, nj=1)
-    status = guarded(stage, lambda: run_stage(stage, call.context()))
+    status = guarded(stage, lambda: run_in_folds(stage, call.contexts()))
     if status in (INTERRUPTED, NOT_READ):
         raise KeyboardInterrupt
     return status

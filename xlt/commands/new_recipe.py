@@ -15,11 +15,12 @@ from collections import Counter
 from pathlib import Path
 
 from xlt.check.faults import Fault
-from xlt.commands.run import INTERRUPTED, Call, guarded, run_stage
+from xlt.commands.run import INTERRUPTED, Call, guarded, run_in_folds
 from xlt.core.config import ROOT, load
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
 from xlt.core.stage import read_json
+from xlt.data.splits import NEW_VOICES
 from xlt.text import languages
 
 SHOWN_CHARACTERS, SHOWN_PROBLEMS = 80, 8
@@ -83,11 +84,25 @@ def _first_stages(recipe: Path) -> int:
     for stage in ("data", "check"):
         if status := guarded(stage, functools.partial(_run, stage, recipe)):
             return status
+        if stage == "data":
+            _score_new_voices(recipe)
     return 0
 
 
+def _score_new_voices(recipe: Path) -> None:
+    """Name the set of new voices in recipe.yaml, if stage 1 has made one: both questions are asked."""
+    if not (recipe / "data" / NEW_VOICES).exists() or NEW_VOICES in load(recipe).decode.sets:
+        return
+    sets = [*load(recipe).decode.sets, NEW_VOICES]
+    with (recipe / "recipe.yaml").open("a", encoding="utf-8") as settings:
+        settings.write(
+            f"decode: {{sets: [{', '.join(sets)}]}} # scored by themselves: known voices, and new ones\n"
+        )
+    say(f"new_recipe: recipe.yaml: decode.sets has {NEW_VOICES}, too: the scores of known and of new voices")
+
+
 def _run(stage: str, recipe: Path) -> None:
-    run_stage(stage, Call(recipe).context())
+    run_in_folds(stage, Call(recipe).contexts())
 
 
 def _instead(recipe: Path, name: str, reader: str | None, corpus: str | None) -> str:

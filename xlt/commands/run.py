@@ -14,7 +14,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xlt.core import log
@@ -23,6 +23,7 @@ from xlt.core.context import STAGES, Context, Stage, find
 from xlt.core.errors import ConfigError, MissingInput, XltError
 from xlt.core.remedies import remedy
 
+IN_FOLDS = {"data", "features", "tokens", "lm", "train", "decode"}  # stages that every fold has
 DEFECT, INTERRUPTED, NOT_READ = 1, 130, 141  # exit statuses, the last as of a program that a signal has ended
 
 
@@ -50,6 +51,13 @@ class Call:
         cfg = load(self.recipe, words, self.cwd)
         command = "./run.sh" + "".join(f" {shlex.quote(word)}" for word in self.settings)
         return Context(self.recipe, cfg, self.force, self.dry_run, command, self.fix, self.cwd)
+
+    def contexts(self) -> list[Context]:
+        """Those of the folds of ``data.split=cross``, then that of the recipe itself."""
+        whole = self.context()
+        count = whole.cfg.data.folds if whole.cfg.pooled_sets else 0
+        folds = [replace(self, settings=(*self.settings, f"data.fold={n + 1}")) for n in range(count)]
+        return [*(call.context() for call in folds), whole]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,41 +90,47 @@ def main(args: argparse.Namespace) -> None:
     """Run the stages from ``--stage`` to ``--stop_stage``; ends with the status of the first that fails."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
     threads = os.environ["OMP_NUM_THREADS"]
-    context = functools.cache(call_of(args).context)
+    contexts = functools.cache(call_of(args).contexts)
     for stage in chosen(args.stage, args.stop_stage):
         print(f"[{stage.number}/{len(STAGES)} {stage.name}] {stage.does}", flush=True)
-        status = guarded(stage.name, functools.partial(_run, stage, context))
+        status = guarded(stage.name, functools.partial(_run, stage, contexts))
         if status:
             raise SystemExit(status)
         _let_go(threads)
     if stage is STAGES[-1] and not args.dry_run:
-        _sum_up(context())
+        _sum_up(contexts()[-1])
 
 
 def _sum_up(ctx: Context) -> None:
     """Say what came out of a whole run, where it is, and how to use it."""
+    from xlt.data.splits import NEW_VOICES
     from xlt.formats.results import of_stage_8
     from xlt.metrics.metric import counted
     from xlt.score.rungs import ladder
+    from xlt.score.voices import label
 
     path = ctx.exp / "score.json"
     if not path.exists():  # --stage bundle of a model that was not scored
         return
     scores = of_stage_8(path)
     name = "test" if "test" in scores["sets"] else next(iter(scores["sets"]))
-    found = scores["sets"][name]
-    key, metric = next((key, metric) for key, metric in counted().items() if key in found)
-    result = metric.in_words(found[key]["value"], found[key]["ci95"])
     bundle = shlex.quote(ctx.typed(ctx.exp / "bundle"))
-    log.say(f"\n{scores['experiment']['language']}, {name}: {result}")
+    log.say("")
+    for shown in (name, *(NEW_VOICES for _ in scores["sets"].keys() & {NEW_VOICES})):
+        found = scores["sets"][shown]
+        key, metric = next((key, metric) for key, metric in counted().items() if key in found)
+        result = metric.in_words(found[key]["value"], found[key]["ci95"])
+        log.say(f"{scores['experiment']['language']}, {shown}{label(scores['data'][shown])}: {result}")
+    if "folds" in scores["data"][name]:
+        log.say("  scored by models of the folds; the final one has learned from all clips but those of dev")
     for line in ladder(scores, name):
         log.say(f"  {line}")
     log.say(f"  scores and examples: {ctx.typed(ctx.recipe / 'RESULTS.md')}")
     log.say(f"  transcribe recordings: xlt transcribe {bundle} FILE.wav")
 
 
-def _run(stage: Stage, context: Callable[[], Context]) -> None:
-    run_stage(stage.name, context())
+def _run(stage: Stage, contexts: Callable[[], list[Context]]) -> None:
+    run_in_folds(stage.name, contexts())
 
 
 def chosen(first: str, last: str) -> list[Stage]:
@@ -133,6 +147,22 @@ def _let_go(threads: str) -> None:
     os.environ["OMP_NUM_THREADS"] = threads
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(int(threads.split(",")[0]))
+
+
+def run_in_folds(name: str, contexts: list[Context]) -> None:
+    """Run one stage for each fold that has it, then for the final model, whose decoding puts the texts of the
+    folds together.
+    """
+    for ctx in contexts:
+        data = ctx.cfg.data
+        if data.fold is not None and name not in IN_FOLDS:
+            if len(contexts) == 1:
+                log.say(f"{name}: is of all folds together; give the command without data.fold")
+            continue
+        if len(contexts) > 1 and name in IN_FOLDS:
+            log.say("the final model" if data.fold is None else f"fold {data.fold} of {data.folds}")
+        run_stage(name, ctx)
+        gc.collect()
 
 
 def run_stage(name: str, ctx: Context) -> None:

@@ -24,6 +24,7 @@ from xlt.core.paths import ROOT
 from xlt.core.settings import Settings
 from xlt.core.yaml_source import parse_overrides, read_yaml
 
+CROSS = "cross"  # data.split: cross-validation
 UNLABELLED = "unlabelled"  # the set that stage 1 makes of train.unlabelled
 CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
 
@@ -84,11 +85,19 @@ class Config(Settings):
         return [name for name in self.decode.sets if name not in others]
 
     @property
+    def pooled_sets(self) -> list[str]:
+        """The sets whose texts the models of all folds have written together: test with ``data.split=cross``,
+        but not in a fold itself.
+        """
+        return ["test"] if self.data.split == CROSS and self.data.fold is None else []
+
+    @property
     def checked_sets(self) -> list[str]:
         """The sets of this recipe's own corpus that stage 2 checks: the training set first, then all that are
         held out of training.
         """
-        return [self.train_set, "dev", "test", *self.further_sets]
+        further = self.further_sets if self.data.fold is None else []
+        return [self.train_set, "dev", *([] if self.pooled_sets else ["test"]), *further]
 
     @property
     def sets(self) -> list[str]:
@@ -97,11 +106,16 @@ class Config(Settings):
         """
         mixed = (name for pair in self.mixed.values() for name in pair)
         own = [self.train_set, *self.unlabelled_sets, "dev", "test"]
-        return list(dict.fromkeys([*own, *mixed, *self.decode.sets]))
+        there = dict.fromkeys([*own, *mixed, *self.scored_sets])
+        return [name for name in there if name not in self.pooled_sets]
 
     @property
     def scored_sets(self) -> list[str]:
-        """The sets that are decoded and scored: ``decode.sets``, and the test sets of mixed recipes."""
+        """The sets that are decoded and scored: ``decode.sets``, and the test sets of mixed recipes; in a
+        fold of ``data.split=cross`` test alone.
+        """
+        if self.data.fold is not None:
+            return ["test"]
         return list(dict.fromkeys([*self.decode.sets, *(test for _, test in self.mixed.values())]))
 
     @property
@@ -171,6 +185,11 @@ def _beside(recipe: Path, path: Any) -> Any:
     return os.path.relpath(there, here) if there.startswith(os.path.dirname(here) + os.sep) else path
 
 
+def fold_tag(tag: str, fold: int) -> str:
+    """The experiment of one fold of ``data.split=cross``: ``main_fold2``."""
+    return f"{tag}_fold{fold}"
+
+
 def presets() -> list[str]:
     """Names of the presets in ``egs/common/conf``."""
     return sorted(p.stem for p in CONF_DIR.glob("*.yaml") if p.stem != "base")
@@ -210,6 +229,8 @@ def load(recipe: Path, overrides: Sequence[str] = (), cwd: Path | None = None) -
         raise ConfigError(f"tag: {tag!r} cannot name a directory; use letters, digits, '_', '-' and '.'")
     if tag == "lm":
         raise ConfigError("tag: 'lm' is the folder of the language models, exp/lm; choose another")
+    if values["data.fold"] is not None:
+        values["tag"] = fold_tag(tag, values["data.fold"])
     recipe = recipe.resolve()  # with what is above it: another recipe may be named as ../spa
     paths = {name: (values[name], schema.located_value(name, values[name], recipe)) for name in sorted(named)}
     values |= {name: absolute for name, (_, absolute) in paths.items()}

@@ -37,6 +37,19 @@ class Count(Limit):
         return value >= 0
 
 
+class AtLeast(Limit):
+    """
+    >>> AtLeast(3).holds(3), AtLeast(3).holds(2), AtLeast(3).expected
+    (True, False, 'a number not below 3')
+    """
+
+    def __init__(self, low: int):
+        self.low, self.expected = low, f"a number not below {low}"
+
+    def holds(self, value: Any) -> bool:
+        return value >= self.low
+
+
 class Share(Limit):
     expected = "a share between 0 and 1"
 

@@ -85,17 +85,22 @@ class Context:
         self.recipe = self.recipe.resolve()
 
     @property
+    def everything(self) -> Path:
+        """All that stage 1 has kept of the corpus."""
+        return self.recipe / "data" / "all"
+
+    @property
     def data(self) -> Path:
-        return self.recipe / "data"
+        """Where the sets are; those of one fold (``data.fold``) have a folder of their own."""
+        fold = self.cfg.data.fold
+        return self.recipe / "data" / ("" if fold is None else f"fold{fold}")
 
     @property
     def dump(self) -> Path:
         """Features of this recipe's upstream; without features (``features.on_the_fly``) the lengths only."""
-        return (
-            self.recipe
-            / "dump"
-            / (self.cfg.features.upstream + ("_onfly" if self.cfg.features.on_the_fly else ""))
-        )
+        fold = self.cfg.data.fold
+        name = self.cfg.features.upstream + ("_onfly" if self.cfg.features.on_the_fly else "")
+        return self.recipe / "dump" / (name if fold is None else f"{name}_fold{fold}")
 
     @property
     def exp(self) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from xlt.core.constraints import Count, FilePath, FreeForm, Positive, Share
+from xlt.core.constraints import AtLeast, Count, FilePath, FreeForm, Positive, Share
 
 Freeze = Literal["auto", "upstream", "extractor", "none"]
 
@@ -21,7 +21,9 @@ class DataConfig:
     tier: str | list | None
     allow_pipes: bool
     train_from: Literal["official", "validated"]
-    split: Literal["auto", "speaker", "text"]
+    split: Literal["auto", "speaker", "text", "cross"]
+    folds: Annotated[int, AtLeast(3)]
+    fold: Annotated[int | None, Positive()]
     sources: Annotated[list | None, FilePath(beside=True)]
     parts: Annotated[list | None, FilePath(part_of="data")]
     further: Annotated[list, FilePath(part_of="data")]

@@ -7,12 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlt.core.config import defaults
+from xlt.core.config import CROSS, defaults
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.registry import READERS
 from xlt.core.stage import Unit, read_stamp, run_unit
-from xlt.data import sets
+from xlt.data import folds, sets
 from xlt.data.drop import drop_file
 from xlt.data.groups import SALT, SPLITS
 from xlt.data.normalisers import normaliser_of
@@ -93,6 +93,8 @@ def _built(ctx: Context, everything: Path) -> Unit:
     places = [part.get("dir") for part in cfg.data.parts or [] if isinstance(part, dict)] or [cfg.data.dir]
     if any(places):
         config["corpus"] = " ".join(fingerprint(Path(place)) for place in places if place)
+    if cfg.data.split == CROSS:
+        config["data.folds"] = cfg.data.folds
     if cfg.data.train_speakers is not None:
         config["data.train_speakers"] = cfg.data.train_speakers
     if further := _further_sets(cfg, everything):
@@ -111,16 +113,18 @@ def run(ctx: Context) -> None:
     """Make data/all, then its sets: train, dev, test, the training budget if there is one, and the others."""
     cfg = ctx.cfg
     _check_settings(cfg)
-    drop, everything = drop_file(ctx), ctx.data / "all"
+    drop, everything = drop_file(ctx), ctx.everything
     run_unit(ctx, READERS.get("recipes")(ctx) if cfg.data.reader == "recipes" else _built(ctx, everything))
     if ctx.dry_run and not everything.exists():
         return
     names = sets.made(everything)
     sets.refuse_reserved(names, cfg, ctx.display_path(everything))
     sets.require(cfg, names, ctx.display_path(everything))
+    if cfg.data.fold is not None:
+        names = list(SPLITS)
     for name in dict.fromkeys((*SPLITS, cfg.train_set, *names)):
         run_unit(ctx, _set(ctx, everything, name, drop))
-    if cfg.data.further:
+    if cfg.data.further and cfg.data.fold is None:
         from xlt.data.further import units as further_units
 
         for unit in further_units(ctx, everything, names, fingerprint):
@@ -140,6 +144,7 @@ def _check_settings(cfg: Config) -> None:
     """ConfigError for settings that do not go together, and for sets that cannot be."""
     languages.get(cfg.lang)
     sets.further(cfg)
+    folds.check(cfg)
     if cfg.unlabelled_sets:
         from xlt.data import unlabelled
 
@@ -168,8 +173,15 @@ def _set(ctx: Context, everything: Path, name: str, drop: Path | None) -> Unit:
 
     def make(out: Path) -> dict:
         from xlt.data.subsets import subset
+        from xlt.formats.tables import write_table
 
-        return subset(everything, out, name, budget, own_drop)
+        places = folds.places(ctx.cfg, everything, name)
+        facts = subset(everything, out, name, budget, own_drop, places)
+        if name in ctx.cfg.pooled_sets:
+            write_table(out / folds.FOLD_TABLE, folds.numbers(out))
+        return facts
 
-    settings = {} if budget is None else {"data.train_minutes": budget}
+    settings: dict = {} if budget is None else {"data.train_minutes": budget}
+    if ctx.cfg.data.split == CROSS:
+        settings |= ctx.cfg.section("data.fold")
     return Unit("data", ctx.data / name, settings, [everything, *filter(None, [own_drop])], make)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xlt.core import executor
-from xlt.core.config import Config
+from xlt.core.config import CROSS, Config
 from xlt.core.errors import DataError
 from xlt.core.log import Progress, say
 from xlt.core.paths import plain, spelled
 from xlt.core.registry import READERS
 from xlt.core.stage import write_json
-from xlt.data import sets
+from xlt.data import folds, sets
 from xlt.data.clips import Clip, Job
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.names import fault_of_id
@@ -24,7 +24,14 @@ from xlt.data.groups import SPLITS, connect
 from xlt.data.reasons import MEANINGS, REASONS, remedies
 from xlt.data.spans import TABLE as SPANS
 from xlt.data.spans import Span, overlaps, spans
-from xlt.data.splits import assign, count_speakers, of_other_speakers, question
+from xlt.data.splits import (
+    NEW_VOICES,
+    assign,
+    count_speakers,
+    cross_validate,
+    of_other_speakers,
+    question,
+)
 from xlt.data.subsets import KNOWN, write_tags
 from xlt.formats.tables import spk2utt, write_table
 from xlt.text.normalise import has_digits, normalise, says_something
@@ -40,7 +47,7 @@ class Harvest:
     """A corpus on its way to data/all: what is kept of it, and by reason what is not.
 
     ``texts``: normalised, of the utterances whose text can be used; ``clips``: of those that were decoded;
-    ``kept``: ids, in C order.
+    ``kept``: ids, in C order; ``parts``: fold and half of each, with ``data.split=cross``.
     """
 
     corpus: Corpus
@@ -48,6 +55,7 @@ class Harvest:
     texts: dict[str, str] = field(default_factory=dict)
     clips: dict[str, Clip] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, list[str]] = field(default_factory=lambda: {reason: [] for reason in REASONS})
 
     def __post_init__(self) -> None:
@@ -170,7 +178,10 @@ class Harvest:
         try:
             durations = {name: self.clips[name].dur_s for name in utts}
             sized = cfg.data.reader not in HASHED
-            utt2split, how = assign(utts, durations, group_of, cfg.data.split, self.sharing(), sized)
+            if cfg.data.split == CROSS:
+                utt2split, self.parts, how = cross_validate(utts, durations, group_of, cfg.data.folds)
+            else:
+                utt2split, how = assign(utts, durations, group_of, cfg.data.split, self.sharing(), sized)
         except DataError as err:
             raise DataError(f"{self.corpus.name}: {err}") from None
         self.left_out["in train"] += [name for name in utts if name not in utt2split]
@@ -232,7 +243,7 @@ def build(
     _write_tables(harvest, cfg, utt2split, groups, out, final)
     report = _report(harvest, cfg, utt2split, groups, how)
     write_json(out / "report.json", report)
-    _tell(report, harvest, os.path.join(final, "report.json"))
+    _tell(report, harvest, os.path.join(final, "report.json"), cfg.decode.sets)
     return {"utterances": report["kept"], "minutes": report["minutes"]["all"]}
 
 
@@ -287,6 +298,7 @@ def _write_tables(
         write_table(out / table, rows)
     parts = {
         SPANS: {name: str(span) for name, span in harvest.spans().items()},
+        folds.TABLE: {name: harvest.parts[name] for name in utts if name in harvest.parts},
         "utt2row": {name: utt.where for name, utt in utts.items() if utt.where},
         "utt2path": {name: _own_path(utt.audio, cfg) for name, utt in utts.items() if utt.where},
     }
@@ -330,7 +342,7 @@ def _report(
     }
 
 
-def _tell(report: dict, harvest: Harvest, path: str) -> None:
+def _tell(report: dict, harvest: Harvest, path: str, asked: list) -> None:
     """What a person wants to know of stage 1: how much was kept, what was not, and how it was split."""
     dropped = report["seen"] - report["kept"]
     say(
@@ -354,10 +366,13 @@ def _tell(report: dict, harvest: Harvest, path: str) -> None:
         say(f"  {len(odd)} clips are of sound files to look at; first: {first}: {odd[first]}")
     how = report["split"]
     speakers = ", ".join(f"{part} {n}" for part, n in how["speakers"].items())
-    say(f"  split by {how['by']}: {how['why']} ({speakers} speakers)")
+    by = f"{how['folds']} folds by {how['by']}" if "folds" in how else f"split by {how['by']}"
+    say(f"  {by}: {how['why']} ({speakers} speakers)")
     if "question" in how:
         most = ", ".join(f"{speaker} {100 * share:.0f}%" for speaker, share in how["largest"].items())
         say(f"  test has {how['question']}; most of the speech is by {most}")
+    if NEW_VOICES in report["utterances"] and NEW_VOICES not in asked:
+        say(f"  to score new voices as well: decode.sets=[{','.join(map(str, [*asked, NEW_VOICES]))}]")
     if unread := harvest.corpus.unread:
         listed = ", ".join(f"{name} ({count})" for name, count in unread.items())
         say(f"  the corpus has further sets, which decode.sets can ask for: {listed}")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 SPLITS = ("train", "dev", "test")
 TRAIN_SHARE, DEV_SHARE = 0.8, 0.1  # the rest is test
+MIN_SPEAKERS = 5  # fewer: one voice would be most of dev or test
 MOST_SHARE = 0.2  # of the speech, for dev or test of a small corpus
 LEAST, LEAST_S = 50, 180.0  # utterances, or seconds of speech: error rates on less are very uncertain
 SALT = (  # of 100 tried, the one that brings dev and test nearest to 10% in nine languages; no score was seen

@@ -61,6 +61,8 @@ def why_reserved(name: str, cfg: Config) -> str | None:
     """Why a set cannot be called ``name``, or None if it can."""
     if name in OWN_FOLDERS:
         return f"data/{name} has {OWN_FOLDERS[name]}" if name != "mix" else OWN_FOLDERS[name]
+    if re.fullmatch(r"fold\d+", name):
+        return "names such as fold2 are for data.split=cross"
     if _BUDGET.fullmatch(name):
         return "names such as train_10min are for data.train_minutes"
     if any(name in pair for pair in cfg.mixed.values()):

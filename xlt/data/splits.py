@@ -7,10 +7,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from xlt.core.errors import ConfigError, DataError
+from xlt.data import folds
 from xlt.data.corpora import Utterance
-from xlt.data.groups import DEV_SHARE, SPLITS, Size, connect, position, split, split_sized, split_speakers
+from xlt.data.groups import (
+    DEV_SHARE,
+    MIN_SPEAKERS,
+    SPLITS,
+    Size,
+    connect,
+    position,
+    split,
+    split_sized,
+    split_speakers,
+)
 
-MIN_SPEAKERS = 5  # fewer: one voice would be most of dev or test
 TWO_VOICES = 0.6  # of the speech; where two voices have more, the others are odd ones
 FEWEST = 10  # utterances of a set of new voices
 NEW_VOICES = "test_new_voices"
@@ -66,6 +76,41 @@ def assign(
     found |= extra
     facts = {"by": by, "why": why, "speakers": count_speakers(found, utts)}
     return found, {**facts, "question": question(found, utts), "largest": _largest(utts, durations)}
+
+
+def cross_validate(
+    utts: Mapping[str, Utterance],
+    durations: Mapping[str, float],
+    groups: Mapping[str, str],
+    count: int,
+) -> tuple[dict[str, str], dict[str, str], dict]:
+    """``{utterance: set}`` of the final model, which has no test set; ``{utterance: fold and half}``
+    (:mod:`xlt.data.folds`); and how that was done, as :func:`assign` says it.
+
+    Train, dev and test of the corpus, if it has them, are put together; its further sets stay, without the
+    utterances whose sentences, or voices, folds have.
+    """
+    extra = {name: utt.split for name, utt in utts.items() if utt.split and utt.split not in SPLITS}
+    own = {name: utt for name, utt in utts.items() if name not in extra}
+    voices = {name: utt.speaker for name, utt in utts.items()}
+    parts, by, why = folds.parts(
+        durations, {name: voices[name] for name in own}, {name: groups[name] for name in own}, count
+    )
+    marks = voices if by == "speaker" else groups
+    found = folds.sets_of(parts, None, count) | _not_in_train(extra, dict.fromkeys(own, "train"), marks)
+    asked = {question(folds.sets_of(parts, fold, count), utts) for fold in range(1, count + 1)}
+    return (
+        found,
+        parts,
+        {
+            "by": by,
+            "why": why,
+            "folds": count,
+            "speakers": count_speakers(found, utts) | {"test": len({voices[name] for name in own})},
+            "question": asked.pop() if len(asked) == 1 else "known and new voices",
+            "largest": _largest(utts, durations),
+        },
+    )
 
 
 def count_speakers(found: Mapping[str, str], utts: Mapping[str, Utterance]) -> dict[str, int]:

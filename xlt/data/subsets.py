@@ -25,7 +25,7 @@ TABLES = (
     "utt2audio",
     "utt2format",
 )
-PARTIAL = ("utt2path", "utt2row", "utt2span")  # not every corpus has them, and not for every utterance
+PARTIAL = ("utt2path", "utt2row", "utt2span", "utt2part")  # not every corpus, or utterance, has them
 # of ours, of Kaldi and of ESPnet; any other utt2… is a tag
 KNOWN = {
     *TABLES,
@@ -75,13 +75,22 @@ def prefix_ids(tables: Mapping[str, Mapping[str, str]], prefix: str) -> dict[str
     return found
 
 
-def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: Path | None = None) -> dict:
+def subset(
+    everything: Path,
+    out: Path,
+    name: str,
+    minutes: float | None,
+    drop: Path | None = None,
+    places: dict[str, str] | None = None,
+) -> dict:
     """Write the Kaldi directory ``out``: set ``name``, or the first ``minutes`` of each language's train.
     Returns its size.
 
-    ``drop``: table of training utterances that are left out; others do not take their place in a budget.
+    ``drop``: table of training utterances that are left out; others do not take their place in a budget;
+    ``places``: the set of each utterance, where utt2split does not say it.
     """
-    tables = {table: read_table(everything / table) for table in (*TABLES, "utt2split")}
+    tables = {table: read_table(everything / table) for table in TABLES}
+    tables["utt2split"] = places or read_table(everything / "utt2split")
     wanted = "train" if minutes is not None else name
     durations = {
         utt: float(dur) for utt, dur in tables["utt2dur"].items() if tables["utt2split"][utt] == wanted
@@ -94,7 +103,9 @@ def subset(everything: Path, out: Path, name: str, minutes: float | None, drop: 
             raise DataError(_nothing(everything, f"{of_lang} for {name}", minutes if own else None))
         parts.append(f"{lang} {sum(own[utt] for utt in chosen) / 60:.2f}")
         utts += chosen
-    dropped = left_out(drop, utts, tables["utt2split"], name) if drop else {}
+    # every utterance of folds is tested in one and trained with in the others
+    held_out = dict.fromkeys(places, "train") if places else tables["utt2split"]
+    dropped = left_out(drop, utts, held_out, name) if drop else {}
     if drop:
         write_table(out / DROPPED, dropped)
         utts = [utt for utt in utts if utt not in dropped]

@@ -19,7 +19,7 @@ from xlt.core.log import Progress, say
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, read_json, refuse_altered, run_unit, write_json
-from xlt.decode import fusion
+from xlt.decode import fusion, pool
 from xlt.decode.partner import Partner, partner
 from xlt.decode.work import Model, Utterances, batches, frames_of, open_speech
 from xlt.formats.ctm import write_ctm
@@ -50,6 +50,8 @@ def run(ctx: Context) -> None:
     With ``tokens.language_tag`` the language that the model told stands in ``lang``, ``-`` where it told
     none.
 
+    With ``data.split=cross`` the test set has the texts of the models of all folds (:mod:`xlt.decode.pool`).
+
     The test sets of mixed recipes are decoded as well, also by the model that training started from
     (``before_<set>``).
     """
@@ -74,7 +76,8 @@ def run(ctx: Context) -> None:
             from xlt.lm.hotwords import check_hotwords
 
             check_hotwords(ctx.cfg, ctx.exp, trained.info["normaliser"])
-        for name in ctx.cfg.scored_sets:  # before anything is tuned on them
+        decoded = [name for name in ctx.cfg.scored_sets if name not in ctx.cfg.pooled_sets]
+        for name in decoded:  # before anything is tuned on them
             files = trained.family.needs(ctx, name)
             files.need(ctx)
             _same_features(ctx, trained, files.info)
@@ -83,7 +86,9 @@ def run(ctx: Context) -> None:
                 _same_features(ctx, second.model, second.needs(name).info)
         decode = fusion.settings(ctx, trained, executor, second)
         foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model
-        for name in ctx.cfg.scored_sets:
+        for name in ctx.cfg.pooled_sets:
+            run_unit(ctx, pool.unit(ctx, name))
+        for name in decoded:
             how = fusion.plain(ctx, trained) if name in foreign else decode
             run_unit(ctx, _unit(ctx, trained, f"decode_{name}", name, how, executor, second))
         if ctx.cfg.mixed and (source := initial_model(ctx.cfg)):  # what it could do before, for stage 8

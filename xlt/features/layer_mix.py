@@ -81,7 +81,7 @@ def _speech(ctx: Context) -> _Speech:
     wavs, texts = read_scp(folder / "wav.scp", ctx.recipe), read_table(folder / "text")
     hashes, said, contents = (
         read_table(t) if t.exists() else {}
-        for t in (folder / "utt2audio", folder / "utt2dur", ctx.data / "all" / "utt2content")
+        for t in (folder / "utt2audio", folder / "utt2dur", ctx.everything / "utt2content")
     )
     durations = {u: float(said[u]) if u in said else _seconds(u, path) for u, path in wavs.items()}
     chosen = budget(durations, {u: contents.get(u, u) for u in wavs}, minutes)

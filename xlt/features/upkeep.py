@@ -292,9 +292,9 @@ def _order(damage: Damage) -> Clip:
 
     for dump, name in damage.users:
         recipe = dump.parents[2]  # <recipe>/dump/<upstream>/<set>
-        scp = recipe / "data" / dump.name / "wav.scp"
         utt, copy = read_sources(dump).get(name, Source(name, Copy()))
-        wav = read_table(scp).get(utt) if scp.exists() else None
+        tables = (recipe / "data" / part / "wav.scp" for part in (dump.name, "all"))  # a fold's sets: in all
+        wav = next((rows[utt] for scp in tables if scp.exists() and utt in (rows := read_table(scp))), None)
         if wav and (recipe / wav).exists():
             path = os.fspath((recipe / wav).absolute())
             return Clip(damage.content, utt, path, copy.audio_hash(damage.content), copy.recipe)

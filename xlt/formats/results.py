@@ -33,8 +33,8 @@ Keys of :class:`Scores`; all before ``combination`` are ``{name of a set: …}``
   without any. Not of phones.
 - ``script``: characters outside the language's script, ``{chars, outside, share}`` in percent a side; or
   ``{absent: why}``. Not of phones.
-- ``data``: the size of the set. An utterance whose reference is empty after normalisation has no rate: it is
-  in no figure, and listed here.
+- ``data``: the size of the set, and whether its voices were in the training speech. An utterance whose
+  reference is empty after normalisation has no rate: it is in no figure, and listed here.
 - ``combination``: rule and weights of combined decoders, as chosen on dev.
 - ``whisper``: of models of the family whisper_ed, which part was tuned, and Whisper's token of each language.
 - ``lm``: what the language model was made of, its perplexity and unknown words on dev, and the weights that
@@ -174,10 +174,14 @@ class Script(TypedDict, total=False):
 
 
 class SetFacts(TypedDict):
+    """``voices``: whose, e.g. ``new voices`` (:mod:`xlt.score.voices`); ``folds``: of cross-validation."""
+
     utterances: int
     speech_min: float | None
     empty_references: list[str]
     empty_hypotheses: int
+    voices: NotRequired[str]
+    folds: NotRequired[int]
 
 
 class Experiment(TypedDict):

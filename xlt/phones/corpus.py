@@ -12,7 +12,8 @@ from xlt.phones.choice import choose_all
 
 def sets(ctx: Context) -> list[str]:
     """The sets that get phone texts: all that are learned from or scored and that there are."""
-    there = [name for name in ctx.cfg.sets if (ctx.data / name / "text").exists()]
+    wanted = [*ctx.cfg.sets, *ctx.cfg.pooled_sets]
+    there = [name for name in wanted if (ctx.data / name / "text").exists()]
     return list(dict.fromkeys((ctx.cfg.train_set, *there)))
 
 

@@ -9,6 +9,7 @@ from xlt.report.finer import finer, means
 from xlt.report.lm import language_models
 from xlt.report.md import HEAD
 from xlt.report.results import Experiment, Result, cell, describe, experiments
+from xlt.score.voices import in_words
 
 _INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval over utterances, of the run nearest to the
 median. Lower is better, but for {}. CER counts the space between words; errors are counted as sclite counts them."""
@@ -77,6 +78,7 @@ def _scores(found: list[Experiment], name: str, kind: str) -> str:
     return "\n\n".join(
         [
             f"## {name}: {'; '.join(sorted({size_of(run, name) for run in runs}))}",
+            *_voices(scored, name),
             table([*head, f"{shown[main].label} of each seed"], rows),
             *means(scored, name),
             *_by_language(scored, name, kind),
@@ -85,6 +87,21 @@ def _scores(found: list[Experiment], name: str, kind: str) -> str:
             + "\n".join(f"    {' '.join(line.splitlines())}" for line in signatures(scored, name)),
         ]
     )
+
+
+def _voices(found: list[Experiment], name: str) -> list[str]:
+    """Whose voices the set has, a sentence for each answer, with the experiments where they differ; [] where
+    no result says it.
+    """
+    said: dict[str, list[str]] = {}
+    for e in found:
+        for words in dict.fromkeys(
+            in_words(run.document["data"][name]) for run in e.runs if name in run.sets()
+        ):
+            said.setdefault(words, []).append(e.name)
+    if len(said) == 1:
+        return [words for words in said if words]
+    return [f"{escaped(', '.join(names))}: {words}" for words, names in said.items() if words]
 
 
 def _by_language(found: list[Experiment], name: str, kind: str) -> list[str]:

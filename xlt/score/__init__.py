@@ -53,7 +53,8 @@ def run(ctx: Context) -> None:
     train = ctx.data / cfg.train_set
     texts += [lm.folder(ctx), fusion.folder(ctx)]
     own = [Path(path) for path in (*cfg.score.words.values(), cfg.score.word_tags) if isinstance(path, str)]
-    texts += [train / "text", train / "utt2lang", *own]
+    texts += [train / "text", train / "utt2lang", *own, ctx.everything / "report.json"]
+    texts += [ctx.data / name / "utt2spk" for name in cfg.learned_sets]
 
     def make(out: Path) -> dict:
         from xlt.score.document import write

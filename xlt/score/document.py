@@ -18,7 +18,7 @@ from xlt.formats.results import SCORES, Change, Counts, Entry, Errors, Scored, S
 from xlt.formats.tables import read_table
 from xlt.metrics.bootstrap import Bootstrap
 from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
-from xlt.score import facts, further, language
+from xlt.score import facts, further, language, voices
 from xlt.score.change import change
 from xlt.score.match import Matched, match
 from xlt.score.rungs import rungs
@@ -81,7 +81,9 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
         document["slices"][name] = further.slices_of(name, folder, m, scores[name], texts.boot)
     if words:
         document |= _of_words(texts, words, matched)
-    document["data"] = {name: set_facts(ctx.data / name, m) for name, m in matched.items()}
+    document["data"] = {
+        name: {**set_facts(ctx.data / name, m), **voices.facts(ctx, name)} for name, m in matched.items()
+    }
     document |= facts.of_experiment(ctx, texts.normaliser)
     atomic_text(out / "score.json", dump(SCORES.stamped(document)))
     metric = main_metric(texts.kind)
@@ -93,7 +95,8 @@ def write(ctx: Context, normaliser: str, sets: list[str], out: Path) -> dict:
             if rung.changes
         ]
         result = metrics()[metric].in_words(main.value, main.ci95)
-        say(f"  {name}: {result}, {main.n} utterances{'; ' if others else ''}{', '.join(others)}")
+        whose = voices.label(document["data"][name])
+        say(f"  {name}{whose}: {result}, {main.n} utterances{'; ' if others else ''}{', '.join(others)}")
     say(f"  all scores, with their signatures: {ctx.display_path(ctx.exp / 'score.json')}")
     return {"utterances": {name: len(m.ids) for name, m in matched.items()}}
 
