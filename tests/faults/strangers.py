@@ -175,6 +175,24 @@ def _damaged_eaf(data: bytes, rng: random.Random) -> bytes:
     return damaged_text(data, rng)
 
 
+_LABELS = {
+    "a.TextGrid": 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0 2 <exists>\nsize = 2\n'
+    '"IntervalTier" "tx" 0 2 1\n0.1\n0.9\n"un ""urs"""\n"TextTier" "p" 0 2 1\n0.5 "b"\n',
+    "b.srt": "1\n00:00:00,100 --> 00:00:00,900\n<i>o pisică</i>\n\n2\n00:00:01,000 --> 00:00:01,9\nANA: da\n",
+    "b.vtt": "WEBVTT\n\nNOTE x\n\n00:00.100 --> 00:00.900 align:start\n<v Ana>o pisică</v> &amp; da\n",
+    "c.txt": "0.100000\t0.900000\ttrei mere\n\\\t300.0\t900.0\n1.0\t1.9\tdouă\n",
+    "c.tsv": "tx\tAna\t00:00:00.100\t0.1\t00:00:00.900\t0.9\ttrei mere\nft\t\t00:00:01.000\t1.0\t"
+    "00:00:01.900\t1.9\tdouă\n",
+    "d.lab": "0 1000000 sil\n1000000 9000000 luna -3.5\n9000000 19000000 plină\n",
+    "d.cha": "@UTF8\n@Begin\n*ANA:\tluna <plină> [/] &-ă .\n\tda \x15100_900\x15\n%mor:\tn|luna\n@End\n",
+}
+
+
+def _labels(rng: random.Random) -> Files:
+    names = rng.sample(sorted(_LABELS), rng.randint(1, len(_LABELS)))
+    return {**CLIPS, **{name: _LABELS[name].encode() for name in names}}
+
+
 def _kaldi(rng: random.Random) -> Files:
     utts = [f"s{i % 2}-u{i}" for i in range(4)]
     rows = zip(utts, "abcd", TEXTS, strict=True)
@@ -276,6 +294,7 @@ CORPORA = {
     "elan": Kind(
         lambda rng: {**CLIPS, "a.eaf": _EAF.encode()}, _damaged_eaf, ("eaf",), _stage_1("elan", tier="tx"), 4
     ),
+    "labels": Kind(_labels, damaged_text, tuple(_LABELS), _stage_1("labels"), 4),
     "kaldi": Kind(_kaldi, damaged_text, ("scp", "text", "spk", "segments"), _stage_1("kaldi"), 3),
     "archive": Kind(_archive, _damaged_archive, ("",), _stage_1("table"), 4),
     "sound": Kind(_sound, damaged, ("",), _open_sound, 6),

@@ -12,7 +12,7 @@ from pathlib import Path
 from xlt.core.errors import DataError
 from xlt.formats.labels import Label, LabelForm, seconds
 
-_LABEL = re.compile(r"\s*(\d+(?:[.,]\d+)?)\t\s*(\d+(?:[.,]\d+)?)(?:\t(.*))?")
+_LABEL = re.compile(r"\s*(\d{1,9}(?:[.,]\d+)?)\t\s*(\d{1,9}(?:[.,]\d+)?)(?:\t(.*))?")
 _FREQUENCIES = re.compile(r"\\\t\s*-?[\d.,]+\t\s*-?[\d.,]+\s*")
 
 

@@ -15,7 +15,7 @@ from xlt.core.errors import DataError
 from xlt.formats.labels import Label, LabelForm
 
 _MAIN = re.compile(r"\*([^\s:]+):\s*(.*)", re.DOTALL)
-_BULLET = re.compile(r"\x15(?:%snd:[^\x15]*?)?_?(\d+)_(\d+)-?\x15")
+_BULLET = re.compile(r"\x15(?:%snd:[^\x15]*?)?_?(\d{1,12})_(\d{1,12})-?\x15")
 _ANY_BULLET = re.compile(r"\x15[^\x15\n]*\x15")
 _GONE = re.compile(
     r"""\[[^\]]*\]      # codes: what was meant, retracings, comments, times

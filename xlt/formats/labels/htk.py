@@ -11,7 +11,7 @@ from pathlib import Path
 from xlt.core.errors import DataError
 from xlt.formats.labels import Label, LabelForm
 
-_LINE = re.compile(r"\s*(\d+(?:\.\d+)?)\s+(\d+(?:\.\d+)?)\s+(\S.*?)\s*")
+_LINE = re.compile(r"\s*(\d{1,15}(?:\.\d+)?)\s+(\d{1,15}(?:\.\d+)?)\s+(\S.*?)\s*")
 _SCORE = re.compile(r"\s+-?\d+(?:\.\d+)?(?:\s.*)?$")  # and what stands behind it, labels of other levels
 _PER_S = 10_000_000
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from xlt.core.errors import DataError
 from xlt.formats.labels import Label, LabelForm, seconds
 
-_TIME = r"(?:\d+\s*:\s*)?\d{1,2}\s*:\s*\d{1,2}(?:\s*[.,]\s*\d{1,3})?"
+_TIME = r"(?:\d{1,6}\s*:\s*)?\d{1,2}\s*:\s*\d{1,2}(?:\s*[.,]\s*\d{1,3})?"
 _TIMES = re.compile(rf"\s*({_TIME})\s*-->\s*({_TIME})(?:\s+\S.*)?\s*")  # behind it, positions and settings
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)*\s+([^>]+)>")
 _RUBY = re.compile(r"<rt>.*?(?:</rt>|(?=</ruby>)|$)", re.DOTALL)  # how a word is read, written above it

@@ -16,9 +16,9 @@ from pathlib import Path
 from xlt.core.errors import DataError
 from xlt.formats.labels import Label, LabelForm, seconds
 
-_CLOCK = re.compile(r"\d+:\d{2}:\d{2}[.,]\d+")
-_DECIMAL = re.compile(r"\d+[.,]\d+")
-_WHOLE = re.compile(r"\d+")
+_CLOCK = re.compile(r"\d{1,6}:\d{2}:\d{2}[.,]\d+")
+_DECIMAL = re.compile(r"\d{1,9}[.,]\d+")
+_WHOLE = re.compile(r"\d{1,9}")
 _FRAMES = re.compile(r"\d+:\d{2}:\d{2}:\d{2}")  # SMPTE codes, which need the frame rate
 _ROLES = {  # words of a header → what the column is
     "start": "begin start onset tmin starttime begintime",

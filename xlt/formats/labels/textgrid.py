@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 
 from xlt.core.errors import DataError
@@ -63,7 +64,10 @@ class _Values:
         return hit[kind].replace('""', '"')
 
     def number(self) -> float:
-        return float(self.take("number"))
+        number = float(self.take("number"))
+        if not isfinite(number):
+            raise DataError(f"{self.path}:{self.line}: a number without end; {_AGAIN}")
+        return number
 
     def count(self) -> int:
         number = self.number()
