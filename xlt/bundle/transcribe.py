@@ -103,6 +103,18 @@ class Transcriber:
         the bundle says. ``heard`` is called with the seconds of each block that is read; ``noticed`` is told
         of a wrong header, a file that is cut short, and channels that cancel each other.
         """
+        for cut in self.cuts(path, channel, vad, heard, noticed):
+            yield self.piece(cut, hotwords)
+
+    def cuts(
+        self,
+        path: str,
+        channel: int | None = None,
+        vad: bool | None = None,
+        heard: Callable[[float], None] = lambda seconds: None,
+        noticed: Heard | None = None,
+    ) -> Iterator[Cut]:
+        """What :meth:`pieces` recognises, as sound."""
         from xlt.audio.cut import pieces
         from xlt.audio.files import read_blocks
         from xlt.audio.voice import Voice
@@ -113,8 +125,11 @@ class Transcriber:
                 yield block
 
         voice = Voice() if (self.clips.voice if vad is None else vad) else None
-        for cut in pieces(blocks(), self.clips.lengths, voice):
-            yield self._piece(cut, self._recognised(cut, hotwords) if _is_loud(cut.samples) else None)
+        yield from pieces(blocks(), self.clips.lengths, voice)
+
+    def piece(self, cut: Cut, hotwords: Mapping[str, float] | None = None) -> Piece:
+        """The text of one of :meth:`cuts`."""
+        return self._piece(cut, self._recognised(cut, hotwords) if _is_loud(cut.samples) else None)
 
     def _recognised(self, cut: Cut, hotwords: Mapping[str, float] | None) -> Hypothesis:
         with self._one:

@@ -188,10 +188,7 @@ def experiments(results: list[Result]) -> list[Experiment]:
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
-        settings = dict(result.config)
-        if settings.get("preset") in _RENAMED:
-            settings["preset"] = _RENAMED[settings["preset"]]
-        settings = {k: v for k, v in settings.items() if k not in defaults() or defaults()[k] != v}
+        settings = chosen(result)
         settings.pop("seed", None)
         same = json.dumps([result.peer, describe(result), settings], sort_keys=True)
         groups.setdefault(same, []).append(result)
@@ -201,6 +198,14 @@ def experiments(results: list[Result]) -> list[Experiment]:
         runs = [run for k, run in enumerate(runs) if k == 0 or run.seed != runs[k - 1].seed]
         made.append(Experiment(runs[0].experiment["name"] if len(runs) > 1 else runs[0].tag, runs))
     return sorted(made, key=lambda experiment: experiment.name)
+
+
+def chosen(result: Result) -> dict[str, Any]:
+    """The settings of a result that are not at their defaults, by today's names."""
+    settings = dict(result.config)
+    if settings.get("preset") in _RENAMED:
+        settings["preset"] = _RENAMED[settings["preset"]]
+    return {k: v for k, v in settings.items() if k not in defaults() or defaults()[k] != v}
 
 
 def describe(result: Result) -> str:

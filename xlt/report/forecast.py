@@ -1,0 +1,121 @@
+"""What more transcribed speech would bring: a curve CER = a + b · minutes^-c through a recipe's own results.
+
+Error rates fall with data as a power law down to a floor (Hestness et al. 2017, arXiv 1712.00409). The
+interval comes from drawing the scores anew, each with the deviation that its own interval says, and fitting
+each draw; so few, close or doubtful points give a wide one.
+
+P points, K draws.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from xlt.metrics.metric import TEXT, main_metric
+from xlt.report.results import Result, chosen, family
+
+FEWEST = 3  # points
+SET, METRIC = "dev", main_metric(TEXT)
+_EXPONENTS = np.arange(1, 41) / 20  # of the minutes, negated
+_DRAWS = 2000
+_LEAST_SD = 0.05  # points of CER
+_CI95 = 3.92  # standard deviations in a 95% interval
+_APART = ("seed", "data.train_minutes")  # what trainings on one curve may differ in
+
+
+class Point(NamedTuple):
+    """The CER on dev, in percent, of trainings on so many minutes, the median over seeds; ``sd``: its
+    standard deviation; ``tags``: the trainings."""
+
+    minutes: float
+    cer: float
+    sd: float
+    tags: tuple[str, ...]
+
+
+class Forecast(NamedTuple):
+    """The CER, in percent, that a training on so many minutes is expected to have, with its 95% interval."""
+
+    minutes: float
+    cer: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        """The larger half of the interval."""
+        return max(self.high - self.cer, self.cer - self.low)
+
+
+def points(results: Sequence[Result], tag: str) -> list[Point]:
+    """The learning curve that the experiment ``tag`` is on, by minutes: results with the same settings but
+    for ``data.train_minutes`` and the seed. Empty where the experiment has no result.
+    """
+    own = next((result for result in results if result.tag == tag), None)
+    if own is None:
+        return []
+    of: dict[float, list[Result]] = {}
+    for result in results:
+        if result.speech_min and result.has(SET, METRIC) and _kind(result) == _kind(own):
+            of.setdefault(round(result.speech_min, 1), []).append(result)
+    found = []
+    for minutes, runs in sorted(of.items()):
+        scores = [run.score(SET, METRIC) for run in runs]
+        widths = [(score["ci95"][1] - score["ci95"][0]) / _CI95 for score in scores]
+        cer = median(score["value"] for score in scores)
+        found.append(Point(minutes, cer, max(_LEAST_SD, median(widths)), tuple(run.tag for run in runs)))
+    return found
+
+
+def _kind(result: Result) -> str:
+    settings = {key: value for key, value in chosen(result).items() if key not in _APART}
+    return json.dumps([result.peer, family(result), settings], sort_keys=True)
+
+
+def forecast(curve: Sequence[Point], minutes: float, seed: int = 0) -> Forecast:
+    """What the curve says of a training on ``minutes``; ValueError for fewer than FEWEST points.
+
+    The interval is that of one further training, which has the deviation of the others.
+    """
+    if len(curve) < FEWEST:
+        raise ValueError(f"{len(curve)} points")
+    x, y, sd = (np.array([getattr(point, name) for point in curve]) for name in ("minutes", "cer", "sd"))
+    rng = np.random.default_rng(seed)
+    draws = y + sd * rng.standard_normal((_DRAWS, len(y)))
+    then = fitted(x, draws, sd, minutes) + float(np.median(sd)) * rng.standard_normal(_DRAWS)
+    (value,) = fitted(x, y[None], sd, minutes)
+    low, high = np.percentile(then, [2.5, 97.5])
+    return Forecast(minutes, float(value), max(0.0, min(low, value)), float(max(high, value)))
+
+
+def fitted(x: np.ndarray, draws: np.ndarray, sd: np.ndarray, minutes: float) -> np.ndarray:
+    """What the curve that fits best has at ``minutes``, of each draw, (K,). ``x``, ``sd``: (P,); ``draws``:
+    (K, P). Weighted least squares with a, b ≥ 0; the exponent is looked for.
+    """
+    weights = 1 / sd**2  # (P,)
+    best, found = np.full(len(draws), np.inf), np.zeros(len(draws))
+    for exponent in _EXPONENTS:
+        t = (x / x[0]) ** -exponent  # (P,)
+        floor, slope = _line(t, draws, weights)
+        error = ((floor[:, None] + slope[:, None] * t - draws) ** 2 * weights).sum(axis=1)
+        better = error < best
+        best = np.where(better, error, best)
+        found = np.where(better, floor + slope * (minutes / x[0]) ** -exponent, found)
+    return found
+
+
+def _line(t: np.ndarray, draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Floor and slope, at least 0 each, of the lines over ``t`` (P,) that fit ``draws`` (K, P) best."""
+    total = weights.sum()
+    mean_t, mean = (weights * t).sum() / total, (weights * draws).sum(axis=1) / total  # (), (K,)
+    spread = (weights * (t - mean_t) ** 2).sum()
+    slope = (weights * (t - mean_t) * (draws - mean[:, None])).sum(axis=1) / spread
+    floor = mean - slope * mean_t
+    through_0 = (weights * t * draws).sum(axis=1) / (weights * t * t).sum()
+    slope, floor = np.where(floor < 0, through_0, slope), np.maximum(floor, 0)
+    return np.where(slope < 0, mean, floor), np.maximum(slope, 0)
