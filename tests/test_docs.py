@@ -159,8 +159,8 @@ def test_gpl_code_is_imported_where_the_page_says():
 
 
 def test_text_becomes_phones_only_where_phones_are_asked_for():
-    """The converters are imported by stages 4 and 5 of phone recipes and by xlt phones, inside the
-    functions that make phones.
+    """The converters are imported by stages 4 and 5 of phone recipes, by xlt phones and xlt suggest --phones,
+    inside the functions that make phones.
     """
     users = {
         (path.relative_to(ROOT).as_posix(), indent)
@@ -171,5 +171,6 @@ def test_text_becomes_phones_only_where_phones_are_asked_for():
         "xlt/tokens/phone.py",
         "xlt/lm/pronounce.py",
         "xlt/commands/phones.py",
+        "xlt/suggest/ranking.py",
     }
     assert {indent for _, indent in users} == {" " * 4}

@@ -1,0 +1,1 @@
+"""Which recordings to transcribe next, with drafts to correct (``xlt suggest``)."""

@@ -1,0 +1,119 @@
+"""The recipe that a bundle comes from: what its model has learned, and what it is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xlt.audio.alike import Known, bands
+from xlt.audio.files import read_wav
+from xlt.bundle import MANIFEST, read_manifest
+from xlt.core.config import Config, load
+from xlt.core.context import Context, need
+from xlt.core.errors import ConfigError, DataError
+from xlt.formats.model_folder import BUNDLE, Trained, experiment_of, recipe_of
+from xlt.formats.tables import read_scp, read_table
+
+TRAIN = "train"
+_SETTINGS = "recipe.yaml"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A bundle with its recipe. ``manifest``: ``bundle.json``."""
+
+    bundle: Path
+    manifest: Mapping[str, Any]
+    model: Trained
+    cfg: Config
+
+    @property
+    def tag(self) -> str:
+        """The experiment that was packed."""
+        return str(self.manifest["tag"])
+
+    @property
+    def data(self) -> Path:
+        return self.cfg.recipe / "data"
+
+
+def origin(bundle: Path, recipe: Path | None = None) -> Origin:
+    """The bundle in a folder, or in that of its experiment, and its recipe: the one that it lies in, or
+    ``recipe``.
+
+    ConfigError for a bundle that lies in none, is of another language, writes phones, or whose confidences
+    are not calibrated; DataError if it is none.
+    """
+    packed = bundle / BUNDLE
+    bundle = packed if packed.is_dir() and not (bundle / MANIFEST).exists() else bundle
+    manifest = read_manifest(bundle)
+    model = Trained.load(bundle, "bundle")
+    home = recipe_of(bundle) if recipe is None else recipe
+    if not (home / _SETTINGS).exists():
+        what = f"--recipe {home}" if recipe else f"{bundle}"
+        raise ConfigError(
+            f"{what}: {'no recipe.yaml in it' if recipe else 'lies in no recipe'}; name the recipe with the"
+            " data that the bundle was trained on, e.g. --recipe egs/ron"
+        )
+    cfg = load(home, [f"tag={experiment_of(bundle).name}"] if recipe is None else [])
+    if model.info["lang"] != cfg.lang:
+        raise ConfigError(
+            f"{bundle}: writes {model.info['lang']}, the recipe {home} is"
+            f" {cfg.lang or 'of several languages'}; name a bundle and a recipe of one language"
+        )
+    if model.characters is None:
+        raise ConfigError(f"{bundle}: writes phones, which nobody corrects; name a bundle that writes text")
+    if not manifest.get("confidence"):
+        raise ConfigError(
+            f"{bundle}: does not say how sure it is: its confidences were not calibrated on dev, as"
+            f" decode.method={manifest['decode'].get('method')} or weights that were given need none; make"
+            f" it with decode.method=auto and a language model: {home / 'run.sh'} --stage lm tag=new"
+        )
+    return Origin(bundle, manifest, model, cfg)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """``texts``: what the model was trained on, by utterance; ``clips``: utterance, set and sound file of
+    these and of all that is held out; ``held_out``: the names of those sets."""
+
+    texts: Mapping[str, str]
+    clips: list[tuple[str, str, str]]
+    held_out: frozenset[str]
+
+    def known(self) -> Known:
+        """The clips by their sound."""
+        return Known(len(self.clips), lambda number: bands(read_wav(self.clips[number][2])))
+
+
+def corpus(found: Origin) -> Corpus:
+    """What the recipe's stage 1 has made; MissingInput without it, DataError if the bundle does not say what
+    it was trained on, or was trained on nothing of this recipe.
+    """
+    cfg, data = found.cfg, found.data
+    everything = data / "all"
+    ctx = Context(cfg.recipe, cfg)
+    need(ctx, *(everything / name for name in ("wav.scp", "text", "utt2split", "utt2audio")), stage="data")
+    heard = found.model.manifest
+    if heard is None:
+        raise DataError(f"{found.bundle / 'heard'}: missing; run stage 10 (bundle) again")
+    learned = {values[0] for values in heard.values()}
+    tables = {name: read_table(everything / name) for name in ("text", "utt2split", "utt2audio")}
+    waves = read_scp(everything / "wav.scp", cfg.recipe)
+    split = tables["utt2split"]
+    texts = {utt: text for utt, text in tables["text"].items() if tables["utt2audio"][utt] in learned}
+    texts = {utt: text for utt, text in texts.items() if split[utt] == TRAIN}
+    if not texts:
+        raise DataError(
+            f"{found.bundle / 'heard'}: names no clip of {everything}; name the recipe that the bundle was"
+            " trained in: --recipe"
+        )
+    clips = [(utt, split[utt], waves[utt]) for utt in waves if utt in texts or split[utt] != TRAIN]
+    inside = set(split.values())
+    for name in (*cfg.checked_sets[1:], *cfg.decode.sets):
+        if name not in inside and name != cfg.train_set and (data / name / "wav.scp").exists():
+            inside.add(name)
+            clips += [(utt, name, wav) for utt, wav in read_scp(data / name / "wav.scp", cfg.recipe).items()]
+    return Corpus(texts, clips, frozenset(inside - {TRAIN}))

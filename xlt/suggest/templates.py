@@ -1,0 +1,80 @@
+"""Drafts to correct, as a spreadsheet or as ELAN's documents; the readers table and elan read what a person
+has confirmed in them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from xlt.core.errors import ConfigError
+from xlt.core.stage import atomic_text
+from xlt.formats import elan
+from xlt.formats.cells import as_text
+from xlt.suggest.pieces import Draft
+
+COLUMNS = ("path", "start", "end", "text", "confirmed", "confidence", "rank")
+TIER = "text"
+
+
+def _rows(out: Path, drafts: Sequence[Draft]) -> list[list[str]]:
+    """The rows in order of rank. Recordings below the table's folder have relative paths, so that both can be
+    moved.
+    """
+    folder = out.resolve().parent
+    rows = []
+    for rank, one in enumerate(drafts, 1):
+        path = one.sound.path.resolve()
+        shown = path.relative_to(folder) if path.is_relative_to(folder) else path
+        times = (f"{one.start_s:.3f}", f"{one.end_s:.3f}")
+        rows.append([os.fspath(shown), *times, one.text, "", f"{one.confidence:.2f}", str(rank)])
+    return rows
+
+
+def write_tsv(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
+    """A table with tabs, a row a piece."""
+    text = io.StringIO()
+    table = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+    table.writerow(COLUMNS)
+    for row in _rows(out, drafts):
+        table.writerow([as_text(value) for value in row])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    atomic_text(out, text.getvalue())
+
+
+def write_eaf(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
+    """A document for each recording in the folder ``out``: a tier of drafts, and one below it to confirm
+    them.
+    """
+    own: dict[Path, list[Draft]] = {}
+    for one in drafts:
+        own.setdefault(one.sound.path.resolve(), []).append(one)
+    out.mkdir(parents=True)
+    taken: set[str] = set()
+    for path, pieces in own.items():
+        name, number = path.stem, 1
+        while name in taken:
+            number += 1
+            name = f"{path.stem}-{number}"
+        taken.add(name)
+        root = elan.new(path, out.resolve())
+        said = [elan.Annotation(one.start_s, one.end_s, one.text) for one in pieces]
+        elan.add_tiers(root, [elan.Tier(TIER, "", sorted(said))], path.name, annotator)
+        elan.add_confirmed(root, TIER)
+        atomic_text(out / f"{name}.eaf", elan.written(root))
+
+
+Writer = Callable[[Path, Sequence[Draft], str], None]
+TEMPLATES: dict[str, tuple[Writer, str]] = {  # form → what writes it, and the usual name of its output
+    "tsv": (write_tsv, "suggested.tsv"),
+    "eaf": (write_eaf, "suggested"),
+}
+
+
+def refuse_existing(out: Path) -> None:
+    """ConfigError if there is something that a person may have corrected already."""
+    if out.exists():
+        raise ConfigError(f"--out {out}: exists, perhaps with corrections; name another")
