@@ -93,6 +93,7 @@ if __name__ == "__main__":
         long_description_content_type="text/markdown",
         packages=find_packages(include=["xlt", "xlt.*"]),
         package_data={
+            "xlt.check": ["pages/*"],
             "xlt.formats.html": ["*.css", "*.html", "*.js"],
             "xlt.report": ["templates/*"],
             "xlt.data.corpora": ["*.tsv"],

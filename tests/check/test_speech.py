@@ -150,6 +150,7 @@ def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     texts = read_table(trained / "data/train/text")
     wrong = "spk-train040"
     write_table(trained / "data/train/text", texts | {wrong: "și pere și casa și"})
+    write_table(trained / "data/train/utt2row", {wrong: "t.tsv:41"})
     cfg = load(trained, ["check.align=true", "check.align_model=[exp/half, exp/main]", "check.drop=0.05"])
     folders = {name: trained / "data" / name for name in ("train", "dev", "test")}
 
@@ -160,9 +161,11 @@ def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     found = sets()
     page = section(found, cfg, trained / "data/check")
     table = scores(trained)
-    assert set(table) == set(texts) | set(read_table(trained / "data/dev/text"))  # test is not looked at
+    held_out = {utt for name in ("dev", "test") for utt in read_table(trained / f"data/{name}/text")}
+    assert set(table) == set(texts) | held_out
     assert next(iter(table)) == wrong and float(table[wrong]["score"]) > 1
     assert table[wrong]["text"] == "și pere și casa și" and table[wrong]["hypothesis"] != table[wrong]["text"]
+    assert (table[wrong]["path"], table[wrong]["row"]) == (f"wav/{wrong}.wav", "t.tsv:41")
     assert [table[f"spk-train0{n}"]["heard"] for n in ("05", "45")] == ["yes", "no"]
     assert (
         table["spk-train005"]["model"].endswith("half")
@@ -182,6 +185,7 @@ def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     assert droppable(sets(), cfg) == {}  # what is gone already counts
     (trained / "data/train/dropped").unlink()
     write_table(trained / "data/train/text", texts)
+    (trained / "data/train/utt2row").unlink()
 
 
 @pytest.mark.trains

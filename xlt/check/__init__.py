@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from xlt.core.config import Config
 
 SHOWN = 10  # faults printed; the report has all
+REPORT, LISTEN = "report.html", "listen.html"  # for a browser
 _KEYS = (
     "data.normaliser",
     "data.keep",
@@ -144,12 +145,20 @@ def run(ctx: Context) -> None:
     texts += [Path(ctx.cfg.lm.words)] if names_a_file(ctx.cfg) else []
     run_unit(ctx, Unit("check", out, config, folders + heard + tokens + texts, make, inspects=True))
     facts = read_stamp(out) or {}
+    if not ctx.dry_run:
+        _tell_of_pages(ctx, out)
     if facts.get("errors") and not ctx.dry_run:
         first = "\n".join(f"  {line}" for line in facts["first"])
         raise DataError(
-            f"{facts['errors']} errors in the data; all are in {ctx.display_path(out)}/report.md."
-            f" First:\n{first}"
+            f"{facts['errors']} errors in the data; all are in {ctx.display_path(out)}/report.md, and with"
+            f" sound in {REPORT} there. First:\n{first}"
         )
+
+
+def _tell_of_pages(ctx: Context, out: Path) -> None:
+    for name, what in ((REPORT, "what to mend, with sound"), (LISTEN, "texts that do not fit, with sound")):
+        if (out / name).exists():
+            say(f"  to open in a browser: {ctx.typed(out / name)} ({what})")
 
 
 def _need_sets(ctx: Context) -> None:
@@ -178,7 +187,7 @@ def _fix(ctx: Context, out: Path) -> None:
     )
 
 
-def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path) -> None:
+def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path) -> dict[str, str]:
     """Write ``drop.txt`` if there is something to leave out; of several reasons the first counts."""
     found: dict[str, str] = {}
     for family in families.values():
@@ -190,6 +199,7 @@ def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path
             f"  drop.txt there proposes {len(found)} training utterances to leave out: look at them, copy it"
             " beside recipe.yaml and give data.drop=drop.txt"
         )
+    return found
 
 
 def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
@@ -199,8 +209,9 @@ def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
 
     sets = Sets(ctx.data, folders)
     families = {name: importlib.import_module(f"xlt.check.{name}") for name in FAMILIES}
-    found = [fault.seen_from(ctx.recipe) for fault in _faults(sets, ctx.cfg, families)]
-    _propose(sets, ctx.cfg, families, out)
+    raw = list(_faults(sets, ctx.cfg, families))
+    found = [fault.seen_from(ctx.recipe) for fault in raw]
+    proposed = _propose(sets, ctx.cfg, families, out)
     sections = {
         name: plain(family.section(sets, ctx.cfg, out), ctx.recipe)
         for name, family in families.items()
@@ -214,7 +225,28 @@ def _check(ctx: Context, out: Path, folders: dict[str, Path]) -> dict:
     rows = [fault.to_json() for fault in found]
     write_json(out / "report.json", {"utterances": counts, "rules": rules, **numbers, "faults": rows})
     atomic_text(out / "report.md", page(counts, found, sections))
+    _pages(ctx, sets, out, (raw, found), proposed)
     return {**numbers, "first": [str(fault) for fault in by_level["error"][:SHOWN]]}
+
+
+def _pages(
+    ctx: Context,
+    sets: Sets,
+    out: Path,
+    faults: tuple[list[Fault], list[Fault]],
+    proposed: dict[str, str],
+) -> None:
+    """Write report.html, and listen.html where a model has listened; ``faults``: as found and as shown."""
+    from xlt.audio.players import Sounds
+    from xlt.check import html, listen
+    from xlt.check.speech import fits
+
+    sounds = Sounds(out, ctx.data / "check")
+    named = html.with_utterances(sets, *faults, sounds)
+    heard = fits(sets, ctx.cfg)
+    atomic_text(out / REPORT, html.page(sets, ctx.cfg, named, sounds, bool(heard)))
+    if heard:
+        atomic_text(out / LISTEN, listen.page(ctx, sets, heard, proposed, sounds))
 
 
 def _faults(sets: Sets, cfg: Config, families: dict[str, ModuleType]) -> Iterator[Fault]:

@@ -158,13 +158,34 @@ class Sets(dict[str, DataDir]):
 
     def rows_of(self, fault: Fault, most: int = 3) -> tuple[str, ...]:
         """The first rows of the user's own tables, ``corpus.tsv:12``, of the utterances that show a fault."""
+        data, utts = self._shown_by(fault)
+        known = data.table("utt2row") if data and "utt2row" in data.raw else {}
+        return tuple(known[utt] for utt in utts if utt in known)[:most]
+
+    def named(self, fault: Fault) -> list[tuple[DataDir, str]]:
+        """The utterances that show a fault, each with its set, and others that it names."""
+        data, utts = self._shown_by(fault)
+        every = self.once("every utterance", self._every)
+        found = {utt: data if data and utt in data.table("text") else every.get(utt) for utt in utts}
+        for value in fault.values.values():
+            if isinstance(value, str) and value in every:
+                found.setdefault(value, every[value])
+        return [(own, utt) for utt, own in found.items() if own is not None]
+
+    def _shown_by(self, fault: Fault) -> tuple[DataDir | None, tuple[str, ...]]:
+        """The set that a fault is in, and the utterances that it lists, else the one of its line."""
         folder, _, table = fault.where.file.rpartition("/")
         data = next((own for own in self.values() if own.where("").file.rstrip("/") == folder), None)
-        if data is None or "utt2row" not in data.raw:
-            return ()
-        known = data.table("utt2row")
-        utts = fault.ids or (data.key_at(table, fault.where.line or 0),)
-        return tuple(known[utt] for utt in utts if utt in known)[:most]
+        if fault.ids or data is None:
+            return data, fault.ids
+        key = data.key_at(table, fault.where.line or 0)
+        if table == "wav.scp" and "segments" in data.raw:  # its keys are recordings
+            rows = data.table("segments").items()
+            return data, tuple(utt for utt, value in rows if value.split(" ")[0] == key)
+        return data, (key,)
+
+    def _every(self) -> dict[str, DataDir]:
+        return {utt: data for data in reversed(self.values()) for utt in data.table("text")}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """What ``make`` gives, made at the first call: several rules look at the same measurements."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault, Place
+from xlt.check.listen import reason
+from xlt.check.named import path_of
 from xlt.core.config import Config
 from xlt.core.context import Context
 from xlt.data.drop import DROPPED
@@ -148,12 +150,10 @@ def model_folders(cfg: Config, exp: Path) -> list[Path]:
 
 
 def fits(sets: Sets, cfg: Config) -> dict[str, list[Fit]]:
-    """Of the training set and dev, how well each text fits; nothing without a model. What test says is for
-    the end.
-    """
+    """Of the training set, dev and test, how well each text fits; nothing without a model."""
     ctx = Context(sets.data.parent, cfg)
     models = [Trained.load(folder, "check.align_model") for folder in model_folders(cfg, ctx.exp)]
-    names = [name for name in (cfg.train_set, "dev") if name in sets] if models else []
+    names = [name for name in (cfg.train_set, "dev", "test") if name in sets] if models else []
 
     def fits() -> dict[str, list[Fit]]:
         from xlt.decode.align import fit
@@ -197,7 +197,7 @@ def misfits(sets: Sets, cfg: Config) -> Iterator[Fault]:
                 data.where("text", data.number("text", worst.utt)),
                 "in {count} of {total} utterances the model {model} recognises something else than the text"
                 " (worst: {worst!r}, {score:.1f} nats per label: it recognises {hypothesis!r})",
-                "listen to them; data/check/alignment.tsv has all",
+                "listen to them in data/check/listen.html; alignment.tsv there has all",
                 tuple(one.utt for one in odd[:IDS]),
                 {
                     "count": len(odd),
@@ -229,10 +229,7 @@ def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
             if part
             else []
         )
-    return {
-        one.utt: f"{one.model} is off by {one.score:.2f} nats a label and hears: {one.hypothesis}"
-        for one in worst
-    }
+    return {one.utt: reason(one) for one in worst}
 
 
 def section(sets: Sets, cfg: Config, out: Path) -> str:
@@ -253,7 +250,7 @@ def section(sets: Sets, cfg: Config, out: Path) -> str:
         ]
     heard = fits(sets, cfg)
     if heard:
-        parts += _alignment(heard, out)
+        parts += _alignment(sets, heard, out)
     return "\n".join(parts)
 
 
@@ -265,13 +262,13 @@ def _pace_row(p: Pace) -> list[str]:
     return [p.utt, p.data.name, *times, p.data.table("text")[p.utt][:80]]
 
 
-def _alignment(heard: dict[str, list[Fit]], out: Path) -> list[str]:
+def _alignment(sets: Sets, heard: dict[str, list[Fit]], out: Path) -> list[str]:
     """Write alignment.tsv, the worst first; returns lines about the worst."""
     rows = sorted(
         ((name, one) for name, found in heard.items() for one in found),
         key=lambda row: (-row[1].score, row[1].utt),
     )
-    names = ["set", "utterance", "score", "loss", "heard", "unwritable", "model", "text", "hypothesis"]
+    head = ["set", "utterance", "score", "loss", "heard", "unwritable", "model", "text", "hypothesis"]
     cells = [
         [
             name,
@@ -283,10 +280,12 @@ def _alignment(heard: dict[str, list[Fit]], out: Path) -> list[str]:
             one.model,
             as_text(one.text),
             as_text(one.hypothesis),
+            as_text(path_of(sets[name], one.utt).replace("\t", " ")),
+            as_text(sets[name].table("utt2row").get(one.utt, "")),
         ]
         for name, one in rows
     ]
-    table_lines = ["\t".join(row) + "\n" for row in [names, *cells]]
+    table_lines = ["\t".join(row) + "\n" for row in [[*head, "path", "row"], *cells]]
     (out / "alignment.tsv").write_text("".join(table_lines), encoding="utf-8", newline="\n")
     lines = [
         (

@@ -126,6 +126,8 @@ def _sum_up(ctx: Context) -> None:
     for line in ladder(scores, name):
         log.say(f"  {line}")
     log.say(f"  scores and examples: {ctx.typed(ctx.recipe / 'RESULTS.md')}")
+    for page in sorted(ctx.data.glob("check/*.html")):
+        log.say(f"  data check, to look at and listen to in a browser: {ctx.typed(page)}")
     log.say(f"  transcribe recordings: xlt transcribe {bundle} FILE.wav")
 
 

@@ -4,8 +4,8 @@ A package that writes a page has a folder with its template, which extends ``pag
 with the styles and scripts that only it needs. Shared parts lie here: ``base.css``, for light and dark;
 ``table.js``, which sorts, searches and filters tables, and says how they ask for it; ``macros.html``, for
 templates to import; ``player.html``, ``.css`` and ``.js``, which play the sounds of :mod:`xlt.audio.players`.
-Every text is escaped, and what cannot be seen or turns a line around is shown by its number. The policy lets a
-browser load nothing and run no script but the page's own; with ``sound`` it may play sound files beside it.
+Every text is escaped, and what cannot be seen or turns a line around is shown by its number. The policy lets
+a browser load nothing and run no script but the page's own; with ``sound`` it may play sound files beside it.
 """
 
 from __future__ import annotations
