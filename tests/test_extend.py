@@ -73,6 +73,27 @@ def test_example_corpus_reader(example, recipe):
     assert corpus.left_out == {"audio without text": ["b"]}
 
 
+def test_example_form_of_table(example, recipe):
+    from xlt.core.registry import READERS
+    from xlt.data.corpora.recognise import recognise
+
+    example("Form of table")
+    for name in ("a", "b"):
+        tone(recipe / "corpus" / f"{name}.wav")
+    table = recipe / "corpus/mine.prompts"
+    table.write_text("a un urs mare\n\nb doi lupi\n", encoding="utf-8")
+    assert recognise(recipe / "corpus") == "table"
+    cfg = load(recipe, ["data.reader=table", f"data.dir={recipe / 'corpus'}"])
+    corpus = READERS.get("table")(cfg)
+    assert [(utt.audio.name, utt.text, utt.where) for utt in corpus.utterances] == [
+        ("a.wav", "un urs mare", "mine.prompts:1"),
+        ("b.wav", "doi lupi", "mine.prompts:3"),
+    ]
+    table.write_text("a un urs\nb\n", encoding="utf-8")
+    with raises(DataError, "'b'", where="mine.prompts:2"):
+        READERS.get("table")(cfg)
+
+
 def test_example_label_file(example, recipe):
     from xlt.core.registry import READERS
     from xlt.data.corpora.recognise import recognise

@@ -3,7 +3,7 @@
 #
 # usage: tools/new_recipe.sh CODE_Script [DIR_OR_FILE], e.g. tools/new_recipe.sh lug_Latn my_corpus/
 #   CODE_Script  language (ISO 639-3) and script (ISO 15924), e.g. lug_Latn, srp_Cyrl
-#   DIR_OR_FILE  the corpus: a folder, an archive or a table. Recognised forms: a table (TSV, CSV, JSONL) with
+#   DIR_OR_FILE  the corpus: a folder, an archive or a table. Recognised forms: a table (XLSX, CSV, TSV, JSON …) with
 #                sound files, a Kaldi directory, lhotse manifests, Common Voice, FLEURS, ELAN, Tux Paint
 #
 # Installs the Python environment if needed, writes the recipe, and runs its stages 1 and 2 (data and check).

@@ -11,7 +11,7 @@ from tests.errors import told
 from xlt.cli import main
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora import Utterance, commonvoice, kaldi, lhotse
-from xlt.data.corpora.table import tables_in
+from xlt.data.corpora import table as table_reader
 from xlt.data.splits import assign
 from xlt.formats.tables import read_table
 
@@ -202,12 +202,18 @@ def test_common_voices_other_without_what_train_has(recipe, tmp_path):
     }
 
 
-def test_a_table_beside_train_dev_and_test_is_a_set_if_it_is_asked_for(tmp_path):
-    for name in ("train", "dev", "test", "phone"):
-        (tmp_path / f"{name}.csv").write_text("path,text\n")
+def test_a_table_beside_train_dev_and_test_is_a_set_if_it_is_asked_for(recipe, tmp_path):
+    place = tmp_path / "corpus"
+    for number, name in enumerate(("train", "dev", "test", "phone")):
+        tone(place / f"{number}.wav")
+        (place / f"{name}.csv").write_text(f"path,text\n{number}.wav,{name}\n")
+    settings = ("data.reader=table", f"data.dir={place}")
     with pytest.raises(DataError, match="another is a set if decode.sets has its name"):
-        tables_in(tmp_path)
-    assert sorted(name for _, name in tables_in(tmp_path, ["phone"])) == ["dev", "phone", "test", "train"]
+        table_reader.read(recipe.cfg(*settings))
+    found = table_reader.read(recipe.cfg(*settings, "decode.sets=[dev,phone]"))
+    assert {utt.text: utt.split for utt in found.utterances} == {
+        name: name for name in ("train", "dev", "test", "phone")
+    }
 
 
 def test_a_part_of_lhotse_is_a_set_if_it_is_asked_for(recipe):

@@ -73,6 +73,25 @@ READERS = Registry(
     },
 )
 
+TABLES = Registry(
+    "form of table",
+    {  # by the ending of the file; in a folder, tables of all but .txt are looked for
+        ".tsv": "xlt.data.corpora.forms.delimited:read",
+        ".csv": "xlt.data.corpora.forms.delimited:read",
+        ".jsonl": "xlt.data.corpora.forms.objects:read",
+        ".ndjson": "xlt.data.corpora.forms.objects:read",
+        ".json": "xlt.data.corpora.forms.objects:read",
+        ".xlsx": "xlt.data.corpora.forms.workbook:read",
+        ".xlsm": "xlt.data.corpora.forms.workbook:read",
+        ".parquet": "xlt.data.corpora.forms.parquet:read",
+        ".txt": "xlt.data.corpora.forms.delimited:read",
+        ".xls": "xlt.data.corpora.forms.refused:read",
+        ".xlsb": "xlt.data.corpora.forms.refused:read",
+        ".ods": "xlt.data.corpora.forms.refused:read",
+        ".numbers": "xlt.data.corpora.forms.refused:read",
+    },
+)
+
 UPSTREAMS = Registry(
     "features.upstream",
     {

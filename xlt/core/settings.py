@@ -18,6 +18,7 @@ class DataConfig:
     dir: Annotated[str | None, FilePath()]
     archive: Annotated[str | None, FilePath()]
     columns: Annotated[dict, FreeForm()]
+    encoding: str | None
     tier: str | list | None
     allow_pipes: bool
     train_from: Literal["official", "validated"]

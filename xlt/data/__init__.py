@@ -40,6 +40,7 @@ _KEYS = (
 )
 _OF_SOME = {
     "columns": ("table",),
+    "encoding": ("table",),
     "tier": ("elan", "labels"),
     "train_from": ("commonvoice",),
     "splits": ("lhotse",),
@@ -95,6 +96,8 @@ def _built(ctx: Context, everything: Path) -> Unit:
         config["corpus"] = " ".join(fingerprint(Path(place)) for place in places if place)
     if cfg.data.split == CROSS:
         config["data.folds"] = cfg.data.folds
+    if cfg.data.encoding is not None:
+        config["data.encoding"] = cfg.data.encoding
     if cfg.data.train_speakers is not None:
         config["data.train_speakers"] = cfg.data.train_speakers
     if further := _further_sets(cfg, everything):

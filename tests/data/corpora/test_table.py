@@ -160,19 +160,13 @@ def test_columns_that_are_named(recipe, folder):
     [
         (
             "x,text",
-            [],
+            ["data.columns={path: null}"],
             (
                 r"no column looks like the path; its columns are 'x', 'text'; say which: data.columns:"
                 r" \{path: COLUMN"
             ),
         ),
-        ("path,x", [], r"t.csv: .* text; .* 'path', 'x'"),
-        (
-            "clips/a.wav,Un text",
-            [],
-            r"the first line is no header, since it names a sound file: number the columns, "
-            r"data.columns: \{path: 1, text: 2\}",
-        ),
+        ("path,x", ["data.columns={text: null}"], r"t.csv: .* text; .* 'path', 'x'"),
         (
             "path,text,sentence",
             [],
@@ -215,8 +209,6 @@ def test_a_wrong_setting(recipe, folder, setting, said):
     ("content", "said"),
     [
         (b"", "is empty, expected a table"),
-        (b"path;text\na.wav;\xe4\n", r"t.csv:2: not UTF-8 \(byte 17 of the file\); save it as UTF-8"),
-        ("path,text\na.wav,x\n".encode("utf-16-le"), "has zero bytes: UTF-16 without a byte order mark"),
         (b"PK\x03\x04xxxx", "is a workbook or an archive"),
         (b"one\ntwo\n", "t.csv:1: found one column, 'one'"),
         (b'path,text\na.wav,"x" y\n', "t.csv:2: not valid CSV from here on"),
@@ -391,11 +383,12 @@ def test_which_table(recipe, folder):
     with pytest.raises(DataError, match="has no tables"):
         of(recipe, folder)
     (folder / "list.xlsx").write_bytes(b"PK\x03\x04")
-    with pytest.raises(DataError, match="list.xlsx may be it: save it as CSV"):
+    with raises(DataError, "no workbook", where="list.xlsx"):
         of(recipe, folder)
+    (folder / "list.xlsx").unlink()
     for name in ("one.csv", "two.csv"):
-        write(folder / name, "path,text\na.wav,x\n")
-    with pytest.raises(DataError, match="has several tables: one.csv, two.csv; name one of them"):
+        write(folder / name, f"path,text\na.wav,{name}\n")
+    with raises(DataError, "one.csv", "two.csv", "a.wav", where="data.dir"):
         of(recipe, folder)
     assert len(of(recipe, folder / "two.csv").utterances) == 1
 

@@ -5,10 +5,13 @@ data.columns.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import unicodedata
+from collections.abc import Callable
 
 from xlt.core.errors import ConfigError, DataError
+from xlt.data.corpora.sounds import SUFFIXES
 
 _WORDS = {
     "path": (
@@ -76,12 +79,22 @@ _WORDS = {
 ROLES = tuple(_WORDS)
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A column's name without case, spaces and signs: ``Audio_File `` is ``audiofile``."""
     return re.sub(r"[\s_\-.:#()/\[\]*\"']+", "", unicodedata.normalize("NFKC", name).casefold())
 
 
-_ROLE_OF = {_plain(word): role for role, words in _WORDS.items() for word in words.split()}
+_ROLE_OF = {plain(word): role for role, words in _WORDS.items() for word in words.split()}
+
+
+def role_of(name: str) -> str | None:
+    """What a column of that name is, as words in many languages have it: ``Datei`` is the path; or None."""
+    return _ROLE_OF.get(plain(name))
+
+
+def is_sound(value: str, names_sound: Callable[[str], int]) -> bool:
+    """Whether a value names a sound file, one that is not there, too."""
+    return names_sound(value) > 0 or os.path.splitext(value.strip())[1].lower() in SUFFIXES
 
 
 def check_setting(given: dict) -> None:
@@ -113,12 +126,12 @@ def candidates(columns: list[str], given: dict, where: str) -> dict[str, list[st
 
     DataError if a column that is named is not there.
     """
-    by_name = {_plain(name): name for name in columns}
+    by_name = {plain(name): name for name in columns}
     found: dict[str, list[str]] = {}
     for role in ROLES:
         if role in given:
             name = given[role]
-            column = str(name) if str(name) in columns else by_name.get(_plain(str(name)))
+            column = str(name) if str(name) in columns else by_name.get(plain(str(name)))
             if name is not None and column is None:
                 raise DataError(
                     f"{where}: has no column {name!r} (data.columns: {role}); {list_columns(columns)}"
@@ -127,9 +140,7 @@ def candidates(columns: list[str], given: dict, where: str) -> dict[str, list[st
     taken = {column for own in found.values() for column in own}
     for role in ROLES:
         if role not in found:
-            found[role] = [
-                name for name in columns if name not in taken and _ROLE_OF.get(_plain(name)) == role
-            ]
+            found[role] = [name for name in columns if name not in taken and role_of(name) == role]
     return found
 
 
@@ -140,4 +151,4 @@ def list_columns(columns: list[str]) -> str:
 
 def in_milliseconds(column: str) -> bool:
     """Whether a column of times says so in its name, as ``start_ms``."""
-    return re.search(r"(ms|msec|millis|milliseconds)$", _plain(column)) is not None
+    return re.search(r"(ms|msec|millis|milliseconds)$", plain(column)) is not None

@@ -1,27 +1,20 @@
-"""Tables of text: CSV, TSV, semicolons, JSON lines, in UTF-8 or UTF-16; as rows with the line that each
-starts in.
+"""Tables as rows with the line that each starts in, whatever form their file has; the forms are in
+:mod:`xlt.data.corpora.forms`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.core.paths import refuse_pipe
-from xlt.formats.cells import from_text
+from xlt.core.registry import TABLES
 from xlt.formats.text_file import encoding_of
+from xlt.text import encodings
 
-_DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
-_OBJECT = 'an object a line, such as {"path": "a.wav", "text": "…"}'
-csv.field_size_limit(1 << 30)  # a value that goes on to the end of the file is told from one column, below
-_LOOKED_AT = 200  # lines from which the delimiter is guessed
 _BINARY = {
     b"PK\x03\x04": "a workbook or an archive (.xlsx, .ods, .zip)",
     b"\xd0\xcf\x11\xe0": "an old workbook (.xls)",
@@ -29,169 +22,171 @@ _BINARY = {
     b"SQLite": "a database",
     b"%PDF": "a PDF",
 }
+DELIMITED = ".csv"  # the form of files whose ending is not known
+
+
+@dataclass(frozen=True)
+class How:
+    """How a table is read: ``lang`` (``ces_Latn``) helps to tell an encoding, None = UTF-8 only; ``encoding``
+    is that of data.encoding; ``delimiter`` and ``quoted`` are guessed if None; ``cache``: a folder for sound
+    that is in the table itself.
+    """
+
+    lang: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quoted: bool | None = None
+    cache: Path | None = None
+
+
+@dataclass
+class Grid:
+    """The values of a table as its file has them: ``lines``, each with its number from 1; ``columns`` where
+    the form names them, None where a line may be the header; ``sheet``: its name in a file of several;
+    ``notes``: what a person is told of it.
+    """
+
+    path: Path
+    lines: list[tuple[int, list[str]]]
+    form: str
+    columns: list[str] | None = None
+    sheet: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Table:
     """``rows``: (line, from 1, and values by column name) of each row; ``columns`` in order; ``odd``: lines
-    that have more values than there are columns; ``form``: what it was, e.g. ``csv, comma, utf-8``."""
+    that have more values than there are columns; ``form``: what it was, e.g. ``comma, utf-8``; ``header``:
+    whether it has one, else columns are called 1, 2 …
+    """
 
     path: Path
     columns: list[str]
     rows: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     odd: list[int] = field(default_factory=list)
     form: str = ""
+    sheet: str = ""
+    header: bool = True
+    notes: list[str] = field(default_factory=list)
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        self.label = self.label or (f"{self.path.name}/{self.sheet}" if self.sheet else self.path.name)
+
+    @property
+    def place(self) -> str:
+        """The file, with the sheet: what an error begins with."""
+        return f"{self.path}/{self.sheet}" if self.sheet else str(self.path)
+
+    def where(self, line: int) -> str:
+        """A row as its owner finds it: ``corpus.tsv:12``, ``corpus.xlsx/Sheet1:12``."""
+        return f"{self.label}:{line}"
+
+    def sample(self, column: str, most: int) -> list[str]:
+        """The first values of a column that are not empty."""
+        found = (value.strip() for _, values in self.rows[:most] if (value := values[column]).strip())
+        return list(found)
 
 
-def decoded(path: Path) -> tuple[str, str]:
-    """The text of a file and its encoding: UTF-8, or UTF-16/32 with a byte order mark. DataError with the
-    line otherwise.
+def decoded(path: Path, encoding: str | None = None, lang: str | None = None) -> tuple[str, str]:
+    """The text of a file and its encoding: that of a byte order mark, UTF-8, or ``encoding``; with ``lang``
+    also the one that fits the language best. DataError with the line otherwise.
     """
+    text, name, _ = decoded_as(path, How(lang, encoding))
+    return text, name
+
+
+def decoded_as(path: Path, how: How) -> tuple[str, str, str]:
+    """As :func:`decoded`, with what is to be told of a guess, or ""."""
     refuse_pipe(path)
     raw = path.read_bytes()
     kind = next((what for magic, what in _BINARY.items() if raw.startswith(magic)), None)
     if kind:
         raise DataError(
-            f"{path}: is {kind}, expected a table as text; save it as CSV (in Excel: 'CSV UTF-8')"
+            f"{path}: is {kind}, expected a table as text; give it the ending of what it is, or save it as"
+            " CSV (in Excel: 'CSV UTF-8')"
         )
-    encoding = encoding_of(raw[:4])
-    if encoding == "utf-8" and b"\0" in raw:
-        line = raw[: raw.index(b"\0")].count(b"\n") + 1
-        raise DataError(
-            f"{path}:{line}: has zero bytes: UTF-16 without a byte order mark, or not a text at all; save it"
-            " as UTF-8"
-        )
+    encoding = how.encoding or encoding_of(raw[:4])
+    odd = b"\0" in raw and encoding == "utf-8"
     try:
-        return raw.decode(encoding).removeprefix("\ufeff"), encoding.removesuffix("-sig")
+        if not odd:
+            text = raw.decode(encoding).removeprefix("\ufeff")
+            return text, encoding.removesuffix("-sig"), ""
+        line = raw[: raw.index(b"\0")].count(b"\n") + 1
+        fault = f"{path}:{line}: has zero bytes: UTF-16 without a byte order mark, or not a text at all"
     except UnicodeDecodeError as err:
         line = raw[: err.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}:{line}: not {encoding.upper()} (byte {err.start + 1} of the file); save it as UTF-8 (in"
-            " Excel: 'CSV UTF-8')"
-        ) from None
+        fault = f"{path}:{line}: not {encoding.upper()} (byte {err.start + 1} of the file)"
+    if how.lang and encoding == "utf-8" and not how.encoding and (best := encodings.guess(raw, how.lang)):
+        told = f"{path.name} is not UTF-8; taken as {best}; data.encoding=NAME sets another"
+        return raw.decode(best.encoding).removeprefix("\ufeff"), best.encoding, told
+    remedy = "set data.encoding, such as cp1250, or " if how.lang else ""
+    raise DataError(f"{fault}; {remedy}save it as UTF-8 (in Excel: 'CSV UTF-8')")
+
+
+def grids(path: Path, how: How) -> list[Grid]:
+    """The tables of a file, several in a workbook; DataError if it is none."""
+    suffix = path.suffix.lower()
+    read = TABLES.get(suffix if suffix in TABLES else DELIMITED)
+    return read(path, how)
 
 
 def read_table(
     path: Path, header: bool = True, delimiter: str | None = None, quoted: bool | None = None
 ) -> Table:
-    """The rows of a table; without ``header`` columns are called 1, 2 … ``delimiter`` and ``quoted`` are
-    guessed if None.
+    """The only table of a file, its header in the first line; without ``header`` columns are called 1, 2 …
+    ``delimiter`` and ``quoted`` are guessed if None.
 
     Empty lines are skipped. DataError if the file is no table: empty, one column, two columns of one name,
     quotes that do not close.
     """
-    text, encoding = decoded(path)
-    if not text.strip():
-        raise DataError(f"{path}: is empty, expected a table")
-    start = text.lstrip()[:1]
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".json") or start in ("{", "["):
-        return _json_table(path, text, start, encoding)
-    if hit := re.match(r"sep=(.)\r?\n", text):  # what Excel reads first
-        delimiter, text = hit[1], "\n" + text[hit.end() :]
-    delimiter = delimiter or _delimiter(path, text)
-    lines, quoting = _split(path, text, delimiter, quoted)
-    width = len(lines[0][1])
-    names = [name.strip() for name in lines.pop(0)[1]] if header else [str(i + 1) for i in range(width)]
-    while header and names and not names[-1]:  # Excel ends lines with empty columns
-        names.pop()
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"{path}:1: two columns are called {twice[0]!r}; rename one")
-    table = Table(
-        path,
-        names,
-        form=f"{_DELIMITERS.get(delimiter, delimiter)}, {encoding}{', quoted' if quoting else ''}",
-    )
+    return with_header(grids(path, How(delimiter=delimiter, quoted=quoted))[0], 0 if header else None)
+
+
+def with_header(grid: Grid, header: int | None, start: int = 0) -> Table:
+    """The table of a grid whose line at the index ``header`` has the columns' names; None: they are called 1,
+    2 … and the rows begin at ``start``. DataError if two have one name.
+    """
+    form = {"form": grid.form, "sheet": grid.sheet, "notes": list(grid.notes)}
+    if grid.columns is not None:
+        names, lines = grid.columns, grid.lines
+    elif header is None:
+        lines = grid.lines[start:]
+        names = [str(number + 1) for number in range(_usual_width([values for _, values in lines]))]
+    else:
+        number, first = grid.lines[header]
+        lines = grid.lines[header + 1 :]
+        names = _named([name.strip() for name in first], [values for _, values in lines])
+        twice = [name for name, count in Counter(names).items() if count > 1 and name]
+        if twice:
+            raise DataError(
+                f"{Table(grid.path, [], sheet=grid.sheet).place}:{number}: two columns are called"
+                f" {twice[0]!r}; rename one"
+            )
+    table = Table(grid.path, [name for name in names if name], header=header is not None, **form)  # type: ignore[arg-type]
     for number, values in lines:
         if any(value.strip() for value in values[len(names) :]):
             table.odd.append(number)
         else:  # the last values of a row may be empty, and then some programs do not write their commas
-            values += [""] * (len(names) - len(values))
-            table.rows.append((number, dict(zip(names, map(from_text, values), strict=False))))
-    return table
-
-
-def _delimiter(path: Path, text: str) -> str:
-    """What separates the values: what most lines have as often as the first line does."""
-    best, found = (0.0, 0), None
-    for delimiter in _DELIMITERS:
-        try:
-            head = list(
-                csv.reader(
-                    io.StringIO("".join(text.splitlines(keepends=True)[:_LOOKED_AT])), delimiter=delimiter
-                )
+            values = values + [""] * (len(names) - len(values))
+            table.rows.append(
+                (number, {name: value for name, value in zip(names, values, strict=False) if name})
             )
-        except csv.Error:
-            continue
-        widths = [len(row) for row in head if row]
-        if widths and widths[0] > 1:
-            score = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
-            if score > best:
-                best, found = score, delimiter
-    if found is None:
-        raise DataError(
-            f"{path}:1: found one column, {text.splitlines()[0][:80]!r}, expected several with tabs, commas, "
-            "semicolons or bars between them"
-        )
-    return found
-
-
-def _split(
-    path: Path, text: str, delimiter: str, quoted: bool | None
-) -> tuple[list[tuple[int, list[str]]], bool]:
-    """Line number and values of each row, and whether quotes were read as in CSV.
-
-    Programs that write tabs or bars seldom quote, and a sentence may begin with a quote: where strict reading
-    fails, or a value would run over several lines, quotes are letters there. In CSV that is an error.
-    """
-    strict = delimiter in ",;"
-    if quoted is not False:
-        lines: list[tuple[int, list[str]]] = []
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        before = 0
-        try:
-            for values in reader:
-                if any(value.strip() for value in values):
-                    lines.append((before + 1, values))
-                if not strict and any("\n" in value for value in values):
-                    raise csv.Error("a value runs over several lines")
-                before = reader.line_num
-            return lines, '"' in text
-        except csv.Error as err:
-            if strict or quoted:
-                raise DataError(
-                    f"{path}:{before + 1}: not valid CSV from here on: {err}; a quote inside a value is"
-                    " written twice, and a value with a quote is put in quotes"
-                ) from None
-    rows = ((number, line.rstrip("\r").split(delimiter)) for number, line in enumerate(text.split("\n"), 1))
-    return [(number, values) for number, values in rows if any(value.strip() for value in values)], False
-
-
-def _json_table(path: Path, text: str, start: str, encoding: str) -> Table:
-    """A JSON object a line, or one array of objects; columns are the keys of all. Numbers become words, null
-    an empty value.
-    """
-    found: list[tuple[int, dict]] = []
-    try:
-        if start == "[":
-            found = list(enumerate(jsons.parse(text), 1))
-        else:
-            for number, line in enumerate(text.split("\n"), 1):
-                if line.strip():
-                    found.append((number, jsons.parse(line)))
-    except ValueError as err:
-        line = f":{len(found) + 1}" if start != "[" else ""
-        raise DataError(f"{path}{line}: not valid JSON ({err}); expected {_OBJECT}") from None
-    for number, row in found:
-        if not isinstance(row, dict):
-            raise DataError(f"{path}:{number}: found {str(row)[:60]!r}, expected {_OBJECT}")
-    columns = list(dict.fromkeys(str(key) for _, row in found for key in row))
-    table = Table(path, columns, form=f"json, {encoding}")
-    table.rows = [(number, {name: _word(row.get(name)) for name in columns}) for number, row in found]
     return table
 
 
-def _word(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _named(names: list[str], rows: Sequence[list[str]]) -> list[str]:
+    """Names of columns; of one without a name ``column 3``, or "" where it has no values either."""
+    while names and not names[-1]:  # Excel ends lines with empty columns
+        names.pop()
+    filled = {place for values in rows for place, value in enumerate(values[: len(names)]) if value.strip()}
+    return [name or (f"column {place + 1}" if place in filled else "") for place, name in enumerate(names)]
+
+
+def _usual_width(rows: Sequence[list[str]]) -> int:
+    """How many values most rows have, without empty ones at their ends."""
+    widths = Counter(
+        max((place + 1 for place, value in enumerate(values) if value.strip()), default=0) for values in rows
+    )
+    return max(widths, key=lambda width: (widths[width], width), default=0)

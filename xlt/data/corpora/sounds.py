@@ -17,19 +17,32 @@ SUFFIXES = VIDEO | {
 }
 
 
+_LONGEST = 1000  # characters of a path
+_MOST_DIGITS = 20  # of a number in a name
+
+
 def _same(name: str) -> str:
     """One form of a path: ``/`` between folders, NFC (macOS stores names as NFD), no ``./`` before it."""
     return unicodedata.normalize("NFC", os.path.normpath(name.strip().replace("\\", "/")))
 
 
+def _number(value: str) -> str | None:
+    """The digits of a name that is a number, also with the ending of a sound file; else None."""
+    name, ending = os.path.splitext(value.strip())
+    name = name if ending.lower() in SUFFIXES else value.strip()
+    return name if name.isascii() and name.isdigit() and len(name) < _MOST_DIGITS else None
+
+
 class Sounds:
     """Sound files below ``root``, each by its path, its name, and both without ending; upper and lower case
-    differ last. Other relative paths count from the folder ``recipe``.
+    differ last, zeros before a number after that (``padded``: values that lost some, and their files). Other
+    relative paths count from the folder ``recipe``.
     """
 
     def __init__(self, root: Path, recipe: Path):
         self.root, self.recipe = root, recipe
         self.count = 0
+        self.padded: dict[str, str] = {}
         self._named: set[Path] = set()
         self._by: dict[str, dict[str, list[str]]] = {
             kind: defaultdict(list) for kind in ("path", "bare path", "name", "bare name")
@@ -70,6 +83,15 @@ class Sounds:
         self._named |= {self.root / inside for inside in films}
 
     @cached_property
+    def _numbers(self) -> dict[int, list[str]]:
+        """Files whose names are numbers, by them: spreadsheets make 12 of 0012."""
+        found: dict[int, list[str]] = defaultdict(list)
+        for name, hits in self._by["bare name"].items():
+            if _number(name) == name:
+                found[int(name)] += hits
+        return found
+
+    @cached_property
     def _any_case(self) -> dict[str, dict[str, list[str]]]:
         found: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in self._by}
         for kind, names in self._by.items():
@@ -94,6 +116,15 @@ class Sounds:
         near = difflib.get_close_matches(name, bare, n=1, cutoff=0.75)
         return bare[near[0]][0] if near else None
 
+    def likely(self, value: str) -> int:
+        """How surely ``value`` names a file: 2 with its ending, 1 without, 0 = it does not. Nothing counts as
+        named by it.
+        """
+        if not value.strip() or len(value) > _LONGEST:
+            return 0
+        ending = os.path.splitext(value.strip())[1].lower() in SUFFIXES
+        return (2 if ending else 1) if self.lookup(value) else 0
+
     def find(self, value: str) -> list[Path]:
         """The file that ``value`` names: one; none; or several between which nothing decides. They count as
         named.
@@ -102,19 +133,22 @@ class Sounds:
         the recipe), then the path without ending, and then the name alone: corpora are moved, and absolute
         paths are then wrong.
         """
-        hits = self._find(value)
+        hits = self.lookup(value)
         self._named.update(hits)
+        bare = _number(value)
+        if bare is not None and len(hits) == 1 and hits[0].stem != bare:
+            self.padded[value.strip()] = hits[0].name
         return hits
 
-    def _find(self, value: str) -> list[Path]:
-        """See :meth:`find`."""
+    def lookup(self, value: str) -> list[Path]:
+        """As :meth:`find`, but nothing counts as named by it."""
         if not value.strip():
             return []
         whole = _same(value)
         if hits := self._by["path"].get(whole):
             return [self.root / hit for hit in hits]
         for there in (self.root / value, self.recipe / value):
-            if there.is_file():
+            if os.path.isfile(there):  # unlike Path.is_file, False for what is too long to be a name
                 return [there]
         name = os.path.basename(whole)
         tried = [("bare path", whole), ("name", name), ("bare name", name)]
@@ -126,4 +160,5 @@ class Sounds:
         for kind, key in [("path", whole), *tried]:
             if hits := self._any_case[kind].get(key.casefold()):
                 return [self.root / hit for hit in hits]
-        return []
+        number = _number(name)
+        return [self.root / hit for hit in self._numbers.get(int(number), ())] if number else []

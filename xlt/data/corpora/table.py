@@ -3,37 +3,35 @@
 Columns path and text; optionally speaker, split, start and end (seconds), duration (with start), language,
 id, content (the same for rows that say the same, so that they come into one set), and confirmed (yes where a
 person has corrected the draft of ``xlt suggest``; the other rows are left out). Other columns whose values
-repeat become tags, e.g. accent. The table is CSV, TSV, semicolons or JSON lines; ``train.csv``,
+repeat become tags, e.g. accent. The forms of tables are in :mod:`xlt.data.corpora.forms`; ``train.csv``,
 ``dev.csv`` and ``test.csv`` are a split. Other words in the column split are further sets; another table
 beside those three is one if decode.sets names it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
 from xlt.core.log import say
-from xlt.data import sets
-from xlt.data.corpora import Corpus, Utterance, channels
+from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, listing
+from xlt.data.corpora.choose import Source, choose, forms, is_of_sounds, names_files, refused, texts_in
 from xlt.data.corpora.names import SET_OF, clean, names_language, span, speaker_ids, utterance_ids
-from xlt.data.corpora.rows import Table, read_table
+from xlt.data.corpora.roles import Roles, roles_of
+from xlt.data.corpora.rows import Table
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.data.corpora.tags import tags as tags_of
 from xlt.data.reasons import DRAFT, confirms, remedy
-from xlt.text import languages
+from xlt.text import encodings, languages
 
-FORMS = (".tsv", ".csv", ".jsonl", ".ndjson")
-_MAYBE = (".xlsx", ".xls", ".ods", ".txt", ".json")
-_EXPECTED = "a folder with a table (CSV, TSV or JSON lines) and its audio, or the table"
+_EXPECTED = "a folder with a table (CSV, TSV, XLSX, JSON, Parquet) and its audio, or the table"
 _SAID = 20  # rows with a wrong path for which a name is looked up
-_SAMPLE = 200  # rows by which it is seen whether a column names files
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,21 @@ class _Row:
 
 
 def recognise(place: Path) -> bool:
-    """Whether ``place`` is a table, or has one beside sound files."""
-    names = listing(place)
-    tables = [name for name in names if name.lower().endswith(FORMS)]
-    return bool(tables) and (place.is_file() or any(Path(name).suffix.lower() in SUFFIXES for name in names))
+    """Whether ``place`` is a table, or has one beside sound files; Parquet has them inside."""
+    names = [name for name in listing(place) if not name.rpartition("/")[2].startswith((".", "~$"))]
+    if place.is_file() and len(names) == 1 and names[0] == place.name:
+        return names[0].lower().endswith((*forms(), *refused()))
+    endings = {Path(name).suffix.lower() for name in names}
+    if ".parquet" in endings:
+        return True
+    tables = [name for name in names if name.lower().endswith(forms())]
+    if not endings & SUFFIXES:
+        return place.is_dir() and any(names_files(place / name) for name in tables if "/" not in name)
+    if place.is_dir():
+        tables = [name for name in tables if not name.lower().endswith(".json") or is_of_sounds(place / name)]
+        others = endings - SUFFIXES  # a spreadsheet alone is the table, and the reader says what to do
+        return bool(tables or texts_in(place)) or (bool(others) and others <= refused())
+    return any(not name.lower().endswith(".json") or "manifest" in name.lower() for name in tables)
 
 
 def read(cfg: Config) -> Corpus:
@@ -65,15 +74,20 @@ def read(cfg: Config) -> Corpus:
     ``FILE:LINE``.
     """
     meaning.check_setting(cfg.data.columns)
+    encodings.check_name(cfg.data.encoding)
     place = corpus_place(cfg, _EXPECTED)
     corpus = Corpus("table", [], {}, {"licence": "your own"})
     left_out: dict[str, list[str]] = defaultdict(list)
     rows: list[_Row] = []
     sounds = Sounds(place if place.is_dir() else place.parent, cfg.recipe)
-    for path, split in tables_in(place, sets.further(cfg)):
-        header = not any(isinstance(name, int) for name in cfg.data.columns.values())
-        table = read_table(path, header)
-        rows += _rows(table, split, sounds, cfg, left_out, corpus.facts.setdefault("tables", {}))
+    choice = choose(place, cfg, sounds)
+    for source in choice.sources:
+        rows += _rows(source, sounds, cfg, left_out, corpus.facts.setdefault("tables", {}))
+    for label, reason in choice.unused.items():
+        say(f"  {label}: not used: {reason}")
+    if choice.unused:
+        corpus.facts["tables not used"] = choice.unused
+    _tell_of_zeros(sounds, corpus.facts)
     if not rows:
         counts = ", ".join(
             f"{reason} ({len(places)}, first {places[0]})" for reason, places in left_out.items() if places
@@ -85,7 +99,11 @@ def read(cfg: Config) -> Corpus:
     if not any(row.speaker for row in rows):
         speakers = {"": f"table_{lang.iso}"}
         corpus.facts["speakers"] = "not named; counted as one"
-    ids = utterance_ids((speakers[row.speaker], row.name, row.where.rpartition(":")[2]) for row in rows)
+    elif any(source.speaker for source in choice.sources):
+        names = ", ".join(dict.fromkeys(source.speaker for source in choice.sources if source.speaker))
+        corpus.facts["speakers"] = f"not named; each folder counts as one: {names}"
+        say(f"  speakers {corpus.facts['speakers']}; data.columns: {{speaker: COLUMN}} names them")
+    ids = _ids(rows, speakers)
     corpus.utterances = [
         Utterance(
             name,
@@ -108,59 +126,52 @@ def read(cfg: Config) -> Corpus:
     return corpus
 
 
-def tables_in(place: Path, further: Collection[str] = ()) -> list[tuple[Path, str | None]]:
-    """The tables of a corpus with the set that each is by its name: one table, or train, dev and test, and
-    those called like a set in ``further``. DataError.
+def _ids(rows: list[_Row], speakers: dict[str, str]) -> list[str]:
+    """The ids of utterances; where names are there twice, with the row, and with the table where that is not
+    enough.
     """
-    if place.is_file():
-        return [(place, None)]
-    found = sorted(
-        path for path in place.iterdir() if path.suffix.lower() in FORMS and not path.name.startswith(".")
-    )
-    if not found:
-        below = sorted(path for path in place.rglob("*") if path.suffix.lower() in FORMS and path.is_file())
-        if len(below) != 1:
-            others = sorted(path.name for path in place.iterdir() if path.suffix.lower() in _MAYBE)
-            what = f"; {others[0]} may be it: save it as CSV, or name it" if others else ""
-            raise DataError(
-                f"data.dir: {place}: has {len(below) or 'no'} tables ({', '.join(FORMS)}) in its folders,"
-                f" expected one{what}; name the table itself: data.dir={place / 'TABLE.csv'}"
-            )
-        found = below
-    if len(found) == 1:
-        return [(found[0], None)]
-    set_of = {path: _set_named(path.stem, further) for path in found}
-    if all(set_of.values()) and len(set(set_of.values())) == len(found) and "train" in set_of.values():
-        return list(set_of.items())
-    raise DataError(
-        f"data.dir: {place}: has several tables: {', '.join(path.name for path in found)}; name one of them"
-        " in data.dir, or call them train, dev and test; another is a set if decode.sets has its name"
+    lines = [row.where.rpartition(":")[2] for row in rows]
+    count = Counter((row.speaker, row.name, line) for row, line in zip(rows, lines, strict=True))
+    return utterance_ids(
+        (
+            speakers[row.speaker],
+            row.name,
+            line if count[row.speaker, row.name, line] == 1 else row.where.replace(":", "-"),
+        )
+        for row, line in zip(rows, lines, strict=True)
     )
 
 
-def _set_named(name: str, further: Collection[str]) -> str | None:
-    """The set of a table called ``name``, or None."""
-    return name if name in further else SET_OF.get(name.casefold())
+def _tell_of_zeros(sounds: Sounds, facts: dict) -> None:
+    """Say which values have lost the zeros before a number, as spreadsheets drop them."""
+    if lost := sounds.padded:
+        value, name = next(iter(lost.items()))
+        say(
+            f"  {len(lost)} paths have lost zeros, such as {value} for {name}, which is taken; format the"
+            " column as text before numbers are typed into it"
+        )
+        facts["lost zeros"] = dict(lost)
 
 
 @dataclass(frozen=True)
 class _Columns:
     """How the rows of a table are read: what its columns mean, which are tags, which set its name says."""
 
-    role: dict[str, str | None]
+    role: Roles
     tags: dict[str, str]
-    split: str | None
+    source: Source
     sounds: Sounds
     lang: languages.Language
-    channels: dict[str, int | None]
 
     def described(self, table: Table) -> str:
         """What the columns were taken for, in words."""
         words = "columns taken as "
-        words += ", ".join(f"{name}={column!r}" for name, column in self.role.items() if column)
+        words += ", ".join(f"{name}={column!r}" for name, column in self.role.column.items() if column)
+        if self.role.guessed:
+            words += f" ({' and '.join(self.role.guessed)} by the contents; data.columns sets others)"
         if self.tags:
             words += f"; tags {', '.join(self.tags)}"
-        used = {*self.role.values(), *self.tags.values()}
+        used = {*self.role.column.values(), *self.tags.values()}
         rest = [name for name in table.columns if name not in used]
         return words + (f"; not used: {', '.join(rest)}" if rest else "")
 
@@ -174,7 +185,7 @@ class _Columns:
         hits = self.sounds.find(of("path"))
         if self.role["language"] and not names_language(of("language"), self.lang):
             return "another language"
-        split = self.split
+        split = self.source.split
         if self.role["split"]:
             split = SET_OF.get(of("split").casefold()) or clean(of("split"))
             if not split:
@@ -191,139 +202,92 @@ class _Columns:
         if isinstance(times, str):
             return times
         start_s, end_s = times
-        if self.role["channel"] and values[self.role["channel"]] not in self.channels:
+        if self.role["channel"] and values[self.role["channel"]] not in self.role.channels:
             return "channel not understood"
-        channel = self.channels[values[self.role["channel"]]] if self.role["channel"] else None
+        channel = self.role.channels[values[self.role["channel"]]] if self.role["channel"] else None
         name = of("id") or self.sounds.inside(hits[0])
         if start_s is not None and end_s is not None and not of("id"):
             name += f"-{span(start_s, end_s)}"
         tags = {tag: value for tag, column in self.tags.items() if (value := values[column].strip())}
         content = " ".join(of("content").split())
-        own = (where, hits[0], of("text"), of("speaker"), name, content, split)
+        speaker = of("speaker") if self.role["speaker"] else self.source.speaker
+        own = (where, hits[0], of("text"), speaker, name, content, split)
         return _Row(*own, start_s, end_s, tags, channel)
 
 
 def _rows(
-    table: Table, split: str | None, sounds: Sounds, cfg: Config, left_out: dict[str, list[str]], facts: dict
+    source: Source, sounds: Sounds, cfg: Config, left_out: dict[str, list[str]], facts: dict
 ) -> list[_Row]:
     """The usable rows of one table; what its columns were taken for is said and goes into ``facts``."""
-    role = _roles(table, sounds, cfg)
+    table, split = source.table, source.split
+    for note in table.notes:
+        say(f"  {note}")
+    role = roles_of(table, sounds, cfg)
     if split and role["split"]:
         raise DataError(
-            f"{table.path}: its name says {split}, and it has a column {role['split']!r}, too; set"
+            f"{table.place}: its name says {split}, and it has a column {role['split']!r}, too; set"
             " data.columns: {split: null} to go by the name"
         )
-    channel_of = _channels(table, role, cfg)
-    rest = [column for column in table.columns if column not in role.values()]
+    rest = [column for column in table.columns if column not in role.column.values()]
     tags = tags_of({column: [values[column] for _, values in table.rows] for column in rest})
-    columns = _Columns(role, tags, split, sounds, languages.get(cfg.lang), channel_of)
-    say(f"  {table.path.name}: {len(table.rows)} rows ({table.form}); {columns.described(table)}")
-    facts[table.path.name] = {
+    columns = _Columns(role, tags, source, sounds, languages.get(cfg.lang))
+    taken = f" as {split}" if split else ""
+    say(f"  {table.label}: {len(table.rows)} rows{taken} ({table.form}); {columns.described(table)}")
+    facts[table.label] = {
         "form": table.form,
-        "columns": {name: column for name, column in role.items() if column} | columns.tags,
-    }
+        "columns": {name: column for name, column in role.column.items() if column} | columns.tags,
+    } | ({"notes": table.notes} if table.notes else {})
     _refuse_unknown(table, role, cfg)
-    left_out["row with more values than columns"] += [f"{table.path.name}:{line}" for line in table.odd]
+    left_out["row with more values than columns"] += [table.where(line) for line in table.odd]
     found: list[_Row] = []
     lost: dict[str, str] = {}
     for line, values in table.rows:
-        where = f"{table.path.name}:{line}"
+        where = table.where(line)
         row = columns.row(where, values)
         if isinstance(row, str):
             left_out[row].append(where)
-            if row == "text without audio" and len(lost) < _SAID:
+            if row == "text without audio":
                 lost[where] = values[role["path"] or ""]
         else:
             found.append(row)
     if meant := {
-        where: f"{value} → {near}" for where, value in lost.items() if (near := sounds.close(value))
+        where: f"{value} → {near}"
+        for where, value in itertools.islice(lost.items(), _SAID)
+        if (near := sounds.close(value))
     }:
         where, words = next(iter(meant.items()))
         say(f"  {where}: no such file; did you mean {words.partition(' → ')[2]}?")
-        facts[table.path.name]["did you mean"] = meant
-    _refuse_no_audio(table, role, found, left_out, sounds)
+        facts[table.label]["did you mean"] = meant
+    if lost and not found:
+        _refuse_no_audio(table, role, lost, sounds)
     return found
 
 
-def _roles(table: Table, sounds: Sounds, cfg: Config) -> dict[str, str | None]:
-    """``{role: column or None}``; DataError where path or text have no column, or any role several, and
-    nothing decides.
-    """
-    found = meaning.candidates(table.columns, cfg.data.columns, str(table.path))
-    if len(found["path"]) > 1:
-        sample = table.rows[:_SAMPLE]
-        named = [
-            column for column in found["path"] if any(sounds.find(values[column]) for _, values in sample)
-        ]
-        found["path"] = named or found["path"]
-    for role, own in found.items():
-        if len(own) > 1 and all(len({values[column] for column in own}) == 1 for _, values in table.rows):
-            own = own[:1]
-        if len(own) > 1:
-            raise DataError(
-                f"{table.path}: which column is the {role}: {' or '.join(map(repr, own))}? Set data.columns: "
-                f"{{{role}: {own[0]}}}; {meaning.list_columns(table.columns)}"
-            )
-        if not own and role in ("path", "text"):
-            raise DataError(
-                f"{table.path}: no column looks like the {role}; {meaning.list_columns(table.columns)}; "
-                f"{_say_it(table, sounds)}"
-            )
-        found[role] = own
-    return {role: own[0] if own else None for role, own in found.items()}
-
-
-def _channels(table: Table, role: dict[str, str | None], cfg: Config) -> dict[str, int | None]:
-    """What the values of the column of channels say; a column of that name that is about others has no role.
-    DataError if data.columns names it.
-    """
-    column = role["channel"]
-    if column is None:
-        return {}
-    found = channels.understood(values[column] for _, values in table.rows)
-    if found is None and cfg.data.columns.get("channel") is not None:
-        raise DataError(
-            f"{table.path}: the column {column!r} has {table.rows[0][1][column]!r}, expected channels: 1"
-            " or 2, A or B, L or R; set data.columns: {channel: null} to average them"
-        )
-    if found is None:
-        role["channel"] = None
-    return found or {}
-
-
-def _say_it(table: Table, sounds: Sounds) -> str:
-    """How to name columns; by number if the header is a row of data."""
-    if any(sounds.find(name) for name in table.columns):
-        number = next(i for i, name in enumerate(table.columns, 1) if sounds.find(name))
-        return (
-            "the first line is no header, since it names a sound file: number the columns, "
-            f"data.columns: {{path: {number}, text: {number + 1}}}"
-        )
-    return "say which: data.columns: {path: COLUMN, text: COLUMN}"
-
-
-def _refuse_unknown(table: Table, role: dict[str, str | None], cfg: Config) -> None:
+def _refuse_unknown(table: Table, role: Roles, cfg: Config) -> None:
     """DataError if no row is in the language, or none in a set that we know."""
     lang = languages.get(cfg.lang)
     if role["language"]:
         words = Counter(values[role["language"]].strip() for _, values in table.rows)
         if not any(names_language(word, lang) for word in words):
             shown = ", ".join(f"{word or 'nothing'} ({n} rows)" for word, n in words.most_common(20))
-            raise DataError(
-                f"{table.path}: no row is in {lang.code}: the column {role['language']!r} has {shown}; set"
-                " lang, or data.columns: {language: null} to take all rows"
-            )
+            if len(words) > 1:
+                raise DataError(
+                    f"{table.place}: no row is in {lang.code}: the column {role['language']!r} has {shown};"
+                    " set lang, or data.columns: {language: null} to take all rows"
+                )
+            say(f"  note: {table.label}: column {role['language']!r} has {shown}, taken as {lang.code}")
+            role.column["language"] = None  # a name that we do not know, or somebody's own
     if role["split"]:
         words = Counter(values[role["split"]].strip() for _, values in table.rows)
         if not any(SET_OF.get(word.casefold()) == "train" for word in words):
             shown = ", ".join(f"{word or 'nothing'} ({n} rows)" for word, n in words.most_common(20))
             raise DataError(
-                f"{table.path}: the column {role['split']!r} has {shown}, expected train, dev and test;"
+                f"{table.place}: the column {role['split']!r} has {shown}, expected train, dev and test;"
                 " rename them, or set data.columns: {split: null} for a split of ours"
             )
 
 
-def _times(of, role: dict[str, str | None]) -> tuple[float | None, float | None] | str:
+def _times(of, role: Roles) -> tuple[float | None, float | None] | str:
     """Start and end in seconds, both None for a whole file; or what is wrong with them."""
     if not role["start"]:
         return None, None
@@ -353,22 +317,13 @@ def seconds(value: str, column: str) -> float:
     return total / 1000 if meaning.in_milliseconds(column) else total
 
 
-def _refuse_no_audio(
-    table: Table,
-    role: dict[str, str | None],
-    found: list[_Row],
-    left_out: dict[str, list[str]],
-    sounds: Sounds,
-) -> None:
-    """DataError if the paths lead nowhere: a wrong folder, not a few missing clips."""
-    lost = [where for where in left_out["text without audio"] if where.startswith(f"{table.path.name}:")]
-    if lost and not found:
-        line = int(lost[0].rpartition(":")[2])
-        value = next(values[role["path"] or ""] for number, values in table.rows if number == line)
-        near = sounds.close(value)
-        meant = f" (did you mean {near}?)" if near else ""
-        raise DataError(
-            f"{table.path}:{line}: {value}: no such file{meant}, and none of the {len(lost)} others that the"
-            f" column {role['path']!r} names; looked below {sounds.root}, which has {sounds.count} sound"
-            " files; put table and audio into one folder and name it in data.dir"
-        )
+def _refuse_no_audio(table: Table, role: Roles, lost: dict[str, str], sounds: Sounds) -> None:
+    """DataError, since the paths lead nowhere: a wrong folder, not a few missing clips."""
+    where, value = next(iter(lost.items()))
+    near = sounds.close(value)
+    meant = f" (did you mean {near}?)" if near else ""
+    raise DataError(
+        f"{table.place}:{where.rpartition(':')[2]}: {value}: no such file{meant}, and none of the"
+        f" {len(lost)} others that the column {role['path']!r} names; looked below {sounds.root}, which has"
+        f" {sounds.count} sound files; put table and audio into one folder and name it in data.dir"
+    )

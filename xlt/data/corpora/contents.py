@@ -1,0 +1,67 @@
+"""What columns mean by what is in them, where their names do not say: which names sound files, and which
+holds the texts.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+
+from xlt.data.corpora.tags import is_private
+from xlt.text.scripts import COMMON, INHERITED, parts, script
+
+_FILES = 0.5  # of the values, at least, that name sound files
+_LETTERS = 0.5  # of the characters of a text
+_OTHERS = 0.2  # of the values that differ from each other, at least; fewer are kinds, or names of speakers
+_RIVAL = 0.5  # as long as the longest texts
+_SAME = 0.5  # of the rows in which two columns say the same words
+
+
+def path(columns: Mapping[str, Sequence[str]], names_sound: Callable[[str], int]) -> str | None:
+    """The column that names sound files, most surely; of several alike the first."""
+    best = max(columns, key=lambda name: _files(columns[name], names_sound), default=None)
+    return best if best is not None and _files(columns[best], names_sound) > 0 else None
+
+
+def _files(values: Sequence[str], names_sound: Callable[[str], int]) -> float:
+    """How surely values name files, 0 to 2; 0 if less than half of them do."""
+    sure = [names_sound(value) for value in values]
+    hits = sum(value > 0 for value in sure)
+    return sum(sure) / len(sure) if sure and hits >= _FILES * len(sure) else 0.0
+
+
+def texts(columns: Mapping[str, Sequence[str]], code: str) -> list[str]:
+    """The columns that may be the text in the language ``code``: one; none; or several that nothing decides
+    between. The longest texts in the language's script; of two that say the same, the one without digits.
+    """
+    length = {name: _mean_letters(values, code) for name, values in columns.items() if not is_private(name)}
+    if not any(length.values()):
+        return []
+    best = max(length, key=lambda name: length[name])
+    rivals = [name for name in length if length[name] >= _RIVAL * length[best]]
+    if len(rivals) > 1 and all(_alike(columns[best], columns[name]) for name in rivals):
+        bare = [name for name in rivals if not any(c.isdigit() for value in columns[name] for c in value)]
+        with_digits = [name for name in rivals if name not in bare]
+        return (bare if bare and with_digits else rivals)[:1]
+    return rivals
+
+
+def _mean_letters(values: Sequence[str], code: str) -> float:
+    """Letters of the language's script in a value of a column of texts; 0 of any other column."""
+    if not values or len(set(values)) < _OTHERS * len(values):
+        return 0.0
+    scripts = {*parts(code[4:]), COMMON, INHERITED}
+    letters = [c for value in values for c in value if unicodedata.category(c)[0] in "LM"]
+    own = sum(script(c) in scripts for c in letters)
+    signs = sum(not c.isspace() for value in values for c in value)
+    return own / len(values) if own > _LETTERS * signs else 0.0
+
+
+def _alike(texts: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two columns say the same in most rows, but for case and signs, and digits or not."""
+    pairs = list(zip(texts, others, strict=False))
+    return sum(_letters(a) == _letters(b) for a, b in pairs) >= _SAME * len(pairs)
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFC", text).casefold() if c.isalpha())
