@@ -284,8 +284,9 @@ def report(place, command):
     results.mkdir()
     (results / "main.json").write_text(json.dumps(document("main")), encoding="utf-8")
     place.good(command)
-    assert "Romanian" in (place.root / "egs" / "report" / "report.html").read_text(encoding="utf-8")
-    for folder in (results, place.root / "egs" / "report"):
+    out = place.root / (command.partition(" --out ")[2] or "egs/report")
+    assert "Romanian" in (out / "report.html").read_text(encoding="utf-8")
+    for folder in (results, out):
         shutil.rmtree(folder)
 
 
@@ -336,7 +337,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt experiment .+": experiment,
     r"tools/xlt verify .+": verify,
     r"tools/xlt phones .+": phones,
-    r"tools/xlt report": report,
+    r"tools/xlt report( .+)?": report,
     r"tools/xlt score .+": compare,
     r"tools/xlt export .+": export,
 }

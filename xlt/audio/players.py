@@ -94,6 +94,11 @@ class Sounds:
         return Sound(name, len(samples) / SAMPLE_RATE)
 
     @property
+    def heard(self) -> bool:
+        """Whether there is anything to hear."""
+        return any(self._known.values())
+
+    @property
     def told(self) -> str:
         """What a reader of the page should know of its sounds, or nothing."""
         said = []

@@ -1,7 +1,8 @@
 """`xlt report` outside a recipe: egs/README.md, and a folder with report.html, results.tex and results.csv.
 
 All are functions of the files egs/*/results/*.json and of the experiment files: the same bytes each time.
-egs/README.md is over the recipes that egs/published.txt lists, the folder over all.
+egs/README.md is over the recipes that egs/published.txt lists, the folder over all. In egs/report, which git
+ignores, report.html also has what lies beside the results on this machine; with --out it has not.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help=("output folder of report.html, results.tex and results.csv (default: egs/report)"),
+        help=(
+            "output folder of report.html, results.tex and results.csv, which may be published (default:"
+            " egs/report, where report.html has all texts, links to sound and the trainings' histories)"
+        ),
     )
 
 
@@ -44,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
         say(f"report: {readme} was not written by xlt report and stays unchanged")
         del pages[readme]
     made = pages | {
-        out / "report.html": page.render(args.egs),
+        out / "report.html": page.render(args.egs, None if args.out else out),
         out / "results.tex": latex.render(recipes),
         out / "results.csv": sheet.render(recipes),
     }

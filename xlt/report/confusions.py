@@ -8,14 +8,13 @@ of equals are not in it.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from pathlib import Path
 
 from xlt.formats.results import Confusions
 from xlt.metrics.align import align
 from xlt.metrics.marked import tokens
-from xlt.report.examples import unit_of
+from xlt.report.examples import read_scored, unit_of
 
 _PAIRS = 300  # kept; thousands of Chinese characters have more, each of them once
 
@@ -24,8 +23,7 @@ def confusions(table: Path) -> Confusions:
     """The counts from the scoring's table of utterances; of pairs the most frequent ones, ``left_off`` counts
     the others.
     """
-    with table.open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = read_scored(table)
     unit = unit_of(rows)
     cut = tokens(unit)
     said: Counter[str] = Counter()

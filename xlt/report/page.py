@@ -1,7 +1,8 @@
-"""report.html: one file that needs nothing else, a function of the results alone.
+"""report.html: one file, a function of the results and, where it stays on this machine, of what lies beside
+them: texts of all utterances, their sound, and the course of the trainings.
 
-Its policy lets a browser load nothing and run no script but its own; every text goes through Jinja's
-escaping.
+Its policy lets a browser load nothing but sound beside it, and run no script but its own; every text goes
+through Jinja's escaping.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from urllib.parse import quote
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from xlt.audio.players import Sounds
 from xlt.formats import html
 from xlt.formats import svg as figure
 from xlt.metrics.marked import marked
 from xlt.metrics.metric import TEXT, Metric, metrics, tokens
-from xlt.report import benchmark, letters, transfer
+from xlt.report import benchmark, letters, transfer, utterances, words
+from xlt.report.colours import colours
+from xlt.report.epochs import courses
 from xlt.report.finer import finer
+from xlt.report.here import Here
 from xlt.report.learning import Learning, learning
 from xlt.report.markdown import main_of, signatures, size_of, speech
 from xlt.report.results import Experiment, Result, describe
@@ -29,19 +34,30 @@ _TEST = "test"
 _REGION = '<div class="wide" role="region" tabindex="0" aria-label="Table">'
 
 
-def render(egs: Path) -> str:
-    """The page over all recipes in ``egs``; DataError for a file that is not a result."""
+def render(egs: Path, out: Path | None = None) -> str:
+    """The page over all recipes in ``egs``; DataError for a file that is not a result.
+
+    ``out``: the folder that it is written into, which is not published: with texts of all utterances, links to
+    sound, and histories of trainings, where they are. Without it, all of it is in results/.
+    """
     recipes = benchmark.read_all(egs)
     rows = benchmark.one_language(recipes)
     columns = benchmark.columns_of([e for found in rows.values() for e in benchmark.on_test(found)])
     titles = {name: found[0].runs[0].experiment["language"] for name, found in recipes.items()}
     named = {titles[name]: found for name, found in rows.items()}
-    curves = learning(rows, titles)
+    curves, drawn_as = learning(rows, titles), colours(recipes.values())
     alphabets = {name: known for name, found in rows.items() if (known := _alphabet(found))}
+    sounds = Sounds(out, out) if out else None
+    made = [
+        _recipe(name, found, alphabets.get(name))
+        | _look(found, Here(egs / name, sounds) if sounds is not None else None, drawn_as)
+        for name, found in recipes.items()
+    ]
     return html.render(
         _FILES,
         "report.html",
-        ("base.css", "report.css", "table.js"),
+        ("base.css", "player.css", "report.css", "table.js", "player.js", "report.js"),
+        sound=sounds is not None and sounds.heard,
         columns=columns,
         names=titles,
         tables=(
@@ -55,7 +71,9 @@ def render(egs: Path) -> str:
         anchor=anchor,
         without_alphabet=[titles[name] for name in rows if name not in alphabets],
         transfer=_html(transfer.sections(egs)),
-        recipes=[_recipe(name, found, alphabets.get(name)) for name, found in recipes.items()],
+        recipes=made,
+        words=words.of_all(rows, titles, _TEST),
+        sounds_told=sounds.told if sounds is not None else "",
         count=sum(len(e.runs) for found in recipes.values() for e in found),
         commits=sorted(
             {run.document["commit"] for found in recipes.values() for e in found for run in e.runs}
@@ -132,7 +150,7 @@ def _cell(recipe: str, e: Experiment, name: str, metric: str) -> dict | None:
 def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None) -> dict:
     """All that the page says of one recipe."""
     first = found[0].runs[0].experiment
-    sets = sorted({s for e in found for run in e.runs for s in run.sets()}, key=lambda s: (s != _TEST, s))
+    sets = _sets(found)
     ours = [e for e in found if not e.runs[0].peer]
     shared = _shared(run for e in ours for run in e.runs)
     counted = [e for e in found if e.runs[0].details.get("confusions")]
@@ -156,8 +174,7 @@ def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None)
         "finer": _html(finer(shown, sets[0]), below=1),
         "letters": listed,
         "letters_left_off": left_off,
-        "examples": _examples(shown),
-        "shown": shown.name,
+        "words": words.of_recipe(found, sets[0]),
         "metric": metrics()[shown.metric].label,
         "experiments": [_experiment(name, e, sets, shared) for e in found],
     }
@@ -267,8 +284,33 @@ def _alphabet(found: list[Experiment]) -> dict[str, int] | None:
     return max(alphabets, key=lambda known: sum(known.values()), default=None)
 
 
+def _sets(found: list[Experiment]) -> list[str]:
+    """The scored sets of a recipe, test first."""
+    return sorted({s for e in found for run in e.runs for s in run.sets()}, key=lambda s: (s != _TEST, s))
+
+
+def _look(found: list[Experiment], here: Here | None, drawn_as: dict[str | None, str]) -> dict:
+    """What of a recipe is looked at, heard and compared."""
+    name = _sets(found)[0]
+    tag = _tag(found[0].runs[0].experiment["lang"])
+    of = utterances.models(found, name, here)
+    shown = main_of(found, name)
+    every = {run.tag: run for run in [*of.runs, *(run for e in found for run in e.runs)]}
+    drawn, more = courses(every.values(), here, drawn_as) if here else ([], 0)
+    kinds = utterances.kinds(of, here) if here else []
+    return {
+        "examples": kinds or _examples(shown),
+        "shown": of.first.tag if kinds and of.first else shown.name,
+        "data": utterances.data(of, here, tag),
+        "listed": len(of.texts[of.first.tag]) if of.first else 0,
+        "told": utterances.told(of, here) if here else [],
+        "courses": drawn,
+        "courses_left_out": more,
+    }
+
+
 def _examples(e: Experiment) -> list[dict]:
-    """Utterances with what is wrong in them marked; none where the result has none."""
+    """Utterances of results/examples with what is wrong in them marked; none where it has none."""
     unit = tokens()[e.metric].name
     found = []
     for name, kinds in e.runs[0].details.get("examples", {}).items():
@@ -276,7 +318,7 @@ def _examples(e: Experiment) -> list[dict]:
             shown = []
             for row in rows:
                 texts = marked(row["ref"], row["hyp"], unit)
-                shown.append({"id": row["id"], "rate": row["rate"], "texts": texts})
+                shown.append({"id": row["id"], "rate": row["rate"], "texts": texts, "sound": None})
             if shown:
                 found.append({"set": name, "kind": kind, "rows": shown})
     return found

@@ -4,7 +4,7 @@
 //   <th data-filter>              a list to choose from, of what the column's cells hold
 //   <table data-rows="100">       so many rows at first, and a button for more
 //   <td data-sort="1.5">          what the cell is sorted by; "" is missing
-// matching(table) gives the rows that are not filtered out, in their order.
+// matching(table) gives the rows that are not filtered out, in their order; fill(table, rows) gives it others.
 
 const collator = new Intl.Collator(undefined, {numeric: true});
 const tables = new Map();
@@ -63,11 +63,38 @@ function matching(table) {
 function refresh(table) {
   const state = tables.get(table);
   if (!state || !state.tools) return;
+  state.tools.hidden = !table.tBodies[0].rows.length;
   const all = table.tBodies[0].rows, rows = matching(table), shown = new Set(rows.slice(0, state.shown));
   for (const row of all) row.hidden = !shown.has(row);
   state.count.value = rows.length === all.length ? `${all.length} rows` : `${rows.length} of ${all.length} rows`;
   state.more.hidden = rows.length <= state.shown;
   state.button.textContent = `Show ${Math.min(state.step, rows.length - state.shown)} more of ${rows.length - state.shown}`;
+}
+
+// What a filter offers: the values of its column, if they are neither one nor very many.
+function choices(table) {
+  const {filters} = tables.get(table);
+  for (const [column, list] of filters) {
+    const found = new Set(Array.from(table.tBodies[0].rows, row => row.cells[column].textContent.trim()));
+    const before = found.has(list.value) ? list.value : "";
+    list.replaceChildren(make("option", {value: ""}, "all"));
+    for (const one of Array.from(found).sort(collator.compare)) list.append(make("option", {value: one}, one || "–"));
+    list.value = before;
+    list.parentElement.hidden = found.size < 2 || found.size > 200;
+  }
+}
+
+function fill(table, rows) {
+  const state = tables.get(table), body = table.tBodies[0];
+  body.replaceChildren();
+  for (const row of rows) body.append(row);
+  for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
+  if (!state) return;
+  state.texts.clear();
+  state.shown = state.step;
+  choices(table);
+  refresh(table);
+  stops();
 }
 
 function prepare(table) {
@@ -92,14 +119,12 @@ function prepare(table) {
   }
   heads.forEach((head, column) => {
     if (head.dataset.filter === undefined) return;
-    const found = new Set(Array.from(table.tBodies[0].rows, row => row.cells[column].textContent.trim()));
-    if (found.size < 2 || found.size > 200) return;
-    const list = make("select", {}, make("option", {value: ""}, "all"));
-    for (const one of Array.from(found).sort(collator.compare)) list.append(make("option", {value: one}, one || "–"));
+    const list = make("select");
     list.addEventListener("change", again);
     state.filters.push([column, list]);
     parts.push(make("label", {}, names[column], list));
   });
+  choices(table);
   if (!parts.length && step === Infinity) return;
   state.count = make("output");
   state.tools = make("div", {className: "tools"}, ...parts, state.count);
