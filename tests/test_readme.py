@@ -201,6 +201,14 @@ def suggest(place, command):
         shutil.rmtree(made)
 
 
+def selftrain(place, command):
+    """The first round as a dry run; the next are taught by a bundle that there is not yet."""
+    tone(place.root / "my_speech" / "talk.wav", dur_s=2.0, hz=700.0)
+    assert "train: would" in place.good(f"{command} --dry_run")
+    assert not (place.root / "egs" / "ron" / "exp").exists()
+    shutil.rmtree(place.root / "my_speech")
+
+
 def adapt(place, command):
     place.bundle()
     (place.root / "prompts.txt").write_text(f"{place.word()}\n{place.word()} {place.word()}\n")
@@ -331,6 +339,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt check .+ --fix .+": fix,
     r"tools/xlt transcribe .+": transcribe,
     r"tools/xlt suggest .+": suggest,
+    r"tools/xlt selftrain .+": selftrain,
     r"tools/xlt lm adapt .+": adapt,
     r"tools/xlt lm export .+": export_model,
     r"tools/xlt cache .+": cache,
