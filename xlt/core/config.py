@@ -26,6 +26,7 @@ from xlt.core.yaml_source import parse_overrides, read_yaml
 
 CROSS = "cross"  # data.split: cross-validation
 UNLABELLED = "unlabelled"  # the set that stage 1 makes of train.unlabelled
+EMPTY = "empty"  # the set that it makes for data.empty, of a smaller training set with its name
 CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
 
 
@@ -78,6 +79,11 @@ class Config(Settings):
         return [UNLABELLED] if self.train.unlabelled is not None else []
 
     @property
+    def empty_sets(self) -> list[str]:
+        """The set of sound without speech that stage 1 makes for ``data.empty``, if it asks for any."""
+        return [EMPTY + self.train_set.removeprefix("train")] if self.data.empty else []
+
+    @property
     def further_sets(self) -> list[str]:
         """The sets of the corpus beyond train, dev and test that ``decode.sets`` asks for."""
         mixed = {name for pair in self.mixed.values() for name in pair}
@@ -101,11 +107,11 @@ class Config(Settings):
 
     @property
     def sets(self) -> list[str]:
-        """All sets that have features: training, speech without texts, dev, test, those of mixed recipes, and
-        what ``decode.sets`` asks for.
+        """All sets that have features: training, speech without texts, sound without speech, dev, test, those
+        of mixed recipes, and what ``decode.sets`` asks for.
         """
         mixed = (name for pair in self.mixed.values() for name in pair)
-        own = [self.train_set, *self.unlabelled_sets, "dev", "test"]
+        own = [self.train_set, *self.unlabelled_sets, *self.empty_sets, "dev", "test"]
         there = dict.fromkeys([*own, *mixed, *self.scored_sets])
         return [name for name in there if name not in self.pooled_sets]
 

@@ -35,6 +35,7 @@ class DataConfig:
     digits: Literal["drop", "keep"]
     train_speakers: list | None
     train_minutes: Annotated[float | None, Positive()]
+    empty: Annotated[float, Share()]
     min_dur_s: float
     max_dur_s: Annotated[float, Positive()]
     max_chars_per_s: Annotated[float, Positive()]

@@ -141,6 +141,10 @@ def run(ctx: Context) -> None:
         from xlt.data import unlabelled
 
         run_unit(ctx, unlabelled.unit(ctx, fingerprint(unlabelled.check(cfg))))
+    if cfg.empty_sets:
+        from xlt.data import empty
+
+        run_unit(ctx, empty.unit(ctx))
 
 
 def _check_settings(cfg: Config) -> None:
@@ -152,6 +156,10 @@ def _check_settings(cfg: Config) -> None:
         from xlt.data import unlabelled
 
         unlabelled.check(cfg, made=False)
+    if cfg.empty_sets:
+        from xlt.data import empty
+
+        empty.check(cfg)
     if cfg.data.reader is None:
         raise ConfigError(
             "data.reader: not set; write `data: {reader: tuxpaint}` or `data: {reader: kaldi, dir: …}` "

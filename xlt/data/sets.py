@@ -25,8 +25,9 @@ OWN_FOLDERS = {  # names below data/ and dump/<upstream>/ that a set cannot have
     "mix": "the layer mix of stage 3",
     "labels": "the texts of train.teacher",
     "unlabelled": "the speech of train.unlabelled",
+    "empty": "the sound of data.empty",
 }
-_BUDGET = re.compile(r"train_[0-9.e+]+min")
+_BUDGET = re.compile(r"(train|empty)_[0-9.e+]+min")
 
 
 def further(cfg: Config) -> list[str]:

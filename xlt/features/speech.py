@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xlt.core.context import Context, need
 from xlt.core.errors import DataError
-from xlt.formats.tables import read_scp
+from xlt.formats.tables import read_scp, read_table, write_table
 
 FEATS = "xlt_feats"  # ESPnet's name for the loader of features that espnet_task registers
 
@@ -55,6 +58,26 @@ def speech(ctx: Context, name: str) -> Speech:
     copied = ctx.cfg.tokens.type != "phone" and (dump / "text").exists()
     text = dump / "text" if copied else ctx.text(name)
     return Speech(dump / "feats.scp", FEATS, dump / "utt2num_frames", dump / "feats.json", text)
+
+
+def joined(own: Speech, more: Speech, texts: Mapping[str, str], folder: Path) -> Speech:
+    """The speech ``own`` and, of ``more``, what has one of ``texts``, as tables in ``folder``. DataError if
+    they share an id.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    places: dict[str, Any] = {}
+    for table in ("scp", "lengths", "text"):
+        rows = read_table(getattr(own, table))
+        added = texts if table == "text" else read_table(getattr(more, table))
+        if twice := sorted(set(rows) & set(texts)):
+            raise DataError(
+                f"{getattr(own, table)}: utterance {twice[0]!r} is in {more.text}, too; run stage 1 (data)"
+                " again with --force"
+            )
+        rows |= {utt: added[utt] for utt in texts}
+        places[table] = folder / table
+        write_table(places[table], rows)
+    return dataclasses.replace(own, **places)
 
 
 def check_archives(scp: Path, recipe: Path) -> None:

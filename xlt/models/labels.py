@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from xlt.audio.augment import ORIGINAL
-from xlt.core.errors import DataError
-from xlt.features.speech import Speech
+from xlt.features.speech import Speech, joined
 from xlt.formats.model_folder import Trained
-from xlt.formats.tables import read_table, write_table
 from xlt.metrics.align import Counts
 
 
@@ -76,17 +73,4 @@ class Labels:
         """The training speech ``own`` and this, as tables in ``folder``."""
         if self.speech is None:
             return own
-        folder.mkdir(parents=True, exist_ok=True)
-        places: dict[str, Any] = {}
-        for table in ("scp", "lengths", "text"):
-            rows = read_table(getattr(own, table))
-            more = self.texts if table == "text" else read_table(getattr(self.speech, table))
-            if twice := sorted(set(rows) & set(self.texts)):
-                raise DataError(
-                    f"{getattr(own, table)}: utterance {twice[0]!r} is in train.unlabelled, too; run stage 1"
-                    " (data) again with --force"
-                )
-            rows |= {utt: more[utt] for utt in self.texts}
-            places[table] = folder / table
-            write_table(places[table], rows)
-        return dataclasses.replace(own, **places)
+        return joined(own, self.speech, self.texts, folder)

@@ -11,8 +11,9 @@ from xlt.core.config import UNLABELLED, Config
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.registry import FAMILIES
+from xlt.data.empty import check as check_empty
 from xlt.data.normalisers import normaliser_of
-from xlt.features.speech import Speech
+from xlt.features.speech import Speech, joined
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import (
     MANIFEST,
@@ -22,7 +23,7 @@ from xlt.formats.model_folder import (
     training_manifest,
     write_info,
 )
-from xlt.formats.tables import write_table
+from xlt.formats.tables import read_table, write_table
 from xlt.models.family import Family
 from xlt.models.labels import Labels
 from xlt.tokens.tokenizer import Tokenizer
@@ -74,9 +75,13 @@ class Resolved:
         return found
 
     def training_speech(self, folder: Path) -> Speech:
-        """The training set, and with a teacher what it labelled, as tables in ``folder``."""
+        """The training set, with a teacher what it labelled, and what is learned with empty texts
+        (``data.empty``), as tables in ``folder``."""
         own = self.sets[self.cfg.train_set]
-        return self.labels.joined(own, folder) if self.labels else own
+        own = self.labels.joined(own, folder) if self.labels else own
+        for name in self.cfg.empty_sets:
+            own = joined(own, self.sets[name], read_table(self.sets[name].text), folder / name)
+        return own
 
     def write_info(self, out: Path, features: dict, frame_rate: float, **more: Any) -> None:
         """Write ``out/xlt.json``: ``features``, as feats.json has them or the training left them, and
@@ -152,6 +157,10 @@ def resolve(ctx: Context, labels: Labels | None = None) -> Resolved:
             " language to watch, train.mix={spa: 0.1} (a share of 0 only watches)"
         )
     sets = {name: family.needs(ctx, name) for name in (*cfg.learned_sets, "dev")}
+    for name in cfg.empty_sets:
+        check_empty(cfg)
+        need(ctx, ctx.data / name / "text", stage="data")
+        sets[name] = dataclasses.replace(family.needs(ctx, name), text=ctx.data / name / "text")
     for files in sets.values():
         files.need(ctx)
     if labels and labels.speech:

@@ -36,7 +36,7 @@ def run(ctx: Context) -> None:
         Unit(
             "train",
             ctx.exp,
-            found.cfg.section(*family.settings),
+            found.cfg.section(*family.settings, *(["data.empty"] if found.cfg.empty_sets else [])),
             found.inputs,
             make,
             resume=True,
