@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import openpyxl
 import pympi
 import pytest
 import soundfile
@@ -17,6 +18,7 @@ from xlt.core.errors import DataError
 from xlt.core.stage import write_json
 from xlt.data.corpora import elan, table
 from xlt.formats.tables import read_table
+from xlt.suggest.templates import COLUMNS
 
 
 def run(scene, *words, status=0):
@@ -78,6 +80,28 @@ def test_a_corrected_table_is_read_back_and_a_draft_is_not(three, tmp_path):
     assert (utt.text, utt.start_s, utt.end_s, utt.tags) == ("Zbor, jar!", 0.0, 2.0, {})
     assert utt.audio.samefile(three.more / "new.wav")
     assert len(corpus.left_out["unconfirmed draft"]) == 2
+
+
+def test_a_corrected_workbook_is_read_back_and_a_draft_is_not(three):
+    """In openpyxl's hands. A text that looks like a formula is none."""
+    three.said["new.wav"] = [("=1+1", 0.9), ("jar", 0.9)]
+    run(three, "--format", "xlsx")
+    path = Path("suggested.xlsx").resolve()
+    cfg = load(three.recipe, ["data.reader=table", f"data.dir={path}"])
+    with raises(DataError, "unconfirmed draft (3"):
+        table.read(cfg)
+    book = openpyxl.load_workbook(path)
+    sheet = book.active
+    assert [cell.value for cell in sheet[1]] == list(COLUMNS)
+    assert {cell.data_type for row in sheet.iter_rows(max_col=4) for cell in row} == {"s"}
+    (number,) = (row[0].row for row in sheet.iter_rows() if row[3].value == "=1+1 jar")
+    assert sheet.data_validations.dataValidation[0].formula1 == '"yes"'
+    sheet.cell(number, 4, "Zbor, jar!")
+    sheet.cell(number, 5, "yes")
+    book.save(path)
+    (utt,) = table.read(cfg).utterances
+    assert (utt.text, utt.start_s, utt.end_s) == ("Zbor, jar!", 0.0, 2.0)
+    assert utt.audio.samefile(three.more / "new.wav")
 
 
 def test_a_corrected_elan_document_is_read_back_and_a_draft_is_not(three):

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="PATH",
-        help="file, or folder of ELAN's documents, to write (default: suggested.tsv, suggested)",
+        help="file, or folder of ELAN's documents, to write (default: suggested.tsv, .xlsx, or suggested)",
     )
     add(
         "--phones",

@@ -45,6 +45,34 @@ def write_tsv(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
     atomic_text(out, text.getvalue())
 
 
+def write_xlsx(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
+    """The same as a workbook; its cells are text, so that nothing is a formula, and ``confirmed`` offers
+    yes.
+    """
+    from openpyxl import Workbook
+    from openpyxl.styles import Alignment
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.title = "drafts"
+    for number, row in enumerate([list(COLUMNS), *_rows(out, drafts)], 1):
+        for place, value in enumerate(row, 1):
+            cell = sheet.cell(number, place, value)
+            cell.data_type, cell.number_format = "s", "@"
+            cell.alignment = Alignment(vertical="top", wrap_text=COLUMNS[place - 1] == TIER)
+    sheet.freeze_panes = "A2"
+    for place, width in enumerate((30, 9, 9, 80, 11, 11, 6)):
+        sheet.column_dimensions["ABCDEFG"[place]].width = width
+    offered = DataValidation(type="list", formula1='"yes"', allow_blank=True, showErrorMessage=False)
+    offered.add(f"E2:E{len(drafts) + 1}")
+    sheet.add_data_validation(offered)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}")
+    book.save(partial)
+    partial.replace(out)
+
+
 def write_eaf(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
     """A document for each recording in the folder ``out``: a tier of drafts, and one below it to confirm
     them.
@@ -70,6 +98,7 @@ def write_eaf(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
 Writer = Callable[[Path, Sequence[Draft], str], None]
 TEMPLATES: dict[str, tuple[Writer, str]] = {  # form → what writes it, and the usual name of its output
     "tsv": (write_tsv, "suggested.tsv"),
+    "xlsx": (write_xlsx, "suggested.xlsx"),
     "eaf": (write_eaf, "suggested"),
 }
 
