@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import importlib
 import os
@@ -10,128 +9,14 @@ import signal
 import sys
 from pathlib import Path
 
-from xlt import __version__
+from xlt.commands.parsers import COMMANDS, is_command, parser_of
 from xlt.core.errors import ConfigError
-
-COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what it does)
-    "transcribe": ("xlt.commands.transcribe", "transcribe sound files with a bundle"),
-    "run": ("xlt.commands.run", "run stages of a recipe, as its run.sh does"),
-    "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),
-    "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),
-    "export": ("xlt.commands.export", "export a recipe's data as lhotse manifests or as a table"),
-    "lm": ("xlt.commands.lm", "adapt a bundle's language model to your texts, or export it as ARPA files"),
-    "new_recipe": (
-        "xlt.commands.new_recipe",
-        "create the recipe of a new language from a corpus",
-    ),
-    "selftrain": ("xlt.commands.selftrain", "train on recordings without texts, in rounds"),
-    "suggest": ("xlt.commands.suggest", "choose recordings to transcribe next, with drafts to correct"),
-    "phones": ("xlt.commands.phones", "compare the phones of a language with those of source languages"),
-    "verify": ("xlt.commands.verify", "compare all that was made with the digests noted then"),
-    "report": ("xlt.commands.report", "outside a recipe: tables of all languages, report.html, LaTeX, CSV"),
-}
-
-
-def _keys_of(stage: str) -> str:
-    """The settings that a stage's section has, with their comments, from base.yaml; stage 4 makes the phones,
-    too.
-    """
-    from xlt.core.config import documented_keys
-
-    reads = ["phones"] if stage == "tokens" else []
-    own = {k: v for k, v in documented_keys().items() if "." not in k or k.split(".")[0] in (stage, *reads)}
-    rows = [(name, *(part.strip() for part in text.partition("# ")[::2])) for name, text in own.items()]
-    lines = [f"  {f'{name}={default}':36} {meaning}" for name, default, meaning in rows]
-    return "settings with their defaults:\n" + "\n".join(lines)
-
-
-def _overview() -> str:
-    from xlt.core.context import STAGES
-
-    lines = [f"  {s.number:2} {s.name:10} {s.does}" for s in STAGES]
-    lines += [f"     {name:10} {does}" for name, (_, does) in COMMANDS.items()]
-    return (
-        "stages, run in a recipe folder such as egs/ron (egs/ron/run.sh runs them all), and commands:\n"
-        + "\n".join(lines)
-        + "\n\n`xlt STAGE --help` lists the settings of a stage."
-    )
-
-
-def _is_command(words: list[str]) -> bool:
-    """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command
-    elsewhere, ``lm`` a command if a subcommand follows, e.g. ``adapt``.
-    """
-    from xlt.commands.lm import SUBCOMMANDS
-    from xlt.core.context import STAGES
-
-    if words[:1] == ["lm"]:
-        return words[1:2] != [] and words[1] in SUBCOMMANDS
-    in_recipe = Path("recipe.yaml").exists() or any(word.split("=")[0] == "--recipe" for word in words)
-    return bool(words) and words[0] in COMMANDS and not (in_recipe and words[0] in {s.name for s in STAGES})
-
-
-def _parser(words: list[str]) -> argparse.ArgumentParser:
-    """A parser for the stage or command that ``words`` name; only that one's arguments are built."""
-    from xlt.commands.run import add_stage_arguments
-    from xlt.core.context import STAGES
-
-    raw = argparse.RawDescriptionHelpFormatter
-    name = words[0] if words else ""
-    if name in {s.name for s in STAGES} and not _is_command(words):
-        stage = next(s for s in STAGES if s.name == name)
-        parser = argparse.ArgumentParser(
-            prog=f"xlt {name}",
-            formatter_class=raw,
-            allow_abbrev=False,
-            description=f"Stage {stage.number}: {stage.does}",
-            epilog=_keys_of(name),
-        )
-        add_stage_arguments(parser)
-        if name == "check":
-            parser.add_argument(
-                "--fix",
-                type=Path,
-                metavar="NEW_FOLDER",
-                help=("only write a repaired copy of the data to NEW_FOLDER; its fix.md lists the changes"),
-            )
-        if name == "score":
-            parser.add_argument(
-                "--compare",
-                nargs=2,
-                metavar=("A", "B"),
-                help=(
-                    "only say which of two systems is better; each is exp/<tag>, a score.json or "
-                    "results/<tag>.json of the recipe"
-                ),
-            )
-            parser.add_argument(
-                "--set", help="compare: set to compare on (default: every set that both have)"
-            )
-    elif name in COMMANDS:
-        module, does = COMMANDS[name]
-        parser = argparse.ArgumentParser(
-            prog=f"xlt {name}", formatter_class=raw, allow_abbrev=False, description=does
-        )
-        importlib.import_module(module).add_arguments(parser)
-    else:
-        parser = argparse.ArgumentParser(
-            prog="xlt",
-            formatter_class=raw,
-            allow_abbrev=False,
-            epilog=_overview(),
-            description="Speech recognition for languages with little data.",
-        )
-        parser.add_argument("--version", action="version", version=f"xlt {__version__}")
-        parser.add_argument(
-            "command", choices=sorted({*(s.name for s in STAGES), *COMMANDS}), metavar="STAGE|COMMAND"
-        )
-    return parser
 
 
 def _run(words: list[str], cwd: Path) -> None:
     from xlt.core.context import STAGES
 
-    parser = _parser(words)
+    parser = parser_of(words)
     known = {s.name for s in STAGES} | set(COMMANDS)
     if words and not words[0].startswith("-") and words[0] not in known:
         close = difflib.get_close_matches(words[0], known, n=1)
@@ -141,7 +26,7 @@ def _run(words: list[str], cwd: Path) -> None:
         parser.parse_args(words or ["--help"])
     args = parser.parse_intermixed_args(words[1:])
     args.cwd = cwd
-    if _is_command(words):
+    if is_command(words):
         importlib.import_module(COMMANDS[words[0]][0]).main(args)
         return
     if words[0] == "score" and (args.compare or args.set):
