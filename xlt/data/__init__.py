@@ -40,7 +40,7 @@ _KEYS = (
 )
 _OF_SOME = {
     "columns": ("table",),
-    "encoding": ("table",),
+    "encoding": ("table", "labels"),
     "tier": ("elan", "labels"),
     "train_from": ("commonvoice",),
     "splits": ("lhotse",),

@@ -414,3 +414,38 @@ def test_through_stage_1(recipe, tmp_path):
     assert read_table(recipe.dir / "data/all/utt2row")["0-0001000-0001900"] == "0.TextGrid:14"
     assert read_table(recipe.dir / "data/all/utt2span")["0-0001000-0001900"].startswith("1.000 1.900 - ")
     assert len(read_table(recipe.dir / "data/dev/spk2utt")) == 1  # split by speaker
+
+
+SAID = {
+    "ces_Latn": ["Kočka leží na stole.", "Žluťoučký kůň úpěl ďábelské ódy.", "Přišel jsem pozdě večer domů."],
+    "rus_Cyrl": ["Кошка лежит на столе.", "Сегодня хорошая погода.", "Я пришёл домой поздно вечером."],
+    "deu_Latn": [
+        "Die Katze schläft über dem Tisch.",
+        "Schöne Grüße aus Köln.",
+        "Müßiggang ist aller Laster Anfang.",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("lang", "encoding"),
+    [
+        ("ces_Latn", "cp1250"),
+        ("rus_Cyrl", "cp1251"),
+        ("rus_Cyrl", "koi8-r"),
+        ("deu_Latn", "mac_roman"),
+        ("deu_Latn", "cp1252"),
+    ],
+)
+def test_texts_that_are_not_utf_8(recipe, tmp_path, lang, encoding, capsys):
+    """Told from all label files together, a sentence each; one in UTF-8 among them stays what it is."""
+    for number, text in enumerate(SAID[lang]):
+        tone(tmp_path / f"f/{number}.wav")
+        put(tmp_path / f"f/{number}.txt", text + "\n", encoding if number else "utf-8")
+    corpus = of(recipe, tmp_path / "f", f"lang={lang}")
+    assert [utt.text for utt in corpus.utterances] == SAID[lang]
+    assert list(corpus.facts["encodings"].values()) == [2]
+    assert "data.encoding" in capsys.readouterr().out
+    put(tmp_path / "f/1.txt", "\x80\xa4\xff", "latin-1")
+    named = of(recipe, tmp_path / "f", f"lang={lang}", "data.encoding=latin-1")
+    assert [utt.text for utt in named.utterances][:2] == [SAID[lang][0], "\x80\xa4\xff"]

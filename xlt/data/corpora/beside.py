@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xlt.core.errors import DataError
+from xlt.core.log import say
 from xlt.core.registry import LABELS
 from xlt.data.corpora.names import names_language
 from xlt.data.corpora.rows import decoded
 from xlt.data.corpora.sounds import Sounds
 from xlt.formats.labels import Label, LabelForm
+from xlt.formats.text_file import encoding_of
+from xlt.text import encodings
 from xlt.text.languages import Language
 
 _ABOUT = re.compile(
@@ -71,14 +74,39 @@ def form_of(path: Path, text: str) -> str:
     return next((name for name, form in own.items() if form.fits(text)), main)
 
 
-def read_labels(path: Path, sound: Path) -> LabelFile:
-    """The labels of a file; DataError."""
+def encodings_of(paths: list[Path], lang: str, named: str | None) -> dict[Path, str]:
+    """The encoding of each file that is not UTF-8 and has no byte order mark: ``named``, data.encoding, or
+    one for all of them, as texts of a sentence are too short to tell it from.
+    """
+    odd = {path: raw for path in paths if not _is_utf8(raw := path.read_bytes()) and b"\0" not in raw}
+    if not odd or named:
+        return dict.fromkeys(odd, named or "")
+    best = encodings.guess(b"\n".join(odd.values()), lang)
+    if best is None:
+        return {}
+    first = next(iter(odd))
+    others = f" and {len(odd) - 1} other label files are" if len(odd) > 1 else " is"
+    say(f"  {first.name}{others} not UTF-8; taken as {best}; data.encoding=NAME sets another")
+    return dict.fromkeys(odd, best.encoding)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    """Whether it is, or says by its mark what it is."""
+    try:
+        raw.decode(encoding_of(raw[:4]))
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def read_labels(path: Path, sound: Path, lang: str, encoding: str | None = None) -> LabelFile:
+    """The labels of a file, whose encoding may be known; DataError."""
     with path.open("rb") as file:
         if file.read(len(_BINARY)) == _BINARY:
             raise DataError(
                 f"{path}: a binary file of Praat, expected text; open it in Praat and save it as a text file"
             )
-    text, encoding = decoded(path)
+    text, encoding = decoded(path, encoding, lang)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     name = form_of(path, text)
     return LabelFile(path, sound, name, encoding, list(forms()[name].parse(text, path)))
@@ -87,7 +115,7 @@ def read_labels(path: Path, sound: Path) -> LabelFile:
 class Pairs:
     """``files``: the label file of each recording that has one; ``left_out``: reason → paths of others."""
 
-    def __init__(self, paths: list[Path], sounds: Sounds, lang: Language):
+    def __init__(self, paths: list[Path], sounds: Sounds, lang: Language, encoding: str | None = None):
         self.sounds, self.lang = sounds, lang
         self.files: list[LabelFile] = []
         self.left_out: dict[str, list[str]] = defaultdict(list)
@@ -95,8 +123,9 @@ class Pairs:
         for path in paths:
             if (sound := self._sound_of(path)) is not None:
                 of_sound[sound].append(path)
+        known = encodings_of([path for own in of_sound.values() for path in own], lang.code, encoding)
         for sound, own in sorted(of_sound.items()):
-            self._add(sound, own)
+            self._add([read_labels(path, sound, lang.code, known.get(path)) for path in own])
 
     def _inside(self, path: Path) -> str:
         return os.path.relpath(path, self.sounds.root)
@@ -123,16 +152,15 @@ class Pairs:
         self.left_out["another form of a recording"] += [self._inside(hit) for hit in best[1:]]
         return best[0]
 
-    def _add(self, sound: Path, paths: list[Path]) -> None:
+    def _add(self, found: list[LabelFile]) -> None:
         """Take the best of the label files of a recording."""
-        found = [read_labels(path, sound) for path in paths]
         order = list(LABELS.entries)
         rank = {
             file.path: (
                 not any(label.text.strip() for label in file.labels),
                 forms()[file.form].words,
                 order.index(file.form),
-                -_shared(file.path, sound),
+                -_shared(file.path, file.sound),
             )
             for file in found
         }

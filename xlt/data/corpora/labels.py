@@ -24,16 +24,19 @@ from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, is_archive, listing
 from xlt.data.corpora.beside import LabelFile, Pairs, forms, label_files, suffixes, sure_suffixes
 from xlt.data.corpora.names import span, speaker_ids, utterance_ids
+from xlt.data.corpora.rows import How, grids
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.data.corpora.tiers import Piece, are_sounds, choose, somebody
 from xlt.formats.labels import Label
-from xlt.text import languages
+from xlt.text import encodings, languages
 from xlt.text.scripts import parts
 
 _EXPECTED = "a folder of recordings with label files beside them (.TextGrid, .srt, .vtt, .txt, .lab, .cha)"
-_TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
+_WORKBOOKS = (".xlsx", ".xlsm")
+_TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", *_WORKBOOKS)
 _FOLDERS = 200  # that are looked at to recognise the form
-_HEAD = 1 << 16  # bytes of a table in which its header is
+_HEAD = 1 << 16  # bytes of a table, and lines, in which its header is
+_LINES = 10
 _TOUCH_S = 0.05  # words of one utterance are parted by no more
 _OVERSHOOT_S = 0.5  # a label may end so much behind its recording, as stage 1 allows it
 _MANY = 3  # labels of a recording, on average, from which on it is no single utterance
@@ -99,19 +102,23 @@ def _names(place: Path) -> list[str]:
 
 
 def _has_texts(table: Path) -> bool:
-    """Whether the first line of a table has columns of paths and texts."""
+    """Whether one of the first lines of a table has columns of paths and texts."""
     try:
-        with table.open("rb") as file:
-            head = file.read(_HEAD)
-        line = head.decode("utf-8-sig", "replace").lstrip().split("\n")[0]
-        if line.startswith(("{", "[")):
-            return True
-        names = max((line.strip().split(delimiter) for delimiter in "\t,;|"), key=len)
-        own = list(dict.fromkeys(name.strip(' "') for name in names))
-        roles = meaning.candidates(own, {}, str(table))
+        if table.suffix.lower() in _WORKBOOKS:
+            lines = [values for grid in grids(table, How()) for _, values in grid.lines[:_LINES]]
+        else:
+            with table.open("rb") as file:
+                head = file.read(_HEAD).decode("utf-8-sig", "replace").lstrip()
+            if head.startswith(("{", "[")):
+                return True
+            lines = [
+                max((line.split(delimiter) for delimiter in "\t,;|"), key=len)
+                for line in head.split("\n")[:_LINES]
+            ]
     except (OSError, DataError):
         return False
-    return bool(roles["path"] and roles["text"])
+    roles = ({meaning.role_of(value.strip(' "\r')) for value in values} for values in lines)
+    return any({"path", "text"} <= own for own in roles)
 
 
 def read(cfg: Config) -> Corpus:
@@ -119,7 +126,9 @@ def read(cfg: Config) -> Corpus:
     place = corpus_place(cfg, _EXPECTED)
     root = place if place.is_dir() else place.parent
     sounds, lang = Sounds(root, cfg.recipe), languages.get(cfg.lang)
-    pairs = Pairs(list(label_files(root)) if place.is_dir() else [place], sounds, lang)
+    encodings.check_name(cfg.data.encoding)
+    paths = list(label_files(root)) if place.is_dir() else [place]
+    pairs = Pairs(paths, sounds, lang, cfg.data.encoding)
     left_out = pairs.left_out
     if not pairs.files:
         raise DataError(_no_pair(place, sounds, left_out))
@@ -127,8 +136,8 @@ def read(cfg: Config) -> Corpus:
         left_out["audio without text"] += sounds.unnamed()
     files = _with_speakers(pairs.files)
     facts: dict = {"licence": "your own", "files": dict(Counter(file.form for file in files))}
-    if encodings := Counter(file.encoding for file in files if file.encoding != "utf-8"):
-        facts["encodings"] = dict(encodings)
+    if others := Counter(file.encoding for file in files if file.encoding != "utf-8"):
+        facts["encodings"] = dict(others)
     said = _usable(_choose_tiers(files, cfg, root, facts), root, left_out, facts)
     if not said:
         counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids)
