@@ -17,6 +17,7 @@ from xlt.core.config import load
 from xlt.core.errors import DataError
 from xlt.core.stage import write_json
 from xlt.data.corpora import elan, table
+from xlt.data.corpora.recognise import recognise
 from xlt.formats.tables import read_table
 from xlt.suggest.templates import COLUMNS
 
@@ -47,7 +48,7 @@ def clip(scene, name, number=0):
 def test_the_draft_is_written_and_nothing_of_it_is_confirmed(three, capsys):
     run(three)
     found = rows()
-    assert list(found[0]) == ["path", "start", "end", "text", "confirmed", "confidence", "rank"]
+    assert list(found[0]) == [*"path start end text confirmed confidence rank".split(), "split"]
     assert {Path(row["path"]).name: row["text"] for row in found} == {
         "known.wav": "un urs",
         "doubtful.wav": "un urs",
@@ -92,7 +93,7 @@ def test_a_corrected_workbook_is_read_back_and_a_draft_is_not(three):
         table.read(cfg)
     book = openpyxl.load_workbook(path)
     sheet = book.active
-    assert [cell.value for cell in sheet[1]] == list(COLUMNS)
+    assert [cell.value for cell in sheet[1]] == [*COLUMNS, "split"]
     assert {cell.data_type for row in sheet.iter_rows(max_col=4) for cell in row} == {"s"}
     (number,) = (row[0].row for row in sheet.iter_rows() if row[3].value == "=1+1 jar")
     assert sheet.data_validations.dataValidation[0].formula1 == '"yes"'
@@ -123,6 +124,29 @@ def test_a_corrected_elan_document_is_read_back_and_a_draft_is_not(three):
     (utt,) = elan.read(cfg).utterances
     assert (utt.text, utt.start_s, utt.end_s) == ("zbor, jar", 0.0, 2.0)
     assert utt.audio.samefile(three.more / "new.wav")
+
+
+def test_what_is_confirmed_joins_the_training_of_a_corpus_with_sets_of_its_own(three, tmp_path):
+    run(three)
+    path = Path("suggested.tsv").resolve()
+    path.write_text(path.read_text(encoding="utf-8").replace("zbor jar\t", "zbor jar\tyes"), encoding="utf-8")
+    corpus = three.recipe.parent / "corpus"
+    parts = f"[{{reader: kaldi, dir: {corpus}}}, {{reader: table, dir: {path}}}]"
+    own = tmp_path / "more"
+    own.mkdir()
+    (own / "recipe.yaml").write_text(
+        f"lang: ron_Latn\nnj: 1\ndata: {{reader: join, parts: {parts}}}\n", encoding="utf-8"
+    )
+    assert main(["data", "--recipe", str(own)]) == 0
+    assert sorted(read_table(own / "data/train/text").values())[-1] == "zbor jar"
+    assert [len(read_table(own / f"data/{name}/text")) for name in ("train", "dev", "test")] == [5, 4, 4]
+
+
+@pytest.mark.parametrize(("form", "name"), [("tsv", "table"), ("xlsx", "table"), ("eaf", "elan")])
+def test_new_recipe_knows_the_templates(three, form, name):
+    run(three, "--format", form, "--out", f"to_do{'' if form == 'eaf' else '.' + form}")
+    (place,) = Path().glob("to_do*")
+    assert recognise(place) == name
 
 
 def test_what_would_be_a_formula_is_text(scene):

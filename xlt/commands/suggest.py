@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     """
     from xlt.suggest import pieces as speech
     from xlt.suggest import recipe
-    from xlt.suggest.templates import TEMPLATES, refuse_existing
+    from xlt.suggest.templates import TEMPLATES, Template, refuse_existing
 
     if args.format not in TEMPLATES:
         raise ConfigError(f"--format {args.format}: is not known; there are {', '.join(TEMPLATES)}")
@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> None:
         raise ConfigError(
             f"--minutes {args.minutes:g}: the shortest piece has {shortest:.1f} s; ask for more"
         )
-    write(out, picked, f"xlt {args.bundle}")
+    write(out, Template(picked, f"xlt {args.bundle}", corpus.own_split))
     _tell(corpus, drafts, picked, by)
     minutes = sum(draft.seconds for draft in picked) / 60
     for line in outlook(origin, minutes, _command(origin)):

@@ -17,7 +17,7 @@ from xlt.core.errors import DataError
 from xlt.core.log import Progress
 from xlt.data.build import MAX_UNREADABLE
 from xlt.data.normalisers import normaliser_of
-from xlt.suggest.recipe import Corpus
+from xlt.suggest.recipe import TRAIN, Corpus
 from xlt.text.normalise import normalise
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def find(sounds: Sequence[Sound], transcriber: Transcriber, corpus: Corpus, cfg:
         )
     own = Known(len(new), stored)
     for number, piece in enumerate(new):
-        if own.find(stored(number)) != number:  # the first that is like it
+        if own.find(stored(number)) not in (number, None):  # the first that is like it; silence is like none
             found.left_out["alike"].append(str(piece))
             continue
         found.kept.setdefault(piece.sound.name, set()).add(piece.number)
@@ -157,7 +157,7 @@ class _Ours:
         if number is None:
             return None
         utt, name, _ = self.corpus.clips[number]
-        if name in self.corpus.held_out:
+        if name != TRAIN:
             self.tested.append((where, utt, name))
         return name
 
@@ -177,7 +177,7 @@ def _new(
     if sound.duration_s <= cfg.data.max_dur_s:  # a clip as it is, before silence is taken from it
         name = ours.set_of(bands(read_wav(sound.path)), sound.name)
         if name is not None:
-            found.left_out["in train"] += [sound.name] if name not in ours.corpus.held_out else []
+            found.left_out["in train"] += [sound.name] if name == TRAIN else []
             return []
     kept = []
     for number, cut in enumerate(transcriber.cuts(str(sound.path))):
@@ -190,7 +190,7 @@ def _new(
         if name is None:
             stored.add(clip)
             kept.append(piece)
-        elif name not in ours.corpus.held_out:
+        elif name == TRAIN:
             found.left_out["in train"].append(str(piece))
     return kept
 

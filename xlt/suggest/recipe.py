@@ -13,11 +13,13 @@ from xlt.bundle import MANIFEST, read_manifest
 from xlt.core.config import Config, load
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.stage import read_json
 from xlt.formats.model_folder import BUNDLE, Trained, experiment_of, recipe_of
 from xlt.formats.tables import read_scp, read_table
 
 TRAIN = "train"
 _SETTINGS = "recipe.yaml"
+_TABLES = ("wav.scp", "text", "utt2split", "utt2audio", "report.json")  # of data/all
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,12 @@ def origin(bundle: Path, recipe: Path | None = None) -> Origin:
 @dataclass(frozen=True)
 class Corpus:
     """``texts``: what the model was trained on, by utterance; ``clips``: utterance, set and sound file of
-    these and of all that is held out; ``held_out``: the names of those sets."""
+    these, whose set is TRAIN, and of all that is held out; ``own_split``: whether the corpus itself says what
+    is in train, dev and test."""
 
     texts: Mapping[str, str]
     clips: list[tuple[str, str, str]]
-    held_out: frozenset[str]
+    own_split: bool = False
 
     def known(self) -> Known:
         """The clips by their sound."""
@@ -95,7 +98,11 @@ def corpus(found: Origin) -> Corpus:
     cfg, data = found.cfg, found.data
     everything = data / "all"
     ctx = Context(cfg.recipe, cfg)
-    need(ctx, *(everything / name for name in ("wav.scp", "text", "utt2split", "utt2audio")), stage="data")
+    need(
+        ctx,
+        *(everything / name for name in ("wav.scp", "text", "utt2split", "utt2audio", "report.json")),
+        stage="data",
+    )
     heard = found.model.manifest
     if heard is None:
         raise DataError(f"{found.bundle / 'heard'}: missing; run stage 10 (bundle) again")
@@ -103,17 +110,17 @@ def corpus(found: Origin) -> Corpus:
     tables = {name: read_table(everything / name) for name in ("text", "utt2split", "utt2audio")}
     waves = read_scp(everything / "wav.scp", cfg.recipe)
     split = tables["utt2split"]
-    texts = {utt: text for utt, text in tables["text"].items() if tables["utt2audio"][utt] in learned}
-    texts = {utt: text for utt, text in texts.items() if split[utt] == TRAIN}
+    audio = tables["utt2audio"]
+    texts = {utt: text for utt, text in tables["text"].items() if audio[utt] in learned}
     if not texts:
         raise DataError(
             f"{found.bundle / 'heard'}: names no clip of {everything}; name the recipe that the bundle was"
             " trained in: --recipe"
         )
-    clips = [(utt, split[utt], waves[utt]) for utt in waves if utt in texts or split[utt] != TRAIN]
-    inside = set(split.values())
-    for name in (*cfg.checked_sets[1:], *cfg.decode.sets):
-        if name not in inside and name != cfg.train_set and (data / name / "wav.scp").exists():
-            inside.add(name)
+    clips = [(utt, TRAIN if utt in texts else split[utt], waves[utt]) for utt in waves]
+    clips = [clip for clip in clips if clip[0] in texts or clip[1] != TRAIN]
+    for name in (*cfg.checked_sets[1:], *cfg.decode.sets):  # of other corpora, such as test_phone
+        if name not in split.values() and name != cfg.train_set and (data / name / "wav.scp").exists():
             clips += [(utt, name, wav) for utt, wav in read_scp(data / name / "wav.scp", cfg.recipe).items()]
-    return Corpus(texts, clips, frozenset(inside - {TRAIN}))
+    report = read_json(everything / "report.json", "data")
+    return Corpus(texts, list(dict.fromkeys(clips)), report["split"].get("by") == "corpus")

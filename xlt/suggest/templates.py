@@ -8,6 +8,7 @@ import csv
 import io
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from xlt.core.errors import ConfigError
@@ -20,32 +21,42 @@ COLUMNS = ("path", "start", "end", "text", "confirmed", "confidence", "rank")
 TIER = "text"
 
 
-def _rows(out: Path, drafts: Sequence[Draft]) -> list[list[str]]:
-    """The rows in order of rank. Recordings below the table's folder have relative paths, so that both can be
-    moved.
+@dataclass(frozen=True)
+class Template:
+    """``drafts``: the best first; ``annotator``: who made them; ``own_split``: whether the corpus that they
+    are to join has train, dev and test of its own, so that they must be in one, too: in train."""
+
+    drafts: Sequence[Draft]
+    annotator: str
+    own_split: bool = False
+
+
+def _rows(out: Path, template: Template) -> list[list[str]]:
+    """The header, and the rows in order of rank. Recordings below the table's folder have relative paths, so
+    that both can be moved.
     """
     folder = out.resolve().parent
-    rows = []
-    for rank, one in enumerate(drafts, 1):
+    more = ["train"] if template.own_split else []
+    rows = [[*COLUMNS, *(["split"] if more else [])]]
+    for rank, one in enumerate(template.drafts, 1):
         path = one.sound.path.resolve()
         shown = path.relative_to(folder) if path.is_relative_to(folder) else path
         times = (f"{one.start_s:.3f}", f"{one.end_s:.3f}")
-        rows.append([os.fspath(shown), *times, one.text, "", f"{one.confidence:.2f}", str(rank)])
+        rows.append([os.fspath(shown), *times, one.text, "", f"{one.confidence:.2f}", str(rank), *more])
     return rows
 
 
-def write_tsv(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
+def write_tsv(out: Path, template: Template) -> None:
     """A table with tabs, a row a piece."""
     text = io.StringIO()
     table = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-    table.writerow(COLUMNS)
-    for row in _rows(out, drafts):
+    for row in _rows(out, template):
         table.writerow([as_text(value) for value in row])
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic_text(out, text.getvalue())
 
 
-def write_xlsx(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
+def write_xlsx(out: Path, template: Template) -> None:
     """The same as a workbook; its cells are text, so that nothing is a formula, and ``confirmed`` offers
     yes.
     """
@@ -56,16 +67,17 @@ def write_xlsx(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
     book = Workbook()
     sheet = book.worksheets[0]
     sheet.title = "drafts"
-    for number, row in enumerate([list(COLUMNS), *_rows(out, drafts)], 1):
+    rows = _rows(out, template)
+    for number, row in enumerate(rows, 1):
         for place, value in enumerate(row, 1):
             cell = sheet.cell(number, place, value)
             cell.data_type, cell.number_format = "s", "@"
-            cell.alignment = Alignment(vertical="top", wrap_text=COLUMNS[place - 1] == TIER)
+            cell.alignment = Alignment(vertical="top", wrap_text=rows[0][place - 1] == TIER)
     sheet.freeze_panes = "A2"
     for place, width in enumerate((30, 9, 9, 80, 11, 11, 6)):
         sheet.column_dimensions["ABCDEFG"[place]].width = width
     offered = DataValidation(type="list", formula1='"yes"', allow_blank=True, showErrorMessage=False)
-    offered.add(f"E2:E{len(drafts) + 1}")
+    offered.add(f"E2:E{len(rows)}")
     sheet.add_data_validation(offered)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}")
@@ -73,12 +85,12 @@ def write_xlsx(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
     partial.replace(out)
 
 
-def write_eaf(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
+def write_eaf(out: Path, template: Template) -> None:
     """A document for each recording in the folder ``out``: a tier of drafts, and one below it to confirm
     them.
     """
     own: dict[Path, list[Draft]] = {}
-    for one in drafts:
+    for one in template.drafts:
         own.setdefault(one.sound.path.resolve(), []).append(one)
     out.mkdir(parents=True)
     taken: set[str] = set()
@@ -90,12 +102,12 @@ def write_eaf(out: Path, drafts: Sequence[Draft], annotator: str) -> None:
         taken.add(name)
         root = elan.new(path, out.resolve())
         said = [elan.Annotation(one.start_s, one.end_s, one.text) for one in pieces]
-        elan.add_tiers(root, [elan.Tier(TIER, "", sorted(said))], path.name, annotator)
+        elan.add_tiers(root, [elan.Tier(TIER, "", sorted(said))], path.name, template.annotator)
         elan.add_confirmed(root, TIER)
         atomic_text(out / f"{name}.eaf", elan.written(root))
 
 
-Writer = Callable[[Path, Sequence[Draft], str], None]
+Writer = Callable[[Path, Template], None]
 TEMPLATES: dict[str, tuple[Writer, str]] = {  # form → what writes it, and the usual name of its output
     "tsv": (write_tsv, "suggested.tsv"),
     "xlsx": (write_xlsx, "suggested.xlsx"),
