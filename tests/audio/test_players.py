@@ -79,7 +79,7 @@ def test_what_browsers_do_not_play_is_cut(page, tmp_path):
         assert (info.duration, info.samplerate, info.channels) == (seconds, RATE, 1)
     size = sum(p.stat().st_size for p in (page.parent / ".check.partial/sound").iterdir())
     assert made.told == (
-        "2 sounds that browsers cannot play are copies in the folder sound"
+        "Copied into the folder sound, as browsers cannot play the originals: 2"
         f" ({size / 1e6:.1f} MB, at most 30 s each)."
     )
 

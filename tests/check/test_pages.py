@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import soundfile
 
 from tests.pages import Reader
 from xlt.audio.players import Sounds
@@ -112,6 +113,19 @@ def test_errors_stand_before_warnings_and_those_before_notes(spoiled):
     ]
     assert [a["class"] for _, a in reader.elements if a.get("class") in ("error", "warning", "note")] == order
     assert report["errors"] > 1 and report["warnings"] > 1
+
+
+def test_sound_that_browsers_do_not_play_lies_beside_the_report(recipe):
+    path = recipe.dir / "data/all/wav/ana-test0.wav"
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, samples, rate, format="AIFF")
+    put(recipe, "text", {"ana-test0": "un nor."}, "test")
+    recipe()
+    reader = read(recipe.dir / "data/check/report.html")
+    assert {attrs["href"] for attrs in cells(reader, "play")} >= {"sound/1.flac"}
+    heard, _ = soundfile.read(recipe.dir / "data/check/sound/1.flac")
+    assert len(heard) == len(samples) and abs(heard - samples).max() < 1e-4
+    assert "cannot play the originals: 1 " in " ".join(reader.text)
 
 
 def fault(severity: str, rule: str, line: int | None = 1, ids: int = 0, **values) -> Fault:

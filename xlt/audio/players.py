@@ -104,7 +104,7 @@ class Sounds:
         said = []
         if self.cuts:
             said.append(
-                f"{self.cuts} sounds that browsers cannot play are copies in the folder sound"
+                f"Copied into the folder sound, as browsers cannot play the originals: {self.cuts}"
                 f" ({self.bytes / 1e6:.1f} MB, at most {MOST_S:g} s each)."
             )
         if self.missing:

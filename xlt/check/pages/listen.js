@@ -3,9 +3,11 @@
 {
   const table = document.getElementById("utterances"), area = document.getElementById("lines");
   const boxes = Array.from(table.querySelectorAll("input[type=checkbox]"));
-  const reason = new Map(Array.from(boxes, box => [box.closest("tr").dataset.id, box]));
+  const here = new Set(boxes.map(box => box.closest("tr").dataset.id));
   const given = new Map(area.value.split("\n").filter(Boolean).map(line => [line.split(" ", 1)[0], line]));
-  const others = Array.from(given).filter(([id]) => !reason.has(id)).map(([, line]) => line);
+  const others = Array.from(given).filter(([id]) => !here.has(id)).map(([, line]) => line);
+
+  let kept = null;  // what was saved; until then ticks are nowhere else than on the page
 
   const refresh = () => {
     const ticked = boxes.filter(box => box.checked).map(box => {
@@ -20,12 +22,18 @@
   const made = document.getElementById("made");
   const said = make("output");
   made.append(
-    action("Copy drop.txt", async () => { said.value = await copied(area.value) ? "copied" : "the browser does not allow it: copy the lines below"; }),
-    action("Save drop.txt", () => save("drop.txt", area.value, "text/plain")),
+    action("Copy drop.txt", async () => {
+      const text = area.value, done = await copied(text);
+      if (done) kept = text;
+      said.value = done ? "copied" : "the browser does not allow it: copy the lines below";
+    }),
+    action("Save drop.txt", () => { kept = area.value; save("drop.txt", area.value, "text/plain"); }),
     said,
   );
   table.addEventListener("change", refresh);
+  window.addEventListener("beforeunload", event => { if (area.value !== kept) event.preventDefault(); });
   refresh();
+  kept = area.value;
 
   const text = (row, name) => row.querySelector(name).textContent.trim();
   offer(table, "listen.csv", ["leave out", "score", "set", "row", "path", "utterance", "text", "the model hears"], row => {
