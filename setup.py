@@ -48,9 +48,8 @@ REQUIRES = [
 EXTRAS = {
     "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it
     "parquet": ["pyarrow>=15"],  # tables in Parquet, with the sound in them
-    "peer": ["faster-whisper>=1.2"],  # the zero-shot Whisper row of the tables
     "test": [
-        "ctranslate2>=4.5",
+        "ctranslate2>=4.5",  # proves our reading of its Whisper weights
         "mypy>=2.4",
         "pyarrow>=15",  # writes Parquet that we read
         "pytest>=8",

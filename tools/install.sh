@@ -3,7 +3,7 @@
 #
 # usage: tools/install.sh [--quiet] [EXTRA...]
 #   --quiet   print nothing if the environment is up to date
-#   EXTRA     extras of setup.py, e.g. test peer; kaldiio is always installed
+#   EXTRA     extras of setup.py, e.g. parquet; kaldiio is always installed
 # environment:
 #   PYTHON           Python 3.12 or 3.13 to use
 #   XLT_VENV         another folder for the environment; several checkouts may share it

@@ -23,7 +23,7 @@ esac
 
 here=$PWD
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-"$root/tools/install.sh" --quiet test peer
+"$root/tools/install.sh" --quiet test
 venv=${XLT_VENV:-$root/.venv}
 [[ $venv == /* ]] || venv=$here/$venv
 

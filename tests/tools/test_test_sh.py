@@ -39,7 +39,7 @@ def test_all_checks_run_and_arguments_go_to_pytest(place):
     assert done.returncode == 0 and done.stdout.endswith("test: all passed\n")
     calls = place.calls()
     assert [c.split()[0] for c in calls] == ["install", "ruff", "mypy", "shellcheck", "python"]
-    assert calls[0].startswith("install --quiet test peer")
+    assert calls[0].startswith("install --quiet test")
     assert {".ci/run", "tools/install.sh", "egs/common/asr.sh", "egs/TEMPLATE/run.sh"} <= set(
         calls[3].split()
     )
