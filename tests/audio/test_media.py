@@ -120,6 +120,13 @@ def test_the_sound_of_a_film(tmp_path):
         read_wav(film(tmp_path / "b.mp4", None))
 
 
+def test_sound_that_nothing_decodes(tmp_path):
+    path = write(tmp_path / "a.mka", "flac", noise(), form="matroska")
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_FLAX", 1))
+    with raises(media.Foreign, "FFmpeg", where="a.mka"):
+        read_wav(path)
+
+
 def test_several_streams_are_told(tmp_path):
     one, two = noise(1), noise(2)
     heard = Heard()

@@ -85,15 +85,17 @@ def opened(path: str | os.PathLike, form: Form) -> Iterator[Media]:
                 raise Foreign(f"{path}: is {form.name} without sound; name the recording that has it")
             codec = stream.codec_context
             if codec is None:
-                raise Foreign(
-                    f"{path}: is {form.name} with sound that FFmpeg does not decode; export it as WAV where"
-                    " it was made"
-                )
+                raise _undecodable(path, form)
             codec.options = {"max_samples": _LARGEST}
             dur_s, note = _duration_s(path, form, container, stream), _of_several(container, stream)
             media = Media(0, 0, codec.name, dur_s, note, iter(()))
             frames = _frames(container, stream, media)
-            first = next(frames, None)
+            try:
+                first = next(frames, None)
+            except av.error.FFmpegError:
+                raise
+            except ValueError:  # PyAV's for a codec that is not known
+                raise _undecodable(path, form) from None
             if first is None:
                 raise DataError(f"{path}: holds no samples")
             media.rate, media.channels = first.sample_rate, first.layout.nb_channels
@@ -101,6 +103,12 @@ def opened(path: str | os.PathLike, form: Form) -> Iterator[Media]:
             yield media
     except av.error.FFmpegError as err:
         raise DataError(f"{path}: is {form.name}, but not readable as such ({err.strerror})") from None
+
+
+def _undecodable(path: str | os.PathLike, form: Form) -> Foreign:
+    return Foreign(
+        f"{path}: is {form.name} with sound that FFmpeg does not decode; export it as WAV where it was made"
+    )
 
 
 def _of_several(container: Any, stream: Any) -> str:
