@@ -16,8 +16,11 @@ die() { printf 'new_recipe: %s\n' "$*" >&2; exit 2; }
 case ${1:-} in -h|--help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;; esac
 # what would be a pity to hear of after the installation
 (( $# == 1 || $# == 2 )) || die "expected CODE_Script and the corpus; --help shows an example"
-[[ $1 =~ ^[a-z]{3}_[A-Z][a-z]{3}$ || -x ${XLT_VENV:-$root/.venv}/bin/python ]] ||  # which says what is meant
-  die "$1: expected three letters of ISO 639-3, '_', and four of ISO 15924, e.g. lug_Latn"
+[[ $1 =~ ^[a-z]{3}_[A-Z][a-z]{3}$ ]] || {
+  near=$(PYTHONPATH=$root "${XLT_VENV:-$root/.venv}/bin/python" -c \
+    'import sys; from xlt.text.languages import meant; print(meant(sys.argv[1]) or "")' "$1" 2>/dev/null) || near=
+  die "$1: expected three letters of ISO 639-3, '_', and four of ISO 15924, e.g. lug_Latn${near:+; did you mean $near?}"
+}
 [[ $# == 1 || -e $2 ]] || die "$2: no such file or folder"
 
 [[ ${2:-} != -* ]] || set -- "$1" "./$2" # else it is taken for an option

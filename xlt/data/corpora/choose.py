@@ -239,15 +239,23 @@ Said = dict[tuple[str, ...], str]
 
 
 def _said(table: Table, cfg: Config, sounds: Sounds) -> Said:
-    """What a table says of each part of a sound file."""
+    """What a table says of each sound file, of each part of it where it has parts."""
     roles = roles_of(table, sounds, cfg)
     part = [column for role in ("start", "end", "duration", "channel") if (column := roles[role])]
+    part = part if roles["start"] or roles["channel"] else []
     path, text = roles["path"] or "", roles["text"] or ""
     found = {}
     for _, values in table.rows:
         for hit in sounds.lookup(values[path])[:1]:
             found[(str(hit), *(values[column].strip() for column in part))] = values[text].strip()
     return found
+
+
+def _shared(one: Said, other: Said) -> set[str]:
+    """The sound of which two tables speak: parts of files where both have parts, else files."""
+    if len(next(iter(one), ())) == len(next(iter(other), ())):
+        return {key[0] for key in one.keys() & other.keys()}
+    return {key[0] for key in one} & {key[0] for key in other}
 
 
 def _without_copies(usable: list[Table], cfg: Config, sounds: Sounds, unused: dict[str, str]) -> list[Table]:
@@ -265,7 +273,7 @@ def _without_copies(usable: list[Table], cfg: Config, sounds: Sounds, unused: di
         smaller = len(own) < len(others) or (own == others and usable.index(table) > usable.index(other))
         if smaller and own.items() <= others.items():
             unused[table.label] = f"a copy of rows of {other.label}"
-        elif guessed[id(table)] and not guessed[id(other)] and own.keys() & others.keys():
+        elif guessed[id(table)] and not guessed[id(other)] and _shared(own, others):
             unused[table.label] = f"no column is called like a text, and {other.label} has texts"
         else:
             continue
@@ -282,9 +290,9 @@ def _together(
         return [Source(table, own) for table, own in zip(usable, own_sets, strict=True)]
     names = ", ".join(table.label for table in usable)
     said = [_said(table, cfg, sounds) for table in usable]
-    shared = {part for a, b in itertools.combinations(said, 2) for part in a.keys() & b.keys()}
+    shared = {name for a, b in itertools.combinations(said, 2) for name in _shared(a, b)}
     if shared or any(own_sets):
-        why = f", which name the same sound, first {Path(min(shared)[0]).name}" if shared else ""
+        why = f", which name the same sound, first {Path(min(shared)).name}" if shared else ""
         raise DataError(
             f"data.dir: {place}: has several tables: {names}{why}; name one of them in data.dir, or call them"
             " train, dev and test; another is a set if decode.sets has its name"

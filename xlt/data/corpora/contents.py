@@ -4,7 +4,9 @@ holds the texts.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from xlt.data.corpora.tags import is_private
@@ -14,7 +16,7 @@ _FILES = 0.5  # of the values, at least, that name sound files
 _LETTERS = 0.5  # of the characters of a text
 _OTHERS = 0.2  # of the values that differ from each other, at least; fewer are kinds, or names of speakers
 _RIVAL = 0.5  # as long as the longest texts
-_SAME = 0.5  # of the rows in which two columns say the same words
+_SAME = 0.5  # of the words, which two columns that say the same share
 
 
 def path(columns: Mapping[str, Sequence[str]], names_sound: Callable[[str], int]) -> str | None:
@@ -58,10 +60,13 @@ def _mean_letters(values: Sequence[str], code: str) -> float:
 
 
 def _alike(texts: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether two columns say the same in most rows, but for case and signs, and digits or not."""
-    pairs = list(zip(texts, others, strict=False))
-    return sum(_letters(a) == _letters(b) for a, b in pairs) >= _SAME * len(pairs)
+    """Whether two columns say the same, but for case, signs, and numbers in digits or words."""
+    shares = []
+    for one, other in zip(texts, others, strict=False):
+        a, b = Counter(_words(one)), Counter(_words(other))
+        shares.append((a & b).total() / max(a.total(), b.total(), 1))
+    return sum(shares) >= _SAME * len(shares)
 
 
-def _letters(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFC", text).casefold() if c.isalpha())
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text).casefold())

@@ -5,11 +5,13 @@ of sound files and what is said of each.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.data.corpora.rows import Grid, How, decoded_as
+from xlt.data.corpora.sounds import SUFFIXES
 
 _OBJECT = 'an object a line, such as {"path": "a.wav", "text": "…"}'
 
@@ -61,7 +63,16 @@ def _whole(lines: list[tuple[int, str]]) -> object | None:
 
 def _is_index(value: object) -> bool:
     """Whether an object holds entries instead of being one."""
-    return isinstance(value, dict) and any(isinstance(own, list | dict) for own in value.values())
+    return isinstance(value, dict) and (
+        _is_of_files(value) or any(isinstance(own, list | dict) for own in value.values())
+    )
+
+
+def _is_of_files(value: dict) -> bool:
+    """Whether the keys are sound files and the values what is said: ``{"a.wav": "text"}``."""
+    return all(
+        isinstance(own, str) and os.path.splitext(key)[1].lower() in SUFFIXES for key, own in value.items()
+    )
 
 
 def _entries(value: object) -> list[tuple[int, object]]:
@@ -72,7 +83,7 @@ def _entries(value: object) -> list[tuple[int, object]]:
             value = inner
         elif value and all(isinstance(own, dict) for own in value.values()):
             value = [{"file": key, **own} for key, own in value.items()]
-        elif len(value) > 1 and all(isinstance(own, str) for own in value.values()):
+        elif value and _is_of_files(value):
             value = [{"file": key, "text": own} for key, own in value.items()]
         else:
             value = [value]
