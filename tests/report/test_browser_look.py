@@ -86,12 +86,12 @@ def test_two_models_are_compared(show, results):
         ["better", "−1", "0.5 s", "abcd", "abcxd", "abcd"],
         ["worse", "+1", "0.5 s", "un ou", "un ou", "un oau"],
     ]
-    choose(chromium, ".verdict + .tools select", "worse")
+    choose(chromium, ".changed .tools select", "worse")
     assert [row[-1] for row in rows(chromium, ".compare")] == ["s-2"]
     choose(chromium, ".compare .a", "0")
     assert chromium.run("document.querySelector('.verdict').innerText") == "A and B are the same model."
     choose(chromium, ".compare .b", "1")
-    choose(chromium, ".verdict + .tools select", "")
+    choose(chromium, ".changed .tools select", "")
     assert [row[0] for row in rows(chromium, ".compare")] == ["better", "worse"]
     assert rows(chromium, ".compare")[0][-1] == "s-2"
     assert complaints(chromium) == []

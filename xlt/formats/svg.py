@@ -240,14 +240,6 @@ def sign(look: Look, level: bool = False) -> str:
     )
 
 
-def swatch(look: Look) -> str:
-    """What stands for a series beside the words of a page: a square."""
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" aria-hidden="true" width="14" height="12">'
-        f'<rect x="1" y="1" width="12" height="10" {look.paint}/></svg>'
-    )
-
-
 def _form(look: Look, x: float, y: float, label: str) -> str:
     """A point: circle, square, triangle or diamond."""
     corners = (

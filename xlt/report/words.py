@@ -8,7 +8,7 @@ from statistics import median
 
 from xlt.metrics.metric import Metric, counted
 from xlt.report.markdown import main_of
-from xlt.report.results import Experiment, Result, Typical, describe, published_title
+from xlt.report.results import Experiment, Result, Typical, published_title
 from xlt.score.compare import Difference, System, compare_all
 
 
@@ -137,8 +137,3 @@ def _span(values: Sequence[int]) -> str:
     """``84``, or ``between 45 and 84 (median 75)``."""
     low, high = min(values), max(values)
     return f"{low}" if low == high else f"between {low} and {high} (median {median(values):.0f})"
-
-
-def labels(runs: Sequence[Result]) -> list[str]:
-    """What runs are called where one is chosen: the tag and what it is."""
-    return [f"{run.tag}: {describe(run)}" for run in runs]

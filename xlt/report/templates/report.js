@@ -55,33 +55,49 @@ function everything(place, data) {
   place.hidden = false;
 }
 
+// So many rows are made at once; more of them when one asks for them.
+const AT_ONCE = 200;
+
 function comparison(place, data) {
-  const [a, b] = [".a", ".b"].map(name => place.querySelector(name)), table = place.querySelector("table");
+  const [a, b] = [".a", ".b"].map(name => place.querySelector(name)), verdict = place.querySelector(".verdict");
+  const changed = place.querySelector(".changed"), table = place.querySelector("table");
   const names = data.runs.map((run, k) => [k, run.join(": ")]);
-  const other = data.texts.length > 1 ? data.texts[1] : 1;
-  options(a, names, other);
-  options(b, names, data.texts.length ? data.texts[0] : 0);
+  const [first, second] = data.texts.length > 1 ? data.texts : [0, 1];
+  options(a, names, second);
+  options(b, names, first);
+  let waiting = null;
+  const list = () => {
+    if (!changed.open || !waiting) return;
+    fill(table, waiting());
+    waiting = null;
+  };
+  const row = (i, j) => ([id, , seconds, href, ref, , texts]) => {
+    const more = texts[j][0] - texts[i][0], name = more > 0 ? "worse" : "better";
+    return make("tr", {}, cell(name, name), cell(more > 0 ? `+${more}` : `−${-more}`, "", more), play(href, seconds, id),
+      said(data.lang, ref), differences(said(data.lang), texts[i], ref), differences(said(data.lang), texts[j], ref),
+      cell(id, "text id"));
+  };
   const show = () => {
     const lines = a.value === b.value ? ["A and B are the same model."] : data.pairs[`${a.value} ${b.value}`] || ["These do not compare."];
-    place.querySelector(".verdict").replaceChildren(...lines.map(line => make("p", {}, line)));
-    if (!table) return;
+    verdict.replaceChildren(...lines.map(line => make("p", {}, line)));
+    if (!changed) return;
     const [i, j] = [a, b].map(list => data.texts.indexOf(Number(list.value)));
-    const rows = i < 0 || j < 0 || i === j ? [] : data.rows.filter(([, , , , , , texts]) => texts[i][0] !== texts[j][0]);
-    table.closest(".wide").hidden = !rows.length;
     if (i < 0 || j < 0) {
       const lacking = [i < 0 ? "A" : "", j < 0 ? "B" : ""].filter(Boolean).join(" and ");
-      place.querySelector(".verdict").append(make("p", {className: "lacking"}, `The texts of ${lacking} are not on this machine.`));
+      verdict.append(make("p", {className: "lacking"}, `The texts of ${lacking} are not on this machine.`));
     }
-    rows.sort((x, y) => (x[6][j][0] - x[6][i][0]) - (y[6][j][0] - y[6][i][0]));
-    fill(table, rows.map(([id, , seconds, href, ref, , texts]) => {
-      const more = texts[j][0] - texts[i][0];
-      return make("tr", {}, cell(more > 0 ? "worse" : "better", more > 0 ? "worse" : "better"),
-        cell(more > 0 ? `+${more}` : `−${-more}`, "", more), play(href, seconds, id), said(data.lang, ref),
-        differences(said(data.lang), texts[i], ref), differences(said(data.lang), texts[j], ref), cell(id, "text id"));
-    }));
+    const rows = i < 0 || j < 0 ? [] : data.rows.filter(([, , , , , , texts]) => texts[i][0] !== texts[j][0]);
+    const change = ([, , , , , , texts]) => texts[j][0] - texts[i][0];
+    rows.sort((x, y) => change(x) - change(y));
+    changed.hidden = !rows.length;
+    changed.querySelector("summary").textContent = `${rows.length} utterances that B got better or worse`;
+    waiting = () => rows.map(row(i, j));
+    changed.open = rows.length <= AT_ONCE;
+    list();
   };
   a.addEventListener("change", show);
   b.addEventListener("change", show);
+  if (changed) changed.addEventListener("toggle", list);
   place.hidden = data.runs.length < 2;
   if (!place.hidden) show();
 }
