@@ -134,6 +134,12 @@ def test_textgrid(text):
     assert form_of(Path("a.TEXTGRID"), text) == form_of(Path("a.txt"), text) == "textgrid"
 
 
+def test_letters_of_older_versions_of_praat():
+    """As its manual writes them, e.g. Hoogge\\e""erd; what is no letter there stays."""
+    text = LONG.replace('"1.5"', r'"Hoogge\e""erd k\a""se \s<edi\bsn \o/l \ao gro\ss \n~ \ng \qx C:\d"')
+    assert of("textgrid", text)[2][2] == r"Hooggeëerd käse šedi\n øl å groß ñ ŋ \qx C:\d"
+
+
 def test_textgrid_lines():
     labels = list(LABELS.get("textgrid").parse(LONG, Path("a.TextGrid")))
     assert [label.line for label in labels] == [18, 22, 27, 36]
@@ -258,6 +264,33 @@ def test_vtt():
         (2.0, 3.0, "- două\n- linii\xa0aici"),
     ]
     assert form_of(Path("a.vtt"), VTT) == "vtt" and form_of(Path("a.vtt"), NASTY_SRT) == "srt"
+
+
+ROLLING = """WEBVTT
+Kind: captions
+Language: ro
+
+00:00:00.500 --> 00:00:02.000 align:start position:0%
+\x20
+un<00:00:00.900><c> urs</c><00:00:01.200><c> mare</c>
+
+00:00:02.000 --> 00:00:02.010 align:start position:0%
+un urs mare
+\x20
+
+00:00:02.010 --> 00:00:03.500 align:start position:0%
+un urs mare
+și<00:00:02.900><c> o</c><00:00:03.200><c> pisică</c>
+
+00:00:03.510 --> 00:00:04.000 align:start position:0%
+și o pisică
+da
+"""
+
+
+def test_captions_that_roll():
+    found = [one for one in of("vtt", ROLLING) if one[2]]
+    assert found == [(0.5, 2.0, "un urs mare"), (2.01, 3.5, "și o pisică"), (3.51, 4.0, "da")]
 
 
 @pytest.mark.parametrize(

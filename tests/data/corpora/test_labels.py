@@ -163,17 +163,17 @@ def test_words_by_themselves_stay_so(recipe, folder):
     assert [u.text for u in of(recipe, folder).utterances] == ["urs", "pisică", "câine"]
 
 
-SOUNDS = "0 1000000 sil\n1000000 2000000 o\n2000000 3000000 p\n3000000 9000000 i\n"
+SOUNDS = "".join(f"{n}000000 {n + 1}000000 {c}\n" for n, c in enumerate(("sil", *"opisi")))
 
 
 def test_labels_of_sounds_are_no_texts(recipe, folder):
     put(folder / "rec.lab", SOUNDS)
     with raises(DataError, "'o'", where="rec.lab"):
         of(recipe, folder)
-    assert [u.text for u in of(recipe, folder, "data.tier='*'").utterances] == ["o p i"]
+    assert [u.text for u in of(recipe, folder, "data.tier='*'").utterances] == ["o p i s i"]
     put(folder / "rec.txt", "O pisică.")
     assert [u.text for u in of(recipe, folder).utterances] == ["O pisică."]
-    grid(folder / "rec.TextGrid", {"phones": [(0.1, 0.2, "o"), (0.2, 0.3, "p")]})
+    grid(folder / "rec.TextGrid", {"phones": [(n / 10, (n + 1) / 10, c) for n, c in enumerate("opisi")]})
     (folder / "rec.txt").unlink()
     with raises(DataError, "'phones'", where="data.tier"):
         of(recipe, folder)
@@ -234,6 +234,8 @@ def test_whole_files_in_folders_of_speakers(recipe, tmp_path):
     tone(tmp_path / "f/wav/Ion/silent.wav")
     put(tmp_path / "f/txt/Ion/c9.lab", "un urs")
     put(tmp_path / "f/README.txt", "All rights reserved")
+    put(tmp_path / "f/people.csv", "name,age\nAna,7\n")
+    put(tmp_path / "f/txt/lost.txt", "un urs")
     corpus = of(recipe, tmp_path / "f")
     assert [(u.id, u.speaker, u.text, u.start_s) for u in corpus.utterances] == [
         ("Ana_Pop-c0", "Ana_Pop", "un urs", None),
@@ -241,7 +243,7 @@ def test_whole_files_in_folders_of_speakers(recipe, tmp_path):
         ("Ion-c2", "Ion", "un câine mare", None),
     ]
     assert corpus.left_out == {
-        "text without audio": ["txt/Ion/c9.lab"],
+        "text without audio": ["txt/lost.txt", "txt/Ion/c9.lab"],
         "audio without text": ["wav/Ion/silent.wav"],
     }
     assert recognise(tmp_path / "f")
@@ -292,6 +294,13 @@ def test_subtitles_of_several_languages(recipe, folder):
     corpus = of(recipe, folder)
     assert [u.text for u in corpus.utterances] == ["O pisică"]
     assert corpus.left_out == {"another language": ["rec.en.srt"]}
+
+
+@pytest.mark.parametrize("name", ["rec_transcript.txt", "REC - Labels.txt", "rec.wav.txt", "rec.ron.txt"])
+def test_names_that_say_more(recipe, folder, name):
+    put(folder / name, "O pisică")
+    assert recognise(folder)
+    assert [(u.text, u.audio.name) for u in of(recipe, folder).utterances] == [("O pisică", "rec.wav")]
 
 
 def test_a_recording_that_is_there_twice(recipe, folder):
@@ -449,3 +458,26 @@ def test_texts_that_are_not_utf_8(recipe, tmp_path, lang, encoding, capsys):
     put(tmp_path / "f/1.txt", "\x80\xa4\xff", "latin-1")
     named = of(recipe, tmp_path / "f", f"lang={lang}", "data.encoding=latin-1")
     assert [utt.text for utt in named.utterances][:2] == [SAID[lang][0], "\x80\xa4\xff"]
+
+
+def test_an_export_of_elan_whose_speakers_talk_at_once(recipe, folder):
+    """Its participants say that the tiers are not two layers of one; ids differ where times do not."""
+    rows = [("Ana", "da"), ("Ion", "nu"), ("Ion", "ba")]
+    put(
+        folder / "rec.txt",
+        "".join(f"tx@{who}\t{who}\t00:00:00.100\t00:00:01.000\t{text}\n" for who, text in rows),
+    )
+    found = {(utt.id, utt.text) for utt in of(recipe, folder).utterances}
+    assert found == {
+        ("Ana-rec-0000100-0001000", "da"),
+        ("Ion-rec-0000100-0001000-2", "nu"),
+        ("Ion-rec-0000100-0001000-3", "ba"),
+    }
+
+
+def test_an_export_of_elan_with_a_column_for_the_tier(recipe, folder):
+    header = "Begin Time - ss.msec\tEnd Time - ss.msec\tdefault\n"
+    put(folder / "rec.txt", header + "0.1\t1.0\tda bine\n1.2\t2.0\t\n")
+    corpus = of(recipe, folder)
+    assert [(u.text, u.where) for u in corpus.utterances] == [("da bine", "rec.txt:2")]
+    assert corpus.facts["tiers"] == ["default"]

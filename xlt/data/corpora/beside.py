@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from xlt.core.errors import DataError
 from xlt.core.log import say
-from xlt.core.registry import LABELS
+from xlt.core.registry import LABELS, TABLES
 from xlt.data.corpora.names import names_language
 from xlt.data.corpora.rows import decoded
 from xlt.data.corpora.sounds import Sounds
@@ -26,6 +26,10 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
+_WHAT = re.compile(  # a_transcript.txt, a-labels.txt
+    r"(.+?)[ _.-]+(?:transcripts?|transcription|trans|text|txt|labels?|label track|annotations?|subtitles?)",
+    re.IGNORECASE,
+)
 _BINARY = b"ooBinaryFile"
 
 
@@ -52,6 +56,17 @@ def suffixes() -> set[str]:
 def sure_suffixes() -> set[str]:
     """Of files that have labels for sure."""
     return {form.suffixes[0] for form in forms().values() if form.timed}
+
+
+def bare_names(stem: str) -> list[str]:
+    """What the recording of a label file may be called, without its ending, in lower case."""
+    own = [stem]
+    name, _, code = stem.rpartition(".")
+    if _CODE.fullmatch(code):
+        own.append(name)
+    if what := _WHAT.fullmatch(stem):
+        own.append(what[1])
+    return [name.casefold() for name in own if name]
 
 
 def label_files(root: Path) -> Iterator[Path]:
@@ -131,8 +146,9 @@ class Pairs:
         return os.path.relpath(path, self.sounds.root)
 
     def _sound_of(self, path: Path) -> Path | None:
-        """The recording of a label file by its name, ``a.txt`` or ``a.lug.srt`` of ``a.wav``, the nearest of
-        several."""
+        """The recording of a label file by its name, ``a.txt``, ``a.lug.srt`` or ``a_labels.txt`` of
+        ``a.wav``, the nearest of several.
+        """
         inside = os.path.splitext(self._inside(path))[0]
         hits = self.sounds.find(inside)
         stem, _, code = inside.rpartition(".")
@@ -140,6 +156,10 @@ class Pairs:
             if not names_language(code, self.lang):
                 self.left_out["another language"].append(self._inside(path))
                 return None
+        if not hits and (what := _WHAT.fullmatch(inside)):
+            hits = self.sounds.find(what[1])
+        if not hits and path.suffix.lower() in TABLES.entries.keys() - {".txt"}:  # of people, say
+            return None
         if not hits:
             self.left_out["text without audio"].append(self._inside(path))
             return None

@@ -22,7 +22,7 @@ from xlt.core.log import say
 from xlt.data.corpora import Corpus, Utterance, voices
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, is_archive, listing
-from xlt.data.corpora.beside import LabelFile, Pairs, forms, label_files, suffixes, sure_suffixes
+from xlt.data.corpora.beside import LabelFile, Pairs, bare_names, forms, label_files, suffixes, sure_suffixes
 from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.rows import How, grids
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
@@ -66,7 +66,7 @@ def recognise(place: Path) -> bool:
         )
     names = _names(place)
     bare = {stem.casefold() for name in names if (stem := _stem(name, SUFFIXES))}
-    found = {name for name in names if _stem(name, wanted).casefold() in bare}
+    found = {name for name in names if bare & set(bare_names(_stem(name, wanted)))}
     if not found:
         return False
     tables = [name for name in names if name.lower().endswith(_TABLES)]
@@ -189,7 +189,7 @@ def _choose_tiers(files: list[LabelFile], cfg: Config, root: Path, facts: dict) 
     """
     scripts = parts(cfg.lang[4:]) if cfg.lang else ()
     pieces = [
-        Piece(_inside(file, root), label.tier, label.start_s, label.end_s, label.text.strip())
+        Piece(_inside(file, root), label.tier, label.start_s, label.end_s, label.text.strip(), label.speaker)
         for file in files
         for label in file.labels
         if label.tier and label.start_s is not None and label.end_s is not None
@@ -219,8 +219,10 @@ def _choose_tiers(files: list[LabelFile], cfg: Config, root: Path, facts: dict) 
             if not label.tier or label.tier in own
         ]
         if forms()[file.form].words or any(tier in chosen.words for tier in own):
-            labels = _joined(labels, cfg.data.max_dur_s / 2)
-            facts["words"] = "joined where they touch each other"
+            joined = _joined(labels, cfg.data.max_dur_s / 2)
+            if len(joined) < len(labels):
+                facts["words"] = "joined where they touch each other"
+            labels = joined
         found.append(file._replace(labels=labels))
     return found
 
@@ -333,7 +335,7 @@ def _utterances(said: Sequence[_Said], root: Path, lang: str, facts: dict) -> li
         name = f"{inner_of[one.file.sound]}/{one.file.sound.stem}".removeprefix("/")
         if one.label.start_s is not None and one.label.end_s is not None:
             name += f"-{span(one.label.start_s, one.label.end_s)}"
-        wanted.append((ids[who], name, _where(one.file, one.label, root)))
+        wanted.append((ids[who], name, str(one.label.line)))
     return [
         Utterance(
             utt,

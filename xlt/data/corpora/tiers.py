@@ -40,18 +40,20 @@ _NAME_OF_ANYBODY = re.compile(  # of a tier, so that in each file it may be some
 _SINGLE = 1.2  # words of a label, on average, up to which they are words; in scripts that part none,
 _SINGLE_LETTERS = 3.5  # letters
 _SOUND = 2  # letters of a label, in the middle, up to which they are sounds, in scripts that spell sounds
+_FEW = 5  # labels that tell nothing
 _SPELLING = {"Latn", "Cyrl", "Grek"}
 _AT_ONCE = 0.5  # of the time of the smaller tier; below, two tiers are two speakers by turns
 
 
 class Piece(NamedTuple):
-    """A label with text of a tier; ``place``: its file."""
+    """A label with text of a tier; ``place``: its file; ``speaker``: "" if the file does not name one."""
 
     place: str
     tier: str
     start_s: float
     end_s: float
     text: str
+    speaker: str = ""
 
 
 @dataclass
@@ -116,7 +118,7 @@ def choose(
         tiers = {place: [tier for tier in own if tier in taken] for place, own in of_file.items()}
         return Chosen(tiers, _speakers(tiers))
     kinds = {tier: _kind(tier, own, scripts) for tier, own in texts.items()}
-    if texts and all(are_sounds(own) for own in texts.values()):
+    if texts and min(kinds.values()) == _OTHER and all(map(are_sounds, texts.values())):
         raise DataError(
             f"data.tier: not set, and the labels in {where} are sounds of speech rather than words; give the"
             f" texts, or name a tier all the same (data.tier='*'):\n{table(texts)}"
@@ -164,7 +166,7 @@ def _parts(tier: str) -> tuple[int | None, str]:
 
 def _kind(tier: str, texts: Sequence[str], scripts: Collection[str]) -> int:
     said, _ = _parts(tier)
-    if said == _OTHER or _is_foreign(texts, scripts) or are_sounds(texts):
+    if said == _OTHER or _is_foreign(texts, scripts) or (said is None and are_sounds(texts)):
         return _OTHER
     return _WORDS if said == _WORDS or _are_words(texts) else _UNKNOWN if said is None else said
 
@@ -183,7 +185,7 @@ def _is_foreign(texts: Sequence[str], scripts: Collection[str]) -> bool:
 def are_sounds(texts: Sequence[str]) -> bool:
     """Whether labels are mostly of one or two letters, of a script whose letters are sounds."""
     sizes = [len(found) for text in texts if (found := _scripts(text)) and set(found) <= _SPELLING]
-    return len(sizes) > 1 and 2 * len(sizes) > len(texts) and statistics.median(sizes) <= _SOUND
+    return len(sizes) >= _FEW and 2 * len(sizes) > len(texts) and statistics.median(sizes) <= _SOUND
 
 
 def _are_words(texts: Sequence[str]) -> bool:
@@ -194,7 +196,9 @@ def _are_words(texts: Sequence[str]) -> bool:
 
 
 def _at_once(a: Sequence[Piece], b: Sequence[Piece]) -> bool:
-    """Whether two tiers of one file mostly have text at the same time."""
+    """Whether two tiers of one file mostly have text at the same time, and not of two speakers."""
+    if not {piece.speaker for piece in a} & {piece.speaker for piece in b}:
+        return False
     both, at = 0.0, 0
     one, other = (sorted(own, key=lambda piece: piece.start_s) for own in (a, b))
     for piece in one:

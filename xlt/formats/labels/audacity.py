@@ -19,7 +19,8 @@ _FREQUENCIES = re.compile(r"\\\t\s*-?[\d.,]+\t\s*-?[\d.,]+\s*")
 def fits(text: str) -> bool:
     lines = [line for line in text.split("\n") if line.strip() and not line.startswith("\\")]
     labels = [hit for line in lines if (hit := _LABEL.fullmatch(line))]
-    return 2 * len(labels) > len(lines) and any(hit[3] is not None for hit in labels)
+    headless = bool(lines) and lines[0].lstrip()[:1].isdigit()
+    return headless and 2 * len(labels) > len(lines) and any(hit[3] is not None for hit in labels)
 
 
 def parse(text: str, path: Path) -> Iterator[Label]:

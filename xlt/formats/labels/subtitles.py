@@ -16,6 +16,7 @@ _TIMES = re.compile(rf"\s*({_TIME})\s*-->\s*({_TIME})(?:\s+\S.*)?\s*")  # behind
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)*\s+([^>]+)>")
 _RUBY = re.compile(r"<rt>.*?(?:</rt>|(?=</ruby>)|$)", re.DOTALL)  # how a word is read, written above it
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<\d[\d:.]*>|\{\\[^{}]*\}|\{[BIUSYCFPH]:[^{}]*\}", re.IGNORECASE)
+_WORD_TIME = re.compile(r"<\d+:\d\d[\d:.]*>")  # before words of captions that roll, as YouTube makes them
 _NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 _SHAPE = "HH:MM:SS,mmm --> HH:MM:SS,mmm"
 
@@ -34,13 +35,13 @@ def _said(lines: list[str]) -> tuple[str, str]:
     voice = _VOICE.search(whole)
     plain = _TAG.sub("", _RUBY.sub("", whole).replace("\\N", "\n"))
     speaker = " ".join(html.unescape(voice[1]).split()) if voice else ""
-    return html.unescape(plain), speaker
+    return html.unescape(plain).strip(), speaker
 
 
-def _blocks(text: str) -> Iterator[list[tuple[int, str]]]:
-    """Lines, with their numbers, that no empty line parts."""
+def _blocks(text: str, spaces: bool = False) -> Iterator[list[tuple[int, str]]]:
+    """Lines, with their numbers, that no empty line parts; ``spaces``: whether one with spaces is none."""
     numbered = enumerate(text.split("\n"), 1)
-    for is_text, lines in groupby(numbered, key=lambda line: bool(line[1].strip())):
+    for is_text, lines in groupby(numbered, key=lambda line: bool(line[1] if spaces else line[1].strip())):
         if is_text:
             yield list(lines)
 
@@ -90,17 +91,27 @@ def parse_srt(text: str, path: Path) -> Iterator[Label]:
 
 
 def parse_vtt(text: str, path: Path) -> Iterator[Label]:
-    """The cues; notes, styles and regions are none."""
-    for number, block in enumerate(_blocks(text)):
+    """The cues; notes, styles and regions are none. Of captions that roll, which give words times, the lines
+    that the cue before has shown are left out.
+    """
+    rolls = _WORD_TIME.search(text) is not None
+    shown: set[str] = set()
+    for place, block in enumerate(_blocks(text, spaces=True)):
         first = block[0][1].strip()
         times = any("-->" in line for _, line in block)
-        if (number == 0 and not times) or (_NO_CUE.match(first) and not _TIMES.fullmatch(first)):
+        if not any(line.strip() for _, line in block):
+            continue
+        if (place == 0 and not times) or (_NO_CUE.match(first) and not _TIMES.fullmatch(first)):
             continue  # the head, and what are no cues
         if not times:
             raise DataError(
                 f"{path}:{block[0][0]}: found {first[:80]!r}, expected a cue with a line {_SHAPE}; correct"
                 " it, or write NOTE before it"
             )
+        if rolls:
+            plain = {number: _said([line])[0].strip() for number, line in block if "-->" not in line}
+            block = [line for line in block if plain.get(line[0]) not in shown]
+            shown = set(plain.values())
         for found in _cues(block, path):
             if isinstance(found, Label):
                 yield found

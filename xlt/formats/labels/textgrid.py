@@ -2,12 +2,14 @@
 (https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html).
 
 As Praat reads them, only numbers that stand alone, texts in quotes (a quote inside is written twice) and
-flags in angle brackets count; all else is decoration, so that the long and the short form are one.
+flags in angle brackets count; all else is decoration, so that the long and the short form are one. Letters
+that older versions wrote as ``\\a"`` and ``\\s<`` become ä and š.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from math import isfinite
@@ -24,6 +26,14 @@ _TOKEN = re.compile(
     | (?<!\S)<(?P<flag>exists|absent)>""",
     re.VERBOSE,
 )
+_MARKS = dict(  # Praat's backslash sequences: a letter and a sign for its mark
+    zip("`'^~\"<:;o!,", "\u0300\u0301\u0302\u0303\u0308\u030c\u030b\u0328\u030a\u0307\u0327", strict=True)
+)
+_LETTERS = {
+    **{"ss": "ß", "ae": "æ", "Ae": "Æ", "o/": "ø", "O/": "Ø", "l/": "ł", "L/": "Ł", "d-": "đ", "D-": "Đ"},
+    **{"ng": "ŋ", "sw": "ə", "ef": "ɛ", "ct": "ɔ", "th": "þ", "Th": "Þ", "bs": "\\"},
+}
+_SEQUENCE = re.compile(r"\\(\w)(\S)")
 _AGAIN = "open it in Praat and save it again as a text file"
 _CHRONOLOGICAL = "Praat chronological TextGrid text file"
 
@@ -61,7 +71,8 @@ class _Values:
                 f"{self.path}:{self.line}: found {hit[0][:60]!r} {self.where}, expected a {kind}; write a"
                 f" quote inside a text twice, or {_AGAIN}"
             )
-        return hit[kind].replace('""', '"')
+        value = hit[kind].replace('""', '"')
+        return _SEQUENCE.sub(_letter, value) if "\\" in value else value
 
     def number(self) -> float:
         number = float(self.take("number"))
@@ -74,6 +85,13 @@ class _Values:
         if number < 0 or number != int(number):
             raise DataError(f"{self.path}:{self.line}: found {number:g}, expected a count; {_AGAIN}")
         return int(number)
+
+
+def _letter(hit: re.Match[str]) -> str:
+    """The letter that a backslash sequence stands for; one that we do not know stays."""
+    base, sign = hit.groups()
+    made = unicodedata.normalize("NFC", base + _MARKS[sign]) if sign in _MARKS else ""
+    return _LETTERS.get(base + sign, made if len(made) == 1 else hit[0])
 
 
 def fits(text: str) -> bool:
