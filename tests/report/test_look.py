@@ -3,7 +3,9 @@
 import json
 import re
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.errors import told
 from tests.pages import Reader
@@ -48,6 +50,20 @@ def test_the_worst_the_median_and_the_best_with_their_sounds(results):
     links = {a["href"] for tag, a in Reader(text).elements if a.get("class") == "play"}
     assert links == {"../ron/data/all/wav/s-1.wav", "../ron/data/all/wav/s-2.wav"}
     assert "Without a player: 1 (the file is missing: 1)." in text
+
+
+def test_sound_that_browsers_do_not_play_is_copied_beside_the_page(results):
+    recipe = beside.both(results)
+    for path in (recipe / "data/all/wav").iterdir():
+        soundfile.write(path, np.zeros(8000), 16000, format="AIFF")
+    old = recipe.parent / "report/sound/9.flac"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"of an earlier page")
+    assert main(["report", str(recipe.parent)]) == 0
+    text = (recipe.parent / "report/report.html").read_text(encoding="utf-8")
+    links = {a["href"] for tag, a in Reader(text).elements if a.get("class") == "play"}
+    assert links == {"sound/1.flac", "sound/2.flac"}
+    assert {path.name for path in old.parent.iterdir()} == {"1.flac", "2.flac"}
 
 
 def test_all_utterances_and_pairs_are_in_the_page(results):
@@ -151,6 +167,15 @@ def test_figures_in_words(results):
         "Whisper-base makes 58 errors in 100 words; main makes 54% fewer (no paired test: there are no counts"
         " by utterance).",
     ]
+
+
+def test_figures_in_words_say_whose_voices(results):
+    made = document("main")
+    made["data"]["test"] = made["data"]["test"] | {"voices": "new voices"}
+    assert (
+        sentences(results, made)[2]
+        == "This set has new voices: none of its speakers is in the training speech."
+    )
 
 
 def test_figures_in_words_with_the_paired_test(results):

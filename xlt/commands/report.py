@@ -42,6 +42,10 @@ def main(args: argparse.Namespace) -> None:
             " a recipe's folder"
         )
     recipes, out = benchmark.read_all(args.egs), args.out or args.egs / "report"
+    out.mkdir(parents=True, exist_ok=True)
+    if not args.out:
+        for cut in (out / "sound").glob("[0-9]*.flac"):  # of a page that this one replaces
+            cut.unlink()
     pages = benchmark.files(args.egs)
     readme = args.egs / "README.md"
     if readme.exists() and not readme.read_text(encoding="utf-8").startswith(HEAD):
@@ -52,7 +56,6 @@ def main(args: argparse.Namespace) -> None:
         out / "results.tex": latex.render(recipes),
         out / "results.csv": sheet.render(recipes),
     }
-    out.mkdir(parents=True, exist_ok=True)
     for path, text in made.items():
         atomic_text(path, text)
         say(f"report: wrote {path}")

@@ -10,6 +10,7 @@ from xlt.metrics.metric import Metric, counted
 from xlt.report.markdown import main_of
 from xlt.report.results import Experiment, Result, Typical, published_title
 from xlt.score.compare import Difference, System, compare_all
+from xlt.score.voices import in_words
 
 
 def spoken(e: Experiment, name: str) -> tuple[Metric, Typical] | None:
@@ -45,6 +46,8 @@ def of_recipe(found: list[Experiment], name: str) -> list[str]:
         f"Wrong, missing and added {token} together are {shown.value:.0f} in 100 (95% interval"
         f" {shown.low:.0f} to {shown.high:.0f}; {size}).",
     ]
+    if voices := in_words(data):
+        said.append(voices)
     if shown.run.speech_min is not None and not shown.run.config.get("train.zero_shot"):
         said.append(f"It learned from {shown.run.speech_min:.1f} minutes of transcribed speech.")
     anchors = [e for e in found if e.runs[0].published and e is not main and e.typical(name, key_of(metric))]
