@@ -307,7 +307,7 @@ def compare(place, command):
         scores = document("main")
         scores["counts"] = {"test": {"ids": "x", "errors": [errors] * 9, "n_ref": [10] * 9}}
         (recipe / exp / "score.json").write_text(json.dumps(scores))
-    assert "B is better by 10.0 points" in place.good(command)
+    assert "B makes 50% fewer errors" in place.good(command)
     shutil.rmtree(recipe / "exp")
 
 

@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -230,3 +231,14 @@ def test_one_fold_alone_has_no_scores_of_its_own(recipe, ran, capsys):
 def test_a_stage_by_itself_runs_in_every_fold(recipe, ran):
     assert main(["train", "--recipe", str(recipe), "data.split=cross"]) == 0
     assert [ctx.cfg.tag for _, ctx in ran] == [*(f"main_fold{n}" for n in range(1, 6)), "main"]
+
+
+def test_a_training_that_went_on_too_long_is_told_at_the_end(recipe, ran, capsys):
+    (recipe / "exp/main").mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[1] / "fixtures/score_v1.json", recipe / "exp/main/score.json")
+    losses = [9.0, 5.0, 6.0, 6.0, 6.0]
+    (recipe / "exp/main/history.json").write_text(
+        json.dumps([{"epoch": n, "loss": loss} for n, loss in enumerate(losses, 1)])
+    )
+    assert main(["run", "--recipe", str(recipe)]) == 0
+    assert "  dev loss rises since epoch 2 (5, at the end 6): " in capsys.readouterr().out

@@ -50,18 +50,17 @@ def test_which_is_better_and_by_how_much(compare):
     # is wrong
     code, text = compare(system([2] * 30), system([1] * 30, [2] * 30))
     assert code == 0
-    assert (
-        "test: CER A 20.0, B 10.0, n:30: B is better by 10.0 points [10.0, 10.0], 50.0% [50.0, 50.0] of A's;"
-        " p 0.0002" in text
-    )
-    assert (
-        "test: WER A 100.0, B 100.0, n:30: no difference: each utterance has the same number of errors"
-        in text
-    )
+    assert text.splitlines()[1:5] == [
+        "  test, characters: B makes 50% fewer errors (95% interval 50 to 50%, p 0.0002)",
+        "    CER A 20.0, B 10.0, n:30; difference -10.0 points [-10.0, -10.0]",
+        "  test, words: B makes as many errors in each utterance",
+        "    WER A 100.0, B 100.0, n:30; difference +0.0 points [+0.0, +0.0]",
+    ]
     assert "boot:10000 | seed:0" in text
     # the other way round the relative change is of the smaller rate
     text = compare(system([1] * 30), system([2] * 30))[1]
-    assert "A is better by 10.0 points [10.0, 10.0], 100.0% [100.0, 100.0] of A's" in text
+    assert "characters: B makes 100% more errors (95% interval 100 to 100%, p 0.0002)" in text
+    assert "difference +10.0 points [+10.0, +10.0]" in text
 
 
 def test_no_clear_difference_and_its_p(compare):
@@ -75,18 +74,20 @@ def test_no_clear_difference_and_its_p(compare):
         for m in range(11 - k)
         if k >= m
     )
-    assert "no clear difference: B is ahead by 1.0 points" in text
-    p = float(text.split("; p ")[1].split()[0])
+    said = "characters: no difference that the test set could show: B makes 10% fewer errors (95% interval "
+    assert said in text and "difference -1.0 points" in text
+    p = float(text.split(", p ")[1].split(")")[0])
     assert p == pytest.approx(2 * chance, abs=0.02)
 
 
 def test_equal_sums_of_different_errors(compare):
-    assert "neither is ahead, 0.0 points" in compare(system([1, 2, 3]), system([3, 2, 1]))[1]
+    assert "B makes as many errors in all" in compare(system([1, 2, 3]), system([3, 2, 1]))[1]
 
 
 def test_a_system_without_errors(compare):
     text = compare(system([0] * 20), system([1] * 20))[1]
-    assert "CER A 0.0, B 10.0, n:20: A is better by 10.0 points [10.0, 10.0]; p 0.0002" in text
+    assert "B makes 10 points more errors (95% interval 10 to 10 points, p 0.0002)" in text
+    assert "CER A 0.0, B 10.0, n:20; difference +10.0 points" in text
 
 
 PHONES = {
@@ -162,8 +163,8 @@ def test_experiments_and_results_of_a_recipe(recipe, capsys):
     out = capsys.readouterr().out
     assert (
         "A exp/main, B results/other.json" in out
-        and "  dev: CER" in out
-        and "  test: CER A 16.7, B 0.0, n:3" in out
+        and "  dev, characters: B makes as many errors in each utterance" in out
+        and "    CER A 16.7, B 0.0, n:3" in out
     )
 
 

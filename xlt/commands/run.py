@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xlt.core import log
+from xlt.core import jsons, log
 from xlt.core.config import load
 from xlt.core.context import STAGES, Context, Stage, find
 from xlt.core.errors import ConfigError, MissingInput, XltError
@@ -108,6 +108,7 @@ def _sum_up(ctx: Context) -> None:
     from xlt.metrics.metric import counted
     from xlt.score.rungs import ladder
     from xlt.score.voices import label
+    from xlt.train.overfit import rising
 
     path = ctx.exp / "score.json"
     if not path.exists():  # --stage bundle of a model that was not scored
@@ -125,6 +126,9 @@ def _sum_up(ctx: Context) -> None:
         log.say("  scored by models of the folds; the final one has learned from all clips but those of dev")
     for line in ladder(scores, name):
         log.say(f"  {line}")
+    history = ctx.exp / "history.json"
+    if history.exists() and (said := rising(jsons.parse(history.read_text(encoding="utf-8")))):
+        log.say(f"  {said}")
     log.say(f"  scores and examples: {ctx.typed(ctx.recipe / 'RESULTS.md')}")
     for page in sorted(ctx.data.glob("check/*.html")):
         log.say(f"  data check, to look at and listen to in a browser: {ctx.typed(page)}")

@@ -90,7 +90,7 @@ def fewer(found: Difference, who: str) -> str:
     low, high = sorted(sign * end for end in ends)
     which = "fewer" if sign < 0 else "more"
     span = f"95% interval {low:.0f} to {high:.0f}{unit}, p {test.p:.2g}".replace("-", "−")
-    doubt = "" if found.b_is_better is not None else "no clear difference: "
+    doubt = "" if found.b_is_better is not None else "no difference that the test set could show: "
     return f"{doubt}{who} makes {abs(size):.0f}{unit} {which} errors ({span})"
 
 
