@@ -94,6 +94,19 @@ def test_a_whole_run_ends_with_its_result_in_words(recipe, ran, capsys, monkeypa
     assert "of characters wrong" not in capsys.readouterr().out
 
 
+@pytest.mark.trains
+def test_a_recipe_of_this_checkout_is_told_of_its_page(recipe, ran, capsys, monkeypatch):
+    own = recipe / "egs" / "x"
+    (own / "exp/main").mkdir(parents=True)
+    shutil.copy(recipe / "recipe.yaml", own)
+    shutil.copy(Path(__file__).parents[1] / "fixtures/score_v1.json", own / "exp/main/score.json")
+    monkeypatch.setattr("xlt.core.config.ROOT", recipe.resolve())
+    monkeypatch.chdir(own)
+    assert main(["run"]) == 0
+    said = "  utterances to hear and compare: ../../tools/xlt report, then open ../report/report.html"
+    assert said in capsys.readouterr().out.splitlines()
+
+
 def test_relative_paths_count_from_where_the_user_stood(recipe, ran, monkeypatch, tmp_path_factory):
     here = tmp_path_factory.mktemp("here")
     monkeypatch.setenv("XLT_CWD", str(here))

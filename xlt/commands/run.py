@@ -103,6 +103,7 @@ def main(args: argparse.Namespace) -> None:
 
 def _sum_up(ctx: Context) -> None:
     """Say what came out of a whole run, where it is, and how to use it."""
+    from xlt.core.config import ROOT
     from xlt.data.splits import NEW_VOICES
     from xlt.formats.results import of_stage_8
     from xlt.metrics.metric import counted
@@ -130,6 +131,9 @@ def _sum_up(ctx: Context) -> None:
     if history.exists() and (said := rising(jsons.parse(history.read_text(encoding="utf-8")))):
         log.say(f"  {said}")
     log.say(f"  scores and examples: {ctx.typed(ctx.recipe / 'RESULTS.md')}")
+    if ctx.recipe.resolve().parent == ROOT / "egs":
+        command, shown = (ctx.typed(ROOT / place) for place in ("tools/xlt", "egs/report/report.html"))
+        log.say(f"  utterances to hear and compare: {shlex.quote(command)} report, then open {shown}")
     for page in sorted(ctx.data.glob("check/*.html")):
         log.say(f"  data check, to look at and listen to in a browser: {ctx.typed(page)}")
     log.say(f"  transcribe recordings: xlt transcribe {bundle} FILE.wav")
