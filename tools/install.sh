@@ -211,7 +211,11 @@ main() {
   touch "$venv/xlt-venv" || die "$venv: cannot be written; name another place with XLT_VENV=DIR"
 
   read_stamp
-  mapfile -t extras < <(printf '%s\n' "${extras[@]}" ${have_extras[@]+"${have_extras[@]}"} | sort -u)
+  local extra
+  for extra in ${have_extras[@]+"${have_extras[@]}"}; do  # an older version may have had others
+    if grep -qF "\"$extra\": [" "$root/setup.py"; then extras+=("$extra"); fi
+  done
+  mapfile -t extras < <(printf '%s\n' "${extras[@]}" | sort -u)
   rm -f "$stamp"
   make_venv
   touch "$venv/xlt-venv"

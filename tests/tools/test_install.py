@@ -62,6 +62,17 @@ def test_installs_once_then_says_up_to_date_and_touches_nothing(place):
     assert place.calls() == calls
 
 
+def test_an_extra_that_is_gone_is_forgotten(place):
+    place.python(place.bin / "python3.13")
+    place.install("more")
+    setup = place.root / "setup.py"
+    setup.write_text(setup.read_text().replace('    "more": ["example-of-more"],', ""))
+    before = len(place.calls())
+    done = place.install()
+    assert done.returncode == 0, done.stderr
+    assert "example-of-more" not in place.calls()[before + 2]
+
+
 @pytest.mark.parametrize("change", ["constraints", "setup.py", "index", "extra"])
 def test_what_the_environment_is_made_from_counts(place, change):
     place.python(place.bin / "python3.13")

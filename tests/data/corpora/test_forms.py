@@ -71,7 +71,7 @@ def test_a_workbook_with_a_merged_title_an_empty_column_and_names_of_ones_own(re
     assert said(corpus) == SAID and {utt.speaker for utt in corpus.utterances} == {"Jana"}
     assert rows(corpus) == {"a": "zoznam.xlsx:4", "b": "zoznam.xlsx:5", "c": "zoznam.xlsx:6"}
     printed = capsys.readouterr().out
-    assert "line 1 not used: titles above the table" in printed
+    assert "zoznam.xlsx: line 1 not used: titles above the table" in printed
     assert "path='Nahrávka', text='Prepísaná veta'" in printed and "text by the contents" in printed
     assert recognise(folder) == recognise(path) == "table"
 
@@ -346,3 +346,17 @@ def test_the_encoding_is_told_and_can_be_set(recipe, folder, capsys):
 def test_zero_bytes_without_a_mark_are_utf_16(recipe, folder):
     (folder / "t.csv").write_bytes("path,text\na.wav,pisică\n".encode("utf-16-le"))
     assert said(of(recipe, folder)) == {"a": "pisică"}
+
+
+def test_a_line_of_another_encoding_is_named(recipe, folder):
+    """Most of the file is UTF-8: no other encoding is tried."""
+    lines = ["path;text", *(f"{n}.wav;{t} și șase țări" for n, t in SAID.items())]
+    (folder / "t.csv").write_bytes("\n".join(lines).encode() + "\na.wav;pâine".encode("cp1250"))
+    with raises(DataError, "UTF-8", where="t.csv:5"):
+        of(recipe, folder)
+
+
+def test_numbered_columns_below_titles(recipe, folder):
+    rows = [["Corpus"], ["made by us", "in 2024"], *([text, name] for name, text in SAID.items())]
+    workbook(folder / "t.xlsx", S=rows)
+    assert said(of(recipe, folder, "data.columns={path: 2, text: 1}")) == SAID

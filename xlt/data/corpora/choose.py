@@ -199,8 +199,9 @@ def _opened(
         try:
             for grid in grids(path, how):
                 table = as_table(grid, cfg.data.columns, sounds.likely)
-                table.notes = [note.replace(table.label, label, 1) for note in table.notes]
-                table.label = f"{label}/{grid.sheet}" if grid.sheet else label
+                own = f"{label}/{grid.sheet}" if grid.sheet else label
+                table.notes = [note.replace(f"{table.label}:", f"{own}:", 1) for note in table.notes]
+                table.label = own
                 found.append(table)
         except DataError as err:
             if len(files) == 1:

@@ -23,7 +23,7 @@ def as_table(grid: Grid, given: dict, names_sound: Callable[[str], int]) -> Tabl
     if grid.columns is not None:
         return with_header(grid, 0)
     if any(isinstance(name, int) for name in given.values()):
-        return with_header(grid, None)
+        return with_header(grid, None, _first_row(grid, given, names_sound))
     header, start = _beginning(grid, given, names_sound)
     table = with_header(grid, header, start)
     first = start if header is None else header
@@ -36,6 +36,15 @@ def as_table(grid: Grid, given: dict, names_sound: Callable[[str], int]) -> Tabl
             f"{table.label}: has no header, since line {number} names a sound file; columns are numbered"
         )
     return table
+
+
+def _first_row(grid: Grid, given: dict, names_sound: Callable[[str], int]) -> int:
+    """The index of the first line whose path, in the column that ``given`` numbers, is a sound file; or 0."""
+    column = given.get("path")
+    if not isinstance(column, int):
+        return 0
+    paths = (values[column - 1] if len(values) >= column else "" for _, values in grid.lines[:_TITLES])
+    return next((n for n, path in enumerate(paths) if meaning.is_sound(path, names_sound)), 0)
 
 
 def _beginning(grid: Grid, given: dict, names_sound: Callable[[str], int]) -> tuple[int | None, int]:

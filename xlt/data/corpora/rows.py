@@ -22,6 +22,7 @@ _BINARY = {
     b"SQLite": "a database",
     b"%PDF": "a PDF",
 }
+_WRONG = 0.2  # of the characters beyond ASCII in a text that is UTF-8 but for some lines
 DELIMITED = ".csv"  # the form of files whose ending is not known
 
 
@@ -118,11 +119,20 @@ def decoded_as(path: Path, how: How) -> tuple[str, str, str]:
     except UnicodeDecodeError as err:
         line = raw[: err.start].count(b"\n") + 1
         fault = f"{path}:{line}: not {encoding.upper()} (byte {err.start + 1} of the file)"
-    if how.lang and encoding == "utf-8" and not how.encoding and (best := encodings.guess(raw, how.lang)):
+    unset = encoding == "utf-8" and not how.encoding
+    if unset and not odd and _is_mostly_utf8(raw.decode("utf-8", "replace")):
+        raise DataError(f"{fault}, and UTF-8 elsewhere; write the characters of that line again")
+    if how.lang and unset and (best := encodings.guess(raw, how.lang)):
         told = f"{path.name} is not UTF-8; taken as {best}; data.encoding=NAME sets another"
         return raw.decode(best.encoding).removeprefix("\ufeff"), best.encoding, told
     remedy = "set data.encoding, such as cp1250, or " if how.lang else ""
     raise DataError(f"{fault}; {remedy}save it as UTF-8 (in Excel: 'CSV UTF-8')")
+
+
+def _is_mostly_utf8(text: str) -> bool:
+    """Whether few characters beyond ASCII are of another encoding, in a text where those were replaced."""
+    wrong = text.count("\ufffd")
+    return wrong <= _WRONG * sum(not c.isascii() for c in text)
 
 
 def grids(path: Path, how: How) -> list[Grid]:
