@@ -128,6 +128,20 @@ def test_sound_that_browsers_do_not_play_lies_beside_the_report(recipe):
     assert "cannot play the originals: 1 " in " ".join(reader.text)
 
 
+def test_a_check_of_an_older_version_gets_its_page(recipe, capsys):
+    assert recipe() == 0
+    out = recipe.dir / "data/check"
+    (out / "report.html").unlink()
+    stamp = json.loads((out / "stage.json").read_text(encoding="utf-8"))
+    for known in ("outputs", "digests"):
+        del stamp[known]["report.html"]
+    (out / "stage.json").write_text(json.dumps(stamp), encoding="utf-8")
+    assert recipe() == 0
+    assert "again (report.html is new)" in capsys.readouterr().out and (out / "report.html").exists()
+    assert recipe() == 0
+    assert "up to date" in capsys.readouterr().out
+
+
 def fault(severity: str, rule: str, line: int | None = 1, ids: int = 0, **values) -> Fault:
     names = tuple(f"u{i}" for i in range(ids))
     return Fault(severity, Place("data/train/text", line), rule, "mend it", names, values, rule=rule)

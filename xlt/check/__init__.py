@@ -143,7 +143,8 @@ def run(ctx: Context) -> None:
     tokens = [ctx.tokens] if ctx.cfg.tokens.type != "char" and ctx.tokens.exists() else []
     texts = [Path(name) for name in ctx.cfg.lm.text if isinstance(name, str)]
     texts += [Path(ctx.cfg.lm.words)] if names_a_file(ctx.cfg) else []
-    run_unit(ctx, Unit("check", out, config, folders + heard + tokens + texts, make, inspects=True))
+    inputs = folders + heard + tokens + texts
+    run_unit(ctx, Unit("check", out, config, inputs, make, stale=lambda: _lacks_a_page(out), inspects=True))
     facts = read_stamp(out) or {}
     if not ctx.dry_run:
         _tell_of_pages(ctx, out)
@@ -153,6 +154,10 @@ def run(ctx: Context) -> None:
             f"{facts['errors']} errors in the data; all are in {ctx.display_path(out)}/report.md, and with"
             f" sound in {REPORT} there. First:\n{first}"
         )
+
+
+def _lacks_a_page(out: Path) -> str | None:
+    return None if (out / REPORT).exists() else f"{REPORT} is new"
 
 
 def _tell_of_pages(ctx: Context, out: Path) -> None:
