@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from xlt.core.jsons import parse
+from xlt.core.jsons import parse, whole_lines
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,12 @@ def test_numbers_that_are_none(text):
 @pytest.mark.parametrize("text", [r'"\ud83d\ude00"', '{"ა": [1.5, null, true]}', "-1e-3"])
 def test_all_else_is_what_json_reads(text):
     assert parse(text, finite=True) == json.loads(text)
+
+
+@pytest.mark.parametrize("torn", ["", '["c"', '"c"', 'c\n"d"\n', '"\\ud800"\n'])
+def test_what_a_stopped_run_has_written_is_read_without_its_end(tmp_path, torn):
+    path = tmp_path / "log"
+    assert whole_lines(path) == [] and not path.exists()
+    path.write_text('["a", "ä"]\n"b"\n' + torn, encoding="utf-8")
+    assert whole_lines(path) == [["a", "ä"], "b"]
+    assert path.read_text(encoding="utf-8") == '["a", "ä"]\n"b"\n'

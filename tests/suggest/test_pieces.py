@@ -54,7 +54,7 @@ def test_a_long_recording_is_cut_and_its_pieces_are_drafted(bundle, tmp_path, mo
     long = [Sound("long.wav", tmp_path / "long.wav", 40.0)]
     transcriber = Transcriber(here.bundle)
     found = find(long, transcriber, corpus(here), here.cfg)
-    made = drafts(long, transcriber, found, here.cfg)
+    made = drafts(long, transcriber, found, here.cfg, here.log, here.key)
     assert [round(draft.start_s) for draft in made] == [4, 14, 24] and found.count == 3
     assert [draft.text.replace(" ", "") for draft in made] == ["aeioae", "iaoeoa", "oieeao"]
     assert all(0 < draft.confidence <= 1 and 1 < draft.seconds < 2 for draft in made)

@@ -11,7 +11,7 @@ import soundfile
 from tests.data.corpus import melody
 from tests.errors import raises, told
 from tests.report.documents import document
-from tests.suggest.conftest import RATE
+from tests.suggest.conftest import RATE, Writing
 from xlt.cli import main
 from xlt.core.config import load
 from xlt.core.errors import DataError
@@ -166,6 +166,33 @@ def test_recordings_below_the_table_have_relative_paths(three):
         "new.wav",
         "a/doubtful.wav",
     }
+
+
+def test_a_stopped_command_goes_on(three, monkeypatch):
+    """The power fails at the second piece, in the middle of a line; another recogniser begins anew."""
+    asked, write = [], Writing.piece
+
+    def piece(self, cut):
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        asked.append(self._now)
+        return write(self, cut)
+
+    monkeypatch.setattr(Writing, "piece", piece)
+    run(three, status=130)
+    (log,) = three.recipe.glob("exp/.suggest.*")
+    with log.open("a") as file:
+        file.write('[["torn')
+    asked.append("the power is back")
+    run(three)
+    assert sorted(asked[:1] + asked[2:]) == ["doubtful.wav", "known.wav", "new.wav"] and len(rows()) == 3
+    Path("suggested.tsv").unlink()
+    run(three)
+    assert len(asked) == 4
+    Path("suggested.tsv").unlink()
+    three.manifest(decode={"method": "beam"})
+    run(three)
+    assert len(asked) == 7
 
 
 def test_what_is_known_or_of_no_use_falls_out(three, capsys):

@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
 
     transcriber = Transcriber(origin.bundle)
     found = speech.find(sounds, transcriber, corpus, origin.cfg)
-    drafts = speech.drafts(sounds, transcriber, found, origin.cfg)
+    drafts = speech.drafts(sounds, transcriber, found, origin.cfg, origin.log, origin.key)
     _tell_left_out(found)
     if not drafts:
         raise DataError(f"{args.recordings}: holds no speech that is new; name other recordings")

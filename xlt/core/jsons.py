@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 
@@ -28,6 +29,26 @@ def parse(text: str | bytes, finite: bool = False) -> Any:
         half = err.object[err.start]
         raise ValueError(f"has half of a character (\\u{ord(half):04x})") from None
     return value
+
+
+def whole_lines(path: Path) -> list[Any]:
+    """The values in a file with one a line, to which work was added until it was stopped: a torn last line,
+    and what is behind it, is cut from the file. None where there is no file.
+    """
+    if not path.exists():
+        return []
+    found, whole = [], []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(True):
+        try:
+            value = parse(line)
+        except ValueError:
+            break
+        if not line.endswith("\n"):
+            break
+        found.append(value)
+        whole.append(line)
+    path.write_text("".join(whole), encoding="utf-8")
+    return found
 
 
 def _refuse(word: str) -> None:

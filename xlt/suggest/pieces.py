@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ import numpy as np
 from xlt.audio.alike import Known, bands
 from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.bundle.label import label_of
+from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.core.log import Progress
 from xlt.data.build import MAX_UNREADABLE
@@ -195,22 +198,35 @@ def _new(
     return kept
 
 
-def drafts(sounds: Sequence[Sound], transcriber: Transcriber, pieces: Pieces, cfg: Config) -> list[Draft]:
-    """What the recogniser writes of the new pieces; those of which nothing can be learned are left out."""
-    made = []
-    with Progress("drafts", pieces.count, "pieces") as bar:
+def drafts(
+    sounds: Sequence[Sound], transcriber: Transcriber, pieces: Pieces, cfg: Config, log: Path, key: str
+) -> list[Draft]:
+    """What the recogniser writes of the new pieces; those of which nothing can be learned are left out.
+
+    ``log``: what was written before is read from it, so that a stopped command goes on; ``key``: changes when
+    the recogniser does.
+    """
+    made: list[Draft] = []
+    log.parent.mkdir(parents=True, exist_ok=True)
+    known = {tuple(place): piece for place, piece in jsons.whole_lines(log)}
+    with log.open("a", encoding="utf-8") as file, Progress("drafts", pieces.count, "pieces") as bar:
         for sound in sounds:
-            wanted = pieces.kept.get(sound.name, set())
+            wanted, state = pieces.kept.get(sound.name, set()), sound.path.stat()
+            before = (key, os.fspath(sound.path.resolve()), state.st_size, state.st_mtime_ns)
             for number, cut in enumerate(transcriber.cuts(str(sound.path)) if wanted else []):
-                if number in wanted:
-                    draft, reason = _draft(sound, transcriber.piece(cut), cfg)
-                    if reason:
-                        pieces.left_out[reason].append(
-                            f"{sound.name}, {draft.start_s:.1f}–{draft.end_s:.1f} s"
-                        )
-                    else:
-                        made.append(draft)
-                    bar.add()
+                if number not in wanted:
+                    continue
+                place = (*before, cut.start, len(cut.samples))
+                if place not in known:
+                    known[place] = transcriber.piece(cut)
+                    file.write(json.dumps([place, known[place]], ensure_ascii=False) + "\n")
+                    file.flush()
+                draft, reason = _draft(sound, known[place], cfg)
+                if reason:
+                    pieces.left_out[reason].append(str(draft))
+                else:
+                    made.append(draft)
+                bar.add()
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,17 @@ class Origin:
     def tag(self) -> str:
         """The experiment that was packed."""
         return str(self.manifest["tag"])
+
+    @property
+    def key(self) -> str:
+        """Changes when what the recogniser writes does."""
+        own = {name: self.manifest.get(name) for name in ("files", "decode", "confidence", "clips")}
+        return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:20]
+
+    @property
+    def log(self) -> Path:
+        """Where drafts are kept until the command is done."""
+        return self.cfg.recipe / "exp" / f".suggest.{self.tag}.jsonl"
 
     @property
     def data(self) -> Path:

@@ -75,7 +75,7 @@ def _unit(ctx: Context, model: Trained, out: Path) -> Unit:
 def _transcribe(ctx: Context, model: Trained, sets: tuple[str, ...], out: Path) -> dict:
     """Write ``text`` and ``confidence`` of the speech without texts, ``dev.text`` and ``dev.confidence``."""
     log = out / "labels.jsonl"
-    done = _earlier(log)
+    done = {(name, utt): (text, sure) for name, utt, text, sure in jsons.whole_lines(log)}
     waves = {name: read_scp(ctx.data / name / "wav.scp", ctx.recipe) for name in sets}
     todo = [(name, utt) for name in sets for utt in waves[name] if (name, utt) not in done]
     batches = [todo[at : at + AT_ONCE] for at in range(0, len(todo), AT_ONCE)]
@@ -98,23 +98,6 @@ def _transcribe(ctx: Context, model: Trained, sets: tuple[str, ...], out: Path) 
         write_table(out / f"{before}confidence", {utt: f"{done[name, utt][1]:.4f}" for utt in waves[name]})
     log.unlink()
     return {"utterances": len(done)}
-
-
-def _earlier(path: Path) -> dict[tuple[str, str], tuple[str, float]]:
-    """What an interrupted run left; a torn last line is dropped from the file."""
-    found, whole = {}, []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(True) if path.exists() else []
-    for line in lines:
-        try:
-            name, utt, text, confidence = jsons.parse(line)
-        except ValueError:
-            break
-        if not line.endswith("\n"):
-            break
-        found[name, utt] = (text, confidence)
-        whole.append(line)
-    path.write_text("".join(whole), encoding="utf-8")
-    return found
 
 
 def _chosen(ctx: Context, model: Trained, out: Path) -> Labels:
