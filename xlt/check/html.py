@@ -50,7 +50,8 @@ def with_utterances(
 
     ``found``: the same with places as the rules give them.
     """
-    made, left = [], MOST
+    made: list[tuple[Fault, list[Named]]] = []
+    left = MOST
     for i in mending(shown):
         utts = in_fault(sets, found[i], sounds) if left > 0 and len(made) < MOST else []
         made.append((shown[i], utts))
