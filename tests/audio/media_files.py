@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +22,19 @@ def write(
     path: Path, codec: str, *streams: np.ndarray, rate: int = RATE, form: str | None = None, **options: str
 ) -> Path:
     """Each of ``streams``, (N,) or (C, N) in [-1, 1], becomes a stream of sound in the file."""
-    with av.open(str(path), "w", format=form, options=options) as out:
+    _write(str(path), codec, streams, rate, form, options)
+    return path
+
+
+def _write(
+    place: str | io.BytesIO,
+    codec: str,
+    streams: tuple[np.ndarray, ...],
+    rate: int,
+    form: str | None,
+    options: dict[str, str],
+) -> None:
+    with av.open(place, "w", format=form, options=options) as out:
         opened = []
         for samples in streams:
             layout = "mono" if samples.ndim == 1 else "stereo"
@@ -35,7 +48,13 @@ def write(
             out.mux(stream.encode(frame))
         for stream, _, _ in opened:
             out.mux(stream.encode(None))
-    return path
+
+
+def encoded(codec: str, form: str, samples: np.ndarray) -> bytes:
+    """What such a file holds; the same at any time."""
+    out = io.BytesIO()
+    _write(out, codec, (samples,), RATE, form, {"fflags": "bitexact"})
+    return out.getvalue()
 
 
 def film(path: Path, samples: np.ndarray | None) -> Path:

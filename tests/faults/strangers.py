@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from tests.audio.media_files import encoded, noise
 from tests.faults.mutate import damaged, damaged_json_lines, damaged_text
 from xlt.core.config import Config, load
 
@@ -59,6 +60,15 @@ def sound(number: int, form: str = "wav", dur_s: float = 2.0) -> bytes:
 
 
 _SOUNDS = {form: sound(1, form, 0.5) for form in ("wav", "flac", "ogg", "mp3", "aiff", "w64")}
+_MEDIA = {  # of FFmpeg: ending → codec, container
+    "m4a": ("aac", "ipod"),
+    "mkv": ("flac", "matroska"),
+    "wma": ("wmav2", "asf"),
+    "aac": ("aac", "adts"),
+    "avi": ("mp3", "avi"),
+    "caf": ("alac", "caf"),
+}
+_SOUNDS |= {ending: encoded(codec, form, noise(dur_s=0.5)) for ending, (codec, form) in _MEDIA.items()}
 CLIPS = {f"{name}.wav": sound(number) for number, name in enumerate("abcd")}
 
 

@@ -14,7 +14,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from xlt.audio.containers import G722, Form, convert_all, locked
 from xlt.core.errors import DataError
@@ -63,6 +63,19 @@ class Media:
             yield np.concatenate(kept)
 
 
+class _File:
+    """An open file for PyAV, which would print a traceback where damage leads to a place before the file."""
+
+    def __init__(self, file: BinaryIO):
+        self.read, self.tell, self._seek = file.read, file.tell, file.seek
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1  # FFmpeg's "no"
+
+
 @contextlib.contextmanager
 def opened(path: str | os.PathLike, form: Form) -> Iterator[Media]:
     """The sound of a file, of several streams the one that players take.
@@ -79,7 +92,10 @@ def opened(path: str | os.PathLike, form: Form) -> Iterator[Media]:
     if why := locked(path, form):
         raise Foreign(f"{path}: is {form.name}, {why}; export it anew where it was made or bought")
     try:
-        with open(path, "rb") as file, av.open(file, format=form.demuxer, options=_FORBIDDEN) as container:
+        with (
+            open(path, "rb") as file,
+            av.open(_File(file), format=form.demuxer, options=_FORBIDDEN) as container,
+        ):
             stream = container.streams.best("audio")
             if stream is None:
                 raise Foreign(f"{path}: is {form.name} without sound; name the recording that has it")
