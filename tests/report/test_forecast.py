@@ -60,8 +60,10 @@ def test_two_points_are_too_few():
         forecast(on(lambda m: 100 / m, *range(1, FEWEST)), 10)
 
 
-def result(tag, minutes, dev, budget, **config):
+def result(tag, minutes, dev, budget, errors=None, **config):
     made = document(tag, dev=dev, **{"data.train_minutes": budget}, **config)
+    if errors:
+        made["counts"] = {"dev": {"ids": "x", "errors": errors, "n_ref": [10] * len(errors)}}
     made["training"]["speech_min"] = minutes
     return Result(tag, from_json(made, tag)[0])
 
@@ -84,3 +86,16 @@ def test_points_are_trainings_that_differ_in_minutes_and_seed_alone():
     ]
     assert points(results, "lr") == [(15.0, 40.0, pytest.approx(2 / 3.92), ("lr",))]
     assert points(results, "nobody") == []
+
+
+def test_what_is_hard_for_all_is_no_doubt():
+    """The differences of four utterances are 1, 1, 3 and 3, with a variance of 4/3; of the rate it is 4 · 4/3
+    of 40², and the deviation of each of the two 100 · √(1/600)."""
+    results = [
+        result("five", 5.0, 50.0, 5.0, [5, 5, 9, 3]),
+        result("ten", 10.0, 30.0, 10.0, [4, 4, 6, 0]),
+    ]
+    found = points(results, "ten")
+    assert [point.sd for point in found] == [pytest.approx(100 * (1 / 600) ** 0.5)] * 2
+    others = [result("five", 5.0, 50.0, 5.0), results[1]]  # one was not counted
+    assert [point.sd for point in points(others, "ten")] == [pytest.approx(2 / 3.92)] * 2

@@ -1,10 +1,11 @@
 """What more transcribed speech would bring: a curve CER = a + b · minutes^-c through a recipe's own results.
 
 Error rates fall with data as a power law down to a floor (Hestness et al. 2017, arXiv 1712.00409). The
-interval comes from drawing the scores anew, each with the deviation that its own interval says, and fitting
-each draw; so few, close or doubtful points give a wide one.
+interval comes from drawing the scores anew, each with its own deviation, and fitting each draw; so few, close
+or doubtful points give a wide one. All are scored on the same dev, so a deviation is half of the variance of
+their differences, utterance by utterance: what is hard for all of them does not count.
 
-P points, K draws.
+P points, K draws, N utterances.
 """
 
 from __future__ import annotations
@@ -63,12 +64,48 @@ def points(results: Sequence[Result], tag: str) -> list[Point]:
     for result in results:
         if result.speech_min and result.has(SET, METRIC) and _kind(result) == _kind(own):
             of.setdefault(round(result.speech_min, 1), []).append(result)
+    middle = {minutes: _middle(runs) for minutes, runs in sorted(of.items())}
+    deviations = _paired(list(middle.values())) or [_alone(run) for run in middle.values()]
+    return [
+        Point(
+            minutes,
+            median(run.score(SET, METRIC)["value"] for run in of[minutes]),
+            max(_LEAST_SD, sd),
+            tuple(run.tag for run in of[minutes]),
+        )
+        for minutes, sd in zip(middle, deviations, strict=True)
+    ]
+
+
+def _middle(runs: Sequence[Result]) -> Result:
+    """The run whose score is nearest to the median."""
+    value = median(run.score(SET, METRIC)["value"] for run in runs)
+    return min(runs, key=lambda run: abs(run.score(SET, METRIC)["value"] - value))
+
+
+def _alone(run: Result) -> float:
+    """The deviation that the interval of a score says."""
+    low, high = run.score(SET, METRIC)["ci95"]
+    return (high - low) / _CI95
+
+
+def _paired(runs: Sequence[Result]) -> list[float] | None:
+    """The deviation of each score by its differences from the others; None where they were not counted on the
+    same utterances, or for one.
+    """
+    counts = [run.document.get("counts", {}).get(SET) for run in runs]
+    if len(runs) < 2 or None in counts or len({own["ids"] for own in counts if own}) > 1:
+        return None
+    rows = [own["metrics"][METRIC] for own in counts if own]
+    errors, total = np.array([row["errors"] for row in rows], float), sum(rows[0]["n_ref"])  # (P, N)
+    number = errors.shape[1]
+    if number < 2:
+        return None
     found = []
-    for minutes, runs in sorted(of.items()):
-        scores = [run.score(SET, METRIC) for run in runs]
-        widths = [(score["ci95"][1] - score["ci95"][0]) / _CI95 for score in scores]
-        cer = median(score["value"] for score in scores)
-        found.append(Point(minutes, cer, max(_LEAST_SD, median(widths)), tuple(run.tag for run in runs)))
+    for place, own in enumerate(errors):
+        others = np.delete(errors, place, axis=0)
+        variance = number * (own - others).var(axis=1, ddof=1).mean() / total**2
+        found.append(100 * float(np.sqrt(variance / 2)))
     return found
 
 
