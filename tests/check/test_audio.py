@@ -92,6 +92,17 @@ def test_each_fault_of_sound_is_told_from_the_others(recipe, rule):
     assert what.startswith(words)
 
 
+def test_a_clip_that_was_cut_off_before_it_was_resampled_is_clipped(recipe):
+    # at 22.05 kHz a third of the samples are at the top; at 16 kHz hardly three in a row are
+    import soxr
+
+    loud = np.clip(soxr.resample(speech(1), 16000, 22050) * 30, -1, 1)
+    put(recipe, np.clip(soxr.resample(loud, 22050, 16000), -1, 32767 / 32768))
+    assert recipe() == 0
+    ((level, _, where, what),) = faults(recipe, "clipped_audio")
+    assert (level, where) == ("warning", "train/wav.scp:2") and what.startswith("1 of 3 clips are clipped")
+
+
 def test_clipped_audio_counts_samples_at_the_top(recipe):
     loud = np.clip(speech(1) * 20, -0.5, 0.5)
     put(recipe, loud)

@@ -13,7 +13,7 @@ def test_a_loss_that_rises_says_since_when_and_what_it_means():
     said = rising(course(54.0, 20.0, 8.0, 7.0, 6.8, 7.2, 7.5, 7.6, 7.7))
     # the mean of 7.5, 7.6 and 7.7 is 7.6, 12% above 6.8
     assert said.startswith("dev loss rises since epoch 5 (6.8, at the end 7.6): ")
-    assert "more recordings help" in said
+    assert "more speech helps" in said
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xlt.core.config import Config
 
 CACHE = ".sounds.json"
-_VERSION = 1  # of what is measured: older measurements are made again
+_VERSION = 2  # of what is measured: older measurements are made again
 _BLOCK_S = 0.02
 _FLOOR_DB = -120.0
 _LOUD_DB = 30.0  # what is at most so much under the loud blocks counts as sound
@@ -41,9 +41,9 @@ _NOTHING_DB = -75.0  # as a share of all
 class Sound:
     """Measurements of a file. Levels are in dB of full scale.
 
-    ``clipped``: share of samples in runs of three and more at the extreme; ``offset``: the mean;
-    ``level_db``: the loud 5% of blocks; ``range_db``: those against the quiet 5%; ``sound_s``: time within 30
-    dB of them; ``edge_hz``: no power above; ``apart``: power of the difference of two channels, as a share of
+    ``clipped``: share of samples in runs of three and more at the extreme, or at full scale;
+    ``offset``: the mean; ``level_db``: the loud 5% of blocks; ``range_db``: those against the quiet 5%;
+    ``sound_s``: time within 30 dB of them; ``edge_hz``: no power above; ``apart``: power of the difference of two channels, as a share of
     both; ``audio``: hash of the samples as 16 bits, mono.
     """
 
@@ -130,12 +130,15 @@ def _levels(mono: np.ndarray, rate: int) -> tuple[float, float, float]:
 
 
 def _clipped(channel: np.ndarray) -> float:
-    """(N,) → share of samples in runs at the extreme; 0 for what is too quiet to tell."""
+    """(N,) → share of samples in runs at the extreme, or at full scale; 0 for what is too quiet to tell.
+    Resampling breaks the runs: a wave that was cut off overshoots, and is cut at full scale here and there.
+    """
     high, low, step = channel.max(), channel.min(), 1.5 / 32768
     if high - low < 0.2:
         return 0.0
     at = (channel >= high - step) | (channel <= low + step)
-    return float((at[2:] & at[1:-1] & at[:-2]).sum()) / len(channel)
+    full = abs(channel) >= 1 - step
+    return max(int((at[2:] & at[1:-1] & at[:-2]).sum()), int(full.sum())) / len(channel)
 
 
 def _edge(mono: np.ndarray, rate: int) -> float:

@@ -25,6 +25,6 @@ def rising(history: Sequence[dict[str, Any]]) -> str | None:
             return None
         return (
             f"{name} rises since epoch {epoch} ({best:.3g}, at the end {end:.3g}): the model learns the"
-            " training clips by heart. Its best epochs on dev were kept; more recordings help, more epochs do not"
+            " training clips by heart. Its best epochs on dev were kept; more speech helps, not more epochs"
         )
     return None

@@ -52,12 +52,13 @@ _WORDS = {
     ),
     "start": (
         """start starttime starts startsec startseconds begin begintime onset offset tmin startms beginms
-        onsetms inicio início début debut beginn anfang von başlangıç baslangic начало mwanzo mulai 开始 開始 시작
+        onsetms inicio início début debut beginn anfang von başlangıç baslangic начало початок mwanzo mulai
+        začátek počátek začiatok początek kezdet kezdete început inceput αρχή alku början 开始 開始 시작
         بداية शुरुआत"""
     ),
     "end": (
         """end endtime ends endsec endseconds stop stoptime tmax endms stopms fin fim ende bis bitiş bitis son
-        конец mwisho selesai 结束 終了 끝 نهاية अंत"""
+        конец кінець край konec koniec vége vege sfârșit sfarsit τέλος loppu slut einde mwisho selesai 结束 終了 끝 نهاية अंत"""
     ),
     "duration": (
         """duration durationsec durationseconds dur durations durationms duración duração durée dauer süre
