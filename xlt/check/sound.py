@@ -41,10 +41,10 @@ _NOTHING_DB = -75.0  # as a share of all
 class Sound:
     """Measurements of a file. Levels are in dB of full scale.
 
-    ``clipped``: share of samples in runs of three and more at the extreme, or at full scale;
-    ``offset``: the mean; ``level_db``: the loud 5% of blocks; ``range_db``: those against the quiet 5%;
-    ``sound_s``: time within 30 dB of them; ``edge_hz``: no power above; ``apart``: power of the difference of two channels, as a share of
-    both; ``audio``: hash of the samples as 16 bits, mono.
+    ``clipped``: share of samples in runs of three and more at the extreme, or at full scale; ``offset``: the
+    mean; ``level_db``: the loud 5% of blocks; ``range_db``: those against the quiet 5%; ``sound_s``: time
+    within 30 dB of them; ``edge_hz``: no power above; ``apart``: power of the difference of two channels, as
+    a share of both; ``audio``: hash of the samples as 16 bits, mono.
     """
 
     error: str = ""
