@@ -50,7 +50,7 @@ def test_bars_and_curves_agree(results):
     for colour, name in (
         ('fill="#c26a00"/>', "whisper_base, 10 min"),
         ('fill="#0a4da2"/>', "whisper_ed, 10 min"),
-        ('fill="#4b8b3b"/>', "fbank, 10 min"),
+        ('fill="#12808f"/>', "fbank, 10 min"),
         ('fill="white" stroke="#c26a00" stroke-width="1.5"/>', "whisper_base, all"),
         ('fill="#767676"/>', "Whisper, zero-shot"),
     ):

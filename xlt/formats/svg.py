@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-# the first is the strongest, for what a page is about; the last for what it is compared with
+# the first is the strongest, for what a page is about; the last for what it is compared with. Red and green
+# mean wrong and right on pages, and are no series
 COLOURS = {
     "main": "#0a4da2",
     "second": "#c26a00",
-    "third": "#4b8b3b",
+    "third": "#12808f",
     "fourth": "#a64d79",
-    "fifth": "#12808f",
+    "fifth": "#77700f",
     "anchor": "#767676",
 }
 _LEFT, _WIDTH, _BAR, _GAP, _LINE = 60, 600, 11, 12, 22  # pixels; _LINE: height of a line of the legend
