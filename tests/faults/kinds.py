@@ -15,6 +15,7 @@ from unittest import mock
 import numpy as np
 
 from tests.faults.mutate import damaged, damaged_json, damaged_text, damaged_value
+from tests.faults.spreadsheets import SPREADSHEETS
 from tests.faults.strangers import CLIPS, CORPORA, LOADED, TEXTS, Files, Kind, gzipped, lines_of, recipe_in
 from xlt.core.config import ROOT, load
 from xlt.core.errors import DataError
@@ -219,6 +220,7 @@ def _open_bundle(folder: Path) -> None:
 _TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "utt2lang", "utt2audio")
 KINDS = {
     **CORPORA,
+    **SPREADSHEETS,
     "results": Kind(_result, damaged_json, ("json",), _open_results, 3),
     "stamp": Kind(_stamp, damaged_json, ("json",), _open_stamp, 2),
     "settings": Kind(_settings, damaged_text, ("yaml",), load, 2),

@@ -275,7 +275,7 @@ def recipe_in(folder: Path) -> Path:
 LOADED: dict[str, Config] = {}
 
 
-def _stage_1(reader: str, **settings: str) -> Callable[[Path], object]:
+def stage_1(reader: str, **settings: str) -> Callable[[Path], object]:
     """Stage 1 with a folder as its corpus, or the one archive in it; what it says of the form before."""
 
     def run(folder: Path) -> None:
@@ -299,13 +299,13 @@ def _stage_1(reader: str, **settings: str) -> Callable[[Path], object]:
 
 
 CORPORA = {
-    "table": Kind(_table, _damaged_table, ("csv", "tsv", "jsonl"), _stage_1("table"), 4),
-    "lhotse": Kind(_lhotse, _damaged_manifest, ("jsonl", "gz"), _stage_1("lhotse"), 4),
+    "table": Kind(_table, _damaged_table, ("csv", "tsv", "jsonl"), stage_1("table"), 4),
+    "lhotse": Kind(_lhotse, _damaged_manifest, ("jsonl", "gz"), stage_1("lhotse"), 4),
     "elan": Kind(
-        lambda rng: {**CLIPS, "a.eaf": _EAF.encode()}, _damaged_eaf, ("eaf",), _stage_1("elan", tier="tx"), 4
+        lambda rng: {**CLIPS, "a.eaf": _EAF.encode()}, _damaged_eaf, ("eaf",), stage_1("elan", tier="tx"), 4
     ),
-    "labels": Kind(_labels, damaged_text, tuple(_LABELS), _stage_1("labels"), 4),
-    "kaldi": Kind(_kaldi, damaged_text, ("scp", "text", "spk", "segments"), _stage_1("kaldi"), 3),
-    "archive": Kind(_archive, _damaged_archive, ("",), _stage_1("table"), 4),
+    "labels": Kind(_labels, damaged_text, tuple(_LABELS), stage_1("labels"), 4),
+    "kaldi": Kind(_kaldi, damaged_text, ("scp", "text", "spk", "segments"), stage_1("kaldi"), 3),
+    "archive": Kind(_archive, _damaged_archive, ("",), stage_1("table"), 4),
     "sound": Kind(_sound, damaged, ("",), _open_sound, 6),
 }

@@ -112,6 +112,16 @@ def test_tables_that_say_other_things_of_the_same_sound(recipe, folder):
         of(recipe, folder)
 
 
+def test_a_table_beside_one_called_test_is_train(recipe, folder):
+    write(folder / "words.csv", "path,text", "a.wav,unu", "b.wav,doi")
+    write(folder / "words_test.csv", "path,text", "c.wav,patru")
+    assert {utt.audio.stem: utt.split for utt in of(recipe, folder).utterances} == {
+        "a": "train",
+        "b": "train",
+        "c": "test",
+    }
+
+
 def test_tables_of_which_none_can_be_used(recipe, folder):
     write(folder / "one.csv", "who,when", "Ana,Monday")
     write(folder / "two.csv", "path,text")

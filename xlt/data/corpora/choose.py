@@ -292,6 +292,8 @@ def _together(
     names = ", ".join(table.label for table in usable)
     said = [_said(table, cfg, sounds) for table in usable]
     shared = {name for a, b in itertools.combinations(said, 2) for name in _shared(a, b)}
+    if not shared and any(own_sets) and "train" not in own_sets:  # a table and one called test
+        return [Source(table, own or "train") for table, own in zip(usable, own_sets, strict=True)]
     if shared or any(own_sets):
         why = f", which name the same sound, first {Path(min(shared)).name}" if shared else ""
         raise DataError(
