@@ -112,6 +112,27 @@ def test_tables_that_say_other_things_of_the_same_sound(recipe, folder):
         of(recipe, folder)
 
 
+def test_folders_that_are_sets(recipe, tmp_path):
+    """The datasets library's audiofolder: a table in each, and the same names of files in both."""
+    place = tmp_path / "corpus"
+    for number, name in enumerate(("train", "test")):
+        tone(place / f"data/{name}/1.wav", hz=300.0 + 50 * number)
+        write(place / f"data/{name}/metadata.csv", "file_name,transcription", f"1.wav,text of {name}")
+    found = of(recipe, place).utterances
+    assert {(utt.text, utt.split, utt.audio.parent.name) for utt in found} == {
+        ("text of train", "train", "train"),
+        ("text of test", "test", "test"),
+    }
+
+
+def test_parts_of_recordings_without_a_header(recipe, folder, capsys):
+    tone(folder / "clips/a.wav", dur_s=5.0)
+    write(folder / "t.csv", "a;0,5;1,25;un urs", "a;1,5;3;doi lupi", "b;0;0,75;trei mere")
+    spans = [(utt.text, utt.start_s, utt.end_s) for utt in of(recipe, folder).utterances]
+    assert spans == [("un urs", 0.5, 1.25), ("doi lupi", 1.5, 3.0), ("trei mere", 0.0, 0.75)]
+    assert "start='2', end='3' (path and text and start and end by the contents" in capsys.readouterr().out
+
+
 def test_a_table_beside_one_called_test_is_train(recipe, folder):
     write(folder / "words.csv", "path,text", "a.wav,unu", "b.wav,doi")
     write(folder / "words_test.csv", "path,text", "c.wav,patru")

@@ -95,11 +95,11 @@ def test_sheets_are_sets_and_others_are_named(recipe, folder, capsys):
 def test_names_that_lost_their_zeros_in_a_spreadsheet(recipe, tmp_path, capsys):
     for number in range(1, 4):
         tone(tmp_path / f"corpus/00{number}.wav", hz=300.0 + 50 * number)
-    lines = [[1, "unu"], [2.0, "doi"], [(3, "000"), "trei"]]
+    lines = [[1, "unu"], ["2.0", "doi"], [(3, "000"), "trei"]]
     workbook(tmp_path / "corpus/t.xlsx", S=[["file", "text"], *lines])
     corpus = of(recipe, tmp_path / "corpus")
     assert said(corpus) == {"001": "unu", "002": "doi", "003": "trei"}
-    assert corpus.facts["lost zeros"] == {"1": "001.wav", "2": "002.wav"}  # 003 is shown with its zeros
+    assert corpus.facts["lost zeros"] == {"1": "001.wav", "2.0": "002.wav"}  # 003 is shown with its zeros
     assert "2 paths have lost zeros, such as 1 for 001.wav" in capsys.readouterr().out
 
 

@@ -150,7 +150,7 @@ def _chosen(place: Path, files: list[Path], cfg: Config, sounds: Sounds, certain
     if len(tables) == 1 and not faults and certain:
         return Choice([Source(tables[0])], {})
     further = sets.further(cfg)
-    set_of = {id(table): set_named(_name(table), further) for table in tables}
+    set_of = {id(table): _set_of(table, place, further) for table in tables}
     if len(tables) > 1 and "train" in set_of.values() and all(set_of.values()):
         if named := [err for path, err in faults.items() if set_named(Path(path).stem, further)]:
             raise named[0]
@@ -210,9 +210,12 @@ def _opened(
     return found, faults
 
 
-def _name(table: Table) -> str:
-    """What may say the set: the sheet, the file, or of ``train/0000.parquet`` the folder."""
-    return table.sheet or (table.path.parent.name if table.path.stem.isdigit() else table.path.stem)
+def _set_of(table: Table, place: Path, further: Collection[str]) -> str | None:
+    """The set that the name of the sheet or file says, or that of a folder that it is in below ``place``."""
+    if own := set_named(table.sheet or table.path.stem, further):
+        return own
+    folder = table.path.parent
+    return set_named(folder.name, further) if folder != place and place.is_dir() else None
 
 
 def set_named(name: str, further: Collection[str] = ()) -> str | None:
@@ -247,7 +250,7 @@ def _said(table: Table, cfg: Config, sounds: Sounds) -> Said:
     path, text = roles["path"] or "", roles["text"] or ""
     found = {}
     for _, values in table.rows:
-        for hit in sounds.lookup(values[path])[:1]:
+        for hit in sounds.lookup(values[path], table.path.parent)[:1]:
             found[(str(hit), *(values[column].strip() for column in part))] = values[text].strip()
     return found
 

@@ -4,6 +4,8 @@ holds the texts.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -46,6 +48,24 @@ def texts(columns: Mapping[str, Sequence[str]], code: str) -> list[str]:
         with_digits = [name for name in rivals if name not in bare]
         return (bare if bare and with_digits else rivals)[:1]
     return rivals
+
+
+def times(paths: Sequence[str], columns: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+    """The only two columns of numbers of which one is below the other in all rows, where rows share files:
+    start and end.
+    """
+    if len(set(paths)) == len(paths):
+        return None
+    numbers = {}
+    for name, values in columns.items():
+        with contextlib.suppress(ValueError):
+            numbers[name] = [float(value.replace(",", ".")) for value in values]
+    pairs = [
+        (a, b)
+        for a, b in itertools.permutations(numbers, 2)
+        if all(0 <= x < y for x, y in zip(numbers[a], numbers[b], strict=True))
+    ]
+    return pairs[0] if len(pairs) == 1 and len(numbers[pairs[0][0]]) == len(paths) else None
 
 
 def _mean_letters(values: Sequence[str], code: str) -> float:

@@ -60,6 +60,7 @@ def roles_of(table: Table, sounds: Sounds, cfg: Config) -> Roles:
             )
         found[role] = own
     roles = Roles({role: own[0] if own else None for role, own in found.items()}, guessed)
+    _find_times(table, roles, given)
     _drop_questions(table, roles, given)
     _understand_channels(table, roles, given)
     return roles
@@ -98,6 +99,22 @@ def _text(table: Table, found: dict[str, list[str]], cfg: Config) -> tuple[list[
     taken = {column for role, columns in found.items() if role != "text" for column in columns}
     rest = {name: table.sample(name, _SAMPLE) for name in table.columns if name not in taken}
     return contents.texts(rest, str(cfg.lang)), True
+
+
+def _find_times(table: Table, roles: Roles, given: dict) -> None:
+    """Start and end of a table without a header, whose rows are parts of files."""
+    if table.header or roles["start"] or roles["end"] or roles["duration"] or {"start", "end"} & given.keys():
+        return
+    taken = set(roles.column.values())
+    rest = {
+        name: [values[name].strip() for _, values in table.rows]
+        for name in table.columns
+        if name not in taken
+    }
+    paths = [values[roles["path"] or ""].strip() for _, values in table.rows]
+    if found := contents.times(paths, rest):
+        roles.column["start"], roles.column["end"] = found
+        roles.guessed += ["start", "end"]
 
 
 def _drop_questions(table: Table, roles: Roles, given: dict) -> None:

@@ -27,9 +27,9 @@ def _same(name: str) -> str:
 
 
 def _number(value: str) -> str | None:
-    """The digits of a name that is a number, also with the ending of a sound file; else None."""
+    """The digits of a name that is a number, also with the ending of a sound file, or as 12.0; else None."""
     name, ending = os.path.splitext(value.strip())
-    name = name if ending.lower() in SUFFIXES else value.strip()
+    name = name if ending.lower() in SUFFIXES or ending == ".0" else value.strip()
     return name if name.isascii() and name.isdigit() and len(name) < _MOST_DIGITS else None
 
 
@@ -125,23 +125,33 @@ class Sounds:
         ending = os.path.splitext(value.strip())[1].lower() in SUFFIXES
         return (2 if ending else 1) if self.lookup(value) else 0
 
-    def find(self, value: str) -> list[Path]:
+    def find(self, value: str, near: Path | None = None) -> list[Path]:
         """The file that ``value`` names: one; none; or several between which nothing decides. They count as
-        named.
+        named. Files in the folder ``near``, where the table is, come first.
 
         Tried are the path in the folder, any path that is there (absolute, or counted from the folder or from
         the recipe), then the path without ending, and then the name alone: corpora are moved, and absolute
         paths are then wrong.
         """
-        hits = self.lookup(value)
+        hits = self.lookup(value, near)
         self._named.update(hits)
         bare = _number(value)
         if bare is not None and len(hits) == 1 and hits[0].stem != bare:
             self.padded[value.strip()] = hits[0].name
         return hits
 
-    def lookup(self, value: str) -> list[Path]:
+    def lookup(self, value: str, near: Path | None = None) -> list[Path]:
         """As :meth:`find`, but nothing counts as named by it."""
+        below = "" if near in (None, self.root) else os.path.relpath(near or self.root, self.root)
+        if not below or below.startswith(".."):
+            return self._lookup(value)
+        beside = self._by["path"].get(_same(os.path.join(below, value.strip()))) if value.strip() else None
+        hits = [self.root / hit for hit in beside] if beside else self._lookup(value)
+        inside = [hit for hit in hits if hit.is_relative_to(self.root / below)]
+        return inside if len(inside) == 1 else hits
+
+    def _lookup(self, value: str) -> list[Path]:
+        """See :meth:`find`."""
         if not value.strip():
             return []
         whole = _same(value)

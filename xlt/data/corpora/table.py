@@ -182,7 +182,7 @@ class _Columns:
             column = self.role[name]
             return values[column].strip() if column else ""
 
-        hits = self.sounds.find(of("path"))
+        hits = self.sounds.find(of("path"), self.source.table.path.parent)
         if self.role["language"] and not names_language(of("language"), self.lang):
             return "another language"
         split = self.source.split
@@ -229,6 +229,7 @@ def _rows(
             " data.columns: {split: null} to go by the name"
         )
     rest = [column for column in table.columns if column not in role.column.values()]
+    rest = rest if table.header else []  # what a column is called says what it is about
     tags = tags_of({column: [values[column] for _, values in table.rows] for column in rest})
     columns = _Columns(role, tags, source, sounds, languages.get(cfg.lang))
     taken = f" as {split}" if split else ""
