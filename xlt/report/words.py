@@ -55,13 +55,13 @@ def of_recipe(found: list[Experiment], name: str) -> list[str]:
 
 
 def _against(anchor: Experiment, ours: Typical, metric: Metric, name: str) -> str:
-    """``Whisper-base makes 45 errors in 100 words; ours makes 64% fewer errors (95% interval …).``"""
+    """``For comparison, Whisper-base: 45 errors in 100 words; ours makes 64% fewer errors (95% interval …).``"""
     key = key_of(metric)
     theirs = anchor.typical(name, key)
     if theirs is None:
         raise ValueError(f"{anchor.name} has no {key} on {name}")
     token = metric.token.plural if metric.token else "tokens"
-    said = f"{published_title(theirs.run)} makes {theirs.value:.0f} errors in 100 {token}"
+    said = f"For comparison, {published_title(theirs.run)}: {theirs.value:.0f} errors in 100 {token}"
     pairs = compare_all([system(theirs.run), system(ours.run)], name)
     test = next((own for own in pairs.get((0, 1), []) if own.metric == key), None)
     if test:
