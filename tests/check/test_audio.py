@@ -8,8 +8,10 @@ import pytest
 import soundfile
 import soxr
 
+from tests.audio.media_files import noise, write
 from tests.check.conftest import speech
 from tests.check.faults import faults
+from tests.errors import says
 from xlt.check.sound import CACHE, measure
 from xlt.formats.tables import read_table, spk2utt, write_table
 
@@ -127,6 +129,12 @@ def test_a_constant_is_silence(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.full(RATE, 0.25), RATE)
     found = measure(str(tmp_path / "a.wav"))
     assert found.silent and found.offset == 0.25
+
+
+def test_sound_that_only_stage_1_reads(tmp_path):
+    """In somebody's own data directory: no damage, but not of use to later stages."""
+    error = measure(str(write(tmp_path / "a.m4a", "aac", noise()))).error
+    assert says(error, "MPEG-4") and says(error, "data.reader=kaldi")
 
 
 @pytest.mark.slow

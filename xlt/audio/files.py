@@ -132,7 +132,7 @@ def _opened(path: str | os.PathLike, heard: Heard) -> Iterator[_Source]:
         with contextlib.ExitStack() as stack:
             yield _source(path, header, stack)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
-        raise DataError(f"{path}: {_why_unreadable(path, err)}") from None
+        raise DataError(f"{path}: {why_unreadable(path, err)}") from None
 
 
 def _source(path: str | os.PathLike, header: headers.Header, stack: contextlib.ExitStack) -> _Source:
@@ -254,9 +254,12 @@ def _resampled(blocks: Iterator[np.ndarray], rate: int, wanted: int) -> Iterator
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _why_unreadable(path: str | os.PathLike, err: Exception) -> str:
+def why_unreadable(path: str | os.PathLike, err: Exception) -> str:
+    """Why libsndfile, which said ``err``, has not read a file, in a person's words."""
     if not Path(path).exists():
         return "no such file"
+    if form := containers.form_of(path):
+        return f"is {form.name}, which stage 1 reads: import it with data.reader=kaldi data.dir=DIR"
     if what := containers.otherwise(path):
         return f"not readable as audio: it is {what}"
     return f"not readable as audio ({err})"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.audio.files import why_unreadable
 from xlt.core import executor, jsons
 from xlt.core.log import Progress
 from xlt.core.paths import plain
@@ -77,7 +78,7 @@ def measure(path: str) -> Sound:
             said, rate = file.frames, file.samplerate
             samples = file.read(dtype="float32", always_2d=True)  # (N, C)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as err:
-        return Sound(error=f"not readable as audio ({err})" if Path(path).exists() else "no such file")
+        return Sound(error=why_unreadable(path, err))
     if not len(samples):
         return Sound(error="holds no samples", rate=rate)
     if not np.isfinite(samples).all():

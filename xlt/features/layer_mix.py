@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.audio.files import why_unreadable
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress, say
@@ -114,7 +115,7 @@ def _seconds(utt: str, path: str) -> float:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, OSError) as err:
         raise DataError(
-            f"utterance {utt}: {path}: not readable as audio ({err}); run stage 1 (data) again"
+            f"utterance {utt}: {path}: {why_unreadable(path, err)}; run stage 1 (data) again"
         ) from None
     return info.frames / info.samplerate
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xlt.audio.augment import Copy
-from xlt.audio.files import SAMPLE_RATE
+from xlt.audio.files import SAMPLE_RATE, why_unreadable
 from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.core.log import say
@@ -138,8 +138,7 @@ def lengths(data: Path, wavs: dict[str, str]) -> dict[str, int]:
         try:
             info = soundfile.info(path)
         except (soundfile.LibsndfileError, OSError) as err:
-            reason = "no such file" if not Path(path).exists() else f"not readable as audio ({err})"
-            raise DataError(f"{where}: {reason}; {ON_DATA}") from None
+            raise DataError(f"{where}: {why_unreadable(path, err)}; {ON_DATA}") from None
         seconds = info.frames / info.samplerate
         if utt in said and abs(float(said[utt]) - seconds) > 0.02:
             raise DataError(
