@@ -164,8 +164,8 @@ def test_figures_in_words(results):
         "Wrong, missing and added words together are 27 in 100 (95% interval 26 to 28; 2 recordings, 1.5"
         " minutes).",
         "It learned from 9.9 minutes of transcribed speech.",
-        "For comparison, Whisper-base: 58 errors in 100 words; main makes 54% fewer (no paired test: there are"
-        " no counts by utterance).",
+        "For comparison, Whisper-base: 58 errors in 100 words; main makes 54% fewer (no paired test: there"
+        " are no counts by utterance).",
     ]
 
 
@@ -187,8 +187,8 @@ def test_figures_in_words_with_the_paired_test(results):
     said = sentences(results, beside.result("main", [1] * 30, **sizes), peer)
     assert said[0] == "Of 100 words in the test recordings, main gets 50 right."
     assert said[-1] == (
-        "For comparison, Whisper-base: 100 errors in 100 words; main makes 50% fewer errors (95% interval 50 to"
-        " 50%, p 0.0002)."
+        "For comparison, Whisper-base: 100 errors in 100 words; main makes 50% fewer errors (95% interval 50"
+        " to 50%, p 0.0002)."
     )
 
 
