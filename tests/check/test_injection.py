@@ -202,6 +202,22 @@ def formats_of_train(utt: str, form: str) -> Plant:
     return plant
 
 
+def resampled(samples: np.ndarray, rate: int, new: int) -> np.ndarray:
+    import soxr
+
+    return np.clip(soxr.resample(samples, rate, new), -1, 0.99997)
+
+
+def split_by(how: str) -> Plant:
+    """Stage 1 has split the corpus itself."""
+
+    def plant(recipe: Path) -> None:
+        (recipe / "data/all").mkdir(exist_ok=True)
+        (recipe / "data/all/report.json").write_text(json.dumps({"split": {"by": how}}))
+
+    return plant
+
+
 def raw_text(utt: str, new: str) -> Plant:
     return word("train", utt, new, "text_raw")
 
@@ -486,6 +502,13 @@ CASES = {
         "train/wav.scp:9",
         "clipped",
     ),
+    "cut off at 44.1 kHz, then resampled": Case(
+        sound("bob-2", lambda x: resampled(np.clip(resampled(x, 16000, 44100) * 20, -1, 1), 44100, 16000)),
+        "clipped_audio",
+        "warning",
+        "train/wav.scp:9",
+        "clipped",
+    ),
     "offset": Case(sound("bob-2", lambda x: x + 0.1), "dc_offset", "warning", "train/wav.scp:9", "DC offset"),
     "two channels": Case(
         sound("bob-2", lambda x: np.stack([x, x[::-1]], axis=1)),
@@ -493,6 +516,20 @@ CASES = {
         "warning",
         "train/wav.scp:9",
         "two channels that differ",
+    ),
+    "channels that cancel": Case(
+        formats_of_train("bob-2", "16000 2 wav cancel"),
+        "several_channels",
+        "note",
+        "train/utt2format:9",
+        "1 of 36 clips have channels that cancel each other",
+    ),
+    "telephone": Case(
+        sound("bob-2", lambda x: resampled(resampled(x, 16000, 8000), 8000, 16000)),
+        "narrow_band",
+        "note",
+        "train/wav.scp",
+        "1 of 36 clips have no power above some frequency",
     ),
     "another rate": Case(
         both(sound("bob-2", lambda x: x[::2], 8000)), "odd_rates", "note", "train/wav.scp", "1 at 8 kHz"
@@ -558,6 +595,17 @@ CASES = {
         "warning",
         "train/utt2format:9",
         "1 of 36 clips have two channels that differ",
+    ),
+    "few utterances": Case(
+        split_by("text"),
+        "small_sets",
+        "warning",
+        "test/text",
+        "test has 4 utterances",
+        settings=("check.min_held_out=1",),
+    ),
+    "fewer than say anything": Case(
+        split_by("text"), "small_sets", "error", "test/text", "test has 4 utterances"
     ),
     "text in two sets": Case(
         same_text(lambda text: text),
