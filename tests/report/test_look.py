@@ -123,6 +123,21 @@ def test_scores_that_are_not_those_of_the_result_are_not_shown(results):
     assert data_of(text)["texts"] == [1] and "by CER: theirs" in text
 
 
+@pytest.mark.parametrize("left", ["", "id\tref\thyp\n", "id\tchar_n_ref\ns-1\t4\ns-2\ns-3\n"])
+def test_tables_that_were_cut_are_not_shown(results, left):
+    recipe = beside.both(results)
+    (recipe / "exp/ours/score/test.tsv").write_text(left)
+    assert data_of(shown(recipe))["texts"] == [1]
+
+
+def test_tables_that_are_no_text_are_named(results, capsys):
+    recipe = beside.both(results)
+    path = recipe / "exp/ours/score/test.tsv"
+    path.write_bytes(b"id\xff\n")
+    assert main(["report", str(recipe.parent)]) == 2
+    told(capsys.readouterr().err, "stage 8", where=str(path))
+
+
 def test_large_sets_are_bounded_and_it_is_told(results, monkeypatch):
     monkeypatch.setattr(utterances, "MOST_ROWS", 2)
     text = shown(beside.both(results))
@@ -131,8 +146,9 @@ def test_large_sets_are_bounded_and_it_is_told(results, monkeypatch):
         "Listed are the 2 utterances with the highest rates of 3; all stand in exp/ours/score/test.tsv."
         in text
     )
-    monkeypatch.setattr(utterances, "MOST_TEXTS", 2)  # of two models: one utterance
-    assert len(data_of(shown(beside.both(lambda *made: results(*made, recipe="x"))))["rows"]) == 1
+    monkeypatch.setattr(utterances, "MOST_TEXTS", 4)  # in two recipes of two models: one utterance each
+    text = shown(beside.both(lambda *made: results(*made, recipe="x")))
+    assert len(data_of(text)["rows"]) == 1
 
 
 def test_at_most_so_many_models_are_compared(results, monkeypatch):

@@ -4,6 +4,7 @@ training. None of it is in the repository, and a page that may be published has 
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +30,11 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Here:
-    """The folder of a recipe, and the sounds of the page."""
+    """The folder of a recipe, the sounds of the page, and how many texts of utterances it may have of it."""
 
     recipe: Path
     sounds: Sounds
+    most_texts: int
     stale: list[str] = field(default_factory=list)
     _sets: dict[str, dict[str, Spoken]] = field(default_factory=dict)
 
@@ -43,7 +45,12 @@ class Here:
         path = self.recipe / "exp" / run.tag / "score" / f"{name}.tsv"
         if not path.exists():
             return {}
-        rows = read_scored(path)
+        try:
+            rows = read_scored(path)
+        except (UnicodeDecodeError, csv.Error) as err:
+            raise DataError(
+                f"{path}: not a table of stage 8 ({err}); run stage 8 (score) again with --force"
+            ) from None
         if not _same(run, name, rows):
             self.stale.append(run.tag)
             return {}
@@ -99,15 +106,15 @@ def _seconds(text: str | None) -> float | None:
 def _same(run: Result, name: str, rows: list[dict[str, str]]) -> bool:
     """Whether a table is what the result was made of: the same utterances with the same errors."""
     counts = run.document.get("counts", {}).get(name)
-    if not counts:
+    ids = "\n".join(row["id"] or "" for row in rows if "id" in row)
+    if not counts or not rows or hashlib.sha256(ids.encode()).hexdigest()[:20] != counts["ids"]:
         return False
-    ids = "\n".join(row["id"] for row in rows)
-    if hashlib.sha256(ids.encode()).hexdigest()[:20] != counts["ids"]:
+    units = {key: metric.token.name for key, metric in counted().items() if metric.token}
+    found = {key: units[key] for key in counts["metrics"] if f"{units.get(key)}_n_ref" in rows[0]}
+    try:
+        return bool(found) and all(
+            counts["metrics"][key]["errors"] == [errors_of(row, unit) for row in rows]
+            for key, unit in found.items()
+        )
+    except (KeyError, TypeError, ValueError):  # a line was cut
         return False
-    known = counted()
-    for key, own in counts["metrics"].items():
-        token = known[key].token if key in known else None
-        if token and f"{token.name}_n_ref" in rows[0]:
-            if own["errors"] != [errors_of(row, token.name) for row in rows]:
-                return False
-    return True

@@ -48,11 +48,12 @@ def render(egs: Path, out: Path | None = None) -> str:
     curves, drawn_as = learning(rows, titles), colours(recipes.values())
     alphabets = {name: known for name, found in rows.items() if (known := _alphabet(found))}
     sounds = Sounds(out, out) if out else None
-    made = [
-        _recipe(name, found, alphabets.get(name))
-        | _look(found, Here(egs / name, sounds) if sounds is not None else None, drawn_as)
-        for name, found in recipes.items()
-    ]
+    trained = [name for name in recipes if any((egs / name / "exp").glob("*/score"))]
+    most_texts = utterances.MOST_TEXTS // max(1, len(trained))
+    made = []
+    for name, found in recipes.items():
+        here = None if sounds is None else Here(egs / name, sounds, most_texts)
+        made.append(_recipe(name, found, alphabets.get(name)) | _look(found, here, drawn_as))
     return html.render(
         _FILES,
         "report.html",

@@ -23,7 +23,7 @@ from xlt.score.compare import Difference, compare_all
 
 MOST_RUNS = 8  # that can be compared, each with each
 MOST_ROWS = 5000  # utterances that a page lists
-MOST_TEXTS = 20_000  # texts of utterances in a page, over all models of a recipe
+MOST_TEXTS = 20_000  # texts of utterances in a page, over all models and recipes
 _SHOWN = 5  # of each kind
 _Texts = dict[str, dict[str, str]]
 
@@ -158,15 +158,15 @@ def _lines(of: Models, a: int, b: int, found: list[Difference]) -> list[str]:
     return [visible(line) for line in lines]
 
 
-def limit(of: Models) -> int:
+def limit(of: Models, here: Here) -> int:
     """How many utterances a page lists."""
-    return min(MOST_ROWS, MOST_TEXTS // max(1, len([run for run in of.runs if run.tag in of.texts])))
+    return min(MOST_ROWS, here.most_texts // max(1, sum(run.tag in of.texts for run in of.runs)))
 
 
 def _rows(of: Models, shown: list[int], run: Result, here: Here) -> list[list[Any]]:
     own = of.texts[run.tag]
     unit = _unit(list(own.values()))
-    order = sorted(own, key=lambda utt: (-rate_of(own[utt], unit), utt))[: limit(of)]
+    order = sorted(own, key=lambda utt: (-rate_of(own[utt], unit), utt))[: limit(of, here)]
     made = []
     for utt in order:
         known, sound = here.spoken(of.set).get(utt), here.sound(of.set, utt)
@@ -196,9 +196,9 @@ def told(of: Models, here: Here) -> list[str]:
     """What a reader should know of what is not shown."""
     said = []
     run = of.first
-    if run and (total := len(of.texts[run.tag])) > limit(of):
+    if run and (total := len(of.texts[run.tag])) > (most := limit(of, here)):
         said.append(
-            f"Listed are the {limit(of):,} utterances with the highest rates of {total:,}; all stand in"
+            f"Listed are the {most:,} utterances with the highest rates of {total:,}; all stand in"
             f" exp/{run.tag}/score/{of.set}.tsv."
         )
     if of.left_out:

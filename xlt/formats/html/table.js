@@ -14,6 +14,7 @@ function value(cell) {
   if (cell.dataset.sort !== undefined) return cell.dataset.sort === "" ? null : Number(cell.dataset.sort);
   const text = cell.textContent.trim();
   if (text === "–" || text === "") return null;
+  if (cell.classList.contains("text")) return text;  // a sentence may begin with a number
   const number = Number(text.replace("−", "-").replace(/[%\s].*$/, ""));
   return Number.isNaN(number) ? text : number;
 }
