@@ -25,7 +25,7 @@ def test_a_round_learns_the_texts_of_the_first_and_is_done_once(tmp_path, capsys
     (recipe / "recipe.yaml").write_text(
         f"lang: eng_Latn\ndata: {{reader: kaldi, dir: {tmp_path / 'corpus'}}}\n"
         "features: {upstream: fbank}\nlm: {words: none}\ndecode: {method: beam}\nscore: {bootstrap: 50}\n"
-        "train: {max_epochs: 25, min_updates: 0, projection: 16, lr: 0.01, batch_s: 4, num_masks: 0,"
+        "train: {max_epochs: 18, min_updates: 0, projection: 16, lr: 0.01, batch_s: 4, num_masks: 0,"
         " freeze: upstream, encoder_conf: {hidden_size: 16, num_layers: 1}}\n"
     )
     words = ["selftrain", str(more), "--recipe", str(recipe), "--rounds", "1", "train.label_cer=1"]

@@ -76,6 +76,7 @@ def test_points_are_trainings_that_differ_in_minutes_and_seed_alone():
         result("all", 20.3, 15.0, None),
         result("fbank", 15.0, 40.0, 15.0, **{"features.upstream": "fbank"}),
         result("lr", 15.0, 40.0, 15.0, **{"train.lr": 0.5}),
+        Result("peer", from_json(document("peer", peer="Whisper"), "peer")[0]),
     ]
     found = points(results, "a10_s1")
     # the made-up intervals are one point to either side: a deviation of 2 / 3.92
@@ -85,7 +86,7 @@ def test_points_are_trainings_that_differ_in_minutes_and_seed_alone():
         (20.3, 15.0, pytest.approx(2 / 3.92), ("all",)),
     ]
     assert points(results, "lr") == [(15.0, 40.0, pytest.approx(2 / 3.92), ("lr",))]
-    assert points(results, "nobody") == []
+    assert points(results, "nobody") == points(results, "peer") == []
 
 
 def test_what_is_hard_for_all_is_no_doubt():

@@ -57,11 +57,12 @@ def points(results: Sequence[Result], tag: str) -> list[Point]:
     """The learning curve that the experiment ``tag`` is on, by minutes: results with the same settings but
     for ``data.train_minutes`` and the seed. Empty where the experiment has no result.
     """
-    own = next((result for result in results if result.tag == tag), None)
+    ours = [result for result in results if not result.peer]
+    own = next((result for result in ours if result.tag == tag), None)
     if own is None:
         return []
     of: dict[float, list[Result]] = {}
-    for result in results:
+    for result in ours:
         if result.speech_min and result.has(SET, METRIC) and _kind(result) == _kind(own):
             of.setdefault(round(result.speech_min, 1), []).append(result)
     middle = {minutes: _middle(runs) for minutes, runs in sorted(of.items())}
@@ -111,7 +112,7 @@ def _paired(runs: Sequence[Result]) -> list[float] | None:
 
 def _kind(result: Result) -> str:
     settings = {key: value for key, value in chosen(result).items() if key not in _APART}
-    return json.dumps([result.peer, family(result), settings], sort_keys=True)
+    return json.dumps([family(result), settings], sort_keys=True)
 
 
 def forecast(curve: Sequence[Point], minutes: float, seed: int = 0) -> Forecast:
