@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import zipfile
 
 from tests.faults.mutate import damaged, damaged_json, damaged_text
@@ -25,21 +26,29 @@ def _workbook(rng: random.Random) -> Files:
             sheet.append([f"{clip}.wav", TEXTS["abcd".index(clip)], 0, "=0.5+0.4" if clip == "b" else 0.9])
     out = io.BytesIO()
     book.save(out)
-    return {**CLIPS, "t.xlsx": out.getvalue()}
+    with zipfile.ZipFile(out) as pack:
+        parts = {name: pack.read(name) for name in pack.namelist()}
+    saved = rb"\d{4}-\d\d-\d\dT[\d:]+Z"  # the time: a case is the same whenever it is made
+    parts["docProps/core.xml"] = re.sub(saved, b"2026-01-01T00:00:00Z", parts["docProps/core.xml"])
+    return {**CLIPS, "t.xlsx": _packed(parts)}
+
+
+def _packed(parts: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as pack:
+        for name, content in parts.items():
+            pack.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
 
 
 def _damaged_workbook(data: bytes, rng: random.Random) -> bytes:
     """Its bytes, or those of a part of it."""
     if rng.random() < 0.3:
         return damaged(data, rng)
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
-        names = old.namelist()
-        hit = rng.choice([name for name in names if "sheet" in name or "String" in name or "styles" in name])
-        for name in names:
-            part = old.read(name)
-            new.writestr(name, rng.choice((damaged, damaged_text))(part, rng) if name == hit else part)
-    return out.getvalue()
+    with zipfile.ZipFile(io.BytesIO(data)) as pack:
+        parts = {name: pack.read(name) for name in pack.namelist()}
+    hit = rng.choice([name for name in parts if "sheet" in name or "String" in name or "styles" in name])
+    return _packed(parts | {hit: rng.choice((damaged, damaged_text))(parts[hit], rng)})
 
 
 def _parquet(rng: random.Random) -> Files:

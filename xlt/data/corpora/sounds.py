@@ -142,12 +142,12 @@ class Sounds:
 
     def lookup(self, value: str, near: Path | None = None) -> list[Path]:
         """As :meth:`find`, but nothing counts as named by it."""
-        below = "" if near in (None, self.root) else os.path.relpath(near or self.root, self.root)
-        if not below or below.startswith(".."):
+        if near is None or near == self.root or not near.is_relative_to(self.root):
             return self._lookup(value)
+        below = str(near.relative_to(self.root))
         beside = self._by["path"].get(_same(os.path.join(below, value.strip()))) if value.strip() else None
         hits = [self.root / hit for hit in beside] if beside else self._lookup(value)
-        inside = [hit for hit in hits if hit.is_relative_to(self.root / below)]
+        inside = [hit for hit in hits if hit.is_relative_to(near)]
         return inside if len(inside) == 1 else hits
 
     def _lookup(self, value: str) -> list[Path]:
