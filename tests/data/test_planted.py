@@ -61,7 +61,7 @@ def half_a_file(folder: Path, rows: Rows) -> None:
 
 
 def misspelt(folder: Path, rows: Rows) -> None:
-    rows[AT][0] = "clip_05.wav"
+    rows[AT][0] = "c005.wav"
 
 
 def no_row(folder: Path, rows: Rows) -> None:
