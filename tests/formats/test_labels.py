@@ -307,6 +307,7 @@ def test_captions_that_roll():
             "tx\t\t00:00:01.000\t00:00:02.000\tun\ntx\t\t00:00:03.000\t00:00:04.000\tdoi\ntx\t\t0:0\n",
             3,
         ),
+        ("tabs", "un\t0.5\t0.9\ndoi\t1.5\t1.9\ntrei\n", 3),
         ("chat", "@UTF8\n@Begin\n*ANA:\tun . \x150_900\x15\n*ANA un\n", 4),
         ("plain", "{\\rtf1\\ansi un}", 1),
         ("plain", "#!MLF!#\n", 1),

@@ -370,8 +370,16 @@ def test_a_table_with_the_texts_goes_first(folder):
     put(folder / "rec.txt", "un urs")
     put(folder / "people.csv", "name,age\nAna,7\n")
     assert recognise(folder)
-    put(folder / "corpus.csv", "file,sentence\nrec.wav,un urs\n")
-    assert not recognise(folder)
+    for told in ("file,age\nrec.wav,7\n", "id;village\nrec;La Vale\n"):
+        put(folder / "people.csv", told)
+        assert recognise(folder)
+    for texts in (
+        "file,sentence\nrec.wav,un urs\n",
+        "rec.wav\tun urs mare\n",
+        "My corpus\n\nx;y\nREC;un urs mare\n",
+    ):
+        put(folder / "corpus.csv", texts)
+        assert not recognise(folder)
     (folder / "rec.txt").unlink()
     (folder / "corpus.csv").unlink()
     put(folder / "notes.txt", "un urs")

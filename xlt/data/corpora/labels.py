@@ -36,7 +36,8 @@ _WORKBOOKS = (".xlsx", ".xlsm")
 _TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", *_WORKBOOKS)
 _FOLDERS = 200  # that are looked at to recognise the form
 _HEAD = 1 << 16  # bytes of a table, and lines, in which its header is
-_LINES = 10
+_LINES = 20
+_WORDS = 3  # of a value from which on it is a text
 _TOUCH_S = 0.05  # words of one utterance are parted by no more
 _OVERSHOOT_S = 0.5  # a label may end so much behind its recording, as stage 1 allows it
 _MANY = 3  # labels of a recording, on average, from which on it is no single utterance
@@ -62,7 +63,7 @@ def recognise(place: Path) -> bool:
     wanted = suffixes()
     if place.is_file() and not is_archive(place):
         return place.suffix.lower() in sure_suffixes() or (
-            place.suffix.lower() in wanted and _has_sound(place) and not _has_texts(place)
+            place.suffix.lower() in wanted and _has_sound(place) and not _has_texts(place, set())
         )
     names = _names(place)
     bare = {stem.casefold() for name in names if (stem := _stem(name, SUFFIXES))}
@@ -71,7 +72,7 @@ def recognise(place: Path) -> bool:
         return False
     tables = [name for name in names if name.lower().endswith(_TABLES)]
     if place.is_dir():
-        return not any(_has_texts(place / name) for name in tables)
+        return not any(_has_texts(place / name, bare) for name in tables)
     return set(tables) <= found or any(os.path.splitext(name)[1].lower() in sure_suffixes() for name in found)
 
 
@@ -101,8 +102,10 @@ def _names(place: Path) -> list[str]:
     return found
 
 
-def _has_texts(table: Path) -> bool:
-    """Whether one of the first lines of a table has columns of paths and texts."""
+def _has_texts(table: Path, bare: set[str]) -> bool:
+    """Whether the first lines of a table have texts of sound files: by the names of its columns, or since
+    most lines with the name of a sound file, which ``bare`` has without ending, have several words beside it.
+    """
     try:
         if table.suffix.lower() in _WORKBOOKS:
             lines = [values for grid in grids(table, How()) for _, values in grid.lines[:_LINES]]
@@ -111,14 +114,21 @@ def _has_texts(table: Path) -> bool:
                 head = file.read(_HEAD).decode("utf-8-sig", "replace").lstrip()
             if head.startswith(("{", "[")):
                 return True
-            lines = [
-                max((line.split(delimiter) for delimiter in "\t,;|"), key=len)
-                for line in head.split("\n")[:_LINES]
-            ]
+            own = head.split("\n")[:_LINES]
+            lines = [max((line.split(between) for between in "\t,;|"), key=len) for line in own]
     except (OSError, DataError):
         return False
-    roles = ({meaning.role_of(value.strip(' "\r')) for value in values} for values in lines)
-    return any({"path", "text"} <= own for own in roles)
+    lines = [[value.strip(' "\r') for value in values] for values in lines]
+    if any({"path", "text"} <= {meaning.role_of(value) for value in values} for values in lines):
+        return True
+    named = [values for values in lines if any(_bare(value) in bare for value in values)]
+    return 2 * sum(any(len(value.split()) >= _WORDS for value in own) for own in named) > len(named)
+
+
+def _bare(value: str) -> str:
+    """What may be the name of a sound file, without folders and ending, in lower case."""
+    name, suffix = os.path.splitext(os.path.basename(value.replace("\\", "/")))
+    return (name if suffix.lower() in SUFFIXES else name + suffix).casefold()
 
 
 def read(cfg: Config) -> Corpus:

@@ -44,6 +44,12 @@ class _Columns:
     header: bool = False
     unit_s: float = 1.0
 
+    @property
+    def width(self) -> int:
+        """How many columns a row needs."""
+        own = (self.start, self.end, self.tier or 0, self.speaker or 0, *self.texts)
+        return max(own) + 1
+
     def times(self, row: Sequence[str]) -> tuple[float, float]:
         """Start and end in seconds; ValueError."""
         start, end = row[self.start], row[self.end]
@@ -160,7 +166,7 @@ def parse(text: str, path: Path) -> Iterator[Label]:
             " begin and end times"
         )
     for number, row in rows[columns.header :]:
-        row = [_unquoted(value) for value in row] + [""] * (max(columns.texts) + 1 - len(row))
+        row = [_unquoted(value) for value in row] + [""] * (columns.width - len(row))
         try:
             start_s, end_s = columns.times(row)
         except ValueError:
