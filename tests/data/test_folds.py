@@ -151,6 +151,13 @@ def test_stage_1_makes_the_sets_of_all_folds_and_of_the_final_model(recipe, caps
     assert len(list((recipe / "data").glob("fold4/*/text"))) == 3
 
 
+def test_an_export_has_each_utterance_once(recipe, tmp_path):
+    assert main(["data", "--recipe", str(recipe)]) == 0
+    assert main(["export", "table", "--recipe", str(recipe), str(tmp_path / "out")]) == 0
+    rows = (tmp_path / "out/corpus.tsv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + len(read_table(recipe / "data/all/text"))
+
+
 def test_stage_2_warns_of_the_size_of_all_folds_together(recipe, capsys):
     assert main(["run", "--recipe", str(recipe), "--stop_stage", "check"]) == 0
     faults = json.loads((recipe / "data/check/report.json").read_text())["faults"]

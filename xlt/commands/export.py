@@ -80,11 +80,14 @@ def export_table(recipe: Path, out: Path) -> int:
 
 
 def _names(recipe: Path) -> list[str]:
-    """The sets of the corpus: train, dev, test and the others that stage 1 has made."""
-    from xlt.data import sets
+    """The sets of the corpus: train, dev, test and the others that stage 1 has made; with folds no test, as
+    it is all of them.
+    """
+    from xlt.data import folds, sets
 
     everything = recipe / "data" / "all"
-    return sets.made(everything) if (everything / "utt2split").exists() else list(sets.SPLITS)
+    names = sets.made(everything) if (everything / "utt2split").exists() else list(sets.SPLITS)
+    return [name for name in names if name != "test" or not (everything / folds.TABLE).exists()]
 
 
 def _set(recipe: Path, name: str) -> Path:
