@@ -1,4 +1,4 @@
-"""Recordings and label files beside them: TextGrid, SRT, VTT, Audacity, exports of ELAN, CHAT, .lab or .txt.
+"""Recordings and label files called alike: TextGrid, SRT, VTT, Audacity, exports of ELAN, CHAT, .lab or .txt.
 
 The forms are those of :data:`xlt.core.registry.LABELS`. A file without times has the text of the whole
 recording. The speaker is whom the file names, else the tier where several speak by turns, else the folder;
