@@ -4,8 +4,8 @@
 
 Each kind is a minute long, made here: digital silence; the room noise of other corpora (the pauses of the
 recipes --rooms, after stage 1); pink noise of three levels; music-like tones. Heard as `xlt transcribe --vad
-off` does, which leaves it all to the model, and as it does by default. Some ten seconds of processor time
-a bundle.
+off` does, which leaves it all to the model, and as it does by default. Half a minute of processor time a
+bundle.
 """
 
 from __future__ import annotations
