@@ -100,7 +100,7 @@ def test_it_is_in_latex_and_csv_and_compared(egs, capsys):
     recipe = ["--recipe", str(egs / "ron")]
     assert main(["score", *recipe]) == 0
     assert main(["score", *recipe, "--compare", "results/main.json", "exp/main"]) == 0
-    assert "test: VER A 16.7, B 0.0, n:2" in capsys.readouterr().out
+    assert "VER A 16.7, B 0.0, n:2" in capsys.readouterr().out
 
 
 def test_results_from_before_it_are_shown_without_it(egs):
