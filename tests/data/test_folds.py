@@ -9,6 +9,7 @@ import soundfile
 
 from tests.data.corpus import PHRASES, melody
 from tests.errors import raises, told
+from xlt.check.speech import model_folders
 from xlt.cli import main
 from xlt.core.config import load
 from xlt.core.errors import ConfigError
@@ -202,6 +203,19 @@ def test_settings_that_do_not_go_together(recipe, capsys, setting, where):
     more = ["data.fold=2"] if setting == "data.split=text" else []
     assert main(["data", "--recipe", str(recipe), setting, *more]) == 2
     told(capsys.readouterr().err, where=where)
+
+
+def test_texts_are_aligned_by_the_models_of_the_folds(recipe):
+    cfg = load(recipe, ["check.align=true"])
+    assert model_folders(cfg, recipe / "exp/main") == []  # not all of them are trained
+    folders = [recipe / f"exp/main_fold{fold}" for fold in (1, 2, 3)]
+    for folder in [*folders, recipe / "exp/main"]:
+        folder.mkdir(parents=True)
+        (folder / "xlt.json").write_text("{}")
+    assert model_folders(cfg, recipe / "exp/main") == folders
+    assert model_folders(load(recipe, ["check.align=true", "data.split=text"]), recipe / "exp/main") == [
+        recipe / "exp/main"
+    ]
 
 
 def test_fewer_than_three_folds(recipe, capsys):

@@ -15,7 +15,7 @@ from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault, Place
 from xlt.check.listen import reason
 from xlt.check.named import path_of
-from xlt.core.config import Config
+from xlt.core.config import Config, fold_tag
 from xlt.core.context import Context
 from xlt.data.drop import DROPPED
 from xlt.formats.cells import as_text
@@ -140,13 +140,17 @@ def odd_pace(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def model_folders(cfg: Config, exp: Path) -> list[Path]:
-    """The models that ``check.align`` asks; none without it, or while this recipe has none."""
+    """The models that ``check.align`` asks; none without it, or while this recipe has none. With
+    ``data.split=cross`` those of the folds: each clip is unheard by one of them.
+    """
     named = cfg.check.align_model
-    if not cfg.check.align or (named is None and not (exp / "xlt.json").exists()):
+    if not cfg.check.align:
         return []
-    return (
-        [exp] if named is None else [Path(name) for name in (named if isinstance(named, list) else [named])]
-    )
+    if named is None:
+        folds = range(1, cfg.data.folds + 1) if cfg.pooled_sets else ()
+        own = [exp.with_name(fold_tag(cfg.tag, fold)) for fold in folds] or [exp]
+        return own if all((folder / "xlt.json").exists() for folder in own) else []
+    return [Path(name) for name in (named if isinstance(named, list) else [named])]
 
 
 def fits(sets: Sets, cfg: Config) -> dict[str, list[Fit]]:

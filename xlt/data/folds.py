@@ -46,7 +46,6 @@ def check(cfg: Config) -> None:
         "train.unlabelled": cfg.train.unlabelled is not None,
         "train.zero_shot": cfg.train.zero_shot,
         "decode.partner": cfg.decode.partner is not None,
-        "check.align": cfg.check.align,
     }
     if found := next((name for name, is_set in against.items() if is_set), None):
         raise ConfigError(f"data.split=cross: does not go with {found}; remove one of the two")
