@@ -144,6 +144,19 @@ def test_tiers_by_turns_are_speakers(recipe, tmp_path):
     assert "speakers" not in corpus.facts
 
 
+def test_points_alone_and_files_without_the_tier(recipe, folder):
+    grid(folder / "rec.TextGrid", {"text": [(0.5, "un urs")]})
+    with raises(DataError, "a point in time 1", where="rec.TextGrid"):
+        of(recipe, folder)
+    tone(folder / "two.wav", dur_s=3.0)
+    grid(folder / "two.TextGrid", {"orth": LINES})
+    tone(folder / "three.wav", dur_s=3.0)
+    grid(folder / "three.TextGrid", {"gloss": GLOSSES})
+    corpus = of(recipe, folder)
+    assert [u.text for u in corpus.utterances] == [text for *_, text in LINES if text]
+    assert corpus.left_out == {"a point in time": ["rec.TextGrid:7"], "audio without text": ["three.wav"]}
+
+
 def test_words_that_touch_are_joined(recipe, folder):
     """As MFA writes them: a tier of words and one of sounds for each speaker."""
     words = [(0.1, 0.4, "o"), (0.4, 0.9, "pisică"), (0.9, 1.5, "sil"), (1.5, 2.0, "un"), (2.03, 2.5, "câine")]

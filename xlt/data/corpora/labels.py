@@ -27,6 +27,7 @@ from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.rows import How, grids
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.data.corpora.tiers import Piece, are_sounds, choose, somebody
+from xlt.data.reasons import remedy
 from xlt.formats.labels import Label
 from xlt.text import encodings, languages
 from xlt.text.scripts import parts
@@ -153,7 +154,7 @@ def read(cfg: Config) -> Corpus:
         counts = ", ".join(f"{reason} {len(ids)}" for reason, ids in left_out.items() if ids)
         raise DataError(
             f"{files[0].path}: no label can be used, nor one of the {len(files) - 1} other label files:"
-            f" {counts or 'all are empty'}; write what is said"
+            f" {counts or 'all are empty'}; {'; '.join(map(remedy, filter(left_out.get, left_out)))}"
         )
     corpus = Corpus("labels", _utterances(said, root, lang.code, facts), {}, facts)
     corpus.left_out = {reason: ids for reason, ids in left_out.items() if ids}
@@ -222,7 +223,7 @@ def _choose_tiers(files: list[LabelFile], cfg: Config, root: Path, facts: dict) 
     found = []
     for file in files:
         key = _inside(file, root)
-        own = chosen.tiers.get(key, [])
+        own = chosen.tiers.get(key, {label.tier for label in file.labels})  # of points alone: all, to be told
         labels = [
             dataclasses.replace(label, speaker=label.speaker or chosen.speakers.get((key, label.tier), ""))
             for label in file.labels
