@@ -9,7 +9,7 @@ REQUIRES = [
     "espnet[asr]==202611",  # training and decoding; brings omniio, which reads and writes Kaldi archives
     "espnet-s3prl>=2026.5",  # self-supervised upstreams
     "charset-normalizer>=3.4",  # encodings of tables that are not UTF-8
-    "av>=14",  # FFmpeg as a wheel: m4a, webm, amr … without a program that each machine has in another version
+    "av>=14",  # FFmpeg as a wheel, the same on each machine: m4a, webm, amr …
     "confusable-homoglyphs>=3.3",  # look-alike letters of other scripts
     "editdistance>=0.8",  # errors while weights are tuned: 80 times as fast as our own alignment
     "epitran>=1.35",  # text to phones
