@@ -76,6 +76,20 @@ def test_a_workbook_with_a_merged_title_an_empty_column_and_names_of_ones_own(re
     assert recognise(folder) == recognise(path) == "table"
 
 
+def test_a_speaker_in_merged_cells_speaks_all_their_rows(recipe, folder, capsys):
+    from openpyxl import load_workbook
+
+    tone(folder / "clips/d.wav", hz=600.0)
+    rows = [["a", "unu", "Ana"], ["b", "doi"], ["c", "trei"], ["d", "patru"]]
+    path = workbook(folder / "t.xlsx", S=[["path", "text", "speaker"], *rows])
+    book = load_workbook(path)
+    book["S"].merge_cells("C2:C4")
+    book.save(path)
+    speakers = {utt.audio.stem: utt.speaker for utt in of(recipe, folder).utterances}
+    assert speakers == {"a": "Ana", "b": "Ana", "c": "Ana", "d": "unnamed"}
+    assert "1 rows name no speaker and count as one, 'unnamed' (first: t.xlsx:5)" in capsys.readouterr().out
+
+
 def test_sheets_are_sets_and_others_are_named(recipe, folder, capsys):
     head = ["path", "text"]
     workbook(

@@ -103,6 +103,8 @@ def read(cfg: Config) -> Corpus:
         names = ", ".join(dict.fromkeys(source.speaker for source in choice.sources if source.speaker))
         corpus.facts["speakers"] = f"not named; each folder counts as one: {names}"
         say(f"  speakers {corpus.facts['speakers']}; data.columns: {{speaker: COLUMN}} names them")
+    else:
+        _tell_of_unnamed(rows)
     ids = _ids(rows, speakers)
     corpus.utterances = [
         Utterance(
@@ -140,6 +142,12 @@ def _ids(rows: list[_Row], speakers: dict[str, str]) -> list[str]:
         )
         for row, line in zip(rows, lines, strict=True)
     )
+
+
+def _tell_of_unnamed(rows: list[_Row]) -> None:
+    """Say how many rows name no speaker where others do: they count as one voice, which may be wrong."""
+    if none := [row.where for row in rows if not row.speaker]:
+        say(f"  {len(none)} rows name no speaker and count as one, 'unnamed' (first: {none[0]})")
 
 
 def _tell_of_zeros(sounds: Sounds, facts: dict) -> None:

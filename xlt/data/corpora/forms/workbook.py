@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 from xlt.core.errors import DataError
 from xlt.core.paths import refuse_pipe
@@ -14,6 +16,8 @@ from xlt.data.corpora.unpack import DAMAGE, MOST_RATIO
 
 _WIDEST = 500  # columns; those behind are not read
 _LEAST, _MOST = 64 << 20, 512 << 20  # bytes of XML that any workbook, and that none may hold
+_MOST_MERGED = 1 << 20  # cells below the first of those merged with them
+_MERGED = re.compile(rb'<mergeCell ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 _OLE = b"\xd0\xcf\x11\xe0"
 _FAULTS = (*DAMAGE, KeyError, TypeError, AttributeError, IndexError, SyntaxError, OSError)
 
@@ -24,9 +28,9 @@ def read(path: Path, how: How) -> list[Grid]:
     """
     refuse_pipe(path)
     try:
-        formulas = _look_inside(path)
-        found = _sheets(path)
-        if formulas:
+        inside = _look_inside(path)
+        found = _sheets(path, inside.merged)
+        if inside.formulas:
             _note_uncomputed(path, found)
     except _FAULTS as err:
         raise DataError(
@@ -41,8 +45,15 @@ def read(path: Path, how: How) -> list[Grid]:
     return grids
 
 
-def _look_inside(path: Path) -> bool:
-    """Whether a sheet has formulas; DataError for what is not a workbook of the usual size."""
+class _Inside(NamedTuple):
+    """Whether a sheet has formulas; the merged cells of each sheet's part of the archive, as ``A4:A9``."""
+
+    formulas: bool
+    merged: dict[str, list[str]]
+
+
+def _look_inside(path: Path) -> _Inside:
+    """What the parts of a workbook hold; DataError for what is not one of the usual size."""
     with path.open("rb") as handle:
         if handle.read(4) == _OLE:
             raise DataError(
@@ -50,6 +61,7 @@ def _look_inside(path: Path) -> bool:
                 " it as .xlsx without a password"
             )
     size, formulas = path.stat().st_size, False
+    merged: dict[str, list[str]] = {}
     with zipfile.ZipFile(path) as pack:
         total = sum(max(0, info.file_size) for info in pack.infolist())
         if total > min(_MOST, max(_LEAST, MOST_RATIO * size)):
@@ -66,8 +78,10 @@ def _look_inside(path: Path) -> bool:
                 if b"<!DOCTYPE" in (start := part.read(4096)):
                     raise DataError(f"{path}: {info.filename} defines entities, as no table does; not read")
                 if info.filename.startswith("xl/worksheets/"):
-                    formulas = formulas or b"<f" in start + part.read()
-    return formulas
+                    whole = start + part.read()
+                    formulas = formulas or b"<f" in whole
+                    merged[info.filename] = [hit.decode() for hit in _MERGED.findall(whole)]
+    return _Inside(formulas, merged)
 
 
 def _opened(path: Path, values: bool):
@@ -76,7 +90,7 @@ def _opened(path: Path, values: bool):
     return load_workbook(path, read_only=True, data_only=values, keep_links=False)
 
 
-def _sheets(path: Path) -> list[Grid]:
+def _sheets(path: Path, merged: dict[str, list[str]]) -> list[Grid]:
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what openpyxl does not keep: styles, validation
@@ -102,10 +116,28 @@ def _sheets(path: Path) -> list[Grid]:
                         f"{len(faults)} cells of {_name(grid)} show an error, such as {faults[0]}; taken as"
                         " empty"
                     )
+                _fill_merged(grid, merged.get(getattr(sheet, "_worksheet_path", ""), []))
                 found.append(grid)
         finally:
             book.close()
     return found
+
+
+def _fill_merged(grid: Grid, merged: list[str]) -> None:
+    """Give a value that stands in cells merged downwards, such as a speaker's name, to each row of them."""
+    from openpyxl.utils import range_boundaries
+
+    rows, left_over = dict(grid.lines), _MOST_MERGED
+    for cells in merged:
+        left, top, right, bottom = (int(place or 0) for place in range_boundaries(cells))
+        value = rows[top][left - 1] if top in rows and left <= len(rows[top]) else ""
+        below = range(top + 1, min(bottom, max(rows, default=0)) + 1) if left == right and value else range(0)
+        left_over -= len(below)
+        if left_over < 0:
+            return
+        for values in (rows[number] for number in below if number in rows):
+            values += [""] * (left - len(values))
+            values[left - 1] = values[left - 1] or value
 
 
 def _note_uncomputed(path: Path, found: list[Grid]) -> None:
