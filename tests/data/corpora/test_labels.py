@@ -426,7 +426,16 @@ def test_what_transcribe_wrote_is_read_again(recipe, tmp_path, form):
 
 
 @pytest.mark.parametrize(
-    ("who", "same"), [("Ana", True), ("MOT", True), ("Speaker 2", False), ("B", False), ("SPEAKER_01", False)]
+    ("who", "same"),
+    [
+        ("Ana", True),
+        ("MOT", True),
+        ("CHI", True),
+        ("S3", False),
+        ("Speaker 2", False),
+        ("B", False),
+        ("SPEAKER_01", False),
+    ],
 )
 def test_who_is_the_same_in_all_files(who, same):
     assert (somebody(who, "x") == who) is same

@@ -33,9 +33,9 @@ _NAMES = {  # words in names of tiers → their kind
         consonant consonants closure burst confirmed""",
 }
 _KIND_OF = {word: kind for kind, words in _NAMES.items() for word in words.split()}
+_PERSON = "speakers?|spk|sp|s|tier|track|channel|chan|ch|voice|participant|person|informant"
 _NAME_OF_ANYBODY = re.compile(  # of a tier, so that in each file it may be somebody else
-    r"(?:speakers?|spk|sp|s|tier|track|channel|chan|ch|voice|participant|person|informant)?[\s_.-]*(?:\d+|[a-z])?",
-    re.IGNORECASE,
+    rf"(?:{_PERSON})[\s_.-]*\d*|(?:{_PERSON})[\s_.-]+[a-z]|\d+|[a-z]", re.IGNORECASE
 )
 _SINGLE = 1.2  # words of a label, on average, up to which they are words; in scripts that part none,
 _SINGLE_LETTERS = 3.5  # letters
