@@ -223,6 +223,14 @@ def test_a_label_track(recipe, folder):
     assert recognise(folder) and recognise(folder / "rec.txt")
 
 
+def test_a_label_track_as_audacity_names_it(recipe, folder):
+    put(folder / "Label Track.txt", "0.1\t0.8\tO pisică.\n")
+    assert recognise(folder)
+    assert [(u.text, u.audio.name) for u in of(recipe, folder).utterances] == [("O pisică.", "rec.wav")]
+    put(folder / "Label Track.txt", "O pisică.\n")  # whose it is, nobody knows
+    assert not recognise(folder)
+
+
 def test_exports_of_elan_and_clan(recipe, tmp_path):
     for name in ("one", "two"):
         tone(tmp_path / f"f/{name}.wav", dur_s=3.0)

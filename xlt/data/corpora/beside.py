@@ -14,7 +14,7 @@ from xlt.core.log import say
 from xlt.core.registry import LABELS, TABLES
 from xlt.data.corpora.names import names_language
 from xlt.data.corpora.rows import decoded
-from xlt.data.corpora.sounds import Sounds
+from xlt.data.corpora.sounds import SUFFIXES, Sounds
 from xlt.formats.labels import Label, LabelForm
 from xlt.formats.text_file import encoding_of
 from xlt.text import encodings
@@ -26,10 +26,9 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(r"[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*", re.IGNORECASE)
-_WHAT = re.compile(  # a_transcript.txt, a-labels.txt
-    r"(.+?)[ _.-]+(?:transcripts?|transcription|trans|text|txt|labels?|label track|annotations?|subtitles?)",
-    re.IGNORECASE,
-)
+_KINDS = "transcripts?|transcription|trans|text|txt|labels?|label track|annotations?|subtitles?"
+_WHAT = re.compile(rf"(.+?)[ _.-]+(?:{_KINDS})", re.IGNORECASE)  # a_transcript.txt, a-labels.txt
+_NO_NAME = re.compile(rf"(?:{_KINDS})[ _.-]*\d*", re.IGNORECASE)
 _BINARY = b"ooBinaryFile"
 
 
@@ -121,10 +120,28 @@ def read_labels(path: Path, sound: Path, lang: str, encoding: str | None = None)
             raise DataError(
                 f"{path}: a binary file of Praat, expected text; open it in Praat and save it as a text file"
             )
-    text, encoding = decoded(path, encoding, lang)
+    text, encoding = decoded(path, encoding, lang or None)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     name = form_of(path, text)
     return LabelFile(path, sound, name, encoding, list(forms()[name].parse(text, path)))
+
+
+def only_pair(folder: Path) -> tuple[Path, Path] | None:
+    """The label file and the recording of a folder that has one of each, if the name of the label file says
+    no more than that, as Audacity's ``Label Track.txt`` does, and its labels have times; else None. Never
+    raises.
+    """
+    try:
+        files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        sounds = [path for path in files if path.suffix.lower() in SUFFIXES]
+        labels = [path for path in files if path.suffix.lower() in suffixes()]
+        labels = [path for path in labels if not _ABOUT.fullmatch(path.stem)]
+        if len(sounds) != 1 or len(labels) != 1 or not _NO_NAME.fullmatch(labels[0].stem):
+            return None
+        found = read_labels(labels[0], sounds[0], "", None).labels
+    except (OSError, DataError):
+        return None
+    return (labels[0], sounds[0]) if any(label.end_s is not None for label in found) else None
 
 
 class Pairs:
@@ -158,6 +175,9 @@ class Pairs:
                 return None
         if not hits and (what := _WHAT.fullmatch(inside)):
             hits = self.sounds.find(what[1])
+        if not hits and (pair := only_pair(path.parent)) and pair[0] == path:
+            hits = self.sounds.find(self._inside(pair[1]))
+            say(f"  {path.name} is taken for the labels of {pair[1].name}, the only recording beside it")
         if not hits and path.suffix.lower() in TABLES.entries.keys() - {".txt"}:  # of people, say
             return None
         if not hits:

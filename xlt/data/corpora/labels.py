@@ -22,7 +22,16 @@ from xlt.core.log import say
 from xlt.data.corpora import Corpus, Utterance, voices
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.archive import corpus_place, is_archive, listing
-from xlt.data.corpora.beside import LabelFile, Pairs, bare_names, forms, label_files, suffixes, sure_suffixes
+from xlt.data.corpora.beside import (
+    LabelFile,
+    Pairs,
+    bare_names,
+    forms,
+    label_files,
+    only_pair,
+    suffixes,
+    sure_suffixes,
+)
 from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.rows import How, grids
 from xlt.data.corpora.sounds import SUFFIXES, Sounds
@@ -70,7 +79,7 @@ def recognise(place: Path) -> bool:
     bare = {stem.casefold() for name in names if (stem := _stem(name, SUFFIXES))}
     found = {name for name in names if bare & set(bare_names(_stem(name, wanted)))}
     if not found:
-        return False
+        return place.is_dir() and only_pair(place) is not None
     tables = [name for name in names if name.lower().endswith(_TABLES)]
     if place.is_dir():
         return not any(_has_texts(place / name, bare) for name in tables)
