@@ -8,6 +8,7 @@ import functools
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import regex
@@ -130,6 +131,13 @@ def _known(lang: str) -> tuple[frozenset[str], frozenset[str]]:
     words = frozenset(wordfreq.top_n_list(short, 20_000))
     count = Counter(c for word in words for c in word)
     return frozenset(c for c, number in count.items() if number > 5), words
+
+
+def known_share(texts: Iterable[str], lang: str) -> float:
+    """The share of the words of texts that a language has, by wordfreq; 0 if wordfreq does not know it."""
+    words = [word.casefold() for text in texts for word in _WORD.findall(text)]
+    known = _known(lang)[1]
+    return sum(word in known for word in words) / len(words) if words else 0.0
 
 
 def _is_text(text: str, lang: str) -> bool:

@@ -187,6 +187,7 @@ def test_the_sound_may_lie_elsewhere(recipe, folder, tmp_path):
         ),
         (["sep=;", ";a.wav;{a}", ";b.wav;{b}", ";c.wav;{c}"], "has no header"),
         (["Xx;Nr.;Y", "{a};1;a.wav", "{b};2;b.wav", "{c};3;c.wav"], "path and text by the contents"),
+        (["Audio;;Text;", "P;Q;R;S", "a;1;{a};x", "b;1;{b};y", "c;1;{c};z"], "path='P', text='R'"),
         (["Datei;Text", "a.wav;{a}", "b.wav;{b}", "c.wav;{c}"], "path='Datei', text='Text'"),
         (["archivo,oración", "a.wav,{a}", "b.wav,{b}", "c.wav,{c}"], "path='archivo', text='oración'"),
         (["файл\tтекст", "a\t{a}", "b\t{b}", "c\t{c}"], "path='файл', text='текст'"),
@@ -217,8 +218,18 @@ def test_of_two_columns_that_say_the_same_the_one_without_digits(recipe, folder)
     assert said(of(recipe, folder))["a"] == "Am trei mere"
 
 
+def test_a_translation_is_no_text(recipe, folder):
+    write(
+        folder / "t.csv",
+        "S;T;U",
+        "a;this is a very big bear;un urs foarte mare",
+        "b;these are two small wolves;doi lupi mici",
+    )
+    assert said(of(recipe, folder))["a"] == "un urs foarte mare"
+
+
 def test_two_columns_of_texts_are_asked_for(recipe, folder):
-    write(folder / "t.csv", "S;T;U", "a;un urs mare;three red apples", "b;doi lupi mici;a big full moon")
+    write(folder / "t.csv", "S;T;U", "a;un urs mare;trei mere roșii", "b;doi lupi mici;o lună plină")
     with raises(DataError, "'T'", "'U'", "data.columns", where="t.csv"):
         of(recipe, folder)
     assert said(of(recipe, folder, "data.columns={text: T}"))["a"] == "un urs mare"

@@ -21,7 +21,7 @@ _WORDS = {
         archivodeaudio fichero grabación arquivo
         áudio arquivodeáudio ficheiro gravação fichier fichieraudio cheminaudio enregistrement datei
         dateiname audiodatei tondatei aufnahme bestand bestandsnaam opname fil filnamn filnavn lydfil
-        ljudfil tiedosto tiedostonimi äänite plik nagranie soubor nahrávka fájl fișier fisier înregistrare
+        ljudfil tiedosto tiedostonimi äänite plik nagranie soubor súbor nahrávka fájl fișier fisier înregistrare
         dosya dosyaadı ses sesdosyası fayl faili sauti rekodi berkas namaberkas rekaman tệp âmthanh файл
         имяфайла аудио аудиофайл запись звук файлы αρχείο ήχος קובץ שמע ملف ملفصوتي صوت فایل پرونده صدا فائل
         آواز फ़ाइल फाइल ऑडियो ध्वनि ফাইল அடியோ ஒலி ፋይል ድምጽ ფაილი აუდიო 文件 文件名 音频 音频文件 语音 檔案 檔名
@@ -33,7 +33,7 @@ _WORDS = {
         rawtranscription texto frase oració transcripció oración oracion transcripción transcripcion enunciado transcrição
         transcricao sentença texte phrase énoncé enonce satz äußerung transkript transkription transkriptio
         tekst zin transcriptie mening setning sætning teksti lause virke zdanie transkrypcja věta veta
-        přepis szöveg mondat propoziție propozitie transcriere metin cümle tümce deşifre transkripsiyon mətn
+        přepis prepis szöveg mondat propoziție propozitie transcriere metin cümle tümce deşifre transkripsiyon mətn
         matn matini maandishi sentensi nakala teks kalimat transkripsi vănbản câu rubutu jumla текст
         предложение транскрипция фраза расшифровка речення сказ мәтін κείμενο πρόταση απομαγνητοφώνηση טקסט
         משפט تעתיק نص النص جملة متن جمله متنخام جملہ पाठ वाक्य मजकूर বাক্য পাঠ உரை వాక్యం ጽሑፍ ዓረፍተነገር ტექსტი
@@ -42,7 +42,7 @@ _WORDS = {
     "speaker": (
         """speaker spk spkr speakerid spkid spkrid speakername clientid reader readerid voice voiceid talker
         participant parlant hablante locutor locutora informante falante locuteur locutrice sprecher sprecherin
-        sprecherid spreker talare taler puhuja mówca mluvčí beszélő vorbitor konuşmacı konuşan danışan
+        sprecherid spreker talare taler puhuja mówca mluvčí hovoriaci rečník beszélő vorbitor konuşmacı konuşan danışan
         msemaji mzungumzaji penutur pembicara ngườinói диктор говорящий спикер дикторid мовець говорител
         ομιλητής דובר متحدث المتحدث گوینده वक्ता বক্তা பேச்சாளர் ተናጋሪ მოსაუბრე 说话人 發言者 说话者 話者 화자 ผู้พูด"""
     ),

@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from xlt.data.corpora.tags import is_private
+from xlt.text.encodings import known_share
 from xlt.text.scripts import COMMON, INHERITED, parts, script
 
 _FILES = 0.5  # of the values, at least, that name sound files
 _LETTERS = 0.5  # of the characters of a text
 _OTHERS = 0.2  # of the values that differ from each other, at least; fewer are kinds, or names of speakers
 _RIVAL = 0.5  # as long as the longest texts
+_KNOWN = 0.6  # of the words of a translation, which a list of frequent words has
+_TRANSLATED = ("eng_Latn", "spa_Latn", "fra_Latn", "por_Latn", "deu_Latn", "rus_Cyrl")
 _SAME = 0.5  # of the words, which two columns that say the same share
 
 
@@ -47,7 +50,19 @@ def texts(columns: Mapping[str, Sequence[str]], code: str) -> list[str]:
         bare = [name for name in rivals if not any(c.isdigit() for value in columns[name] for c in value)]
         with_digits = [name for name in rivals if name not in bare]
         return (bare if bare and with_digits else rivals)[:1]
-    return rivals
+    return _untranslated({name: columns[name] for name in rivals}, code) if len(rivals) > 1 else rivals
+
+
+def _untranslated(rivals: Mapping[str, Sequence[str]], code: str) -> list[str]:
+    """Those of several columns of texts that are not in a language in which translations are written."""
+    others = [lang for lang in _TRANSLATED if lang[4:] == code[4:] and lang[:3] != code[:3]]
+    share = {
+        name: max((known_share(values, lang) for lang in others), default=0.0)
+        for name, values in rivals.items()
+    }
+    own = {name: known_share(values, code) for name, values in rivals.items()}
+    left = [name for name in rivals if share[name] < _KNOWN or own[name] >= share[name]]
+    return left or list(rivals)
 
 
 def times(paths: Sequence[str], columns: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.rows import Grid, Table, with_header
 
 _TITLES = 30  # lines in which the header is looked for
+_GROUPS = 3  # lines of a header in which columns are grouped
 _SAMPLE = 200  # rows by which it is seen whether a column names files
 _LEAST = 0.5  # of the values of a column that names files
 _WIDE = 0.8  # of the values of a usual line, which a header has
@@ -56,7 +57,8 @@ def _beginning(grid: Grid, given: dict, names_sound: Callable[[str], int]) -> tu
         if wanted and wanted <= set(words):
             return index, index
         if not wanted and {"path", "text"} <= {meaning.role_of(value) for value in values}:
-            return index, index
+            header = _below_groups(lines, index, names_sound)
+            return header, header
     filled = [[place for place, value in enumerate(values) if value.strip()] for values in lines]
     column = _sound_column(lines, names_sound)
     if column is None:
@@ -71,6 +73,16 @@ def _beginning(grid: Grid, given: dict, names_sound: Callable[[str], int]) -> tu
     above = [index for index in range(first) if len(filled[index]) >= max(2, _WIDE * usual)]
     above = above or [index for index in range(first) if len(filled[index]) > 1][-1:]
     return (above[0], above[0]) if above else (None, first)
+
+
+def _below_groups(lines: list[list[str]], header: int, names_sound: Callable[[str], int]) -> int:
+    """The index of the header below one that names groups of columns, which are more; else ``header``."""
+    for index, values in enumerate(lines[header + 1 : header + _GROUPS], header + 1):
+        if any(meaning.is_sound(value, names_sound) for value in values):
+            break
+        if sum(map(bool, values)) > sum(map(bool, lines[header])):
+            return index
+    return header
 
 
 def _sound_column(lines: list[list[str]], names_sound: Callable[[str], int]) -> int | None:
