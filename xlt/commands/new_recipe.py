@@ -95,9 +95,7 @@ def _score_new_voices(recipe: Path) -> None:
         return
     sets = [*load(recipe).decode.sets, NEW_VOICES]
     with (recipe / "recipe.yaml").open("a", encoding="utf-8") as settings:
-        settings.write(
-            f"decode: {{sets: [{', '.join(sets)}]}} # scored by themselves: known voices, and new ones\n"
-        )
+        settings.write(f"decode: {{sets: [{', '.join(sets)}]}}  # known voices and new ones\n")
     say(f"new_recipe: recipe.yaml: decode.sets has {NEW_VOICES}, too: the scores of known and of new voices")
 
 
