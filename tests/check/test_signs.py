@@ -105,6 +105,13 @@ def test_one_letter_in_several_forms(tmp_path):
         assert count in found
 
 
+def test_dots_and_lines_below_are_one_sign(tmp_path):
+    sets, cfg = corpus(tmp_path, "yor_Latn", "ọmọ ṣe", "s\u0329e o\u0329kan ẹyẹ")
+    found = rules(sets, cfg)["several_forms"]
+    # ọmọ, ṣe and ẹyẹ have five dots, and two letters lines
+    assert "◌̣ (U+0323) 5 times, ◌̩ (U+0329) 2 times; 2 words would change" in found
+
+
 def test_uzbek_has_two_letters():
     forms = Forms(words(*UZBEK), "uzb_Latn")
     assert [" ".join(map(forms.fold, text.split())) for text in UZBEK] == [
@@ -138,6 +145,9 @@ def words(*texts: str) -> dict[str, Seen]:
         ("gag_Latn", ("şu şey", "beș"), "beș", "beş"),
         ("aze_Latn", ("əl gələn", "ǝl"), "ǝl", "əl"),
         ("moh_Latn", ("aː oː", "a꞉"), "a꞉", "aː"),
+        ("yor_Latn", ("ọmọ ṣe", "o\u0329\u0301jà"), "o\u0329\u0301jà", "ọ\u0301jà"),
+        ("yor_Latn", ("o\u0329mo\u0329 s\u0329e", "ọ\u0301jà"), "ọ\u0301jà", "ó\u0329jà"),  # NFC
+        ("deu_Latn", ("haːbn\u0329 ọ", "n\u0329"), "haːbn\u0329", "haːbn\u0329"),  # a syllabic n
     ],
 )
 def test_forms(lang, texts, word, expected):

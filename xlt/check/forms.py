@@ -5,6 +5,7 @@ speech.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
@@ -33,6 +34,8 @@ _IN_WORD = re.compile(f"(?<=[^\\W\\d_])[{_QUOTES}{_LETTERS}](?=[^\\W\\d_])")
 _AT_EDGE = re.compile(
     f"(?<=[^\\W\\d_])[{_QUOTES}{_LETTERS}](?!\\w)|(?<!\\w)[{_QUOTES}{_LETTERS}](?=[^\\W\\d_])"
 )
+# ẹ, ọ, ṣ of Yoruba, Igbo and their neighbours, also typed with a line below; a syllabic n̩ is another sign
+_BELOW = re.compile("([eiosu])([\u0323\u0329])", re.IGNORECASE)
 _BALANCED = 0.7  # quotation marks open about as often as they close
 
 
@@ -59,6 +62,10 @@ class Forms:
             if all(counts[char] for char in pair) and self._lang not in _BOTH.get(pair, ()):
                 best = max(pair, key=counts.__getitem__)
                 self._map |= {ord(char): best for char in pair}
+        below: Counter[str] = Counter()
+        for word, seen in words.items():
+            below.update({mark: seen.count * times for mark, times in _marks_below(word).items()})
+        self._below = max(sorted(below), key=below.__getitem__) if len(below) > 1 else ""
 
     def _apostrophes(self, word: str) -> list[str]:
         return _IN_WORD.findall(word) + (_AT_EDGE.findall(word) if self._edges else [])
@@ -66,6 +73,9 @@ class Forms:
     def fold(self, word: str) -> str:
         """``word`` with one form of each letter."""
         word = word.translate(self._map)
+        if self._below and _marks_below(word).keys() - self._below:
+            word = _BELOW.sub(rf"\1{self._below}", unicodedata.normalize("NFD", word))
+            word = unicodedata.normalize("NFC", word)
         if not self._several:
             return word
         word = _IN_WORD.sub(self._one, word)
@@ -75,6 +85,11 @@ class Forms:
         if self._lang not in _UZBEK:
             return self._best
         return "ʻ" if hit.string[: hit.start()][-1:].lower() in ("o", "g") else "ʼ"
+
+
+def _marks_below(word: str) -> Counter[str]:
+    """How often each form of the sign below a letter is in a word."""
+    return Counter(mark for _, mark in _BELOW.findall(unicodedata.normalize("NFD", word)))
 
 
 def _quoted(words: dict[str, Seen]) -> bool:
@@ -129,7 +144,9 @@ def _counts(words: dict[str, Seen]) -> str:
         for char in word:
             if char in _QUOTES or char in _LETTERS or (char != "g" and any(char in pair for pair in _PAIRS)):
                 found[char] += seen.count
-    return ", ".join(f"{char} (U+{ord(char):04X}) {times} times" for char, times in found.most_common(8))
+        for mark, times in _marks_below(word).items():
+            found[f"\N{DOTTED CIRCLE}{mark}"] += seen.count * times
+    return ", ".join(f"{sign} (U+{ord(sign[-1]):04X}) {times} times" for sign, times in found.most_common(8))
 
 
 CHECKS = (several_forms,)

@@ -53,24 +53,44 @@ def test_the_only_tier(recipe, folder):
     assert [u.id for u in of(recipe, folder / "story.eaf").utterances] == [u.id for u in corpus.utterances]
 
 
-def test_several_tiers_must_be_chosen_from(recipe, folder):
+def test_tiers_that_leave_no_doubt_are_taken_and_told(recipe, folder, capsys):
     document(
         folder / "a.eaf",
-        {"tx@A": ("Ana", LINES[:2]), "tx@B": ("Ion", LINES[2:]), "ft": ("", [(0, 800, "A cat.")])},
+        {
+            "tx@A": ("Ana", LINES[:2]),
+            "tx@B": ("Ion", [(2000, 2900, "Trei mere")]),
+            "ft": ("", [(0, 800, "A cat.")]),
+        },
     )
-    with pytest.raises(
-        DataError, match=r"data.tier: not set, and .* has 3 tiers; name the one with the texts"
-    ) as err:
-        of(recipe, folder)
-    assert "'tx@A': 2 annotations, e.g. 'O pisică.'" in str(
-        err.value
-    ) and "'ft': 1 annotations, e.g. 'A cat.'" in str(err.value)
+    corpus = of(recipe, folder)
+    assert [u.speaker for u in corpus.utterances] == ["Ana", "Ana", "Ion"]
+    told = "takes the tiers 'tx@A', 'tx@B', not 'ft'; data.tier names others"
+    assert told in capsys.readouterr().out
     assert [u.speaker for u in of(recipe, folder, "data.tier=tx@*").utterances] == ["Ana", "Ana", "Ion"]
     assert [u.text for u in of(recipe, folder, "data.tier=[ft]").utterances] == ["A cat."]
-    with pytest.raises(
-        DataError, match=r"data.tier: no tier 'tx' with text in .*; there are:\n  'ft': 1 annotations"
-    ):
+    with raises(DataError, "data.tier: no tier 'tx' with text in ", "'ft': 1 annotations"):
         of(recipe, folder, "data.tier=tx")
+
+
+def test_a_translation_below_the_text_is_not_taken(recipe, folder, capsys):
+    """As SayMore names its tiers."""
+    eaf = document(folder / "a.eaf", {"Transcription": ("", [(0, 800, "o pisică"), (1000, 1900, "doi")])})
+    eaf.add_linguistic_type("Translation", constraints="Symbolic_Association", timealignable=False)
+    eaf.add_tier("Phrase Free Translation", ling="Translation", parent="Transcription")
+    eaf.add_ref_annotation("Phrase Free Translation", "Transcription", 400, "a cat")
+    eaf.to_file(str(folder / "a.eaf"))
+    assert [u.text for u in of(recipe, folder).utterances] == ["o pisică", "doi"]
+    assert "takes the tier 'Transcription', not 'Phrase Free Translation'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("second", [[(0, 800, "Un câine mare")], [(0, 300, "o"), (300, 800, "pisică")]])
+def test_several_tiers_in_doubt_must_be_chosen_from(recipe, folder, second):
+    """Two texts of one time; a text and a further speaker's words alone."""
+    own = [(0, 800, "o pisică")] if len(second) == 1 else [(0, 800, "pisică")]
+    document(folder / "a.eaf", {"one": ("Ana", own), "two": ("Ana", second)})
+    with raises(DataError, "data.tier: not set, and ", "has 2 tiers; name the one with the texts") as err:
+        of(recipe, folder)
+    assert f"'one': 1 annotations, e.g. {own[0][2]!r}" in str(err.value)
 
 
 def test_reference_tiers_have_the_times_of_what_they_refer_to(recipe, folder):

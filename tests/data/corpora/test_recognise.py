@@ -180,3 +180,22 @@ def test_nothing_there(tmp_path):
 @pytest.mark.parametrize("name", FORMS)
 def test_what_a_reader_reads_is_one_sentence(name):
     assert 20 < len(about(name)) < 160
+
+
+def test_an_archive_in_a_folder_is_named(tmp_path):
+    table(tmp_path / "made")
+    shutil.make_archive(str(tmp_path / "given/corpus"), "zip", tmp_path / "made")
+    with raises(DataError, "given/corpus.zip (table)", "name the one that is meant"):
+        recognise(tmp_path / "given")
+    assert recognise(tmp_path / "given/corpus.zip") == "table"
+
+
+def test_archives_in_an_archive_are_named(tmp_path):
+    """The table is there, its sound files are not to be seen."""
+    table(tmp_path / "made")
+    shutil.make_archive(str(tmp_path / "outer/wav"), "zip", tmp_path / "made")
+    shutil.make_archive(str(tmp_path / "given/corpus"), "zip", tmp_path / "outer")
+    with raises(DataError, "such as wav.zip", "unpack everything, then name the folder"):
+        recognise(tmp_path / "given/corpus.zip")
+    with raises(DataError, "such as corpus.zip", "unpack everything, then name the folder"):
+        recognise(tmp_path / "given")

@@ -579,3 +579,21 @@ def test_drafts_are_read_when_a_person_has_confirmed_them(recipe, folder):
     write(folder / "t.tsv", rows.replace("yes", ""))
     with raises(DataError, "unconfirmed draft (3, first t.tsv:2)", "'confirmed'", where="corpus"):
         of(recipe, folder)
+
+
+def test_web_addresses_name_files_that_have_been_downloaded(recipe, folder):
+    """As survey apps and sites export them."""
+    rows = [
+        f"https://example.org/media/{name}.wav?token=x%20{name}\t{text}"
+        for name, text, _ in (("a", TEXTS[0], ""), ("%62", TEXTS[1], ""))
+    ]
+    write(folder / "t.tsv", "\n".join(["audio_url\ttext", *rows]) + "\n")
+    assert short(of(recipe, folder))[0][:2] == ("a.wav", TEXTS[0])
+    corpus = of(recipe, folder, "data.columns={path: audio_url, text: text}")
+    assert [utt.audio.name for utt in corpus.utterances] == ["a.wav", "b.wav"]
+
+
+def test_web_addresses_of_files_that_are_not_there(recipe, folder):
+    write(folder / "t.tsv", "link\ttext\nhttps://example.org/x.wav\tun urs\nhttps://example.org/y.wav\tdoi\n")
+    with raises(DataError, "'link' has web addresses: download the files into this folder"):
+        of(recipe, folder)

@@ -17,14 +17,15 @@ from urllib.parse import unquote
 
 from xlt.core.config import Config
 from xlt.core.errors import DataError
+from xlt.core.log import say
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.archive import corpus_place, listing
 from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.sounds import Sounds
-from xlt.data.corpora.tiers import named, not_set
+from xlt.data.corpora.tiers import Piece, choose, not_set
 from xlt.data.reasons import DRAFT, confirms, remedy
 from xlt.formats.elan import CONFIRMED
-from xlt.text import languages
+from xlt.text import languages, scripts
 
 if TYPE_CHECKING:
     from pympi import Eaf
@@ -79,7 +80,7 @@ def read(cfg: Config) -> Corpus:
     if not files:
         raise DataError(f"{place}: no .eaf file in it; expected {_EXPECTED}")
     documents = {path: _parsed(path) for path in files}
-    tiers = _chosen({path: _tiers(eaf, path) for path, eaf in documents.items()}, cfg.data.tier, place)
+    tiers = _chosen(documents, cfg, place)
     root = place if place.is_dir() else place.parent
     sounds = Sounds(root, cfg.recipe)
     left_out: dict[str, list[str]] = defaultdict(list)
@@ -201,29 +202,33 @@ def _participant(eaf: Eaf, tier: str) -> str:
     return ""
 
 
-def _tiers(eaf: Eaf, path: Path) -> dict[str, list[str]]:
-    """``{tier: texts}`` of the tiers that have text."""
-    own = [tier for tier in eaf.tiers if not _is_confirmed_tier(eaf, tier)]
-    texts = {tier: [s.text for s in _segments(eaf, tier, path) if s.text] for tier in own}
-    return {tier: own for tier, own in texts.items() if own}
+def _pieces(eaf: Eaf, path: Path) -> Iterator[Piece]:
+    """The annotations with text of all tiers, those apart that say which texts are confirmed."""
+    for tier in eaf.tiers:
+        if not _is_confirmed_tier(eaf, tier):
+            for one in _segments(eaf, tier, path):
+                if one.text:
+                    times = (one.start_s or 0.0, one.end_s or 0.0)
+                    yield Piece(str(path), tier, *times, one.text, one.speaker)
 
 
-def _chosen(
-    texts: dict[Path, dict[str, list[str]]], setting: str | list | None, place: Path
-) -> dict[Path, list[str]]:
-    """The tiers to read of each file: those that ``setting`` names, or the only one. DataError that lists all
-    otherwise.
+def _chosen(documents: dict[Path, Eaf], cfg: Config, place: Path) -> dict[Path, list[str]]:
+    """The tiers to read of each file: those that data.tier names, the only one, or those whose names or texts
+    leave no doubt. DataError that lists them otherwise.
     """
-    all_texts: dict[str, list[str]] = defaultdict(list)
-    for own in texts.values():
-        for tier, lines in own.items():
-            all_texts[tier] += lines
-    if not all_texts:
-        raise DataError(f"{place}: no tier of its {len(texts)} .eaf files has text")
-    if setting is None and len(all_texts) > 1:
-        raise not_set(all_texts, place)
-    chosen = named(all_texts, "*" if setting is None else setting, place)
-    return {path: [tier for tier in own if tier in chosen] for path, own in texts.items()}
+    pieces = [piece for path, eaf in documents.items() for piece in _pieces(eaf, path)]
+    if not pieces:
+        raise DataError(f"{place}: no tier of its {len(documents)} .eaf files has text")
+    texts: dict[str, list[str]] = defaultdict(list)
+    for piece in pieces:
+        texts[piece.tier].append(piece.text)
+    setting = "*" if len(texts) == 1 and cfg.data.tier is None else cfg.data.tier
+    chosen = choose(pieces, setting, scripts.parts(languages.get(cfg.lang).code[4:]), place)
+    if setting is None and chosen.words:  # words with times of their own are no sentences
+        raise not_set(texts, place)
+    if chosen.why:
+        say(f"  {chosen.why}; data.tier names others")
+    return {path: chosen.tiers.get(str(path), []) for path in documents}
 
 
 def _recording(eaf: Eaf, path: Path, sounds: Sounds) -> tuple[Path | None, float]:

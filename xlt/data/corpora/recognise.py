@@ -12,6 +12,8 @@ from pathlib import Path
 
 from xlt.core.errors import DataError
 from xlt.core.registry import READERS
+from xlt.data.corpora.archive import is_archive, listing
+from xlt.data.corpora.unpack import SUFFIXES
 
 _LOOKED_AT = 10000  # files that the error counts
 
@@ -25,7 +27,11 @@ def recognise(place: Path) -> str:
     if name := _reader(place):
         return name
     inside = (
-        {sub: name for sub in sorted(place.iterdir()) if sub.is_dir() and (name := _reader(sub))}
+        {
+            sub: name
+            for sub in sorted(place.iterdir())
+            if (sub.is_dir() or is_archive(sub)) and (name := _reader(sub))
+        }
         if place.is_dir()
         else {}
     )
@@ -36,7 +42,7 @@ def recognise(place: Path) -> str:
         )
     looked_for = "\n".join(f"  {name:12} {about(name)}" for name in READERS.entries if _module(name))
     raise DataError(
-        f"{place}: no reader knows this form. It has {_endings(place)}. Looked for, in this"
+        f"{place}: no reader knows this form. It has {_endings(place)}{_packed(place)}. Looked for, in this"
         f" order:\n{looked_for}\nThe simplest way out: a table beside the sound files, corpus.tsv, whose"
         " first line is path, a tab, text, and then a line for each file"
     )
@@ -60,6 +66,14 @@ def about(name: str) -> str:
     """What the reader ``name`` reads, the first sentence of its module."""
     paragraph = " ".join((_module(name).__doc__ or "").strip().partition("\n\n")[0].split())
     return paragraph.split(". ")[0].removesuffix(".")
+
+
+def _packed(place: Path) -> str:
+    """What to do with archives that lie inside."""
+    found = [name for name in listing(place) if name.lower().endswith(SUFFIXES)]
+    if not found or found == [place.name]:
+        return ""
+    return f"; archives inside are not opened, such as {found[0]}: unpack everything, then name the folder"
 
 
 def _endings(place: Path) -> str:

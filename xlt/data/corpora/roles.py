@@ -11,7 +11,7 @@ from xlt.core.errors import DataError
 from xlt.data.corpora import channels, contents
 from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.rows import Table
-from xlt.data.corpora.sounds import Sounds
+from xlt.data.corpora.sounds import Sounds, web_address
 
 _SAMPLE = 200  # rows by which it is seen what a column has
 _QUESTIONS = {meaning.plain(word) for word in "prompt question pregunta frage question вопрос".split()}
@@ -56,7 +56,7 @@ def roles_of(table: Table, sounds: Sounds, cfg: Config) -> Roles:
         if not own and role in ("path", "text"):
             raise DataError(
                 f"{table.place}: no column looks like the {role}; {meaning.list_columns(table.columns)}; "
-                "say which: data.columns: {path: COLUMN, text: COLUMN}"
+                f"say which: data.columns: {{path: COLUMN, text: COLUMN}}{_addresses(table, role)}"
             )
         found[role] = own
     roles = Roles({role: own[0] if own else None for role, own in found.items()}, guessed)
@@ -89,6 +89,14 @@ def _path(table: Table, found: dict[str, list[str]], sounds: Sounds) -> tuple[li
         if best is not None:
             found["id"] = []
     return ([best], True) if best is not None else (own, False)
+
+
+def _addresses(table: Table, role: str) -> str:
+    """What to do where the sound files are on the web alone."""
+    found = [name for name in table.columns if any(map(web_address, table.sample(name, _SAMPLE)))]
+    if role != "path" or not found:
+        return ""
+    return f"; {found[0]!r} has web addresses: download the files into this folder, under their names, first"
 
 
 def _text(table: Table, found: dict[str, list[str]], cfg: Config) -> tuple[list[str], bool]:

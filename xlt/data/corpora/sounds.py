@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote
 
 VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".mts", ".3gp"}
 SUFFIXES = VIDEO | {
@@ -24,6 +26,12 @@ _MOST_DIGITS = 20  # of a number in a name
 def _same(name: str) -> str:
     """One form of a path: ``/`` between folders, NFC (macOS stores names as NFD), no ``./`` before it."""
     return unicodedata.normalize("NFC", os.path.normpath(name.strip().replace("\\", "/")))
+
+
+def web_address(value: str) -> str | None:
+    """The path in a web address, without what follows ``?`` or ``#``; None if ``value`` is none."""
+    hit = re.match(r"(?:https?|ftp|file|s3|gs)://([^?#]*)", value.strip(), re.IGNORECASE)
+    return unquote(hit[1]) if hit else None
 
 
 def _number(value: str) -> str | None:
@@ -111,7 +119,7 @@ class Sounds:
 
     def close(self, value: str) -> str | None:
         """A sound file whose name is nearly that which ``value`` says, by its path below the root."""
-        name = os.path.splitext(os.path.basename(_same(value)))[0].casefold()
+        name = os.path.splitext(os.path.basename(_same(web_address(value) or value)))[0].casefold()
         bare = self._any_case["bare name"]
         near = difflib.get_close_matches(name, bare, n=1, cutoff=0.75)
         return bare[near[0]][0] if near else None
@@ -122,7 +130,7 @@ class Sounds:
         """
         if not value.strip() or len(value) > _LONGEST:
             return 0
-        ending = os.path.splitext(value.strip())[1].lower() in SUFFIXES
+        ending = os.path.splitext(web_address(value) or value.strip())[1].lower() in SUFFIXES
         return (2 if ending else 1) if self.lookup(value) else 0
 
     def find(self, value: str, near: Path | None = None) -> list[Path]:
@@ -151,7 +159,8 @@ class Sounds:
         return inside if len(inside) == 1 else hits
 
     def _lookup(self, value: str) -> list[Path]:
-        """See :meth:`find`."""
+        """See :meth:`find`. Of a web address the name counts: the file has been downloaded."""
+        value = web_address(value) or value
         if not value.strip():
             return []
         whole = _same(value)
