@@ -144,6 +144,7 @@ def test_a_small_language_is_split_here(recipe, locale, capsys):
     corpus = of(recipe, locale)
     assert {u.split for u in corpus.utterances} == {None} and len(corpus.utterances) == 6
     assert "no clips in dev.tsv: all 7 validated clips are split here" in capsys.readouterr().out
+    assert corpus.unread.keys() == {"invalidated"}  # decode.sets could not ask for what has been split
 
 
 def test_which_locale(recipe, locale, capsys):

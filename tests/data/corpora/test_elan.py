@@ -72,6 +72,18 @@ def test_tiers_that_leave_no_doubt_are_taken_and_told(recipe, folder, capsys):
         of(recipe, folder, "data.tier=tx")
 
 
+def test_a_tier_of_numbers_above_the_text_is_not_taken(recipe, folder, capsys):
+    """As Toolbox and FLEx export them: all have the times of ``ref``."""
+    eaf = document(folder / "a.eaf", {"ref@R": ("Rosa", [(0, 800, "a.001"), (1000, 1900, "a.002")])})
+    eaf.add_linguistic_type("below", constraints="Symbolic_Association", timealignable=False)
+    eaf.add_tier("tx@R", ling="below", parent="ref@R")
+    for at, text in ((400, "o pisică"), (1400, "un câine")):
+        eaf.add_ref_annotation("tx@R", "ref@R", at, text)
+    eaf.to_file(str(folder / "a.eaf"))
+    assert [u.text for u in of(recipe, folder).utterances] == ["o pisică", "un câine"]
+    assert "takes the tier 'tx@R', not 'ref@R'" in capsys.readouterr().out
+
+
 def test_a_translation_below_the_text_is_not_taken(recipe, folder, capsys):
     """As SayMore names its tiers."""
     eaf = document(folder / "a.eaf", {"Transcription": ("", [(0, 800, "o pisică"), (1000, 1900, "doi")])})

@@ -75,7 +75,8 @@ def read(cfg: Config) -> Corpus:
     parts = _sets(folder, cfg, lang, left_out)
     asked = [name for name in sets.further(cfg) if name in FURTHER]
     lines = corpus.facts["lines"]
-    corpus.unread = {name: lines[name] for name in FURTHER if lines.get(name) and name not in asked}
+    here = ["validated"] if any(split is None for split, _ in parts) else []  # has been split here
+    corpus.unread = {name: lines[name] for name in FURTHER if lines.get(name) and name not in [*asked, *here]}
     for name in asked:
         parts += _further(_rows(folder / f"{name}.tsv"), name, parts, _sentence(cfg, lang), left_out)
     reported = _reported(folder / "reported.tsv")

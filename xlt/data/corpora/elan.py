@@ -224,7 +224,8 @@ def _chosen(documents: dict[Path, Eaf], cfg: Config, place: Path) -> dict[Path, 
         texts[piece.tier].append(piece.text)
     setting = "*" if len(texts) == 1 and cfg.data.tier is None else cfg.data.tier
     chosen = choose(pieces, setting, scripts.parts(languages.get(cfg.lang).code[4:]), place)
-    if setting is None and chosen.words:  # words with times of their own are no sentences
+    taken = {tier for own in chosen.tiers.values() for tier in own}
+    if setting is None and chosen.words & taken:  # words with times of their own are no sentences
         raise not_set(texts, place)
     if chosen.why:
         say(f"  {chosen.why}; data.tier names others")
