@@ -11,7 +11,6 @@ from xlt.core.config import UNLABELLED, Config
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.registry import FAMILIES
-from xlt.data.empty import check as check_empty
 from xlt.data.normalisers import normaliser_of
 from xlt.features.speech import Speech, joined
 from xlt.formats.features import read_features
@@ -158,7 +157,9 @@ def resolve(ctx: Context, labels: Labels | None = None) -> Resolved:
         )
     sets = {name: family.needs(ctx, name) for name in (*cfg.learned_sets, "dev")}
     for name in cfg.empty_sets:
-        check_empty(cfg)
+        from xlt.data.empty import check  # loads numpy
+
+        check(cfg)
         need(ctx, ctx.data / name / "text", stage="data")
         sets[name] = dataclasses.replace(family.needs(ctx, name), text=ctx.data / name / "text")
     for files in sets.values():
