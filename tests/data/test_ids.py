@@ -41,6 +41,16 @@ def test_speakers_that_look_alike_stay_two():
     assert first != second and TURNING not in second
 
 
+def test_two_spellings_of_a_speaker_are_one(capsys):
+    names = ["Rosa Quispe", "Rosa Quispe", "rosa  quispe ", "ROSA QUISPE", "Ana", "a", "A"]
+    ids = speaker_ids(names)
+    assert [ids[name] for name in names] == ["Rosa_Quispe"] * 4 + ["Ana", "a", "A"]
+    out = capsys.readouterr().out
+    assert "count as one: 'ROSA QUISPE' is 'Rosa Quispe', 'rosa  quispe' is 'Rosa Quispe'" in out
+    speaker_ids(["Ana", "Ion", " Ion"])
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("utt", ["a\0b", "a" * 300, f"a{TURNING}b", "a\x07"])
 @pytest.mark.parametrize("where", ["utterance", "speaker"])
 def test_kaldi_ids(recipe, tmp_path, capsys, utt, where):

@@ -597,3 +597,16 @@ def test_web_addresses_of_files_that_are_not_there(recipe, folder):
     write(folder / "t.tsv", "link\ttext\nhttps://example.org/x.wav\tun urs\nhttps://example.org/y.wav\tdoi\n")
     with raises(DataError, "'link' has web addresses: download the files into this folder"):
         of(recipe, folder)
+
+
+def test_bars_are_told_from_the_commas_of_sentences(recipe, folder):
+    """As LJSpeech's metadata.csv: no header, no quoting, quotes that do not close."""
+    write(folder / "metadata.csv", 'a|un, "urs|un, urs\nb|doi, trei|doi, trei\nc|"da, nu|da, nu\n')
+    corpus = of(recipe, folder, "data.columns={path: 1, text: 2}")
+    assert [utt.text for utt in corpus.utterances] == ['un, "urs', "doi, trei", '"da, nu']
+
+
+def test_a_part_of_a_web_address(recipe, folder):
+    tone(folder / "clips/rec 1.wav", hz=700.0)
+    write(folder / "t.tsv", "audio\ttext\n/data/upload/3/rec%201.wav\tun urs\n")
+    assert short(of(recipe, folder))[0][:2] == ("rec 1.wav", "un urs")

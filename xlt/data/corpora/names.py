@@ -59,21 +59,37 @@ def fault_of_id(name: str) -> str | None:
     return f"has {size} bytes, more than {_LONGEST_ID}" if size > _LONGEST_ID else None
 
 
+def _spelling(name: str) -> str:
+    """What two spellings of one name share: Rosa Quispe, rosa  quispe. Single letters are codes."""
+    plain = " ".join(unicodedata.normalize("NFC", name).split())
+    return plain.casefold() if len(plain) > 1 else plain
+
+
 def speaker_ids(names: Iterable[str]) -> dict[str, str]:
     """An id for each name. In none is a character up to ``-``: so ids ``SPEAKER-…`` sort like their speakers,
     as Kaldi needs it.
 
-    Names that differ keep ids that differ, but for spaces around them and the form of their accents; no name
-    is ``unnamed``.
+    Names that differ keep ids that differ, but for spaces, the form of their accents, and upper and lower
+    case, which is told: two spellings of one voice would be in train and in test. No name is ``unnamed``.
     """
     found: dict[str, str] = {}
     taken: dict[str, str] = {}
+    names = list(names)
+    count = Counter(unicodedata.normalize("NFC", name.strip()) for name in names)
+    usual: dict[str, str] = {}
+    for plain in sorted(count, key=lambda plain: (-count[plain], plain)):
+        usual.setdefault(_spelling(plain), plain)
     for name in sorted(set(names)):
-        plain = unicodedata.normalize("NFC", name.strip())
+        plain = usual[_spelling(name)]
         own = "".join("_" if c <= "-" else c for c in clean(plain)) or UNNAMED
         if taken.setdefault(own, plain) != plain:
             own += "_" + hashlib.sha256(plain.encode()).hexdigest()[:6]
         found[name] = own
+    several = [plain for plain in count if usual[_spelling(plain)] != plain]
+    if several:
+        shown = ", ".join(f"{plain!r} is {usual[_spelling(plain)]!r}" for plain in sorted(several)[:4])
+        more = f" and {len(several) - 4} more" if len(several) > 4 else ""
+        say(f"  speakers that differ in upper and lower case or in spaces alone count as one: {shown}{more}")
     return found
 
 

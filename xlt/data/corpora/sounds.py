@@ -179,5 +179,7 @@ class Sounds:
         for kind, key in [("path", whole), *tried]:
             if hits := self._any_case[kind].get(key.casefold()):
                 return [self.root / hit for hit in hits]
+        if "%" in value and (meant := unquote(value)) != value:  # a part of a web address
+            return self._lookup(meant)
         number = _number(name)
         return [self.root / hit for hit in self._numbers.get(int(number), ())] if number else []

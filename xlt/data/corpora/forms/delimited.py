@@ -44,6 +44,10 @@ def _delimiter(path: Path, text: str) -> str:
     """What separates the values: what most lines have as often as each other, titles above them apart."""
     best, found = (0.0, 0), None
     head = "".join(text.splitlines(keepends=True)[:_LOOKED_AT])
+    for delimiter in "\t|":  # sentences have commas, and quotes that nobody closes, but hardly these
+        counts = [line.count(delimiter) for line in head.split("\n") if line.strip()]
+        if len(counts) > 1 and len(set(counts)) == 1 and counts[0]:
+            return delimiter
     for delimiter in _DELIMITERS:
         try:
             widths = [len(row) for row in csv.reader(io.StringIO(head), delimiter=delimiter) if row]
