@@ -15,8 +15,8 @@ from xlt.data.groups import LEAST, LEAST_S
 _MOST = 0.5  # of a set's speech by one of several voices: the score is mostly about that voice
 _NONE = (
     "error rates on so few say nothing",
-    "collect more recordings, test on every utterance with data.split=cross, give the corpus a split of its own"
-    " (a column split), or go on all the same with check.min_held_out=1",
+    "collect more recordings, test on every utterance with data.split=cross, give the corpus a split of its"
+    " own (a column split), or go on all the same with check.min_held_out=1",
 )
 _FEW = (
     "error rates on so few are very uncertain",

@@ -158,7 +158,8 @@ def _nothing(everything: Path, of_what: str, minutes: float | None) -> str:
         why = f"the first one is longer than data.train_minutes={minutes:g}; ask for more"
     else:
         why = (
-            "too little was kept; data/all/report.json says what was left out and why, data.reader=kaldi"
-            " takes a folder with train/, dev/ and test/ as they are"
+            "too little was kept, or all of it belongs together, as clips do that overlap in a recording or"
+            " have one text; data/all/report.json says what was left out and why, data.reader=kaldi takes a"
+            " folder with train/, dev/ and test/ as they are"
         )
     return f"{everything}: no utterance{of_what}: {why}"

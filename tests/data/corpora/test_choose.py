@@ -1,5 +1,6 @@
 """Which tables of a folder are the corpus, where they begin, and what columns without known names mean."""
 
+import openpyxl
 import pytest
 
 from tests.data.corpus import tone
@@ -244,3 +245,23 @@ def test_notes_are_no_texts(recipe, folder):
 def test_a_column_of_ids_names_files(recipe, folder):
     write(folder / "t.csv", "id,text", *(f"{n},{t}" for n, t in SAID.items()))
     assert said(of(recipe, folder)) == SAID
+
+
+def test_a_sheet_of_codes_beside_sheets_of_clips(recipe, tmp_path, capsys):
+    """Its numbers lead to 01.wav, as if a spreadsheet had taken their zeros."""
+    folder = tmp_path / "survey"
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for at, name in enumerate(("Women", "Men")):
+        sheet = book.create_sheet(name)
+        sheet.append(["Clip", "Română"])
+        for number in (1, 2):
+            tone(folder / f"{name}/0{number}.wav", hz=300.0 + 100 * at + 30 * number)
+            sheet.append([f"{name}/0{number}.wav", f"un urs și {name} {'ab'[number - 1]}"])
+    sheet = book.create_sheet("Codebook")
+    sheet.append(["Code", "Meaning"])
+    sheet.append(["1", "yes"])
+    book.save(folder / "survey.xlsx")
+    corpus = read(recipe.cfg("data.reader=table", f"data.dir={folder}"))
+    assert sorted(utt.audio.parent.name for utt in corpus.utterances) == ["Men", "Men", "Women", "Women"]
+    assert "survey.xlsx/Codebook: not used: has numbers or ids" in capsys.readouterr().out

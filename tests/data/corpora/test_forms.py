@@ -141,6 +141,8 @@ def test_times_of_a_workbook(recipe, folder):
         (dt.time(1, 23), "h:mm", "1:23"),
         (dt.timedelta(hours=25, minutes=1), "[h]:mm", "25:01"),
         (dt.time(0, 1, 2, 500000), "mm:ss.0", "01:02.5"),
+        (dt.time(0, 1, 2, 417000), "h:mm:ss", "0:01:02.417"),  # Excel keeps what it does not show
+        (dt.timedelta(seconds=5.25), "[h]:mm:ss", "0:00:05.25"),
     ],
 )
 def test_values_are_shown_as_in_the_spreadsheet(value, number_format, expected):

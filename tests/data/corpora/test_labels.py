@@ -2,6 +2,7 @@
 
 import codecs
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -519,3 +520,12 @@ def test_an_export_of_elan_with_a_column_for_the_tier(recipe, folder):
     corpus = of(recipe, folder)
     assert [(u.text, u.where) for u in corpus.utterances] == [("da bine", "rec.txt:2")]
     assert corpus.facts["tiers"] == ["default"]
+
+
+def test_names_in_two_forms_of_unicode_are_recognised(tmp_path):
+    """Sound from a Mac, texts from elsewhere; upper and lower case differ, too."""
+    tone(tmp_path / "Audio" / unicodedata.normalize("NFD", "Ọ̀rọ̀ 1.WAV"))
+    path = tmp_path / "Text" / unicodedata.normalize("NFC", "ọ̀rọ̀ 1.txt")
+    path.parent.mkdir()
+    path.write_text("ọ̀rọ̀ kan", encoding="utf-8")
+    assert recognise(tmp_path)

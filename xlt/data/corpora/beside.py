@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,12 @@ def bare_names(stem: str) -> list[str]:
         own.append(name)
     if what := _WHAT.fullmatch(stem):
         own.append(what[1])
-    return [name.casefold() for name in own if name]
+    return [folded(name) for name in own if name]
+
+
+def folded(name: str) -> str:
+    """What is compared of a file's name: case does not count, nor that macOS parts accents from letters."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def label_files(root: Path) -> Iterator[Path]:

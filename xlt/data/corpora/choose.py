@@ -263,13 +263,15 @@ def _shared(one: Said, other: Said) -> set[str]:
 
 
 def _without_copies(usable: list[Table], cfg: Config, sounds: Sounds, unused: dict[str, str]) -> list[Table]:
-    """The tables without those of which another has all rows, with the same texts, and those about clips of
-    another whose column of texts alone is called so, such as one of reasons why clips were reported.
+    """The tables without those of which another has all rows, with the same texts; those about clips of
+    another whose column of texts alone is called so, such as one of reasons why clips were reported; and
+    those whose numbers are names of files perhaps by chance, such as a sheet of codes.
     """
     if len(usable) < 2:
         return usable
     said = [(table, _said(table, cfg, sounds)) for table in usable]
     guessed = {id(table): "text" in roles_of(table, sounds, cfg).guessed for table in usable}
+    ending = {id(table): _names_endings(table, cfg, sounds) for table in usable}
     dropped: set[int] = set()
     for (table, own), (other, others) in itertools.permutations(said, 2):
         if dropped & {id(table), id(other)}:
@@ -279,10 +281,18 @@ def _without_copies(usable: list[Table], cfg: Config, sounds: Sounds, unused: di
             unused[table.label] = f"a copy of rows of {other.label}"
         elif guessed[id(table)] and not guessed[id(other)] and _shared(own, others):
             unused[table.label] = f"no column is called like a text, and {other.label} has texts"
+        elif not ending[id(table)] and ending[id(other)] and _shared(own, others):
+            unused[table.label] = f"has numbers or ids, where {other.label} names the sound files"
         else:
             continue
         dropped.add(id(table))
     return [table for table in usable if id(table) not in dropped]
+
+
+def _names_endings(table: Table, cfg: Config, sounds: Sounds) -> bool:
+    """Whether a table names a sound file with its ending."""
+    path = roles_of(table, sounds, cfg)["path"] or ""
+    return any(sounds.likely(values[path]) == 2 for _, values in table.rows)
 
 
 def _together(

@@ -26,6 +26,7 @@ from xlt.data.corpora.beside import (
     LabelFile,
     Pairs,
     bare_names,
+    folded,
     forms,
     label_files,
     only_pair,
@@ -76,7 +77,7 @@ def recognise(place: Path) -> bool:
             place.suffix.lower() in wanted and _has_sound(place) and not _has_texts(place, set())
         )
     names = _names(place)
-    bare = {stem.casefold() for name in names if (stem := _stem(name, SUFFIXES))}
+    bare = {folded(stem) for name in names if (stem := _stem(name, SUFFIXES))}
     found = {name for name in names if bare & set(bare_names(_stem(name, wanted)))}
     if not found:
         return place.is_dir() and only_pair(place) is not None
@@ -96,7 +97,7 @@ def _has_sound(path: Path) -> bool:
     """Whether a sound file beside ``path`` is called like it."""
     with contextlib.suppress(OSError):
         beside = (_stem(other.name, SUFFIXES) for other in path.parent.iterdir())
-        return path.stem.casefold() in {stem.casefold() for stem in beside if stem}
+        return folded(path.stem) in {folded(stem) for stem in beside if stem}
     return False
 
 

@@ -14,7 +14,7 @@ _PERCENT = re.compile(r"[#0,.]*0?(\.0+)?%")
 def shown(value: object, number_format: str = "General") -> str:
     """The text of a value; of numbers all digits, since a time is more exact than what is shown of it.
 
-    >>> shown(7, "0000"), shown(12.0), shown(0.5, "0%"), shown(dt.time(0, 1, 2, 500000), "mm:ss.0")
+    >>> shown(7, "0000"), shown(12.0), shown(0.5, "0%"), shown(dt.time(0, 1, 2, 500000), "mm:ss")
     ('0007', '12', '50%', '01:02.5')
     """
     own_format = (number_format or "General").split(";")[0]
@@ -52,6 +52,10 @@ def _moment(value: dt.datetime | dt.date | dt.time | dt.timedelta, number_format
             out += _of_day(part, day) if day else ""
         elif hit := re.fullmatch(r"\[?([hms])+\]?", part):
             out += _of_time(hit[1], part, seconds, noon)
+            if hit[1] == "s" and day is None and not any(other[0] == "." for other in parts):
+                out += f".{int(seconds % 1 * 1000 + 1e-6):03d}".rstrip("0").rstrip(
+                    "."
+                )  # Excel keeps what it hides
         elif re.fullmatch(r"\.0+", part):
             out += f"{seconds % 1:.{len(part) - 1}f}"[1:]
         elif part in ("am/pm", "a/p"):
