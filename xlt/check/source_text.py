@@ -86,7 +86,8 @@ def taken_out(sets: Sets, cfg: Config) -> Iterator[Fault]:
         }
         kinds = {char: unicodedata.category(char) for char in out}
         if said := {char: out[char] for char in out if char in SAID or kinds[char] == "Sc"}:
-            yield _lost(data, said, "symbols that are spoken", "write them as words in the source")
+            remedy = "write them as words in the source, or set data.keep if they spell sounds"
+            yield _lost(data, said, "symbols that are spoken", remedy)
         if lost := {char: out[char] for char in out if kinds[char][0] in "LM" or kinds[char] in ("Co", "Cn")}:
             yield _lost(
                 data,

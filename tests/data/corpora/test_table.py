@@ -610,3 +610,17 @@ def test_a_part_of_a_web_address(recipe, folder):
     tone(folder / "clips/rec 1.wav", hz=700.0)
     write(folder / "t.tsv", "audio\ttext\n/data/upload/3/rec%201.wav\tun urs\n")
     assert short(of(recipe, folder))[0][:2] == ("rec 1.wav", "un urs")
+
+
+def test_dates_of_an_interview_are_no_times_of_a_clip(recipe, folder, capsys):
+    """As KoboToolbox exports a survey: when the form was opened and sent, and questions in groups."""
+    rows = [
+        f"2024-05-01T10:0{k}:00.000-05:00\t2024-05-01T10:0{k}:30.000-05:00\t{who}\t{text}\t{name}.wav"
+        for k, (name, text, who) in enumerate((("a", TEXTS[0], "Ana"), ("b", TEXTS[1], "Ion")))
+    ]
+    write(folder / "t.tsv", "\n".join(["start\tend\tgrp/speaker\tgrp/text\tgrp/recording", *rows]) + "\n")
+    corpus = of(recipe, folder)
+    assert short(corpus) == WANTED[:2] and {utt.start_s for utt in corpus.utterances} <= {None, 0.0}
+    assert "not used: start, end" in capsys.readouterr().out
+    with raises(DataError, "start or end is not a time"):
+        of(recipe, folder, "data.columns={start: start, end: end}")

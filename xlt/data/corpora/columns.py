@@ -89,8 +89,11 @@ _ROLE_OF = {plain(word): role for role, words in _WORDS.items() for word in word
 
 
 def role_of(name: str) -> str | None:
-    """What a column of that name is, as words in many languages have it: ``Datei`` is the path; or None."""
-    return _ROLE_OF.get(plain(name))
+    """What a column of that name is, as words in many languages have it: ``Datei`` is the path; or None. Of a
+    question in a group, as KoboToolbox writes it, ``group/speaker``, the last word counts.
+    """
+    group, _, last = name.rpartition("/")
+    return _ROLE_OF.get(plain(name)) or (_ROLE_OF.get(plain(last)) if group and " " not in name else None)
 
 
 def is_sound(value: str, names_sound: Callable[[str], int]) -> bool:

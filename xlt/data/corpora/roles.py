@@ -4,6 +4,7 @@ is in it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from xlt.core.config import Config
@@ -13,6 +14,7 @@ from xlt.data.corpora import columns as meaning
 from xlt.data.corpora.rows import Table
 from xlt.data.corpora.sounds import Sounds, web_address
 
+_DATED = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}\b")
 _SAMPLE = 200  # rows by which it is seen what a column has
 _QUESTIONS = {meaning.plain(word) for word in "prompt question pregunta frage question вопрос".split()}
 
@@ -60,6 +62,7 @@ def roles_of(table: Table, sounds: Sounds, cfg: Config) -> Roles:
             )
         found[role] = own
     roles = Roles({role: own[0] if own else None for role, own in found.items()}, guessed)
+    _drop_dates(table, roles, given)
     _find_times(table, roles, given)
     _drop_questions(table, roles, given)
     _understand_channels(table, roles, given)
@@ -107,6 +110,15 @@ def _text(table: Table, found: dict[str, list[str]], cfg: Config) -> tuple[list[
     taken = {column for role, columns in found.items() if role != "text" for column in columns}
     rest = {name: table.sample(name, _SAMPLE) for name in table.columns if name not in taken}
     return contents.texts(rest, str(cfg.lang)), True
+
+
+def _drop_dates(table: Table, roles: Roles, given: dict) -> None:
+    """Start and end of an interview, as KoboToolbox and ODK export them, with dates, are none of a clip."""
+    own = [column for role in ("start", "end") if role not in given and (column := roles[role])]
+    values = [value for column in own for value in table.sample(column, _SAMPLE)]
+    if values and all(map(_DATED.match, values)):
+        for role in ("start", "end"):
+            roles.column[role] = None if role not in given else roles.column[role]
 
 
 def _find_times(table: Table, roles: Roles, given: dict) -> None:
