@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from xlt.data.corpora.table import read
+
 PHRASES = [
     "un urs",
     "o pisică",
@@ -62,3 +64,13 @@ def voice(folder: Path, texts: dict[str, str], first_hz: float = 200.0) -> Path:
     for number, name in enumerate(texts):
         tone(folder / f"wav/{name}.wav", hz=first_hz + 20 * number)
     return folder
+
+
+def of(recipe, place, *settings):
+    """The corpus that the reader ``table`` makes of ``place``."""
+    return read(recipe.cfg("data.reader=table", f"data.dir={place}", *settings))
+
+
+def said(corpus) -> dict[str, str]:
+    """Its texts by the stem of the sound file."""
+    return {utt.audio.stem: utt.text for utt in corpus.utterances}

@@ -98,7 +98,7 @@ def form_of(path: str | os.PathLike) -> Form | None:
 
 
 def second_form(path: str | os.PathLike) -> Form | None:
-    """The form of a file that libsndfile takes for one of its own, but cannot read."""
+    """The form of a file that begins like one that libsndfile reads, but which it cannot read."""
     head = _head(path)
     return next((form for start, form in _AGAIN.items() if head.startswith(start)), None)
 

@@ -3,7 +3,7 @@
 import openpyxl
 import pytest
 
-from tests.data.corpus import tone
+from tests.data.corpus import of, said, tone
 from tests.errors import raises
 from xlt.core.errors import DataError
 from xlt.data.corpora.choose import set_named
@@ -12,22 +12,6 @@ from xlt.data.corpora.table import read
 
 TEXTS = ["O pisică și un câine", "Trei mere roșii", "Luna plină de pe cer"]
 SAID = dict(zip("abc", TEXTS, strict=True))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """clips/a.wav, b.wav and c.wav; no table yet."""
-    for number, name in enumerate("abc"):
-        tone(tmp_path / f"corpus/clips/{name}.wav", hz=300.0 + 50 * number)
-    return tmp_path / "corpus"
-
-
-def of(recipe, place, *settings):
-    return read(recipe.cfg("data.reader=table", f"data.dir={place}", *settings))
-
-
-def said(corpus):
-    return {utt.audio.stem: utt.text for utt in corpus.utterances}
 
 
 def write(path, *lines):

@@ -10,31 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.data.corpus import tone
+from tests.data.corpus import of, said, tone
 from tests.errors import raises
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.forms.shown import shown
 from xlt.data.corpora.recognise import recognise
-from xlt.data.corpora.table import read
 
 TEXTS = ["O pisică, un câine.", "Trei mere", "Luna plină"]
 SAID = dict(zip("abc", TEXTS, strict=True))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """clips/a.wav, b.wav and c.wav; no table yet."""
-    for number, name in enumerate("abc"):
-        tone(tmp_path / f"corpus/clips/{name}.wav", hz=300.0 + 50 * number)
-    return tmp_path / "corpus"
-
-
-def of(recipe, place, *settings):
-    return read(recipe.cfg("data.reader=table", f"data.dir={place}", *settings))
-
-
-def said(corpus):
-    return {utt.audio.stem: utt.text for utt in corpus.utterances}
 
 
 def rows(corpus):

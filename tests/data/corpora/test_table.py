@@ -10,28 +10,16 @@ import soundfile
 
 from tests.audio.media_files import film, noise
 from tests.audio.media_files import write as write_media
-from tests.data.corpus import tone
+from tests.data.corpus import of, tone
 from tests.errors import raises
 from xlt.audio.files import read_wav
 from xlt.core.errors import ConfigError, DataError
-from xlt.data.corpora.table import read, recognise, seconds
+from xlt.data.corpora.table import recognise, seconds
 from xlt.data.corpora.tags import kinds
 from xlt.formats.tables import read_table
 
 RATE = 16000
 TEXTS = ["O pisică, un câine.", "Trei mere", '"Luna" plină']
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """clips/a.wav, b.wav and c.wav; no table yet."""
-    for number, name in enumerate("abc"):
-        tone(tmp_path / f"corpus/clips/{name}.wav", hz=300.0 + 50 * number)
-    return tmp_path / "corpus"
-
-
-def of(recipe, place, *settings):
-    return read(recipe.cfg("data.reader=table", f"data.dir={place}", *settings))
 
 
 def write(path, text, encoding="utf-8"):
