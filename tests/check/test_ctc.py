@@ -43,6 +43,13 @@ def test_too_few_frames_are_counted_and_listed(texts):
     )
 
 
+def test_drop_txt_keeps_what_is_left_out_already(texts):
+    write_table(texts.dir / "data/train/dropped", {"ana-train7": "cut short"})
+    assert texts("features.upstream=whisper_base") == 0
+    proposed = read_table(texts.dir / "data/check/drop.txt")
+    assert set(proposed) == {"ana-train1", "ana-train7"} and proposed["ana-train7"] == "cut short"
+
+
 def test_log_mels_have_frames_that_are_stacked(texts):
     assert texts("features.upstream=fbank") == 0
     assert report(texts)[0]["remedy"].startswith("set train.frame_rate=100 (saves 1); or ")

@@ -37,6 +37,7 @@ from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.core.paths import plain
 from xlt.core.stage import Unit, atomic_text, read_stamp, run_unit, write_json
+from xlt.data.drop import left_out_before
 from xlt.data.sets import from_elsewhere, require, why_reserved
 from xlt.formats.model_folder import MANIFEST, identity, initial_model, teacher
 from xlt.formats.tables import write_table
@@ -193,16 +194,21 @@ def _fix(ctx: Context, out: Path) -> None:
 
 
 def _propose(sets: Sets, cfg: Config, families: dict[str, ModuleType], out: Path) -> dict[str, str]:
-    """Write ``drop.txt`` if there is something to leave out; of several reasons the first counts."""
+    """Write ``drop.txt`` if there is something more to leave out; of several reasons the first counts.
+
+    It holds what ``data.drop`` has left out, too, which would come back with a list that lacks it.
+    """
     found: dict[str, str] = {}
     for family in families.values():
         if hasattr(family, "droppable"):
             found = family.droppable(sets, cfg) | found
     if found:
-        write_table(out / "drop.txt", found)
+        before = left_out_before(sets[cfg.train_set].folder)
+        write_table(out / "drop.txt", before | found)
         say(
-            f"  drop.txt there proposes {len(found)} training utterances to leave out: look at them, copy it"
-            " beside recipe.yaml and give data.drop=drop.txt"
+            f"  drop.txt there proposes {len(found)} training utterances to leave out"
+            + (f", beside the {len(before)} that are" if before else "")
+            + ": look at them, copy it beside recipe.yaml and give data.drop=drop.txt"
         )
     return found
 

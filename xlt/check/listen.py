@@ -14,9 +14,8 @@ from xlt.check.datadir import Sets
 from xlt.check.html import PAGES, language_of
 from xlt.check.named import named
 from xlt.core.context import Context
-from xlt.data.drop import DROPPED
+from xlt.data.drop import left_out_before
 from xlt.formats import html
-from xlt.formats.tables import read_table
 from xlt.metrics.marked import marked
 
 if TYPE_CHECKING:
@@ -82,7 +81,6 @@ def reason(one: Fit) -> str:
 
 def _lines(sets: Sets, train: str, proposed: Mapping[str, str]) -> str:
     """drop.txt, with what data.drop has left out already: it would come back with a list that lacks it."""
-    before = sets[train].folder / DROPPED if train in sets else None
-    known = read_table(before) if before is not None and before.exists() else {}
+    known = left_out_before(sets[train].folder) if train in sets else {}
     every = {**known, **proposed}
     return "".join(f"{utt} {every[utt]}".rstrip() + "\n" for utt in sorted(every, key=str.encode))

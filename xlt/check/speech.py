@@ -17,11 +17,10 @@ from xlt.check.listen import reason
 from xlt.check.named import path_of
 from xlt.core.config import Config, fold_tag
 from xlt.core.context import Context
-from xlt.data.drop import DROPPED
+from xlt.data.drop import left_out_before
 from xlt.formats.cells import as_text
 from xlt.formats.markdown import table
 from xlt.formats.model_folder import Trained
-from xlt.formats.tables import read_table
 
 if TYPE_CHECKING:
     from xlt.decode.align import Fit
@@ -221,8 +220,7 @@ def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     What ``data.drop`` has left out already counts, so that nothing more goes when the check is made again.
     """
     found = fits(sets, cfg).get(cfg.train_set, [])
-    gone = sets[cfg.train_set].folder / DROPPED if found else Path()
-    before = len(read_table(gone)) if found and gone.exists() else 0
+    before = len(left_out_before(sets[cfg.train_set].folder)) if found else 0
     wanted = max(0, round(cfg.check.drop * (len(found) + before)) - before)
     worst: list[Fit] = []
     for heard in (False, True):

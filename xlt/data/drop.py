@@ -14,6 +14,12 @@ from xlt.formats.tables import read_table
 DROPPED = "dropped"  # table in a training set: what it would have, and the reason
 
 
+def left_out_before(train: Path) -> dict[str, str]:
+    """``{utterance: reason}`` of those that the folder of a training set lacks already."""
+    table = train / DROPPED
+    return read_table(table) if table.exists() else {}
+
+
 def drop_file(ctx: Context) -> Path | None:
     """The table, or None; ConfigError if a later stage would write it anew, DataError if it is not there."""
     if ctx.cfg.data.drop is None:
