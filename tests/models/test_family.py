@@ -81,7 +81,7 @@ def test_stage_2_asks_it_how_well_texts_fit_their_speech(recipe):
     assert main(["check", "--recipe", str(recipe), "check.align=true"]) == 0
     rows = [line.split("\t") for line in (recipe / "data/check/alignment.tsv").read_text().splitlines()]
     hypotheses = [dict(zip(rows[0], row, strict=True))["hypothesis"] for row in rows[1:]]
-    assert len(hypotheses) == 36 and all(text.strip("aeio") == "" for text in hypotheses)
+    assert len(hypotheses) == 42 and all(text.strip("aeio") == "" for text in hypotheses)
 
 
 @pytest.mark.parametrize("stage", ["features", "train"])

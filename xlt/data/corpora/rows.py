@@ -115,18 +115,20 @@ def decoded_as(path: Path, how: How) -> tuple[str, str, str]:
             text = raw.decode(encoding).removeprefix("\ufeff")
             return text, encoding.removesuffix("-sig"), ""
         line = raw[: raw.index(b"\0")].count(b"\n") + 1
-        fault = f"{path}:{line}: has zero bytes: UTF-16 without a byte order mark, or not a text at all"
+        fault = "has zero bytes: UTF-16 without a byte order mark, or not a text at all"
     except UnicodeDecodeError as err:
         line = raw[: err.start].count(b"\n") + 1
-        fault = f"{path}:{line}: not {encoding.upper()} (byte {err.start + 1} of the file)"
+        fault = f"not {encoding.upper()} (byte {err.start + 1} of the file)"
     unset = encoding == "utf-8" and not how.encoding
     if unset and not odd and _is_mostly_utf8(raw.decode("utf-8", "replace")):
-        raise DataError(f"{fault}, and UTF-8 elsewhere; write the characters of that line again")
+        raise DataError(
+            f"{path}:{line}: {fault}, and UTF-8 elsewhere; write the characters of that line again"
+        )
     if how.lang and unset and (best := encodings.guess(raw, how.lang)):
         told = f"{path.name} is not UTF-8; taken as {best}; data.encoding=NAME sets another"
         return raw.decode(best.encoding).removeprefix("\ufeff"), best.encoding, told
     remedy = "set data.encoding, such as cp1250, or " if how.lang else ""
-    raise DataError(f"{fault}; {remedy}save it as UTF-8 (in Excel: 'CSV UTF-8')")
+    raise DataError(f"{path}:{line}: {fault}; {remedy}save it as UTF-8 (in Excel: 'CSV UTF-8')")
 
 
 def _is_mostly_utf8(text: str) -> bool:
