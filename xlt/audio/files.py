@@ -120,7 +120,7 @@ class _Source(NamedTuple):
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike, heard: Heard) -> Iterator[_Source]:
-    """A file that is open; ``heard`` is told what its header says that is not so. DataError if it is not
+    """A file that is open; ``heard`` is called with what is wrong in its header. DataError if it is not
     there or no sound, and if it cannot be read inside.
     """
     import soundfile

@@ -30,7 +30,7 @@ _LOST_S = 1.0  # that one damaged packet may stand for
 
 
 class Foreign(DataError):
-    """A file is whole, as far as can be seen, but not of a form that can be read here."""
+    """A file seems whole, but its form cannot be read here."""
 
 
 @dataclass

@@ -63,7 +63,7 @@ class Sounds:
         return self._cut(path, start_s or 0.0, end_s)
 
     def _cut(self, path: str, start_s: float, end_s: float | None) -> Sound | None:
-        """The first MOST_S seconds of a part in a file of its own."""
+        """The first MOST_S seconds of a part, in a separate file."""
         import numpy as np
         import soundfile
 
