@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from xlt.core.errors import DataError
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+LOCATION = f"{{{_XSI}}}noNamespaceSchemaLocation"
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _LAST_ID = "urn:nl-mpi-tools-elan-eaf:lastUsedAnnotationId"
 CONFIRMED = "confirmed"  # the tier below another in which a person says that a draft is right now
@@ -59,7 +60,7 @@ def read(path: Path) -> ET.Element:
 def new(recording: Path, folder: Path | None = None) -> ET.Element:
     """A document of ``recording``, which lies beside it; ``folder``: that of the document, if it does not."""
     root = ET.fromstring(_NEW)
-    root.set(f"{{{_XSI}}}noNamespaceSchemaLocation", _SCHEMA)
+    root.set(LOCATION, _SCHEMA)
     header = root.find("HEADER")
     if header is not None:
         ET.SubElement(

@@ -1,5 +1,7 @@
 """The reader elan: documents that pympi itself has written, and the faults that field work brings."""
 
+import re
+
 import pytest
 from pympi import Eaf
 
@@ -51,6 +53,15 @@ def test_the_only_tier(recipe, folder):
     assert {u.audio for u in corpus.utterances} == {folder / "rec.wav"} and corpus.facts["tiers"] == ["text"]
     assert recognise(folder) and recognise(folder / "story.eaf") and not recognise(folder / "rec.wav")
     assert [u.id for u in of(recipe, folder / "story.eaf").utterances] == [u.id for u in corpus.utterances]
+
+
+def test_a_document_of_a_tool_that_names_no_schema(recipe, folder):
+    document(folder / "story.eaf", {"text": ("Ana", LINES)})
+    text = (folder / "story.eaf").read_text(encoding="utf-8")
+    bare, count = re.subn(r' (xmlns:xsi|xsi:noNamespaceSchemaLocation)="[^"]*"', "", text)
+    (folder / "story.eaf").write_text(bare, encoding="utf-8")
+    assert count == 2
+    assert [u.text for u in of(recipe, folder).utterances] == [text for _, _, text in LINES]
 
 
 def test_tiers_that_leave_no_doubt_are_taken_and_told(recipe, folder, capsys):

@@ -7,6 +7,7 @@ the templates of ``xlt suggest``, says which of its texts a person has confirmed
 
 from __future__ import annotations
 
+import tempfile
 import xml.etree.ElementTree
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.sounds import Sounds
 from xlt.data.corpora.tiers import Piece, choose, not_set
 from xlt.data.reasons import DRAFT, confirms, remedy
-from xlt.formats.elan import CONFIRMED
+from xlt.formats.elan import CONFIRMED, LOCATION
 from xlt.text import languages, scripts
 
 if TYPE_CHECKING:
@@ -133,7 +134,13 @@ def _parsed(path: Path) -> Eaf:
     if root.tag != "ANNOTATION_DOCUMENT":
         raise DataError(f"{path}: a document of the kind {root.tag}, expected ELAN's ANNOTATION_DOCUMENT")
     try:
-        return Eaf(str(path), suppress_version_warning=True)
+        if LOCATION in root.attrib:
+            return Eaf(str(path), suppress_version_warning=True)
+        root.set(LOCATION, "")  # pympi wants it; tools other than ELAN leave it out
+        with tempfile.NamedTemporaryFile(suffix=path.suffix) as whole:
+            whole.write(xml.etree.ElementTree.tostring(root, encoding="utf-8"))
+            whole.flush()
+            return Eaf(whole.name, suppress_version_warning=True)
     except (KeyError, IndexError, ValueError, TypeError, AttributeError) as err:
         raise DataError(
             f"{path}: not a complete ELAN file ({type(err).__name__}: {err}); open and save it in ELAN"
