@@ -21,18 +21,23 @@ class Budget:
         self.given = hours is not None
 
     def epochs(
-        self, costs: Sequence[tuple[float, int]], sizes: Sequence[int], wanted: int, judging_s: float
+        self,
+        costs: Sequence[tuple[float, int]],
+        sizes: Sequence[int],
+        wanted: int,
+        judging_s: float,
+        spent_s: float = 0.0,
     ) -> int:
         """``wanted`` epochs, or as many as there is time for; says which, StageError if not even one.
 
         ``costs``: seconds and padded samples of some batches; ``sizes``: padded samples of all of an epoch;
-        ``judging_s``: seconds that dev takes behind each epoch.
+        ``judging_s``: seconds that dev takes behind each epoch; ``spent_s``: those that are gone already.
         """
         rate = sum(seconds for seconds, _ in costs) / sum(size for _, size in costs)
         epoch_s = rate * sum(sizes) + judging_s
         epochs = wanted
-        if self.hours is not None and wanted * epoch_s > 3600 * self.hours:
-            epochs = int(3600 * self.hours / epoch_s)
+        if self.hours is not None and spent_s + wanted * epoch_s > 3600 * self.hours:
+            epochs = int((3600 * self.hours - spent_s) / epoch_s)
         if epochs < 1:
             raise StageError(
                 f"train.max_hours={self.hours:g}: one epoch takes about {_time(epoch_s)} on this machine, so"

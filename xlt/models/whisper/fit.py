@@ -9,6 +9,7 @@ import dataclasses
 import random
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,14 @@ from xlt.models.whisper import checkpoint, lora, transfer, weights
 from xlt.models.whisper.budget import Budget
 from xlt.models.whisper.job import Job, prepare
 from xlt.models.whisper.net import Encoded
-from xlt.models.whisper.speech import Batch, Clips, mask, plan, some
+from xlt.models.whisper.speech import Batch, Clip, Clips, mask, plan, some
 
 if TYPE_CHECKING:
     from xlt.models.resolved import Resolved
 
 WEIGHT_DECAY = 0.01
 WARM_UP = 0.1  # share of the steps in which learning rates rise
+HEAD_CLIPS = 8  # in a step of the head alone, at most; no more of them than train.batch_s holds
 HEAD_CLIP = 5.0  # largest gradient norm of the head; train.grad_clip is Whisper's
 DEV_S = 600.0  # of dev at most that an epoch is judged by, evenly drawn
 TIMED = 6  # batches by which the time is foretold; the first one, which is slow, does not count
@@ -53,6 +55,20 @@ def fit(run: Resolved, out: Path) -> dict:
     return job.facts
 
 
+def groups_of(clips: Sequence[Clip], frames: Mapping[str, int], most: float) -> list[list[Clip]]:
+    """``clips`` in their order, HEAD_CLIPS together, or fewer where these have more than ``most`` frames with
+    their padding; at least one.
+    """
+    groups: list[list[Clip]] = [[]]
+    for clip in clips:
+        last = groups[-1]
+        longest = max(frames[one.utt] for one in (*last, clip))
+        if last and (len(last) == HEAD_CLIPS or longest * (len(last) + 1) > most):
+            groups.append([])
+        groups[-1].append(clip)
+    return groups
+
+
 class Training:
     """Epochs of one training; what a killed run left in ``work`` is taken up."""
 
@@ -70,11 +86,12 @@ class Training:
 
     def run(self) -> list[dict[str, Any]]:
         """All epochs, and a row for each; the network is then the mean of the best."""
+        began = time.monotonic()
         budget = Budget(self.cfg.max_hours, self.net.device)
         state = checkpoint.read(self.work)
         if state is None:
             self._head_alone()
-            self.epochs = self._plan(budget)
+            self.epochs = self._plan(budget, time.monotonic() - began)
         else:
             self._take_up(state)
         for epoch in range(len(self.history), self.epochs):
@@ -134,8 +151,10 @@ class Training:
         clips = list(plan(self.job.train.clips, self.job.shares, rng))
         return self.job.train.batches(self.net, clips, rng)
 
-    def _plan(self, budget: Budget) -> int:
-        """How many epochs there is time for, by the first batches; StageError if there is none."""
+    def _plan(self, budget: Budget, spent_s: float) -> int:
+        """How many epochs there is time for behind ``spent_s`` seconds, by the first batches; StageError if
+        there is none.
+        """
         batches = self._batches(self._rng("plan"))
         wanted = max(self.cfg.max_epochs, -(-self.cfg.min_updates // len(batches)))
         before = {name: p.detach().clone() for name, p in self.net.named_parameters() if p.requires_grad}
@@ -150,7 +169,7 @@ class Training:
         self.optimiser.state.clear()
         self.step = 0
         sizes = [sum(self.net.window(c.samples) for c, _ in members) for members in batches]
-        epochs = budget.epochs(costs[1:] or costs, sizes, wanted, self._dev_seconds())
+        epochs = budget.epochs(costs[1:] or costs, sizes, wanted, self._dev_seconds(), spent_s)
         self.steps = len(batches) * epochs
         return epochs
 
@@ -183,7 +202,7 @@ class Training:
         job.head.train()
         while done < number:
             mixed = sorted(order, key=lambda clip: frames[clip.utt] * rng.uniform(0.8, 1.2))
-            groups = [mixed[at : at + 8] for at in range(0, len(mixed), 8)]
+            groups = groups_of(mixed, frames, self.cfg.batch_s * job.frame_rate)
             rng.shuffle(groups)
             for group in groups[: number - done]:
                 rows = [known[clip.utt].float() for clip in group]
