@@ -170,6 +170,18 @@ def test_dry_run_hands_the_option_on_and_claims_nothing(egs, stages):
     assert seen == [True] and not (egs / ".experiment").exists()
 
 
+def test_dry_run_of_what_needs_a_model_that_is_still_to_come(egs, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(commands_run, "run_stage", lambda stage, ctx: asked.append(f"{ctx.cfg.tag} {stage}"))
+    (egs / "e.yaml").write_text(FILE.replace("[features, train, score]", "[data, features, train]"))
+    assert run(egs, "--dry_run", "--only", "ron/a_s0") == 0
+    assert asked == ["body train", "a_s0 data"]
+    assert "features: would run after fra/body\ntrain: would run after fra/body\n" in capsys.readouterr().out
+    (egs / "fra/exp/body").mkdir(parents=True)
+    assert run(egs, "--dry_run", "--only", "ron/a_s0") == 0
+    assert asked[2:] == ["body train", "a_s0 data", "a_s0 features", "a_s0 train"]
+
+
 def test_a_run_of_another_process_is_not_touched_but_waited_for(egs, stages, capsys):
     """While fra/body is at work elsewhere nothing that needs it starts; once that ends, all goes on."""
     failed = []

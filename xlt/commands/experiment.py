@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
             say(f"{board.state(run):16} {run.name}" + (f"  ({run.column})" if run.column else ""))
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
-    failed = _dry_run(runs, args.egs) if args.dry_run else Lane(plan, runs, board).go()
+    failed = _dry_run(plan, runs, args.egs) if args.dry_run else Lane(plan, runs, board).go()
     if failed:
         lines = "".join(f"\n  {name}: {why}" for name, why in failed.items())
         raise StageError(
@@ -83,12 +83,20 @@ def _selected(plan: Plan, text: str) -> list[Run]:
     return [run for run in plan.ordered() if run.name in names]
 
 
-def _dry_run(runs: list[Run], egs: Path) -> dict[str, str]:
+def _dry_run(plan: Plan, runs: list[Run], egs: Path) -> dict[str, str]:
+    """What would run. Behind stage 1, stages read the models that a run needs: where these are still to come,
+    that is all there is to say.
+    """
     failed = {}
     for number, run in enumerate(runs, 1):
         say(f"experiment: run {number} of {len(runs)}: {run.name}")
+        coming = [
+            need.name for need in plan.needs(run) if not (egs / need.recipe / "exp" / need.tag).is_dir()
+        ]
         for stage in run.stages:
-            if _stage(run, stage, egs, dry_run=True):
+            if coming and stage != "data":
+                say(f"{stage}: would run after {', '.join(coming)}")
+            elif _stage(run, stage, egs, dry_run=True):
                 failed[run.name] = f"stage {stage}, see its error above"
                 break
     return failed
