@@ -30,6 +30,8 @@ from xlt.text.normalise import has_digits, keeping, names, normalise, put_togeth
         ("generic-v1", "F-22 – well-known - x", "f-22 well-known x"),
         ("generic-v1", "cafe\u0301", "café"),
         ("generic-v1", "एक मेंढक| क्ष।", "एक मेंढक क्ष"),
+        ("generic-v1", "ᠬᠠᠷ\u180eᠠ", "ᠬᠠᠷᠠ"),
+        ("generic-v2", "ᠬᠠᠷ\u180eᠠ, ᠭᠠᠷ\u180e᠃", "ᠬᠠᠷ\u180eᠠ ᠭᠠᠷ"),
         ("generic-v1", "می\u200cخواهم \u200cب", "می\u200cخواهم ب"),
         ("generic-v1", "ന\u0d4d\u200d x", "ന\u0d4d\u200d x"),
         ("generic-v1", "soft\u00adware\ufeff", "software"),

@@ -5,7 +5,8 @@ kept, and so are hyphens, apostrophes and zero-width joiners inside a word; whit
 been normalised once is not changed by normalising it again.
 
 Version 2 goes by what belongs to a word (:mod:`xlt.text.signs`), not by Unicode's general category alone:
-tone letters and word signs stay, and so do middle dots, colons and full stops between letters, in one form.
+tone letters and word signs stay, and so do middle dots, colons and full stops between letters, in one form,
+and the Mongolian vowel separator.
 A name may say which further signs are letters: ``generic-v2,keep=21.7c`` keeps ! and | (code points).
 """
 
@@ -25,6 +26,7 @@ from xlt.text import signs
 # others
 _CYRILLIC_APOSTROPHE = re.compile("(?<=[\u0400-\u052f])ʼ(?=[\u0400-\u052f])")
 _ZWNJ, _ZWJ = "\u200c", "\u200d"  # they shape words of Indic scripts and of Persian
+_MVS = "\u180e"  # Mongolian vowel separator: shapes the final vowel, and tells words apart
 _TATWEEL = "\u0640"  # stretches an Arabic word, says nothing
 _ZERO_WIDTH_SPACE = "\u200b"  # parts words in Khmer, Lao, Thai
 _HALF_AND_FULL = re.compile("[\uff00-\uffef]+")
@@ -33,7 +35,7 @@ _HAN = (
     "\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _BESIDE_HAN = re.compile(f"(?<=[{_HAN}]) | (?=[{_HAN}])")
-_JOINERS = re.compile(f"[{_ZWNJ}{_ZWJ}]+")
+_JOINERS = re.compile(f"[{_ZWNJ}{_ZWJ}{_MVS}]+")
 
 
 def _same(text: str) -> str:
@@ -155,7 +157,7 @@ def _rules(normaliser: str) -> _Rules:
 @cache
 def _kind(char: str, version: int = 2) -> str:
     """``w`` part of a word, ``j`` joiner, ``-`` nothing, ``s`` anything else (becomes a space)."""
-    if char in (_ZWNJ, _ZWJ):
+    if char in (_ZWNJ, _ZWJ) or (version > 1 and char == _MVS):
         return "j"
     category = unicodedata.category(char)
     if char == _TATWEEL or (category in ("Cf", "Cc") and not char.isspace() and char != _ZERO_WIDTH_SPACE):
