@@ -175,6 +175,22 @@ def check_layers(upstream: Upstream, layers: list[int]) -> None:
         )
 
 
+def unpacked(hidden: torch.Tensor, spans: list[tuple[int, int]], lengths: list[int]) -> torch.Tensor:
+    """Rows (N, D) of clips one behind the other → (B, T, D), ``lengths`` frames of each, its last one
+    repeated up to there.
+    """
+    import torch
+
+    rows = torch.arange(max(lengths))  # (T,)
+    index = torch.stack(
+        [
+            begin + rows.clamp(max=min(end - begin, length) - 1)
+            for (begin, end), length in zip(spans, lengths, strict=True)
+        ]
+    )  # (B, T)
+    return hidden[index].float()
+
+
 def has_fast_bf16() -> bool:
     """Whether the processor multiplies bfloat16 matrices faster than float32 ones: with AMX.
 

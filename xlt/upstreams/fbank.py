@@ -5,9 +5,13 @@ baseline.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.upstreams.base import Source, Upstream, check_layers
+
+if TYPE_CHECKING:
+    import torch
 
 MELS, SHIFT_MS, WINDOW_MS = 80, 10, 25
 WINDOW = SAMPLE_RATE * WINDOW_MS // 1000
@@ -46,21 +50,24 @@ class Fbank(Upstream):
 
     def encode(self, waves, layers):
         import torch
-        from torchaudio.compliance.kaldi import fbank
 
         check_layers(self, layers)
-        rows = []
-        for wave in waves:
-            samples = torch.from_numpy(wave)[None] * 32768  # Kaldi's scale of samples
-            samples = torch.nn.functional.pad(samples, (0, max(0, WINDOW - samples.shape[1])))
-            rows.append(
-                fbank(
-                    samples,
-                    num_mel_bins=MELS,
-                    frame_shift=SHIFT_MS,
-                    frame_length=WINDOW_MS,
-                    dither=0.0,
-                    sample_frequency=SAMPLE_RATE,
-                )
-            )  # (T, D)
+        rows = [kaldi_mels(torch.from_numpy(wave)) for wave in waves]
         return [torch.stack(rows)] * len(layers), [len(r) for r in rows]
+
+
+def kaldi_mels(wave: torch.Tensor) -> torch.Tensor:
+    """Log-mels (T, MELS) of samples (N,) in [-1, 1]."""
+    import torch
+    from torchaudio.compliance.kaldi import fbank
+
+    samples = wave[None] * 32768  # Kaldi's scale of samples
+    samples = torch.nn.functional.pad(samples, (0, max(0, WINDOW - samples.shape[1])))
+    return fbank(
+        samples,
+        num_mel_bins=MELS,
+        frame_shift=SHIFT_MS,
+        frame_length=WINDOW_MS,
+        dither=0.0,
+        sample_frequency=SAMPLE_RATE,
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.upstreams import hf_config
-from xlt.upstreams.base import MIN_SAMPLES, Source, Upstream, check_layers
+from xlt.upstreams.base import MIN_SAMPLES, Source, Upstream, check_layers, unpacked
 
 if TYPE_CHECKING:
     from xlt.upstreams.tunable import Pieces
@@ -157,7 +157,7 @@ class S3prlUpstream(Upstream):
         lengths = [-(-max(1, len(w)) // self.stride) for w in waves]
         if self.packed is not None:
             hidden, spans = self.packed.encode(padded, max(layers))
-            return [_unpack(hidden[n], spans, lengths) for n in layers], lengths
+            return [unpacked(hidden[n], spans, lengths) for n in layers], lengths
         hidden = self._hidden(padded, narrow=self.dtype == "bfloat16")
         outputs = []
         for number in layers:
@@ -177,22 +177,6 @@ class S3prlUpstream(Upstream):
         tensors = [torch.from_numpy(w).to(self.device) for w in waves]
         with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, enabled=narrow):
             return [h.float() for h in self.expert(tensors)["hidden_states"]]
-
-
-def _unpack(hidden, spans: list[tuple[int, int]], lengths: list[int]):
-    """Rows (N, D) of clips one behind the other → (B, T, D), ``lengths`` frames of each, its last one
-    repeated up to there.
-    """
-    import torch
-
-    rows = torch.arange(max(lengths))  # (T,)
-    index = torch.stack(
-        [
-            begin + rows.clamp(max=min(end - begin, length) - 1)
-            for (begin, end), length in zip(spans, lengths, strict=True)
-        ]
-    )  # (B, T)
-    return hidden[index].float()
 
 
 def trial_waves() -> list:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -77,14 +78,39 @@ class MelFront(nn.Module):
         return x + self.positions[: len(x)]
 
 
+class Chunks(NamedTuple):
+    """Chunk-wise attention, for streaming: a frame sees its chunk of ``frames`` and the ``left`` chunks
+    before.
+
+    >>> Chunks(2, 1).mask(5, torch.device("cpu")).int().tolist()
+    [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 0], [0, 0, 1, 1, 1]]
+    """
+
+    frames: int
+    left: int
+
+    def mask(self, count: int, device: torch.device) -> Tensor:
+        """Which of ``count`` frames (columns) each of them (rows) sees, (T, T)."""
+        chunk = torch.arange(count, device=device) // self.frames
+        behind = chunk[:, None] - chunk[None]
+        return (behind >= 0) & (behind <= self.left)
+
+
 class Block(nn.Module):
     """A transformer layer, of ``modules`` q, k, v, out, fc1, fc2, norm1, norm2."""
 
-    def __init__(self, modules: dict[str, nn.Module], heads: int, norm_first: bool, dropout: float):
+    def __init__(
+        self,
+        modules: dict[str, nn.Module],
+        heads: int,
+        norm_first: bool,
+        dropout: float,
+        chunks: Chunks | None = None,
+    ):
         super().__init__()
         for name, module in modules.items():
             self.add_module(name, module)
-        self.heads, self.norm_first, self.dropout = heads, norm_first, dropout
+        self.heads, self.norm_first, self.dropout, self.chunks = heads, norm_first, dropout, chunks
 
     def forward(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
         """(N, D) → (N, D); the rows of each span see each other only."""
@@ -100,7 +126,12 @@ class Block(nn.Module):
         )  # (H, N, D/H)
         y = torch.cat(
             [
-                functional.scaled_dot_product_attention(q[None, :, a:b], k[None, :, a:b], v[None, :, a:b])[0]
+                functional.scaled_dot_product_attention(
+                    q[None, :, a:b],
+                    k[None, :, a:b],
+                    v[None, :, a:b],
+                    None if self.chunks is None else self.chunks.mask(b - a, x.device),
+                )[0]
                 for a, b in spans
             ],
             dim=1,
@@ -123,7 +154,7 @@ class Block(nn.Module):
 @dataclass
 class Pieces:
     """What a network is made of; ``final_norm``: behind the last layer, None where each layer ends in a
-    norm.
+    norm; ``chunks``: of an encoder for streaming.
     """
 
     front: nn.Module
@@ -131,6 +162,7 @@ class Pieces:
     heads: int
     norm_first: bool
     final_norm: nn.Module | None
+    chunks: Chunks | None = None
 
 
 class Net(nn.Module):
@@ -140,7 +172,8 @@ class Net(nn.Module):
         super().__init__()
         self.front, self.last = pieces.front, last
         self.layers = nn.ModuleList(
-            Block(modules, pieces.heads, pieces.norm_first, dropout) for modules in pieces.layers[:last]
+            Block(modules, pieces.heads, pieces.norm_first, dropout, pieces.chunks)
+            for modules in pieces.layers[:last]
         )
         self.final_norm = pieces.final_norm if last == len(pieces.layers) else None
         self.dim = pieces.layers[0]["out"].out_features
