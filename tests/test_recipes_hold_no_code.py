@@ -63,8 +63,9 @@ def test_settings_load_and_are_few(recipe):
 def test_folder_is_named_by_the_language(recipe):
     cfg = load(recipe)
     assert languages.get(cfg.lang).code == cfg.lang
-    assert recipe.name.split("_")[0] == ("multi" if cfg.lang == languages.MULTIPLE else cfg.lang[:3])
-    assert cfg.data.reader in READERS.names()
+    several = "pretrain" if cfg.pretrains else "multi"
+    assert recipe.name.split("_")[0] == (several if cfg.lang == languages.MULTIPLE else cfg.lang[:3])
+    assert cfg.pretrains or cfg.data.reader in READERS.names()
 
 
 @pytest.mark.parametrize("recipe", [r for r in LANGUAGES if r.name in TUXPAINT], ids=name)

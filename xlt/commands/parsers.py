@@ -20,6 +20,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
         "xlt.commands.new_recipe",
         "create the recipe of a new language from a corpus",
     ),
+    "pretrain": ("xlt.commands.pretrain", "pre-train an encoder on speech without texts"),
     "selftrain": ("xlt.commands.selftrain", "train on recordings without texts, in rounds"),
     "suggest": ("xlt.commands.suggest", "choose recordings to transcribe next, with drafts to correct"),
     "phones": ("xlt.commands.phones", "compare the phones of a language with those of source languages"),

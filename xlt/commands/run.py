@@ -23,6 +23,7 @@ from xlt.core.context import STAGES, Context, Stage, find
 from xlt.core.errors import ConfigError, MissingInput, XltError
 from xlt.core.remedies import remedy
 
+IN_PRETRAINING = {"data", "train"}  # stages of a recipe that pre-trains an encoder
 IN_FOLDS = {"data", "features", "tokens", "lm", "train", "decode"}  # stages that every fold has
 DEFECT, INTERRUPTED, NOT_READ = 1, 130, 141  # exit statuses, the last as of a program that a signal has ended
 
@@ -98,11 +99,16 @@ def main(args: argparse.Namespace) -> None:
             raise SystemExit(status)
         _let_go(threads)
     if stage is STAGES[-1] and not args.dry_run:
-        _sum_up(contexts()[-1])
+        sum_up(contexts()[-1])
 
 
-def _sum_up(ctx: Context) -> None:
+def sum_up(ctx: Context) -> None:
     """Say what came out of a whole run, where it is, and how to use it."""
+    if ctx.cfg.pretrains:
+        from xlt.formats.pretrained import summary
+
+        log.say(f"\n{summary(ctx.exp, ctx.typed(ctx.exp))}")
+        return
     from xlt.core.config import ROOT
     from xlt.data.splits import NEW_VOICES
     from xlt.formats.results import of_stage_8
@@ -177,6 +183,9 @@ def run_in_folds(name: str, contexts: list[Context]) -> None:
 
 def run_stage(name: str, ctx: Context) -> None:
     """Run one stage, with its log beside the recipe; XltError. A dry run says what would be missing."""
+    if ctx.cfg.pretrains and name not in IN_PRETRAINING:
+        log.say(f"{name}: nothing to do in a pre-training (pretrain.method={ctx.cfg.pretrain.method})")
+        return
     with log.to_file(None if ctx.dry_run else ctx.recipe / "log" / ctx.cfg.tag / f"{name}.log"):
         try:
             find(name).run(ctx)

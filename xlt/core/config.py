@@ -51,6 +51,11 @@ class Config(Settings):
         return self.lang
 
     @property
+    def pretrains(self) -> bool:
+        """Whether this is the recipe of an encoder, which learns without texts, not of a recogniser."""
+        return self.pretrain.method != "none"
+
+    @property
     def train_set(self) -> str:
         """Name of the training set: ``train``, or ``train_10min`` under a budget of ten minutes."""
         minutes = self.data.train_minutes

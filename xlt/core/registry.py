@@ -95,6 +95,7 @@ TABLES = Registry(
 UPSTREAMS = Registry(
     "features.upstream",
     {
+        "bestrq": "xlt.upstreams.bestrq:BestRqUpstream",
         "fbank": "xlt.upstreams.fbank:Fbank",
         "whisper_base": "xlt.upstreams.whisper:WhisperEncoder",
         "s3prl": "xlt.upstreams.s3prl:S3prlUpstream",
@@ -192,6 +193,14 @@ FAMILIES = Registry(
     },
 )
 
+PRETRAINING = Registry(
+    "pretrain.method",
+    {
+        "bestrq": "xlt.models.ssl.bestrq:BestRqMethod",
+        "wav2vec2": "xlt.models.ssl.wav2vec2:Wav2Vec2Method",
+    },
+)
+
 LMS = Registry("lm.type", {"ngram": "xlt.lm.kind:NGRAM"})
 
 DECODERS = Registry(
@@ -209,5 +218,11 @@ DECODERS = Registry(
 # settings whose values are names of a registry, and what else they may be
 CHOICES: dict[str, tuple[Registry, tuple[str, ...]]] = {
     registry.kind: (registry, others)
-    for registry, others in ((ADAPTERS, ("none",)), (FAMILIES, ()), (LMS, ("none",)), (DECODERS, ("auto",)))
+    for registry, others in (
+        (ADAPTERS, ("none",)),
+        (FAMILIES, ()),
+        (PRETRAINING, ("none",)),
+        (LMS, ("none",)),
+        (DECODERS, ("auto",)),
+    )
 }

@@ -148,6 +148,21 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class PretrainConfig:
+    method: str  # none, or a name in PRETRAINING
+    recipes: Annotated[list, FilePath(beside=True)]
+    folders: Annotated[list, FilePath()]
+    packages: list
+    held_out: Annotated[list, FilePath(beside=True)]
+    model: Annotated[dict, FreeForm()]
+    batch_s: Annotated[float, Positive()]
+    epochs: Annotated[int, Positive()]
+    lr: Annotated[float, Positive()]
+    warm_up: Annotated[float, Share()]
+    least_codes: Annotated[float, Share()]
+
+
+@dataclass(frozen=True)
 class DecodeConfig:
     method: str  # auto, or a name in DECODERS
     beam_size: Annotated[int | None, Positive()]
@@ -195,6 +210,7 @@ class Settings:
     phones: PhonesConfig
     tokens: TokensConfig
     lm: LmConfig
+    pretrain: PretrainConfig
     train: TrainConfig
     decode: DecodeConfig
     score: ScoreConfig

@@ -115,6 +115,11 @@ def _built(ctx: Context, everything: Path) -> Unit:
 def run(ctx: Context) -> None:
     """Make data/all, then its sets: train, dev, test, the training budget if there is one, and the others."""
     cfg = ctx.cfg
+    if cfg.pretrains:
+        from xlt.data import speech
+
+        speech.run(ctx, fingerprint)
+        return
     _check_settings(cfg)
     drop, everything = drop_file(ctx), ctx.everything
     run_unit(ctx, READERS.get("recipes")(ctx) if cfg.data.reader == "recipes" else _built(ctx, everything))

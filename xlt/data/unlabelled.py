@@ -96,12 +96,15 @@ def check(cfg: Config, made: bool = True) -> Path:
     return place
 
 
-def recordings(place: Path, cfg: Config) -> list[Recording]:
+_TAUGHT = "train.teacher writes those that are learned; to learn from these, make it the corpus (data.dir)"
+
+
+def recordings(place: Path, cfg: Config, instead: str = _TAUGHT) -> list[Recording]:
     """What is in the folder: the utterances of a Kaldi directory, else all sound files below it; DataError if
-    there is nothing, or a command in wav.scp.
+    there is nothing, or a command in wav.scp. ``instead``: what is said of texts, which are not read.
     """
     if (place / "wav.scp").exists():
-        return list(_of_kaldi(place, cfg))
+        return list(_of_kaldi(place, cfg, instead))
     if (place / "train" / "wav.scp").exists():
         raise DataError(
             f"{place}: has folders with Kaldi directories, held-out ones perhaps among them; name the"
@@ -122,7 +125,7 @@ def recordings(place: Path, cfg: Config) -> list[Recording]:
     return [Recording(f"{UNLABELLED}-{name}", UNLABELLED, path) for name, path in taken.items()]
 
 
-def _of_kaldi(place: Path, cfg: Config) -> Iterator[Recording]:
+def _of_kaldi(place: Path, cfg: Config, instead: str) -> Iterator[Recording]:
     audio = sources(place, cfg)
     speakers = read_table(place / "utt2spk") if (place / "utt2spk").exists() else {}
     if commands := [key for key, source in audio.items() if source.command]:
@@ -131,10 +134,7 @@ def _of_kaldi(place: Path, cfg: Config) -> Iterator[Recording]:
             " output to files and name those"
         )
     if (place / "text").exists():
-        say(
-            f"  note: {place} has texts, which are not read: train.teacher writes those that are learned; to"
-            " learn from these, make it the corpus (data.dir)"
-        )
+        say(f"  note: {place} has texts, which are not read: {instead}")
     whole = {key: (key, None, None) for key in audio}
     parts = segments_of(place, audio) if (place / "segments").exists() else whole
     for utt, (name, start_s, end_s) in sorted(parts.items(), key=lambda row: row[1][0]):

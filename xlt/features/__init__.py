@@ -35,6 +35,7 @@ def run(ctx: Context) -> None:
     teacher(ctx.cfg)  # what it refuses is refused before anything is encoded
     if source is not None:
         _same_layers(source, ctx.cfg)
+    _refuse_heard(ctx)
     if ctx.cfg.features.on_the_fly:
         if not given.features.on_the_fly:
             freezing.tell()
@@ -45,6 +46,28 @@ def run(ctx: Context) -> None:
     from xlt.features import store
 
     store.run(ctx, source.mix if source else None)
+
+
+def _refuse_heard(ctx: Context) -> None:
+    """DataError if the encoder was pre-trained (`xlt pretrain`) on clips that this recipe is tested on."""
+    from pathlib import Path
+
+    from xlt.core.errors import DataError
+    from xlt.formats.pretrained import heard
+    from xlt.formats.tables import read_table
+
+    cfg = ctx.cfg
+    if cfg.features.path is None or not (known := heard(Path(cfg.features.path))):
+        return
+    for name in (name for name in cfg.checked_sets if name != cfg.train_set):
+        table = ctx.data / name / "utt2audio"
+        rows = read_table(table) if table.exists() else {}
+        if shared := [utt for utt, audio in rows.items() if audio in known]:
+            raise DataError(
+                f"features.path={cfg.as_given('features.path')}: was pre-trained on {len(shared)} clips of"
+                f" {name}, first {shared[0]!r}; pre-train it without them: name this recipe in"
+                " pretrain.held_out"
+            )
 
 
 def _same_layers(source: Trained, cfg: Config) -> None:

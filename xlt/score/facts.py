@@ -79,10 +79,8 @@ def settings(ctx: Context) -> dict:
         found["seed"] = stamp.get("seed", found["seed"])
     for key, depth in _PLACES.items():
         found[key] = _last(found[key], depth) if found[key] else found[key]
-    unread = "phones." if found["tokens.type"] != "phone" else None
-    return {
-        k: v for k, v in sorted(found.items()) if k not in _APART and not (unread and k.startswith(unread))
-    }
+    unread = ("pretrain.", *(["phones."] if found["tokens.type"] != "phone" else []))
+    return {k: v for k, v in sorted(found.items()) if k not in _APART and not k.startswith(unread)}
 
 
 def of_experiment(ctx: Context, normaliser: str) -> dict:

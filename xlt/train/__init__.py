@@ -23,7 +23,14 @@ def _labels(ctx: Context) -> Labels | None:
 
 
 def run(ctx: Context) -> None:
-    """Train ``exp/<tag>``; resumes after the last finished epoch."""
+    """Train ``exp/<tag>``; resumes after the last finished epoch. With ``pretrain.method`` it is an
+    encoder.
+    """
+    if ctx.cfg.pretrains:
+        from xlt.models import ssl
+
+        run_unit(ctx, ssl.unit(ctx))
+        return
     found = resolve(ctx, _labels(ctx))
     family = found.family
 

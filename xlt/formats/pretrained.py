@@ -1,0 +1,50 @@
+"""``pretrained.json``: what an encoder that `xlt pretrain` made is, and how a recipe uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xlt.core.stage import write_json
+from xlt.formats.model_folder import MANIFEST
+from xlt.formats.tables import read_table
+from xlt.formats.versioned import Format
+
+NAME = "pretrained.json"
+FORMAT = Format(NAME, 1)
+_REMEDY = "make it again with `xlt pretrain --force`"
+
+
+def write_facts(out: Path, method: str, upstream: str, facts: Mapping[str, Any]) -> None:
+    """Write the file; ``upstream``: the value of features.upstream that takes the folder."""
+    write_json(out / NAME, FORMAT.stamped({"method": method, "upstream": upstream, **facts}))
+
+
+def hours(count: float) -> str:
+    """``6.4 hours``, ``24 minutes``.
+
+    >>> hours(6.41), hours(0.4)
+    ('6.4 hours', '24.0 minutes')
+    """
+    return f"{count:.1f} hours" if count >= 1 else f"{60 * count:.1f} minutes"
+
+
+def summary(folder: Path, shown: str) -> str:
+    """What came out of a pre-training, and the settings with which a recipe uses it."""
+    facts = FORMAT.read(folder / NAME, _REMEDY)
+    return (
+        f"{facts['method']}, {hours(facts['hours'])} of speech: on dev {facts['accuracy']:.1f}%"
+        f" right (by chance {facts['chance']:.1f}%), codebook perplexity {facts['perplexity']:.0f} of"
+        f" {facts['codes']}\n  the encoder, and its curves in history.json: {shown}\n"
+        f"  use it in a recipe: features.upstream={facts['upstream']} features.path={shown}"
+    )
+
+
+def heard(folder: Path) -> dict[str, str]:
+    """``{audio hash: utterance}`` of what the encoder in ``folder`` was pre-trained on; empty for those of
+    others, which do not say.
+    """
+    if not (folder / MANIFEST).is_file() or not (folder / NAME).is_file():
+        return {}
+    return {values.split(" ", 1)[0]: utt for utt, values in read_table(folder / MANIFEST).items()}

@@ -1,0 +1,266 @@
+"""Epochs over speech without texts, and an encoder as an upstream in ``exp/<tag>``."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from xlt.audio.files import SAMPLE_RATE, read_wav
+from xlt.core.context import Context
+from xlt.core.errors import StageError
+from xlt.core.log import Progress, epochs, left, say
+from xlt.core.registry import PRETRAINING
+from xlt.core.stage import write_json
+from xlt.formats import pretrained
+from xlt.formats.model_folder import MANIFEST, training_manifest
+from xlt.formats.tables import read_scp, read_table, write_table
+from xlt.models.ssl.method import Method, Step
+from xlt.models.whisper import checkpoint
+from xlt.nets.batching import batches
+
+CHECKPOINT_STEPS = 500
+DEV_S = 600.0  # of the clips that are only measured, at most
+LOOKED_AT = 200  # clips that Method.prepare sees
+WEIGHT_DECAY, BETAS, CLIP = 0.01, (0.9, 0.98), 5.0
+TIMED = 5  # steps by which the time is foretold, behind the first, which is slow
+
+
+class Clip(NamedTuple):
+    utt: str
+    wav: str
+    seconds: float
+
+
+@dataclass
+class Totals:
+    """Sums over the steps of an epoch. ``codes``: how often each was a target, (groups, codes)."""
+
+    loss: float = 0.0
+    masked: int = 0
+    right: int = 0
+    codes: np.ndarray = field(default_factory=lambda: np.zeros((1, 1), np.int64))
+
+    def add(self, step: Step) -> None:
+        self.loss += float(step.loss.detach()) * step.masked
+        self.masked += step.masked
+        self.right += step.right
+        self.codes = self.codes + step.codes
+
+    def row(self) -> dict[str, float]:
+        """Their means: ``perplexity``: that of each group's codes, summed over the groups, as many codes as
+        are in even use; ``used``: share of the codes that were a target at all.
+        """
+        return {
+            "loss": round(self.loss / max(1, self.masked), 4),
+            "accuracy": round(100 * self.right / max(1, self.masked), 2),
+            "perplexity": round(perplexity(self.codes), 1),
+            "used": round(float((self.codes > 0).mean()), 4),
+        }
+
+
+def perplexity(codes: np.ndarray) -> float:
+    """Of counts (groups, codes): the exponential of the entropy of each group, summed.
+
+    >>> perplexity(np.array([[1, 1, 1, 1], [8, 0, 0, 0]]))
+    5.0
+    """
+    share = codes / np.maximum(1, codes.sum(axis=1, keepdims=True))
+    logs = np.log(share, out=np.zeros_like(share), where=share > 0)
+    return float(np.exp(-(share * logs).sum(axis=1)).sum())
+
+
+def fit(ctx: Context, out: Path) -> dict[str, Any]:
+    """Pre-train in ``out``, going on with what a killed run left there; returns facts for the stamp.
+    ConfigError for sizes that cannot be, StageError for a training that fails.
+    """
+    device = "cuda" if torch.cuda.is_available() and ctx.cfg.train.ngpu != 0 else "cpu"
+    method = PRETRAINING.get(ctx.cfg.pretrain.method)(ctx.cfg.pretrain.model, ctx.cfg.seed, device)
+    return Pretraining(ctx, method, device, out).run()
+
+
+class Pretraining:
+    """One training. All chance hangs on the seed and the number of the step, so one that was killed goes on
+    as if it had not been.
+    """
+
+    def __init__(self, ctx: Context, method: Method, device: str, out: Path):
+        self.ctx, self.cfg, self.method, self.device, self.out = ctx, ctx.cfg.pretrain, method, device, out
+        self.seed = ctx.cfg.seed
+        self.train, dev = _clips(ctx, "train"), _clips(ctx, "dev")
+        step = max(1, round(sum(clip.seconds for clip in dev) / DEV_S))
+        self.dev = dev[::step]
+        self.history: list[dict[str, Any]] = []
+        self.totals = Totals()
+        self.epoch = self.at = self.number = 0
+        self.timed = time.monotonic()
+        self.per_epoch = len(self._batches(0))
+        self.steps = self.per_epoch * self.cfg.epochs
+        self.optimiser = torch.optim.AdamW(
+            method.module.parameters(), lr=self.cfg.lr, betas=BETAS, eps=1e-6, weight_decay=WEIGHT_DECAY
+        )
+        self.work = out / "work"
+        self.work.mkdir(exist_ok=True)
+
+    def run(self) -> dict[str, Any]:
+        """Train, and write the folder; returns facts for the stamp."""
+        torch.manual_seed(self.seed)
+        trained = sum(p.numel() for p in self.method.module.parameters() if p.requires_grad)
+        hours = sum(clip.seconds for clip in self.train) / 3600
+        say(
+            f"  {self.cfg.method}: {trained / 1e6:.1f} M parameters, {pretrained.hours(hours)} of speech,"
+            f" {self.per_epoch} steps an epoch, {epochs(self.cfg.epochs)}"
+        )
+        state = checkpoint.read(self.work)
+        if state is None:
+            self.method.prepare(self._wave(clip) for clip in _some(self.train, LOOKED_AT))
+        else:
+            self._take_up(state)
+        while self.epoch < self.cfg.epochs:
+            self._run_epoch()
+        self.method.save(self.out)
+        write_table(self.out / MANIFEST, training_manifest(self.ctx.data / "train"))
+        write_json(self.out / "history.json", self.history)
+        last = self.history[-1]
+        facts = {"hours": round(hours, 3), "parameters": trained, "epochs": len(self.history), **last["dev"]}
+        pretrained.write_facts(self.out, self.cfg.method, self.method.upstream, facts)
+        shutil.rmtree(self.work)
+        return facts
+
+    def _run_epoch(self) -> None:
+        plan, began, first = self._batches(self.epoch), time.monotonic(), self.at
+        with Progress(f"epoch {self.epoch + 1}", len(plan), "steps", every_s=120.0) as bar:
+            bar.add(self.at)
+            for batch in plan[self.at :]:
+                self.totals.add(self._learn(batch))
+                self.at += 1
+                bar.add()
+                if self.number == TIMED + 1 and self.steps > 10 * TIMED:
+                    spent = (time.monotonic() - self.timed) / TIMED
+                    say(f"  {spent:.2f} s a step{left(spent * (self.steps - self.number) / 60)}")
+                if self.number % CHECKPOINT_STEPS == 0 and self.at < len(plan):
+                    self._store()
+        spent = (time.monotonic() - began) / max(1, len(plan) - first)
+        row = {"epoch": self.epoch + 1, "train": self.totals.row(), "dev": self._judge()}
+        row["s_per_step"] = round(spent, 4)
+        self.history.append(row)
+        self.epoch, self.at, self.totals = self.epoch + 1, 0, Totals()
+        minutes = spent * (self.cfg.epochs - self.epoch) * self.per_epoch / 60
+        say(f"  epoch {self.epoch}/{self.cfg.epochs}{left(minutes)}: {self._line(row)}")
+        self._refuse_collapse(row)
+        self._store()
+
+    def _line(self, row: dict[str, Any]) -> str:
+        found = row["dev"]
+        return (
+            f"{self.method.measure} {found['accuracy']:.1f}% on dev (by chance {found['chance']:.1f}%), loss"
+            f" {found['loss']:.3f} (train {row['train']['loss']:.3f}), codebook perplexity"
+            f" {row['train']['perplexity']:.0f} of {found['codes']}, {100 * row['train']['used']:.0f}% used"
+        )
+
+    def _batches(self, epoch: int) -> list[list[Clip]]:
+        """The clips of an epoch in batches of like length, in an order of its own."""
+        rng = random.Random(f"{self.seed}-{epoch}")
+        order = sorted(self.train, key=lambda clip: clip.seconds * rng.uniform(0.9, 1.1))
+        plan = list(batches(order, lambda clip: clip.seconds, self.cfg.batch_s, padded=False))
+        rng.shuffle(plan)
+        return plan
+
+    def _wave(self, clip: Clip) -> torch.Tensor:
+        return torch.from_numpy(read_wav(clip.wav, SAMPLE_RATE)).to(self.device)
+
+    def _learn(self, batch: list[Clip]) -> Step:
+        """One step of the optimiser."""
+        if self.number == 1:
+            self.timed = time.monotonic()
+        torch.manual_seed(hash((self.seed, self.number)) % 2**31)
+        rng = np.random.default_rng([self.seed, self.number])
+        self.method.module.train()
+        step = self.method.step([self._wave(clip) for clip in batch], rng, self.number / self.steps)
+        if not torch.isfinite(step.loss):
+            raise StageError(
+                f"pretrain.lr={self.cfg.lr}: the loss is not a number at step {self.number + 1} of"
+                f" {self.steps} ({batch[0].utt} …); lower it, or raise pretrain.warm_up"
+            )
+        self.number += 1
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.cfg.lr * self._schedule()
+        self.optimiser.zero_grad()
+        step.loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.method.module.parameters(), CLIP)
+        self.optimiser.step()
+        return step
+
+    @property
+    def _warm(self) -> int:
+        return max(1, round(self.steps * self.cfg.warm_up))
+
+    def _schedule(self) -> float:
+        """Share of the peak learning rate: up to it, and down to 0."""
+        down = (self.steps - self.number + 1) / max(1, self.steps - self._warm + 1)
+        return min(self.number / self._warm, down)
+
+    @torch.no_grad()
+    def _judge(self) -> dict[str, float]:
+        """The measures on dev, with the same masks in each epoch."""
+        self.method.module.eval()
+        totals, rng = Totals(), np.random.default_rng([self.seed, 2**31])
+        order = sorted(self.dev, key=lambda clip: clip.seconds)
+        torch.manual_seed(self.seed)
+        for batch in batches(order, lambda clip: clip.seconds, self.cfg.batch_s, padded=False):
+            waves = [self._wave(clip) for clip in batch]
+            totals.add(self.method.step(waves, rng, self.number / self.steps))
+        chance = round(100 * self.method.chance(totals.codes), 2)
+        return {**totals.row(), "chance": chance, "codes": int(totals.codes.size)}
+
+    def _refuse_collapse(self, row: dict[str, Any]) -> None:
+        """StageError if hardly any codes are in use once the warm-up is over."""
+        found, size = row["train"]["perplexity"], row["dev"]["codes"]
+        if self.number < self._warm or found >= self.cfg.least_codes * size:
+            return
+        shutil.rmtree(self.work)  # what has collapsed does not come back
+        raise StageError(
+            f"pretrain.least_codes={self.cfg.least_codes}: the codebook has collapsed: in epoch"
+            f" {row['epoch']} its perplexity is {found:.1f} of {size} codes; lower pretrain.lr"
+            f" ({self.cfg.lr}) or raise pretrain.warm_up ({self.cfg.warm_up}), then start again"
+        )
+
+    def _store(self) -> None:
+        checkpoint.write(
+            self.work,
+            {
+                "module": self.method.module.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "history": self.history,
+                "place": [self.epoch, self.at, self.number],
+                "totals": [self.totals.loss, self.totals.masked, self.totals.right],
+                "codes": torch.from_numpy(self.totals.codes),
+            },
+        )
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        self.method.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.history = state["history"]
+        self.epoch, self.at, self.number = state["place"]
+        loss, masked, right = state["totals"]
+        self.totals = Totals(loss, masked, right, state["codes"].numpy())
+        say(f"  goes on behind step {self.number} of {self.steps} (epoch {self.epoch + 1})")
+
+
+def _clips(ctx: Context, name: str) -> list[Clip]:
+    waves = read_scp(ctx.data / name / "wav.scp", ctx.recipe)
+    seconds = read_table(ctx.data / name / "utt2dur")
+    return [Clip(utt, wav, float(seconds[utt])) for utt, wav in waves.items()]
+
+
+def _some(clips: Sequence[Clip], count: int) -> Sequence[Clip]:
+    """At most ``count`` of them, evenly drawn."""
+    return clips[:: max(1, -(-len(clips) // count))]
