@@ -12,8 +12,8 @@ from xlt.core.config import load
 from xlt.features.mix import Mix
 from xlt.formats.tables import read_table
 
-fit = Lazy("xlt.models.espnet.fit")
 task = Lazy("xlt.models.espnet.task")
+timing = Lazy("xlt.models.espnet.timing")
 
 pytestmark = pytest.mark.trains
 
@@ -89,6 +89,40 @@ def test_interrupted_training_goes_on_and_ends_as_if_never_interrupted(
     same_model(recipe / "exp" / "main", finished / "exp" / "main")
 
 
+def test_it_is_timed_first_and_training_is_as_if_it_were_not(finished, tmp_path, monkeypatch, capsys):
+    recipe = tmp_path / "recipe"
+    shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
+    assert main(["train", "--recipe", str(recipe), "train.max_epochs=2", "tag=timed"]) == 0
+    assert "  2 epochs of about " in capsys.readouterr().out
+    monkeypatch.setattr("xlt.models.espnet.timing.measure", lambda *_: timing.Pace(0.0, 0.0, 0, 0.0, 1))
+    assert main(["train", "--recipe", str(recipe), "train.max_epochs=2", "tag=untimed"]) == 0
+    same_model(recipe / "exp" / "timed", recipe / "exp" / "untimed")
+    timed, untimed = (
+        json.loads((recipe / "exp" / tag / "stage.json").read_text()) for tag in ("timed", "untimed")
+    )
+    assert timed["time"]["wanted"] == untimed["time"]["wanted"] == 2
+    assert untimed["time"]["epoch_s"] == 0
+
+
+def test_fewer_epochs_are_trained_where_time_ends_earlier(finished, monkeypatch, capsys):
+    """An epoch of 60 hours: the learning rate comes down in the two that there are."""
+    monkeypatch.setattr(
+        "xlt.models.espnet.timing.measure", lambda *_: timing.Pace(0.0, 0.0, 0, 60 * 3600.0, 1)
+    )
+    words = ["train", "--recipe", str(finished), "tag=short", "train.max_epochs=9"]
+    assert main([*words, "train.max_hours=150"]) == 0
+    told = "2 epochs of about 60.0 h, 120.0 h in all; 9 would take 540.0 h, more than train.max_hours=150"
+    assert told in capsys.readouterr().out
+    exp = finished / "exp" / "short"
+    assert len(json.loads((exp / "history.json").read_text())) == 2
+    assert "T_max: 2" in (exp / "config.yaml").read_text()
+    assert main([*words, "train.max_hours=150"]) == 0
+    assert "exp/short is up to date" in capsys.readouterr().out
+    assert main([*words, "tag=none", "train.max_hours=59"]) == 2
+    told = capsys.readouterr().err
+    assert "train.max_hours=59: one epoch takes about 60.0 h" in told and "train.freeze=upstream" in told
+
+
 def test_utterances_too_short_for_ctc_are_counted_and_listed(finished, tmp_path, capsys):
     recipe = tmp_path / "recipe"
     shutil.copytree(finished, recipe, ignore=shutil.ignore_patterns("exp"))
@@ -147,9 +181,13 @@ def test_a_short_corpus_gets_more_epochs(tmp_path):
     make_toy_recipe(tmp_path)
     frames = 2500  # at 50 Hz 50 s: five batches of 12 s
     settings = ["train.max_epochs=30", "train.batch_s=12"]
-    assert fit._epochs(load(tmp_path, [*settings, "train.min_updates=0"]).train, frames, 50.0) == 30
-    assert fit._epochs(load(tmp_path, [*settings, "train.min_updates=150"]).train, frames, 50.0) == 30
-    assert fit._epochs(load(tmp_path, [*settings, "train.min_updates=151"]).train, frames, 50.0) == 31
+    assert timing.wanted_epochs(load(tmp_path, [*settings, "train.min_updates=0"]).train, frames, 50.0) == 30
+    assert (
+        timing.wanted_epochs(load(tmp_path, [*settings, "train.min_updates=150"]).train, frames, 50.0) == 30
+    )
+    assert (
+        timing.wanted_epochs(load(tmp_path, [*settings, "train.min_updates=151"]).train, frames, 50.0) == 31
+    )
 
 
 def test_bpe_tokens_train_and_come_back_as_text(finished, tmp_path):

@@ -111,6 +111,13 @@ def left(minutes: float) -> str:
     return f", about {minutes:.0f} min left" if minutes < 100 else f", about {minutes / 60:.1f} h left"
 
 
+def spent(seconds: float) -> str:
+    """``0.3 s``, ``40 s``, ``12 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def epochs(count: int) -> str:
     """``1 epoch``, ``6 epochs``."""
     return f"{count} epoch{'' if count == 1 else 's'}"

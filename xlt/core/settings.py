@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from xlt.core.constraints import AtLeast, Count, FilePath, FreeForm, Positive, Share
 
 Freeze = Literal["auto", "upstream", "extractor", "none"]
+CPU_HOURS = 2.0  # train.max_hours=null without a GPU
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,11 @@ class TrainConfig:
     label_smoothing: Annotated[float, Share()]
     adapter: str  # none, or a name in ADAPTERS
     adapter_dim: Annotated[int, Positive()]
+
+
+def hours_for(max_hours: float | None, on_cpu: bool) -> float | None:
+    """What ``train.max_hours`` comes to: null is CPU_HOURS without a GPU, and no limit (None) with one."""
+    return max_hours if max_hours is not None else CPU_HOURS if on_cpu else None
 
 
 @dataclass(frozen=True)

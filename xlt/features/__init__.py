@@ -25,10 +25,11 @@ def run(ctx: Context) -> None:
     import dataclasses
 
     from xlt.core.registry import FAMILIES
+    from xlt.features import pace
     from xlt.formats.model_folder import initial_model, teacher
-    from xlt.upstreams.freeze import decide
+    from xlt.upstreams.freeze import FACTS, decide
 
-    given, freezing = ctx.cfg, decide(ctx)
+    given, freezing = ctx.cfg, decide(ctx, None if ctx.dry_run else pace.seconds)
     ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
     FAMILIES.get(ctx.cfg.train.family).check(ctx)
     source = initial_model(ctx.cfg)
@@ -43,6 +44,8 @@ def run(ctx: Context) -> None:
 
         onfly.run(ctx)
         return
+    if freezing.facts.get(FACTS, {}).get("timed"):
+        freezing.tell()
     from xlt.features import store
 
     store.run(ctx, source.mix if source else None)

@@ -12,6 +12,7 @@ from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.registry import FAMILIES
 from xlt.data.normalisers import normaliser_of
+from xlt.features import pace
 from xlt.features.speech import Speech, joined
 from xlt.formats.features import read_features
 from xlt.formats.model_folder import (
@@ -144,7 +145,7 @@ def resolve(ctx: Context, labels: Labels | None = None) -> Resolved:
     not fit, MissingInput without features or tokens.
     """
     family: Family = FAMILIES.get(ctx.cfg.train.family)
-    freezing = decide(ctx)
+    freezing = decide(ctx, None if ctx.dry_run else pace.seconds)
     ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
     cfg = ctx.cfg
     family.check(ctx)

@@ -36,7 +36,7 @@ def run(ctx: Context) -> None:
 
     def make(out: Path) -> dict:
         found.freezing.tell()
-        return family.fit(found, out)
+        return family.fit(found, out) | found.freezing.facts
 
     run_unit(
         ctx,

@@ -1,60 +1,110 @@
-"""How much of the upstream is trained: ``train.freeze=auto`` decided by the amount of training speech.
+"""How much of the upstream is trained: ``train.freeze=auto`` decided by the amount of training speech, and on
+a CPU by the time that there is.
 
-Stages 3, 6, 7 and 8 call :func:`resolved` first, so that all of them know whether features are stored or made
-as it goes.
+Stages 3, 6, 7 and 8 call :func:`resolved` or :func:`decide` first, so that all of them know whether features
+are stored or made as it goes. What was decided by the clock or by the machine is kept beside the experiment,
+and in its stage.json: a later run, at another moment or on another machine, goes by that.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from xlt.core import jsons
 from xlt.core.config import Config
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
-from xlt.core.log import say
-from xlt.core.settings import Freeze
+from xlt.core.files import atomic_text
+from xlt.core.log import say, spent
+from xlt.core.settings import Freeze, hours_for
+from xlt.core.stage import read_stamp
 from xlt.formats.tables import read_table
 from xlt.upstreams import upstream_class
-
-TUNE_FROM_MIN = 30.0  # under so many minutes of training speech the upstream stays frozen
-ALL_FROM_MIN = 600.0  # from so many on even the convolutions are trained
+from xlt.upstreams.base import has_gpu
 
 
+class Amount(NamedTuple):
+    """``freeze``: what is frozen from so many minutes of training speech on."""
+
+    from_min: float
+    freeze: Freeze
+
+
+# The one place of these figures; docs/fine-tuning.md and base.yaml say the same (test_freeze.py).
+# Not measured yet: egs/ces/experiments/hours.yaml does that, and its table comes into docs/fine-tuning.md.
+AMOUNTS = (Amount(0, "upstream"), Amount(30, "extractor"), Amount(600, "none"))
+
+# what versions went by that kept no reasons; their experiments stay as they are
+_UNTIL_DECEMBER_2026: tuple[tuple[float, Freeze], ...] = ((600, "none"), (30, "extractor"), (0, "upstream"))
+
+FACTS = "freezing"  # in stage.json of an experiment
+_RESTS_ON = (  # settings that a choice by time depends on
+    "features.upstream",
+    "features.path",
+    "train.batch_s",
+    "train.family",
+    "train.max_epochs",
+    "train.max_hours",
+    "train.min_updates",
+    "train.ngpu",
+)
 _STATES = {
     "upstream": "stays frozen",
     "extractor": "is trained, except for its convolutions",
     "none": "is trained",
 }
 
+Pace = Callable[[Context, Freeze], float]  # → seconds of training for a second of speech, on this CPU
+
 
 @dataclass(frozen=True)
 class Freezing:
-    """What was decided: ``cfg`` with ``train.freeze`` and ``features.on_the_fly`` as they come out, and
-    ``why``.
+    """What was decided: ``cfg`` with ``train.freeze`` and ``features.on_the_fly`` as they come out, ``why``,
+    and, of ``train.freeze=auto``, ``facts`` for the stamp.
     """
 
     cfg: Config
     why: str
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def tell(self) -> None:
         """Print what was chosen, and why."""
         say(f"  the upstream {self.cfg.features.upstream} {_STATES[self.cfg.train.freeze]} ({self.why})")
 
 
-def decide(ctx: Context) -> Freezing:
+class Choice(NamedTuple):
+    """A value of ``train.freeze`` and why; ``rests_on``: what it was decided by, {} of what was set;
+    ``pace``: what was measured for it, of training that freezes ``timed``.
+    """
+
+    freeze: Freeze
+    why: str
+    rests_on: dict[str, Any] = {}
+    timed: Freeze | None = None
+    pace: float | None = None
+
+
+def decide(ctx: Context, pace: Pace | None = None) -> Freezing:
     """Settle ``train.freeze``; an upstream that is trained, or has adapters, encodes on the fly.
 
-    ConfigError if the settings ask for what this upstream cannot do.
+    ``pace`` is asked where the choice depends on the time that training takes, and the answer is kept;
+    without it the amount of speech decides, unless an earlier choice is found. ConfigError if the settings
+    ask for what this upstream cannot do.
     """
-    cfg, (freeze, why) = ctx.cfg, choice(ctx)
-    on_the_fly = cfg.features.on_the_fly or freeze != "upstream" or cfg.train.adapter != "none"
+    cfg, chosen = ctx.cfg, choice(ctx, pace)
+    on_the_fly = cfg.features.on_the_fly or chosen.freeze != "upstream" or cfg.train.adapter != "none"
     decided = dataclasses.replace(
         cfg,
-        train=dataclasses.replace(cfg.train, freeze=freeze),
+        train=dataclasses.replace(cfg.train, freeze=chosen.freeze),
         features=dataclasses.replace(cfg.features, on_the_fly=on_the_fly),
     )
-    return Freezing(decided, why)
+    return Freezing(decided, chosen.why, {FACTS: chosen._asdict()} if chosen.rests_on else {})
 
 
 def resolved(ctx: Context) -> Context:
@@ -62,8 +112,8 @@ def resolved(ctx: Context) -> Context:
     return dataclasses.replace(ctx, cfg=decide(ctx).cfg)
 
 
-def choice(ctx: Context) -> tuple[Freeze, str]:
-    """``upstream``, ``extractor`` or ``none``, and why; errors as in :func:`decide`."""
+def choice(ctx: Context, pace: Pace | None = None) -> Choice:
+    """What :func:`decide` settles; errors as there."""
     freeze, adapter, upstream = ctx.cfg.train.freeze, ctx.cfg.train.adapter, ctx.cfg.features.upstream
     if adapter != "none":
         if freeze not in ("auto", "upstream"):
@@ -72,27 +122,100 @@ def choice(ctx: Context) -> tuple[Freeze, str]:
                 "upstream; give train.adapter=none or train.freeze=upstream"
             )
         _check_tunable(upstream, f"train.adapter={adapter}")
-        return "upstream", f"only its {adapter} adapters are trained"
+        return Choice("upstream", f"only its {adapter} adapters are trained")
     if freeze == "auto":
-        return _by_amount(ctx)
+        return _auto(ctx, pace)
     if freeze != "upstream":
         _check_tunable(upstream, f"train.freeze={freeze}")
-    return freeze, f"train.freeze={freeze}"
+    return Choice(freeze, f"train.freeze={freeze}")
 
 
-def _by_amount(ctx: Context) -> tuple[Freeze, str]:
-    """What is chosen for the training set, and why."""
+def _auto(ctx: Context, pace: Pace | None) -> Choice:
+    """By an earlier choice for the same speech and settings, by the amount of speech, or by amount and
+    time.
+    """
     name, path = ctx.cfg.features.upstream, ctx.data / ctx.cfg.train_set / "utt2dur"
-    minutes = sum(map(float, read_table(path).values())) / 60 if path.exists() else TUNE_FROM_MIN
-    why = "{minutes:.1f} minutes of speech, {limit}; change with train.freeze"
-    if minutes < TUNE_FROM_MIN:
-        return "upstream", why.format(minutes=minutes, limit=f"under {TUNE_FROM_MIN:g}")
-    if not upstream_class(name).can_tune(name):  # costs a look through s3prl's sources
-        return "upstream", "it cannot be trained"
+    minutes = sum(map(float, read_table(path).values())) / 60 if path.exists() else math.nan
+    rests_on = {"speech_min": round(minutes, 1), **ctx.cfg.section(*_RESTS_ON)}
+    if kept := _kept(ctx, rests_on, minutes):
+        return kept
+    amount = next((a for a in reversed(AMOUNTS) if not minutes < a.from_min), AMOUNTS[0])
+    less = minutes < AMOUNTS[1].from_min
+    limit = f"under {AMOUNTS[1].from_min:g}" if less else f"{amount.from_min:g} or more"
+    if not less and not upstream_class(name).can_tune(name):  # costs a look through s3prl's sources
+        return Choice("upstream", "it cannot be trained", rests_on)
     need(ctx, path, stage="data")
-    if minutes < ALL_FROM_MIN:
-        return "extractor", why.format(minutes=minutes, limit=f"{TUNE_FROM_MIN:g} or more")
-    return "none", why.format(minutes=minutes, limit=f"{ALL_FROM_MIN:g} or more")
+    said = f"{minutes:.1f} minutes of speech"
+    found = Choice(amount.freeze, f"{said}, {limit}; change with train.freeze", rests_on)
+    if amount.freeze == "upstream" or pace is None:
+        return found
+    if not has_gpu() or ctx.cfg.train.ngpu == 0:
+        found = _that_fits(ctx, found, minutes, pace)
+    ctx.exp.parent.mkdir(parents=True, exist_ok=True)
+    atomic_text(_record(ctx), json.dumps(found._asdict(), indent=1) + "\n")
+    return found
+
+
+def _that_fits(ctx: Context, wanted: Choice, minutes: float, pace: Pace) -> Choice:
+    """``wanted``, or a frozen upstream where training it on this CPU takes longer than there is time."""
+    train = ctx.cfg.train
+    steps = math.ceil(60 * minutes / train.batch_s)  # of an epoch
+    epochs = max(train.max_epochs, math.ceil(train.min_updates / steps))
+    measured = _known_pace(ctx, wanted) or round(pace(ctx, wanted.freeze), 4)
+    needed = epochs * 60 * minutes * measured
+    limit = hours_for(train.max_hours, on_cpu=True)
+    wanted = wanted._replace(timed=wanted.freeze, pace=measured)
+    if limit is None or needed <= 3600 * limit:
+        return wanted
+    why = (
+        f"{minutes:.1f} minutes of speech are enough to train it, but on this CPU that would take about"
+        f" {spent(needed)}, more than train.max_hours={limit:g}; with a GPU it {_STATES[wanted.freeze]};"
+        " change with train.freeze or train.max_hours"
+    )
+    return wanted._replace(freeze="upstream", why=why)
+
+
+def _known_pace(ctx: Context, wanted: Choice) -> float | None:
+    """What another experiment of this recipe has measured of the same training: seeds are not to differ in
+    what they train.
+    """
+    for path in sorted(ctx.exp.parent.glob(".*.freeze.json")):
+        known = _read(path)
+        if known.get("timed") == wanted.freeze and isinstance(known.get("pace"), float):
+            before = known["rests_on"]
+            if all(before.get(key) == wanted.rests_on[key] for key in _RESTS_ON[:3]):
+                return known["pace"]
+    return None
+
+
+def _record(ctx: Context) -> Path:
+    """Where a choice is kept until the experiment stands."""
+    return ctx.exp.parent / f".{ctx.exp.name}.freeze.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A choice; {} if there is none that is whole."""
+    try:
+        known = jsons.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) and isinstance(known.get("rests_on"), dict) else {}
+
+
+def _kept(ctx: Context, rests_on: dict[str, Any], minutes: float) -> Choice | None:
+    """What was chosen before, for the finished experiment or by a run that has not finished it."""
+    stamp = read_stamp(ctx.exp) or {}
+    for known in (stamp.get(FACTS), _read(_record(ctx))):
+        if isinstance(known, dict) and known.get("rests_on") == rests_on and known.get("freeze") in _STATES:
+            more = {key: known.get(key) for key in ("timed", "pace")}
+            return Choice(known["freeze"], str(known.get("why")), rests_on, **more)
+    config = stamp.get("config", {})
+    if FACTS in stamp or config.get("features.upstream") != rests_on["features.upstream"]:
+        return None
+    before = next((freeze for least, freeze in _UNTIL_DECEMBER_2026 if minutes >= least), None)
+    if before is None or config.get("train.freeze") != before:
+        return None
+    return Choice(before, "as this experiment was trained; change with train.freeze", rests_on)
 
 
 def _check_tunable(name: str, setting: str) -> None:

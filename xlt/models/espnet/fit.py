@@ -9,7 +9,6 @@ import contextlib
 import io
 import json
 import logging
-import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import INFO
 from xlt.formats.tables import read_table, same_keys
 from xlt.formats.weights import read_weights
-from xlt.models.espnet import onfly, places, tags, taught, transfer, tuning
+from xlt.models.espnet import onfly, places, tags, taught, timing, transfer, tuning
 from xlt.models.espnet.epochs import EpochLines
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
@@ -69,8 +68,9 @@ def fit(run: Resolved, out: Path) -> dict:
     if not (out / INFO).exists():  # written last: with it only the cleaning is left
         _train(run, job, out)
         _keep(run, job, out)
+    timed = timing.facts(out)
     _clean(job, out)
-    return job.facts | _summary(run.cfg.train, out)
+    return job.facts | timed | _summary(run.cfg.train, out)
 
 
 def _check_networks(train: TrainConfig) -> None:
@@ -104,16 +104,19 @@ def _train(run: Resolved, job: Job, out: Path) -> None:
     frames = write_plan(run, job.mixed, job.work / "train")
     if not transfer.take_statistics(run.source, run.info, out):
         _statistics(run.cfg, job, out / "feats_stats.npz")
-    epochs = _epochs(run.cfg.train, frames, run.info["frame_rate"])
+    train, config = run.cfg.train, job.work / "train.yaml"
     labels = tags.tagged(run, job.sets, job.work) if run.tokenizer.tags else job.sets
-    arguments, config = _arguments(run, job, labels, epochs, out), job.work / "train.yaml"
+    wanted = timing.wanted_epochs(train, frames, run.info["frame_rate"])
+    _write_yaml(config, _arguments(run, job, labels, wanted, out))
+    plan = timing.planned(config, train, wanted, out)
+    arguments = _arguments(run, job, labels, plan.epochs, out)
     _write_yaml(config, arguments)
     if run.source is not None:
         start = transfer.start(run, run.source, fresh_model(config), out)
         _write_yaml(config, arguments | {"init_param": [str(start)]})
     restore_checkpoint(out)
     # ESPnet prints its command line
-    with _logging(run, out / "train.log", epochs), contextlib.redirect_stderr(io.StringIO()):
+    with _logging(run, out / "train.log", plan.epochs), contextlib.redirect_stderr(io.StringIO()):
         XltTask.main(cmd=["--config", str(config)])
 
 
@@ -294,22 +297,6 @@ def _model(train: TrainConfig) -> dict:
     if not train.posterior_weight:
         return {"model_conf": conf}
     return {"model": taught.NAME, "model_conf": conf | {"posterior_weight": train.posterior_weight}}
-
-
-def _epochs(train: TrainConfig, frames: float, frame_rate: float) -> int:
-    """``train.max_epochs``, or as many more as ``train.min_updates`` gradient steps take; a batch is one
-    step.
-
-    ``frames``: of an epoch.
-    """
-    batches = math.ceil(frames / (train.batch_s * frame_rate))
-    epochs = max(train.max_epochs, math.ceil(train.min_updates / batches))
-    if epochs > train.max_epochs:
-        say(
-            f"  {epochs} epochs of about {batches} batches, to reach {train.min_updates} updates"
-            " (train.min_updates)"
-        )
-    return epochs
 
 
 def _schedule(train: TrainConfig, epochs: int) -> dict:

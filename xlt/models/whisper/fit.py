@@ -21,8 +21,8 @@ from xlt.core.errors import StageError
 from xlt.core.log import epochs, left, say
 from xlt.core.stage import write_json
 from xlt.formats.model_folder import ATTENTION, CTC
+from xlt.models.budget import Budget
 from xlt.models.whisper import checkpoint, lora, transfer, weights
-from xlt.models.whisper.budget import Budget
 from xlt.models.whisper.job import Job, prepare
 from xlt.models.whisper.net import Encoded
 from xlt.models.whisper.speech import Batch, Clip, Clips, mask, plan, some
@@ -87,7 +87,7 @@ class Training:
     def run(self) -> list[dict[str, Any]]:
         """All epochs, and a row for each; the network is then the mean of the best."""
         began = time.monotonic()
-        budget = Budget(self.cfg.max_hours, self.net.device)
+        budget = Budget(self.cfg.max_hours, self.net.device.type == "cpu")
         state = checkpoint.read(self.work)
         if state is None:
             self._head_alone()
@@ -169,9 +169,13 @@ class Training:
         self.optimiser.state.clear()
         self.step = 0
         sizes = [sum(self.net.window(c.samples) for c, _ in members) for members in batches]
-        epochs = budget.epochs(costs[1:] or costs, sizes, wanted, self._dev_seconds(), spent_s)
-        self.steps = len(batches) * epochs
-        return epochs
+        timed = costs[1:] or costs
+        rate = sum(seconds for seconds, _ in timed) / sum(size for _, size in timed)
+        epoch_s = rate * sum(sizes) + self._dev_seconds()
+        plan = budget.plan(wanted, lambda epochs: epochs * epoch_s, begun_s=spent_s)
+        self.job.facts |= {"time": plan.facts}
+        self.steps = len(batches) * plan.epochs
+        return plan.epochs
 
     def _dev_seconds(self) -> float:
         began = time.monotonic()
