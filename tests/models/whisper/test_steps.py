@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.lazy import Lazy, torch
+from tests.lazy import Lazy
 from xlt.core.errors import StageError
+from xlt.models.budget import Budget
 
-budget = Lazy("xlt.models.whisper.budget")
 fit = Lazy("xlt.models.whisper.fit")
 
 
@@ -31,8 +31,8 @@ def test_padding_counts():
 
 def epochs(hours, spent_s, capsys):
     """Of ten, with 60 seconds an epoch."""
-    found = budget.Budget(hours, torch.device("cpu")).epochs([(6.0, 10)], [50, 40], 10, 6.0, spent_s)
-    return found, capsys.readouterr().out
+    found = Budget(hours, on_cpu=True).plan(10, lambda n: 60.0 * n, begun_s=spent_s)
+    return found.epochs, capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("spent_s", "left"), [(0, 6), (59, 5), (120, 4)])
