@@ -200,6 +200,37 @@ def test_speed_copies_have_the_language_of_their_utterance(recipe):
     assert all(made.category[u] == made.category[f"sp0.9-{u}"] == lang for u, lang in langs.items())
 
 
+def test_another_tag_is_balanced_and_what_lacks_it_is_a_category(recipe, capsys):
+    """30 utterances of one accent, whose name has spaces, 20 of another and 10 without a tag."""
+    utts = list(read_table(recipe / "data/train/text"))
+    accents = ["Scottish English, 100%"] * 30 + ["ÉI"] * 20
+    write_table(recipe / "data/train/utt2accent", dict(zip(utts, accents, strict=False)))
+    folder = recipe / "shapes"
+    folder.mkdir()
+    (folder / "speech_shape").write_text("".join(f"{utt} 10,1\n" for utt in utts))
+    ctx = Context(recipe, load(recipe, ["train.balance={accent: 0}"]))
+    write_sources(ctx.dump / "train", utts, [Copy()])
+    mixing.write_plan(SimpleNamespace(ctx=ctx, cfg=ctx.cfg), None, folder)
+    made = balance.Plan.read(folder)
+    assert made.draws == pytest.approx(dict.fromkeys(("Scottish English, 100%", "ÉI", "(no tag)"), 20))
+    assert [made.category[utts[k]] for k in (0, 29, 30, 50)] == [
+        "Scottish English, 100%",
+        "Scottish English, 100%",
+        "ÉI",
+        "(no tag)",
+    ]
+    assert "Scottish English, 100% 33%" in capsys.readouterr().out
+
+
+def test_a_tag_that_nothing_has_or_all_have(recipe, capsys):
+    assert train(recipe, "train.balance={accent: 0.5}") == 2
+    told(capsys.readouterr().err, "data/train", "accent", where="train.balance={'accent': 0.5}")
+    utts = read_table(recipe / "data/train/text")
+    write_table(recipe / "data/train/utt2accent", dict.fromkeys(utts, "north"))
+    assert train(recipe, "train.balance={accent: 0.5}") == 2
+    told(capsys.readouterr().err, "one accent", where="train.balance={'accent': 0.5}")
+
+
 def test_one_language_has_nothing_to_balance(recipe, capsys):
     path = recipe / "data/train/utt2lang"
     write_table(path, dict.fromkeys(read_table(path), "fra_Latn"))

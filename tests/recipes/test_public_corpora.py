@@ -19,7 +19,7 @@ from xlt.text.normalise import normalise
 PUBLIC = sorted(
     p.parent.name
     for p in (ROOT / "egs").glob("*/recipe.yaml")
-    if load(p.parent).data.reader in ("commonvoice", "fleurs", "join") and p.parent.name != "rus_join"
+    if load(p.parent).data.reader in ("commonvoice", "fleurs", "join") and not p.parent.name.endswith("_join")
 )
 MAKE = {"commonvoice": lambda place, iso: common_voice(place, iso, place.name), "fleurs": fleurs}
 FAST = ["features.upstream=fbank", "train.max_epochs=1", "train.min_updates=0", "nj=1", "score.bootstrap=20"]

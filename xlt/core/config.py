@@ -69,6 +69,16 @@ class Config(Settings):
         return {name: (f"train_{name}", f"test_{name}") for name in self.train.mix}
 
     @property
+    def balanced(self) -> tuple[str, float] | None:
+        """What ``train.balance`` says: the tag whose values are balanced, ``lang`` without one, and the
+        exponent.
+        """
+        given = self.train.balance
+        if isinstance(given, dict):
+            return next(iter(given.items()))
+        return None if given is None else ("lang", given)
+
+    @property
     def learned_sets(self) -> list[str]:
         """The sets whose speech is in the batches: the training set, and those of recipes with a share in
         ``train.mix``.

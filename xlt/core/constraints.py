@@ -57,6 +57,25 @@ class Share(Limit):
         return 0 <= value <= 1
 
 
+class ShareOrTag(Limit):
+    """
+    >>> [ShareOrTag().holds(value) for value in (0.5, {"accent": 0.5})]
+    [True, True]
+    >>> [ShareOrTag().holds(value) for value in (2, {"accent": 2}, {"accent": 0.5, "lang": 0.5}, {})]
+    [False, False, False, False]
+    """
+
+    expected = "a share between 0 and 1, or that of a tag, e.g. {accent: 0.5}"
+
+    def holds(self, value: Any) -> bool:
+        if isinstance(value, dict):
+            tag, share = next(iter(value.items()), ("", None)) if len(value) == 1 else ("", None)
+            if not tag or not isinstance(tag, str) or not isinstance(share, (int, float)):
+                return False
+            value = share
+        return 0 <= value <= 1 and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class FilePath:
     """A file or a folder, or a list or a mapping of them. Relative ones count from the recipe, those on the

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from xlt.core.constraints import AtLeast, Count, FilePath, FreeForm, Positive, Share
+from xlt.core.constraints import AtLeast, Count, FilePath, FreeForm, Positive, Share, ShareOrTag
 
 Freeze = Literal["auto", "upstream", "extractor", "none"]
 CPU_HOURS = 2.0  # train.max_hours=null without a GPU
@@ -32,6 +32,7 @@ class DataConfig:
     splits: Annotated[dict | None, FreeForm()]
     cache: Annotated[str | None, FilePath()]
     normaliser: str | None
+    tags: Annotated[dict, FreeForm()]
     keep: str
     digits: Literal["drop", "keep"]
     train_speakers: list | None
@@ -125,7 +126,7 @@ class TrainConfig:
     schedule: Literal["cosine", "plateau"]
     warmup_steps: int
     batch_s: Annotated[float, Positive()]
-    balance: Annotated[float | None, Share()]
+    balance: Annotated[float | dict | None, FreeForm(), ShareOrTag()]
     max_epochs: Annotated[int, Positive()]
     min_updates: int
     patience: Annotated[int | None, Positive()]

@@ -13,6 +13,7 @@ from xlt.core.errors import ConfigError
 from xlt.core.registry import READERS
 from xlt.core.stage import Unit, read_stamp, run_unit
 from xlt.data import folds, sets
+from xlt.data.corpora.tagged import check_tags
 from xlt.data.drop import drop_file
 from xlt.data.groups import SALT, SPLITS
 from xlt.data.normalisers import normaliser_of
@@ -98,6 +99,8 @@ def _built(ctx: Context, everything: Path) -> Unit:
         config["data.folds"] = cfg.data.folds
     if cfg.data.encoding is not None:
         config["data.encoding"] = cfg.data.encoding
+    if cfg.data.tags:
+        config["data.tags"] = cfg.data.tags
     if cfg.data.train_speakers is not None:
         config["data.train_speakers"] = cfg.data.train_speakers
     if further := _further_sets(cfg, everything):
@@ -176,6 +179,7 @@ def _check_settings(cfg: Config) -> None:
                 f"data.{key}: only data.reader={' or '.join(readers)} knows it, and data.reader is"
                 f" {cfg.data.reader}"
             )
+    check_tags(cfg.data.tags)
     if cfg.data.sources is not None and cfg.data.reader != "recipes":
         raise ConfigError(
             f"data.sources: only data.reader=recipes joins recipes, and data.reader is {cfg.data.reader}"

@@ -20,6 +20,7 @@ from xlt.data import folds, sets
 from xlt.data.clips import Clip, Job
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.names import fault_of_id
+from xlt.data.corpora.tagged import tagged
 from xlt.data.groups import SPLITS, connect
 from xlt.data.reasons import MEANINGS, REASONS, remedies
 from xlt.data.spans import TABLE as SPANS
@@ -222,8 +223,9 @@ def build(
 
     ``only``: the set that the whole corpus is, without the texts ``heard``; None = it is split.
     """
-    harvest = Harvest(READERS.get(str(cfg.data.reader))(cfg), normaliser)
-    corpus = harvest.corpus
+    corpus: Corpus = READERS.get(str(cfg.data.reader))(cfg)
+    corpus.utterances = tagged(corpus.utterances, cfg.data.tags)
+    harvest = Harvest(corpus, normaliser)
     if only is None:
         named = {utt.split for utt in corpus.utterances if utt.split}
         sets.refuse_reserved(named, cfg, corpus.name)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from xlt.core.context import Context
-from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.stage import Unit
 from xlt.data.corpora.recipes import bring_up_to_date
@@ -21,14 +20,13 @@ def units(ctx: Context) -> Iterator[Unit]:
     """``data/train_spa`` and ``data/test_spa`` for each ``spa``; where that recipe has no data yet, its stage
     1 makes it.
 
-    Its training set is the one that its own recipe.yaml asks for. Its ids begin with its language if this
-    recipe, or another that is mixed in, has one of them, too.
+    Its training set is the one that its own recipe.yaml asks for. It may be of the same language, such as
+    another accent: stage 2 makes sure that it has nothing of this recipe's dev and test. Its ids begin with
+    its language if this recipe, or another that is mixed in, has one of them, too.
     """
     for name, (train, test) in ctx.cfg.mixed.items():
         recipe = f"../{name}"
         own = settings_of(recipe, ctx.cfg, "train.mix")
-        if own.lang == ctx.cfg.lang:
-            raise ConfigError(f"train.mix: {recipe} is also {own.lang}; mix in other languages")
         place = ctx.recipe / recipe
         if not all(
             (place / "data" / part / table).exists()

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Container, Iterable, Mapping
 
 DRAFT = "unconfirmed draft"  # of `xlt suggest`
+HELD_OUT = "held out elsewhere"  # of data.reader=recipes
 _YES = {"yes", "y", "x", "1", "true", "ok", "✓", "✔"}
 _LIMIT = "listen to some; `xlt data --help` lists the limits that can be changed"
 _TABLE = "correct these rows in the table"
@@ -86,6 +87,10 @@ _OF_READERS = {
         "nothing: they are of no use",
     ),
     "two languages": ("the text has letters of another script", "write what is said, if they are needed"),
+    HELD_OUT: (
+        "another source, in another language, has the same content in dev or test",
+        "nothing: a model must not have heard what it is tested on",
+    ),
     DRAFT: (
         "a draft of a recogniser, which nobody has confirmed",
         "correct the text and write yes beside it, in the column or tier 'confirmed'",

@@ -15,6 +15,7 @@ from xlt.text import languages
 
 _THEIRS = (
     "normaliser",
+    "tags",
     "keep",
     "digits",
     "columns",

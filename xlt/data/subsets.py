@@ -26,6 +26,7 @@ TABLES = (
     "utt2format",
 )
 PARTIAL = ("utt2path", "utt2row", "utt2span", "utt2part")  # not every corpus, or utterance, has them
+UNTAGGED = "(no tag)"  # the value of utterances that a table of tags lacks, where they are compared
 # of ours, of Kaldi and of ESPnet; any other utt2… is a tag
 KNOWN = {
     *TABLES,

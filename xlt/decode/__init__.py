@@ -85,7 +85,8 @@ def run(ctx: Context) -> None:
                 second.needs(name).need(second.ctx)
                 _same_features(ctx, second.model, second.needs(name).info)
         decode = fusion.settings(ctx, trained, executor, second)
-        foreign = {name for _, name in ctx.cfg.mixed.values()}  # of other languages than the language model
+        # mostly of other languages than the language model; and compared with the source model's texts
+        foreign = {name for _, name in ctx.cfg.mixed.values()}
         for name in ctx.cfg.pooled_sets:
             run_unit(ctx, pool.unit(ctx, name))
         for name in decoded:

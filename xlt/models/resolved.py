@@ -12,6 +12,7 @@ from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.registry import FAMILIES
 from xlt.data.normalisers import normaliser_of
+from xlt.data.subsets import tag_tables
 from xlt.features import pace
 from xlt.features.speech import Speech, joined
 from xlt.formats.features import read_features
@@ -68,8 +69,8 @@ class Resolved:
             found += self.labels.inputs
         if self.labels and (more := self.labels.speech):
             found += [more.content, more.lengths, more.info]
-        if cfg.train.balance is not None:
-            found.append(ctx.data / cfg.train_set / "utt2lang")
+        if cfg.balanced is not None:
+            found.append(ctx.data / cfg.train_set / f"utt2{cfg.balanced[0]}")
         if cfg.tokens.language_tag:
             found += [ctx.data / name / "utt2lang" for name in self.sets]
         return found
@@ -168,7 +169,20 @@ def resolve(ctx: Context, labels: Labels | None = None) -> Resolved:
     if labels and labels.speech:
         labels.speech.need(ctx)
     need(ctx, ctx.tokens / "tokens.txt", stage="tokens")
-    if cfg.train.balance is not None:
-        need(ctx, ctx.data / cfg.train_set / "utt2lang", stage="data")
+    if cfg.balanced is not None:
+        _need_tag(ctx, cfg.balanced[0])
     info = read_features(sets[cfg.train_set].info.parent)
     return Resolved(ctx, family, freezing, source, sets, info, family.tokens(ctx), normaliser, labels)
+
+
+def _need_tag(ctx: Context, tag: str) -> None:
+    """MissingInput or ConfigError unless the training set has values of ``tag``, for ``train.balance``."""
+    path = ctx.data / ctx.cfg.train_set / f"utt2{tag}"
+    if tag == "lang" or not path.parent.exists():
+        need(ctx, path, stage="data")
+    if not path.exists():
+        there = ", ".join(name.removeprefix("utt2") for name in tag_tables(path.parent)) or "none"
+        raise ConfigError(
+            f"train.balance={ctx.cfg.train.balance}: no utterance of {ctx.display_path(path.parent)} has a"
+            f" tag {tag!r}; tags there: {there}; name one of them, or give the corpus a column {tag!r}"
+        )

@@ -2,7 +2,7 @@
 ``data/<set>/utt2<tag>`` of the user's.
 
 A tag file is a Kaldi table, ``utterance value``: utt2accent, utt2noise, utt2domain, utt2gender … Utterances
-that it lacks are a slice of their own, :data:`UNTAGGED`.
+that it lacks are a slice of their own, :data:`xlt.data.subsets.UNTAGGED`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from xlt.core.errors import DataError
-from xlt.data.subsets import tag_tables
+from xlt.data.subsets import UNTAGGED, tag_tables
 from xlt.formats.results import Detailed, Slice, Slices, Spread
 from xlt.formats.tables import read_table
 from xlt.metrics.bootstrap import Bootstrap
@@ -22,7 +22,6 @@ from xlt.metrics.error_rate import of_counts
 from xlt.metrics.result import Score
 
 _BOUNDS_S = (2.0, 5.0, 10.0, 20.0)  # durations are cut here, the upper end outside
-UNTAGGED = "(no tag)"
 FEW = 10  # a slice with fewer utterances says little: it is flagged, and is never the worst
 _KEPT = 50  # slices of a tag that are listed; of more, those with the most utterances
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus import PHRASES, tone, voice
-from tests.errors import raises
+from tests.errors import raises, told
 from xlt.core.config import load
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora.join import read
@@ -41,6 +41,35 @@ def test_two_corpora_as_one(recipe, tmp_path):
             f"ion-{name}1": "kaldi2",
         }
         assert read_table(folder / "text")[f"ion-{name}1"] == read_table(two / name / "text")[f"ion-{name}1"]
+
+
+def test_a_part_says_what_its_corpus_does_not(recipe, tmp_path):
+    """Its own tags come first, those of the whole recipe last; all sets have them."""
+    one, two = kaldi(tmp_path / "a", "ana", 0), kaldi(tmp_path / "b", "ion", 6)
+    write_table(one / "test/utt2accent", {"ana-test0": "Cluj"})
+    listed = (
+        f"data.parts=[{{reader: kaldi, dir: {one}, tags: {{accent: Iași}}}}, {{reader: kaldi, dir: {two}}}]"
+    )
+    assert recipe("data.reader=join", listed, "data.tags={accent: elsewhere, year: 2026}") == 0
+    data = recipe.dir / "data"
+    assert read_table(data / "train/utt2accent") == {
+        "ana-train0": "Iași",
+        "ana-train1": "Iași",
+        "ion-train0": "elsewhere",
+        "ion-train1": "elsewhere",
+    }
+    assert read_table(data / "test/utt2accent")["ana-test0"] == "Cluj"
+    assert set(read_table(data / "dev/utt2year").values()) == {"2026"}
+    assert set(read_table(data / "dev/utt2corpus").values()) == {"kaldi", "kaldi2"}
+
+
+@pytest.mark.parametrize("given", ["{lang: x}", "{Accent: x}", "{accent: }", "{accent: [x]}", "{1: x}"])
+def test_what_is_no_tag(given, recipe, tmp_path, capsys):
+    assert recipe(f"data.dir={tmp_path}", "data.reader=kaldi", f"data.tags={given}") == 2
+    told(capsys.readouterr().err, "accent: Mexico", where="data.tags")
+    one = kaldi(tmp_path / "a", "ana", 0)
+    assert recipe("data.reader=join", f"data.parts=[{{reader: kaldi, dir: {one}, tags: {given}}}]") == 2
+    assert "data.parts, part 1: tags: found " in capsys.readouterr().err
 
 
 def test_a_change_in_any_part_is_seen(recipe, tmp_path, capsys):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.data.corpus import PHRASES, stamp, tone
-from tests.errors import raises
+from tests.errors import raises, told
 from xlt.cli import main
 from xlt.core.errors import DataError
 from xlt.core.stage import renew
@@ -304,17 +304,58 @@ def test_the_same_utterance_id_in_what_is_mixed_in(egs):
     }
 
 
-def test_what_is_test_speech_in_one_language_is_training_speech_in_none(egs, capsys):
+def test_another_accent_of_the_language_is_mixed_in(egs, capsys):
+    """Where it has the recipe's own test speech, stage 2 says so."""
+    kaldi(egs, "spa", "spa_Latn", ("s-a", "s-b", "s-c"), 300.0)
+    kaldi(egs, "mex", "spa_Latn", ("m-a", "m-b", "m-c"), 1300.0)
+    assert run(egs / "mex", "train.mix={spa: 0.5}") == 0
+    assert table(egs, "mex", "train_spa/text") == {"s-a": "text a spa"}
+    assert table(egs, "mex", "test_spa/utt2lang") == {"s-c": "spa_Latn"}
+    kaldi(egs, "same", "spa_Latn", ("t-a", "t-b", "t-c"), 200.0)  # its dev and test sound as spa's train, dev
+    assert run(egs / "same", "train.mix={spa: 0.5}") == 0
+    capsys.readouterr()
+    assert run(egs / "same", "train.mix={spa: 0.5}", "check.min_held_out=1", stage="check") != 0
+    assert "'t-b' has the recording of 's-a', a training utterance of ../spa" in capsys.readouterr().err
+
+
+def resplit(egs, **places):
+    """Romanian with another split than the French of the same stamps: s03 and s07 are test, s08 is dev."""
     assert run(egs / "ron") == 0
     path = egs / "ron/data/all/utt2split"
-    utt = next(u for u, place in read_table(path).items() if place == "test")
-    path.write_text(path.read_text().replace(f"{utt} test\n", f"{utt} train\n"))
-    renew(egs / "ron/data/all", "utt2split")  # somebody's own split, not seen as a damaged output
-    assert run(egs / "multi", "data.train_minutes=null") == 2
-    said = capsys.readouterr().err
+    write_table(path, read_table(path) | {f"tuxpaint_ron-animals_{k}": place for k, place in places.items()})
+    renew(egs / "ron/data/all", "utt2split")  # somebody's own, not seen as a damaged output
+
+
+def test_what_is_test_speech_in_one_language_is_training_speech_in_none(egs, capsys):
+    """As where two languages have the same contents, but other sentences that they take for one."""
+    resplit(egs, s03="train", s07="dev", s00="test")
+    capsys.readouterr()
+    assert run(egs / "multi", "data.train_minutes=null") == 0
+    lost = ["tuxpaint_fra-animals_s00", "tuxpaint_ron-animals_s03", "tuxpaint_ron-animals_s07"]
+    everything = {f"tuxpaint_{lang}-animals_s{k:02}" for lang in ("fra", "ron") for k in range(12)}
+    assert everything - set(table(egs, "multi", "all/text")) == set(lost)
+    assert set(table(egs, "multi", "dev/text")) == {
+        "tuxpaint_fra-animals_s08",
+        "tuxpaint_ron-animals_s08",
+    }
+    report = json.loads((egs / "multi/data/all/report.json").read_text())
+    assert (report["kept"], report["seen"], report["left_out"]) == (21, 24, {"held out elsewhere": lost})
+    # twelve clips of 1 s and twelve of 2 s, without one of the former and two of the latter
+    assert report["minutes"]["all"] == pytest.approx(31 / 60, abs=0.005)
+    assert report["languages"]["ron_Latn"]["kept"] == 10
+    said = capsys.readouterr().out
     assert (
-        f"'{utt}' of ../ron is in train, but 'tuxpaint_fra{utt[12:]}' of ../fra, which says the same" in said
-    )
+        "1 utterances of ../ron (0.0 minutes) are left out of train: other sources hold the same contents"
+        " out, e.g. 'tuxpaint_ron-animals_s03' says the same as 'tuxpaint_fra-animals_s03' of ../fra, in"
+        " test\n"
+    ) in said
+    assert run(egs / "multi", "data.train_minutes=null", "check.min_held_out=1", stage="check") == 0
+
+
+def test_a_source_of_which_another_holds_all_out(egs, capsys):
+    resplit(egs, s03="dev", s08="train")
+    assert run(egs / "multi", "data.train_minutes=null") == 2
+    told(capsys.readouterr().err, "../ron", "dev", "--force", where="data.sources")
 
 
 def test_a_language_whose_first_utterance_is_longer_than_the_budget(egs, capsys):

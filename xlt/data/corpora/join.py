@@ -1,7 +1,8 @@
 """Several corpora of one language as one: ``data.parts``, each with its reader and place. Ids, texts and
 splits stay theirs.
 
-Each utterance gets the tag ``corpus``, the name of its reader, so that scores are sliced by it.
+Each utterance gets the tag ``corpus``, the name of its reader, so that scores are sliced by it, and those
+of the part's own ``tags``, such as ``{accent: Mexico}``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from xlt.core.config import Config
 from xlt.core.errors import ConfigError, DataError, XltError
 from xlt.core.registry import READERS
 from xlt.core.schema import check_setting
-from xlt.data.corpora import Corpus, Utterance
+from xlt.data.corpora import Corpus
+from xlt.data.corpora.tagged import check_tags, tagged
 from xlt.data.groups import SPLITS
 
 # settings of the whole recipe, which a part cannot have for itself
@@ -63,7 +65,9 @@ def settings_of(part: dict, cfg: Config, where: str) -> Config:
         check_setting(f"data.{key}", value, where)
         if key in _WHOLE or (key == "reader" and value in ("join", "recipes")):
             raise ConfigError(f"{where}: {key}: {value} is not for a part; set it in data, or leave it out")
-    own = dataclasses.replace(cfg.data, parts=None, further=[], dir=None, archive=None)
+    if "tags" in part:
+        check_tags(part["tags"], f"{where}: tags")
+    own = dataclasses.replace(cfg.data, parts=None, further=[], dir=None, archive=None, tags={})
     return dataclasses.replace(cfg, data=dataclasses.replace(own, **part))
 
 
@@ -80,7 +84,7 @@ def read(cfg: Config) -> Corpus:
         except XltError as err:
             err.args = (f"data.parts: {name}: {err}",)
             raise
-        for utt in corpus.utterances:
+        for utt in tagged(corpus.utterances, own.data.tags):
             if utt.id in owner:
                 raise DataError(
                     f"data.parts: utterance {utt.id!r} is in {owner[utt.id]} and in {name}; leave one"
@@ -88,7 +92,7 @@ def read(cfg: Config) -> Corpus:
                 )
             owner[utt.id] = name
             split[name] = split.get(name, False) or utt.split in SPLITS
-            whole.utterances.append(_tagged(utt, name))
+            whole.utterances.append(dataclasses.replace(utt, tags={**utt.tags, "corpus": name}))
         for reason, ids in corpus.left_out.items():
             whole.left_out[reason] += ids
         for further, size in corpus.unread.items():
@@ -102,7 +106,3 @@ def read(cfg: Config) -> Corpus:
             " give the latter a split (the reader table takes a column split), or leave it out"
         )
     return whole
-
-
-def _tagged(utt: Utterance, name: str) -> Utterance:
-    return dataclasses.replace(utt, tags={**utt.tags, "corpus": name})

@@ -1,8 +1,10 @@
 """Several recipes as one: their finished data/all put together; no clip is decoded or copied again.
 
 Utterance ids, speakers, texts, split and content stay those of the sources, and each source keeps its own
-settings. Only where two sources have the same utterance id does every id get its language as a prefix. Where
-a source's data/all is missing or out of date, its stage 1 is run there first.
+settings. Only where two sources have the same utterance id does every id get its language as a prefix. What
+says the same as held-out speech of another source, in another language, is left out of train; and of dev,
+where that is test speech. Where a source's data/all is missing or out of date, its stage 1 is run there
+first.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ from xlt.core.context import Context, find
 from xlt.core.errors import DataError
 from xlt.core.log import say
 from xlt.core.stage import Unit, read_json, write_json
-from xlt.data.groups import SPLITS
 from xlt.data.normalisers import normaliser_of, normalisers
+from xlt.data.reasons import HELD_OUT, MEANINGS
 from xlt.data.sources import Source, named, sources
 from xlt.data.subsets import TABLES, partial_tables, prefix_ids, write_tags
 from xlt.formats.tables import read_table, spk2utt, write_table
 
 _JOINED = (*TABLES, "utt2content", "utt2split")
+type Lost = dict[str, tuple[list[str], float]]  # set → ids, minutes
 
 
 def bring_up_to_date(name: str, own: Config, ctx: Context, setting: str = "data.sources") -> None:
@@ -53,10 +56,8 @@ def unit(ctx: Context) -> Unit:
 
 
 def join(cfg: Config, found: list[Source], out: Path) -> dict:
-    """Write the tables and the report of all ``found`` into ``out``; returns counts.
-
-    DataError if a content is in different sets: a model would be tested on what it has heard in another
-    language.
+    """Write the tables and the report of all ``found`` into ``out``; returns counts. DataError if a set is
+    empty then.
     """
     tables: dict[str, dict[str, str]] = {table: {} for table in _JOINED}
     owner: dict[str, str] = {}
@@ -76,12 +77,13 @@ def join(cfg: Config, found: list[Source], out: Path) -> dict:
         owner |= dict.fromkeys(own["text"], source.name)
         for table, rows in own.items():
             (tables if table in _JOINED else tags).setdefault(table, {}).update(rows)
-    _refuse_leaks(tables, owner)
+    lost = _held_out_elsewhere(tables, owner)
+    report = _report(cfg, found, _sizes(lost, tables))
     for table, rows in tables.items():
+        tables[table] = rows = {utt: value for utt, value in rows.items() if utt not in lost}
         write_table(out / table, rows)
     write_tags(tags, tables["text"], out)
     write_table(out / "spk2utt", spk2utt(tables["utt2spk"]))
-    report = _report(cfg, found)
     write_json(out / "report.json", report)
     say(f"  {len(found)} languages: {report['kept']} utterances, {report['minutes']['all']:.1f} minutes")
     return {"utterances": report["kept"], "minutes": report["minutes"]["all"]}
@@ -101,24 +103,82 @@ def _tables(source: Source) -> dict[str, dict[str, str]]:
     return own
 
 
-def _refuse_leaks(tables: dict[str, dict[str, str]], owner: dict[str, str]) -> None:
-    first: dict[str, dict[str, str]] = {}  # content → set → an utterance of it
+def _held_out_elsewhere(tables: dict[str, dict[str, str]], owner: dict[str, str]) -> set[str]:
+    """Utterances of train whose content is in another set of another source, and those of dev whose content
+    is in test; it is told how many of each source.
+
+    DataError if a source has nothing left in one of them.
+    """
+    split = tables["utt2split"]
+    places: dict[str, dict[str, str]] = {}  # content → set → an utterance of it
     for utt, content in tables["utt2content"].items():
-        place = tables["utt2split"][utt]
-        known = first.setdefault(content, {})
-        for before, other in known.items():
-            if place != before and ({place, before} <= set(SPLITS) or "train" in (place, before)):
-                raise DataError(
-                    f"{utt!r} of {owner[utt]} is in {place}, but {other!r} of {owner[other]}, which says the"
-                    f" same ({content}), is in {before}; run stage 1 (data) of both again with --force, or"
-                    " leave one out"
-                )
-        known.setdefault(place, utt)
+        places.setdefault(content, {}).setdefault(split[utt], utt)
+    lost: dict[tuple[str, str], list[str]] = {}
+    rest: Counter = Counter()
+    example: dict[tuple[str, str], str] = {}
+    for utt, content in tables["utt2content"].items():
+        key = (owner[utt], split[utt])
+        others = {"train": sorted({*places[content]} - {"train"}), "dev": ["test"]}.get(split[utt], [])
+        if hit := next((places[content][name] for name in others if name in places[content]), None):
+            lost.setdefault(key, []).append(utt)
+            example.setdefault(key, f"{utt!r} says the same as {hit!r} of {owner[hit]}, in {split[hit]}")
+        else:
+            rest[key] += 1
+    for (source, name), utts in lost.items():
+        if not rest[source, name]:
+            raise DataError(
+                f"data.sources: {source}: nothing of its {name} is left, as other sources hold the same"
+                f" contents out: {example[source, name]}; run stage 1 (data) of both again with --force, or"
+                " leave one out"
+            )
+        minutes = sum(float(tables["utt2dur"][utt]) for utt in utts) / 60
+        say(
+            f"  {len(utts)} utterances of {source} ({minutes:.1f} minutes) are left out of {name}: other"
+            f" sources hold the same contents out, e.g. {example[source, name]}"
+        )
+    return {utt for utts in lost.values() for utt in utts}
 
 
-def _report(cfg: Config, found: list[Source]) -> dict:
-    """As a recipe of one language has it, summed over the sources, and ``languages`` with what differs."""
-    parts = {str(source.cfg.lang): read_json(source.everything / "report.json", "data") for source in found}
+def _sizes(
+    utts: set[str], tables: dict[str, dict[str, str]]
+) -> dict[str, dict[str, tuple[list[str], float]]]:
+    """``{language: {set: (ids, minutes)}}`` of some utterances."""
+    found: dict[str, dict[str, tuple[list[str], float]]] = {}
+    for utt in sorted(utts):
+        own = found.setdefault(tables["utt2lang"][utt], {})
+        ids, minutes = own.get(tables["utt2split"][utt], ([], 0.0))
+        own[tables["utt2split"][utt]] = ([*ids, utt], minutes + float(tables["utt2dur"][utt]) / 60)
+    return found
+
+
+def _without(part: dict, lost: Lost) -> dict:
+    """A source's report without the utterances ``lost`` of its sets."""
+    if not lost:
+        return part
+    ids = [utt for own, _ in lost.values() for utt in own]
+    gone = {name: minutes for name, (_, minutes) in lost.items()} | {
+        "all": sum(minutes for _, minutes in lost.values())
+    }
+    return {
+        **part,
+        "kept": part["kept"] - len(ids),
+        "minutes": {name: round(m - gone.get(name, 0.0), 3) for name, m in part["minutes"].items()},
+        "utterances": {name: n - len(lost.get(name, ([],))[0]) for name, n in part["utterances"].items()},
+        "left_out": {**part["left_out"], HELD_OUT: ids},
+        "reasons": {**part["reasons"], HELD_OUT: MEANINGS[HELD_OUT]},
+    }
+
+
+def _report(cfg: Config, found: list[Source], lost: dict[str, Lost]) -> dict:
+    """As a recipe of one language has it, summed over the sources without what is ``lost``, and ``languages``
+    with what differs.
+    """
+    parts = {
+        (lang := str(source.cfg.lang)): _without(
+            read_json(source.everything / "report.json", "data"), lost.get(lang, {})
+        )
+        for source in found
+    }
     whole: dict = {key: sum(part[key] for part in parts.values()) for key in ("seen", "kept", "groups")}
     for key in ("minutes", "utterances"):
         total: Counter = sum((Counter(part[key]) for part in parts.values()), Counter())

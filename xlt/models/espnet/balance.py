@@ -1,4 +1,4 @@
-"""Epochs in which each category of utterances (a language, or recipes mixed in) has a given share.
+"""Epochs in which each category of utterances (a language, an accent, or recipes mixed in) has a given share.
 
 ESPnet's own category sampler (``catpow``) draws categories at random, puts them into batches unsorted, counts
 a batch without its padding and makes an epoch a fifth longer. Here the shares are kept exactly, batches are
@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import numpy as np
 from espnet2.samplers.abs_sampler import AbsSampler
@@ -35,17 +36,20 @@ class Plan:
     draws: dict[str, float]
 
     def write(self, folder: Path) -> None:
-        """Put it beside ``speech_shape``, where :class:`xlt.models.espnet.task.XltTask` looks for it."""
-        write_table(folder / _CATEGORIES, self.category)
-        write_table(folder / _DRAWS, {name: repr(count) for name, count in self.draws.items()})
+        """Put it beside ``speech_shape``, where :class:`xlt.models.espnet.task.XltTask` looks for it. Names
+        of categories are percent-encoded, as those of accents have spaces."""
+        write_table(folder / _CATEGORIES, {utt: quote(name) for utt, name in self.category.items()})
+        write_table(folder / _DRAWS, {quote(name): repr(count) for name, count in self.draws.items()})
 
     @classmethod
     def read(cls, folder: Path) -> Plan | None:
         """The plan in ``folder``; None if there is none."""
         if not (folder / _DRAWS).exists():
             return None
+        draws = {unquote(name): float(count) for name, count in read_table(folder / _DRAWS).items()}
         return cls(
-            read_table(folder / _CATEGORIES), {k: float(v) for k, v in read_table(folder / _DRAWS).items()}
+            {utt: unquote(name) for utt, name in read_table(folder / _CATEGORIES).items()},
+            draws,
         )
 
 

@@ -1,5 +1,6 @@
 """What the training batches are made of: other recipes' speech among them (``train.mix``), so that a model
-keeps what it could, or languages in other shares than they have (``train.balance``)."""
+keeps what it could, or languages, accents or another tag in other shares than they have
+(``train.balance``)."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
+from xlt.data.subsets import UNTAGGED
 from xlt.features.copies import read_sources
 from xlt.features.speech import Speech
 from xlt.formats.tables import read_table, write_table
@@ -69,32 +71,45 @@ def write_plan(run: Resolved, mixed: Mixture | None, folder: Path) -> float:
     """Write the plan of an epoch, if settings ask for one, beside ``speech_shape`` in ``folder``; returns an
     epoch's frames.
 
-    ConfigError if languages are to be balanced and there is one only.
+    ConfigError if languages, or the values of another tag, are to be balanced and there is one only.
     """
     frames = {utt: int(value.split(",")[0]) for utt, value in read_table(folder / "speech_shape").items()}
-    exponent = run.cfg.train.balance
     if mixed is not None:
         own = sum(count for utt, count in frames.items() if mixed.category[utt] == OWN)
         total = own / mixed.shares[OWN]
         _in_frames(frames, mixed, total).write(folder)
         return total
-    if exponent is not None:
-        path = run.ctx.data / run.cfg.train_set / "utt2lang"
-        languages = read_table(path)
-        if len(set(languages.values())) < 2:
-            raise ConfigError(
-                f"train.balance={exponent:g}: {path} has only one language; leave train.balance out"
-            )
+    if run.cfg.balanced is not None:
+        tag, exponent = run.cfg.balanced
+        values = categories(run.ctx.data / run.cfg.train_set, tag, str(run.cfg.train.balance))
         sources = read_sources(run.ctx.dump / run.cfg.train_set)
-        category = languages | {name: languages[utt] for name, (utt, _) in sources.items()}
+        category = values | {name: values[utt] for name, (utt, _) in sources.items()}
         plan = balance.plan(frames, category, balance.power_shares(frames, category, exponent))
         plan.write(folder)
         total = sum(plan.draws.values())
         say(
-            f"  train.balance={exponent:g}: {total:.0f} utterances an epoch, "
-            + ", ".join(f"{lang} {100 * draws / total:.0f}%" for lang, draws in plan.draws.items())
+            f"  train.balance={run.cfg.train.balance}: {total:.0f} utterances an epoch, "
+            + ", ".join(f"{value} {100 * draws / total:.0f}%" for value, draws in plan.draws.items())
         )
     return float(sum(frames.values()))
+
+
+def categories(folder: Path, tag: str, given: str) -> dict[str, str]:
+    """The value of ``tag`` of each utterance of the set in ``folder``; those without one are a category of
+    their own.
+
+    ConfigError, which names the setting's value ``given``, if all have the same.
+    """
+    path = folder / f"utt2{tag}"
+    values = read_table(path)
+    found = {utt: values.get(utt) or UNTAGGED for utt in read_table(folder / "text")}
+    if len(set(found.values())) < 2:
+        what = "language" if tag == "lang" else tag
+        raise ConfigError(
+            f"train.balance={given}: {path} has only one {what}; leave train.balance out, or name another"
+            " tag, e.g. {accent: 0.5}"
+        )
+    return found
 
 
 def _in_frames(frames: dict[str, int], mixed: Mixture, total: float) -> balance.Plan:
