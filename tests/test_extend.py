@@ -211,9 +211,11 @@ def test_example_altered_copies(example):
     from xlt.audio.augment import Copy, copies
 
     example("Altered copies")
-    features = types.SimpleNamespace(speed=[1.0], gain=[0.5])
-    assert [copy.name("u7") for copy in copies(features)] == ["u7", "gain0.5-u7"]
-    assert Copy("gain:0.5").wave(np.ones(2, np.float32), "key").tolist() == [0.5, 0.5]
+    features = types.SimpleNamespace(speed=[1.0], augment=["hum:20"])
+    assert [copy.name("u7") for copy in copies(features)] == ["u7", "hum_20-u7"]
+    speech = np.full(320, 0.1, np.float32)  # power 0.01; 20 dB below: a sine of power 0.0001
+    added = Copy("hum:20").wave(speech, "key") - speech
+    assert np.square(added).mean() == pytest.approx(1e-4, rel=1e-3)
 
 
 def test_example_executor(example, monkeypatch):

@@ -38,7 +38,7 @@ class TemplateFamily:
     weights = ("means.npy",)
     starts_from = needed
     packages = ("numpy",)
-    zero_shot = holds_upstream = draws_speeds = False
+    zero_shot = holds_upstream = draws_copies = False
 
     def check(self, ctx):
         if ctx.cfg.train.decoder != "none":

@@ -58,7 +58,7 @@ class Posteriors(_ByBundle):
     def run(self, message: Sequence[Clip], prepared: None) -> list[np.ndarray]:
         from xlt.audio.files import read_wav
 
-        waves = [Copy(clip.recipe).wave(read_wav(clip.path), clip.key) for clip in message]
+        waves = [Copy(clip.recipe).wave(read_wav(clip.path), clip.key, clip.sounds) for clip in message]
         inputs = self.transcriber.encode(waves)
         found, lengths = self.transcriber.recogniser.model.log_probs(inputs)
         return [row[:length].float().numpy() for row, length in zip(found, lengths.tolist(), strict=True)]

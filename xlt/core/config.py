@@ -106,6 +106,12 @@ class Config(Settings):
         return [name for name in self.decode.sets if name not in others]
 
     @property
+    def made_sets(self) -> list[str]:
+        """The sets of ``decode.sets`` that are made of dev or test (``data.further`` with ``of``)."""
+        made = [part.get("set") for part in self.data.further if isinstance(part, dict) and "of" in part]
+        return [name for name in self.further_sets if name in made]
+
+    @property
     def pooled_sets(self) -> list[str]:
         """The sets whose texts the models of all folds have written together: test with ``data.split=cross``,
         but not in a fold itself.
@@ -115,9 +121,10 @@ class Config(Settings):
     @property
     def checked_sets(self) -> list[str]:
         """The sets of this recipe's own corpus that stage 2 checks: the training set first, then all that are
-        held out of training.
+        held out of training, but for those that stage 1 makes of them.
         """
-        further = self.further_sets if self.data.fold is None else []
+        made = self.made_sets
+        further = [name for name in self.further_sets if name not in made] if self.data.fold is None else []
         return [self.train_set, "dev", *([] if self.pooled_sets else ["test"]), *further]
 
     @property

@@ -90,6 +90,11 @@ class Context:
         return self.recipe / "data" / "all"
 
     @property
+    def noise(self) -> Path:
+        """The sounds of ``data.noise``."""
+        return self.recipe / "data" / "noise"
+
+    @property
     def data(self) -> Path:
         """Where the sets are; those of one fold (``data.fold``) have a folder of their own."""
         fold = self.cfg.data.fold

@@ -102,7 +102,19 @@ UPSTREAMS = Registry(
     },
 )
 
-AUGMENTATIONS = Registry("augmentation", {"speed": "xlt.audio.augment.speed:Speed"})
+AUGMENTATIONS = Registry(
+    "augmentation",
+    {
+        "band": "xlt.audio.augment.band:Band",
+        "clip": "xlt.audio.augment.gain:Clip",
+        "codec": "xlt.audio.augment.codec:Codec",
+        "gain": "xlt.audio.augment.gain:Gain",
+        "noise": "xlt.audio.augment.noise:Noise",
+        "pitch": "xlt.audio.augment.pitch:Pitch",
+        "room": "xlt.audio.augment.room:Room",
+        "speed": "xlt.audio.augment.speed:Speed",
+    },
+)
 
 ENCODERS = Registry(
     "train.encoder",

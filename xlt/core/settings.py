@@ -38,6 +38,7 @@ class DataConfig:
     train_speakers: list | None
     train_minutes: Annotated[float | None, Positive()]
     empty: Annotated[float, Share()]
+    noise: Annotated[dict, FilePath(words=("tuxpaint", "fillets")), FreeForm()]
     min_dur_s: float
     max_dur_s: Annotated[float, Positive()]
     max_chars_per_s: Annotated[float, Positive()]
@@ -66,6 +67,7 @@ class FeaturesConfig:
     mix_seed: int
     storage: Literal["f32", "cm2", "cm1"]
     speed: list
+    augment: list
     on_the_fly: bool
     dtype: Literal["auto", "float32", "bfloat16", "int8"]
     batch_s: Annotated[float, Positive()]

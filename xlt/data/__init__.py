@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.audio.augment import check as check_copies
 from xlt.core.config import CROSS, defaults
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError
@@ -135,10 +136,17 @@ def run(ctx: Context) -> None:
         names = list(SPLITS)
     for name in dict.fromkeys((*SPLITS, cfg.train_set, *names)):
         run_unit(ctx, _set(ctx, everything, name, drop))
+    if cfg.data.noise:
+        from xlt.data import noise
+
+        run_unit(ctx, noise.unit(ctx, fingerprint))
     if cfg.data.further and cfg.data.fold is None:
+        from xlt.data import made
         from xlt.data.further import units as further_units
 
         for unit in further_units(ctx, everything, names, fingerprint):
+            run_unit(ctx, unit)
+        for unit in made.units(ctx):
             run_unit(ctx, unit)
     if cfg.mixed:
         from xlt.data.mixed import units
@@ -160,6 +168,15 @@ def _check_settings(cfg: Config) -> None:
     languages.get(cfg.lang)
     sets.further(cfg)
     folds.check(cfg)
+    check_copies(cfg.features, cfg.data.noise)
+    if cfg.data.noise:
+        from xlt.data import noise
+
+        noise.check(cfg)
+    if cfg.data.further:
+        from xlt.data import made
+
+        made.check(cfg)
     if cfg.unlabelled_sets:
         from xlt.data import unlabelled
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xlt.audio.augment.noise import coloured as of_slope
 from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.audio.voice import FRAME, FRAME_S, Voice
 from xlt.core.config import Config
@@ -137,11 +138,9 @@ def piece(kind: str, dur_s: float, room: list[np.ndarray], rng: np.random.Genera
 
 def coloured(count: int, rng: np.random.Generator) -> np.ndarray:
     """Noise of a colour and a level, (count,)."""
-    bands = np.fft.rfft(rng.normal(size=count))
+    white = rng.normal(size=count)
     slope, level_db = rng.uniform(*SLOPES), rng.uniform(*LEVELS_DB)
-    bands *= np.maximum(np.fft.rfftfreq(count), 1 / 512) ** (-slope / 2)
-    wave = np.fft.irfft(bands, count)
-    return wave / np.sqrt(np.square(wave).mean()) * 10 ** (level_db / 20)
+    return of_slope(white, slope) * 10 ** (level_db / 20)
 
 
 def joined(count: int, room: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:

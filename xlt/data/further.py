@@ -14,6 +14,7 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.core.stage import Unit
 from xlt.data import sets
 from xlt.data.corpora.join import settings_of
+from xlt.data.made import is_made
 from xlt.data.normalisers import normaliser_of
 from xlt.formats.tables import read_table
 
@@ -33,6 +34,8 @@ def units(
     for name, part, shown in zip(sets.from_elsewhere(cfg), cfg.data.further, given, strict=True):
         if name in made:
             raise ConfigError(f"data.further: the corpus itself has a set {name!r}; rename this one")
+        if is_made(part):
+            continue
         own = settings_of({k: v for k, v in part.items() if k != "set"}, cfg, f"data.further: {name}")
         if name in cfg.decode.sets:
             config = {

@@ -3,7 +3,8 @@
 A further set, e.g. ``test_phone``, is made by stage 1 where the corpus marks it inside its own table (a value
 of the column split). Where it has separate files (a Kaldi folder, Common Voice's ``other.tsv``), a
 reader takes it if ``decode.sets`` asks for it, and lists it in :attr:`xlt.data.corpora.Corpus.unread`
-otherwise. It may also come from another corpus (``data.further``, :mod:`xlt.data.further`).
+otherwise. It may also come from another corpus (``data.further``, :mod:`xlt.data.further`), or be made of dev
+or test (:mod:`xlt.data.made`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ OWN_FOLDERS = {  # names below data/ and dump/<upstream>/ that a set cannot have
     "labels": "the texts of train.teacher",
     "unlabelled": "the speech of train.unlabelled",
     "empty": "the sound of data.empty",
+    "noise": "the sounds of data.noise",
 }
 _BUDGET = re.compile(r"(train|empty)_[0-9.e+]+min")
 
@@ -44,10 +46,11 @@ def further(cfg: Config) -> list[str]:
 def from_elsewhere(cfg: Config) -> list[str]:
     """The sets that ``data.further`` takes from other corpora; ConfigError for what is no list of those."""
     given = cfg.data.further
-    if not all(isinstance(part, dict) and {"set", "reader"} <= set(part) for part in given):
+    if not all(isinstance(part, dict) and "set" in part and {"reader", "of"} & set(part) for part in given):
         raise ConfigError(
             f"data.further: found {given!r}, expected corpora and the sets that they are, such as"
-            " [{set: test_phone, reader: asterisk}]"
+            " [{set: test_phone, reader: asterisk}], or sets to make, such as [{set: test_noise10, of: test,"
+            " augment: 'noise:10'}]"
         )
     names = [str(part["set"]) for part in given]
     for name in names:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xlt.audio.augment import ORIGINAL, Copy, copies, values
+from xlt.audio.augment.sounds import Sounds
 from xlt.core.config import Config
+from xlt.core.context import Context
 from xlt.formats.features import read_features
 from xlt.formats.tables import read_table, write_table
 
@@ -31,9 +33,16 @@ def copied(cfg: Config, name: str) -> bool:
     return learned and not cfg.features.on_the_fly
 
 
-def copies_of(cfg: Config, name: str) -> list[Copy]:
-    """The copies of each utterance of set ``name``, in order."""
-    return copies(cfg.features if copied(cfg, name) else None)
+def copies_of(cfg: Config, name: str, sounds: Sounds | None = None) -> list[Copy]:
+    """The copies of each utterance of set ``name``, in order; with ``sounds`` as they are to be stored."""
+    return copies(cfg.features if copied(cfg, name) else None, sounds.digest if sounds else "")
+
+
+def sounds_of(ctx: Context, name: str) -> Sounds | None:
+    """The noise for the copies of set ``name``, None where none of them draws from any."""
+    if not ctx.cfg.data.noise or not any(copy.draws for copy in copies_of(ctx.cfg, name)):
+        return None
+    return Sounds.open(ctx.noise, "train")
 
 
 def asked(cfg: Config, name: str) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.audio.augment import ORIGINAL, Copy
+from xlt.audio.augment.sounds import Sounds
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.core.executor import Work, Workers
@@ -191,7 +192,8 @@ def workers(setup: Setup, jobs: int, ngpu: int | None = 0) -> Workers:
 class Clip(NamedTuple):
     """What a worker encodes: the copy ``recipe`` of the sound file ``wav``, stored under the content ``key``.
 
-    ``sha``: hash of the file's samples, None: any; ``utt``: how errors call it.
+    ``sha``: hash of the file's samples, None: any; ``utt``: how errors call it; ``sounds``: for the noise of
+    the copy.
     """
 
     key: str
@@ -199,6 +201,7 @@ class Clip(NamedTuple):
     wav: str
     sha: str | None = None
     recipe: str = ORIGINAL
+    sounds: Sounds | None = None
 
 
 class Shard(Work):
@@ -222,7 +225,7 @@ class Shard(Work):
         stage 1 wrote.
         """
         return [
-            Copy(clip.recipe).wave(read_audio(clip.utt, clip.wav, clip.sha), clip.key)
+            Copy(clip.recipe).wave(read_audio(clip.utt, clip.wav, clip.sha), clip.key, clip.sounds)
             for clip in message["utts"]
         ]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.metadata
 from pathlib import Path
 
-from xlt.audio.augment import Copy, copies, values
+from xlt.audio.augment import Copy, check, copies, values
+from xlt.audio.augment.sounds import FACTS, Sounds
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
@@ -32,11 +32,11 @@ def run(ctx: Context) -> None:
     """Write ``dump/<upstream>_onfly/<set>/{utt2num_samples,feats.json}`` of the training, dev and test
     set.
     """
-    features, drawn = ctx.cfg.features, FAMILIES.get(ctx.cfg.train.family).draws_speeds
-    stored = dataclasses.replace(features, speed=[1.0]) if drawn else features
-    if copies(stored) != [Copy()]:
-        off, now = values(None), values(stored)
-        key = next(k for k in now if now[k] != off[k])
+    features, drawn = ctx.cfg.features, FAMILIES.get(ctx.cfg.train.family).draws_copies
+    check(features, ctx.cfg.data.noise)
+    if not drawn and copies(features) != [Copy()]:
+        off, now = values(None), values(features)
+        key = next(k for k in now if now[k] != off.get(k))
         raise ConfigError(
             f"features.{key}={now[key]}: features.on_the_fly encodes unaltered speech only; copies are made"
             " in the feature cache, with features.on_the_fly=false and a frozen upstream "
@@ -59,6 +59,11 @@ def run(ctx: Context) -> None:
         run_unit(ctx, _unit(ctx, name, facts))
 
 
+def _draws(ctx: Context) -> bool:
+    """Whether training draws copies with sounds of data/noise."""
+    return bool(ctx.cfg.data.noise) and any(copy.draws for copy in copies(ctx.cfg.features))
+
+
 def _setup(ctx: Context) -> Setup:
     from xlt.fetch.files import cache_root
 
@@ -73,10 +78,15 @@ def _unit(ctx: Context, name: str, facts) -> Unit:
     config |= ctx.cfg.section("features.mix_norm") if layers == "mix" else {}
     inputs = [data / "wav.scp", data / "utt2audio"] + ([Path(features.path)] if features.path else [])
 
+    draws = name in ctx.cfg.learned_sets and _draws(ctx)
+    inputs += [ctx.noise / FACTS] if draws else []
+
     def make(out: Path) -> dict:
         samples = _samples(ctx, name)
         write_table(out / "utt2num_samples", {utt: str(n) for utt, n in samples.items()})
-        write_features(out, facts())
+        write_features(
+            out, {**facts(), **({"noise": Sounds.open(ctx.noise, "train").digest} if draws else {})}
+        )
         return {"utterances": len(samples), "audio_s": round(sum(samples.values()) / SAMPLE_RATE, 1)}
 
     return Unit(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xlt.audio.augment import Copy
+from xlt.audio.augment.sounds import Sounds
 from xlt.audio.files import SAMPLE_RATE, why_unreadable
 from xlt.core import jsons
 from xlt.core.errors import DataError
@@ -28,7 +29,9 @@ ON_DATA = "run stage 1 (data) again with --force"
 
 
 class Row(NamedTuple):
-    """An utterance of a set, or the copy ``recipe`` of one; ``samples`` are those of the copy, 16 kHz."""
+    """An utterance of a set, or the copy ``recipe`` of one; ``samples`` are those of the copy, 16 kHz;
+    ``sounds``: what its noise is drawn from.
+    """
 
     utt: str
     key: str  # content key
@@ -36,16 +39,17 @@ class Row(NamedTuple):
     sha: str
     recipe: str
     samples: int
+    sounds: Sounds | None = None
 
     @property
     def clip(self) -> Clip:
         """What a worker gets of it."""
-        return Clip(self.key, self.utt, self.wav, self.sha, self.recipe)
+        return Clip(self.key, self.utt, self.wav, self.sha, self.recipe, self.sounds)
 
 
-def rows_of(data: Path, recipe: Path, copies: list[Copy]) -> list[Row]:
+def rows_of(data: Path, recipe: Path, copies: list[Copy], sounds: Sounds | None = None) -> list[Row]:
     """The utterances of the set in ``data`` in each copy, in the order of wav.scp; ``recipe``: what relative
-    paths count from. DataError for what cannot be read.
+    paths count from; ``sounds``: see :class:`Row`. DataError for what cannot be read.
     """
     wavs = read_scp(data / "wav.scp", recipe)
     samples = lengths(data, wavs)
@@ -64,6 +68,7 @@ def rows_of(data: Path, recipe: Path, copies: list[Copy]) -> list[Row]:
             hashes[utt],
             copy.recipe,
             copy.length(samples[utt]),
+            sounds,
         )
         for copy in copies
         for utt, wav in wavs.items()

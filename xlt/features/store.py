@@ -10,7 +10,8 @@ import os
 import time
 from pathlib import Path
 
-from xlt.audio.augment import Copy
+from xlt.audio.augment import Copy, check
+from xlt.audio.augment.sounds import FACTS
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
 from xlt.core.errors import UpstreamError
@@ -18,7 +19,7 @@ from xlt.core.executor import Executor, Workers, open_executor
 from xlt.core.log import Progress, say
 from xlt.core.stage import Unit, read_stamp, run_unit
 from xlt.features.cache import Key
-from xlt.features.copies import asked, copies_of, write_sources
+from xlt.features.copies import asked, copies_of, sounds_of, write_sources
 from xlt.features.extract import (
     Setup,
     load_mix,
@@ -38,6 +39,7 @@ from xlt.upstreams.base import changed_weights, seen_weights
 
 def run(ctx: Context, inherited: Path | None = None) -> None:
     """Stage 3: features of the training, dev and test set; ``inherited``: see :func:`layer_mix.make`."""
+    check(ctx.cfg.features, ctx.cfg.data.noise)
     sets = ctx.cfg.sets
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
     mix = None
@@ -107,6 +109,8 @@ class Store:
         inputs = [data / "wav.scp", data / "utt2audio"] + ([Path(features.path)] if features.path else [])
         if copies_of(self.ctx.cfg, name) != [Copy()]:
             inputs += [data / "text", data / "utt2spk"]
+        if any(copy.draws for copy in copies_of(self.ctx.cfg, name)):
+            inputs.append(self.ctx.noise / FACTS)
         if self.mix:
             inputs += [self.mix / "mix.json", self.mix / "mix.npz"]
         versions = {p: importlib.metadata.version(p) for p in upstream_class(features.upstream).packages}
@@ -153,8 +157,9 @@ class Store:
         tables.
         """
         data = self.ctx.data / name
-        copies = copies_of(self.ctx.cfg, name)
-        rows = rows_of(data, self.ctx.recipe, copies)
+        sounds = sounds_of(self.ctx, name)
+        copies = copies_of(self.ctx.cfg, name, sounds)
+        rows = rows_of(data, self.ctx.recipe, copies, sounds)
         out, key = self.ctx.dump / name, self.key
         with key.writing(os.fspath(out.absolute())):
             key.describe(self.setup, self.ctx.cfg.features.path)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.audio.augment import Copy
+from xlt.audio.augment.sounds import Sounds
 from xlt.core import jsons
 from xlt.core.errors import DataError, UpstreamError
 from xlt.core.stage import atomic_text, renew
@@ -297,7 +298,9 @@ def _order(damage: Damage) -> Clip:
         wav = next((rows[utt] for scp in tables if scp.exists() and utt in (rows := read_table(scp))), None)
         if wav and (recipe / wav).exists():
             path = os.fspath((recipe / wav).absolute())
-            return Clip(damage.content, utt, path, copy.audio_hash(damage.content), copy.recipe)
+            noise = recipe / "data" / "noise"
+            sounds = Sounds.open(noise, "train") if copy.draws and noise.exists() else None
+            return Clip(damage.content, utt, path, copy.audio_hash(damage.content), copy.recipe, sounds)
     raise DataError("its audio is no longer in data/; run stages 1 (data) and 3 (features) again")
 
 

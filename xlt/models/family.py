@@ -98,7 +98,7 @@ class Family(Protocol):
     packages: tuple[str, ...]  # whose versions stand in the stamp
     zero_shot: bool  # whether train.zero_shot needs no train.init: the upstream writes texts by itself
     holds_upstream: bool  # whether ``files`` have the upstream's weights in them where speech is not stored
-    draws_speeds: bool  # whether its training draws features.speed anew in each epoch, without stored copies
+    draws_copies: bool  # whether its training draws altered copies anew in each epoch; none are stored
 
     def check(self, ctx: Context) -> None:
         """ConfigError for settings that it cannot train with; called before anything is encoded."""

@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xlt.audio.augment import ORIGINAL
+from xlt.audio.augment.sounds import Sounds
 from xlt.features.speech import Speech, joined
 from xlt.formats.model_folder import Trained
 from xlt.metrics.align import Counts
 
 
 class Clip(NamedTuple):
-    """What a teacher hears: the copy ``recipe`` of the sound file ``path``; ``key``: see
+    """What a teacher hears: the copy ``recipe`` of the sound file ``path``; ``key`` and ``sounds``: see
     :meth:`xlt.audio.augment.Copy.wave`.
     """
 
     path: str
     recipe: str = ORIGINAL
     key: str = ""
+    sounds: Sounds | None = None
 
 
 class Threshold(NamedTuple):

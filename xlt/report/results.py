@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xlt.audio.augment import in_words
+from xlt.audio.augment import SETTINGS, in_words
 from xlt.core import jsons
 from xlt.core.config import defaults
 from xlt.core.errors import DataError
@@ -222,7 +222,8 @@ def _features(result: Result) -> dict:
     found = result.document.get("features", _before_the_mix(result.config))
     if result.family == ESPNET:
         return found
-    return {**found, "on_the_fly": False, "speed": result.config.get("features.speed", [1.0])}
+    asked = {key: result.config[f"features.{key}"] for key in SETTINGS if f"features.{key}" in result.config}
+    return {**found, "on_the_fly": False, **asked}
 
 
 def decoding(result: Result) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt import __version__, lm
-from xlt.audio.augment import values
+from xlt.audio.augment import SETTINGS
 from xlt.core.schema import schema
 from xlt.core.stage import git_revision, read_json, read_stamp
 from xlt.decode import fusion
@@ -170,7 +170,7 @@ def features(ctx: Context) -> dict:
     """
     if not (ctx.exp / INFO).exists():
         return {}
-    kept = {"on_the_fly", "layers", "mix", "mix_norm", "storage", "dtype", "dim", "tuning", *values(None)}
+    kept = {"on_the_fly", "layers", "mix", "mix_norm", "storage", "dtype", "dim", "tuning", *SETTINGS}
     return {k: v for k, v in read_info(ctx.exp).get("features", {}).items() if k in kept}
 
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from xlt.audio.augment import Copy
+from xlt.audio.augment.sounds import Sounds
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.executor import Workers, open_executor
 from xlt.core.log import Progress, say
 from xlt.core.stage import Unit, run_unit
-from xlt.features.copies import copies_of
+from xlt.features.copies import copies_of, sounds_of
 from xlt.formats.archives import ArkWriter
 from xlt.formats.model_folder import BUNDLE_MANIFEST, CTC, Trained
 from xlt.formats.tables import read_scp, read_table, write_table
@@ -39,7 +41,7 @@ def posteriors(ctx: Context, model: Trained) -> Path:
             out,
             {
                 "teacher": origin_facts(model),
-                "sets": {name: [copy.recipe for copy in copies_of(ctx.cfg, name)] for name in sets},
+                "sets": {name: [copy.recipe for copy in _copies(ctx, name)[0]] for name in sets},
             },
             [model.folder / BUNDLE_MANIFEST, *(ctx.data / name / "utt2audio" for name in sets)],
             lambda partial: _make(ctx, model, sets, partial, out),
@@ -68,13 +70,20 @@ def _check(ctx: Context, model: Trained) -> None:
         )
 
 
+def _copies(ctx: Context, name: str) -> tuple[list[Copy], Sounds | None]:
+    """The copies of a set, and what their noise is drawn from."""
+    sounds = sounds_of(ctx, name)
+    return copies_of(ctx.cfg, name, sounds), sounds
+
+
 def _make(ctx: Context, model: Trained, sets: list[str], partial: Path, out: Path) -> dict:
     clips: dict[str, Clip] = {}
     for name in sets:
+        copies, sounds = _copies(ctx, name)
         hashes = read_table(ctx.data / name / "utt2audio")
         for utt, path in read_scp(ctx.data / name / "wav.scp", ctx.recipe).items():
-            for copy in copies_of(ctx.cfg, name):
-                clips[copy.name(utt)] = Clip(path, copy.recipe, copy.content_key(hashes[utt]))
+            for copy in copies:
+                clips[copy.name(utt)] = Clip(path, copy.recipe, copy.content_key(hashes[utt]), sounds)
     executor = open_executor("posteriors", model.folder, Workers(1))
     say(f"  {ctx.cfg.as_given('train.teacher')} listens to {len(clips)} utterances")
     try:

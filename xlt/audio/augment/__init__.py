@@ -1,65 +1,56 @@
-"""Altered copies of training speech: kinds of them, one a file, named in the registry AUGMENTATIONS.
+"""Altered copies of speech: kinds of alterations, one a file, named in the registry AUGMENTATIONS.
 
-A copy is named by its recipe: ``speed:0.9``, the kind and its argument; ``""`` is the utterance. What a
-kind is called elsewhere (a setting, the ids of its copies, words of a table) is the kind's own matter, so
-that nothing else knows it by name. Stage 3 keeps ``utt2source`` beside the features, which later stages read.
+A copy is named by its recipe: kinds with their arguments, one after another, ``room+noise:5..20``; ``#2``
+behind it is another draw of the same, and ``@`` begins the digest of the noise that it was made with. ``""``
+is the utterance itself. Stage 3 keeps ``utt2source`` beside the features, which later stages read.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from xlt.core.errors import ConfigError, DataError
 from xlt.core.registry import AUGMENTATIONS
 from xlt.core.settings import FeaturesConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
+    from xlt.audio.augment.sounds import Sounds
+
 ORIGINAL = ""  # recipe of the utterance itself
+SETTINGS = ("speed", "augment")  # keys below features that ask for copies
+_CHAIN = re.compile(r"(?P<kinds>[^\s#@]+)(#(?P<draw>[1-9]\d*))?(@(?P<digest>[0-9a-f]+))?")
 
 
 class Augmentation(Protocol):
-    """A kind of altered copies; made with the argument of a recipe. A worked example:
+    """A kind of alteration; made with the argument behind its name, ``""`` without one. ValueError, with what
+    is expected, for an argument that it does not understand. A worked example:
 
-    >>> class Gain:
-    ...     setting, off = "gain", []  # features.gain: [0.5, 2.0]
-    ...
-    ...     @staticmethod
-    ...     def recipes(value):
-    ...         return [ORIGINAL, *(f"gain:{factor:g}" for factor in value)]
-    ...
-    ...     @staticmethod
-    ...     def words(value):
-    ...         return ", gains " + " ".join(map(str, value))
+    >>> class Louder:  # features.augment: ["louder:2"]
+    ...     sounds = ()
     ...
     ...     def __init__(self, argument):
-    ...         self.factor, self.tag = float(argument), f"gain{argument}"
+    ...         self.factor = float(argument)
     ...
     ...     def length(self, samples):
     ...         return samples
     ...
-    ...     def apply(self, wave, rng):
+    ...     def apply(self, wave, rng, sounds):
     ...         return self.factor * wave
-    >>> Gain.recipes([0.5]), Gain("0.5").tag
-    (['', 'gain:0.5'], 'gain0.5')
+    >>> Louder("2").apply(0.25, None, None)
+    0.5
+
+    A kind may have a ``tag``, which begins the ids of its copies instead of its name and argument.
     """
 
-    setting: ClassVar[str]  # key below ``features`` that asks for copies, in feats.json too
-    off: ClassVar[Any]  # its value that asks for none
-    tag: str  # of the copies' ids, ``<tag>-<utterance>``, and of what their features are stored under
-
-    @staticmethod
-    def recipes(value: Any) -> list[str]:
-        """The recipes that a value of the setting asks for, in order, ORIGINAL among them if it stays."""
-        ...
-
-    @staticmethod
-    def words(value: Any) -> str:
-        """A value other than ``off`` in the tables of results, e.g. ``, speeds 0.9 1.0 1.1``."""
-        ...
+    sounds: tuple[str, ...] | None  # the names in data.noise that it draws from, None: all that are there
 
     def __init__(self, argument: str): ...
 
@@ -67,73 +58,161 @@ class Augmentation(Protocol):
         """The number of samples of the copy, of those of the utterance."""
         ...
 
-    def apply(self, wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def apply(self, wave: np.ndarray, rng: np.random.Generator, sounds: Sounds | None) -> np.ndarray:
         """The copy of a wave (N,) at 16 kHz, float32; all randomness comes from ``rng``."""
         ...
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of any utterance, by its recipe."""
+    """A copy of any utterance, by its recipe; ValueError for one that is none, once something is asked."""
 
     recipe: str = ORIGINAL
 
     @functools.cached_property
-    def _kind(self) -> Augmentation:
-        kind, _, argument = self.recipe.partition(":")
-        return AUGMENTATIONS.get(kind)(argument)
+    def _parts(self) -> tuple[list[str], str, str]:
+        hit = _CHAIN.fullmatch(self.recipe)
+        if hit is None:
+            raise ValueError("expected kinds with their arguments, such as room+noise:5..20")
+        return hit["kinds"].split("+"), hit["draw"] or "", hit["digest"] or ""
+
+    @functools.cached_property
+    def kinds(self) -> list[Augmentation]:
+        """The alterations, in their order."""
+        found = []
+        for part in self._parts[0] if self.recipe else ():
+            name, _, argument = part.partition(":")
+            if name not in AUGMENTATIONS:
+                known = ", ".join(AUGMENTATIONS.names())
+                raise ValueError(f"there is no kind {name!r}; expected {known}{AUGMENTATIONS.hint(name)}")
+            try:
+                found.append(AUGMENTATIONS.get(name)(argument))
+            except ValueError as err:
+                raise ValueError(f"{part!r}: {err}") from None
+        return found
+
+    @functools.cached_property
+    def _tag(self) -> str:
+        names = [
+            getattr(kind, "tag", re.sub("[:/]", "_", part))
+            for part, kind in zip(self._parts[0], self.kinds, strict=True)
+        ]
+        return "+".join(names) + (f"#{self._parts[1]}" if self._parts[1] else "")
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws from data/noise, where there is one."""
+        return any(kind.sounds is None or kind.sounds for kind in self.kinds)
+
+    def with_noise(self, digest: str) -> Copy:
+        """The same with the ``digest`` of data/noise, if it draws from that; ``""``: there is none."""
+        return Copy(f"{self.recipe}@{digest}") if digest and self.draws else self
 
     def name(self, of: str) -> str:
         """Id of the copy of an utterance, or a speaker, as Kaldi's recipes have it: ``sp0.9-<of>``."""
-        return of if self.recipe == ORIGINAL else f"{self._kind.tag}-{of}"
+        return of if self.recipe == ORIGINAL else f"{self._tag}-{of}"
 
     def content_key(self, sha: str) -> str:
         """What the features are stored under; ``sha``: hash of the utterance's audio."""
-        return sha if self.recipe == ORIGINAL else f"{sha}-{self._kind.tag}"
+        return f"{sha}{self._ending}"
 
     def audio_hash(self, content_key: str) -> str:
         """The hash of which :meth:`content_key` made this."""
-        return content_key if self.recipe == ORIGINAL else content_key.removesuffix(f"-{self._kind.tag}")
+        return content_key.removesuffix(self._ending)
+
+    @functools.cached_property
+    def _ending(self) -> str:
+        if self.recipe == ORIGINAL:
+            return ""
+        return f"-{self._tag}" + (f"@{self._parts[2]}" if self._parts[2] else "")
 
     def length(self, samples: int) -> int:
         """The number of samples of the copy, of those of the utterance."""
-        return samples if self.recipe == ORIGINAL else self._kind.length(samples)
+        for kind in self.kinds:
+            samples = kind.length(samples)
+        return samples
 
-    def wave(self, wave: np.ndarray, content_key: str) -> np.ndarray:
-        """The copy of ``wave`` (N,); the same for the same audio and recipe."""
+    def wave(self, wave: np.ndarray, key: str, sounds: Sounds | None = None) -> np.ndarray:
+        """The copy of ``wave`` (N,); the same for the same wave, recipe and ``key``, which is the content key
+        of what is stored. DataError where ``sounds`` are not the noise that the recipe names.
+        """
         if self.recipe == ORIGINAL:
             return wave
         import numpy as np
 
-        seed = int.from_bytes(hashlib.sha256(content_key.encode()).digest()[:8])
-        return self._kind.apply(wave, np.random.default_rng(seed))
+        digest = self._parts[2]
+        if digest and (sounds is None or sounds.digest != digest):
+            where = sounds.folder if sounds else "data/noise"
+            raise DataError(
+                f"{where}: is not the noise that copies {self.recipe} were made with; run stages 1 (data) and"
+                " 3 (features) again"
+            )
+        rng = np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]))
+        for kind in self.kinds:
+            wave = kind.apply(wave, rng, sounds)
+        return wave
 
 
-def kinds() -> list[type[Augmentation]]:
-    """All that there are."""
-    return [AUGMENTATIONS.get(name) for name in AUGMENTATIONS.entries]
+def parsed(chain: object, setting: str, noise: Iterable[str] = ()) -> Copy:
+    """The copy that ``chain`` asks for in ``setting``; ``noise``: names in data.noise. ConfigError for one
+    that is none, or draws from noise that is not there.
+    """
+    from xlt.audio.augment.noise import COLOURS
+
+    if not isinstance(chain, str) or not re.fullmatch(r"[^\s@]+", chain):
+        raise ConfigError(
+            f"{setting}={chain!r}: expected kinds with their arguments, such as room+noise:5..20"
+        )
+    where, copy = f"{setting}={chain}", Copy(chain)
+    try:
+        wanted = {name for kind in copy.kinds for name in kind.sounds or ()}
+    except ValueError as err:
+        raise ConfigError(f"{where}: {err}") from None
+    if lacking := sorted(wanted - set(noise)):
+        there = ", ".join([*sorted(noise), *COLOURS])
+        raise ConfigError(
+            f"{where}: there is no noise {lacking[0]!r}; there are {there}; say where it is to be found:"
+            f" data.noise={{{lacking[0]}: [FOLDER]}}"
+        )
+    return copy
+
+
+def check(features: FeaturesConfig, noise: Iterable[str]) -> None:
+    """ConfigError for copies in ``features`` that cannot be made; ``noise``: names in data.noise."""
+    from xlt.audio.augment.speed import SPEEDS
+
+    for speed in features.speed:
+        if not isinstance(speed, (int, float)) or isinstance(speed, bool) or not SPEEDS.holds(speed):
+            raise ConfigError(f"features.speed={features.speed}: found {speed!r}, expected {SPEEDS}")
+    for number, chain in enumerate(features.augment):
+        parsed(chain, "features.augment", noise)
+        if chain in features.augment[:number]:
+            raise ConfigError(
+                f"features.augment={features.augment}: {chain} is there twice, and both copies would be the"
+                f" same; write {chain.partition('#')[0]}#{number + 1} for another draw"
+            )
 
 
 def values(features: FeaturesConfig | None) -> dict[str, Any]:
-    """``{key below features: its value}`` of all kinds; of None, as for a set without copies."""
-    return {
-        kind.setting: kind.off if features is None else getattr(features, kind.setting, kind.off)
-        for kind in kinds()
-    }
+    """``{key below features: its value}`` of what asks for copies; of None, as for a set without any. Where
+    there are no chains, they have no key: feats.json is then as it was before there were any.
+    """
+    if features is None:
+        return {"speed": [1.0]}
+    return {"speed": features.speed, **({"augment": features.augment} if features.augment else {})}
 
 
-def copies(features: FeaturesConfig | None) -> list[Copy]:
-    """The copies that the settings ask for, the utterance itself among them unless a kind leaves it out."""
+def copies(features: FeaturesConfig | None, digest: str = "") -> list[Copy]:
+    """The copies that the settings ask for, the utterance itself among them unless features.speed leaves it
+    out; ``digest``: of the noise in data/noise.
+    """
     asked = values(features)
-    lists = [kind.recipes(asked[kind.setting]) for kind in kinds() if asked[kind.setting] != kind.off]
-    found = dict.fromkeys(recipe for recipes in lists for recipe in recipes)
-    if any(ORIGINAL not in recipes for recipes in lists):
-        found.pop(ORIGINAL, None)
-    return list(map(Copy, found or [ORIGINAL]))
+    recipes = [ORIGINAL if speed == 1.0 else f"speed:{speed}" for speed in asked["speed"]]
+    return [Copy(recipe).with_noise(digest) for recipe in recipes + asked.get("augment", [])]
 
 
 def in_words(facts: dict[str, Any]) -> str:
     """What tables say of the copies of a feats.json."""
-    return "".join(
-        kind.words(facts[kind.setting]) for kind in kinds() if facts.get(kind.setting, kind.off) != kind.off
-    )
+    speeds, chains = facts.get("speed", [1.0]), facts.get("augment", [])
+    words = ", speeds " + " ".join(map(str, speeds)) if speeds != [1.0] else ""
+    return words + (", copies " + " ".join(chains) if chains else "")

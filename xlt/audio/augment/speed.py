@@ -4,35 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xlt.audio.augment import ORIGINAL
+from xlt.audio.augment.ranges import Range
 from xlt.audio.files import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from xlt.audio.augment.sounds import Sounds
+
+SPEEDS = Range(0.25, 4.0, "factors")
+
 
 class Speed:
-    """Copies with tempo and pitch times a factor, ``features.speed``; 1.0 is the utterance itself."""
+    """Tempo and pitch times a factor: ``speed:0.9``."""
 
-    setting = "speed"
-    off = [1.0]
-
-    @staticmethod
-    def recipes(value: list[float]) -> list[str]:
-        return [ORIGINAL if speed == 1.0 else f"speed:{speed}" for speed in value]
-
-    @staticmethod
-    def words(value: list[float]) -> str:
-        return ", speeds " + " ".join(map(str, value))
+    sounds = ()
 
     def __init__(self, argument: str):
-        self.speed = float(argument)
+        found = SPEEDS.parse(argument)
+        if found.low != found.high:
+            raise ValueError(f"found {argument}, expected one number: the length of a copy hangs on it")
+        self.speed = found.low
         self.tag = f"sp{self.speed:g}"
 
     def length(self, samples: int) -> int:
         return round(samples / self.speed)
 
-    def apply(self, wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def apply(self, wave: np.ndarray, rng: np.random.Generator, sounds: Sounds | None) -> np.ndarray:
         return perturb(wave, self.speed)
 
 

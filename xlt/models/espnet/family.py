@@ -35,7 +35,7 @@ class EspnetFamily:
     weights = ("model.pth", "config.yaml")
     starts_from = ("model.pth", "tokens.txt", INFO, "feats_stats.npz")
     packages = ("espnet", "torch")
-    zero_shot = holds_upstream = draws_speeds = False
+    zero_shot = holds_upstream = draws_copies = False
 
     def check(self, ctx: Context) -> None:
         train = ctx.cfg.train

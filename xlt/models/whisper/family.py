@@ -41,6 +41,7 @@ class WhisperFamily:
         "features.on_the_fly",
         "features.dtype",
         "features.speed",
+        "features.augment",
         "tokens",
         "seed",
         "data.train_minutes",
@@ -52,7 +53,7 @@ class WhisperFamily:
     packages = ("torch", "transformers", "tokenizers")
     zero_shot = True
     holds_upstream = True
-    draws_speeds = True
+    draws_copies = True
 
     def check(self, ctx: Context) -> None:
         cfg, train = ctx.cfg, ctx.cfg.train

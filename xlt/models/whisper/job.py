@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from xlt.audio.augment import Copy
+from xlt.audio.augment.sounds import Sounds
 from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.config import Config
 from xlt.core.errors import DataError, StageError
@@ -134,9 +136,9 @@ def prepare(run: Resolved, out: Path) -> Job:
         waves = read_scp(sets[name].scp, cfg.recipe)
         return lambda utt: read_wav(waves[utt])
 
-    speeds = [1.0] if stored else [float(speed) for speed in cfg.features.speed]
+    drawn: dict[str, Any] = {} if stored else _drawn(cfg, ctx.noise)
     parts = {
-        name: Clips(found, reader(name), stored, cfg.train.batch_s, speeds if name == "train" else [1.0])
+        name: Clips(found, reader(name), stored, cfg.train.batch_s, **(drawn if name == "train" else {}))
         for name, found in clips.items()
     }
     empty = Clips([], reader("dev"), stored, cfg.train.batch_s)
@@ -161,6 +163,17 @@ def prepare(run: Resolved, out: Path) -> Job:
         frame_rate=SAMPLE_RATE / HOP,
         facts=facts | {"parameters": trained},
     )
+
+
+def _drawn(cfg: Config, noise: Path) -> dict[str, Any]:
+    """What training draws anew in each epoch: speeds and altered copies; ``noise``: data/noise."""
+    asked = [Copy(chain) for chain in cfg.features.augment]
+    sounds = Sounds.open(noise, "train") if cfg.data.noise and any(copy.draws for copy in asked) else None
+    return {
+        "speeds": [float(speed) for speed in cfg.features.speed],
+        "augment": [copy.with_noise(sounds.digest if sounds else "") for copy in asked],
+        "sounds": sounds,
+    }
 
 
 def narrow(features: FeaturesConfig, device: torch.device) -> bool:

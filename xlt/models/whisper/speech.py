@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from xlt.audio.augment import Copy
+from xlt.audio.augment.sounds import Sounds
 from xlt.audio.augment.speed import perturb
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import DataError
@@ -38,6 +40,21 @@ class Clip:
     category: str = ""
 
 
+class Heard(NamedTuple):
+    """How a clip is heard: at a ``speed``, altered as ``copy`` says with the random numbers of ``key``."""
+
+    speed: float = 1.0
+    copy: Copy = Copy()
+    key: str = ""
+
+    def length(self, samples: int) -> int:
+        return self.copy.length(round(samples / self.speed))
+
+    def wave(self, wave: np.ndarray, sounds: Sounds | None) -> np.ndarray:
+        """The wave (N,) that is heard of ``wave``."""
+        return self.copy.wave(perturb(wave, self.speed), self.key, sounds)
+
+
 class Batch:
     """Clips of one window: encoder inputs or outputs, and what is to be written."""
 
@@ -55,7 +72,9 @@ class Batch:
 
 
 class Clips:
-    """A set's clips. ``read``: an utterance's wave (N,), or its stored encoder outputs (T, D)."""
+    """A set's clips. ``read``: an utterance's wave (N,), or its stored encoder outputs (T, D); ``augment``:
+    altered copies, one of which, or the clip itself, is heard in an epoch.
+    """
 
     def __init__(
         self,
@@ -64,21 +83,24 @@ class Clips:
         stored: bool,
         batch_s: float,
         speeds: Sequence[float] = (1.0,),
+        augment: Sequence[Copy] = (),
+        sounds: Sounds | None = None,
     ):
         self.clips, self.read, self.stored = list(clips), read, stored
         self.batch, self.speeds = batch_s * SAMPLE_RATE, tuple(speeds)
+        self.copies, self.sounds = (Copy(), *augment), sounds
 
     def batches(self, net: Net, clips: Sequence[Clip] | None = None, rng: random.Random | None = None):
-        """Lists of (clip, speed), each of one window and at most ``batch_s`` seconds with their silence;
-        shuffled, and at random speeds, with ``rng``.
+        """Lists of (clip, how it is heard), each of one window and at most ``batch_s`` seconds with their
+        silence; shuffled, at random speeds and altered at random, with ``rng``.
         """
         drawn = [
-            (clip, rng.choice(self.speeds) if rng else 1.0)
+            (clip, self._draw(clip, rng) if rng else Heard())
             for clip in (self.clips if clips is None else clips)
         ]
-        by_window: dict[int, list[tuple[Clip, float]]] = {}
-        for clip, speed in drawn:
-            by_window.setdefault(net.window(round(clip.samples / speed)), []).append((clip, speed))
+        by_window: dict[int, list[tuple[Clip, Heard]]] = {}
+        for clip, heard in drawn:
+            by_window.setdefault(net.window(heard.length(clip.samples)), []).append((clip, heard))
         found = []
         for window, members in sorted(by_window.items()):
             if rng:
@@ -89,7 +111,13 @@ class Clips:
             rng.shuffle(found)
         return found
 
-    def encoder_inputs(self, net: Net, members: Sequence[tuple[Clip, float]]) -> tuple[Tensor, Tensor]:
+    def _draw(self, clip: Clip, rng: random.Random) -> Heard:
+        speed = rng.choice(self.speeds)
+        if len(self.copies) == 1:  # nothing more is drawn: trainings without copies stay what they were
+            return Heard(speed)
+        return Heard(speed, rng.choice(self.copies), f"{clip.utt} {rng.getrandbits(64)}")
+
+    def encoder_inputs(self, net: Net, members: Sequence[tuple[Clip, Heard]]) -> tuple[Tensor, Tensor]:
         """Log-mels (B, mels, 2T), or stored outputs (B, T, D), and the clips' frames (B,)."""
         found = [self.read(clip.utt) for clip, _ in members]
         if self.stored:
@@ -97,7 +125,9 @@ class Clips:
             return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor(
                 [len(r) for r in rows]
             )
-        return net.mels([perturb(wave, speed) for wave, (_, speed) in zip(found, members, strict=True)])
+        return net.mels(
+            [heard.wave(wave, self.sounds) for wave, (_, heard) in zip(found, members, strict=True)]
+        )
 
     def encoded(self, net: Net, inputs: Tensor, frames: Tensor) -> Encoded:
         """What :meth:`encoder_inputs` gave → encoder outputs."""
