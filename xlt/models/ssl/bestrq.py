@@ -78,7 +78,10 @@ class BestRqMethod:
                 f"pretrain.model: dim: {options.dim} is no multiple of heads ({options.heads}); change one"
             )
         rng = torch.Generator().manual_seed(seed)
-        self.module = _Module(options, Quantiser(options.codes, options.code_dim, rng)).to(device)
+        quantiser = Quantiser(options.codes, options.code_dim, rng)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.module = _Module(options, quantiser).to(device)
         self.device = device
 
     def prepare(self, waves: Iterable[Tensor]) -> None:
