@@ -139,6 +139,9 @@ def test_ctrl_c_ends_the_experiment(egs, stages, capsys):
 def test_only_takes_what_it_names_and_what_that_needs(egs, stages, capsys):
     assert run(egs, "--only", "cat/a_s0") == 0
     assert stages[0] == ["fra/body train", "cat/a_s0 features", "cat/a_s0 train", "cat/a_s0 score"]
+    stages[0].clear()
+    assert run(egs, "--only", "t/*_s1") == 0
+    assert stages[0] == ["fra/body train", "cat/a_s1 features", "cat/a_s1 train", "cat/a_s1 score"]
     assert run(egs, "--only", "nothing") == 2
     assert "no run has that in recipe/tag" in capsys.readouterr().err
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import fnmatch
 import os
 import time
 import traceback
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only",
         default="",
         metavar="TEXT",
-        help="only runs with TEXT in recipe/tag, and the runs they depend on",
+        help="only runs with TEXT in recipe/tag, e.g. cat/ or 'cat/x10_*_s0', and the runs they depend on",
     )
     parser.add_argument("--list", action="store_true", help="list the runs and whether each is done")
     parser.add_argument("--dry_run", action="store_true", help="show what would run, do nothing")
@@ -70,8 +71,10 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _selected(plan: Plan, text: str) -> list[Run]:
-    """The runs with ``text`` in their name and what they need, in the order in which they are run."""
-    wanted = [run for run in plan.runs if text in run.name]
+    """The runs with ``text`` in their name, in which * is any letters, and what they need, in the order in
+    which they are run.
+    """
+    wanted = [run for run in plan.runs if fnmatch.fnmatchcase(run.name, f"*{text}*")]
     if not wanted:
         raise StageError(f"--only {text}: no run has that in recipe/tag; --list shows them all")
     names: set[str] = set()
