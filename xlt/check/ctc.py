@@ -14,10 +14,18 @@ from xlt.check.datadir import DataDir, Sets
 from xlt.check.faults import Fault
 from xlt.core.config import Config
 from xlt.core.context import Context
+from xlt.core.registry import SHORTENING
 from xlt.features.copies import copies_of
 from xlt.formats.features import NAME, read_features
 from xlt.formats.markdown import table
-from xlt.nets.lengths import ctc_frames, ctc_steps, input_layer, stacked, upstream_frames
+from xlt.nets.lengths import (
+    ctc_frames,
+    ctc_steps,
+    input_layer,
+    shortening,
+    stacked,
+    upstream_frames,
+)
 from xlt.upstreams import upstream_class
 
 LISTED = 200  # rows on the page
@@ -110,7 +118,7 @@ def _choices(sets: Sets, data: DataDir, cfg: Config, bad: list[Tight]) -> str:
     if stacked(cfg.train, rate) > 1:
         saved = (
             sum(upstream_frames(t.dur_s, rate) >= t.steps for t in bad)
-            if input_layer(cfg.train) is None
+            if shortening(cfg.train) == 1 and input_layer(cfg.train) is None
             else None
         )
         found.append(f"set train.frame_rate={rate:g}" + (f" (saves {saved})" if saved is not None else ""))
@@ -118,6 +126,8 @@ def _choices(sets: Sets, data: DataDir, cfg: Config, bad: list[Tight]) -> str:
         found.append(
             f"let the encoder shorten less than {layer}, e.g. train.encoder_conf={{input_layer: linear}}"
         )
+    elif cfg.train.encoder in SHORTENING:
+        found.append("let the encoder shorten less, e.g. stride: 1 in train.encoder_conf")
     if cfg.tokens.type == "char":
         found.append("set tokens.type=bpe (fewer labels)")
     if data.name == cfg.train_set:

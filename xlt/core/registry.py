@@ -121,7 +121,17 @@ ENCODERS = Registry(
     {
         "blstm": "xlt.nets.encoders.blstm:BlstmEncoder",
         "deepspeech2": "xlt.nets.encoders.deepspeech2:DeepSpeech2Encoder",
+        "jasper": "xlt.nets.encoders.jasper:JasperEncoder",
         "linear": "xlt.nets.encoders.linear:LinearEncoder",
+        "quartznet": "xlt.nets.encoders.quartznet:QuartzNetEncoder",
+    },
+)
+
+SHORTENING = Registry(
+    "convolutions of an encoder",
+    {  # of encoders that give fewer frames than they get: what their convolutions do to the number
+        "jasper": "xlt.nets.encoders.jasper:convolutions",
+        "quartznet": "xlt.nets.encoders.quartznet:convolutions",
     },
 )
 

@@ -35,7 +35,7 @@ from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import AGAIN, NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
 from xlt.models.resolved import Resolved
-from xlt.nets.lengths import ctc_frames, ctc_steps, stacked
+from xlt.nets.lengths import ctc_frames, ctc_steps, shortening, stacked
 from xlt.nets.moments import Moments
 
 
@@ -355,7 +355,7 @@ def _keep(run: Resolved, job: Job, out: Path) -> None:
     if tuning.tunes(cfg):
         features["tuning"] = tuning.settings(cfg)
         tuning.keep_architecture(ctx, out)
-    run.write_info(out, features, run.info["frame_rate"] / job.stack)
+    run.write_info(out, features, run.info["frame_rate"] / job.stack / shortening(cfg.train))
 
 
 def _copy_mix(ctx: Context, info: dict, out: Path) -> None:

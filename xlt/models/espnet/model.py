@@ -16,6 +16,7 @@ import yaml
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.models.espnet.task import load_arguments, load_model, quiet
+from xlt.nets.lengths import least_frames
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -38,12 +39,23 @@ class EspnetModel:
                 f" are not the {len(self.arguments.token_list)} that the model beside it was trained on; copy"
                 " the whole folder again, or train again with --stage 6 --force"
             )
+        stack = (self.arguments.preencoder_conf or {}).get("stack", 1) if self.arguments.preencoder else 1
+        self.least = stack * (least_frames(self.arguments.encoder, self.arguments.encoder_conf) - 1) + 1
         self.net: Any = load_model(folder, device)
         self._searcher: Any = None  # ESPnet's, once it is needed
 
     @torch.inference_mode()
     def log_probs(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Matrices (T, D), or waves (N,), → log probabilities of CTC (B, T, V), and frames (B,)."""
+        """Matrices (T, D), or waves (N,), → log probabilities of CTC (B, T, V), and frames (B,).
+
+        A matrix of which the encoder would leave no frame goes on as it ends.
+        """
+        inputs = [
+            np.pad(one, ((0, self.least - len(one)), (0, 0)), "edge")
+            if one.ndim == 2 and 0 < len(one) < self.least
+            else one
+            for one in inputs
+        ]
         lengths = torch.tensor([len(one) for one in inputs])
         speech = torch.nn.utils.rnn.pad_sequence(
             [torch.from_numpy(one.copy()) for one in inputs], batch_first=True
