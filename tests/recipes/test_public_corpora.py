@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes.layouts import SETS, WORDS, common_voice, fleurs, sentences
+from tests.recipes.layouts import SETS, WORDS, common_voice, fleurs, sentences, tone
 from xlt.cli import main
 from xlt.core.config import ROOT, load
 from xlt.core.context import STAGES
@@ -76,6 +76,23 @@ def test_english_knows_accents(tmp_path):
         "Scottish English",
         "India and South Asia (India, Pakistan, Sri Lanka)",
     }
+
+
+def test_english_has_telephone_prompts_as_a_further_set(tmp_path):
+    """As egs/eng/README.md says it, with prompts at hand instead of Debian's."""
+    recipe, _ = at_hand("eng", tmp_path)
+    prompts = tmp_path / "prompts"
+    (prompts / "en_US_f_Allison").mkdir(parents=True)
+    (prompts / "core-sounds-en.txt").write_text("goodbye: Goodbye.\nhello: Hello!\n", encoding="utf-8")
+    for number, key in enumerate(("goodbye", "hello")):
+        tone(prompts / f"en_US_f_Allison/{key}.wav", 40 + number, 8000)
+    of = [f"data.further=[{{set: test_phone, reader: asterisk, dir: {prompts}}}]"]
+    of += ["decode.sets=[dev,test,test_phone]", "check.min_held_out=1"]
+    for stage in ("data", "check"):
+        assert main([stage, "--recipe", str(recipe), *FAST, *of]) == 0
+    folder = recipe / "data" / "test_phone"
+    assert sorted(read_table(folder / "text").values()) == ["goodbye", "hello"]
+    assert set(read_table(folder / "utt2accent").values()) == {"US"}
 
 
 def test_chinese_has_no_spaces(tmp_path):

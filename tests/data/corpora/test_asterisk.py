@@ -23,11 +23,12 @@ letters/b: b
 letters/at: arroba [@]
 vm-tempgreetactive: Sus saludos [temporales] estan actualmente en uso
 demo-moreinfo: Visite www.asterisk.org
+demo-key: Pulse * para salir
 silence/2: (2 segundos)
 no-sound: Nada.
 """
 KEYS = """conf-hasjoin agent-pass beep digits/1 digits/0 digits/a-m letters/b letters/at vm-tempgreetactive
-    demo-moreinfo silence/2 no-text"""
+    demo-moreinfo demo-key silence/2 no-text"""
 
 
 def prompts(folder: Path, text: str = SPANISH) -> Path:
@@ -68,7 +69,7 @@ def test_what_is_left_out_is_listed(recipe, tmp_path):
     assert {why: [utt.split("-", 1)[1] for utt in ids] for why, ids in found.items()} == {
         "no speech": ["beep", "silence_2"],
         "one clip, several texts": ["digits_0"],
-        "not as it is said": ["digits_a-m", "letters_b", "vm-tempgreetactive", "demo-moreinfo"],
+        "not as it is said": ["digits_a-m", "letters_b", "vm-tempgreetactive", "demo-moreinfo", "demo-key"],
         "text without audio": ["no-sound"],
         "audio without text": ["no-text"],
     }
@@ -105,6 +106,8 @@ def test_wideband_where_there_is_nothing_else(recipe, tmp_path):
         ("Sinumero", "es", "Sinumero"),
         ("Vous n'etes pas en mode, l'arrivé.", "fr", "Vous n'êtes pas en mode, l'arrivé."),
         ("Что бы выйти, нажмите решетку еще раз.", "ru", "чтобы выйти, нажмите решётку ещё раз."),
+        ("Qualcosa ? terribilmente sbagliato", "it", "qualcosa è terribilmente sbagliato"),
+        ("un suono beep di errore", "it", ""),
         ("Please enter your numero.", "en", "Please enter your numero."),
     ],
 )

@@ -30,8 +30,8 @@ _EXPECTED = "Asterisk's prompts: core-sounds-LL.txt (or .txt.gz) and the sound f
 _LINE = re.compile(r"([\w./-]+):(.*)")
 _REGION = re.compile(r"[a-z]{2}_([A-Z]{2})_.+")
 _BRACKETS = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>")
-# addresses, and letters that are said by their names: a.m., N B S
-_NOT_AS_SAID = re.compile(r"www\.|\b[^\W\d_]\.[^\W\d_]\b|\b[A-ZÀ-ÞА-Я] [A-ZÀ-ÞА-Я]\b")
+# addresses, letters that are said by their names (a.m., N B S), and keys of the telephone
+_NOT_AS_SAID = re.compile(r"[*#]|www\.|\b[^\W\d_]\.[^\W\d_]\b|\b[A-ZÀ-ÞА-Я] [A-ZÀ-ÞА-Я]\b")
 
 
 def recognise(place: Path) -> bool:
