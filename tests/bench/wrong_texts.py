@@ -30,7 +30,6 @@ from xlt.formats.tables import read_scp, read_table, write_table
 
 PLANTED, FILTERED = "planted.txt", "filtered.txt"  # for data.drop, beside recipe.yaml
 HALVES = ("half1.txt", "half2.txt")  # for data.drop: what the other half's model learns
-MODELS = "check.align_model=[exp/half1,exp/half2]"
 SETTINGS = (
     "preset=fast",
     "features.upstream=whisper_base",
@@ -104,8 +103,19 @@ def plant(recipe: Path, folder: Path, shares: list[int], minutes: float | None, 
 
 def filtered(folder: Path) -> Verdict:
     """Ask both models, keep what stage 2 proposes, and compare it with what was planted."""
-    words = ["run", "--recipe", str(folder), "--stage", "data", "--stop_stage", "check", *SETTINGS, "nj=1"]
-    words += ["check.align=true", MODELS, "check.drop=0.6"]
+    words = [
+        "run",
+        "--recipe",
+        str(folder.resolve()),
+        "--stage",
+        "data",
+        "--stop_stage",
+        "check",
+        *SETTINGS,
+        "nj=1",
+    ]
+    models = ",".join(str((folder / "exp" / f"half{n}").resolve()) for n in (1, 2))
+    words += ["check.align=true", f"check.align_model=[{models}]", "check.drop=0.6"]
     print(f"$ xlt {shlex.join(words)}", flush=True)
     subprocess.run([sys.executable, "-m", "xlt.cli", *words], cwd=ROOT, check=True)
     shutil.copyfile(folder / "data" / "check" / "drop.txt", folder / FILTERED)
