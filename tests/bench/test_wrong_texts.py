@@ -70,7 +70,6 @@ def test_the_experiment_file_is_for_what_is_planted(planted):
     assert {file.rpartition("/")[2] for file in files} == {
         wrong_texts.PLANTED,
         wrong_texts.FILTERED,
-        *wrong_texts.HALVES,
     }
     for run in plan.runs:
         assert set(wrong_texts.SETTINGS) <= set(run.settings)
@@ -84,7 +83,12 @@ def test_what_stage_2_proposes_is_kept_and_compared(planted, monkeypatch):
     own = planted[1] / "ces_wrong50"
     wrong, right = sorted(read_table(own / wrong_texts.PLANTED)), []
 
-    def stage_2(words, cwd, check):
+    drops = []
+
+    def stages(words, cwd, check):
+        drops.extend(word for word in words if word.startswith("data.drop="))
+        if "check" not in words:
+            return
         assert "check.align=true" in words and f"check.align_model=[{own}/exp/half1,{own}/exp/half2]" in words
         texts = read_table(own / "corpus/train/text")
         right.extend(sorted(texts.keys() - set(wrong))[:2])
@@ -95,6 +99,7 @@ def test_what_stage_2_proposes_is_kept_and_compared(planted, monkeypatch):
             (own / "data" / folder).mkdir(parents=True)
             write_table(own / "data" / folder / table, rows)
 
-    monkeypatch.setattr(subprocess, "run", stage_2)
+    monkeypatch.setattr(subprocess, "run", stages)
     assert filtered(own) == (10, 7, 2, 20)
+    assert drops == [f"data.drop={own / name}" for name in wrong_texts.HALVES]
     assert set(read_table(own / wrong_texts.FILTERED)) == {*wrong[:7], *right}

@@ -2,8 +2,7 @@
 between clips of like length, so that their pace betrays nothing.
 
     python -m tests.bench.wrong_texts plant egs/ces FOLDER --shares 10 30 50 --minutes 20   # FOLDER/ces_wrong10 …
-    tools/xlt experiment tests/bench/wrong_texts.yaml --egs FOLDER --only half  # two models, of one half each
-    python -m tests.bench.wrong_texts filter FOLDER   # stage 2 with both; what it proposes, against what was planted
+    python -m tests.bench.wrong_texts filter FOLDER   # two models, each of one half; what stage 2 proposes by them
     tools/xlt experiment tests/bench/wrong_texts.yaml --egs FOLDER   # no filter, filter, the clean part alone
 
 The recipe needs its data (stage 1). What is planted lies in FOLDER and is no setting of xlt. Dev and test keep their
@@ -102,25 +101,34 @@ def plant(recipe: Path, folder: Path, shares: list[int], minutes: float | None, 
 
 
 def filtered(folder: Path) -> Verdict:
-    """Ask both models, keep what stage 2 proposes, and compare it with what was planted."""
-    words = [
-        "run",
-        "--recipe",
-        str(folder.resolve()),
-        "--stage",
-        "data",
-        "--stop_stage",
-        "check",
-        *SETTINGS,
-        "nj=1",
-    ]
-    models = ",".join(str((folder / "exp" / f"half{n}").resolve()) for n in (1, 2))
-    words += ["check.align=true", f"check.align_model=[{models}]", "check.drop=0.6"]
-    print(f"$ xlt {shlex.join(words)}", flush=True)
-    subprocess.run([sys.executable, "-m", "xlt.cli", *words], cwd=ROOT, check=True)
+    """Train a model on each half, ask both, keep what stage 2 proposes, and compare it with what was planted."""
+    recipe = folder.resolve()
+    tags = [Path(name).stem for name in HALVES]
+    for tag, name in zip(tags, HALVES, strict=True):
+        _xlt(recipe, "train", f"tag={tag}", f"data.drop={recipe / name}")
+    models = ",".join(str(recipe / "exp" / tag) for tag in tags)
+    _xlt(recipe, "check", "check.align=true", f"check.align_model=[{models}]", "check.drop=0.6")
     shutil.copyfile(folder / "data" / "check" / "drop.txt", folder / FILTERED)
     planted, proposed = (set(read_table(folder / name)) for name in (PLANTED, FILTERED))
     return judged(planted, proposed, set(read_table(folder / "data" / "train" / "text")))
+
+
+def _xlt(recipe: Path, last: str, *settings: str) -> None:
+    """The stages from 1 to ``last``."""
+    words = [
+        "run",
+        "--recipe",
+        str(recipe),
+        "--stage",
+        "data",
+        "--stop_stage",
+        last,
+        *SETTINGS,
+        *settings,
+        "nj=1",
+    ]
+    print(f"$ xlt {shlex.join(words)}", flush=True)
+    subprocess.run([sys.executable, "-m", "xlt.cli", *words], cwd=ROOT, check=True)
 
 
 def main() -> None:
