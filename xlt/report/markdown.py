@@ -9,6 +9,7 @@ from xlt.report.finer import finer, means
 from xlt.report.lm import language_models
 from xlt.report.md import HEAD
 from xlt.report.results import Experiment, Result, cell, describe, experiments
+from xlt.report.robust import robust
 from xlt.score.voices import in_words
 
 _INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval over utterances, of the run nearest to the
@@ -32,6 +33,7 @@ def render(results: list[Result]) -> str:
     ]
     parts += [_scores(found, name, kind) for name in sets for kind in (TEXT, PHONES)]
     parts += [
+        robust(found),
         finer(main, sets[0]),
         _language_accuracy(results),
         _forgetting(results),
