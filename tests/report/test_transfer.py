@@ -360,3 +360,11 @@ def test_the_form_in_the_readme_is_the_one_that_is_read(results):
     assert rows(page, "ron")[0] == ["ron", "5", "9.0 [8.0, 10.0]", "10.0 [9.0, 11.0] (1 of 2)"]
     plan = read(root / "common/experiments/t.yaml")
     assert [run.name for run in plan.needs(plan.runs[1])] == ["multi/x"]
+
+
+def test_an_experiment_of_which_nothing_was_run_has_no_section(egs):
+    root = egs()
+    assert "## Transfer" in sections(root)
+    for path in root.glob("*/results/*.json"):
+        path.unlink()
+    assert sections(root) == ""

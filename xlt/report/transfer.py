@@ -26,15 +26,18 @@ of {resamples} paired resamples of the utterances; *worse* is the share of resam
 
 
 def sections(egs: Path, listed: list[str] | None = None) -> str:
-    """Markdown of all experiment files in ``egs`` that have tables; "" if none has. ``listed``: of egs/common
-    and of these recipes only.
+    """Markdown of all experiment files in ``egs`` that have tables and a result of one of their runs; "" if
+    none has. ``listed``: of egs/common and of these recipes only.
     """
     paths = sorted(egs.glob("*/experiments/*.yaml"))
     plans = [read(path) for path in paths if listed is None or path.parts[-3] in ("common", *listed)]
     plans = [plan for plan in plans if plan.report]
     folders = {run.recipe: egs / run.recipe / "results" for plan in plans for run in plan.runs}
     results = {(recipe, result.tag): result for recipe, folder in folders.items() for result in load(folder)}
-    return "".join(f"\n{_section(plan, results, egs)}" for plan in plans)
+    begun = [
+        plan for plan in plans if any((run.recipe, run.tag) in results for run in plan.runs if run.column)
+    ]
+    return "".join(f"\n{_section(plan, results, egs)}" for plan in begun)
 
 
 def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> str:
