@@ -113,7 +113,8 @@ def test_a_bundle_transcribes_with_recipe_and_weights_gone(trained, tmp_path, ca
 
 
 def test_an_interrupted_training_goes_on_to_the_same_model(root, monkeypatch):
-    run(root, ["features", "train"], "all", "tag=whole", "train.max_epochs=3")
+    settings = ["train.max_epochs=3", "features.augment=['noise:5..20', 'gain:-20..0']"]
+    run(root, ["features", "train"], "all", "tag=whole", *settings)
     original = fit.Training._epoch
 
     def epoch(self, number):
@@ -122,7 +123,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(root, monkeypatch):
         return original(self, number)
 
     monkeypatch.setattr(fit.Training, "_epoch", epoch)
-    words = ["train", "--recipe", str(root / "recipe"), *WAYS["all"], "tag=broken", "train.max_epochs=3"]
+    words = ["train", "--recipe", str(root / "recipe"), *WAYS["all"], "tag=broken", *settings]
     assert main(words) == 130
     monkeypatch.setattr(fit.Training, "_epoch", original)
     newest = root / "recipe" / "exp" / ".broken.partial" / "work" / "checkpoint.pth"
