@@ -154,8 +154,12 @@ class Harvest:
         """Pairs of kept utterances that share speech of a recording."""
         return [(a, b) for a, b, _ in overlaps(self.spans())]
 
-    def groups(self) -> dict[str, str]:
-        """``{utterance: group}``: what has the same text, the same content or shares speech is one group."""
+    def groups(self, joined: bool = False) -> dict[str, str]:
+        """``{utterance: group}``: what has the same text, the same content or shares speech is one group.
+
+        It is called like its first content; with ``joined`` like the first of the first part that it has, so
+        that this part is split as it is by itself.
+        """
         utts = self.utterances
         links: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name, utt in utts.items():
@@ -163,6 +167,14 @@ class Harvest:
         for a, b in self.sharing():
             links["overlap", f"{a} {b}"] += [utts[a].content, utts[b].content]
         groups = connect({utt.content for utt in utts.values()}, links.values())
+        if joined:
+            part = {
+                name: k
+                for k, name in enumerate(dict.fromkeys(u.tags["corpus"] for u in self.corpus.utterances))
+            }
+            first = sorted({(part[utt.tags["corpus"]], utt.content) for utt in utts.values()}, reverse=True)
+            called = {groups[content]: content for _, content in first}
+            groups = {content: called[group] for content, group in groups.items()}
         return {name: groups[utt.content] for name, utt in utts.items()}
 
     def as_set(self, name: str, heard: Container[str]) -> tuple[dict[str, str], dict[str, str], dict]:
@@ -175,7 +187,7 @@ class Harvest:
 
     def split(self, cfg: Config) -> tuple[dict[str, str], dict[str, str], dict]:
         """``{utterance: set}``, ``{utterance: group}`` and how it was done; what no set may have goes."""
-        utts, group_of = self.utterances, self.groups()
+        utts, group_of = self.utterances, self.groups(cfg.data.reader == "join")
         try:
             durations = {name: self.clips[name].dur_s for name in utts}
             sized = cfg.data.reader not in HASHED

@@ -141,3 +141,19 @@ def test_each_corpus_keeps_its_own_sets(recipe, tmp_path):
     assert recipe("data.reader=join", f"data.parts=[{listed}]") == 0
     assert read_table(recipe.dir / "data/all/utt2split") == alone and len(alone) == 80
     assert set(read_table(recipe.dir / "data/all/utt2corpus").values()) == {"festvox", "festvox2"}
+
+
+def test_what_two_corpora_say_is_where_the_first_has_it(recipe, tmp_path):
+    """A model of the first corpus' other languages has not heard its test sentences; so must this one not."""
+    for start, name in enumerate(("zoe", "ana")):
+        texts = {f"{name[0]}{k}": f"cuvântul {chr(97 + k // 26)}{chr(97 + k % 26)}" for k in range(40)}
+        voice(tmp_path / name, texts, first_hz=300.0 + 1000 * start)
+    assert recipe("data.reader=festvox", f"data.dir={tmp_path / 'zoe'}") == 0
+    alone = read_table(recipe.dir / "data/all/utt2split")
+    listed = ", ".join(f"{{reader: festvox, dir: {tmp_path / name}}}" for name in ("zoe", "ana"))
+    assert recipe("data.reader=join", f"data.parts=[{listed}]") == 0
+    found = read_table(recipe.dir / "data/all/utt2split")
+    assert {utt: found[utt] for utt in alone} == alone and set(alone.values()) == {"train", "dev", "test"}
+    assert {utt.replace("zoe-z", "ana-a"): place for utt, place in alone.items()} == {
+        utt: place for utt, place in found.items() if utt not in alone
+    }
