@@ -95,6 +95,11 @@ def test_a_chain_that_cannot_be_made_is_an_error_of_the_setting(chain, facts):
         parsed(chain, "features.augment", ["babble"])
 
 
+def test_stages_behind_the_first_name_the_setting_as_well(cfg):
+    with raises(ConfigError, "'nois'", where="features.augment=nois:5"):
+        copies(cfg("features.augment=['nois:5']").features)
+
+
 def test_the_same_copy_twice_is_refused_and_another_draw_is_not(cfg):
     check(cfg("features.augment=['noise:5', 'noise:5#2']").features, ())
     with raises(ConfigError, "twice", "noise:5#2"):

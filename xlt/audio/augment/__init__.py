@@ -153,9 +153,9 @@ class Copy:
         return wave
 
 
-def parsed(chain: object, setting: str, noise: Iterable[str] = ()) -> Copy:
-    """The copy that ``chain`` asks for in ``setting``; ``noise``: names in data.noise. ConfigError for one
-    that is none, or draws from noise that is not there.
+def parsed(chain: object, setting: str, noise: Iterable[str] | None = ()) -> Copy:
+    """The copy that ``chain`` asks for in ``setting``; ``noise``: names in data.noise, None: whichever.
+    ConfigError for one that is none, or draws from noise that is not there.
     """
     from xlt.audio.augment.noise import COLOURS
 
@@ -168,7 +168,7 @@ def parsed(chain: object, setting: str, noise: Iterable[str] = ()) -> Copy:
         wanted = {name for kind in copy.kinds for name in kind.sounds or ()}
     except ValueError as err:
         raise ConfigError(f"{where}: {err}") from None
-    if lacking := sorted(wanted - set(noise)):
+    if noise is not None and (lacking := sorted(wanted - set(noise))):
         there = ", ".join([*sorted(noise), *COLOURS])
         raise ConfigError(
             f"{where}: there is no noise {lacking[0]!r}; there are {there}; say where it is to be found:"
@@ -204,11 +204,12 @@ def values(features: FeaturesConfig | None) -> dict[str, Any]:
 
 def copies(features: FeaturesConfig | None, digest: str = "") -> list[Copy]:
     """The copies that the settings ask for, the utterance itself among them unless features.speed leaves it
-    out; ``digest``: of the noise in data/noise.
+    out; ``digest``: of the noise in data/noise. ConfigError for what is no copy.
     """
     asked = values(features)
-    recipes = [ORIGINAL if speed == 1.0 else f"speed:{speed}" for speed in asked["speed"]]
-    return [Copy(recipe).with_noise(digest) for recipe in recipes + asked.get("augment", [])]
+    found = [Copy(ORIGINAL if speed == 1.0 else f"speed:{speed}") for speed in asked["speed"]]
+    found += [parsed(chain, "features.augment", None) for chain in asked.get("augment", [])]
+    return [copy.with_noise(digest) for copy in found]
 
 
 def in_words(facts: dict[str, Any]) -> str:
