@@ -11,6 +11,7 @@ import pytest
 from tests.errors import raises
 from tests.lazy import Lazy, torch
 from tests.tiny import make_tiny_wav2vec2, make_tiny_whisper, save_wav2vec2
+from tests.upstreams.layouts import make
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.features.extract import Setup, encode_waves, load
 from xlt.models.espnet.frontends import find_weights, statistics
@@ -21,7 +22,12 @@ tuned_frontend = Lazy("xlt.models.espnet.frontends.tuned")
 
 pytestmark = pytest.mark.trains
 
-UPSTREAMS = {"wav2vec2": "hf_wav2vec2_custom", "group_norm": "hf_wav2vec2_custom", "whisper": "whisper_base"}
+UPSTREAMS = {
+    "wav2vec2": "hf_wav2vec2_custom",
+    "group_norm": "hf_wav2vec2_custom",
+    "whisper": "whisper_base",
+    "w2v_bert": "hf",
+}
 SIZES = [9000, 500, 23456, 81000]  # below what wav2vec2's convolutions take; above Whisper's grid of 5 s
 TUNING = Tuning(
     freeze="extractor",
@@ -48,7 +54,9 @@ def folders(tmp_path_factory):
         "wav2vec2": make_tiny_wav2vec2(root / "tiny"),
         "whisper": make_tiny_whisper(root / "whisper"),
         "group_norm": root / "group",
+        "w2v_bert": root / "w2v_bert",
     }  # as wav2vec2-base: group norm, norms behind the sublayers
+    make(made["w2v_bert"], "w2v_bert")
     torch.manual_seed(0)
     Wav2Vec2Model(
         Wav2Vec2Config(
@@ -133,6 +141,7 @@ def loss(frontend, waves):
         {"freeze": "none", "checkpointing": True},
         {"freeze": "upstream", "adapter": "lora"},
         {"freeze": "upstream", "adapter": "houlsby"},
+        {"freeze": "upstream", "adapter": "mms"},
     ],
 )
 @pytest.mark.parametrize("model", UPSTREAMS)
@@ -200,7 +209,7 @@ def test_the_head_learns_alone_until_freeze_updates_and_a_resumed_training_knows
     assert "net.layers.0.q.weight" in moved(again, waves)
 
 
-@pytest.mark.parametrize("adapter, parts", [("lora", 2 * 4), ("houlsby", 2 * 2 * 2)])
+@pytest.mark.parametrize("adapter, parts", [("lora", 2 * 4), ("houlsby", 2 * 2 * 2), ("mms", 2 * 3)])
 @pytest.mark.parametrize("model", UPSTREAMS)
 def test_of_an_upstream_with_adapters_only_these_are_trained_and_saved(
     folders, waves, stats, model, adapter, parts
@@ -224,7 +233,7 @@ def test_of_an_upstream_with_adapters_only_these_are_trained_and_saved(
 
 
 def test_adapters_are_what_their_papers_say():
-    from xlt.nets.adapters import Houlsby, Lora
+    from xlt.nets.adapters import Houlsby, Lora, Mms
 
     x = torch.tensor([[1.0, 2.0]])
     lora = Lora(2, 1)
@@ -240,6 +249,18 @@ def test_adapters_are_what_their_papers_say():
         houlsby.up["attention"].weight.copy_(torch.tensor([[1.0], [2.0]]))
     torch.testing.assert_close(houlsby.behind("attention", x), torch.tensor([[26.0, 52.0]]))  # gelu(25) = 25
     assert torch.equal(houlsby.behind("feed_forward", x), x)
+    assert all(adapter.behind("layer", x) is x for adapter in (lora, houlsby))
+    mms = Mms(2, 1)
+    assert torch.equal(mms.behind("layer", x), x) and mms.behind("attention", x) is x
+    with torch.no_grad():
+        mms.linear_1.weight.copy_(torch.tensor([[1.0, 3.0]]))
+        mms.linear_1.bias.fill_(1.0)
+        mms.linear_2.weight.copy_(torch.tensor([[1.0], [2.0]]))
+        mms.linear_2.bias.fill_(0.5)
+    # the norm gives (-1, 1); relu(-1 + 3 + 1) = 3
+    torch.testing.assert_close(mms.behind("layer", x), torch.tensor([[4.5, 8.5]]), atol=1e-4, rtol=0)
+    mms.linear_1.bias.data.fill_(-3.0)  # relu(-1) = 0
+    torch.testing.assert_close(mms.behind("layer", x), torch.tensor([[1.5, 2.5]]))
 
 
 @pytest.mark.parametrize("model", ["wav2vec2", "whisper"])

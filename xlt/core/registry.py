@@ -97,6 +97,11 @@ UPSTREAMS = Registry(
     {
         "bestrq": "xlt.upstreams.bestrq:BestRqUpstream",
         "fbank": "xlt.upstreams.fbank:Fbank",
+        "hf": "xlt.upstreams.hf:HuggingFace",
+        "mms_1b": "xlt.upstreams.hf:HuggingFace",
+        "mms_1b_all": "xlt.upstreams.hf:HuggingFace",
+        "mms_300m": "xlt.upstreams.hf:HuggingFace",
+        "w2v_bert_2": "xlt.upstreams.hf:HuggingFace",
         "whisper_base": "xlt.upstreams.whisper:WhisperEncoder",
         "s3prl": "xlt.upstreams.s3prl:S3prlUpstream",
     },
@@ -204,6 +209,7 @@ ADAPTERS = Registry(
     {
         "houlsby": "xlt.nets.adapters:Houlsby",
         "lora": "xlt.nets.adapters:Lora",
+        "mms": "xlt.nets.adapters:Mms",
     },
 )
 

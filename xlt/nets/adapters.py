@@ -53,7 +53,7 @@ class Lora(nn.Module):
 
     def behind(self, name: str, x: Tensor) -> Tensor:
         """Output (N, D) of the sublayer ``name`` (attention, feed_forward), before it is added to the layer's
-        path.
+        path; of ``layer``, what the whole layer gives.
         """
         return x
 
@@ -77,4 +77,26 @@ class Houlsby(nn.Module):
 
     def behind(self, name: str, x: Tensor) -> Tensor:
         """As in :class:`Lora`."""
-        return x + self.up[name](functional.gelu(self.down[name](x)))
+        return x + self.up[name](functional.gelu(self.down[name](x))) if name in self.up else x
+
+
+class Mms(nn.Module):
+    """A bottleneck behind each layer, with a norm before it (Pratap et al. 2023, arXiv:2305.13516): that of
+    the adapters of MMS, with transformers' names of its parts; zero at first.
+    """
+
+    def __init__(self, dim: int, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.linear_1 = nn.Linear(dim, width)
+        self.linear_2 = nn.Linear(width, dim)
+        nn.init.zeros_(self.linear_2.weight)
+        nn.init.zeros_(self.linear_2.bias)
+
+    def linear(self, name: str, x: Tensor, y: Tensor) -> Tensor:
+        """As in :class:`Lora`."""
+        return y
+
+    def behind(self, name: str, x: Tensor) -> Tensor:
+        """As in :class:`Lora`."""
+        return x + self.linear_2(functional.relu(self.linear_1(self.norm(x)))) if name == "layer" else x

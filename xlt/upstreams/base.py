@@ -79,9 +79,9 @@ class Upstream(ABC):
         """
 
     @classmethod
-    def can_tune(cls, name: str) -> bool:
-        """Whether the upstream ``name`` can be trained (:mod:`xlt.upstreams.tunable`); known without loading
-        it.
+    def can_tune(cls, name: str, path: str | None = None) -> bool:
+        """Whether the upstream ``name`` with the weights in ``path`` can be trained
+        (:mod:`xlt.upstreams.tunable`); known without loading it.
         """
         return False
 

@@ -49,7 +49,7 @@ class BestRqUpstream(Upstream):
         return Source(name, str(folder), identity, [str(folder / CONFIG), str(folder / WEIGHTS)])
 
     @classmethod
-    def can_tune(cls, name: str) -> bool:
+    def can_tune(cls, name: str, path: str | None = None) -> bool:
         return True
 
     @classmethod

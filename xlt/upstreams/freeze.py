@@ -22,7 +22,7 @@ from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.files import atomic_text
 from xlt.core.log import say, spent
-from xlt.core.settings import Freeze, hours_for
+from xlt.core.settings import FeaturesConfig, Freeze, hours_for
 from xlt.core.stage import read_stamp
 from xlt.formats.tables import read_table
 from xlt.upstreams import upstream_class
@@ -114,19 +114,19 @@ def resolved(ctx: Context) -> Context:
 
 def choice(ctx: Context, pace: Pace | None = None) -> Choice:
     """What :func:`decide` settles; errors as there."""
-    freeze, adapter, upstream = ctx.cfg.train.freeze, ctx.cfg.train.adapter, ctx.cfg.features.upstream
+    freeze, adapter = ctx.cfg.train.freeze, ctx.cfg.train.adapter
     if adapter != "none":
         if freeze not in ("auto", "upstream"):
             raise ConfigError(
                 f"train.adapter={adapter} and train.freeze={freeze} do not fit: adapters are for a frozen "
                 "upstream; give train.adapter=none or train.freeze=upstream"
             )
-        _check_tunable(upstream, f"train.adapter={adapter}")
+        _check_tunable(ctx.cfg.features, f"train.adapter={adapter}")
         return Choice("upstream", f"only its {adapter} adapters are trained")
     if freeze == "auto":
         return _auto(ctx, pace)
     if freeze != "upstream":
-        _check_tunable(upstream, f"train.freeze={freeze}")
+        _check_tunable(ctx.cfg.features, f"train.freeze={freeze}")
     return Choice(freeze, f"train.freeze={freeze}")
 
 
@@ -142,7 +142,9 @@ def _auto(ctx: Context, pace: Pace | None) -> Choice:
     amount = next((a for a in reversed(AMOUNTS) if not minutes < a.from_min), AMOUNTS[0])
     less = minutes < AMOUNTS[1].from_min
     limit = f"under {AMOUNTS[1].from_min:g}" if less else f"{amount.from_min:g} or more"
-    if not less and not upstream_class(name).can_tune(name):  # costs a look through s3prl's sources
+    if not less and not upstream_class(name).can_tune(
+        name, ctx.cfg.features.path
+    ):  # costs a look through s3prl's sources
         return Choice("upstream", "it cannot be trained", rests_on)
     need(ctx, path, stage="data")
     said = f"{minutes:.1f} minutes of speech"
@@ -218,9 +220,10 @@ def _kept(ctx: Context, rests_on: dict[str, Any], minutes: float) -> Choice | No
     return Choice(before, "as this experiment was trained; change with train.freeze", rests_on)
 
 
-def _check_tunable(name: str, setting: str) -> None:
-    if not upstream_class(name).can_tune(name):
+def _check_tunable(features: FeaturesConfig, setting: str) -> None:
+    name = features.upstream
+    if not upstream_class(name).can_tune(name, features.path):
         raise ConfigError(
-            f"{setting}: features.upstream={name} has nothing that can be trained; only whisper_base, wav2vec"
-            " 2.0 and HuBERT can: give train.freeze=upstream and train.adapter=none"
+            f"{setting}: features.upstream={name} has nothing that can be trained; only Whisper, wav2vec 2.0,"
+            " HuBERT and w2v-BERT 2.0 can: give train.freeze=upstream and train.adapter=none"
         )

@@ -19,7 +19,11 @@ from xlt.formats.weights import explained, holds_code
 CONFIG, EXTRACTOR = "config.json", "preprocessor_config.json"
 _WORD = re.compile(r"[A-Za-z0-9_]{1,40}")
 _LARGEST = 10_000_000
+# what the features depend on; heads, quantisers and language adapters may be left out
+_OF_FEATURES = re.compile(r"(?:^|\.)(?:encoder|feature_extractor|feature_projection)\.(?!.*adapter_layer\.)")
 _FOREIGN = ("auto_map", "quantization_config", "trust_remote_code", "custom_pipelines")
+_MASK = "masked_spec_embed"  # in place of masked frames, in pretraining alone: some files lack it
+_MEL_EXTRACTOR = ("feature_size", "num_mel_bins", "sampling_rate", "padding_value", "stride")
 _EXTRACTOR = ("feature_size", "sampling_rate", "padding_value", "do_normalize", "return_attention_mask")
 
 
@@ -49,8 +53,9 @@ def _is_plain(value: Any) -> bool:
     return value is None
 
 
-def typed_config(path: Path, kind: type) -> Any:
-    """transformers' configuration of the class ``kind`` with the sizes and rates that the file ``path`` has.
+def typed_config(path: Path, kind: type, **changes: Any) -> Any:
+    """transformers' configuration of the class ``kind`` with the sizes and rates that the file ``path`` has,
+    and ``changes``.
 
     Keys that are not the class's own are left out; UpstreamError for code of the model's own, for values that
     are no numbers or words, and for those that transformers does not take.
@@ -68,7 +73,7 @@ def typed_config(path: Path, kind: type) -> Any:
                 f"{path}: {key}: found {str(value)[:80]!r}, expected a number or a word; download it again"
             )
     try:
-        return kind(**values)
+        return kind(**{**values, **changes})
     except (TypeError, ValueError) as err:
         raise _unfit(path, err) from None
     except Exception as err:  # of huggingface_hub's checks of types, which derive from nothing narrower
@@ -85,31 +90,72 @@ def extractor(folder: Path) -> Any:
     """How a wav2vec 2.0 or HuBERT in ``folder`` wants its waves: transformers' Wav2Vec2FeatureExtractor."""
     from transformers import Wav2Vec2FeatureExtractor
 
-    path = folder / EXTRACTOR
+    return Wav2Vec2FeatureExtractor(**_numbers(folder / EXTRACTOR, _EXTRACTOR))
+
+
+def mel_extractor(folder: Path) -> Any:
+    """How a w2v-BERT in ``folder`` makes log-mels of waves: transformers' SeamlessM4TFeatureExtractor."""
+    from transformers import SeamlessM4TFeatureExtractor
+
+    return SeamlessM4TFeatureExtractor(**_numbers(folder / EXTRACTOR, _MEL_EXTRACTOR))
+
+
+def _numbers(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    """What the file ``path`` has of ``keys``; UpstreamError for what is no number."""
     found = read_json(path)
-    values = {key: found[key] for key in _EXTRACTOR if key in found}
+    values = {key: found[key] for key in keys if key in found}
     if wrong := [key for key, value in values.items() if not isinstance(value, int | float)]:
         raise UpstreamError(
             f"{path}: {wrong[0]}: found {str(found[wrong[0]])[:80]!r}, expected a number; download it again"
         )
-    return Wav2Vec2FeatureExtractor(**values)
+    return values
 
 
-def load(folder: Path, kind: type) -> Any:
-    """transformers' model of the class ``kind`` in ``folder``, in float32, without asking the hub."""
+def load(folder: Path, kind: type, **changes: Any) -> Any:
+    """transformers' model of the class ``kind`` in ``folder``, in float32, without asking the hub;
+    ``changes``: of its configuration.
+
+    UpstreamError unless the files have every tensor of it: transformers would draw the others at random.
+    """
     import torch
+    from transformers.utils import logging
 
-    return from_folder(folder, kind, dtype=torch.float32)
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # transformers' report of what it left out; what matters is told below
+    try:
+        model, report = from_folder(
+            folder,
+            kind,
+            changes,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below
+        )
+    finally:
+        logging.set_verbosity(before)
+    lacking = sorted(set(report["missing_keys"]) - {_MASK})
+    further = sorted(name for name in report["unexpected_keys"] if _OF_FEATURES.search(name))
+    if further:
+        raise UpstreamError(
+            f"{folder}: the weights have a tensor {further[0]}, of which config.json does not know, so the"
+            " files do not belong together; download the whole model again"
+        )
+    if lacking := [*lacking, *sorted(name for name, *_ in report["mismatched_keys"])]:
+        raise UpstreamError(
+            f"{folder}: the weights have no tensor {lacking[0]} of the shape that config.json asks for, so"
+            " the files do not belong together; download the whole model again"
+        )
+    return model
 
 
-def from_folder(folder: Path, kind: Any, **options: Any) -> Any:
+def from_folder(folder: Path, kind: Any, changes: dict[str, Any] | None = None, **options: Any) -> Any:
     """``kind.from_pretrained`` of a folder and nothing but it, with a configuration read with types."""
     if (folder / "adapter_config.json").exists():
         raise UpstreamError(
             f"{folder / 'adapter_config.json'}: the weights of an adapter, which name another model; give a"
             " folder with the whole model in features.path"
         )
-    config = typed_config(folder / CONFIG, kind.config_class)
+    config = typed_config(folder / CONFIG, kind.config_class, **(changes or {}))
     try:
         return kind.from_pretrained(
             folder, config=config, local_files_only=True, trust_remote_code=False, **options

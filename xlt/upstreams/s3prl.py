@@ -47,7 +47,7 @@ class S3prlUpstream(Upstream):
         return s3prl_weights.find(name, path)
 
     @classmethod
-    def can_tune(cls, name: str) -> bool:
+    def can_tune(cls, name: str, path: str | None = None) -> bool:
         from xlt.upstreams import s3prl_weights
 
         return s3prl_weights.can_tune(name)
@@ -56,19 +56,14 @@ class S3prlUpstream(Upstream):
     def pieces(cls, source: Source) -> Pieces:
         import torch
 
-        from xlt.upstreams.tunable import Net, cannot_be_trained, wav2vec2_pieces
+        from xlt.upstreams.tunable import wav2vec2_pieces
 
         expert = load_expert(source).eval()
-        pieces = wav2vec2_pieces(expert, source.upstream)
-        net = Net(pieces, len(pieces.layers), 0.0).eval()
-        with torch.no_grad():
-            for wave in map(torch.from_numpy, trial_waves()):
-                ours, theirs = net([wave])[0], expert([wave])["hidden_states"]
-                if len(ours) != len(theirs) or not all(
-                    same(a, b[0]) for a, b in zip(ours, theirs, strict=True)
-                ):
-                    raise cannot_be_trained(source.upstream)
-        return pieces
+        return compared(
+            wav2vec2_pieces(expert, source.upstream),
+            lambda wave: expert([torch.from_numpy(wave)])["hidden_states"],
+            source.upstream,
+        )
 
     @classmethod
     def bare_pieces(cls, name: str, folder: Path) -> Pieces:
@@ -121,22 +116,10 @@ class S3prlUpstream(Upstream):
         """Put :class:`Packed` in the place of s3prl's model if it gives the same, and let go of that
         model.
         """
-        from xlt.upstreams.fast import dense, packed
-
-        parts = packed.Parts.find(self.expert) if dense.usable() else None
-        if parts is None:
-            dense.check_groups(self.expert, self.dtype)
-            return
-        model = packed.Packed(parts, "float32").eval()
-        for wave in trial_waves():
-            theirs = self._hidden([wave], narrow=False)
-            ours, _ = model.encode([wave], len(theirs) - 1)
-            if not all(same(a, b[0]) for a, b in zip(ours, theirs, strict=True)):
-                dense.check_groups(self.expert, self.dtype)
-                return
-        self.num_layers, self.dim = len(theirs), theirs[-1].shape[2]
-        self.packed = model if self.dtype == "float32" else packed.Packed(parts, self.dtype).eval()
-        self.packs, self.best_batch_s, self.expert = True, BATCH_S, None
+        found = pack(self.expert, self.dtype, lambda wave: self._hidden([wave], narrow=False))
+        if found is not None:
+            self.packed, self.num_layers, self.dim = found
+            self.packs, self.best_batch_s, self.expert = True, BATCH_S, None
 
     def batch_key(self, num_samples: int) -> int:
         if self.packed is not None:
@@ -185,6 +168,42 @@ def trial_waves() -> list:
 
     rng = np.random.default_rng(0)
     return [rng.normal(0, 0.1, size).astype(np.float32) for size in (2 * MIN_SAMPLES * 5, 6100)]
+
+
+def pack(expert, dtype: str, hidden: Callable[[Any], list]) -> tuple[Any, int, int] | None:
+    """:class:`~xlt.upstreams.fast.packed.Packed` in the place of ``expert``, its hidden states and their
+    dimension, if it gives what ``hidden`` gives of a wave (N,), a list of (1, T, D); else None.
+    """
+    from xlt.upstreams.fast import dense, packed
+
+    parts = packed.Parts.find(expert) if dense.usable() else None
+    if parts is None:
+        dense.check_groups(expert, dtype)
+        return None
+    model = packed.Packed(parts, "float32").eval()
+    for wave in trial_waves():
+        theirs = hidden(wave)
+        ours, _ = model.encode([wave], len(theirs) - 1)
+        if not all(same(a, b[0]) for a, b in zip(ours, theirs, strict=True)):
+            dense.check_groups(expert, dtype)
+            return None
+    model = model if dtype == "float32" else packed.Packed(parts, dtype).eval()
+    return model, len(theirs), theirs[-1].shape[2]
+
+
+def compared(pieces: Pieces, hidden: Callable[[Any], list], name: str) -> Pieces:
+    """``pieces``, if the network of them gives what ``hidden`` gives of a wave (N,); else UpstreamError."""
+    import torch
+
+    from xlt.upstreams.tunable import Net, cannot_be_trained
+
+    net = Net(pieces, len(pieces.layers), 0.0).eval()
+    with torch.no_grad():
+        for wave in trial_waves():
+            ours, theirs = net([torch.from_numpy(wave)])[0], hidden(wave)
+            if len(ours) != len(theirs) or not all(same(a, b[0]) for a, b in zip(ours, theirs, strict=True)):
+                raise cannot_be_trained(name)
+    return pieces
 
 
 def same(ours, theirs) -> bool:

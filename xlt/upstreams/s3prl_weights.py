@@ -7,7 +7,6 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +14,11 @@ from xlt.core.errors import ConfigError, UpstreamError
 from xlt.core.files import sha256
 from xlt.core.log import say
 from xlt.fetch import hub
-from xlt.upstreams import hf_config, s3prl_safe
+from xlt.upstreams import hf_config, hf_folder, s3prl_safe
 from xlt.upstreams.base import Source
 from xlt.upstreams.hf_config import CONFIG, EXTRACTOR
 
 HF_FAMILIES = {"wav2vec2": "hf_wav2vec2_custom", "hubert": "hf_hubert_custom"}
-HF_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 HF_REPOS = {
     "xls_r_300m": "facebook/wav2vec2-xls-r-300m",
     "xls_r_1b": "facebook/wav2vec2-xls-r-1b",
@@ -71,63 +69,19 @@ def _from_path(name: str, path: Path) -> Source:
             )
         s3prl_safe.check_family(name, family(name))
         return Source(name, str(path), {"upstream": name, "weights_sha256": sha256(path)}, [str(path)])
-    if not path.is_dir():
-        raise UpstreamError(
-            f"features.path={path}: no such directory; expected one with config.json, "
-            "preprocessor_config.json and model.safetensors"
-        )
-    missing = [f for f in (CONFIG, EXTRACTOR) if not (path / f).exists()]
-    weights = next((path / w for w in HF_WEIGHTS if (path / w).exists()), None)
-    if missing or weights is None:
-        raise UpstreamError(
-            f"features.path={path}: {', '.join(missing or ['model.safetensors'])} is not there; "
-            "download the whole model from the hub"
-        )
-    config, prepared = (hf_config.read_json(path / file) for file in (CONFIG, EXTRACTOR))
+    config, files = hf_folder.needed_files(path)
     if config.get("model_type") not in HF_FAMILIES:
         raise UpstreamError(
             f"{path / 'config.json'}: model_type is {config.get('model_type')!r}; s3prl reads "
-            f"directories of {' and '.join(HF_FAMILIES)} models"
+            f"directories of {' and '.join(HF_FAMILIES)} models; features.upstream=hf reads others, too"
         )
-    _check_layers(weights, config)
+    hf_folder.check_layers(files, config)
     identity = {
         "upstream": name,
-        "weights_sha256": sha256(weights),
-        "do_normalize": prepared.get("do_normalize", True),
+        "weights_sha256": hf_folder.hashes(files),
+        "do_normalize": hf_config.read_json(path / EXTRACTOR).get("do_normalize", True),
     }
-    files = [str(path / "config.json"), str(path / "preprocessor_config.json"), str(weights)]
-    return Source(name, str(path), identity, files)
-
-
-def _check_layers(weights: Path, config: dict) -> None:
-    """UpstreamError unless the weights hold the layers of config.json: transformers would make up what is
-    missing.
-    """
-    layers = config.get("num_hidden_layers")
-    if not isinstance(layers, int):
-        raise UpstreamError(
-            f"{weights.with_name(CONFIG)}: num_hidden_layers: found {str(layers)[:80]!r}, expected a number;"
-            " download it again"
-        )
-    if weights.suffix != ".safetensors":
-        return
-    try:
-        with weights.open("rb") as handle:
-            header = int.from_bytes(handle.read(8), "little")
-            names = json.loads(handle.read(header))
-        end = 8 + header + max(t["data_offsets"][1] for n, t in names.items() if n != "__metadata__")
-    except (ValueError, OverflowError, MemoryError, AttributeError, LookupError, TypeError):
-        raise UpstreamError(f"{weights}: not a safetensors file; download it again") from None
-    if weights.stat().st_size < end:
-        raise UpstreamError(
-            f"{weights}: {weights.stat().st_size} bytes, its header names {end}: a torn download; "
-            "fetch it again"
-        )
-    last = f"encoder.layers.{layers - 1}.final_layer_norm.weight"
-    if not any(n.endswith(last) for n in names):
-        raise UpstreamError(
-            f"{weights}: has no tensor {last}, which config.json asks for; the files do not belong together"
-        )
+    return Source(name, str(path), identity, list(map(str, files)))
 
 
 def _search(name: str, urls: list[str]) -> Source:
@@ -136,7 +90,7 @@ def _search(name: str, urls: list[str]) -> Source:
     if not all(f.exists() for f in files):
         tried.append(f"s3prl's downloads, {files[0]}: not there")
         repo = HF_REPOS.get(name)
-        snapshot = hub.cached(repo, *HF_WEIGHTS) if repo else None
+        snapshot = hub.cached(repo, *hf_folder.WEIGHTS) if repo else None
         if snapshot:
             say(f"  {name}: weights from the hub's cache, {snapshot}")
             return _from_path(name, snapshot)

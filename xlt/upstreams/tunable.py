@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,9 +117,11 @@ class Block(nn.Module):
         """(N, D) → (N, D); the rows of each span see each other only."""
         if self.norm_first:
             x = x + self._attention(self.norm1(x), spans, adapter)
-            return x + self._feed_forward(self.norm2(x), adapter)
-        x = self.norm1(x + self._attention(x, spans, adapter))
-        return self.norm2(x + self._feed_forward(x, adapter))
+            x = x + self._feed_forward(self.norm2(x), adapter)
+        else:
+            x = self.norm1(x + self._attention(x, spans, adapter))
+            x = self.norm2(x + self._feed_forward(x, adapter))
+        return x if adapter is None else adapter.behind("layer", x)
 
     def _attention(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
         q, k, v = (
@@ -154,7 +157,8 @@ class Block(nn.Module):
 @dataclass
 class Pieces:
     """What a network is made of; ``final_norm``: behind the last layer, None where each layer ends in a
-    norm; ``chunks``: of an encoder for streaming.
+    norm; ``chunks``: of an encoder for streaming; ``block``: makes a layer of its modules, heads,
+    norm_first, the dropout and chunks.
     """
 
     front: nn.Module
@@ -163,6 +167,7 @@ class Pieces:
     norm_first: bool
     final_norm: nn.Module | None
     chunks: Chunks | None = None
+    block: Callable[..., nn.Module] = Block
 
 
 class Net(nn.Module):
@@ -172,7 +177,7 @@ class Net(nn.Module):
         super().__init__()
         self.front, self.last = pieces.front, last
         self.layers = nn.ModuleList(
-            Block(modules, pieces.heads, pieces.norm_first, dropout, pieces.chunks)
+            pieces.block(modules, pieces.heads, pieces.norm_first, dropout, pieces.chunks)
             for modules in pieces.layers[:last]
         )
         self.final_norm = pieces.final_norm if last == len(pieces.layers) else None
@@ -233,6 +238,6 @@ def wav2vec2_pieces(expert, name: str) -> Pieces:
 def cannot_be_trained(name: str) -> UpstreamError:
     """The error for an upstream that is built in an unknown way."""
     return UpstreamError(
-        f"{name}: is built in a way that cannot be trained here, it is no plain wav2vec 2.0 or HuBERT; give "
-        "train.freeze=upstream and train.adapter=none"
+        f"{name}: is built in a way that cannot be trained here, it is no plain wav2vec 2.0, HuBERT or"
+        " w2v-BERT 2.0; give train.freeze=upstream and train.adapter=none"
     )

@@ -40,7 +40,7 @@ class WhisperEncoder(Upstream):
         return whisper_weights.find(name, path, cache)
 
     @classmethod
-    def can_tune(cls, name: str) -> bool:
+    def can_tune(cls, name: str, path: str | None = None) -> bool:
         return True
 
     @classmethod

@@ -174,7 +174,7 @@ class Parts:
         if (config.hidden_act, config.feat_extract_activation) != (
             "gelu",
             "gelu",
-        ) or model.adapter is not None:
+        ) or getattr(model, "adapter", None) is not None:
             return None
         parts.convs = [(c.conv, getattr(c, "layer_norm", None)) for c in model.feature_extractor.conv_layers]
         parts.wave_norm = 1e-7 if expert.extracter.do_normalize else None
