@@ -329,6 +329,26 @@ def run_tests(place, command):
     assert "1 passed" in out and out.endswith("test: all passed\n")
 
 
+def adapter(place, command):
+    """With a tiny backbone that has adapters of two languages; of a model without any, none is exported."""
+    from tests.upstreams.layouts import save_mms
+
+    backbone = save_mms(
+        place.root / "mms-1b-all", {lang: ["<pad>", "|", "a", "e"] for lang in ("ron", "cat")}
+    )
+    if " export " in command:
+        place.source(shlex.split(command)[3], "espnet")
+        found = place.run(command)
+        assert found.returncode == 2
+        told(found.stderr, "preset=mms_adapter", where=shlex.split(command)[3])
+        shutil.rmtree(place.root / "egs/ron/exp")
+    else:
+        tone(place.root / "a.wav", dur_s=1.0)
+        languages = {"ron", "cat"}
+        assert {word for line in place.good(command).splitlines() for word in line.split("\t")} >= languages
+    shutil.rmtree(backbone)
+
+
 WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh --list": lists,
     r"egs/lug/run\.sh --stop_stage check": check,
@@ -349,6 +369,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt report( .+)?": report,
     r"tools/xlt score .+": compare,
     r"tools/xlt export .+": export,
+    r"tools/xlt adapter .+": adapter,
 }
 
 

@@ -55,3 +55,30 @@ def make(folder: Path, layout: str, **changes: Any) -> Any:
         extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=normal, return_attention_mask=normal)
         extractor.save_pretrained(folder)
     return model
+
+
+def save_mms(folder: Path, letters: dict[str, list[str]]) -> Path:
+    """A random folder of the form of facebook/mms-1b-all, with an adapter of each language, written by
+    transformers.
+    """
+    import json
+
+    import torch
+    import transformers
+    from safetensors.torch import save_file
+
+    config = transformers.Wav2Vec2Config(**SIZES | LAYOUTS["mms"][1], vocab_size=9, pad_token_id=0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.Wav2Vec2ForCTC(config).eval()
+        model.save_pretrained(folder)
+        extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
+        extractor.save_pretrained(folder)
+        for lang, own in letters.items():
+            state = {name: torch.randn_like(p) for name, p in model._get_adapters().items()}
+            state |= {"lm_head.weight": torch.randn(len(own), 32), "lm_head.bias": torch.randn(len(own))}
+            save_file(state, folder / f"adapter.{lang}.safetensors", {"format": "pt"})
+    numbered = {lang: {letter: n for n, letter in enumerate(own)} for lang, own in letters.items()}
+    if letters:
+        (folder / "vocab.json").write_text(json.dumps(numbered), encoding="utf-8")
+    return folder

@@ -14,6 +14,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "run": ("xlt.commands.run", "run stages of a recipe, as its run.sh does"),
     "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),
     "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),
+    "adapter": ("xlt.commands.adapter", "write, list and use the languages of one backbone (MMS adapters)"),
     "export": ("xlt.commands.export", "export a recipe's data as lhotse manifests or as a table"),
     "lm": ("xlt.commands.lm", "adapt a bundle's language model to your texts, or export it as ARPA files"),
     "new_recipe": (

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 BLANK_ID = 0
 
 
-def best_path(ids: torch.Tensor) -> list[int]:
+def best_path(ids: torch.Tensor, blank: int = BLANK_ID) -> list[int]:
     """The best token of each frame (T,) → tokens: repeats merged, blanks dropped (Graves et al. 2006)."""
     import torch
 
-    return [i for i in torch.unique_consecutive(ids).tolist() if i != BLANK_ID]
+    return [i for i in torch.unique_consecutive(ids).tolist() if i != blank]
