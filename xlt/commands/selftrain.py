@@ -75,7 +75,7 @@ def main(args: argparse.Namespace) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
     if args.dry_run:
         known = [rounds.run(0), *([rounds.run(1)] if rounds.bundle(0).is_dir() else [])]
-        if failed := _dry_run(known, rounds.egs):
+        if failed := _dry_run(rounds.lane.plan, known, rounds.egs):
             raise StageError("; ".join(f"{name}: {why}" for name, why in failed.items()))
         return
     rounds.prepare()

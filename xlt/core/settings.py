@@ -165,7 +165,7 @@ class PretrainConfig:
     held_out: Annotated[list, FilePath(beside=True)]
     model: Annotated[dict, FreeForm()]
     batch_s: Annotated[float, Positive()]
-    epochs: Annotated[int, Positive()]
+    epochs: Annotated[int, Count()]
     lr: Annotated[float, Positive()]
     warm_up: Annotated[float, Share()]
     least_codes: Annotated[float, Share()]

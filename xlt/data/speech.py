@@ -98,16 +98,16 @@ def run(ctx: Context, fingerprint: Callable[[Path], str]) -> None:
     if ctx.dry_run and not all((recipe.data / "all" / "stage.json").exists() for recipe in recipes + targets):
         say("data: would make data/all, data/train and data/dev of the speech of other recipes")
         return
-    places, everything = list(_places(ctx)), ctx.everything
+    everything, folders = ctx.everything, ctx.cfg.pretrain.folders
     config = {
         **ctx.cfg.section("pretrain.recipes", "pretrain.folders", "pretrain.packages", "pretrain.held_out"),
         **ctx.cfg.section("data.min_dur_s", "data.max_dur_s", "data.allow_pipes"),
-        "recordings": {place.given: fingerprint(place.folder) for place in places},
+        "recordings": [fingerprint(Path(str(folder))) for folder in folders],
     }
     inputs = [recipe.data / "all" for recipe in recipes]
     inputs += [recipe.data / "all" / table for recipe in targets for table in ("utt2split", "utt2audio")]
     inputs += [place / "utt2audio" for recipe in recipes + targets for place in recipe.further()]
-    make = functools.partial(collect, ctx, recipes, targets, places)
+    make = functools.partial(collect, ctx, recipes, targets)
     run_unit(ctx, Unit("data", everything, config, inputs, make))
     if ctx.dry_run and not everything.exists():
         return
@@ -158,7 +158,7 @@ def _places(ctx: Context) -> Iterator[Place]:
         (str(name), Path(str(place)), "pretrain.folders")
         for name, place in zip(ctx.cfg.as_given("pretrain.folders"), ctx.cfg.pretrain.folders, strict=True)
     ]
-    for package in map(str, ctx.cfg.pretrain.packages if not ctx.dry_run else ()):
+    for package in map(str, ctx.cfg.pretrain.packages):
         folder = package_folder(ctx.cfg, package, _is_sound, "sound files")
         given.append((package, folder, "pretrain.packages"))
     taken: Counter[str] = Counter()
@@ -203,12 +203,11 @@ class HeldOut:
         return None if number is None else self.clips[number][:2]
 
 
-def collect(
-    ctx: Context, recipes: list[Recipe], targets: list[Recipe], places: list[Place], out: Path
-) -> dict:
+def collect(ctx: Context, recipes: list[Recipe], targets: list[Recipe], out: Path) -> dict:
     """Write data/all; returns counts. DataError if a held-out clip is among the speech, if most of a folder
     cannot be read, or if nothing is left.
     """
+    places = list(_places(ctx))
     held_out = HeldOut(list(dict.fromkeys(recipes + targets)), by_sound=bool(places))
     gathered = _Gathered(ctx, held_out)
     for recipe in recipes:

@@ -140,6 +140,14 @@ def test_a_collapsed_codebook_stops_with_what_to_do(recipe, capsys):
     assert main(["train", *TOY, model, "tag=b", "pretrain.least_codes=0"]) == 0
 
 
+def test_no_epochs_give_random_weights_to_compare_with(recipe, capsys):
+    assert main(["train", *TOY, "pretrain.epochs=0"]) == 0
+    state = torch.load(recipe / "exp/main/toy.pth")
+    assert all(value.abs().sum() == 0 for value in state.values())  # as the toy begins
+    assert json.loads((recipe / "exp/main/history.json").read_text()) == []
+    assert json.loads((recipe / "exp/main/pretrained.json").read_text())["epochs"] == 0
+
+
 def test_a_loss_that_is_no_number_stops(recipe, capsys):
     assert main(["train", *TOY, "pretrain.model={nan: 2}", "pretrain.lr=0.5"]) == 2
     told(capsys.readouterr().err, "step 3", where="pretrain.lr=0.5")

@@ -10,7 +10,7 @@ from xlt.models.ssl.method import Step
 class Toy:
     """Learns the mean of the samples. ``sizes``: steps behind which all codes are one, or the loss none."""
 
-    upstream, measure = "fbank", "right"
+    upstream, measure, collapses = "fbank", "right", True
 
     def __init__(self, sizes, seed, device):
         self.sizes, self.module = {"collapse": 10**9, "nan": 10**9, **sizes}, nn.Linear(1, 1)

@@ -70,6 +70,7 @@ class BestRqMethod:
 
     upstream = "bestrq"
     measure = "codes of masked frames found"
+    collapses = False
 
     def __init__(self, sizes: dict[str, Any], seed: int, device: str):
         self.options = options = sized(Options, sizes)

@@ -35,6 +35,7 @@ class Method(Protocol):
 
     upstream: str  # features.upstream by which the result is used
     measure: str  # what the share of right answers is called
+    collapses: bool  # whether its codes are learned, and so may become a few
     module: nn.Module  # everything that a checkpoint keeps
 
     def __init__(self, sizes: dict[str, Any], seed: int, device: str):

@@ -128,8 +128,8 @@ class Pretraining:
         self.method.save(self.out)
         write_table(self.out / MANIFEST, training_manifest(self.ctx.data / "train"))
         write_json(self.out / "history.json", self.history)
-        last = self.history[-1]
-        facts = {"hours": round(hours, 3), "parameters": trained, "epochs": len(self.history), **last["dev"]}
+        last = self.history[-1]["dev"] if self.history else self._judge()
+        facts = {"hours": round(hours, 3), "parameters": trained, "epochs": len(self.history), **last}
         pretrained.write_facts(self.out, self.cfg.method, self.method.upstream, facts)
         shutil.rmtree(self.work)
         return facts
@@ -216,14 +216,14 @@ class Pretraining:
         torch.manual_seed(self.seed)
         for batch in batches(order, lambda clip: clip.seconds, self.cfg.batch_s, padded=False):
             waves = [self._wave(clip) for clip in batch]
-            totals.add(self.method.step(waves, rng, self.number / self.steps))
+            totals.add(self.method.step(waves, rng, self.number / max(1, self.steps)))
         chance = round(100 * self.method.chance(totals.codes), 2)
         return {**totals.row(), "chance": chance, "codes": int(totals.codes.size)}
 
     def _refuse_collapse(self, row: dict[str, Any]) -> None:
         """StageError if hardly any codes are in use once the warm-up is over."""
         found, size = row["train"]["perplexity"], row["dev"]["codes"]
-        if self.number < self._warm or found >= self.cfg.least_codes * size:
+        if not self.method.collapses or self.number < self._warm or found >= self.cfg.least_codes * size:
             return
         shutil.rmtree(self.work)  # what has collapsed does not come back
         raise StageError(

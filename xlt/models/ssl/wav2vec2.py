@@ -58,6 +58,7 @@ class Wav2Vec2Method:
 
     upstream = "hf_wav2vec2_custom"
     measure = "contrastive accuracy"
+    collapses = True
 
     def __init__(self, sizes: dict[str, Any], seed: int, device: str):
         from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
