@@ -37,8 +37,19 @@ def corpus(tmp_path, monkeypatch):
     return folder
 
 
-def make(corpus):
-    new_recipe.main(argparse.Namespace(code="cmn_Hans", corpus=str(corpus)))
+def make(corpus, probe=False):
+    new_recipe.main(argparse.Namespace(code="cmn_Hans", corpus=str(corpus), probe=probe))
+
+
+def test_encoders_are_tried_if_that_is_asked_for(corpus, capsys, monkeypatch):
+    tried = []
+    monkeypatch.setattr("xlt.commands.probe.probe", lambda cfg: tried.append((cfg.lang, cfg.recipe.name)))
+    make(corpus, probe=True)
+    assert tried == [("cmn_Hans", "cmn")]
+    shutil.rmtree(corpus.parent / "checkout/egs/cmn")
+    capsys.readouterr()
+    make(corpus)
+    assert len(tried) == 1 and "tools/xlt probe egs/cmn" in capsys.readouterr().out
 
 
 def test_a_long_alphabet_is_cut_and_counted(corpus, capsys):

@@ -38,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR_OR_FILE",
         help="the corpus: a folder, an archive or a table; docs/data.md lists the forms",
     )
+    parser.add_argument(
+        "--probe",
+        action="store_true",
+        help="then rank the encoders that can be had on five minutes of the speech (takes minutes)",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -76,6 +81,12 @@ def main(args: argparse.Namespace) -> None:
             f"{name} is made, but its data have errors: correct what is listed above, in the corpus or by a"
             f" setting in {name}/recipe.yaml; then continue with: {name}/run.sh --stop_stage check"
         )
+    if args.probe:
+        from xlt.commands.probe import probe
+
+        probe(load(recipe))
+    else:
+        say(f"new_recipe: to see which encoder suits {lang.code}: tools/xlt probe {name}")
     say(f"next: {name}/run.sh")
 
 

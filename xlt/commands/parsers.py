@@ -22,6 +22,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
         "create the recipe of a new language from a corpus",
     ),
     "pretrain": ("xlt.commands.pretrain", "pre-train an encoder on speech without texts"),
+    "probe": ("xlt.commands.probe", "try encoders on minutes of a recipe's speech and rank them"),
     "selftrain": ("xlt.commands.selftrain", "train on recordings without texts, in rounds"),
     "suggest": ("xlt.commands.suggest", "choose recordings to transcribe next, with drafts to correct"),
     "phones": ("xlt.commands.phones", "compare the phones of a language with those of source languages"),

@@ -50,7 +50,7 @@ def make(ctx: Context, inherited: Path | None = None) -> Path:
 
 
 @dataclass(frozen=True)
-class _Speech:
+class SomeSpeech:
     """What the probe hears: tables by utterance; ``seconds`` in all, ``everything``: no training speech is
     left.
     """
@@ -75,9 +75,11 @@ class _Speech:
         return hashlib.sha256("".join(lines).encode()).hexdigest()[:20]
 
 
-def _speech(ctx: Context) -> _Speech:
-    """The first ``mix_minutes`` of the training set in the order of budgets; DataError if that is nothing."""
-    folder, minutes = ctx.data / ctx.cfg.train_set, ctx.cfg.features.mix_minutes
+def some_speech(ctx: Context, name: str, minutes: float, setting: str) -> SomeSpeech:
+    """The first ``minutes``, which ``setting`` asks for, of the set ``name`` in the order of budgets;
+    DataError if that is nothing.
+    """
+    folder = ctx.data / name
     need(ctx, folder / "wav.scp", folder / "text", stage="data")
     wavs, texts = read_scp(folder / "wav.scp", ctx.recipe), read_table(folder / "text")
     hashes, said, contents = (
@@ -88,18 +90,17 @@ def _speech(ctx: Context) -> _Speech:
     chosen = budget(durations, {u: contents.get(u, u) for u in wavs}, minutes)
     if not chosen:
         raise DataError(
-            f"{folder}: no utterance fits into features.mix_minutes={minutes:g} to learn the layer mix from; "
-            "ask for more minutes"
+            f"{folder}: no utterance fits into {setting}={minutes:g}; ask for more minutes"
             if wavs
             else f"{folder}: no utterances; run stage 1 (data) again"
         )
     without = [u for u in chosen if not texts.get(u, "").strip()]
     if without:
         raise DataError(
-            f"{folder / 'text'}: {len(without)} utterances without a text (first: {without[0]}); the layer"
-            " mix is learned from texts: add them, or take features.layers=last"
+            f"{folder / 'text'}: {len(without)} utterances without a text (first: {without[0]}), of"
+            f" which {setting} can learn nothing: add texts, or leave them out (data.drop)"
         )
-    return _Speech(
+    return SomeSpeech(
         {u: wavs[u] for u in chosen},
         {u: texts[u] for u in chosen},
         {u: hashes[u] for u in chosen if u in hashes},
@@ -122,7 +123,7 @@ def _seconds(utt: str, path: str) -> float:
 
 def _learned(ctx: Context, out: Path) -> Unit:
     features = ctx.cfg.features
-    speech = _speech(ctx)
+    speech = some_speech(ctx, ctx.cfg.train_set, features.mix_minutes, "features.mix_minutes")
     config = ctx.cfg.section(
         "features.mix_norm",
         "features.mix_head",
@@ -144,7 +145,7 @@ def _learned(ctx: Context, out: Path) -> Unit:
     )
 
 
-def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
+def _learn(ctx: Context, speech: SomeSpeech, partial: Path) -> dict:
     """Write a mix that is learned on ``speech``."""
     import numpy as np
 
@@ -171,7 +172,7 @@ def _learn(ctx: Context, speech: _Speech, partial: Path) -> dict:
         settings = probe.Settings(
             features.mix_norm, features.mix_head, features.mix_updates, features.mix_seed
         )
-        hidden, moments = _encode(upstream, speech, settings.norm, partial / ".hidden")
+        hidden, moments = hidden_states(upstream, speech, settings.norm, partial / ".hidden")
         with Progress("layer mix", settings.updates, "updates") as progress:
             found = probe.learn(
                 list(hidden.values()), [speech.texts[u] for u in hidden], moments, settings, progress.add
@@ -212,14 +213,14 @@ def _tell(found: Learned, utts: list[str]) -> None:
     )
 
 
-def _encode(
-    upstream: Upstream, speech: _Speech, norm: str, scratch: Path
+def hidden_states(
+    upstream: Upstream, speech: SomeSpeech, norm: str, scratch: Path, stack: int = 1
 ) -> tuple[dict[str, np.ndarray], Moments]:
     """Hidden states (T, L, D) of each utterance, float16 in the file ``scratch``, and their moments in full
     precision.
 
-    For norm ``frame`` they are layer-normed. The file is gone from its folder, and its space with the last
-    use.
+    For norm ``frame`` they are layer-normed; ``stack`` frames become one, (T/S, L, S·D). The file is gone
+    from its folder, and its space with the last use.
     """
     import numpy as np
     import torch
@@ -231,7 +232,7 @@ def _encode(
     layers, places, moments = list(range(upstream.num_layers)), {}, Moments()
     with (
         scratch.open("wb") as handle,
-        Progress("hidden states for the layer mix", round(speech.seconds), "s") as progress,
+        Progress(f"hidden states of {upstream.name}", round(speech.seconds), "s") as progress,
     ):
         for batch in batches(longest_first, speech.durations.__getitem__, _BATCH_S, padded=False):
             waves = [read_audio(utt, speech.wavs[utt], speech.hashes.get(utt)) for utt in batch]
@@ -241,6 +242,8 @@ def _encode(
                 hidden = joined.reshape(len(joined), len(layers), -1)  # (T, L, D)
                 if norm == "frame":
                     hidden = frame_norm(torch.from_numpy(hidden)).numpy()
+                if stack > 1:
+                    hidden = _stacked(hidden, stack)
                 places[utt] = (moments.count, moments.count + len(hidden))
                 moments.add(Moments.of_layers(hidden))
                 handle.write(hidden.clip(-LARGEST, LARGEST).astype(np.float16).tobytes())
@@ -248,6 +251,15 @@ def _encode(
     whole = np.memmap(scratch, np.float16, "r", shape=(moments.count, *moments.mean.shape))
     scratch.unlink()
     return {utt: whole[slice(*places[utt])] for utt in sorted(places)}, moments
+
+
+def _stacked(hidden: np.ndarray, stack: int) -> np.ndarray:
+    """(T, L, D) → (ceil(T/S), L, S·D); what is lacking of the last is 0."""
+    import numpy as np
+
+    whole = np.pad(hidden, ((0, -len(hidden) % stack), (0, 0), (0, 0)))
+    parts = whole.reshape(-1, stack, *hidden.shape[1:]).transpose(0, 2, 1, 3)  # (T/S, L, S, D)
+    return parts.reshape(len(parts), hidden.shape[1], -1)
 
 
 def _write(ctx: Context, setup: Setup, mix: Mix, facts: dict, partial: Path) -> dict:

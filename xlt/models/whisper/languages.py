@@ -54,6 +54,12 @@ def language_token(lang: str, vocabulary: Vocabulary, setting: str = AUTO) -> tu
     return _related(lang, tuple(known))
 
 
+def own_token(lang: str, vocabulary: Vocabulary) -> str:
+    """The code of ``lang`` itself, or of the macrolanguage that includes it; "" if Whisper has neither."""
+    iso, known = get(lang).iso, vocabulary.languages
+    return _own(iso, known) or _macro(iso, known)
+
+
 def check_new(tokens: Mapping[str, str], lang: str | None, setting: str) -> None:
     """ConfigError if several languages have a new token, "" in ``tokens``: a model has room for one.
 
