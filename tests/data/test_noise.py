@@ -74,6 +74,18 @@ def test_a_recording_that_is_tested_on_is_refused(recipe, stamps, street, capsys
     told(capsys.readouterr().err, utt, where="data.noise")
 
 
+def test_so_is_one_of_a_set_of_another_corpus(recipe, stamps, street, tmp_path, capsys):
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone/corpus.tsv").write_text("path\ttext\tspeaker\np.wav\tun pod\top\n", encoding="utf-8")
+    tone(tmp_path / "phone/p.wav", hz=700.0)
+    tone(street / "p.wav", hz=700.0)
+    settings = [f"data.dir={stamps}", f"data.noise={{babble: [{street}]}}"]
+    settings += [f"data.further=[{{set: test_phone, reader: table, dir: {tmp_path / 'phone'}}}]"]
+    assert recipe(*settings) == 0
+    assert recipe(*settings, "decode.sets=[dev,test,test_phone]") == 2
+    told(capsys.readouterr().err, "p.wav", "test_phone", where="data.noise")
+
+
 def test_the_corpus_itself_is_refused_and_its_training_set_is_not(recipe, stamps, capsys):
     assert recipe(f"data.dir={stamps}", f"data.noise={{babble: [{stamps}]}}") == 2
     told(capsys.readouterr().err, "babble")
@@ -113,7 +125,7 @@ def test_babble_of_tux_paint_is_of_other_languages_and_training_pictures(recipe,
     from xlt.data import noise
 
     heard = []
-    monkeypatch.setattr(noise, "_read", lambda path, tested: heard.append(path) or np.ones(16000) * 0.1)
+    monkeypatch.setattr(noise, "_read", lambda path: heard.append(path) or np.ones(16000) * 0.1)
     assert recipe(f"data.dir={stamps}", "data.noise={babble: [tuxpaint]}") == 0
     assert heard and all("_desc_fr" in path.name for path in heard if "more" in str(path))
     tested = {

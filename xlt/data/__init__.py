@@ -146,6 +146,8 @@ def run(ctx: Context) -> None:
 
         for unit in further_units(ctx, everything, names, fingerprint):
             run_unit(ctx, unit)
+        if cfg.data.noise:
+            noise.refuse_tested(ctx)
         for unit in made.units(ctx):
             run_unit(ctx, unit)
     if cfg.mixed:

@@ -28,7 +28,7 @@ from xlt.core.stage import Unit, write_json
 from xlt.data.clips import audio_digest, write_wav
 from xlt.data.corpora.sounds import SUFFIXES
 from xlt.data.groups import position
-from xlt.formats.tables import read_scp, read_table
+from xlt.formats.tables import read_scp, read_table, write_table
 
 BABBLE, TUXPAINT, FILLETS = "babble", "tuxpaint", "fillets"
 PARTS = {"train": 360.0, "dev": 120.0, "test": 120.0}  # seconds of each kind
@@ -37,8 +37,9 @@ POOL = 2.0  # speech that babble is made of, times its length
 VOICES, TURN_S = (3, 7), 10.0  # of babble: how many at once, until others take over
 LONGEST_S = 60.0  # of one recording
 LEVEL_DB = -26.0  # under full scale
+_TAKEN = "recordings"  # table of hashes and names
 _FEW = 3  # recordings; fewer are cut into parts
-_MADE = 1  # a new number makes data/noise again
+_MADE = 2  # a new number makes data/noise again
 
 
 def check(cfg: Config) -> None:
@@ -113,6 +114,7 @@ def _held_out(ctx: Context, table: str) -> dict[str, str]:
 def make(ctx: Context, out: Path) -> dict:
     """Gather the sounds into ``out``; returns how long they are."""
     tested = _held_out(ctx, "utt2audio")
+    taken: dict[str, str] = {}
     seconds: dict[str, dict[str, float]] = {}
     digest = hashlib.sha256()
     for name, places in sorted(ctx.cfg.data.noise.items()):
@@ -120,7 +122,7 @@ def make(ctx: Context, out: Path) -> dict:
         if not files:
             raise DataError(f"data.noise: {name}: there are no sound files in {places}; name another folder")
         seconds[name] = {}
-        for part, wave in _gathered(name, files, tested).items():
+        for part, wave in _gathered(name, files, tested, taken).items():
             (out / part).mkdir(exist_ok=True)
             samples = np.rint(np.clip(wave, -1, 1) * 32767).astype(np.int16)
             digest.update(f"{part} {name} {audio_digest(samples)}\n".encode())
@@ -128,12 +130,34 @@ def make(ctx: Context, out: Path) -> dict:
             seconds[name][part] = round(len(samples) / SAMPLE_RATE, 1)
         told = ", ".join(f"{part} {length:.0f} s" for part, length in seconds[name].items())
         say(f"  noise {name}: {told}, from {len(files)} recordings")
+    write_table(out / _TAKEN, taken)
     write_json(out / FACTS, {"digest": digest.hexdigest()[:8], "seconds": seconds})
     return {"seconds": seconds}
 
 
-def _gathered(name: str, files: list[Path], tested: dict[str, str]) -> dict[str, np.ndarray]:
-    """The sounds of each part, (N,)."""
+def refuse_tested(ctx: Context) -> None:
+    """DataError if a recording in data/noise is an utterance of a set that is tested on and not in data/all:
+    one of another corpus.
+    """
+    taken = read_table(ctx.noise / _TAKEN) if (ctx.noise / _TAKEN).exists() else {}
+    for name in ctx.cfg.checked_sets[1:]:
+        table = ctx.data / name / "utt2audio"
+        for utt, sha in (read_table(table) if table.exists() else {}).items():
+            if sha in taken:
+                raise _leak(taken[sha], f"{utt} of {name}")
+
+
+def _leak(recording: object, utterance: str) -> DataError:
+    return DataError(
+        f"data.noise: {recording}: is utterance {utterance}: a model must not have heard what it is tested"
+        " on; take it out of the noise"
+    )
+
+
+def _gathered(
+    name: str, files: list[Path], tested: dict[str, str], taken: dict[str, str]
+) -> dict[str, np.ndarray]:
+    """The sounds of each part, (N,); ``taken`` gets hash and name of each recording."""
     ranked = sorted(files, key=lambda path: position(path.name, f"noise {path.parent.name}"))
     found: dict[str, np.ndarray] = {}
     bounds = _bounds(len(ranked))
@@ -146,7 +170,11 @@ def _gathered(name: str, files: list[Path], tested: dict[str, str]) -> dict[str,
             for path in own:
                 if sum(map(len, pieces)) >= needed:
                     break
-                wave = _read(path, tested)
+                wave = _read(path)
+                sha = audio_digest(np.clip(np.rint(wave * 32768), -32768, 32767).astype(np.int16))
+                if sha in tested:
+                    raise _leak(path, tested[sha])
+                taken[sha] = "_".join(path.name.split())
                 if few:
                     start, end = _bounds(len(wave))[part]
                     wave = wave[start:end]
@@ -194,21 +222,14 @@ def _levelled(wave: np.ndarray) -> np.ndarray:
     return wave * np.sqrt(10 ** (LEVEL_DB / 10) / active_power(wave))
 
 
-def _read(path: Path, tested: dict[str, str]) -> np.ndarray:
-    """The first minute of a recording (N,); DataError if it is one that the recipe is tested on."""
+def _read(path: Path) -> np.ndarray:
+    """The first minute of a recording (N,)."""
     blocks: list[np.ndarray] = []
     for block in read_blocks(path):
         blocks.append(block)
         if sum(map(len, blocks)) > LONGEST_S * SAMPLE_RATE:
             break
-    wave = np.concatenate(blocks)[: round(LONGEST_S * SAMPLE_RATE)]
-    sha = audio_digest(np.clip(np.rint(wave * 32768), -32768, 32767).astype(np.int16))
-    if sha in tested:
-        raise DataError(
-            f"data.noise: {path}: is utterance {tested[sha]}: a model must not have heard what it is tested"
-            " on; take it out of the noise"
-        )
-    return wave
+    return np.concatenate(blocks)[: round(LONGEST_S * SAMPLE_RATE)]
 
 
 def _files(ctx: Context, place: str) -> Iterator[Path]:
