@@ -21,7 +21,7 @@ from xlt.data.clips import Clip, Job
 from xlt.data.corpora import Corpus, Utterance
 from xlt.data.corpora.names import fault_of_id
 from xlt.data.corpora.tagged import tagged
-from xlt.data.groups import SPLITS, connect
+from xlt.data.groups import SPLITS, by_first_part, connect
 from xlt.data.reasons import MEANINGS, REASONS, remedies
 from xlt.data.spans import TABLE as SPANS
 from xlt.data.spans import Span, overlaps, spans
@@ -156,9 +156,7 @@ class Harvest:
 
     def groups(self, joined: bool = False) -> dict[str, str]:
         """``{utterance: group}``: what has the same text, the same content or shares speech is one group.
-
-        It is called like its first content; with ``joined`` like the first of the first part that it has, so
-        that this part is split as it is by itself.
+        ``joined``: the first of data.parts is split as it is by itself.
         """
         utts = self.utterances
         links: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -168,13 +166,8 @@ class Harvest:
             links["overlap", f"{a} {b}"] += [utts[a].content, utts[b].content]
         groups = connect({utt.content for utt in utts.values()}, links.values())
         if joined:
-            part = {
-                name: k
-                for k, name in enumerate(dict.fromkeys(u.tags["corpus"] for u in self.corpus.utterances))
-            }
-            first = sorted({(part[utt.tags["corpus"]], utt.content) for utt in utts.values()}, reverse=True)
-            called = {groups[content]: content for _, content in first}
-            groups = {content: called[group] for content, group in groups.items()}
+            part = {name: k for k, name in enumerate(u.tags["corpus"] for u in self.corpus.utterances)}
+            groups = by_first_part(groups, ((part[u.tags["corpus"]], u.content) for u in utts.values()))
         return {name: groups[utt.content] for name, utt in utts.items()}
 
     def as_set(self, name: str, heard: Container[str]) -> tuple[dict[str, str], dict[str, str], dict]:

@@ -39,6 +39,17 @@ def connect(names: Iterable[str], links: Iterable[Iterable[str]]) -> dict[str, s
     return {name: root(name) for name in parent}
 
 
+def by_first_part(groups: Mapping[str, str], parts: Iterable[tuple[int, str]]) -> dict[str, str]:
+    """``groups`` (``{name: group}``) called like the first name of the first part that each has, as this part
+    calls them by itself. ``parts``: the number of the part of each name.
+
+    >>> by_first_part({"a": "a", "b": "a", "c": "c"}, [(0, "b"), (1, "a"), (1, "c")])
+    {'a': 'b', 'b': 'b', 'c': 'c'}
+    """
+    called = {groups[name]: name for _, name in sorted(parts, reverse=True)}
+    return {name: called[group] for name, group in groups.items()}
+
+
 def position(name: str, purpose: str) -> float:
     """A number in [0, 1) that hangs on nothing but the two words; evenly spread over names."""
     return int.from_bytes(hashlib.sha256(f"{SALT} {purpose} {name}".encode()).digest()[:7], "big") / 2**56
