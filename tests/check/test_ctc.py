@@ -78,6 +78,16 @@ def test_an_encoder_that_shortens_by_itself(recipe):
     assert report(recipe)[0] == {}
 
 
+def test_an_encoder_of_our_own_that_shortens(recipe):
+    write_table(recipe.dir / "data/train/text", TEXTS | {"ana-train1": "abcdefghijklmnopqrstuvwxyz"})
+    assert recipe("train.encoder=quartznet") == 0  # its stride of 2 leaves 25 of 50 frames
+    fault, _ = report(recipe)
+    assert (fault["values"]["worst"], fault["values"]["frames"]) == ("ana-train1", 25)
+    assert "stride: 1 in train.encoder_conf" in fault["remedy"]
+    assert recipe("train.encoder=quartznet", "train.encoder_conf={stride: 1}") == 0
+    assert report(recipe)[0] == {}
+
+
 def test_the_fastest_copy_counts(recipe):
     write_table(
         recipe.dir / "data/train/text", TEXTS | {"ana-train1": "ab" * 23}
