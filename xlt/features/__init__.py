@@ -36,7 +36,7 @@ def run(ctx: Context) -> None:
     teacher(ctx.cfg)  # what it refuses is refused before anything is encoded
     if source is not None:
         _same_layers(source, ctx.cfg)
-    _refuse_heard(ctx)
+    _check_pretrained(ctx)
     if ctx.cfg.features.on_the_fly:
         if not given.features.on_the_fly:
             freezing.tell()
@@ -51,17 +51,25 @@ def run(ctx: Context) -> None:
     store.run(ctx, source.mix if source else None)
 
 
-def _refuse_heard(ctx: Context) -> None:
-    """DataError if the encoder was pre-trained (`xlt pretrain`) on clips that this recipe is tested on."""
+def _check_pretrained(ctx: Context) -> None:
+    """ConfigError if an encoder of `xlt pretrain` is of another kind, DataError if it was trained on clips
+    that this recipe is tested on.
+    """
     from pathlib import Path
 
     from xlt.core.errors import DataError
-    from xlt.formats.pretrained import heard
+    from xlt.formats.pretrained import heard, takes
     from xlt.formats.tables import read_table
 
     cfg = ctx.cfg
-    if cfg.features.path is None or not (known := heard(Path(cfg.features.path))):
+    if cfg.features.path is None:
         return
+    if needed := takes(Path(cfg.features.path), cfg.features.upstream):
+        raise ConfigError(
+            f"features.upstream={cfg.features.upstream}: the encoder in features.path="
+            f"{cfg.as_given('features.path')} is another kind; set features.upstream={needed}"
+        )
+    known = heard(Path(cfg.features.path))
     for name in (name for name in cfg.checked_sets if name != cfg.train_set):
         table = ctx.data / name / "utt2audio"
         rows = read_table(table) if table.exists() else {}

@@ -41,6 +41,17 @@ def summary(folder: Path, shown: str) -> str:
     )
 
 
+def takes(folder: Path, upstream: str) -> str | None:
+    """The value of features.upstream that the encoder in ``folder`` needs, if that is not ``upstream``; None
+    too for encoders of others. DataError if the file is damaged.
+    """
+    if not (folder / NAME).is_file():
+        return None
+    needed = str(FORMAT.read(folder / NAME, _REMEDY).get("upstream"))
+    fits = upstream == needed or (upstream == "hf" and needed.startswith("hf_"))
+    return None if fits else needed
+
+
 def heard(folder: Path) -> dict[str, str]:
     """``{audio hash: utterance}`` of what the encoder in ``folder`` was pre-trained on; empty for those of
     others, which do not say.

@@ -98,6 +98,8 @@ def test_an_encoder_comes_out_that_recipes_take(recipe, preset, tmp_path, capsys
     capsys.readouterr()
     assert main(["features", "--recipe", str(target)]) == 2
     told(capsys.readouterr().err, 1, "dev", "pretrain.held_out")
+    assert main(["features", "--recipe", str(target), "features.upstream=whisper_base"]) == 2
+    told(capsys.readouterr().err, facts["upstream"], where="features.upstream=whisper_base")
 
 
 @pytest.mark.parametrize("preset", ["toy", "bestrq_nano"])
