@@ -245,6 +245,33 @@ def test_names_of_the_hub(tmp_path, monkeypatch):
     assert HuggingFace.find("w2v_bert_2", None, tmp_path).path == str(snapshot)
 
 
+def test_features_are_stored_and_read_again(tmp_path, monkeypatch):
+    """Stage 3, and the same features from the waves, as a bundle makes them."""
+    from tests.features.conftest import Recipe
+    from xlt import features
+    from xlt.audio.files import read_wav
+    from xlt.formats.archives import FeatureReader
+    from xlt.formats.features import read_features
+    from xlt.formats.tables import read_table
+
+    monkeypatch.setenv("XLT_CACHE", str(tmp_path / "cache"))
+    make(tmp_path / "w2v_bert", "w2v_bert")
+    recipe = Recipe(tmp_path / "recipe")
+    for name in ("train", "dev", "test"):
+        recipe.add(name, {f"s-{name}": 0.7})
+    monkeypatch.chdir(recipe.dir)
+    words = ["features.upstream=hf", f"features.path={tmp_path / 'w2v_bert'}", "features.layers=last"]
+    ctx = recipe.context(*words, "features.storage=f32", "features.dtype=float32")
+    features.run(ctx)
+    folder = ctx.dump / "train"
+    stored = FeatureReader(folder / "feats.scp", ctx.recipe)["s-train"]
+    wave = read_wav(recipe.dir / read_table(recipe.dir / "data/train/wav.scp")["s-train"])
+    ((*_, last),) = encoded(tmp_path / "w2v_bert", [wave])
+    assert stored.shape == (35, 32) and np.abs(stored - last).max() < 1e-5
+    identity = read_features(folder)["upstream"]
+    assert identity["model_type"] == "wav2vec2-bert" and len(identity["weights_sha256"]) == 64
+
+
 XLS_R = dict(conv_bias=True, feat_extract_norm="layer", do_stable_layer_norm=True, num_attention_heads=16)
 # config.json of the hub, and the millions of parameters that Babu et al. 2021 (arXiv:2111.09296) state, the
 # quantiser among them; of the others only the layout is looked at
