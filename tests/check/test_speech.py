@@ -7,7 +7,7 @@ import pytest
 
 from tests.check.faults import faults, rows
 from tests.toy import make_toy_recipe
-from xlt.check.speech import line_through
+from xlt.check.speech import gap, line_through
 from xlt.cli import main
 from xlt.core.stage import renew
 from xlt.formats.tables import read_table, spk2utt, write_table
@@ -186,6 +186,36 @@ def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     (trained / "data/train/dropped").unlink()
     write_table(trained / "data/train/text", texts)
     (trained / "data/train/utt2row").unlink()
+
+
+@pytest.mark.parametrize("wrong", [8, 30, 80])
+def test_two_kinds_of_scores_are_told_apart_whatever_their_shares(wrong):
+    rng = np.random.default_rng(0)
+    fits, others = rng.gamma(2, 0.45, 100 - wrong), rng.normal(7, 1.5, wrong)
+    assert (
+        fits.max() < gap([*fits, *others]) < np.sort(others)[wrong // 10]
+    )  # of the others, a tenth at most is below
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng: rng.gamma(2, 0.45, 100),
+        lambda rng: rng.lognormal(0, 0.7, 100),
+        lambda rng: abs(rng.normal(0, 1, 100)),
+        lambda rng: [*rng.gamma(2, 0.45, 98), 50.0, float("inf")],  # two: distance tells them
+        lambda rng: [0.1] * 9 + [5.0] * 9,  # few
+        lambda rng: [0.0] * 50,
+        lambda rng: [],
+    ],
+)
+def test_one_kind_of_scores_is_not_cut_in_two(draw):
+    assert gap(list(draw(np.random.default_rng(0)))) is None
+
+
+def test_a_gap_by_hand():
+    """0, 0, 1 and 5, 7: the means are 1/3 and 6, most of the variance lies between them."""
+    assert gap([0.0, 0.0, 1.0, 5.0, 7.0] * 4) == 3.0
 
 
 @pytest.mark.trains

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from statistics import median
+from statistics import median, pvariance
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.check.datadir import DataDir, Sets
@@ -30,6 +30,11 @@ ODD = 6.0  # deviations: of a normal distribution 1 in 500 million lies further 
 LEAST = 0.1  # the least deviation of a log duration: recordings of one machine voice hardly vary
 # nats a label: the text is e times less likely, at each of its labels, than what the model would write
 MISFIT = 1.0
+TOP = 10.0  # nats a label: what is worse is no worse, for a limit
+# share of the variance that lies between two groups: of one group it is at most 0.74, be it normal,
+# exponential, gamma or log-normal (300 draws of 300 scores each)
+TWO_KINDS = 0.75
+LEAST_KIND = 0.05  # share of the scores in the worse group; fewer are seen by their distance from the middle
 SHOWN = 20
 IDS = 10
 
@@ -179,10 +184,31 @@ def has_a_model(sets: Sets, cfg: Config) -> Iterator[Fault]:
         )
 
 
-def _limit(found: list[Fit]) -> float:
-    """The score above which an utterance is odd: ODD deviations over the middle; at least MISFIT, where all
-    is known by heart.
+def gap(scores: list[float]) -> float | None:
+    """The score between texts that fit and others, where there are plainly two kinds; None if there are not.
+
+    Two groups with the least variance within them (Otsu 1979, https://doi.org/10.1109/TSMC.1979.4310076). The
+    distance from the middle does not tell them: with half of the texts wrong, the middle is no right text.
     """
+    ranked = sorted(min(score, TOP) for score in scores)
+    total, count, below, best = sum(ranked), len(ranked), 0.0, (0.0, 0)
+    for number in range(1, count):
+        below += ranked[number - 1]
+        apart = (total - below) / (count - number) - below / number
+        best = max(best, (number * (count - number) / count**2 * apart**2, number))
+    between, number = best
+    if count < FEW or count - number < LEAST_KIND * count or between < TWO_KINDS * pvariance(ranked):
+        return None
+    return (ranked[number - 1] + ranked[number]) / 2
+
+
+def _limit(found: list[Fit]) -> float:
+    """The score above which an utterance is odd: between two kinds of scores, or else ODD deviations over the
+    middle; at least MISFIT, where all is known by heart.
+    """
+    cut = gap([one.score for one in found])
+    if cut is not None:
+        return max(MISFIT, cut)
     scores = [one.score for one in found if one.score < math.inf] or [0.0]
     middle = median(scores)
     return max(MISFIT, middle + ODD * 1.4826 * median([abs(score - middle) for score in scores]))
@@ -214,7 +240,8 @@ def misfits(sets: Sets, cfg: Config) -> Iterator[Fault]:
 
 
 def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
-    """The worst ``check.drop`` of the training utterances, as far as they are off by MISFIT at all.
+    """The worst ``check.drop`` of the training utterances, as far as they are off by MISFIT at all, and where
+    there are two kinds, of the worse one.
 
     Those that the model has heard and the others give their shares apart, since it knows the first by heart.
     What ``data.drop`` has left out already counts, so that nothing more goes when the check is made again.
@@ -226,11 +253,9 @@ def droppable(sets: Sets, cfg: Config) -> dict[str, str]:
     for heard in (False, True):
         part = [one for one in found if one.in_training is heard]
         part.sort(key=lambda one: (-one.score, one.utt))
-        worst += (
-            [one for one in part[: round(wanted * len(part) / len(found))] if one.score > MISFIT]
-            if part
-            else []
-        )
+        least = max(MISFIT, gap([one.score for one in part]) or MISFIT)
+        share = round(wanted * len(part) / len(found)) if part else 0
+        worst += [one for one in part[:share] if one.score > least]
     return {one.utt: reason(one) for one in worst}
 
 
