@@ -7,9 +7,10 @@ import pytest
 
 from tests.check.faults import faults, rows
 from tests.toy import make_toy_recipe
-from xlt.check.speech import gap, line_through
+from xlt.check.speech import _suspects, gap, line_through
 from xlt.cli import main
 from xlt.core.stage import renew
+from xlt.decode.align import OTHERS, Fit, like_length
 from xlt.formats.tables import read_table, spk2utt, write_table
 
 WORDS = [
@@ -165,6 +166,8 @@ def test_a_wrong_text_is_the_worst(trained, monkeypatch):
     assert set(table) == set(texts) | held_out
     assert next(iter(table)) == wrong and float(table[wrong]["score"]) > 1
     assert table[wrong]["text"] == "și pere și casa și" and table[wrong]["hypothesis"] != table[wrong]["text"]
+    fine = [float(row["others"]) for utt, row in table.items() if utt != wrong]
+    assert np.median(fine) == 0 and max(fine) <= 1
     assert (table[wrong]["path"], table[wrong]["row"]) == (f"wav/{wrong}.wav", "t.tsv:41")
     assert [table[f"spk-train0{n}"]["heard"] for n in ("05", "45")] == ["yes", "no"]
     assert (
@@ -211,6 +214,37 @@ def test_two_kinds_of_scores_are_told_apart_whatever_their_shares(wrong):
 )
 def test_one_kind_of_scores_is_not_cut_in_two(draw):
     assert gap(list(draw(np.random.default_rng(0)))) is None
+
+
+def of(scores, others):
+    """Unheard utterances."""
+    return [
+        Fit(f"u{n:02d}", score, 9.0, "text", "heard", 0, False, "exp/half", share)
+        for n, (score, share) in enumerate(zip(scores, others, strict=True))
+    ]
+
+
+def test_of_two_kinds_the_worse_one_is_suspect():
+    """Whatever other texts do: 8 of 40 clips are far off, and of the rest one is no worse for being hard."""
+    found = _suspects(of([0.5] * 31 + [1.6] + [7.0] * 7 + [8.0], [0.0] * 31 + [0.5] + [0.0] * 8))
+    assert [one.utt for one in found] == ["u39", *(f"u{n}" for n in range(32, 39))]
+
+
+def test_of_one_kind_those_are_suspect_whose_clip_other_texts_fit_better():
+    """Scores of a model that learned many wrong texts, 1.1 to 2.27: they tell little. One is far from the
+    middle.
+    """
+    found = of([1.1 + 0.03 * n for n in range(39)] + [9.0], [0.0, 0.1, 0.15, 0.9] + [0.05] * 36)
+    assert [one.utt for one in _suspects(found)] == ["u39", "u03", "u02"]
+
+
+def test_texts_of_like_length_stand_about_a_text():
+    ranked = sorted({(1,) * n for n in range(50)}, key=lambda one: (len(one), one))
+    found = like_length(ranked, (1,) * 30)
+    assert sorted(map(len, found)) == [*range(20, 30), *range(31, 41)] and len(found) == OTHERS
+    assert sorted(map(len, like_length(ranked, (1,) * 49))) == [*range(29, 49)]
+    assert sorted(map(len, like_length(ranked, (1,)))) == [*range(2, 21)]  # without the empty one
+    assert like_length([(1, 2)], (1, 2)) == []
 
 
 def test_a_gap_by_hand():

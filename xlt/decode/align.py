@@ -5,9 +5,11 @@ B batch, T frames, V tokens, U labels.
 
 from __future__ import annotations
 
+import bisect
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.log import Progress
 from xlt.decode import kind
-from xlt.decode.forward import ctc_loss
+from xlt.decode.forward import ctc_loss, ctc_losses
 from xlt.decode.work import BATCH_FRAMES
 from xlt.features import load_trained
 from xlt.formats.archives import FeatureReader
@@ -26,8 +28,15 @@ from xlt.formats.tables import read_scp, read_table
 from xlt.models.family import Model, open_model
 from xlt.nets.batching import batches
 from xlt.nets.lengths import upstream_frames
-from xlt.nets.paths import best_path
-from xlt.tokens.tokenizer import UNK
+from xlt.nets.paths import BLANK_ID, best_path
+from xlt.tokens.tokenizer import UNK, Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+Labels = tuple[int, ...]
+
+OTHERS = 20  # texts that each text is compared with
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,9 @@ class Fit:
 
     0: the model would have written the same; infinite where the text cannot be aligned at all. ``loss`` is
     that of the text, a label; ``in_training``: whether the model was trained on this recording; ``strange``:
-    characters that it cannot write, left out.
+    characters that it cannot write, left out. ``others``: of up to OTHERS texts of other utterances, as long
+    as this one as nearly as can be, the share that fits the speech better: 0 of a right text, by and large,
+    and any share of a wrong one, however little the model knows.
     """
 
     utt: str
@@ -48,6 +59,7 @@ class Fit:
     strange: int
     in_training: bool
     model: str
+    others: float = 0.0
 
 
 def fit(ctx: Context, models: list[Trained], name: str) -> list[Fit]:
@@ -102,6 +114,8 @@ def _fits(
         for utt, dur_s in read_table(ctx.data / name / "utt2dur").items()
         if utt in texts
     }
+    labels = {utt: tuple(_writable(network.tokenizer, text)) for utt, text in texts.items()}
+    ranked = sorted(set(labels.values()), key=lambda one: (len(one), one))
     shortest_first = sorted(texts, key=lambda utt: (frames[utt], utt))
     for batch in batches(shortest_first, frames.__getitem__, BATCH_FRAMES):
         missing = [utt for utt in batch if utt not in there]
@@ -111,7 +125,8 @@ def _fits(
             made = dict(zip(missing, encoder()(waves), strict=True))
         feats = [made[utt] if utt in made else stored[utt] for utt in batch]
         wanted = [(utt, texts[utt], utt in heard) for utt in batch]
-        yield _compare(network, feats, wanted, ctx.display_path(model.folder))
+        others = [like_length(ranked, labels[utt]) for utt in batch]
+        yield _compare(network, feats, wanted, others, ctx.display_path(model.folder))
 
 
 def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
@@ -131,12 +146,38 @@ def _stored(ctx: Context, model: Trained, name: str) -> FeatureReader | dict:
     return FeatureReader(dump / "feats.scp", ctx.recipe) if same else {}
 
 
+def _writable(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The labels of ``text`` that the model knows."""
+    return [i for i in tokenizer.encode(text) if i != tokenizer.ids[UNK]]
+
+
+def like_length(ranked: Sequence[Labels], own: Labels) -> list[Labels]:
+    """Up to OTHERS of the texts ``ranked``, by length and letters, that stand about ``own``, which is one of
+    them; none that is empty.
+    """
+    at = bisect.bisect_left(ranked, (len(own), own), key=lambda one: (len(one), one))
+    start = max(0, min(at - OTHERS // 2, len(ranked) - OTHERS - 1))
+    return [one for one in ranked[start : start + OTHERS + 1] if one and one != own]
+
+
+def _losses(row: torch.Tensor, texts: list[list[int]]) -> list[float]:
+    """(T, V) → the loss of each text, a label. Of V only what they need is copied, once for each of them."""
+    columns = sorted({BLANK_ID, *(i for labels in texts for i in labels)})
+    place = {i: n for n, i in enumerate(columns)}
+    losses = ctc_losses(row[:, columns], [[place[i] for i in labels] for labels in texts])
+    return [loss / len(labels) for loss, labels in zip(losses, texts, strict=True)]
+
+
 def _compare(
-    network: Model, feats: list[np.ndarray], wanted: list[tuple[str, str, bool]], model: str
+    network: Model,
+    feats: list[np.ndarray],
+    wanted: list[tuple[str, str, bool]],
+    others: list[list[Labels]],
+    model: str,
 ) -> list[Fit]:
     probs, lengths = network.log_probs(feats)  # (B, T, V), (B,)
     tokenizer, found = network.tokenizer, []
-    for row, length, (utt, text, heard) in zip(probs, lengths.tolist(), wanted, strict=True):
+    for row, length, (utt, text, heard), more in zip(probs, lengths.tolist(), wanted, others, strict=True):
         row = row[:length]
         own = best_path(row.argmax(dim=-1))
         labels = [
@@ -146,6 +187,8 @@ def _compare(
         known = [i for i in labels if i != tokenizer.ids[UNK]]
         loss, least = ctc_loss(row, known), ctc_loss(row, own)
         count = max(1, len(known))
+        tag = known[: len(known) - len(_writable(tokenizer, text))]
+        better = sum(one < loss / count for one in _losses(row, [[*tag, *one] for one in more]))
         found.append(
             Fit(
                 utt,
@@ -156,6 +199,7 @@ def _compare(
                 len(labels) - len(known),
                 heard,
                 model,
+                better / max(1, len(more)),
             )
         )
     return found
