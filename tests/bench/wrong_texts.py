@@ -15,7 +15,6 @@ import argparse
 import json
 import random
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -100,17 +99,27 @@ def plant(recipe: Path, folder: Path, shares: list[int], minutes: float | None, 
         print(f"{own}: {len(wrong)} of {len(texts)} texts are wrong")
 
 
-def filtered(folder: Path) -> Verdict:
-    """Train a model on each half, ask both, keep what stage 2 proposes, and compare it with what was planted."""
+def filtered(folder: Path, rounds: int) -> Verdict:
+    """Train a model on each half, ask both, keep what stage 2 proposes, and compare it with what was planted. In
+    further rounds the models are trained again without what was proposed, and asked about all.
+    """
     recipe = folder.resolve()
-    tags = [Path(name).stem for name in HALVES]
-    for tag, name in zip(tags, HALVES, strict=True):
-        _xlt(recipe, "train", f"tag={tag}", f"data.drop={recipe / name}")
-    models = ",".join(str(recipe / "exp" / tag) for tag in tags)
-    _xlt(recipe, "check", "check.align=true", f"check.align_model=[{models}]", "check.drop=0.6")
-    shutil.copyfile(folder / "data" / "check" / "drop.txt", folder / FILTERED)
-    planted, proposed = (set(read_table(folder / name)) for name in (PLANTED, FILTERED))
-    return judged(planted, proposed, set(read_table(folder / "data" / "train" / "text")))
+    proposed: dict[str, str] = {}
+    for number in range(1, rounds + 1):
+        models = []
+        for name in HALVES:
+            tag = f"{Path(name).stem}_{number}"
+            without = recipe / f"{tag}.txt"
+            write_table(without, read_table(recipe / name) | proposed)
+            _xlt(recipe, "train", f"tag={tag}", f"data.drop={without}")
+            models.append(str(recipe / "exp" / tag))
+        _xlt(recipe, "check", "check.align=true", f"check.align_model=[{','.join(models)}]", "check.drop=0.6")
+        proposed = read_table(recipe / "data" / "check" / "drop.txt")
+        texts = set(read_table(recipe / "data" / "train" / "text"))
+        verdict = judged(set(read_table(recipe / PLANTED)), set(proposed), texts)
+        print(f"{folder.name}, round {number}: {verdict}", flush=True)
+    write_table(recipe / FILTERED, proposed)
+    return verdict
 
 
 def _xlt(recipe: Path, last: str, *settings: str) -> None:
@@ -144,13 +153,14 @@ def main() -> None:
     planting.add_argument("--seed", type=int, default=0)
     filtering = commands.add_parser("filter")
     filtering.add_argument("folder", type=Path)
+    filtering.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
     if args.command == "plant":
         plant(args.recipe, args.folder, args.shares, args.minutes, args.seed)
         return
     rows, folders = [], sorted(args.folder.glob("*_wrong*"), key=lambda f: (len(f.name), f.name))
     for folder in folders:
-        verdict = filtered(folder)
+        verdict = filtered(folder, args.rounds)
         (folder / "verdict.json").write_text(json.dumps(verdict._asdict()) + "\n", encoding="utf-8")
         rows.append([folder.name, *map(str, verdict)])
         print(table(["recipe", "wrong", "found", "right ones proposed", "clips"], rows), flush=True)

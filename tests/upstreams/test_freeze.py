@@ -72,6 +72,14 @@ def test_auto_leaves_alone_what_cannot_be_trained_at_any_size(choose, upstream):
     assert f"{upstream} stays frozen (it cannot be trained)" in said
 
 
+def test_facts_are_json_without_durations_too(recipe):
+    ctx = recipe(60, "features.upstream=fbank")
+    (ctx.data / "train" / "utt2dur").unlink()
+    facts = decide(ctx).facts
+    assert facts[FACTS]["rests_on"]["speech_min"] is None
+    json.dumps(facts, allow_nan=False)
+
+
 @pytest.mark.parametrize("freeze", ["upstream", "extractor", "none"])
 def test_what_was_set_wins(choose, freeze):
     for minutes in (5, 700):

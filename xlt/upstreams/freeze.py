@@ -136,7 +136,8 @@ def _auto(ctx: Context, pace: Pace | None) -> Choice:
     """
     name, path = ctx.cfg.features.upstream, ctx.data / ctx.cfg.train_set / "utt2dur"
     minutes = sum(map(float, read_table(path).values())) / 60 if path.exists() else math.nan
-    rests_on = {"speech_min": round(minutes, 1), **ctx.cfg.section(*_RESTS_ON)}
+    known = None if math.isnan(minutes) else round(minutes, 1)
+    rests_on = {"speech_min": known, **ctx.cfg.section(*_RESTS_ON)}
     if kept := _kept(ctx, rests_on, minutes):
         return kept
     amount = next((a for a in reversed(AMOUNTS) if not minutes < a.from_min), AMOUNTS[0])
