@@ -74,3 +74,17 @@ def test_an_interrupted_run_goes_on_with_its_plan(tmp_path):
     (tmp_path / timing.NEWEST).touch()  # of a version that timed nothing
     assert timing.planned(tmp_path / "none.yaml", train, 30, tmp_path).epochs == 30
     assert timing.facts(tmp_path) == {}
+
+
+@pytest.mark.parametrize("device, seconds", [("cpu", 2.0), ("cuda", 10.0)])
+def test_other_work_on_the_processor_does_not_count(monkeypatch, device, seconds):
+    """Each batch takes ten seconds of the day and two of the processor; a GPU is waited for."""
+    done = []
+    days, own = iter(range(0, 1000, 10)), iter(range(0, 200, 2))
+    monkeypatch.setattr("xlt.models.espnet.timing.time.monotonic", lambda: next(days))
+    monkeypatch.setattr("xlt.models.espnet.timing.time.process_time", lambda: next(own))
+    monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
+    batches = [([f"u{n}"], {}) for n in range(9)]
+    assert timing._mean(batches, done.append, 6, device) == seconds
+    assert [batch["utt_id"] for batch in done] == [[f"u{n}"] for n in range(7)]  # the first only warms up
+    assert timing._mean(batches[:1], done.append, 6, device) == seconds  # but if there is no other

@@ -133,15 +133,16 @@ def _batches(args: Any, mode: str) -> Any:
 
 def _mean(batches: Any, step: Callable[[dict], None], most: int, device: str) -> float:
     """Seconds of a batch, read and taken: the mean of ``most``, behind one that does not count unless it is
-    the only one.
+    the only one. What other programs take of the processor at the moment does not count.
     """
-    spent, before = [], time.monotonic()
+    spent, before = [], (time.monotonic(), time.process_time())
     for utts, batch in itertools.islice(batches, most + 1):
         step({"utt_id": utts} | {name: value.to(device) for name, value in batch.items()})
         if device == "cuda":
             torch.cuda.synchronize()
-        now = time.monotonic()
-        spent.append(now - before)
+        now = time.monotonic(), time.process_time()
+        took = [end - begin for begin, end in zip(before, now, strict=True)]
+        spent.append(took[0] if device == "cuda" else min(took))
         before = now
     counted = spent[1:] or spent
     return sum(counted) / len(counted)
