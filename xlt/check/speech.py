@@ -305,18 +305,8 @@ def _alignment(sets: Sets, heard: dict[str, list[Fit]], out: Path) -> list[str]:
         ((name, one) for name, found in heard.items() for one in found),
         key=lambda row: (-row[1].score, row[1].utt),
     )
-    head = [
-        "set",
-        "utterance",
-        "score",
-        "loss",
-        "others",
-        "heard",
-        "unwritable",
-        "model",
-        "text",
-        "hypothesis",
-    ]
+    head = ["set", "utterance", "score", "loss", "others", "heard", "unwritable", "model"]
+    head += ["text", "hypothesis", "path", "row"]
     cells = [
         [
             name,
@@ -334,7 +324,7 @@ def _alignment(sets: Sets, heard: dict[str, list[Fit]], out: Path) -> list[str]:
         ]
         for name, one in rows
     ]
-    table_lines = ["\t".join(row) + "\n" for row in [[*head, "text", "hypothesis", "path", "row"], *cells]]
+    table_lines = ["\t".join(row) + "\n" for row in [head, *cells]]
     (out / "alignment.tsv").write_text("".join(table_lines), encoding="utf-8", newline="\n")
     lines = [
         (
