@@ -142,8 +142,9 @@ def test_what_is_tried(cfg):
 
 def test_what_cannot_be_tried(cfg):
     listening = encoders.Listening.of(Context(cfg.recipe, cfg), 1.0)
-    with raises(UpstreamError, "lost", where="features.upstream"):
-        encoders.rank(cfg, listening, [Candidate("lost", "last")], SETTINGS)
+    # bestrq has no weights but one's own
+    with raises(UpstreamError, "lost", "bestrq", where="features.upstream"):
+        encoders.rank(cfg, listening, [Candidate("lost", "last"), Candidate("bestrq", "last")], SETTINGS)
     with raises(ConfigError, "0 to 2", where="--encoders deaf:3"):
         encoders.rank(cfg, listening, [Candidate("deaf", 3)], SETTINGS)
     (cfg.recipe / "data/dev/text").unlink()

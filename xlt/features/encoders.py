@@ -136,15 +136,16 @@ def rank(
 
     UpstreamError if none can be had.
     """
-    ranked: list[Ranked] = []
+    setups: dict[str, Setup] = {}
     lacking: dict[str, str] = {}
-    for upstream in dict.fromkeys(one.upstream for one in wanted):
+    for upstream in dict.fromkeys(one.upstream for one in wanted):  # all, before any is run
         try:
-            setup = prepared(cfg, upstream)
-        except UpstreamError as err:
+            setups[upstream] = prepared(cfg, upstream)
+        except (UpstreamError, ConfigError) as err:  # ConfigError: one that has no weights but one's own
             lacking[upstream] = next(iter(str(err).splitlines()))
             say(f"  {upstream}: left out: {lacking[upstream]}")
-            continue
+    ranked: list[Ranked] = []
+    for upstream, setup in setups.items():
         ranked += _try(setup, listening, [one for one in wanted if one.upstream == upstream], settings)
     if not ranked:
         raise UpstreamError(
