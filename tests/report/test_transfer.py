@@ -98,6 +98,24 @@ def test_cells_are_medians_over_seeds_and_what_is_missing_is_a_dash(egs):
     )
 
 
+def test_rows_and_columns_without_any_result_are_left_out(egs):
+    plan = (
+        PLAN.replace("minutes: [5, 10]", "minutes: [5, 10, 30]")
+        + """
+  - {title: Of the same, rows: [target, minutes], when: {minutes: 30}}
+  - {title: Ten minutes, rows: [target], when: {minutes: 10}}
+"""
+    )
+    page = sections(egs(plan))
+    assert "## Transfer" in page and "Of the same" not in page
+    assert [row[:2] for row in rows(page, "cat")] == [
+        ["cat", "5"],
+        ["cat", "10"],
+        ["cat", "40.0 [39.0, 41.0] (1 of 2)"],
+    ]
+    assert rows(page, "target")[1] == ["target", "scratch"] and "11 of 20 runs are missing" in page
+
+
 def test_rows_of_one_budget_stand_together_before_their_mean(egs):
     lines = [
         line.split("|")[1:3]

@@ -1,7 +1,8 @@
 """A section of egs/README.md for each experiment file: tables, paired comparisons, rank correlations,
 forgetting.
 
-A function of the experiment files and of egs/*/results/*.json alone; a missing cell is shown as –.
+A function of the experiment files and of egs/*/results/*.json alone; a missing cell is shown as –, and rows and
+columns without any result are left out.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> s
         _NOTE.format(seeds=f"{seeds} seeds" if seeds > 1 else "one seed", resamples=BOOT.resamples),
     ]
     for wanted in tables.tables(plan):
+        if not _known(wanted, cells):
+            continue
         parts += [f"### {wanted.title}", _table(wanted, cells)]
         parts += [_comparisons(wanted, cells)] if wanted.comparisons else []
     for ranked in tables.correlations(plan):
@@ -107,8 +110,23 @@ class Cells:
         return [self.there[run.name] for run in runs if run.name in self.there]
 
 
-def _table(wanted: tables.Table, cells: Cells) -> str:
+def _known(wanted: tables.Table, cells: Cells) -> dict[str, dict[tuple[str, ...], list[Run]]]:
+    """:meth:`Cells.groups` of each column, of those columns and rows that have a score."""
     columns = {column: cells.groups(wanted.rows, column, wanted.when) for column in wanted.columns}
+    scored = {
+        column: {key for key, runs in groups.items() if cells.scores(runs, wanted.set, wanted.metric)}
+        for column, groups in columns.items()
+    }
+    keys = set().union(*scored.values())
+    return {
+        column: {key: runs for key, runs in groups.items() if key in keys}
+        for column, groups in columns.items()
+        if scored[column]
+    }
+
+
+def _table(wanted: tables.Table, cells: Cells) -> str:
+    columns = _known(wanted, cells)
     keys = list(dict.fromkeys(key for groups in columns.values() for key in groups))
     blocks: dict[tuple[str, ...], list[tuple[str, ...]]] = {}  # rows that differ in the first variable alone
     for key in keys:
@@ -127,7 +145,7 @@ def _table(wanted: tables.Table, cells: Cells) -> str:
             means = [_mean(own) for own in medians.values()]
             rows.append([f"mean of {len(block)}", *others, *means])
     head = f"{metrics()[wanted.metric].head(', ')}, on {wanted.set}"
-    return f"{head}:\n\n{table([*wanted.rows, *wanted.columns], rows)}"
+    return f"{head}:\n\n{table([*wanted.rows, *columns], rows)}"
 
 
 def _mean(values: list[float | None]) -> str:
