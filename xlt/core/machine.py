@@ -1,8 +1,9 @@
-"""What this machine has."""
+"""What this machine has, and how long its processor works for this program."""
 
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 
@@ -13,3 +14,18 @@ def free_memory() -> float | None:
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None
+
+
+class Stopwatch:
+    """Seconds of work since it was made: of the day, but on a CPU without those that other programs took of
+    the processor. Several threads take more of it than of the day; a GPU is waited for.
+    """
+
+    def __init__(self, on_cpu: bool = True):
+        self.on_cpu = on_cpu
+        self._began = time.monotonic(), time.process_time()
+
+    def took(self) -> float:
+        """Seconds so far."""
+        day, own = time.monotonic() - self._began[0], time.process_time() - self._began[1]
+        return min(day, own) if self.on_cpu else day

@@ -6,12 +6,12 @@ Imports torch only where something is measured.
 from __future__ import annotations
 
 import random
-import time
 from statistics import median
 
 from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.context import Context, need
 from xlt.core.log import say
+from xlt.core.machine import Stopwatch
 from xlt.core.settings import Freeze
 from xlt.formats.tables import read_scp, read_table
 from xlt.upstreams import upstream_class
@@ -51,15 +51,13 @@ def seconds(ctx: Context, freeze: Freeze) -> float:
             {u: float(s) for u, s in read_table(data / "utt2dur").items()}, cfg.train.batch_s
         ):
             clips = [torch.from_numpy(read_wav(waves[utt])) for utt in batch]
-            began = time.monotonic(), time.process_time()
+            watch = Stopwatch()
             with torch.autocast("cpu", torch.bfloat16, enabled=setup.dtype == "bfloat16"):
                 hidden, _ = net(clips, None, cfg.train.checkpointing)
             optimiser.zero_grad()
             sum(states.float().mean() for states in hidden[1:] or hidden).backward()
             optimiser.step()
-            # several threads take more of the processor than of the day, other work on the machine less
-            took = min(time.monotonic() - began[0], time.process_time() - began[1])
-            spent.append(took * SAMPLE_RATE / sum(map(len, clips)))
+            spent.append(watch.took() * SAMPLE_RATE / sum(map(len, clips)))
     return median(spent[1:] or spent)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from xlt.core.log import say
+from xlt.core.machine import Stopwatch
 from xlt.core.settings import TrainConfig
 from xlt.core.stage import write_json
 from xlt.models.budget import Budget, Plan
@@ -135,15 +135,13 @@ def _mean(batches: Any, step: Callable[[dict], None], most: int, device: str) ->
     """Seconds of a batch, read and taken: the mean of ``most``, behind one that does not count unless it is
     the only one. What other programs take of the processor at the moment does not count.
     """
-    spent, before = [], (time.monotonic(), time.process_time())
+    spent, watch = [], Stopwatch(device != "cuda")
     for utts, batch in itertools.islice(batches, most + 1):
         step({"utt_id": utts} | {name: value.to(device) for name, value in batch.items()})
         if device == "cuda":
             torch.cuda.synchronize()
-        now = time.monotonic(), time.process_time()
-        took = [end - begin for begin, end in zip(before, now, strict=True)]
-        spent.append(took[0] if device == "cuda" else min(took))
-        before = now
+        spent.append(watch.took())
+        watch = Stopwatch(device != "cuda")
     counted = spent[1:] or spent
     return sum(counted) / len(counted)
 

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from xlt.core.errors import StageError
 from xlt.core.log import epochs, left, say
+from xlt.core.machine import Stopwatch
 from xlt.core.stage import write_json
 from xlt.formats.model_folder import ATTENTION, CTC
 from xlt.models.budget import Budget
@@ -86,12 +87,12 @@ class Training:
 
     def run(self) -> list[dict[str, Any]]:
         """All epochs, and a row for each; the network is then the mean of the best."""
-        began = time.monotonic()
+        watch = self._watch()
         budget = Budget(self.cfg.max_hours, self.net.device.type == "cpu")
         state = checkpoint.read(self.work)
         if state is None:
             self._head_alone()
-            self.epochs = self._plan(budget, time.monotonic() - began)
+            self.epochs = self._plan(budget, watch.took())
         else:
             self._take_up(state)
         for epoch in range(len(self.history), self.epochs):
@@ -161,10 +162,10 @@ class Training:
         self.steps = len(batches) * wanted
         rng, costs = self._rng("timing"), []
         for members in batches[:TIMED]:
-            began = time.monotonic()
+            watch = self._watch()
             self._learn(members, rng)
             window = max(self.net.window(clip.samples) for clip, _ in members)
-            costs.append((time.monotonic() - began, window * len(members)))
+            costs.append((watch.took(), window * len(members)))
         self.net.load_state_dict(before, strict=False)
         self.optimiser.state.clear()
         self.step = 0
@@ -177,11 +178,14 @@ class Training:
         self.steps = len(batches) * plan.epochs
         return plan.epochs
 
+    def _watch(self) -> Stopwatch:
+        return Stopwatch(self.net.device.type == "cpu")
+
     def _dev_seconds(self) -> float:
-        began = time.monotonic()
+        watch = self._watch()
         part = self.dev[:: max(1, len(self.dev) // 8)]
         self._judge(part)
-        return (time.monotonic() - began) * len(self.dev) / len(part)
+        return watch.took() * len(self.dev) / len(part)
 
     def _head_alone(self) -> None:
         """``train.freeze_updates`` steps in which the head learns what the published encoder gives, which is
