@@ -20,6 +20,7 @@ from xlt.core.config import ROOT
 from xlt.core.registry import FAMILIES
 
 SMALL = "preset=fast features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
+PROBE = "--probe"
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -61,7 +62,7 @@ class Place(Tree):
     def luganda(self) -> None:
         """What the README's line for a new recipe makes."""
         if not (self.root / "egs" / "lug").exists():
-            (line,) = (c for c in commands() if c.startswith("tools/new_recipe.sh"))
+            (line,) = (c for c in commands() if c.startswith("tools/new_recipe.sh") and PROBE not in c)
             said = self.good(line, HF_HUB_OFFLINE="1")
             assert "0 errors" in said and said.endswith("next: egs/lug/run.sh\n")
 
@@ -153,7 +154,11 @@ def fix(place, command):
 
 
 def new_recipe(place, command):
+    """With --probe it is the README's command with an option, behind which the way of ``xlt probe`` goes."""
     place.luganda()
+    if PROBE in command:
+        assert command.replace(f"{PROBE} ", "") in commands()
+        assert PROBE in place.good("tools/xlt new_recipe --help")
     assert (place.root / "egs" / "lug" / "run.sh").exists()
 
 
@@ -268,6 +273,15 @@ def verify(place, command):
     shutil.rmtree(place.root / "egs" / "ron" / "data")
 
 
+def probe(place, command):
+    """On log-mels, for a few steps."""
+    own = "data.dir=stamps data.train_minutes=null"
+    place.good(f"egs/ron/run.sh --stop_stage data {own} {SMALL}")
+    said = place.good(f"{command} {own} --encoders fbank --updates 2 --minutes 0.1 --no_ready")
+    assert "best: fbank" in said and (place.root / "egs/ron/data/probe.json").exists()
+    shutil.rmtree(place.root / "egs" / "ron" / "data")
+
+
 def phones(place, command):
     """On recipes that have data; the picture and the JSON are written where the reader stands."""
     words = shlex.split(command)
@@ -366,6 +380,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt experiment .+": experiment,
     r"tools/xlt verify .+": verify,
     r"tools/xlt phones .+": phones,
+    r"tools/xlt probe .+": probe,
     r"tools/xlt report( .+)?": report,
     r"tools/xlt score .+": compare,
     r"tools/xlt export .+": export,
