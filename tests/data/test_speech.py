@@ -136,7 +136,7 @@ def test_further_test_sets_are_held_out_as_well(egs, tmp_path, capsys):
         (["data.reader=tuxpaint"], "data.reader=tuxpaint"),
         (["pretrain.recipes=[../nosuch]"], "pretrain.recipes"),
         (["pretrain.method=bestqr"], "pretrain.method"),
-        (["pretrain.epochs=0"], "pretrain.epochs"),
+        (["pretrain.epochs=-1"], "pretrain.epochs"),
     ],
 )
 def test_settings_that_cannot_be(egs, settings, where, capsys):

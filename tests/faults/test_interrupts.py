@@ -4,6 +4,7 @@ loss.
 
 import errno
 import os
+import re
 import resource
 import signal
 
@@ -52,7 +53,7 @@ def test_kill_loses_nothing_that_was_done(finished, recipe, capsys, stage, nj):
     out = capsys.readouterr().out
     assert "continuing where an earlier run stopped" in out or "is up to date" in out
     if stage == "train":
-        assert "epoch" not in out.replace("3 epochs; the model", "")
+        assert not re.search(r"epoch \d", out)
     else:
         assert recipe.made(stage) == finished.made(stage)
 

@@ -223,7 +223,7 @@ def test_the_probe_gets_each_utterances_layers_and_text(toys, monkeypatch, norm)
                 )
             np.testing.assert_allclose(states, expected, atol=2e-3)
         assert settings == probe.Settings(norm, "linear", 3, 7)
-        return probe.Learned(np.array([0.2, 0.3, 0.5], np.float32), 1.0, [])
+        return probe.Learned(np.array([0.2, 0.3, 0.5], np.float32), 1.0, [], str)
 
     monkeypatch.setattr(probe, "learn", learn)
     folder = made(toys, f"features.mix_norm={norm}", "features.mix_head=linear", "features.mix_seed=7")

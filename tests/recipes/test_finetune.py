@@ -222,7 +222,9 @@ def test_speed_copies_and_a_borrowed_mix_need_a_frozen_upstream(root, capsys):
 
 
 def test_what_auto_chose_holds_in_all_stages(root, monkeypatch, capsys):
-    monkeypatch.setattr(freeze, "TUNE_FROM_MIN", 0.1)
+    monkeypatch.setattr(
+        freeze, "AMOUNTS", tuple(a._replace(from_min=a.from_min / 300) for a in freeze.AMOUNTS)
+    )
     settings = words(
         root / "recipe",
         "whisper",

@@ -19,11 +19,16 @@ from xlt.formats.tables import read_table
 from xlt.text.languages import get
 from xlt.tokens.tokenizer import Tokenizer
 
-RECIPES = sorted(
-    p.parent.name
-    for p in (ROOT / "egs").glob("*/recipe.yaml")
-    if load(p.parent).data.reader in ("tuxpaint", "recipes")
-)  # others: test_public_corpora.py
+
+def of_stamps(recipe: Path) -> bool:
+    """Whether all speech of a recipe is Tux Paint's; others: test_public_corpora.py."""
+    data = load(recipe).data
+    if data.reader == "recipes":
+        return all(of_stamps(recipe.parent / Path(source).name) for source in data.sources)
+    return data.reader == "tuxpaint"
+
+
+RECIPES = sorted(p.parent.name for p in (ROOT / "egs").glob("*/recipe.yaml") if of_stamps(p.parent))
 # Recipes hold no code and differ in the language alone (tests/test_recipes_hold_no_code.py), which stages 1,
 # 2 and 4 know. Behind them: Latin, Greek and Cyrillic letters, and several languages at once.
 ALL_STAGES = [

@@ -29,9 +29,9 @@ def run(ctx: Context) -> None:
     from xlt.formats.model_folder import initial_model, teacher
     from xlt.upstreams.freeze import FACTS, decide
 
+    FAMILIES.get(ctx.cfg.train.family).check(ctx)
     given, freezing = ctx.cfg, decide(ctx, None if ctx.dry_run else pace.seconds)
     ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
-    FAMILIES.get(ctx.cfg.train.family).check(ctx)
     source = initial_model(ctx.cfg)
     teacher(ctx.cfg)  # what it refuses is refused before anything is encoded
     if source is not None:

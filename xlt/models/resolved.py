@@ -146,10 +146,10 @@ def resolve(ctx: Context, labels: Labels | None = None) -> Resolved:
     not fit, MissingInput without features or tokens.
     """
     family: Family = FAMILIES.get(ctx.cfg.train.family)
+    family.check(ctx)
     freezing = decide(ctx, None if ctx.dry_run else pace.seconds)
     ctx = dataclasses.replace(ctx, cfg=freezing.cfg)
     cfg = ctx.cfg
-    family.check(ctx)
     normaliser = normaliser_of(cfg)  # what it refuses is refused before hours of training
     source = initial_model(cfg)
     if cfg.train.forget_limit is not None and not (source and cfg.mixed):
