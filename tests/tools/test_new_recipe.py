@@ -73,8 +73,8 @@ def tuxpaint(folder: Path) -> Path:
         stamp(
             folder / "usr/share/tuxpaint/stamps",
             f"animals/s{number:02}",
-            {"it": phrase},
-            {"it": 200.0 + 20 * number},
+            {"gl": phrase},
+            {"gl": 200.0 + 20 * number},
         )
     return folder
 
@@ -132,7 +132,7 @@ def _melodies(path: Path, seed: int) -> None:
         (subtitles, "labels", "lug_Latn"),
         (kaldi, "kaldi", "gsw_Latn"),
         (lhotse, "lhotse", "lug_Latn"),
-        (tuxpaint, "tuxpaint", "ita_Latn"),
+        (tuxpaint, "tuxpaint", "glg_Latn"),
     ],
 )
 def test_the_form_is_recognised_and_the_recipe_filled_in(desk, tmp_path, make, reader, code):
