@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,7 @@ from torch.nn import functional
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.upstreams.base import MIN_SAMPLES
-
-if TYPE_CHECKING:
-    from xlt.upstreams.tunable import Chunks, Pieces
+from xlt.upstreams.tunable import Block, Pieces
 
 MEL_HOP = 160  # samples from a log-mel frame to the next
 
@@ -48,54 +46,33 @@ class BertFront(nn.Module):
         return self.projection(self.norm(mels))
 
 
-class ConformerBlock(nn.Module):
+class ConformerBlock(Block):
     """A layer: half a feed-forward, attention with ``left`` of its relative positions to the left,
     convolution over what came before, half a feed-forward; ``modules`` as in :func:`bert_pieces`.
     """
 
-    def __init__(
-        self,
-        modules: dict[str, nn.Module],
-        heads: int,
-        norm_first: bool,
-        dropout: float,
-        chunks: Chunks | None,
-        left: int,
-    ):
-        super().__init__()
-        for name, module in modules.items():
-            self.add_module(name, module)
-        self.heads, self.dropout, self.chunks, self.left = heads, dropout, chunks, left
+    def __init__(self, *block: Any, left: int):
+        super().__init__(*block)
+        self.left = left
 
     def forward(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
         """(N, D) → (N, D); the rows of each span see each other only."""
         x = x + 0.5 * self._drop(self.in2(functional.silu(self.in1(self.norm_in(x)))))
-        x = x + self._behind("attention", self._attention(self.norm1(x), spans, adapter), adapter)
+        x = x + self._attention(self.norm1(x), spans, adapter)
         x = x + self._drop(self._convolution(self.conv_norm(x), spans))
         y = self.fc2(functional.silu(self.fc1(self.norm2(x))))
         x = self.norm_out(x + 0.5 * self._behind("feed_forward", y, adapter))
         return x if adapter is None else adapter.behind("layer", x)
 
-    def _attention(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
-        q, k, v = (
-            self._linear(name, x, adapter).view(len(x), self.heads, -1).transpose(0, 1) for name in "qkv"
-        )  # (H, N, D/H)
+    def _bias(self, q: Tensor) -> Tensor:
         near: Any = self.distances
-        by_distance = q @ near.weight.T * q.shape[-1] ** -0.5  # (H, N, distances)
-        pieces = []
-        for a, b in spans:
-            place = torch.arange(b - a, device=x.device)
-            apart = (place[None] - place[:, None]).clamp(-self.left, near.num_embeddings - 1 - self.left)
-            bias = by_distance[:, a:b].gather(2, (apart + self.left).expand(self.heads, -1, -1))
-            if self.chunks is not None:
-                bias = bias.masked_fill(~self.chunks.mask(b - a, x.device), -math.inf)
-            pieces.append(
-                functional.scaled_dot_product_attention(
-                    q[None, :, a:b], k[None, :, a:b], v[None, :, a:b], attn_mask=bias[None].to(q.dtype)
-                )[0]
-            )
-        y = torch.cat(pieces, dim=1).transpose(0, 1).reshape(len(x), -1)
-        return self._linear("out", y, adapter)
+        count = q.shape[1]
+        place = torch.arange(count, device=q.device)
+        apart = (place[None] - place[:, None]).clamp(-self.left, near.num_embeddings - 1 - self.left)
+        by_distance = q @ near.weight.T * q.shape[-1] ** -0.5  # (H, T, distances)
+        bias = by_distance.gather(2, (apart + self.left).expand(self.heads, -1, -1))
+        seen = super()._bias(q)
+        return (bias if seen is None else bias.masked_fill(~seen, -math.inf))[None].to(q.dtype)
 
     def _convolution(self, x: Tensor, spans: list[tuple[int, int]]) -> Tensor:
         x = functional.glu(functional.linear(x, self.conv1.weight[:, :, 0]), dim=1)
@@ -105,22 +82,12 @@ class ConformerBlock(nn.Module):
         x = functional.silu(self.conv_middle(x))
         return functional.linear(x, self.conv2.weight[:, :, 0])
 
-    def _linear(self, name: str, x: Tensor, adapter: nn.Module | None) -> Tensor:
-        y = getattr(self, name)(x)
-        return y if adapter is None else adapter.linear(name, x, y)
-
     def _drop(self, x: Tensor) -> Tensor:
         return functional.dropout(x, self.dropout, self.training)
-
-    def _behind(self, name: str, x: Tensor, adapter: nn.Module | None) -> Tensor:
-        x = self._drop(x)
-        return x if adapter is None else adapter.behind(name, x)
 
 
 def bert_pieces(model: Any, extractor: Any) -> Pieces | None:
     """Of transformers' Wav2Vec2BertModel; None for positions and activations of another kind."""
-    from xlt.upstreams.tunable import Pieces
-
     config = model.config
     if (config.position_embeddings_type, config.hidden_act) != ("relative_key", "swish"):
         return None

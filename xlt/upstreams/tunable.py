@@ -130,10 +130,7 @@ class Block(nn.Module):
         y = torch.cat(
             [
                 functional.scaled_dot_product_attention(
-                    q[None, :, a:b],
-                    k[None, :, a:b],
-                    v[None, :, a:b],
-                    None if self.chunks is None else self.chunks.mask(b - a, x.device),
+                    q[None, :, a:b], k[None, :, a:b], v[None, :, a:b], self._bias(q[:, a:b])
                 )[0]
                 for a, b in spans
             ],
@@ -141,6 +138,10 @@ class Block(nn.Module):
         )
         y = self._linear("out", y.transpose(0, 1).reshape(len(x), -1), adapter)
         return self._behind("attention", y, adapter)
+
+    def _bias(self, q: Tensor) -> Tensor | None:
+        """What attention adds for the queries (H, T, D/H) of a span, or which frames they see; None: all."""
+        return None if self.chunks is None else self.chunks.mask(q.shape[1], q.device)
 
     def _feed_forward(self, x: Tensor, adapter: nn.Module | None) -> Tensor:
         return self._behind("feed_forward", self.fc2(functional.gelu(self.fc1(x))), adapter)
