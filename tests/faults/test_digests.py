@@ -20,7 +20,7 @@ from xlt.core.files import sha256
 from xlt.formats.archives import FeatureReader
 from xlt.formats.tables import read_table
 from xlt.formats.weights import UnloadableError, load_plain
-from xlt.models.whisper import checkpoint
+from xlt.models import checkpoint
 
 pytestmark = pytest.mark.slow
 

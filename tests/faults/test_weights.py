@@ -11,7 +11,7 @@ from tests.errors import raises
 from tests.faults.test_commands import users
 from xlt.core.errors import DataError, UpstreamError
 from xlt.formats.weights import read_weights
-from xlt.models.whisper import checkpoint
+from xlt.models import checkpoint
 
 
 class Touch:

@@ -1,4 +1,6 @@
-"""What a killed training goes on from: the newest whole checkpoint, and the weights of the best epochs."""
+"""What a killed training goes on from, in loops of our own: its newest whole checkpoint, and the weights of
+the best epochs.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from xlt.core.config import ROOT
 from xlt.core.registry import PRETRAINING
 from xlt.formats.tables import read_table, spk2utt, write_table
 
-checkpoint = Lazy("xlt.models.whisper.checkpoint")
+checkpoint = Lazy("xlt.models.checkpoint")
 SIZES = {
     "bestrq_nano": "{layers: 2, dim: 32, heads: 2, ffn: 64, codes: 32}",
     "wav2vec2_nano": "{layers: 2, dim: 32, heads: 2, ffn: 64, conv_dim: 32, conv_pos: 16, codes: 16,"
@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(recipe, preset, mon
         if count[0] in (1, 3):  # within an epoch, and later
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("xlt.models.whisper.checkpoint.write", write)
+    monkeypatch.setattr("xlt.models.checkpoint.write", write)
     assert main(["train", *settings, "tag=killed"]) == 130
     assert main(["train", *settings, "tag=killed"]) == 130
     capsys.readouterr()

@@ -22,8 +22,8 @@ from xlt.core.stage import write_json
 from xlt.formats import pretrained
 from xlt.formats.model_folder import MANIFEST, training_manifest
 from xlt.formats.tables import read_scp, read_table, write_table
+from xlt.models import checkpoint
 from xlt.models.ssl.method import Method, Step
-from xlt.models.whisper import checkpoint
 from xlt.nets.batching import batches
 
 CHECKPOINT_STEPS = 500

@@ -22,8 +22,9 @@ from xlt.core.log import epochs, left, say
 from xlt.core.machine import Stopwatch
 from xlt.core.stage import write_json
 from xlt.formats.model_folder import ATTENTION, CTC
+from xlt.models import checkpoint
 from xlt.models.budget import Budget
-from xlt.models.whisper import checkpoint, lora, transfer, weights
+from xlt.models.whisper import lora, transfer, weights
 from xlt.models.whisper.job import Job, prepare
 from xlt.models.whisper.net import Encoded
 from xlt.models.whisper.speech import Batch, Clip, Clips, mask, plan, some
