@@ -68,8 +68,7 @@ def _check_settings(model: Path, info: dict[str, Any]) -> None:
     if features.get("layers") != "last":
         raise ConfigError(
             f"{model}: features.layers={features.get('layers')}: transformers' output layer reads the last"
-            " layer;"
-            f" {_PRESET}, which has features.layers=last"
+            f" layer; {_PRESET}, which has features.layers=last"
         )
     if info["tokens"]["type"] != "char":
         raise ConfigError(

@@ -103,6 +103,5 @@ def _transcribe(args: argparse.Namespace) -> None:
 def _unsure(folder: Path, lang: str) -> str:
     return (
         f"{folder}: the adapter of {lang} does not say for which backbone it was trained, so only its"
-        " shapes could"
-        " be compared"
+        " shapes could be compared"
     )

@@ -17,7 +17,7 @@ _OVER_DB = Range(0.0, 40.0, "decibels that peaks are above full scale")
 
 
 class Gain(SameLength):
-    """``gain:-20..6``: so many decibels louder; what exceeds full scale is cut off."""
+    """``gain:-20..6``: louder by a number of decibels from this range; what exceeds full scale is cut off."""
 
     def __init__(self, argument: str):
         self.gain_db = _GAIN_DB.parse(argument)
@@ -29,7 +29,7 @@ class Gain(SameLength):
 
 
 class Clip(SameLength):
-    """``clip:3..15``: recorded so loud that the peaks are so many decibels above full scale, and cut off."""
+    """``clip:3..15``: recorded too loud: peaks 3 to 15 decibels above full scale, cut off."""
 
     def __init__(self, argument: str):
         self.over_db = _OVER_DB.parse(argument)
