@@ -245,6 +245,8 @@ def experiment(place, command):
     out = place.good(command)
     assert "open " in out if "--list" in command else "train: would" in out
     known = {
+        "accents": "spa/a_main_s0",
+        "robust": "spa/r_plain_s0",
         "languages": "ron/fbank_all_s0",
         "teachers": "ron/taught_texts_s1",
         "transfer": "cat/x5_fbank_s0",
