@@ -9,7 +9,7 @@ import soundfile
 
 from tests.errors import raises, told
 from tests.tones import RATE, Loud, sound
-from xlt.bundle import read_manifest
+from xlt.bundle.manifest import read_manifest
 from xlt.bundle.transcribe import Transcriber
 from xlt.cli import main
 from xlt.core.config import ROOT

@@ -15,7 +15,7 @@ import yaml
 from tests.errors import raises
 from tests.lazy import Lazy
 from tests.tones import RATE, sound
-from xlt.bundle import MANIFEST, check_files, read_manifest, write_manifest
+from xlt.bundle.manifest import MANIFEST, check_files, read_manifest, write_manifest
 from xlt.bundle.transcribe import Transcriber
 from xlt.core.config import ROOT
 from xlt.core.errors import ConfigError, DataError, UpstreamError

@@ -63,7 +63,7 @@ def rate(refs, hyps, cut=list):
 
 def from_bundle(recipe, name="test"):
     """What the bundle makes of the features of a set."""
-    from xlt.bundle import LM, read_manifest
+    from xlt.bundle.manifest import LM, read_manifest
     from xlt.decode.recognise import Recogniser
 
     bundle = recipe / "exp/main/bundle"

@@ -6,36 +6,31 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from xlt import __version__, lm
+from xlt.bundle.manifest import HOTWORDS, LM, PARTNER, write_manifest
 from xlt.core import digests
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
-from xlt.core.files import sha256
 from xlt.core.log import say
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
-from xlt.core.stage import Unit, run_unit, write_json
+from xlt.core.stage import Unit, run_unit
 from xlt.decode import fusion
 from xlt.decode.partner import Partner, dispensable, partner
 from xlt.formats.model_folder import INFO, Trained, read_info
-from xlt.formats.versioned import Format
 
-MANIFEST = "bundle.json"
-LIKE_VERSION_1 = {"method": "greedy", "beam_size": 10}  # its defaults; it had no language model
-
-
-def _from_version_1(old: dict[str, Any]) -> dict[str, Any]:
-    decode = old.get("decode")
-    return old | {"decode": LIKE_VERSION_1 | decode} if isinstance(decode, dict) else old
+if TYPE_CHECKING:
+    from xlt.bundle.opened import Bundle
 
 
-FORMAT = Format(MANIFEST, 2, {1: _from_version_1})
-LM = "lm"  # the folder with it
-HOTWORDS = "hotwords.txt"
-PARTNER = "partner"  # the folder with the second model of decode.partner
+def open_bundle(folder: Path) -> Bundle:
+    """The bundle in ``folder``, whose models are loaded as they are asked for; DataError if it is none."""
+    from xlt.bundle.opened import Bundle
+
+    return Bundle(folder)
 
 
 def run(ctx: Context) -> None:
@@ -130,48 +125,3 @@ def _pack_model(ctx: Context, model: Trained, out: Path) -> None:
         for file in source.files:
             (out / "upstream").mkdir(exist_ok=True)
             shutil.copyfile(file, out / "upstream" / Path(file).name)
-
-
-def write_manifest(out: Path, manifest: dict[str, Any]) -> None:
-    """Write ``bundle.json`` with the hashes of all files in ``out``."""
-    files = {
-        str(p.relative_to(out)): sha256(p)
-        for p in sorted(out.rglob("*"))
-        if p.is_file() and not p.name.startswith(".") and p.name not in ("request.json", MANIFEST)
-    }
-    write_json(out / MANIFEST, FORMAT.stamped({**manifest, "files": files}))
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """``bundle.json`` in today's version; DataError if it is damaged, missing, or of a newer xlt."""
-    if not (folder / MANIFEST).exists():
-        raise DataError(
-            f"{folder / MANIFEST}: no such file; give the folder that stage 10 (bundle) made, e.g."
-            " egs/ron/exp/main/bundle"
-        )
-    manifest = FORMAT.read(folder / MANIFEST, "run stage 10 (bundle) again")
-    if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("decode"), dict):
-        raise DataError(f"{folder / MANIFEST}: damaged; run stage 10 (bundle) again")
-    outside = [name for name in manifest["files"] if not _is_inside(name)]
-    if manifest["decode"].get("hotwords") not in (None, HOTWORDS):
-        outside.append(str(manifest["decode"]["hotwords"]))
-    if outside:
-        raise DataError(
-            f"{folder / MANIFEST}: names {outside[0][:80]!r}, which is no file of a bundle; take it from whom"
-            " you trust"
-        )
-    return manifest
-
-
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
-
-
-def check_files(folder: Path, manifest: dict[str, Any]) -> None:
-    """DataError unless every file that the manifest names is there and unchanged."""
-    for name, digest in manifest["files"].items():
-        if not (folder / name).is_file():
-            raise DataError(f"{folder / name}: missing; copy the whole bundle again")
-        if sha256(folder / name) != digest:
-            raise DataError(f"{folder / name}: altered or damaged since the bundle was made; copy it again")

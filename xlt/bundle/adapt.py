@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from xlt.bundle import LM, MANIFEST, PARTNER, check_files, read_manifest, write_manifest
+from xlt.bundle.manifest import LM, MANIFEST, PARTNER, check_files, read_manifest, write_manifest
 from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.settings import DecodeConfig

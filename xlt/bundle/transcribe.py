@@ -32,8 +32,8 @@ class Transcriber:
 
     def __init__(self, bundle: Path):
         from xlt import lm
-        from xlt.bundle import LM, MANIFEST, PARTNER, check_files, read_manifest
         from xlt.bundle.clips import Clips
+        from xlt.bundle.manifest import LM, MANIFEST, PARTNER, check_files, read_manifest
         from xlt.core.settings import DecodeConfig
         from xlt.core.stored import from_json
         from xlt.decode.confidence import Calibration

@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
 
 def _export(args: argparse.Namespace, out: Path) -> str:
     """What was written: a file for each part, whose weight is in lm.json."""
-    from xlt.bundle import LM, check_files, read_manifest
+    from xlt.bundle.manifest import LM, check_files, read_manifest
     from xlt.lm.arpa import write_arpa
     from xlt.lm.kind import read_mixture
 

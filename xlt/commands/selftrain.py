@@ -230,7 +230,7 @@ def _refuse_without_confidence(cfg: Config) -> None:
 
 def _refuse_bundle(bundle: Path) -> None:
     """ConfigError for a bundle whose confidences are not calibrated, or that has no language model."""
-    from xlt.bundle import read_manifest
+    from xlt.bundle.manifest import read_manifest
 
     manifest = read_manifest(bundle)
     for key, what in (("lm", "no language model"), ("confidence", "no calibrated confidences")):

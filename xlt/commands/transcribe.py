@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     add(
+        "--lang",
+        metavar="LANG",
+        help="language of the recordings, e.g. ron, for a bundle of several (default: the bundle's only one)",
+    )
+    add(
         "--format",
         default=DEFAULT,
         metavar="NAME[,NAME]",
@@ -158,9 +163,9 @@ def _transcribe(
     outputs: Mapping[str, Mapping[str, Path]],
 ) -> int:
     """How many recordings could not be read after all."""
-    from xlt.bundle.transcribe import Transcriber
+    from xlt.bundle import open_bundle
 
-    transcriber = Transcriber(args.bundle)
+    transcriber = open_bundle(args.bundle).head(args.lang)
     _refuse_without_words(transcriber, args, forms)
     hotwords = transcriber.hotwords(args.words, args.words_weight) if args.words else None
     total = sum(one.duration_s * (one.channels if args.channels else 1) for one in recordings)

@@ -11,7 +11,7 @@ from typing import Any
 
 from xlt.audio.alike import Known, bands
 from xlt.audio.files import read_wav
-from xlt.bundle import MANIFEST, read_manifest
+from xlt.bundle.manifest import MANIFEST, read_manifest
 from xlt.core.config import Config, load
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
