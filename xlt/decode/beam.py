@@ -18,7 +18,7 @@ from xlt import lm
 from xlt.core.context import Context
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Candidate, Decoded, weights_of
-from xlt.nets.paths import BLANK_ID, best_path
+from xlt.nets.paths import BLANK_ID, as_array, best_path
 
 if TYPE_CHECKING:
     from xlt.lm.model import LanguageModel
@@ -51,9 +51,9 @@ class Beam:
     def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
         found = []
-        for row, length in zip(probs, lengths.tolist(), strict=True):
-            decoded = self.search(row[:length].float().numpy())
-            found.append(decoded._replace(best_path=best_path(row[:length].argmax(dim=-1))))
+        for row, length in zip(as_array(probs), lengths.tolist(), strict=True):
+            decoded = self.search(row[:length])
+            found.append(decoded._replace(best_path=best_path(row[:length].argmax(axis=-1))))
         return found
 
 

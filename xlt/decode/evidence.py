@@ -16,10 +16,11 @@ from xlt.decode.beam import Beam, PrefixSearch
 from xlt.decode.confidence import Votes, votes, words
 from xlt.decode.decoder import Decoded, Decoder
 from xlt.decode.times import token_spans, word_tokens
+from xlt.nets.paths import as_array
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    import torch
+    from xlt.nets.paths import Values
 
 LONG_S, STRETCH_S = 4.0, 2.0  # utterances above that are cut; stretches are at least so long
 
@@ -33,7 +34,7 @@ class Stretch(NamedTuple):
 
 
 def evidence(
-    found: Decoded, log_probs: torch.Tensor, tokenizer: Tokenizer, decoder: Decoder, frame_rate: float
+    found: Decoded, log_probs: Values, tokenizer: Tokenizer, decoder: Decoder, frame_rate: float
 ) -> list[Votes]:
     """The votes on the words of a hypothesis, one after another; none without an n-best list.
 
@@ -57,18 +58,16 @@ def listed(found: Decoded, tokenizer: Tokenizer) -> list[Votes]:
 
 
 def _local(
-    part: Stretch, found: Decoded, log_probs: torch.Tensor, tokenizer: Tokenizer, search: PrefixSearch
+    part: Stretch, found: Decoded, log_probs: Values, tokenizer: Tokenizer, search: PrefixSearch
 ) -> Votes:
     (first, last), (start, end) = part.tokens, part.frames
-    rows = log_probs[start:end].float().numpy()
+    rows = as_array(log_probs)[start:end]
     others = search(rows, before=found.ids[:first], ends=last == len(found.ids)).nbest
     texts = [tokenizer.decode(list(one.ids)) for one in others]
     return votes(texts, [one.score for one in others], part.words)
 
 
-def stretches(
-    ids: Sequence[int], log_probs: torch.Tensor, tokenizer: Tokenizer, least: float
-) -> list[Stretch]:
+def stretches(ids: Sequence[int], log_probs: Values, tokenizer: Tokenizer, least: float) -> list[Stretch]:
     """The words of a hypothesis in stretches of at least ``least`` frames, but for the last. The space
     between two belongs to none.
     """

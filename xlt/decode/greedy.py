@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from xlt.core.context import Context
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Decoded
-from xlt.nets.paths import best_path
+from xlt.nets.paths import as_array, best_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,9 +37,9 @@ class Greedy:
 
     def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         probs, lengths = self.model.log_probs(inputs)
-        best, ids = probs.max(dim=-1)  # (B, T, V) → (B, T)
         found = []
-        for row, logp, length in zip(ids, best, lengths.tolist(), strict=True):
-            path = best_path(row[:length])
-            found.append(Decoded(path, float(logp[:length].sum()), best_path=path))
+        for row, length in zip(as_array(probs), lengths.tolist(), strict=True):  # (T, V) each
+            path = best_path(row[:length].argmax(axis=-1))
+            score = float(row[:length].max(axis=-1).sum()) if length else 0.0
+            found.append(Decoded(path, score, best_path=path))
         return found

@@ -13,7 +13,7 @@ from xlt.text.scripts import word_spans
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    import torch
+    from xlt.nets.paths import Values
 
 
 class Labels(NamedTuple):
@@ -52,7 +52,7 @@ def _chars(piece: str, kind: str) -> int:
 
 
 def written_times(
-    log_probs: torch.Tensor, ids: Sequence[int], text: str, tokenizer: Tokenizer, frame_rate: float
+    log_probs: Values, ids: Sequence[int], text: str, tokenizer: Tokenizer, frame_rate: float
 ) -> list[Timed]:
     """When each word of ``text`` was said. A word without any token has the place between its neighbours.
 

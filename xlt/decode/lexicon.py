@@ -17,7 +17,7 @@ from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.core.settings import DecodeConfig
 from xlt.decode.decoder import Decoded, Spelled, weights_of
-from xlt.nets.paths import BLANK_ID, best_path
+from xlt.nets.paths import BLANK_ID, as_array, best_path
 
 if TYPE_CHECKING:
     from xlt.lm.lexicon import Lexicon, Written
@@ -63,14 +63,14 @@ class ByLexicon:
     def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
         found = []
-        for row, length in zip(probs, lengths.tolist(), strict=True):
-            words, score = self.search(*self.spread(row[:length].float().numpy()))
+        for row, length in zip(as_array(probs), lengths.tolist(), strict=True):
+            words, score = self.search(*self.spread(row[:length]))
             phones = [self.lexicon.pronounced(word) for word in words]
             ids = [self.spread.nearest[phone] for each in phones for phone in each]
             spelled = tuple(
                 Spelled(self.lexicon.words[word], len(each)) for word, each in zip(words, phones, strict=True)
             )
-            path = best_path(row[:length].argmax(dim=-1))
+            path = best_path(row[:length].argmax(axis=-1))
             found.append(Decoded(ids, score, best_path=path, spelled=spelled))
         return found
 

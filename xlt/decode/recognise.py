@@ -34,11 +34,11 @@ from xlt.formats.slf import Lattice
 from xlt.formats.transcripts import Word
 from xlt.lm.hotwords import Hotwords, read_hotwords, spell_by
 from xlt.models.family import open_model
+from xlt.nets.paths import as_array
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
     from xlt.lm.model import LanguageModel
 
@@ -210,7 +210,7 @@ class Recogniser:
                 calibration or Calibration(),
                 by.lattices,
             )
-            for found, row, length in zip(decoded, probs, lengths.tolist(), strict=True)
+            for found, row, length in zip(decoded, as_array(probs), lengths.tolist(), strict=True)
         ]
 
     def _timed(self, decoder: Decoder, inputs: list[np.ndarray], name: str) -> list[Decoded]:
@@ -240,7 +240,7 @@ class Recogniser:
     def _hypothesis(
         self,
         found: Decoded,
-        log_probs: torch.Tensor,
+        log_probs: np.ndarray,
         ballots: list[Votes],
         calibration: Calibration,
         lattices: bool,
@@ -267,7 +267,7 @@ class Recogniser:
             found.looped,
         )
 
-    def _times(self, log_probs: torch.Tensor, found: Decoded | Candidate) -> list[Timed]:
+    def _times(self, log_probs: np.ndarray, found: Decoded | Candidate) -> list[Timed]:
         """``log_probs``: (T, V)."""
         rate, tokenizer = self.frame_rate, self.tokenizer
         if found.written is not None:
@@ -275,7 +275,7 @@ class Recogniser:
         spelled = found.spelled if isinstance(found, Decoded) else None
         return word_times(log_probs, found.ids, tokenizer, rate, spelled)
 
-    def _lattice(self, found: Decoded, log_probs: torch.Tensor) -> Lattice:
+    def _lattice(self, found: Decoded, log_probs: np.ndarray) -> Lattice:
         """``log_probs``: (T, V)."""
         paths = []
         for one in found.nbest:

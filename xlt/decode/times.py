@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.decode.decoder import Spelled
 from xlt.lm.spelled import spelling
-from xlt.nets.paths import BLANK_ID
+from xlt.nets.paths import BLANK_ID, as_array, forced_path
 from xlt.text.scripts import word_spans
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    import torch
+    from xlt.nets.paths import Values
 
 
 class Timed(NamedTuple):
@@ -27,7 +27,7 @@ class Timed(NamedTuple):
 
 
 def word_times(
-    log_probs: torch.Tensor,
+    log_probs: Values,
     ids: Sequence[int],
     tokenizer: Tokenizer,
     frame_rate: float,
@@ -65,27 +65,20 @@ def word_tokens(ids: Sequence[int], tokenizer: Tokenizer) -> list[tuple[str, int
     return [(text[a:b], token_of[a], token_of[b - 1] + 1) for a, b in word_spans(text)]
 
 
-def token_spans(log_probs: torch.Tensor, ids: Sequence[int]) -> list[tuple[int, int]]:
-    """The first frame of each label, and the one behind its last, on the best path of (T, V) through them
-    (torchaudio's forced_align).
+def token_spans(log_probs: Values, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """The first frame of each label, and the one behind its last, on the best path of (T, V) through them.
 
     Labels that do not fit into T frames, which only a search without CTC writes, are spread over them evenly.
     """
-    import torch
-    import torchaudio
-
     frames, labels = len(log_probs), len(ids)
     if not labels:
         return []
     if frames < labels + sum(a == b for a, b in zip(ids[:-1], ids[1:], strict=True)):
         starts = [i * frames // labels for i in range(labels + 1)]
         return [(a, max(a + 1, b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
-    path, _ = torchaudio.functional.forced_align(
-        log_probs[None].float(), torch.tensor([list(ids)], dtype=torch.int32), blank=BLANK_ID
-    )
     found: list[tuple[int, int]] = []
     last = BLANK_ID
-    for frame, label in enumerate(path[0].tolist()):
+    for frame, label in enumerate(forced_path(as_array(log_probs), ids)):
         if label != BLANK_ID:
             if label == last:
                 found[-1] = found[-1][0], frame + 1
