@@ -8,8 +8,8 @@ usage: tools/test.sh [--quick | --other_cpu] [pytest arguments…]
 
   --quick      skip the tests that train a model, load a neural toolkit or start many processes (pytest markers
                trains and slow); under two minutes on two idle cores, where all tests take under ten
-  --other_cpu  afterwards run the tests marked trains again with the arithmetic of another processor; what they
-               assert must hold on both (continuous integration does this)
+  --other_cpu  run the tests marked trains with the arithmetic of another processor; what they assert must hold
+               on both (continuous integration does this)
 
 for example: tools/test.sh tests/core/test_stage.py -k lock
 EOF
@@ -64,12 +64,14 @@ check ruff ruff check --quiet .
 check mypy mypy --no-error-summary
 check shellcheck shellcheck -x "${scripts[@]}"
 # Each worker gets neighbouring tests, which may share something costly; an idle worker takes over tests from another.
-pytest=(python -m pytest -q -n auto --dist worksteal)
-check pytest "${pytest[@]}" "${quick[@]}" "$@"
+pytest=(python -m pytest -q -n auto --dist worksteal --durations=15)
 if "$other_cpu"; then
+  check "pytest of what does not train" "${pytest[@]}" -m "not trains" "$@"
   # the kernels of torch, oneDNN, MKL and OpenBLAS: products, LSTMs, sums, losses and Adam differ in their last bits
   export ATEN_CPU_CAPABILITY=default DNNL_MAX_CPU_ISA=AVX2 MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Haswell
-  check "pytest with another processor's arithmetic" "${pytest[@]}" -m trains "$@"
+  check "pytest of what trains, with another processor's arithmetic" "${pytest[@]}" -m trains "$@"
+else
+  check pytest "${pytest[@]}" "${quick[@]}" "$@"
 fi
 (( ${#failed[@]} == 0 )) || { echo "test: failed: ${failed[*]}" >&2; exit 1; }
 echo "test: all passed"
