@@ -11,8 +11,10 @@ from xlt.formats.model_folder import MANIFEST
 from xlt.formats.tables import read_table
 from xlt.formats.versioned import Format
 
-NAME = "pretrained.json"
+NAME, CURVE = "pretrained.json", "curve.json"
 FORMAT = Format(NAME, 1)
+_HF = {"hf", "hf_wav2vec2_custom"}  # take the same folders; older files name the second
+_MEASURE, _BASELINE = "right answers", "by chance"  # of files that do not say
 _REMEDY = "make it again with `xlt pretrain --force`"
 
 
@@ -33,12 +35,26 @@ def hours(count: float) -> str:
 def summary(folder: Path, shown: str) -> str:
     """What came out of a pre-training, and the settings with which a recipe uses it."""
     facts = FORMAT.read(folder / NAME, _REMEDY)
+    coded = "codes" in facts
+    perplexity = f", codebook perplexity {facts['perplexity']:.0f} of {facts['codes']}" if coded else ""
     return (
-        f"{facts['method']}, {hours(facts['hours'])} of speech: on dev {facts['accuracy']:.1f}%"
-        f" right (by chance {facts['chance']:.1f}%), codebook perplexity {facts['perplexity']:.0f} of"
-        f" {facts['codes']}\n  the encoder, and its curves in history.json: {shown}\n"
+        f"{facts['method']}, {hours(facts['hours'])} of speech: on dev {facts.get('measure', _MEASURE)}"
+        f" {facts['accuracy']:.1f}% ({facts.get('baseline', _BASELINE)} {facts['chance']:.1f}%)"
+        f"{perplexity}\n"
+        f"  the encoder, and its curves in history.json: {shown}\n"
         f"  use it in a recipe: features.upstream={facts['upstream']} features.path={shown}"
     )
+
+
+def about(folder: Path) -> dict[str, Any] | None:
+    """What a score says of the encoder in ``folder``; None of those of others. DataError if the file is
+    damaged.
+    """
+    if not (folder / NAME).is_file():
+        return None
+    facts = FORMAT.read(folder / NAME, _REMEDY)
+    kept = ("method", "hours", "epochs", "steps", "parameters", "work_s")
+    return {key: facts[key] for key in kept if key in facts}
 
 
 def takes(folder: Path, upstream: str) -> str | None:
@@ -48,7 +64,7 @@ def takes(folder: Path, upstream: str) -> str | None:
     if not (folder / NAME).is_file():
         return None
     needed = str(FORMAT.read(folder / NAME, _REMEDY).get("upstream"))
-    fits = upstream == needed or (upstream == "hf" and needed.startswith("hf_"))
+    fits = upstream == needed or {upstream, needed} <= _HF
     return None if fits else needed
 
 

@@ -37,6 +37,8 @@ Keys of :class:`Scores`; all before ``combination`` are ``{name of a set: …}``
   reference is empty after normalisation has no rate: it is in no figure, and listed here.
 - ``combination``: rule and weights of combined decoders, as chosen on dev.
 - ``whisper``: of models of the family whisper_ed, which part was tuned, and Whisper's token of each language.
+- ``pretraining``: of encoders that `xlt pretrain` made, method, hours of speech, epochs, steps, parameters
+  that were trained, and seconds of work.
 - ``lm``: what the language model was made of, its perplexity and unknown words on dev, and the weights that
   were tuned there; where one was used.
 - ``experiment``, ``config``, ``versions``, ``environment``, ``command``, ``commit``, and, where we trained,
@@ -254,6 +256,7 @@ class Scores(Scored):
     combination: NotRequired[dict[str, Any]]
     whisper: NotRequired[Whisper]
     lm: NotRequired[LmFacts]
+    pretraining: NotRequired[dict[str, Any]]
     training: NotRequired[Training]
     features: NotRequired[dict[str, Any]]
     stages: NotRequired[dict[str, float]]

@@ -12,6 +12,8 @@ from xlt.audio.augment import SETTINGS, in_words
 from xlt.core import jsons
 from xlt.core.config import defaults
 from xlt.core.errors import DataError
+from xlt.core.log import epochs as counted
+from xlt.formats.pretrained import hours
 from xlt.formats.results import Details, Entry, Scores, from_json, read_details
 from xlt.formats.results import Experiment as About
 from xlt.metrics.metric import PHONES, TEXT, main_metric
@@ -214,7 +216,8 @@ def describe(result: Result) -> str:
         return result.experiment["describe"]
     config = result.config
     features = _upstream(config) + _layers(_features(result))
-    return f"{features}, {_model(result)}, {_tokens(config)}, {decoding(result)}{_start(config)}{_taught(result)}"
+    rest = f"{decoding(result)}{_pretrained(result)}{_start(config)}{_taught(result)}"
+    return f"{features}, {_model(result)}, {_tokens(config)}, {rest}"
 
 
 def _features(result: Result) -> dict:
@@ -307,6 +310,18 @@ def _start(config: dict) -> str:
         how = " as it is" + (", own tokens" if tokens == "match" else "")
     mixed = "".join(f", {100 * share:g}% {name}" for name, share in config["train.mix"].items())
     return f", from {config['train.init']}{how}{mixed}"
+
+
+def _pretrained(result: Result) -> str:
+    """``, encoder pre-trained with bestrq on 6.4 hours, 7 epochs``; "" of encoders of others."""
+    found = result.document.get("pretraining")
+    if not found:
+        return ""
+    if not found["epochs"]:
+        return ", encoder with random weights"
+    return (
+        f", encoder pre-trained with {found['method']} on {hours(found['hours'])}, {counted(found['epochs'])}"
+    )
 
 
 def _taught(result: Result) -> str:

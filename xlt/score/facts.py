@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from xlt import __version__, lm
 from xlt.audio.augment import SETTINGS
+from xlt.core.paths import located
 from xlt.core.schema import schema
 from xlt.core.stage import git_revision, read_json, read_stamp
 from xlt.decode import fusion
@@ -114,6 +115,7 @@ def of_experiment(ctx: Context, normaliser: str) -> dict:
         "features": features(ctx),
         "stages": stage_times(ctx),
         **whisper(ctx),
+        **pretraining(ctx),
         **taught(ctx),
         **combination(ctx, config),
         **language_model(ctx),
@@ -136,6 +138,27 @@ def whisper(ctx: Context) -> dict:
     """What was tuned of Whisper, and its tokens of the languages, {} of other models."""
     found = read_info(ctx.exp).get("whisper") if (ctx.exp / INFO).exists() else None
     return {"whisper": {key: found[key] for key in ("tuned", "languages")}} if found else {}
+
+
+def pretraining(ctx: Context) -> dict:
+    """How the encoder was made that the model was trained on, {} of those of others, and of one that has been
+    made again since.
+    """
+    info = read_info(ctx.exp).get("features", {}) if (ctx.exp / INFO).exists() else {}
+    given = info.get("settings", {})
+    path = given.get("features.path")
+    if path is None:
+        return {}
+    from xlt.fetch.files import cache_root
+    from xlt.formats.pretrained import about
+    from xlt.upstreams import upstream_class
+
+    folder, name = Path(located(path, ctx.recipe)), given["features.upstream"]
+    found = about(folder)
+    if found is None:
+        return {}
+    now = upstream_class(name).find(name, str(folder), cache_root(ctx.cfg.data.cache)).identity
+    return {"pretraining": found} if now == info.get("upstream") else {}
 
 
 def taught(ctx: Context) -> dict:
