@@ -26,6 +26,7 @@ from xlt.core.yaml_source import parse_overrides, read_yaml
 
 CROSS = "cross"  # data.split: cross-validation
 UNLABELLED = "unlabelled"  # the set that stage 1 makes of train.unlabelled
+CONTINUED = "continued"  # pretrain.method: trains on the encoder of features.upstream
 EMPTY = "empty"  # the set that it makes for data.empty, of a smaller training set with its name
 CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
 
@@ -54,6 +55,24 @@ class Config(Settings):
     def pretrains(self) -> bool:
         """Whether this is the recipe of an encoder, which learns without texts, not of a recogniser."""
         return self.pretrain.method != "none"
+
+    @property
+    def continues(self) -> bool:
+        """Whether a pre-training starts from the encoder that ``features.upstream`` names."""
+        return self.pretrain.method == CONTINUED
+
+    @property
+    def learns_own(self) -> bool:
+        """Whether a pre-training learns from the training speech of this very recipe, whose texts it does not
+        read: where it names no other speech.
+        """
+        named = self.pretrain.recipes or self.pretrain.folders or self.pretrain.packages
+        return self.pretrains and not named and bool(self.data.reader or self.data.sources)
+
+    @property
+    def heard_set(self) -> str:
+        """The set that a pre-training learns from."""
+        return self.train_set if self.learns_own else "train"
 
     @property
     def train_set(self) -> str:

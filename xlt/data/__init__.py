@@ -119,7 +119,7 @@ def _built(ctx: Context, everything: Path) -> Unit:
 def run(ctx: Context) -> None:
     """Make data/all, then its sets: train, dev, test, the training budget if there is one, and the others."""
     cfg = ctx.cfg
-    if cfg.pretrains:
+    if cfg.pretrains and not cfg.learns_own:
         from xlt.data import speech
 
         speech.run(ctx, fingerprint)

@@ -43,7 +43,7 @@ class BestRqUpstream(Upstream):
         if (kind := read_json(folder / CONFIG).get("model_type")) != MODEL_TYPE:
             raise UpstreamError(
                 f"{folder / CONFIG}: model_type is {kind!r}, {name} needs {MODEL_TYPE!r}; for a wav2vec 2.0"
-                " set features.upstream=hf_wav2vec2_custom"
+                " set features.upstream=hf"
             )
         identity = {"upstream": name, "weights_sha256": sha256(folder / WEIGHTS)}
         return Source(name, str(folder), identity, [str(folder / CONFIG), str(folder / WEIGHTS)])

@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from xlt.core.errors import UpstreamError
 from xlt.upstreams.base import MIN_SAMPLES
 from xlt.upstreams.fast.packed import Parts, row_spans
-from xlt.upstreams.mels import HOP, MAX_SAMPLES, log_mels
+from xlt.upstreams.mels import GRID, HOP, MAX_SAMPLES, log_mels
 
 
 class WaveFront(nn.Module):
@@ -67,13 +67,14 @@ class MelFront(nn.Module):
         super().__init__()
         from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
 
-        self.hop = HOP  # samples a frame
+        self.hop, self.grid = HOP, GRID  # samples a frame; samples to a multiple of which clips are padded
         self.conv1, self.conv2, self.max_samples = encoder.conv1, encoder.conv2, MAX_SAMPLES
         self.register_buffer("positions", encoder.embed_positions.weight.detach())
         self.log_mel = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)
 
     def forward(self, wave: Tensor) -> Tensor:
-        with torch.no_grad():
+        # log-mels are computed by numpy, which has no bfloat16
+        with torch.no_grad(), torch.autocast(wave.device.type, enabled=False):
             mels = log_mels(self.log_mel, [wave.cpu().numpy()], wave.device.type).to(wave.device)
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mels))))[0].T
         return x + self.positions[: len(x)]

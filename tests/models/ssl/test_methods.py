@@ -11,7 +11,7 @@ from xlt.core.errors import ConfigError
 masks = Lazy("xlt.models.ssl.masks")
 bestrq = Lazy("xlt.models.ssl.bestrq")
 wav2vec2 = Lazy("xlt.models.ssl.wav2vec2")
-pretraining = Lazy("xlt.models.ssl.pretraining")
+methods = Lazy("xlt.models.ssl.method")
 W2V = {
     "layers": 2,
     "dim": 32,
@@ -90,11 +90,11 @@ def test_a_negative_that_is_the_target_itself_does_not_count():
 
 def test_perplexity_and_totals():
     # even use of all codes of two groups: as many as there are; one code alone: 1
-    assert pretraining.perplexity(np.full((2, 8), 3)) == pytest.approx(16)
-    assert pretraining.perplexity(np.array([[0, 5, 0], [0, 0, 0]])) == pytest.approx(2)
-    totals = pretraining.Totals()
+    assert methods.perplexity(np.full((2, 8), 3)) == pytest.approx(16)
+    assert methods.perplexity(np.array([[0, 5, 0], [0, 0, 0]])) == pytest.approx(2)
+    totals = methods.Totals()
     for loss, masked, right, codes in ((2.0, 10, 5, [[4, 0]]), (5.0, 20, 1, [[0, 4]])):
-        totals.add(pretraining.Step(torch.tensor(loss), masked, right, np.array(codes)))
+        totals.add(methods.Step(torch.tensor(loss), masked, right, np.array(codes)))
     assert totals.row() == {"loss": 4.0, "accuracy": 20.0, "perplexity": 2.0, "used": 1.0}
 
 

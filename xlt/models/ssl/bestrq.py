@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from xlt.core.errors import ConfigError
 from xlt.models.ssl.masks import spans
-from xlt.models.ssl.method import Step, sized
+from xlt.models.ssl.method import Step, Totals, sized
 from xlt.upstreams import bestrq_net
 from xlt.upstreams.bestrq_sizes import STACK, Sizes
 from xlt.upstreams.fast.packed import row_spans
@@ -70,9 +70,10 @@ class BestRqMethod:
 
     upstream = "bestrq"
     measure = "codes of masked frames found"
+    baseline = "by chance"
     collapses = False
 
-    def __init__(self, sizes: dict[str, Any], seed: int, device: str):
+    def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: object = None):
         self.options = options = sized(Options, sizes)
         if options.dim % options.heads:
             raise ConfigError(
@@ -121,8 +122,9 @@ class BestRqMethod:
             x = layer(x, around, None)
         return net.final_norm(x)
 
-    def chance(self, codes: np.ndarray) -> float:
+    def chance(self, totals: Totals) -> float:
         """Who hears nothing says the most frequent code."""
+        codes = np.zeros(1) if totals.codes is None else totals.codes
         return float(codes.max() / max(1, codes.sum()))
 
     def save(self, out: Path) -> None:

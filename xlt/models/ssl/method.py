@@ -10,24 +10,72 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
 from xlt.core.errors import ConfigError
 
+if TYPE_CHECKING:
+    from xlt.upstreams.base import Source
+
 
 @dataclass
 class Step:
-    """What one batch gave. ``loss``: mean over the masked frames; ``masked``: how many these are; ``right``:
-    of how many the target was found; ``codes``: how often each code was a target, (groups, codes).
+    """What one batch gave. ``loss``: mean over the frames; ``masked``: how many are masked; ``right``: of how
+    many of these the target was found; ``codes``: how often each code was a target, (groups, codes), None
+    where targets are no codes; ``guessed``: ``right`` without what was learned, where that can be known.
     """
 
     loss: Tensor
     masked: int
-    right: int
-    codes: np.ndarray
+    right: float
+    codes: np.ndarray | None = None
+    guessed: float = 0.0
+
+
+@dataclass
+class Totals:
+    """Sums over the steps of an epoch, as in :class:`Step`."""
+
+    loss: float = 0.0
+    masked: int = 0
+    right: float = 0.0
+    guessed: float = 0.0
+    codes: np.ndarray | None = None
+
+    def add(self, step: Step) -> None:
+        self.loss += float(step.loss.detach()) * step.masked
+        self.masked += step.masked
+        self.right += step.right
+        self.guessed += step.guessed
+        if step.codes is not None:
+            self.codes = step.codes if self.codes is None else self.codes + step.codes
+
+    def row(self) -> dict[str, float]:
+        """Their means. Of codes ``perplexity``: that of each group's codes, summed over the groups, as many
+        codes as are in even use; ``used``: share of the codes that were a target at all.
+        """
+        found = {
+            "loss": round(self.loss / max(1, self.masked), 4),
+            "accuracy": round(100 * self.right / max(1, self.masked), 2),
+        }
+        if self.codes is None:
+            return found
+        used = round(float((self.codes > 0).mean()), 4)
+        return {**found, "perplexity": round(perplexity(self.codes), 1), "used": used}
+
+
+def perplexity(codes: np.ndarray) -> float:
+    """Of counts (groups, codes): the exponential of the entropy of each group, summed.
+
+    >>> perplexity(np.array([[1, 1, 1, 1], [8, 0, 0, 0]]))
+    5.0
+    """
+    share = codes / np.maximum(1, codes.sum(axis=1, keepdims=True))
+    logs = np.log(share, out=np.zeros_like(share), where=share > 0)
+    return float(np.exp(-(share * logs).sum(axis=1)).sum())
 
 
 class Method(Protocol):
@@ -35,11 +83,14 @@ class Method(Protocol):
 
     upstream: str  # features.upstream by which the result is used
     measure: str  # what the share of right answers is called
+    baseline: str  # what it is compared with
     collapses: bool  # whether its codes are learned, and so may become a few
     module: nn.Module  # everything that a checkpoint keeps
 
-    def __init__(self, sizes: dict[str, Any], seed: int, device: str):
-        """A random network; ConfigError for sizes that cannot be."""
+    def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: Source | None):
+        """A random network, or one that begins with the weights of ``source``; ConfigError for sizes that
+        cannot be, UpstreamError for weights that do not serve.
+        """
 
     def prepare(self, waves: Iterable[Tensor]) -> None:
         """Look at some of the training speech, waves (N,), once before the first step."""
@@ -49,8 +100,8 @@ class Method(Protocol):
         training that is over.
         """
 
-    def chance(self, codes: np.ndarray) -> float:
-        """Share of right answers of one who hears nothing; ``codes`` as in :class:`Step`."""
+    def chance(self, totals: Totals) -> float:
+        """Share of right answers of one who has learned nothing."""
 
     def save(self, out: Path) -> None:
         """Write the folder that ``features.path`` takes."""

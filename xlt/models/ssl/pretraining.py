@@ -6,7 +6,6 @@ import random
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,20 +16,26 @@ from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.context import Context
 from xlt.core.errors import StageError
 from xlt.core.log import Progress, epochs, left, say
+from xlt.core.machine import Stopwatch
 from xlt.core.registry import PRETRAINING
 from xlt.core.stage import write_json
 from xlt.formats import pretrained
 from xlt.formats.model_folder import MANIFEST, training_manifest
 from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.models import checkpoint
-from xlt.models.ssl.method import Method, Step
+from xlt.models.budget import Budget, Plan
+from xlt.models.ssl.method import Method, Step, Totals
 from xlt.nets.batching import batches
+from xlt.upstreams.base import Source
 
 CHECKPOINT_STEPS = 500
 DEV_S = 600.0  # of the clips that are only measured, at most
 LOOKED_AT = 200  # clips that Method.prepare sees
 WEIGHT_DECAY, BETAS, CLIP = 0.01, (0.9, 0.98), 5.0
-TIMED = 5  # steps by which the time is foretold, behind the first, which is slow
+TIMED = 6  # steps by which the time is foretold; the first, which is slow, does not count
+SHARE = 20  # at most one step in so many of the training is timed, but one at least
+POINTS = 200  # of curve.json, at most
+REMEDY = "learn from less speech"
 
 
 class Clip(NamedTuple):
@@ -39,50 +44,14 @@ class Clip(NamedTuple):
     seconds: float
 
 
-@dataclass
-class Totals:
-    """Sums over the steps of an epoch. ``codes``: how often each was a target, (groups, codes)."""
-
-    loss: float = 0.0
-    masked: int = 0
-    right: int = 0
-    codes: np.ndarray = field(default_factory=lambda: np.zeros((1, 1), np.int64))
-
-    def add(self, step: Step) -> None:
-        self.loss += float(step.loss.detach()) * step.masked
-        self.masked += step.masked
-        self.right += step.right
-        self.codes = self.codes + step.codes
-
-    def row(self) -> dict[str, float]:
-        """Their means: ``perplexity``: that of each group's codes, summed over the groups, as many codes as
-        are in even use; ``used``: share of the codes that were a target at all.
-        """
-        return {
-            "loss": round(self.loss / max(1, self.masked), 4),
-            "accuracy": round(100 * self.right / max(1, self.masked), 2),
-            "perplexity": round(perplexity(self.codes), 1),
-            "used": round(float((self.codes > 0).mean()), 4),
-        }
-
-
-def perplexity(codes: np.ndarray) -> float:
-    """Of counts (groups, codes): the exponential of the entropy of each group, summed.
-
-    >>> perplexity(np.array([[1, 1, 1, 1], [8, 0, 0, 0]]))
-    5.0
-    """
-    share = codes / np.maximum(1, codes.sum(axis=1, keepdims=True))
-    logs = np.log(share, out=np.zeros_like(share), where=share > 0)
-    return float(np.exp(-(share * logs).sum(axis=1)).sum())
-
-
-def fit(ctx: Context, out: Path) -> dict[str, Any]:
+def fit(ctx: Context, source: Source | None, out: Path) -> dict[str, Any]:
     """Pre-train in ``out``, going on with what a killed run left there; returns facts for the stamp.
-    ConfigError for sizes that cannot be, StageError for a training that fails.
+    ConfigError for sizes that cannot be, StageError for a training that fails. ``source``: the encoder that
+    it starts from, if any.
     """
     device = "cuda" if torch.cuda.is_available() and ctx.cfg.train.ngpu != 0 else "cpu"
-    method = PRETRAINING.get(ctx.cfg.pretrain.method)(ctx.cfg.pretrain.model, ctx.cfg.seed, device)
+    cfg = ctx.cfg
+    method = PRETRAINING.get(cfg.pretrain.method)(cfg.pretrain.model, cfg.seed, device, source)
     return Pretraining(ctx, method, device, out).run()
 
 
@@ -94,15 +63,16 @@ class Pretraining:
     def __init__(self, ctx: Context, method: Method, device: str, out: Path):
         self.ctx, self.cfg, self.method, self.device, self.out = ctx, ctx.cfg.pretrain, method, device, out
         self.seed = ctx.cfg.seed
-        self.train, dev = _clips(ctx, "train"), _clips(ctx, "dev")
+        self.train, dev = _clips(ctx, ctx.cfg.heard_set), _clips(ctx, "dev")
         step = max(1, round(sum(clip.seconds for clip in dev) / DEV_S))
         self.dev = dev[::step]
         self.history: list[dict[str, Any]] = []
-        self.totals = Totals()
+        self.curve: list[dict[str, Any]] = []
+        self.totals, self.window = Totals(), Totals()
         self.epoch = self.at = self.number = 0
-        self.timed = time.monotonic()
+        self.worked_s = 0.0
         self.per_epoch = len(self._batches(0))
-        self.steps = self.per_epoch * self.cfg.epochs
+        self.epochs = self.cfg.epochs
         self.optimiser = torch.optim.AdamW(
             method.module.parameters(), lr=self.cfg.lr, betas=BETAS, eps=1e-6, weight_decay=WEIGHT_DECAY
         )
@@ -119,51 +89,101 @@ class Pretraining:
             f" {self.per_epoch} steps an epoch, {epochs(self.cfg.epochs)}"
         )
         state = checkpoint.read(self.work)
-        if state is None:
+        if state is None or "window" not in state:  # an older version's lack what is needed
             self.method.prepare(self._wave(clip) for clip in _some(self.train, LOOKED_AT))
+            self._plan()
         else:
             self._take_up(state)
-        while self.epoch < self.cfg.epochs:
+        while self.epoch < self.epochs:
             self._run_epoch()
         self.method.save(self.out)
-        write_table(self.out / MANIFEST, training_manifest(self.ctx.data / "train"))
+        write_table(self.out / MANIFEST, training_manifest(self.ctx.data / self.ctx.cfg.heard_set))
         write_json(self.out / "history.json", self.history)
+        write_json(self.out / pretrained.CURVE, self.curve)
         last = self.history[-1]["dev"] if self.history else self._judge()
-        facts = {"hours": round(hours, 3), "parameters": trained, "epochs": len(self.history), **last}
+        facts = {
+            "hours": round(hours, 3),
+            "parameters": trained,
+            "epochs": len(self.history),
+            "steps": self.number,
+            "work_s": round(self.worked_s, 1),
+            "measure": self.method.measure,
+            "baseline": self.method.baseline,
+            **last,
+        }
         pretrained.write_facts(self.out, self.cfg.method, self.method.upstream, facts)
         shutil.rmtree(self.work)
         return facts
 
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return self.per_epoch * self.epochs
+
+    def _plan(self) -> None:
+        """Settle how many epochs there is time for, by the first steps, which leave no trace; StageError if
+        there is none.
+        """
+        if not self.steps:
+            return
+        module = self.method.module
+        before = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        costs = []
+        for batch in self._batches(0)[: max(1, min(TIMED, self.steps // SHARE))]:
+            watch = self._watch()
+            self._learn(batch)
+            costs.append((watch.took(), sum(clip.seconds for clip in batch)))
+        module.load_state_dict(before)
+        self.optimiser.state.clear()
+        self.number = 0
+        timed = costs[1:] or costs
+        rate = sum(took for took, _ in timed) / sum(heard for _, heard in timed)
+        epoch_s = rate * sum(clip.seconds for clip in (*self.train, *self.dev))
+        budget = Budget(self.ctx.cfg.train.max_hours, self.device == "cpu")
+        plan: Plan = budget.plan(self.epochs, lambda count: count * epoch_s, REMEDY)
+        self.epochs = plan.epochs
+
+    def _watch(self) -> Stopwatch:
+        return Stopwatch(self.device == "cpu")
+
     def _run_epoch(self) -> None:
-        plan, began, first = self._batches(self.epoch), time.monotonic(), self.at
+        plan, began, first, watch = self._batches(self.epoch), time.monotonic(), self.at, self._watch()
+        every = -(-self.steps // POINTS)
         with Progress(f"epoch {self.epoch + 1}", len(plan), "steps", every_s=120.0) as bar:
             bar.add(self.at)
             for batch in plan[self.at :]:
-                self.totals.add(self._learn(batch))
+                step = self._learn(batch)
+                self.totals.add(step)
+                self.window.add(step)
                 self.at += 1
                 bar.add()
-                if self.number == TIMED + 1 and self.steps > 10 * TIMED:
-                    spent = (time.monotonic() - self.timed) / TIMED
-                    say(f"  {spent:.2f} s a step{left(spent * (self.steps - self.number) / 60)}")
+                if self.number % every == 0:
+                    self.curve.append({"step": self.number, **self.window.row()})
+                    self.window = Totals()
                 if self.number % CHECKPOINT_STEPS == 0 and self.at < len(plan):
+                    self.worked_s, watch = self.worked_s + watch.took(), self._watch()
                     self._store()
         spent = (time.monotonic() - began) / max(1, len(plan) - first)
         row = {"epoch": self.epoch + 1, "train": self.totals.row(), "dev": self._judge()}
         row["s_per_step"] = round(spent, 4)
+        self.worked_s += watch.took()
         self.history.append(row)
         self.epoch, self.at, self.totals = self.epoch + 1, 0, Totals()
-        minutes = spent * (self.cfg.epochs - self.epoch) * self.per_epoch / 60
-        say(f"  epoch {self.epoch}/{self.cfg.epochs}{left(minutes)}: {self._line(row)}")
+        minutes = spent * (self.epochs - self.epoch) * self.per_epoch / 60
+        say(f"  epoch {self.epoch}/{self.epochs}{left(minutes)}: {self._line(row)}")
         self._refuse_collapse(row)
         self._store()
 
     def _line(self, row: dict[str, Any]) -> str:
-        found = row["dev"]
-        return (
-            f"{self.method.measure} {found['accuracy']:.1f}% on dev (by chance {found['chance']:.1f}%), loss"
-            f" {found['loss']:.3f} (train {row['train']['loss']:.3f}), codebook perplexity"
-            f" {row['train']['perplexity']:.0f} of {found['codes']}, {100 * row['train']['used']:.0f}% used"
+        found, learned = row["dev"], row["train"]
+        said = (
+            f"{self.method.measure} {found['accuracy']:.1f}% on dev ({self.method.baseline}"
+            f" {found['chance']:.1f}%), loss {found['loss']:.3f} (train {learned['loss']:.3f})"
         )
+        if "codes" not in found:
+            return said
+        used = f"{100 * learned['used']:.0f}% used"
+        return f"{said}, codebook perplexity {learned['perplexity']:.0f} of {found['codes']}, {used}"
 
     def _batches(self, epoch: int) -> list[list[Clip]]:
         """The clips of an epoch in batches of like length, in an order of its own."""
@@ -178,8 +198,6 @@ class Pretraining:
 
     def _learn(self, batch: list[Clip]) -> Step:
         """One step of the optimiser."""
-        if self.number == 1:
-            self.timed = time.monotonic()
         torch.manual_seed(hash((self.seed, self.number)) % 2**31)
         rng = np.random.default_rng([self.seed, self.number])
         self.method.module.train()
@@ -217,13 +235,15 @@ class Pretraining:
         for batch in batches(order, lambda clip: clip.seconds, self.cfg.batch_s, padded=False):
             waves = [self._wave(clip) for clip in batch]
             totals.add(self.method.step(waves, rng, self.number / max(1, self.steps)))
-        chance = round(100 * self.method.chance(totals.codes), 2)
-        return {**totals.row(), "chance": chance, "codes": int(totals.codes.size)}
+        found = {**totals.row(), "chance": round(100 * self.method.chance(totals), 2)}
+        return found if totals.codes is None else {**found, "codes": int(totals.codes.size)}
 
     def _refuse_collapse(self, row: dict[str, Any]) -> None:
         """StageError if hardly any codes are in use once the warm-up is over."""
+        if not self.method.collapses or self.number < self._warm:
+            return
         found, size = row["train"]["perplexity"], row["dev"]["codes"]
-        if not self.method.collapses or self.number < self._warm or found >= self.cfg.least_codes * size:
+        if found >= self.cfg.least_codes * size:
             return
         shutil.rmtree(self.work)  # what has collapsed does not come back
         raise StageError(
@@ -239,9 +259,12 @@ class Pretraining:
                 "module": self.method.module.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "history": self.history,
+                "curve": self.curve,
+                "epochs": self.epochs,
+                "worked_s": self.worked_s,
                 "place": [self.epoch, self.at, self.number],
-                "totals": [self.totals.loss, self.totals.masked, self.totals.right],
-                "codes": torch.from_numpy(self.totals.codes),
+                "totals": _kept(self.totals),
+                "window": _kept(self.window),
             },
         )
 
@@ -250,9 +273,19 @@ class Pretraining:
         self.optimiser.load_state_dict(state["optimiser"])
         self.history = state["history"]
         self.epoch, self.at, self.number = state["place"]
-        loss, masked, right = state["totals"]
-        self.totals = Totals(loss, masked, right, state["codes"].numpy())
+        self.curve, self.epochs, self.worked_s = state["curve"], state["epochs"], state["worked_s"]
+        self.totals, self.window = _taken(state["totals"]), _taken(state["window"])
         say(f"  goes on behind step {self.number} of {self.steps} (epoch {self.epoch + 1})")
+
+
+def _kept(totals: Totals) -> dict[str, Any]:
+    """As a checkpoint can hold them."""
+    codes = None if totals.codes is None else torch.from_numpy(totals.codes)
+    return {**vars(totals), "codes": codes}
+
+
+def _taken(kept: dict[str, Any]) -> Totals:
+    return Totals(**{**kept, "codes": None if kept["codes"] is None else kept["codes"].numpy()})
 
 
 def _clips(ctx: Context, name: str) -> list[Clip]:

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from xlt.core.errors import ConfigError
 from xlt.models.ssl.masks import negatives, spans
-from xlt.models.ssl.method import Step, sized
+from xlt.models.ssl.method import Step, Totals, sized
 
 _FALLEN = 0.7  # share of the training at which the temperature is at its lowest, as in the paper
 _SAME = 1 - 1e-5  # cosine of two frames with the same codes
@@ -56,11 +56,12 @@ class Options:
 class Wav2Vec2Method:
     """See :class:`xlt.models.ssl.method.Method`."""
 
-    upstream = "hf_wav2vec2_custom"
+    upstream = "hf"
     measure = "contrastive accuracy"
+    baseline = "by chance"
     collapses = True
 
-    def __init__(self, sizes: dict[str, Any], seed: int, device: str):
+    def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: object = None):
         from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 
         self.options = options = sized(Options, sizes)
@@ -133,7 +134,7 @@ class Wav2Vec2Method:
         counts = [torch.bincount(group, minlength=options.codes) for group in best.T]
         return torch.stack(counts).cpu().numpy()
 
-    def chance(self, codes: np.ndarray) -> float:
+    def chance(self, totals: Totals) -> float:
         """Who hears nothing guesses one of the K + 1."""
         return 1 / (self.options.negatives + 1)
 
