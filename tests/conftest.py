@@ -2,6 +2,7 @@
 for it.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -47,6 +48,16 @@ def quick_tests_load_no_toolkit(request: pytest.FixtureRequest):
     yield
     if request.config.getoption("--quick"):
         assert TOOLKITS & sys.modules.keys() == before, "mark this test trains or slow"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_stays_is_not_collected():
+    """A worker that has loaded torch and ESPnet holds a million objects, and xlt collects garbage after each
+    stage: a third of a second that tests of a stage spent on modules, which are never garbage.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -178,7 +178,8 @@ def run_in_folds(name: str, contexts: list[Context]) -> None:
         if len(contexts) > 1 and name in IN_FOLDS:
             log.say("the final model" if data.fold is None else f"fold {data.fold} of {data.folds}")
         run_stage(name, ctx)
-        gc.collect()
+        if len(contexts) > 1:  # the model of a fold, before the next one
+            gc.collect()
 
 
 def run_stage(name: str, ctx: Context) -> None:

@@ -319,10 +319,13 @@ def share_of(limit: str | float) -> float:
     return value
 
 
+_hints = functools.cache(typing.get_type_hints)
+
+
 def _arguments(cls: type, values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """What the section ``cls`` is made of."""
     found: dict[str, Any] = {}
-    for name, hint in typing.get_type_hints(cls).items():
+    for name, hint in _hints(cls).items():
         if schema.is_section(hint):
             found[name] = hint(**_arguments(hint, values, f"{prefix}{name}."))
             continue
