@@ -2,6 +2,7 @@
 on a corpus of tones.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,8 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -16,6 +19,10 @@ from tests.data.corpus import PHRASES, stamp, tone
 from tests.errors import told
 from tests.report.documents import document
 from tests.tree import Tree
+from xlt.bundle import open_bundle
+from xlt.bundle.join import join
+from xlt.bundle.manifest import MANIFEST, write_manifest
+from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.core.registry import FAMILIES
 
@@ -365,6 +372,42 @@ def adapter(place, command):
     shutil.rmtree(backbone)
 
 
+class Silent:
+    """In place of a recogniser, which tests/bundle/test_join.py loads."""
+
+    def __init__(self, bundle: Path, backbone: object):
+        self.recogniser = SimpleNamespace(has_ctc=True)
+
+    def pieces(self, *args: object) -> list:
+        return []
+
+
+def heads(place, command):
+    """With bundles of log-mels, in this process."""
+    one, named = ROOT / "tests/fixtures/bundle_v1", re.findall(r"egs/(\w+)/exp/main/bundle", command)
+    made = place.root / "many"
+    for name in {*named, "ron", "cat"}:
+        bundle = shutil.copytree(one, place.root / f"egs/{name}/exp/main/bundle")
+        info, manifest = (json.loads((bundle / file).read_text("utf-8")) for file in ("xlt.json", MANIFEST))
+        (bundle / "xlt.json").write_text(json.dumps(info | {"lang": f"{name}_Latn"}))
+        write_manifest(bundle, {k: v for k, v in manifest.items() if k not in ("files", "format")})
+    if " join " not in command:
+        join([place.root / f"egs/{name}/exp/main/bundle" for name in ("ron", "cat")], made)
+    tone(place.root / "recording.wav")
+    with (
+        contextlib.chdir(place.root),
+        mock.patch("xlt.bundle.transcribe.Transcriber", Silent),
+        mock.patch("xlt.features.backbone.Backbone", lambda *args: None),
+    ):
+        assert main(shlex.split(command)[1:]) == 0
+    expected = {"remove": ("ron_Latn",), "add": ("cat_Latn", "ell_Latn", "ron_Latn")}
+    languages = open_bundle(made).languages
+    assert languages == expected.get(command.split()[2], ("cat_Latn", "ron_Latn"))
+    shutil.rmtree(made)
+    for folder in place.root.glob("egs/*/exp"):
+        shutil.rmtree(folder)
+
+
 WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh --list": lists,
     r"egs/lug/run\.sh --stop_stage check": check,
@@ -373,6 +416,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/new_recipe\.sh .+": new_recipe,
     r"tools/test\.sh": run_tests,
     r"tools/xlt check .+ --fix .+": fix,
+    r"tools/xlt (bundle|transcribe many) .+": heads,
     r"tools/xlt transcribe .+": transcribe,
     r"tools/xlt suggest .+": suggest,
     r"tools/xlt selftrain .+": selftrain,

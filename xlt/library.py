@@ -74,11 +74,11 @@ class Transcriber:
     Several threads may share one; the model itself works for one of them at a time.
     """
 
-    def __init__(self, bundle: str | os.PathLike[str]):
-        from xlt.bundle.transcribe import Transcriber as Pieces
+    def __init__(self, bundle: str | os.PathLike[str], lang: str | None = None):
+        from xlt.bundle import open_bundle
 
-        self.bundle = Path(bundle)
-        self._pieces = Pieces(self.bundle)
+        self.bundle, self.lang = Path(bundle), lang
+        self._pieces = open_bundle(self.bundle).head(lang)
 
     def __call__(
         self,
@@ -104,7 +104,7 @@ class Transcriber:
         return Transcription(put_together([segment.text for segment in segments]), segments)
 
     def __repr__(self) -> str:
-        return f"xlt.load({str(self.bundle)!r})"
+        return f"xlt.load({str(self.bundle)!r}{'' if self.lang is None else f', {self.lang!r}'})"
 
 
 def _segment(piece: Piece) -> Segment:
@@ -112,11 +112,12 @@ def _segment(piece: Piece) -> Segment:
     return Segment(piece["start_s"], piece["end_s"], piece["text"], piece["score"], piece.get("lang"), words)
 
 
-def load(bundle: str | os.PathLike[str]) -> Transcriber:
+def load(bundle: str | os.PathLike[str], lang: str | None = None) -> Transcriber:
     """The recogniser in a folder that stage 10 (bundle) made, e.g. ``egs/ron/exp/main/bundle``; it takes some
-    seconds. DataError if the folder is none, is damaged, or is of a newer xlt.
+    seconds. ``lang``: which one of a bundle of several languages, e.g. ``ron``. DataError if the folder is
+    none, is damaged, or is of a newer xlt; ConfigError for a language that it does not have.
     """
-    return Transcriber(bundle)
+    return Transcriber(bundle, lang)
 
 
 def cer(refs: Sequence[str] | str, hyps: Sequence[str] | str) -> float:

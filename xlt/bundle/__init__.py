@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """The bundle in ``folder``, whose models are loaded as they are asked for; DataError if it is none."""
-    from xlt.bundle.opened import Bundle
+    """The bundle in ``folder``, of one language or of several, whose models are loaded as they are asked for;
+    DataError if it is none.
+    """
+    from xlt.bundle.opened import opened
 
-    return Bundle(folder)
+    return opened(Path(folder))
 
 
 def run(ctx: Context) -> None:

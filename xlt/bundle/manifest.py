@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from xlt.core import jsons
 from xlt.core.errors import DataError
 from xlt.core.files import sha256
 from xlt.core.stage import write_json
+from xlt.formats.model_folder import HEADS
 from xlt.formats.versioned import Format
 
 MANIFEST = "bundle.json"
@@ -19,6 +21,7 @@ def _from_version_1(old: dict[str, Any]) -> dict[str, Any]:
     return old | {"decode": LIKE_VERSION_1 | decode} if isinstance(decode, dict) else old
 
 
+MANY = 3  # the format of a bundle of several languages (xlt/bundle/joined.py)
 FORMAT = Format(MANIFEST, 2, {1: _from_version_1})
 LM = "lm"  # the folder with it
 HOTWORDS = "hotwords.txt"
@@ -42,10 +45,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder / MANIFEST}: no such file; give the folder that stage 10 (bundle) made, e.g."
             " egs/ron/exp/main/bundle"
         )
+    if is_joined(folder):
+        raise DataError(
+            f"{folder / MANIFEST}: holds several languages, expected one; give the folder of one of them,"
+            f" {folder / HEADS / 'LANG'}"
+        )
     manifest = FORMAT.read(folder / MANIFEST, "run stage 10 (bundle) again")
     if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("decode"), dict):
         raise DataError(f"{folder / MANIFEST}: damaged; run stage 10 (bundle) again")
-    outside = [name for name in manifest["files"] if not _is_inside(name)]
+    outside = [name for name in manifest["files"] if not is_inside(name)]
     if manifest["decode"].get("hotwords") not in (None, HOTWORDS):
         outside.append(str(manifest["decode"]["hotwords"]))
     if outside:
@@ -56,7 +64,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _is_inside(name: str) -> bool:
+def is_joined(folder: Path) -> bool:
+    """Whether there is the ``bundle.json`` of several languages; what cannot be read is none."""
+    try:
+        found = jsons.parse((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    version = found.get("format") if isinstance(found, dict) else None
+    return isinstance(version, int) and (version == MANY or (version > MANY and "heads" in found))
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file of that name lies in the folder that names it."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.audio.files import SAMPLE_RATE, Heard
+from xlt.core.errors import DataError
 from xlt.formats.transcripts import Piece, Word
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from xlt.audio.cut import Cut
     from xlt.decode.recognise import Hypothesis
+    from xlt.features.backbone import Backbone
 
 FLOOR = 10 ** (-65 / 20)  # a piece whose loudest 0.1 s have less than -65 dBFS is silence
 
@@ -27,10 +29,11 @@ class Transcriber:
     one after another.
 
     DataError if the bundle is damaged, not whole, or of a newer xlt. Threads may share it: the model, whose
-    search keeps a state, works for one of them at a time.
+    search keeps a state, works for one of them at a time. ``backbone``: what it shares with others;
+    UpstreamError if it was trained on another one.
     """
 
-    def __init__(self, bundle: Path):
+    def __init__(self, bundle: Path, backbone: Backbone | None = None):
         from xlt import lm
         from xlt.bundle.clips import Clips
         from xlt.bundle.manifest import LM, MANIFEST, PARTNER, check_files, read_manifest
@@ -47,7 +50,10 @@ class Transcriber:
         if decode.hotwords:
             decode = dataclasses.replace(decode, hotwords=str(bundle / decode.hotwords))
         self._one = threading.Lock()
-        self.encode = load_trained(read_info(bundle, "copy the bundle again")["features"], bundle)
+        features = read_info(bundle, "copy the bundle again")["features"]
+        if backbone is not None and features.get("on_the_fly"):
+            raise DataError(f"{bundle}: its model encodes by itself, which no head does; copy it again")
+        self.encode = load_trained(features, bundle, backbone)
         second = bundle / PARTNER if (bundle / PARTNER).is_dir() else None
         if second:
             features = read_info(second, "copy the bundle again")["features"]

@@ -53,7 +53,7 @@ def _rows() -> Iterator[tuple[str, list[str]]]:
     stages = [stage.name for stage in STAGES]
     yield "commands", sorted({*stages, *COMMANDS, "--help", "--version"})
     for name in sorted({*stages, *COMMANDS}):
-        parsers = [stage_parser(name)] if name in stages else []  # lm and report are both
+        parsers = [stage_parser(name)] if name in stages else []  # bundle, lm and report are both
         parsers += [command_parser(name)] if name in COMMANDS else []
         yield from _of_parser(name, [action for parser in parsers for action in parser._actions], stages)
         if name == "run":

@@ -15,6 +15,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),
     "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),
     "adapter": ("xlt.commands.adapter", "write, list and use the languages of one backbone (MMS adapters)"),
+    "bundle": ("xlt.commands.bundle", "join bundles of languages over one encoder; change, list, verify"),
     "export": ("xlt.commands.export", "export a recipe's data as lhotse manifests or as a table"),
     "lm": ("xlt.commands.lm", "adapt a bundle's language model to your texts, or export it as ARPA files"),
     "new_recipe": (
@@ -59,13 +60,14 @@ def _overview() -> str:
 
 def is_command(words: list[str]) -> bool:
     """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command
-    elsewhere, ``lm`` a command if a subcommand follows, e.g. ``adapt``.
+    elsewhere, ``lm`` and ``bundle`` are commands if a subcommand follows, e.g. ``adapt``.
     """
-    from xlt.commands.lm import SUBCOMMANDS
+    from xlt.commands import bundle, lm
     from xlt.core.context import STAGES
 
-    if words[:1] == ["lm"]:
-        return words[1:2] != [] and words[1] in SUBCOMMANDS
+    subcommands = {"lm": lm.SUBCOMMANDS, "bundle": bundle.SUBCOMMANDS}
+    if words and words[0] in subcommands:
+        return words[1:2] != [] and words[1] in subcommands[words[0]]
     in_recipe = Path("recipe.yaml").exists() or any(word.split("=")[0] == "--recipe" for word in words)
     return bool(words) and words[0] in COMMANDS and not (in_recipe and words[0] in {s.name for s in STAGES})
 

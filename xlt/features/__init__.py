@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from xlt.core.config import Config
     from xlt.core.context import Context
+    from xlt.features.backbone import Backbone
+    from xlt.features.extract import Setup
     from xlt.formats.model_folder import Trained
     from xlt.upstreams.base import Source
 
@@ -101,39 +103,62 @@ def find_source(cfg: Config) -> Source:
     return prepare(cfg.features, cache_root(cfg.data.cache)).source
 
 
-def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+def load_trained(
+    features: dict, folder: Path, backbone: Backbone | None = None
+) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
     """An encoder of waves (N,), 16 kHz, into the features (T, D) that the model in ``folder`` was trained on.
 
     ``features``: as in ``xlt.json``; ``folder``: exp/<tag> or a bundle, with the layer mix if there is one; a
-    bundle's own copy of the weights is used, else they are found as stage 3 does. What comes out is as exact
-    as what was stored for the training. UpstreamError if the upstream that is found is not that of the
-    training. A model that was trained on the fly encodes by itself and takes the waves as they are.
+    bundle's own copy of the weights is used, else they are found as stage 3 does; ``backbone``: the same
+    upstream, loaded for several models. What comes out is as exact as what was stored for the training.
+    UpstreamError if the upstream that is found is not that of the training. A model that was trained on the
+    fly encodes by itself and takes the waves as they are.
     """
     if features.get("on_the_fly"):
         return list
+    from xlt.features.backbone import encoder
+    from xlt.fetch.hub import offline
+    from xlt.formats.model_folder import in_bundle
+
+    setup = trained_setup(features, folder, backbone.setup if backbone else None)
+    with offline(in_bundle(folder)):
+        return encoder(setup, backbone)
+
+
+def trained_setup(features: dict, folder: Path, shared: Setup | None = None) -> Setup:
+    """What :func:`load_trained` encodes with. ``shared``: of the upstream that the model is to share with
+    others; UpstreamError if it was trained on another one.
+    """
     from xlt.core.errors import UpstreamError
     from xlt.core.paths import located
-    from xlt.features.extract import Setup, encode_waves, load, load_mix
+    from xlt.features.extract import Setup
     from xlt.fetch.files import cache_root
     from xlt.fetch.hub import offline
-    from xlt.formats.matrix import round_trip
-    from xlt.formats.model_folder import in_bundle, recipe_of
+    from xlt.formats.model_folder import in_bundle, packed_upstream, recipe_of
     from xlt.upstreams import upstream_class
 
     settings = _settings(features, folder)
-    packed, name, path = folder / "upstream", settings["upstream"], settings["path"]
-    if packed.is_dir():
+    packed, name, path = packed_upstream(folder), settings["upstream"], settings["path"]
+    if packed is not None:
         path = str(packed)
     elif path is not None:
         path = None if in_bundle(folder) else located(path, recipe_of(folder))
-    with offline(in_bundle(folder)):
-        source = upstream_class(name).find(name, path, cache_root(None))
+    if shared is None:
+        with offline(in_bundle(folder)):
+            source = upstream_class(name).find(name, path, cache_root(None))
+    else:
+        source = shared.source
     if source.identity != features["upstream"]:
         raise UpstreamError(
-            f"the model was trained on {features['upstream']}, but the upstream found is "
+            f"{folder}: the model was trained on {features['upstream']}, but the upstream found is "
             f"{source.identity}; give the weights of the training, e.g. a bundle that holds them"
         )
-    setup = Setup(
+    if shared is not None and shared.dtype != settings["dtype"]:
+        raise UpstreamError(
+            f"{folder}: the model was trained on features computed in {settings['dtype']}, but the upstream"
+            f" is loaded in {shared.dtype}; keep it as a bundle of its own"
+        )
+    return Setup(
         source,
         settings["layers"],
         settings["dtype"],
@@ -141,14 +166,6 @@ def load_trained(features: dict, folder: Path) -> Callable[[list[np.ndarray]], l
         str(folder),
         settings["storage"],
     )
-    with offline(in_bundle(folder)):
-        upstream, mix = load(setup), load_mix(setup)
-
-    def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
-        found = encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)
-        return [round_trip(matrix, setup.storage) for matrix in found]  # what stage 7 reads
-
-    return encode
 
 
 def _settings(features: dict, folder: Path) -> dict[str, Any]:

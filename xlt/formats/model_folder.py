@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 INFO = "xlt.json"
 CTC, ATTENTION = "ctc", "attention"  # of ``parts`` in xlt.json; without that, a model has CTC
 BUNDLE, BUNDLE_MANIFEST = "bundle", "bundle.json"  # the folder of an experiment's, and the file in it
+UPSTREAM = "upstream"  # the folder of a bundle's weights of it
+BACKBONE, HEADS = "backbone", "heads"  # the folders of a bundle of many languages
 MANIFEST = "heard"  # table of what the model was trained on: utterance → audio hash, content
 # version 1 knew ESPnet's models only
 FORMAT = Format(INFO, 2, {1: lambda old: {"family": "espnet", **old}})
@@ -222,6 +224,16 @@ def in_bundle(folder: Path) -> bool:
     and is opened without a network.
     """
     return any((place / "bundle.json").exists() for place in (folder, folder.parent))
+
+
+def packed_upstream(folder: Path) -> Path | None:
+    """Where the weights of the upstream lie that the bundle in ``folder`` was made with: in it, or, if it is
+    one of many over one backbone, beside them; None if they are not with it.
+    """
+    own, shared = folder / UPSTREAM, folder.parent.parent / BACKBONE
+    if own.is_dir():
+        return own
+    return shared if folder.parent.name == HEADS and shared.is_dir() else None
 
 
 def initial_model(cfg: Config) -> Trained | None:

@@ -41,7 +41,7 @@ class EspnetModel:
             )
         stack = (self.arguments.preencoder_conf or {}).get("stack", 1) if self.arguments.preencoder else 1
         self.least = stack * (least_frames(self.arguments.encoder, self.arguments.encoder_conf) - 1) + 1
-        self.net: Any = load_model(folder, device)
+        self.net: Any = load_model(folder, device, self.arguments)
         self._searcher: Any = None  # ESPnet's, once it is needed
 
     @torch.inference_mode()

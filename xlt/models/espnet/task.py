@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import inspect
 import io
 import logging
@@ -229,9 +230,13 @@ def quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def load_model(folder: Path, device: str = "cpu") -> torch.nn.Module:
-    """The trained ESPnet model of ``exp/<tag>`` or of a bundle, in evaluation mode."""
-    args = load_arguments(folder)
+def load_model(
+    folder: Path, device: str = "cpu", arguments: argparse.Namespace | None = None
+) -> torch.nn.Module:
+    """The trained ESPnet model of ``exp/<tag>`` or of a bundle, in evaluation mode; ``arguments``: what
+    :func:`load_arguments` gave.
+    """
+    args = load_arguments(folder) if arguments is None else copy.deepcopy(arguments)  # ESPnet changes them
     file = folder / "feats_stats.npz"
     try:
         read_arrays(file)  # which ESPnet reads with less care

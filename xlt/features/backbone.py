@@ -1,0 +1,87 @@
+"""A frozen upstream that the models of several languages share: each clip is encoded once for all of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from xlt.features.extract import Setup, encode_waves, layer_numbers, load, load_mix
+from xlt.formats.matrix import round_trip
+from xlt.upstreams.base import check_layers
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from xlt.features.mix import Mix
+    from xlt.upstreams.base import Upstream
+
+Layers = str | int | list  # last, a number, or a list of them
+
+
+class _Remembering:
+    """An upstream that keeps what it gave for the clips before: ``layers``, and those that were asked for."""
+
+    def __init__(self, upstream: Upstream, layers: Iterable[int]):
+        self._upstream, self._layers = upstream, set(layers)
+        self._waves: list[np.ndarray] = []
+        self._found: dict[int, torch.Tensor] = {}  # layer → (B, T, D)
+        self._lengths: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._upstream, name)
+
+    def encode(self, waves: list[np.ndarray], layers: list[int]) -> tuple[list[torch.Tensor], list[int]]:
+        """As :meth:`xlt.upstreams.base.Upstream.encode`."""
+        if not (set(layers) <= self._found.keys() and self._is_known(waves)):
+            self._layers |= set(layers)
+            wanted = sorted(self._layers)
+            outputs, self._lengths = self._upstream.encode(waves, wanted)
+            self._found = dict(zip(wanted, outputs, strict=True))
+            self._waves = [wave.copy() for wave in waves]
+        return [self._found[n] for n in layers], self._lengths
+
+    def _is_known(self, waves: list[np.ndarray]) -> bool:
+        import numpy as np
+
+        return len(waves) == len(self._waves) and all(map(np.array_equal, waves, self._waves))
+
+
+class Backbone:
+    """The upstream of ``setup``, loaded. ``layers``: all that its models read, so that the first of them that
+    hears a clip has it encoded for the others, too. Threads may share it: it encodes for one at a time.
+
+    A model gets the same features, bit by bit, as from an upstream of its own: neither the layers that are
+    asked for nor the other clips of a batch change an output.
+    """
+
+    def __init__(self, setup: Setup, layers: Iterable[Layers]):
+        self.setup = setup
+        self._one = threading.Lock()
+        upstream = load(setup)
+        numbers = sorted({number for one in layers for number in layer_numbers(upstream, one)})
+        check_layers(upstream, numbers)
+        self._upstream: Any = _Remembering(upstream, numbers)
+
+    def encode(self, waves: list[np.ndarray], setup: Setup, mix: Mix | None) -> list[np.ndarray]:
+        """Features (T, D) of each wave (N,), 16 kHz, as the model of ``setup`` was trained on; ``mix``: its
+        layer mix, or None.
+        """
+        with self._one:
+            found = encode_waves(self._upstream, waves, setup.layers, setup.batch_s, mix=mix)
+        return [round_trip(matrix, setup.storage) for matrix in found]
+
+
+def encoder(setup: Setup, backbone: Backbone | None = None) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    """A function: waves (N,), 16 kHz → features (T, D), as exact as what stage 3 stores for the training."""
+    mix = load_mix(setup)
+    if backbone is not None:
+        return lambda waves: backbone.encode(waves, setup, mix)
+    upstream = load(setup)
+
+    def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
+        found = encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)
+        return [round_trip(matrix, setup.storage) for matrix in found]  # what stage 7 reads
+
+    return encode
