@@ -70,7 +70,7 @@ def test_output_stands_with_its_stamp(work):
     assert stamp["versions"]["tool"] == "1.2" and "xlt" in stamp["versions"]
     assert (stamp["seed"], stamp["lines"], stamp["command"]) == (7, 1, "./run.sh")
     assert stamp["outputs"] == {"part": 4, "text": 3}
-    assert stamp["wall_s"] >= 0 and stamp["git"] and stamp["finished"]
+    assert stamp["wall_s"] >= 0 and stamp["cpu_s"] >= 0 and stamp["git"] and stamp["finished"]
     assert sorted(p.name for p in work.recipe.iterdir() if "partial" in p.name or "old" in p.name) == []
 
 

@@ -34,6 +34,8 @@ def recipe(tmp_path):
         "config": {"train.lr": 0.004, "made.up": 1},
         "seed": 0,
         "wall_s": 12.3,
+        "cpu_s": 8.1,
+        "time": {"wanted": 9, "epoch_s": 1.5},
         "git": "abc123",
         "epochs": 7,
         "parameters": 1234,

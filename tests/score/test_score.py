@@ -70,6 +70,8 @@ def test_what_stands_beside_the_scores(recipe):
         "utterances": 2,
         "epochs": 7,
         "parameters": 1234,
+        "cpu_s": 8.1,
+        "epoch_s": 1.5,
     }
     assert found["config"]["features.upstream"] == "xls_r_300m"
     assert (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -14,6 +15,12 @@ def free_memory() -> float | None:
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None
+
+
+def cpu_seconds() -> float:
+    """CPU-seconds of this process so far, of all its threads, and of processes that it has waited for."""
+    found = os.times()
+    return found.user + found.system + found.children_user + found.children_system
 
 
 class Stopwatch:

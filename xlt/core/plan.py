@@ -169,7 +169,7 @@ def read(path: Path) -> Plan:
         ) from None
     if root is None:
         raise ConfigError(f"{path}: is empty; expected name and runs")
-    parts = ("tables", "correlations", "curves")
+    parts = ("tables", "costs", "correlations", "curves")
     top = Entry(path, root).mapping(("name", "title", "runs", *parts), ("name", "runs"))
     runs: dict[str, Run] = {}
     for entry in top["runs"].items():

@@ -28,6 +28,7 @@ from xlt.core.errors import DataError, StageError
 from xlt.core.files import atomic_text, sha256, sweep
 from xlt.core.locks import hold
 from xlt.core.log import say
+from xlt.core.machine import cpu_seconds
 from xlt.core.paths import refuse_pipe
 from xlt.core.remedies import naming
 
@@ -102,10 +103,12 @@ def git_revision() -> str:
 
 
 _SHAPES: dict[str, type | tuple[type, ...]] = {  # of what later stages read in a stage.json
-    **dict.fromkeys(("config", "inputs", "versions", "outputs", "digests", "archives", "weights"), dict),
+    **dict.fromkeys(
+        ("config", "inputs", "versions", "outputs", "digests", "archives", "weights", "time"), dict
+    ),
     **dict.fromkeys(("seed", "errors"), int),
     **dict.fromkeys(("store", "git"), str),
-    "wall_s": (int, float),
+    **dict.fromkeys(("wall_s", "cpu_s"), (int, float)),
     "first": list,
 }
 
@@ -220,10 +223,10 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
                 say(f"{unit.stage}: continuing where an earlier run stopped")
         partial.mkdir(parents=True, exist_ok=True)
         write_json(partial / "request.json", request)
-        start = time.monotonic()
+        start, before_s = time.monotonic(), cpu_seconds()
         with naming(out):
             facts = unit.make(partial) or {}
-        wall_s = round(time.monotonic() - start, 1)
+        wall_s, cpu_s = round(time.monotonic() - start, 1), round(cpu_seconds() - before_s, 1)
         measured = digests.measure(partial)
         stamp = {
             "stage": unit.stage,
@@ -233,6 +236,7 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
             "command": ctx.command,
             "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "wall_s": wall_s,
+            "cpu_s": cpu_s,
             **facts,
             "outputs": {
                 p.name: p.stat().st_size if p.is_file() else 0

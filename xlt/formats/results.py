@@ -202,6 +202,8 @@ class Training(TypedDict):
     utterances: int | None
     epochs: NotRequired[int]
     parameters: NotRequired[int]
+    cpu_s: NotRequired[float]  # of stage 6, all threads
+    epoch_s: NotRequired[float]  # of an epoch, as the first steps foretold
 
 
 class Machine(TypedDict):

@@ -13,6 +13,7 @@ from xlt.core import jsons
 from xlt.core.config import defaults
 from xlt.core.errors import DataError
 from xlt.core.log import epochs as counted
+from xlt.formats.costs import FOLDER, Costs, read_costs
 from xlt.formats.pretrained import hours
 from xlt.formats.results import Details, Entry, Scores, from_json, read_details
 from xlt.formats.results import Experiment as About
@@ -29,11 +30,14 @@ _TUNED = {"all": "tuned", "decoder": "decoder tuned", "lora": "lora adapters", "
 
 @dataclass(frozen=True)
 class Result:
-    """One results/<tag>.json, and results/examples/<tag>.json if it is there."""
+    """One results/<tag>.json, and results/examples/<tag>.json and results/costs/<tag>.json if they are
+    there.
+    """
 
     tag: str
     document: Scores
     details: Details = field(default_factory=Details)
+    costs: Costs | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -177,7 +181,9 @@ def load(folder: Path) -> list[Result]:
             raise DataError(
                 f"{at}: not a result of stage 9 ({err}); delete it and run stage 9 (report) again"
             ) from None
-        results.append(Result(path.stem, scores, details))
+        priced = folder / FOLDER / path.name
+        costs = read_costs(priced) if priced.exists() else None
+        results.append(Result(path.stem, scores, details, costs))
     return results
 
 

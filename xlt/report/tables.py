@@ -1,4 +1,6 @@
-"""What an experiment file says about its tables: the parts ``tables``, ``correlations`` and ``curves``."""
+"""What an experiment file says about its tables: the parts ``tables``, ``costs``, ``correlations`` and
+``curves``.
+"""
 
 from __future__ import annotations
 
@@ -64,9 +66,27 @@ class Curve:
     set: str
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What each combination of the variables ``rows`` costs, whatever the others are, and what to choose."""
+
+    title: str
+    rows: tuple[str, ...]
+
+
 def tables(plan: Plan) -> list[Table]:
     """ConfigError, naming the line, for unknown keys, columns and variables."""
     return [_table(plan, entry) for entry in _part(plan, "tables")]
+
+
+def costs(plan: Plan) -> list[Costs]:
+    """As :func:`tables`."""
+    found = []
+    for entry in _part(plan, "costs"):
+        keys = entry.mapping(("title", "rows"), ("rows",))
+        rows = tuple(_variable(plan, item) for item in keys["rows"].items())
+        found.append(Costs(_title(keys, plan), rows))
+    return found
 
 
 def correlations(plan: Plan) -> list[Correlation]:

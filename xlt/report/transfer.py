@@ -17,7 +17,7 @@ from xlt.formats.markdown import table
 from xlt.formats.results import Change, Entry
 from xlt.metrics.metric import metrics
 from xlt.metrics.spearman import spearman
-from xlt.report import tables
+from xlt.report import costs, tables
 from xlt.report.pairs import BOOT, compared, minus, pair, percent, points, relative
 from xlt.report.results import Result, load
 
@@ -56,6 +56,8 @@ def _section(plan: Plan, results: dict[tuple[str, str], Result], egs: Path) -> s
             continue
         parts += [f"### {wanted.title}", _table(wanted, cells)]
         parts += [_comparisons(wanted, cells)] if wanted.comparisons else []
+    for priced in tables.costs(plan):
+        parts += _costs(priced, cells)
     for ranked in tables.correlations(plan):
         parts += [f"### {ranked.title}", *_correlation(ranked, cells, egs)]
     for curve in tables.curves(plan):
@@ -166,6 +168,23 @@ def _cell(scores: list[Entry], planned: int) -> str:
     return f"{middle:.1f} [{low:.1f}, {high:.1f}]" + (
         f" ({len(scores)} of {planned})" if len(scores) < planned else ""
     )
+
+
+def _costs(wanted: tables.Costs, cells: Cells) -> list[str]:
+    """The table of costs, and what to choose by it."""
+    rows: dict[tuple[str, ...], list[Run]] = {}
+    for run in cells.runs:
+        own = tables.labels(run)
+        if set(wanted.rows) <= own.keys():
+            rows.setdefault(tuple(own[name] for name in wanted.rows), []).append(run)
+    ways = {key: costs.way(", ".join(key), cells.results(runs)) for key, runs in rows.items()}
+    known = {key: found for key, found in ways.items() if found}
+    parts = []
+    if made := costs.costs(wanted.rows, known):
+        parts += [f"### {wanted.title}", costs.NOTE, made]
+    if words := costs.advice(list(known.values())):
+        parts += ["### What to choose", costs.ADVICE, words]
+    return parts
 
 
 def _comparisons(wanted: tables.Table, cells: Cells) -> str:
