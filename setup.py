@@ -47,12 +47,22 @@ REQUIRES = [
     "ufal.kenlm>=26.4",  # KenLM binaries of language models
     "wordfreq>=3.1",  # lists of frequent words, for language models
 ]
+SERVE = [  # xlt serve
+    "fastapi>=0.115",
+    "python-multipart>=0.0.20",  # uploads
+    "starlette>=1.0",
+    "uvicorn>=0.34",
+    "websockets>=15",
+]
 EXTRAS = {
     "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it
     "parquet": ["pyarrow>=15"],  # tables in Parquet, with the sound in them
+    "serve": [*SERVE],
     "test": [
+        *SERVE,
         "ctranslate2>=4.5",  # proves our reading of its Whisper weights
         "mypy>=2.4",
+        "openai>=3",  # asks xlt serve
         "pyarrow>=15",  # writes Parquet that we read
         "pytest>=8",
         "pytest-xdist>=3.6",

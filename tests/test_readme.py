@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,6 +192,19 @@ def transcribe(place, command):
     else:
         assert [line.split("\t")[0] for line in said.splitlines()] == files
     shutil.rmtree(place.root / "egs" / "lug" / "exp")
+
+
+def serve(place, command):
+    """It listens, says so, and stops when it is told to; tests/serve/ asks it."""
+    place.bundle()
+    words = shlex.split(command)
+    words += [] if "--port" in words else ["--port", "0"]
+    with subprocess.Popen(words, cwd=place.root, stdout=subprocess.PIPE, text=True) as process:
+        said = [line for line in iter(process.stdout.readline, "") if " serves " in line][:1]
+        process.terminate()
+        rest = process.stdout.read()
+    shutil.rmtree(place.root / "egs" / "lug" / "exp")
+    assert said and process.returncode == 0 and rest.endswith("stopped\n")
 
 
 def suggest(place, command):
@@ -418,6 +432,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt check .+ --fix .+": fix,
     r"tools/xlt (bundle|transcribe many) .+": heads,
     r"tools/xlt transcribe .+": transcribe,
+    r"tools/xlt serve .+": serve,
     r"tools/xlt suggest .+": suggest,
     r"tools/xlt selftrain .+": selftrain,
     r"tools/xlt lm adapt .+": adapt,

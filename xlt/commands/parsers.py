@@ -11,6 +11,7 @@ from xlt import __version__
 
 COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what it does)
     "transcribe": ("xlt.commands.transcribe", "transcribe sound files with a bundle"),
+    "serve": ("xlt.commands.serve", "serve a bundle over HTTP and WebSockets"),
     "run": ("xlt.commands.run", "run stages of a recipe, as its run.sh does"),
     "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),
     "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),

@@ -1,0 +1,93 @@
+"""What was recognised, in the forms that OpenAI's clients read
+(https://platform.openai.com/docs/api-reference/audio) and in those of ``xlt transcribe``.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import PurePath
+from typing import Any
+
+from starlette.responses import PlainTextResponse, Response
+
+from xlt.core.registry import FORMATS
+from xlt.formats.transcripts import Piece, Transcript, Word
+from xlt.serve.jobs import Answer
+from xlt.serve.problems import as_json
+from xlt.serve.wishes import Wish
+from xlt.text.normalise import put_together
+
+_TYPES = {"vtt": "text/vtt", "eaf": "application/xml"}
+
+
+def response(answer: Answer, wish: Wish, name: str) -> Response:
+    """``name``: of the recording, as the client calls it; it is written, never opened."""
+    text = whole_text(answer.pieces)
+    if wish.form == "json":
+        return as_json({"text": text})
+    if wish.form == "verbose_json":
+        return as_json(_verbose(answer, wish, text))
+    if wish.form == "text":
+        return PlainTextResponse(text + "\n")
+    file = _plain(name)
+    if wish.form == "eaf":
+        file = f"/recordings/{file}"  # absolute, or it would name the server's folder
+    transcript = Transcript(file, answer.pieces, put_together, False, answer.duration_s, None, "xlt serve")
+    written = "".join(FORMATS.get(wish.form).render(transcript))
+    return Response(written, media_type=_TYPES.get(wish.form, "text/plain"))
+
+
+def whole_text(pieces: list[Piece]) -> str:
+    """The text of all pieces."""
+    return put_together([piece["text"] for piece in pieces])
+
+
+def _plain(name: str) -> str:
+    """The last part of a file's name, without what no file is called."""
+    last = PurePath(name.replace("\\", "/")).name
+    return re.sub(r"[\x00-\x1f\x7f]", "", last).strip(". ")[:100] or "recording"
+
+
+def _verbose(answer: Answer, wish: Wish, text: str) -> dict[str, Any]:
+    said = [piece for piece in answer.pieces if piece["text"]]
+    found = {
+        "task": "transcribe",
+        "language": wish.lang,
+        "duration": answer.duration_s,
+        "text": text,
+        "segments": [_segment(number, piece) for number, piece in enumerate(said)],
+    }
+    if wish.words:
+        found["words"] = [_word(word) for piece in said for word in piece["words"]]
+    if answer.note:
+        found["note"] = answer.note
+    return found
+
+
+def _segment(number: int, piece: Piece) -> dict[str, Any]:
+    """OpenAI's names. ``avg_logprob`` is a mean over characters, as there are no tokens of Whisper's;
+    ``compression_ratio`` as in Whisper (whisper/utils.py); silence is left out before, so that
+    ``no_speech_prob`` is 0."""
+    text = piece["text"]
+    data = text.encode()
+    own = {
+        "id": number,
+        "seek": round(100 * piece["start_s"]),
+        "start": round(piece["start_s"], 3),
+        "end": round(piece["end_s"], 3),
+        "text": text,
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": round(piece["score"] / len(text), 4),
+        "compression_ratio": round(len(data) / len(zlib.compress(data)), 3),
+        "no_speech_prob": 0.0,
+    }
+    if piece.get("lang"):
+        own["language"] = piece["lang"]
+    return own
+
+
+def _word(word: Word) -> dict[str, Any]:
+    own = {"word": word["text"], "start": word["start_s"], "end": word["end_s"]}
+    return own if word["confidence"] is None else {**own, "confidence": round(word["confidence"], 4)}

@@ -1,0 +1,184 @@
+"""The application: what each address answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket
+
+from xlt import __version__
+from xlt.serve import answers, metrics, wishes
+from xlt.serve.guard import TRANSCRIPTIONS, Guard
+from xlt.serve.jobs import Answer, Busy, Job, Lost, Refused
+from xlt.serve.problems import Problem, as_json, busy, of_status
+from xlt.serve.server import Server
+from xlt.serve.stream import Stream
+
+_FIELD_BYTES = 64 << 10  # of a field that is no file
+_UPLOADS = 4  # bodies that are received at once, for each place in the queue
+_GONE = 499  # what others call it, too: the client did not wait
+
+
+def make_app(server: Server) -> ASGIApp:
+    """For uvicorn; the pool of ``server`` runs."""
+    # its pages of documentation would load scripts from elsewhere
+    app = FastAPI(title="xlt", version=__version__, docs_url=None, redoc_url=None)
+
+    @app.exception_handler(Problem)
+    async def problem(request: Request, err: Problem) -> Response:
+        return err.response()
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, err: HTTPException) -> Response:
+        if err.status_code == 400:
+            return Problem(400, f"body: {err.detail}; send multipart/form-data", "invalid_body").response()
+        return of_status(err.status_code).response()
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, err: Exception) -> Response:
+        return server.defect().response()
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        pool = server.pool
+        well = pool.ready > 0 and not pool.closing
+        found = {"status": "ok" if well else "unavailable", "workers": pool.ready, "waiting": pool.waiting}
+        return as_json(found, 200 if well else 503)
+
+    @app.get("/metrics")
+    async def counts() -> Response:
+        return PlainTextResponse(server.metrics.render(server.pool), media_type=metrics.CONTENT_TYPE)
+
+    @app.get("/v1/models")
+    async def models() -> Response:
+        names = wishes.models(server.languages)
+        return as_json({"object": "list", "data": [_model(server, name) for name in names]})
+
+    @app.get("/v1/models/{name}")
+    async def model(name: str) -> Response:
+        wishes.language(None, name, server.languages[:1] if name in wishes.ANY_MODEL else server.languages)
+        return as_json(_model(server, name))
+
+    @app.post(TRANSCRIPTIONS)
+    async def transcriptions(request: Request) -> Response:
+        return await _transcriptions(server, request)
+
+    @app.websocket("/")
+    @app.websocket("/v1/stream")
+    async def stream(socket: WebSocket) -> None:
+        await socket.accept()
+        own = Stream(server, socket)
+        try:
+            await own.talk()
+        finally:
+            socket.state.note = f", {own.seconds:.1f} s of sound"
+
+    return Guard(app, server)
+
+
+def _model(server: Server, name: str) -> dict:
+    only = name.removeprefix("xlt-")
+    languages = [only] if only in server.languages else list(server.languages)
+    return {"id": name, "object": "model", "created": 0, "owned_by": "xlt", "languages": languages}
+
+
+async def _transcriptions(server: Server, request: Request) -> Response:
+    pool = server.pool
+    if pool.is_full:  # before the client sends its sound for nothing
+        raise busy(pool.wait_s, "queue: full")
+    if server.uploads >= _UPLOADS * (pool.room + pool.workers):
+        raise busy(pool.wait_s, "uploads: as many as may be are being received")
+    server.uploads += 1
+    try:
+        async with _upload(server, request) as (path, wish, name):
+            answer = await _transcribed(server, request, path, wish)
+    except ClientDisconnect:
+        return Response(status_code=_GONE)
+    finally:
+        server.uploads -= 1
+    server.metrics.audio_s += answer.duration_s
+    request.state.note = f", {answer.duration_s:.1f} s of sound, {wish.lang}"
+    server.log_text(answers.whole_text(answer.pieces))
+    return answers.response(answer, wish, name)
+
+
+@contextlib.asynccontextmanager
+async def _upload(server: Server, request: Request) -> AsyncIterator[tuple[Path, wishes.Wish, str]]:
+    """The sound in a file of the server's own, what is asked for, and what the client calls the file."""
+    try:
+        async with asyncio.timeout(server.limits.upload_s):
+            form = await request.form(max_files=1, max_fields=50, max_part_size=_FIELD_BYTES)
+    except TimeoutError:
+        raise Problem(
+            408,
+            f"body: not received within {server.limits.upload_s:g} s; send a compressed form, or parts",
+            "timeout",
+            None,
+            {"Connection": "close"},
+        ) from None
+    try:
+        fields: dict[str, list[str]] = {}
+        for key, value in form.multi_items():
+            fields.setdefault(key, []).append(value if isinstance(value, str) else "")
+        wish = wishes.read_form(fields, server.languages)
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise Problem(
+                400, "file: missing; send the sound as a file in multipart/form-data", "missing", "file"
+            )
+        if not file.size:
+            raise Problem(400, "file: is empty; send a recording", "empty_file", "file")
+        with tempfile.NamedTemporaryFile(dir=server.folder, prefix="upload-") as own:
+            await asyncio.to_thread(shutil.copyfileobj, file.file, own, 1 << 20)
+            own.flush()
+            yield Path(own.name), wish, file.filename or ""
+    finally:
+        await form.close()
+
+
+async def _transcribed(server: Server, request: Request, path: Path, wish: wishes.Wish) -> Answer:
+    """What a worker recognised, unless the client goes before that."""
+    message = {
+        "do": "file",
+        "path": str(path),
+        "lang": wish.lang,
+        "hotwords": list(wish.hotwords),
+        "needs_words": wish.words,
+        "longest_s": server.limits.audio_s,
+    }
+    running = asyncio.ensure_future(server.run(Job(message)))
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            raise ClientDisconnect
+        return running.result()
+    except Busy as err:
+        raise busy(err.wait_s, "queue: full") from None
+    except Refused as err:
+        if not err.param:
+            raise server.defect() from None
+        raise Problem(400, str(err), "invalid_value", err.param) from None
+    except Lost as err:
+        raise Problem(500, f"file: {err}", "worker_lost", "file") from None
+    finally:
+        for task in (running, gone):
+            task.cancel()
+        await asyncio.gather(running, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    """Ends when the client does."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
