@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -217,6 +218,39 @@ def _open_bundle(folder: Path) -> None:
     opened.recogniser(opened.encode([_NOISE]))
 
 
+def _joined(rng: random.Random) -> Files:
+    """The ``bundle.json`` of a bundle of two languages over log-mels, and those of its heads."""
+    from xlt.bundle.joined import Foundation, Head, Joined, manifest_of
+
+    upstream = json.loads(BUNDLE["xlt.json"])["features"]["upstream"]
+    made, files = Joined(Foundation(upstream, "float32")), {}
+    for name in ("eng_Latn", "ron_Latn"):
+        files |= {f"heads/{name}/{file}": data for file, data in BUNDLE.items()}
+        digest = hashlib.sha256(BUNDLE["bundle.json"]).hexdigest()
+        made = made.with_head(name, Head(name, "main", rng.choice(("last", 0, [0]))), digest)
+        assert manifest_of(name) in files
+    with tempfile.TemporaryDirectory() as folder:
+        made.write(Path(folder))
+        return files | {"bundle.json": Path(folder, "bundle.json").read_bytes()}
+
+
+def _open_joined(folder: Path) -> None:
+    """As a stranger may sign it."""
+    from xlt.bundle.joined import Joined, digest_of
+    from xlt.bundle.opened import load_backbone, opened
+
+    manifest = folder / "bundle.json"
+    with contextlib.suppress(ValueError, TypeError):
+        document = dict(json.loads(manifest.read_text(encoding="utf-8")))
+        document.pop("digest", None)
+        manifest.write_text(json.dumps({**document, "digest": digest_of(document)}), encoding="utf-8")
+    assert opened(folder).languages
+    made = Joined.read(folder)
+    for name in made.heads:
+        made.check_head(folder, name)
+    load_backbone(folder, made)
+
+
 _TABLES = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "utt2lang", "utt2audio")
 KINDS = {
     **CORPORA,
@@ -228,4 +262,5 @@ KINDS = {
     "features": Kind(_features, _damaged_features, ("",), _open_features, 2),
     "check": Kind(_data, damaged_text, _TABLES, _check, 0),  # slow: by --kind check alone
     "bundle": Kind(lambda rng: dict(BUNDLE), _damaged_bundle_file, ("",), _open_bundle, 8),
+    "joined": Kind(_joined, damaged_json, ("bundle.json",), _open_joined, 2),
 }
