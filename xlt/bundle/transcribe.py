@@ -35,6 +35,7 @@ class Transcriber:
 
     def __init__(self, bundle: Path, backbone: Backbone | None = None):
         from xlt import lm
+        from xlt.audio.voice import NETWORK
         from xlt.bundle.clips import Clips
         from xlt.bundle.manifest import LM, MANIFEST, PARTNER, check_files, read_manifest
         from xlt.core.settings import DecodeConfig
@@ -64,6 +65,8 @@ class Transcriber:
         sure = manifest.get("confidence")
         self.calibration = Calibration.from_json(sure, str(bundle / MANIFEST)) if sure else None
         self.clips = Clips.from_json(manifest.get("clips"), str(bundle / MANIFEST))
+        own = bundle / NETWORK
+        self._network = own if own.exists() else None  # for voice activity: exported bundles bring it
 
     def hotwords(
         self, words: Path | Mapping[str, float] | Iterable[str], weight: float | None = None
@@ -130,7 +133,7 @@ class Transcriber:
                 heard(len(block) / SAMPLE_RATE)
                 yield block
 
-        voice = Voice() if (self.clips.voice if vad is None else vad) else None
+        voice = Voice(self._network) if (self.clips.voice if vad is None else vad) else None
         yield from pieces(blocks(), self.clips.lengths, voice)
 
     def piece(self, cut: Cut, hotwords: Mapping[str, float] | None = None) -> Piece:

@@ -1,44 +1,99 @@
 """`xlt export`: the sets of a recipe as Lhotse manifests, which lhotse, icefall and many others read, or as
-audio and a table.
+audio and a table; a bundle as ONNX, for places without torch.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
-_EXPLAINED = """lhotse: writes OUT/LANG_recordings_SET.jsonl.gz and OUT/LANG_supervisions_SET.jsonl.gz for
+_EXPLAINED = """lhotse OUT: writes OUT/LANG_recordings_SET.jsonl.gz and OUT/LANG_supervisions_SET.jsonl.gz for
 each set. lhotse.load_manifest and data.reader=lhotse read them. The audio stays in data/all/wav.
-table: writes OUT/corpus.tsv with a row for each utterance, and its audio to OUT/audio. Spreadsheets and
-data.reader=table read it."""
+table OUT: writes OUT/corpus.tsv with a row for each utterance, and its audio to OUT/audio. Spreadsheets and
+data.reader=table read it.
+onnx BUNDLE: writes a bundle that xlt transcribe runs without torch and ESPnet.
+sherpa BUNDLE: writes model.onnx and tokens.txt, which sherpa-onnx runs on phones and in browsers."""
+MODELS = ("onnx", "sherpa")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXPLAINED
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("form", choices=["lhotse", "table"], metavar="lhotse|table", help="format to write")
-    parser.add_argument("out", type=Path, metavar="OUT", help="output folder; it is created")
+    forms = ["lhotse", "table", *MODELS]
+    parser.add_argument("form", choices=forms, metavar="|".join(forms), help="format to write")
+    parser.add_argument(
+        "place",
+        type=Path,
+        metavar="OUT|BUNDLE",
+        help="lhotse, table: output folder; it is created. onnx, sherpa: folder made by stage 10 (bundle)",
+    )
     parser.add_argument(
         "--recipe",
         type=Path,
         default=Path("."),
         metavar="DIR",
-        help="recipe folder (default: the current one)",
+        help="lhotse, table: recipe folder (default: the current one)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="onnx, sherpa: output folder (default: BUNDLE-onnx or -sherpa)",
+    )
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="onnx, sherpa: weights of one byte: a third of the size, faster, and slightly less exact",
     )
 
 
 def main(args: argparse.Namespace) -> None:
     from xlt.core.config import load
+    from xlt.core.errors import ConfigError
     from xlt.core.log import say
 
+    if args.form in MODELS:
+        _export_model(args)
+        return
+    for option, given in (("--out", args.out), ("--int8", args.int8)):
+        if given:
+            raise ConfigError(f"{option}: is for {' and '.join(MODELS)}, not for {args.form}; leave it out")
     cfg = load(args.recipe)
     if args.form == "table":
-        say(f"export: {export_table(args.recipe, args.out)} utterances → {args.out}")
+        say(f"export: {export_table(args.recipe, args.place)} utterances → {args.place}")
         return
     budget = [cfg.train_set] if (args.recipe / "data" / cfg.train_set).is_dir() else []
     for name in dict.fromkeys((*_names(args.recipe), *budget)):
-        count, seconds = export_set(args.recipe, name, args.out, cfg.language)
-        say(f"export: {name}: {count} utterances, {seconds / 60:.2f} minutes → {args.out}")
+        count, seconds = export_set(args.recipe, name, args.place, cfg.language)
+        say(f"export: {name}: {count} utterances, {seconds / 60:.2f} minutes → {args.place}")
+
+
+def _export_model(args: argparse.Namespace) -> None:
+    """Write a new folder, whole or not at all."""
+    from xlt.core.errors import ConfigError
+    from xlt.core.log import say
+
+    out = args.out or args.place.with_name(f"{args.place.resolve().name}-{args.form}")
+    if out.exists():
+        raise ConfigError(f"--out {out}: already exists; name a new folder")
+    partial = out.parent / f".{out.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        if args.form == "onnx":
+            from xlt.export.onnx import export
+        else:
+            from xlt.export.sherpa import export
+        differences = export(args.place, partial, args.int8)
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    found = ", ".join(f"{name} {value:.1g}" for name, value in differences.items())
+    say(f"largest difference from torch in float32: {found}")
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
+    use = f": xlt transcribe {out} recording.wav" if args.form == "onnx" else ""
+    say(f"wrote {out}, {size:.0f} MB{use}")
 
 
 def export_table(recipe: Path, out: Path) -> int:

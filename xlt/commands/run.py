@@ -221,6 +221,14 @@ def guarded(what: str, work: Callable[[], None]) -> int:
             " it continues from here"
         )
         return 2
+    except ModuleNotFoundError as err:
+        if (err.name or "xlt").partition(".")[0] == "xlt":
+            return _defect(what, err)
+        log.complain(
+            f"xlt {what}: {err.name}: the package is not installed; run tools/install.sh (xlt-runtime has"
+            " only what xlt transcribe needs for exported bundles)"
+        )
+        return 2
     except Exception as err:  # the last resort
         return _defect(what, err)
     return 0

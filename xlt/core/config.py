@@ -28,7 +28,10 @@ CROSS = "cross"  # data.split: cross-validation
 UNLABELLED = "unlabelled"  # the set that stage 1 makes of train.unlabelled
 CONTINUED = "continued"  # pretrain.method: trains on the encoder of features.upstream
 EMPTY = "empty"  # the set that it makes for data.empty, of a smaller training set with its name
-CONF_DIR = Path(os.environ.get("XLT_CONF", ROOT / "egs" / "common" / "conf"))
+PACKAGED = ROOT / "xlt" / "conf"  # in xlt-runtime, which has no recipes
+CONF_DIR = Path(
+    os.environ.get("XLT_CONF") or (PACKAGED if PACKAGED.is_dir() else ROOT / "egs" / "common" / "conf")
+)
 
 
 @dataclass(frozen=True)

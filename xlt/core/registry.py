@@ -221,6 +221,11 @@ FAMILIES = Registry(
     },
 )
 
+EXPORTED = Registry(
+    "family of an exported model",
+    {"onnx": "xlt.models.onnx.family:FAMILY"},  # no recipe can choose it
+)
+
 PRETRAINING = Registry(
     "pretrain.method",
     {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlt.core import digests
 from xlt.core.errors import ConfigError, DataError, UpstreamError, XltError
-from xlt.core.registry import FAMILIES
+from xlt.core.registry import EXPORTED, FAMILIES
 from xlt.core.stage import write_json
 from xlt.formats.info import check_info
 from xlt.formats.tables import read_table
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xlt.core.config import Config
 
 INFO = "xlt.json"
+ONNX = "onnx"  # the family of exported models
 CTC, ATTENTION = "ctc", "attention"  # of ``parts`` in xlt.json; without that, a model has CTC
 BUNDLE, BUNDLE_MANIFEST = "bundle", "bundle.json"  # the folder of an experiment's, and the file in it
 UPSTREAM = "upstream"  # the folder of a bundle's weights of it
@@ -52,7 +53,7 @@ def write_info(folder: Path, info: Mapping[str, Any]) -> None:
 def family_of(folder: Path, info: Mapping[str, Any]) -> Any:
     """The :class:`~xlt.models.family.Family` of the model in ``folder``; DataError if it is unknown."""
     try:
-        return FAMILIES.get(info["family"])
+        return (EXPORTED if info["family"] in EXPORTED else FAMILIES).get(info["family"])
     except ConfigError:
         raise DataError(
             f"{folder / INFO}: a model of the family {info['family']!r}, which is not installed; there are"
@@ -185,6 +186,11 @@ class Trained:
 
         Looks at settings only, so that it can be done before anything is encoded.
         """
+        if self.info["family"] in EXPORTED:
+            raise ConfigError(
+                f"train.init: {self.folder} is an exported model, which cannot be trained further; name the"
+                " bundle that it was exported from"
+            )
         if self.info["family"] != cfg.train.family:
             raise ConfigError(
                 f"train.init: {self.folder} is a model of the family {self.info['family']}, this recipe has"

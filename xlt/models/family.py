@@ -11,6 +11,7 @@ B batch, T frames, D dimensions, N samples, V tokens.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
@@ -20,6 +21,7 @@ from xlt.features.speech import Speech
 from xlt.fetch.hub import offline
 from xlt.formats.model_folder import family_of, in_bundle, read_info
 from xlt.tokens.tokenizer import Tokenizer
+from xlt.upstreams.base import has_gpu
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +38,8 @@ class Model(Protocol):
 
     def log_probs(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
         """What :meth:`Family.needs` names, matrices (T, D) or waves (N,), → log probabilities of the tokens,
-        token 0 being CTC's blank, (B, T, V), and their frames (B,); both on the CPU.
+        token 0 being CTC's blank, (B, T, V), and their frames (B,); both on the CPU. Exported models give
+        arrays, which :func:`xlt.nets.paths.as_array` makes of tensors, too.
         """
 
 
@@ -122,8 +125,15 @@ class Family(Protocol):
 
 def open_model(folder: Path) -> Model:
     """The model in an experiment or a bundle, by the family that trained it, on a GPU if there is one."""
-    import torch
-
     family: Family = family_of(folder, read_info(folder))
     with offline(in_bundle(folder)):
-        return family.load(folder, "cuda" if torch.cuda.is_available() else "cpu")
+        return family.load(folder, _device())
+
+
+def _device() -> str:
+    """What torch calls it. Without a GPU torch is not imported: a model may need none of it."""
+    if not has_gpu() or importlib.util.find_spec("torch") is None:
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

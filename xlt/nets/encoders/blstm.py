@@ -33,7 +33,7 @@ class BlstmEncoder(AbsEncoder):
         self, xs_pad: torch.Tensor, ilens: torch.Tensor, prev_states: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """(B, T, D), (B,) → (B, T, 2H), (B,), None."""
-        x = xs_pad[:, : int(ilens.max())]
+        x = xs_pad[:, : ilens.max()]  # a tensor, so that an export to ONNX follows it
         place = torch.arange(x.shape[1], device=x.device)[None, :]
         turned = torch.where(place < ilens[:, None], ilens[:, None] - 1 - place, place)  # (B, T)
 

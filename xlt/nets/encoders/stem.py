@@ -55,7 +55,7 @@ class Stem(AbsPreEncoder):
         if self.stack > 1:
             x = torch.nn.functional.pad(x, (0, 0, 0, -frames % self.stack))
             x = x.reshape(x.shape[0], x.shape[1] // self.stack, -1)  # (B, ceil(T/S), S·D)
-        lengths = -(-input_lengths // self.stack)
+        lengths = (input_lengths + self.stack - 1) // self.stack  # rounded up; ONNX divides towards 0
         if self.training and self.num_masks:
             x = self._mask(x, lengths)
         return self.project(x), lengths

@@ -1,0 +1,143 @@
+"""`xlt export onnx`: a bundle as a folder that transcribes without torch and ESPnet.
+
+It is a bundle like any other, whose model is of the family ``onnx`` (:mod:`xlt.models.onnx`): backbone.onnx,
+the same for all languages, head.onnx, and everything else as it was, with the network that detects voice
+activity.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from xlt.audio.voice import NETWORK, find_network
+from xlt.bundle.manifest import HOTWORDS, LM, MANIFEST, PARTNER, check_files, read_manifest, write_manifest
+from xlt.core.errors import ConfigError
+from xlt.features.mix import FILES as MIX
+from xlt.features.mix import Mix
+from xlt.formats.model_folder import ONNX, read_info, write_info
+from xlt.models.family import open_model
+from xlt.models.onnx import BACKBONE, HEAD
+from xlt.models.onnx.model import FBANK, WHISPER
+
+METHODS = ("greedy", "beam", "lexicon")  # decoders that need CTC only
+TRACED, OTHERS = 60, ((1, 33), (2, 121))  # frames that a head is traced on; rows and frames it is proven on
+TRACED_S, OTHERS_S = 5, (10,)  # of a backbone, in seconds
+SENSITIVE: tuple[str, ...] = ()  # nodes of Whisper's encoder that lose too much in one byte a value
+
+
+class Parts(NamedTuple):
+    """A bundle that can be exported: its manifest, its xlt.json, and its networks as traceable modules;
+    ``backbone`` is None for log-mels. ``least``: the fewest frames that the head takes.
+    """
+
+    manifest: dict[str, Any]
+    info: dict[str, Any]
+    head: Any
+    backbone: Any
+    least: int
+
+
+def parts_of(bundle: Path, upstreams: Sequence[str] = (WHISPER, FBANK)) -> Parts:
+    """DataError if the bundle is damaged; ConfigError, with the reason, if it cannot be exported, as where it
+    reads features of none of ``upstreams``.
+    """
+    from xlt.export.networks import Backbone, Head
+
+    manifest = read_manifest(bundle)
+    check_files(bundle, manifest)
+    info = read_info(bundle, "copy the bundle again")
+    refuse(bundle, manifest, info, upstreams)
+    model: Any = open_model(bundle)
+    backbone = Backbone(_encoder(bundle, info)).eval() if _upstream(info) == WHISPER else None
+    return Parts(manifest, info, Head(model.net.cpu()).eval(), backbone, model.least)
+
+
+def refuse(bundle: Path, manifest: dict[str, Any], info: dict[str, Any], upstreams: Sequence[str]) -> None:
+    """ConfigError for what cannot be exported, with the reason."""
+    why = None
+    if info["family"] == ONNX:
+        why = "is exported already"
+    elif info["family"] != "espnet":
+        why = (
+            f"is a model of the family {info['family']}; only CTC models of the family espnet can be exported"
+        )
+    elif (bundle / PARTNER).is_dir():
+        why = "decodes with a second model (decode.partner); bundle it without"
+    elif info["features"].get("on_the_fly"):
+        why = "has a tuned encoder (train.freeze); only those with frozen ones can be exported"
+    elif _upstream(info) not in upstreams:
+        why = f"reads features of {_upstream(info)}; only those of {' and '.join(upstreams)} can be exported"
+    elif manifest["decode"].get("method") not in METHODS:
+        why = f"decodes by {manifest['decode'].get('method')}; only {', '.join(METHODS)} can be exported"
+    if why:
+        raise ConfigError(f"{bundle}: {why}; transcribe with the bundle itself")
+
+
+def _upstream(info: dict[str, Any]) -> str:
+    return str(info["features"]["upstream"].get("upstream"))
+
+
+def _encoder(bundle: Path, info: dict[str, Any]) -> Any:
+    """transformers' encoder, of the bundle's own weights or of those that are found."""
+    from xlt.features import trained_setup
+    from xlt.upstreams.whisper import load_encoder
+
+    return load_encoder(trained_setup(info["features"], bundle).source.folder)
+
+
+def export(bundle: Path, out: Path, int8: bool) -> dict[str, float]:
+    """Write the exported bundle into the empty folder ``out``; how far each network is from torch's."""
+    from xlt.export import graph
+
+    parts = parts_of(bundle)
+    found = _write_networks(parts, out)
+    if int8:
+        for name in found:
+            graph.quantise(out / f"{name}.onnx", SENSITIVE)
+    for name in (*MIX, "tokens.txt", "bpe.model", HOTWORDS):
+        if (bundle / name).exists():
+            shutil.copyfile(bundle / name, out / name)
+    if (bundle / LM).is_dir():
+        shutil.copytree(bundle / LM, out / LM)
+    shutil.copyfile(find_network(), out / NETWORK)
+    features = {**parts.info["features"], "on_the_fly": True}  # it encodes by itself
+    own = {"least_frames": parts.least, "precision": "int8" if int8 else "float32"}
+    write_info(out, {**parts.info, "family": ONNX, "features": features, ONNX: own})
+    manifest = {key: value for key, value in parts.manifest.items() if key not in ("format", "files")}
+    write_manifest(out, manifest | {"exported_from": _digest(bundle)})
+    return found
+
+
+def _digest(bundle: Path) -> str:
+    from xlt.core.files import sha256
+
+    return sha256(bundle / MANIFEST)
+
+
+def _write_networks(parts: Parts, out: Path) -> dict[str, float]:
+    import torch
+
+    from xlt.export import graph
+
+    rng = torch.Generator().manual_seed(0)
+    dim = int(parts.info["features"]["dim"])
+    found = {}
+    head = [torch.randn(rows, frames, dim, generator=rng) for rows, frames in ((1, TRACED), *OTHERS)]
+    axes = {"features": {0: "batch", 1: "frames"}, "log_probs": {0: "batch", 1: "frames_out"}}
+    graph.write(parts.head, head[0], out / HEAD, axes)
+    found["head"] = graph.proven(parts.head, out / HEAD, head[1:])
+    if parts.backbone is not None:
+        bands = parts.backbone.net.conv1.in_channels
+        mels = [torch.randn(1, bands, 100 * seconds, generator=rng) for seconds in (TRACED_S, *OTHERS_S)]
+        axes = {"mels": {0: "batch", 2: "steps"}, "hidden": {1: "batch", 2: "frames"}}
+        graph.write(parts.backbone, mels[0], out / BACKBONE, axes)
+        found["backbone"] = graph.proven(parts.backbone, out / BACKBONE, mels[1:])
+    return found
+
+
+def mix_of(bundle: Path, info: dict[str, Any]) -> Mix | None:
+    """The layer mix of a bundle; None if it has none."""
+    return Mix.load(bundle) if info["features"].get("layers") == "mix" else None
