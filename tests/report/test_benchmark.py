@@ -9,9 +9,10 @@ from tests.report.documents import document, phone_document
 from xlt.cli import main
 from xlt.core.config import ROOT, defaults
 from xlt.formats.results import dump
-from xlt.report.benchmark import files, published
+from xlt.report import page
+from xlt.report.benchmark import files, published, read_all
 from xlt.report.markdown import render
-from xlt.report.results import experiments, load
+from xlt.report.results import experiments, load, titles
 
 
 def stale(egs: Path) -> list[Path]:
@@ -130,6 +131,16 @@ def test_recipes_that_are_not_published_stay_off_the_pages(egs, results, tmp_pat
     assert "lug,lug_Latn,Luganda,own" in (tmp_path / "out/results.csv").read_text(encoding="utf-8")
     (egs / "published.txt").write_text("cat\nlug\nron\n")
     assert "Luganda" in files(egs)[egs / "README.md"] and "## Mine" in files(egs)[egs / "README.md"]
+
+
+def test_several_recipes_of_one_language_say_which_they_are(results):
+    for recipe in ("cat", "cat_phone", "my_cat"):
+        folder = results(document("a", lang=("cat_Latn", "Catalan")), recipe=recipe)
+    egs = folder.parent.parent
+    assert list(titles(read_all(egs)).values()) == ["Catalan", "Catalan (cat_phone)", "Catalan (my_cat)"]
+    rows = [row[0] for row in cells(files(egs)[egs / "README.md"], "| [Catalan")]
+    assert rows[:2] == ["[Catalan](cat/RESULTS.md)", "[Catalan (cat_phone)](cat_phone/RESULTS.md)"]
+    assert page.render(egs).count(">Catalan (cat_phone)<") > 1
 
 
 def test_a_readme_of_the_users_is_left_alone(results, capsys):

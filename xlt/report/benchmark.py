@@ -12,7 +12,7 @@ from xlt.report import decoders_by_language, transfer
 from xlt.report.colours import colours, looks
 from xlt.report.lm import over_languages
 from xlt.report.md import HEAD
-from xlt.report.results import ESPNET, Experiment, Typical, cell, experiments, load, published_title
+from xlt.report.results import ESPNET, Experiment, Typical, cell, experiments, load, published_title, titles
 from xlt.text.languages import MULTIPLE
 from xlt.upstreams import upstream_class
 
@@ -75,9 +75,11 @@ def one_language(recipes: dict[str, list[Experiment]]) -> dict[str, list[Experim
 
 
 def _table(recipes: dict[str, list[Experiment]], metric: str, prefix: str = "") -> str:
-    """One row a language; ``prefix`` stands before the links to the recipes."""
+    """One row a recipe; ``prefix`` stands before the links to the recipes."""
     columns = columns_of([e for found in recipes.values() for e in on_test(found)])
-    rows = [_row(name, found, columns, metric, prefix) for name, found in recipes.items()]
+    rows = [
+        _row(name, title, recipes[name], columns, metric, prefix) for name, title in titles(recipes).items()
+    ]
     return table(["language", "test", "all training speech", *columns], rows)
 
 
@@ -216,13 +218,14 @@ def typical_in(found: list[Experiment], column: str, metric: str) -> Typical | N
     return best.typical(_TEST, metric) if best else None
 
 
-def _row(name: str, found: list[Experiment], columns: list[str], metric: str, prefix: str) -> list[str]:
+def _row(
+    name: str, title: str, found: list[Experiment], columns: list[str], metric: str, prefix: str
+) -> list[str]:
     tested = on_test(found)
     chosen = [best_in(found, column) for column in columns]
     data = tested[0].runs[0].document["data"][_TEST]
-    language = tested[0].runs[0].experiment["language"]
     return [
-        Marked(f"[{escaped(language)}]({prefix}{quote(name)}/RESULTS.md)"),
+        Marked(f"[{escaped(title)}]({prefix}{quote(name)}/RESULTS.md)"),
         f"{data['utterances']} clips, {data['speech_min']:.1f} min",
         "–" if (minutes := all_minutes(found)) is None else f"{minutes:.1f} min",
         *(cell(e, _TEST, metric) if e else "–" for e in chosen),

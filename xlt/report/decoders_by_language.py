@@ -13,7 +13,7 @@ from xlt.formats.markdown import table
 from xlt.metrics.metric import TEXT, Metric, counted
 from xlt.report.decoders import SEARCH
 from xlt.report.pairs import compared, pair, percent, relative
-from xlt.report.results import ESPNET, Experiment, Result, published_title
+from xlt.report.results import ESPNET, Experiment, Result, published_title, titles
 from xlt.score.rungs import ATTENTION, BEAM, COMBINED, GREEDY, method, rungs
 
 _TEST = "test"
@@ -138,9 +138,9 @@ def _from_others(ours: dict[str, Experiment], started: dict[str, Experiment]) ->
     both = [recipe for recipe in ours if recipe in started]
     if not both:
         return []
-    rows = []
+    rows, named = [], titles({recipe: [ours[recipe]] for recipe in both})
     for recipe in both:
-        row = [ours[recipe].runs[0].experiment["language"]]
+        row = [named[recipe]]
         for key in counted(TEXT):
             row += [_number(side.value(recipe, key)) for side in sides]
             row.append(_mean_change([recipe], *sides, key))
@@ -201,11 +201,11 @@ def _part(chosen: dict[str, Experiment], part: str) -> Callable[[str, str], floa
 def _table(ours: dict[str, Experiment], columns: list[_Column], key: str, metric: Metric) -> str:
     values = {recipe: [column.value(recipe, key) for column in columns] for recipe in ours}
     shown = [k for k in range(len(columns)) if any(row[k] is not None for row in values.values())]
-    rows = []
+    rows, named = [], titles({recipe: [e] for recipe, e in ours.items()})
     for recipe, e in ours.items():
         run = e.runs[0]
         first = [
-            run.experiment["language"],
+            named[recipe],
             f"{run.speech_min:.1f} min" if run.speech_min else "–",
             len(e.runs),
         ]

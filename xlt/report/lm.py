@@ -7,7 +7,7 @@ import statistics
 from xlt.formats.markdown import table
 from xlt.formats.results import Change
 from xlt.metrics.metric import TEXT, counted, metrics
-from xlt.report.results import Experiment, Result, published_title
+from xlt.report.results import Experiment, Result, published_title, titles
 from xlt.score.rungs import ATTENTION, COMBINED, method
 
 _TEST = "test"
@@ -113,9 +113,10 @@ def over_languages(recipes: dict[str, list[Experiment]]) -> str:
     head += [f"{metric.label} {peer}" for peer in peers for metric in units.values()]
     rows: list[list] = []
     relative: dict[str, list[float]] = {key: [] for key in units}
+    named = titles(recipes)
     for name, e in chosen.items():
         run = e.runs[0]
-        row = [run.experiment["language"], f"{run.speech_min:.1f} min", len(e.runs)]
+        row = [named[name], f"{run.speech_min:.1f} min", len(e.runs)]
         for key in units:
             before, after = (
                 statistics.median(run.document["greedy"][_TEST][key][side]["value"] for run in e.runs)

@@ -26,7 +26,7 @@ from xlt.report.finer import finer
 from xlt.report.here import Here
 from xlt.report.learning import Learning, learning
 from xlt.report.markdown import main_of, signatures, size_of, speech
-from xlt.report.results import Experiment, Result, describe
+from xlt.report.results import Experiment, Result, describe, titles
 from xlt.text import languages
 
 _FILES = Path(__file__).parent / "templates"
@@ -43,9 +43,8 @@ def render(egs: Path, out: Path | None = None) -> str:
     recipes = benchmark.read_all(egs)
     rows = benchmark.one_language(recipes)
     columns = benchmark.columns_of([e for found in rows.values() for e in benchmark.on_test(found)])
-    titles = {name: found[0].runs[0].experiment["language"] for name, found in recipes.items()}
-    named = {titles[name]: found for name, found in rows.items()}
-    curves, drawn_as = learning(rows, titles), colours(recipes.values())
+    titled = titles(recipes)
+    curves, drawn_as = learning(rows, titled), colours(recipes.values())
     alphabets = {name: known for name, found in rows.items() if (known := _alphabet(found))}
     sounds = Sounds(out, out) if out else None
     trained = [name for name in recipes if any((egs / name / "exp").glob("*/score"))]
@@ -53,16 +52,16 @@ def render(egs: Path, out: Path | None = None) -> str:
     made = []
     for name, found in recipes.items():
         here = None if sounds is None else Here(egs / name, sounds, most_texts)
-        made.append(_recipe(name, found, alphabets.get(name)) | _look(found, here, drawn_as))
+        made.append(_recipe(name, titled[name], found, alphabets.get(name)) | _look(found, here, drawn_as))
     return html.render(
         _FILES,
         "report.html",
         ("base.css", "player.css", "report.css", "table.js", "player.js", "report.js"),
         sound=sounds is not None and sounds.heard,
         columns=columns,
-        names=titles,
+        names=titled,
         tables=(
-            [_table(key, metric, rows, named) for key, metric in benchmark.headlines().items()]
+            [_table(key, metric, rows, titled) for key, metric in benchmark.headlines().items()]
             if rows
             else []
         ),
@@ -70,10 +69,10 @@ def render(egs: Path, out: Path | None = None) -> str:
         panels={name: Markup(panel) for name, panel in curves.panels.items()},
         coverage=letters.coverage(alphabets) if len(alphabets) > 1 else {},
         anchor=anchor,
-        without_alphabet=[titles[name] for name in rows if name not in alphabets],
+        without_alphabet=[titled[name] for name in rows if name not in alphabets],
         transfer=_html(transfer.sections(egs)),
         recipes=made,
-        words=words.of_all(rows, titles, _TEST),
+        words=words.of_all(rows, titled, _TEST),
         sounds_told=sounds.told if sounds is not None else "",
         count=sum(len(e.runs) for found in recipes.values() for e in found),
         commits=sorted(
@@ -82,17 +81,15 @@ def render(egs: Path, out: Path | None = None) -> str:
     )
 
 
-def _table(
-    key: str, metric: Metric, rows: dict[str, list[Experiment]], named: dict[str, list[Experiment]]
-) -> dict:
-    """A table over languages with its chart, in which ``rows`` stand by the languages' names."""
+def _table(key: str, metric: Metric, rows: dict[str, list[Experiment]], titled: dict[str, str]) -> dict:
+    """A table over languages with its chart, in which ``rows`` stand by their titles."""
     columns = benchmark.columns_of([e for found in rows.values() for e in benchmark.on_test(found)])
     return {
         "metric": key,
         "title": metric.title,
         "unit": f", {metric.unit}" if metric.unit else "",
-        "rows": [_row(name, found, columns, key) for name, found in rows.items()],
-        "chart": Markup(benchmark.chart(named, key)),
+        "rows": [_row(name, titled[name], found, columns, key) for name, found in rows.items()],
+        "chart": Markup(benchmark.chart({titled[name]: found for name, found in rows.items()}, key)),
     }
 
 
@@ -120,7 +117,7 @@ def anchor(recipe: str, experiment: str = "") -> str:
     return quote(f"egs/{recipe}/{experiment}" if experiment else f"egs/{recipe}", safe="/")
 
 
-def _row(name: str, found: list[Experiment], columns: list[str], metric: str) -> dict:
+def _row(name: str, title: str, found: list[Experiment], columns: list[str], metric: str) -> dict:
     first = benchmark.on_test(found)[0].runs[0]
     data = first.document["data"][_TEST]
     chosen = [benchmark.best_in(found, column) for column in columns]
@@ -129,7 +126,7 @@ def _row(name: str, found: list[Experiment], columns: list[str], metric: str) ->
     best = choose((cell["value"] for cell in cells if cell), default=None)
     return {
         "recipe": anchor(name),
-        "language": first.experiment["language"],
+        "language": title,
         "lang": first.experiment["lang"],
         "clips": data["utterances"],
         "minutes": data["speech_min"],
@@ -148,7 +145,7 @@ def _cell(recipe: str, e: Experiment, name: str, metric: str) -> dict | None:
     return {**own, "to": anchor(recipe, e.name), "seeds": len(e.runs)}
 
 
-def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None) -> dict:
+def _recipe(name: str, title: str, found: list[Experiment], alphabet: dict[str, int] | None) -> dict:
     """All that the page says of one recipe."""
     first = found[0].runs[0].experiment
     sets = _sets(found)
@@ -166,7 +163,7 @@ def _recipe(name: str, found: list[Experiment], alphabet: dict[str, int] | None)
     return {
         "id": anchor(name),
         "name": name,
-        "language": first["language"],
+        "language": title,
         "lang": first["lang"],
         "tag": _tag(first["lang"]),
         "sets": [_set(name, found, s) for s in sets],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -206,6 +208,20 @@ def experiments(results: list[Result]) -> list[Experiment]:
         runs = [run for k, run in enumerate(runs) if k == 0 or run.seed != runs[k - 1].seed]
         made.append(Experiment(runs[0].experiment["name"] if len(runs) > 1 else runs[0].tag, runs))
     return sorted(made, key=lambda experiment: experiment.name)
+
+
+def titles(recipes: Mapping[str, Sequence[Experiment]]) -> dict[str, str]:
+    """``{recipe: name of its language}``; of several recipes of one language, all but the one that is named by
+    its code say which they are: Spanish (spa_phone).
+    """
+    languages = {name: found[0].runs[0].experiment for name, found in recipes.items()}
+    several = Counter(own["language"] for own in languages.values())
+    return {
+        name: own["language"]
+        if several[own["language"]] == 1 or name == own["lang"].partition("_")[0]
+        else f"{own['language']} ({name})"
+        for name, own in languages.items()
+    }
 
 
 def chosen(result: Result) -> dict[str, Any]:
