@@ -1,11 +1,14 @@
 """A hundred languages over one encoder: memory, the time until a head that was not loaded answers, and disk.
 
     python tests/bench/heads.py BUNDLE … --clips FOLDER [--heads 100] [--used 8]
+    python tests/bench/heads.py --int8 egs/ron egs/cat …
 
 The BUNDLEs, of one language each over the same encoder, are joined; copies of them under invented codes (qaa_Latn
 …) make up the number of --heads. One process transcribes the clips with the first bundle, as it is; another with
 --used heads of the joined one, in turn, and then takes heads that it has not loaded, whose first answer is for a
 clip that the encoder has heard just before. A minute of processor time.
+
+--int8: what becomes of dev in each recipe if the weights of exp/main are stored in a byte each. Two seconds a recipe.
 """
 
 from __future__ import annotations
@@ -21,9 +24,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import xlt
 from xlt.bundle import join, open_bundle
 from xlt.bundle.joined import Joined
+from xlt.formats import int8
+from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import HEADS
+from xlt.formats.tables import read_table
+from xlt.models.family import open_model
 
 
 def codes():
@@ -71,6 +79,28 @@ def apart(bundle: Path, clips: list[str], used: int) -> dict:
     return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
+def compare_int8(recipe: Path) -> str:
+    """Greedy texts of dev, by the model as it is and with weights in int8, of the stored features."""
+    model = open_model(recipe / "exp/main")
+    refs, (feats,) = read_table(recipe / "data/dev/text"), (recipe / "dump").glob("*/dev/feats.scp")
+    reader = FeatureReader(feats, recipe)
+
+    def texts() -> list[str]:
+        found = []
+        for utt in refs:
+            probs, lengths = model.log_probs([reader[utt]])
+            ids = probs[0, : lengths[0]].argmax(-1).unique_consecutive().tolist()
+            found.append(model.tokenizer.decode([n for n in ids if n]))
+        return found
+
+    exact = texts()
+    model.net.load_state_dict(int8.unpacked(int8.packed(model.net.state_dict())))
+    near = texts()
+    same = sum(a == b for a, b in zip(exact, near, strict=True))
+    rates = [xlt.cer(list(refs.values()), found) for found in (exact, near)]
+    return f"{recipe.name}: {same} of {len(refs)} texts the same, CER {rates[0]:.2f} {rates[1]:.2f}"
+
+
 def size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
@@ -79,12 +109,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("bundles", nargs="+", type=Path)
-    parser.add_argument("--clips", nargs="+", required=True, help="sound files, or a folder of wav files")
+    parser.add_argument("bundles", nargs="*", type=Path)
+    parser.add_argument("--clips", nargs="+", default=[], help="sound files, or a folder of wav files")
+    parser.add_argument("--int8", nargs="+", type=Path, metavar="RECIPE")
     parser.add_argument("--heads", type=int, default=100)
     parser.add_argument("--used", type=int, default=8)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    for recipe in args.int8 or ():
+        print(compare_int8(recipe), flush=True)
+    if not args.bundles:
+        return
     clips = [str(clip) for place in args.clips for clip in _sounds(Path(place))][:10]
     if args.measure:
         print(json.dumps(measure(args.bundles[0], clips, args.measure)))
@@ -107,6 +142,8 @@ def main() -> None:
         print(f"backbone {size_mb(many / 'backbone'):.1f} MB")
         print(f"a head {statistics.mean(map(size_mb, heads)):.2f} MB, of that its language model ", end="")
         print(f"{statistics.mean(size_mb(head / 'lm') for head in heads):.2f} MB")
+        join.join(args.bundles, small := Path(scratch) / "small", in_int8=True)
+        print(f"in int8 {statistics.mean(map(size_mb, (small / HEADS).iterdir())):.2f} MB with it")
 
 
 def _sounds(place: Path) -> list[Path]:

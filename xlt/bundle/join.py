@@ -22,7 +22,9 @@ from xlt.core.digests import files_in
 from xlt.core.errors import ConfigError, DataError, StageError
 from xlt.core.files import sha256
 from xlt.core.locks import hold
+from xlt.formats import int8
 from xlt.formats.model_folder import BACKBONE, HEADS, UPSTREAM, family_of, packed_upstream, read_info
+from xlt.formats.weights import read_weights
 
 ALONE = "use it as a bundle of its own, or train with preset=fast"
 
@@ -41,10 +43,11 @@ class Source:
     weights: tuple[Path, ...]
 
 
-def join(sources: Sequence[Path], out: Path, names: Sequence[str] = ()) -> Joined:
+def join(sources: Sequence[Path], out: Path, names: Sequence[str] = (), in_int8: bool = False) -> Joined:
     """Write the bundle ``out`` with the heads of ``sources``, bundles of one language or of several.
 
-    ``names``: of the heads in their order; without, they are called after their languages. ConfigError for a
+    ``names``: of the heads in their order; without, they are called after their languages. ``in_int8``: store
+    their weights in a byte each. ConfigError for a
     head that cannot share a backbone with the others, and for two of one name; DataError for what is damaged.
     """
     if out.exists():
@@ -54,7 +57,7 @@ def join(sources: Sequence[Path], out: Path, names: Sequence[str] = ()) -> Joine
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         (partial / HEADS).mkdir(parents=True)
-        made = _copy_heads(partial, Joined(found[0].foundation), named)
+        made = _copy_heads(partial, Joined(found[0].foundation), named, in_int8)
         made = _copy_backbone(partial, made, found)
         made.write(partial)
         partial.rename(out)
@@ -63,7 +66,7 @@ def join(sources: Sequence[Path], out: Path, names: Sequence[str] = ()) -> Joine
     return made
 
 
-def add(bundle: Path, sources: Sequence[Path], names: Sequence[str] = ()) -> Joined:
+def add(bundle: Path, sources: Sequence[Path], names: Sequence[str] = (), in_int8: bool = False) -> Joined:
     """Add heads to a bundle of several languages, in place; it is unchanged where :func:`join` would raise an
     error.
     """
@@ -72,7 +75,7 @@ def add(bundle: Path, sources: Sequence[Path], names: Sequence[str] = ()) -> Joi
         made = Joined.read(bundle)
         made.check_backbone(bundle)
         named = _named(found, names, made)
-        made = _copy_heads(bundle, made, named)
+        made = _copy_heads(bundle, made, named, in_int8)
         made.write(bundle)
     return made
 
@@ -196,7 +199,7 @@ def _said(foundation: Foundation) -> str:
     return f"{foundation.name}{shown} in {foundation.dtype}"
 
 
-def _copy_heads(bundle: Path, made: Joined, named: dict[str, Source]) -> Joined:
+def _copy_heads(bundle: Path, made: Joined, named: dict[str, Source], in_int8: bool) -> Joined:
     """Copies that are not in ``bundle.json`` yet."""
     for name, one in named.items():
         place, partial = bundle / HEADS / name, bundle / HEADS / f".{name}.{os.getpid()}.partial"
@@ -204,6 +207,8 @@ def _copy_heads(bundle: Path, made: Joined, named: dict[str, Source]) -> Joined:
             for file in one.files:
                 (partial / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(one.folder / file, partial / file)
+            if in_int8:
+                _store_in_int8(partial)
             write_manifest(partial, {k: v for k, v in one.manifest.items() if k not in ("files", "format")})
             if place.exists():  # of a command that was killed
                 shutil.rmtree(place)
@@ -212,6 +217,15 @@ def _copy_heads(bundle: Path, made: Joined, named: dict[str, Source]) -> Joined:
             shutil.rmtree(partial, ignore_errors=True)
         made = made.with_head(name, one.head, sha256(place / MANIFEST))
     return made
+
+
+def _store_in_int8(head: Path) -> None:
+    """Rewrite the weights of a head; those that are stored so already keep their values."""
+    import torch
+
+    info = read_info(head, "copy the bundle again")
+    path = head / family_of(head, info).weights[0]
+    torch.save(int8.packed(read_weights(path, "copy the bundle again")), path)
 
 
 def _copy_backbone(bundle: Path, made: Joined, found: Sequence[Source]) -> Joined:

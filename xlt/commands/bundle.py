@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="NEW", help="join: folder to write, which must not exist")
     parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="join and add: store weights of heads in a byte each; texts may differ in some letters",
+    )
+    parser.add_argument(
         "--as",
         dest="names",
         metavar="NAME[,NAME]",
@@ -52,12 +57,12 @@ def main(args: argparse.Namespace) -> None:
     names = args.names.split(",") if args.names else []
     _refuse(args)
     if args.action == "join":
-        made = join.join([args.place, *map(Path, args.more)], args.out, names)
+        made = join.join([args.place, *map(Path, args.more)], args.out, names, args.int8)
         _tell(args.out, made, sorted(made.heads))
         say(f"next: xlt transcribe {args.out} FILE --lang {min(made.heads).partition('_')[0]}")
     elif args.action == "add":
         before = set(_joined(args.place).heads)
-        made = join.add(args.place, list(map(Path, args.more)), names)
+        made = join.add(args.place, list(map(Path, args.more)), names, args.int8)
         _tell(args.place, made, sorted(set(made.heads) - before))
     elif args.action == "remove":
         gone = [_joined_name(args.place, lang) for lang in args.more]
@@ -80,6 +85,8 @@ def _refuse(args: argparse.Namespace) -> None:
         )
     if args.names and args.action not in ("join", "add"):
         raise ConfigError(f"--as {args.names}: only join and add give names; leave it out")
+    if args.int8 and args.action not in ("join", "add"):
+        raise ConfigError("--int8: only join and add copy heads; leave it out")
     if args.action in ("add", "remove") and not args.more:
         what = "bundles to add" if args.action == "add" else "languages to remove"
         raise ConfigError(f"{args.action}: names no {what}; see xlt bundle --help")

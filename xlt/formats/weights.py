@@ -12,6 +12,7 @@ import zipfile
 from typing import Any
 
 from xlt.core.errors import DataError, XltError
+from xlt.formats import int8
 
 _GLOBAL = re.compile(r"GLOBAL (\S+)")
 
@@ -75,13 +76,16 @@ def read_weights(
     where: str = "",
 ) -> Any:
     """As :func:`load_plain`; what is wrong is an error of the ``kind`` that ends in ``again``, the remedy of
-    a damaged file. ``where``: the setting that names the file.
+    a damaged file. ``where``: the setting that names the file. What was stored as int8 is float32 again.
     """
     place = f"{where}: {path}" if where else str(path)
     try:
-        return load_plain(path, mmap)
+        found = load_plain(path, mmap)
+        return int8.unpacked(found) if int8.is_packed(found) else found
     except FileNotFoundError:
         raise kind(f"{place}: no such file; {again}") from None
+    except ValueError as err:
+        raise kind(f"{place}: cannot be loaded ({err}); {again}") from None
     except UnloadableError as err:
         if err.code:
             raise kind(f"{place}: {holds_code(err)}") from None
