@@ -267,6 +267,7 @@ def experiment(place, command):
     assert "open " in out if "--list" in command else "train: would" in out
     known = {
         "accents": "spa/a_main_s0",
+        "continued": "cat/on_continued_s1",
         "robust": "spa/r_plain_s0",
         "languages": "ron/fbank_all_s0",
         "teachers": "ron/taught_texts_s1",
@@ -459,6 +460,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt verify .+": verify,
     r"tools/xlt phones .+": phones,
     r"tools/xlt probe .+": probe,
+    r"tools/xlt pretrain .+": dry_run,
     r"tools/xlt report( .+)?": report,
     r"tools/xlt score .+": compare,
     r"tools/xlt export onnx .+": export_onnx,

@@ -9,7 +9,7 @@ from tests.report.documents import document, phone_document
 from xlt.cli import main
 from xlt.core.config import ROOT, defaults
 from xlt.formats.results import dump
-from xlt.report import page
+from xlt.report import encoders, page
 from xlt.report.benchmark import files, published, read_all
 from xlt.report.markdown import render
 from xlt.report.results import experiments, load, titles
@@ -17,7 +17,10 @@ from xlt.report.results import experiments, load, titles
 
 def stale(egs: Path) -> list[Path]:
     """Generated pages below ``egs`` that differ from their result files."""
-    pages = {path.parent / "RESULTS.md": render(load(path)) for path in sorted(egs.glob("*/results"))}
+    pages = {
+        path.parent / "RESULTS.md": render(load(path), encoders.load(path))
+        for path in sorted(egs.glob("*/results"))
+    }
     if any(egs.glob("*/results/*.json")):
         pages |= files(egs)
     return [

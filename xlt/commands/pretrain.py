@@ -1,5 +1,5 @@
 """``xlt pretrain``: the stages of a recipe that pre-trains an encoder, such as egs/pretrain: 1, its speech,
-and 6, the training.
+6, the training, and 9, the curves.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from xlt.core.context import STAGES, Context, Stage, find
 from xlt.core.errors import ConfigError, MissingInput, XltError
 from xlt.core.remedies import remedy
 
-IN_PRETRAINING = {"data", "train"}  # stages of a recipe that pre-trains an encoder
+IN_PRETRAINING = {"data", "train", "report"}  # stages of a recipe that pre-trains an encoder
 IN_FOLDS = {"data", "features", "tokens", "lm", "train", "decode"}  # stages that every fold has
 DEFECT, INTERRUPTED, NOT_READ = 1, 130, 141  # exit statuses, the last as of a program that a signal has ended
 

@@ -4,18 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from xlt.core.errors import DataError
 from xlt.core.stage import write_json
 from xlt.formats.model_folder import MANIFEST
 from xlt.formats.tables import read_table
+from xlt.formats.typed import check
 from xlt.formats.versioned import Format
 
 NAME, CURVE = "pretrained.json", "curve.json"
 FORMAT = Format(NAME, 1)
+RECORD = Format("results/pretraining/<tag>.json", 1)
 _HF = {"hf", "hf_wav2vec2_custom"}  # take the same folders; older files name the second
 _MEASURE, _BASELINE = "right answers", "by chance"  # of files that do not say
+_NINE = "make it again with stage 9 (report)"
 _REMEDY = "make it again with `xlt pretrain --force`"
+
+
+class Record(TypedDict):
+    """What stage 9 keeps of an encoder in results/pretraining/<tag>.json: ``facts``: what its pretrained.json
+    says; ``curve``: rows with step, loss and accuracy of some steps each, and of codes perplexity and used.
+    """
+
+    tag: str
+    facts: dict[str, Any]
+    curve: list[dict[str, Any]]
+    command: str
+    commit: str
+
+
+def read_record(path: Path) -> Record:
+    """DataError if the file is damaged."""
+    found = RECORD.read(path, _NINE)
+    try:
+        check(found, Record)
+        needed = ("method", "hours", "epochs", "parameters", "accuracy", "chance")
+        lacking = [key for key in needed if key not in found["facts"]]
+        coded = ("perplexity", "used") if "codes" in found["facts"] else ()
+        for row in found["curve"]:
+            lacking += [
+                key for key in ("step", "accuracy", *coded) if not isinstance(row.get(key), int | float)
+            ]
+        if lacking:
+            raise ValueError(f"no {lacking[0]}")
+    except ValueError as err:
+        raise DataError(f"{path}: damaged ({err}); {_NINE}") from None
+    return {key: found[key] for key in Record.__annotations__}  # type: ignore[return-value]
 
 
 def write_facts(out: Path, method: str, upstream: str, facts: Mapping[str, Any]) -> None:

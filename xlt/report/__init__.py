@@ -23,9 +23,13 @@ def run(ctx: Context) -> None:
     from xlt.core.context import need
     from xlt.core.stage import refuse_altered
     from xlt.formats.results import DETAILS, SCORES, dump, of_stage_8
+    from xlt.report import encoders
     from xlt.report.markdown import render
     from xlt.report.results import EXAMPLES, load
 
+    if ctx.cfg.pretrains:
+        _encoder(ctx)
+        return
     source = ctx.exp / "score.json"
     need(ctx, source, stage="score")
     refuse_altered(ctx, ctx.exp / "score")
@@ -38,8 +42,31 @@ def run(ctx: Context) -> None:
     _write(ctx, results / EXAMPLES / name, dump(DETAILS.stamped(details)))
     if ctx.dry_run:
         return
-    _write(ctx, ctx.recipe / "RESULTS.md", render(load(results)))
+    _write(ctx, ctx.recipe / "RESULTS.md", render(load(results), encoders.load(results)))
     _over_languages(ctx)
+
+
+def _encoder(ctx: Context) -> None:
+    """Keep what a pre-training has left, and write the pages with its curves."""
+    from xlt.core.context import need
+    from xlt.formats.pretrained import NAME, RECORD
+    from xlt.formats.results import dump
+    from xlt.report import encoders
+    from xlt.report.markdown import render
+    from xlt.report.results import load
+
+    need(ctx, ctx.exp / NAME, stage="train")
+    results = ctx.recipe / "results"
+    if not ctx.dry_run:
+        (results / encoders.FOLDER).mkdir(parents=True, exist_ok=True)
+    kept = RECORD.stamped(encoders.record(ctx))
+    _write(ctx, results / encoders.FOLDER / f"{ctx.cfg.tag}.json", dump(kept))
+    if ctx.dry_run:
+        return
+    found = encoders.load(results)
+    for path, text in encoders.files(ctx.recipe, found).items():
+        _write(ctx, path, text)
+    _write(ctx, ctx.recipe / "RESULTS.md", render(load(results), found))
 
 
 def _details(ctx: Context) -> Details:

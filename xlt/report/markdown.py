@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xlt.formats.markdown import block, code, escaped, table
+from xlt.formats.pretrained import Record
 from xlt.metrics.metric import PHONES, TEXT, counted, main_metric, metrics, tokens
 from xlt.report.decoders import decoders
+from xlt.report.encoders import section
 from xlt.report.finer import finer, means
 from xlt.report.lm import language_models
 from xlt.report.md import HEAD
@@ -16,8 +20,11 @@ _INTRODUCTION = """Medians over seeds; in brackets the 95% bootstrap interval ov
 median. Lower is better, but for {}. CER counts the space between words; errors are counted as sclite counts them."""
 
 
-def render(results: list[Result]) -> str:
-    """The page; without results it says so."""
+def render(results: list[Result], encoders: Sequence[Record] = ()) -> str:
+    """The page; without results and ``encoders`` that were pre-trained it says so."""
+    made = section(encoders)
+    if not results and made:
+        return f"{HEAD}# Results\n\n{made}\n"
     if not results:
         return HEAD + "# Results\n\nNone yet: `./run.sh` makes them.\n"
     found = experiments(results)
@@ -39,6 +46,7 @@ def render(results: list[Result]) -> str:
         _forgetting(results),
         language_models(results),
         decoders(results),
+        made,
         _making(found),
         _environments(found),
         _examples(main),

@@ -19,7 +19,7 @@ from xlt.formats import html
 from xlt.formats import svg as figure
 from xlt.metrics.marked import marked
 from xlt.metrics.metric import TEXT, Metric, metrics, tokens
-from xlt.report import benchmark, letters, transfer, utterances, words
+from xlt.report import benchmark, encoders, letters, transfer, utterances, words
 from xlt.report.colours import colours
 from xlt.report.epochs import courses
 from xlt.report.finer import finer
@@ -71,6 +71,7 @@ def render(egs: Path, out: Path | None = None) -> str:
         anchor=anchor,
         without_alphabet=[titled[name] for name in rows if name not in alphabets],
         transfer=_html(transfer.sections(egs)),
+        encoders=_encoders(egs),
         recipes=made,
         words=words.of_all(rows, titled, _TEST),
         sounds_told=sounds.told if sounds is not None else "",
@@ -91,6 +92,24 @@ def _table(key: str, metric: Metric, rows: dict[str, list[Experiment]], titled: 
         "rows": [_row(name, titled[name], found, columns, key) for name, found in rows.items()],
         "chart": Markup(benchmark.chart({titled[name]: found for name, found in rows.items()}, key)),
     }
+
+
+def _encoders(egs: Path) -> list[dict]:
+    """Of all encoders that were pre-trained here, what came out and the course of the training."""
+    found = [
+        (folder.parent.parent.name, made)
+        for folder in sorted(egs.glob(f"*/results/{encoders.FOLDER}"))
+        for made in encoders.load(folder.parent)
+    ]
+    return [
+        {
+            "name": f"{recipe}/{made['tag']}",
+            "said": encoders.said(made),
+            "chart": Markup(encoders.chart(made)),
+            "legend": [(Markup(mark), name) for mark, name in encoders.legend(made)],
+        }
+        for recipe, made in found
+    ]
 
 
 def _html(markdown: str, below: int = 0) -> Markup:

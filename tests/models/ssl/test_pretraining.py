@@ -71,6 +71,9 @@ def test_an_encoder_comes_out_that_recipes_take(recipe, preset, tmp_path, capsys
         assert 0 <= row["dev"]["accuracy"] <= 100 and row["s_per_step"] > 0
     assert set(read_table(out / "heard")) == {f"c{n:02}" for n in range(10)}
     assert not (out / "work").exists()
+    curve = json.loads((out / "curve.json").read_text())["rows"]
+    assert [row["step"] for row in curve] == list(range(1, facts["steps"] + 1))  # under 200, so each
+    assert all(1 <= row["perplexity"] <= facts["codes"] and 0 < row["used"] <= 1 for row in curve)
     assert main(["train", f"preset={preset}", f"pretrain.model={SIZES[preset]}", f"tag={preset}"]) == 0
     assert "is up to date" in capsys.readouterr().out
 
@@ -131,6 +134,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_weights(recipe, preset, mon
         assert whole == killed
     runs = [json.loads((recipe / "exp" / tag / "history.json").read_text()) for tag in ("whole", "killed")]
     assert all(row.pop("s_per_step") > 0 for run in runs for row in run) and runs[0] == runs[1]
+    curves = [(recipe / "exp" / tag / "curve.json").read_text() for tag in ("whole", "killed")]
+    assert curves[0] == curves[1]
 
 
 def test_a_collapsed_codebook_stops_with_what_to_do(recipe, capsys):
@@ -173,7 +178,7 @@ def test_the_learning_rate_rises_and_falls(recipe, monkeypatch):
 
 
 def test_stages_that_have_nothing_to_do_say_so(recipe, capsys):
-    for stage in ("check", "features", "report"):
+    for stage in ("check", "features", "decode"):
         assert main([stage]) == 0
         assert (
             capsys.readouterr().out == f"{stage}: nothing to do in a pre-training (pretrain.method=bestrq)\n"
@@ -193,7 +198,7 @@ def test_the_command_runs_both_stages_and_says_how_to_use_the_encoder(tmp_path, 
     assert "features.upstream=fbank features.path=recipe/exp/main" in capsys.readouterr().out
     assert main(["run", "--recipe", "recipe", "pretrain.folders=[sounds]"]) == 0
     out = capsys.readouterr().out
-    assert out.count("is up to date") == 4 and out.count("nothing to do") == 8
+    assert out.count("is up to date") == 6 and out.count("nothing to do") == 7
     assert "features.path=recipe/exp/main" in out
 
 

@@ -99,7 +99,7 @@ class Pretraining:
         self.method.save(self.out)
         write_table(self.out / MANIFEST, training_manifest(self.ctx.data / self.ctx.cfg.heard_set))
         write_json(self.out / "history.json", self.history)
-        write_json(self.out / pretrained.CURVE, self.curve)
+        write_json(self.out / pretrained.CURVE, {"rows": self.curve})
         last = self.history[-1]["dev"] if self.history else self._judge()
         facts = {
             "hours": round(hours, 3),
