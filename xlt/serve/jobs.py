@@ -53,7 +53,7 @@ class Refused(Exception):
 
 
 class Lost(Exception):
-    """No answer came: the worker hung, or two workers ended while they had the same job."""
+    """No answer came: the worker hung, or several workers ended while they had the same job."""
 
 
 class Busy(Exception):

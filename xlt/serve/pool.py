@@ -23,7 +23,7 @@ from xlt.serve.jobs import STOP, Answer, Busy, Job, Lost, Refused, receive, send
 
 OPENER = "xlt.bundle:open_bundle"
 _START_S = 300.0  # to load a bundle from a slow disk
-_TRIES = 2  # a job that ends two workers is at fault itself
+_TRIES = 3  # a job that ends so many workers is at fault itself
 _LOOK_S = 0.1  # how soon a job that nobody waits for is stopped, and an idle worker that died is seen
 _STOP_S = 5.0  # for a worker to stop one
 _PAUSES_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)  # before a worker that cannot start is started again
@@ -225,7 +225,7 @@ class _Tender(threading.Thread):
                 job.tries += 1
                 again = job.tries < _TRIES and not job.given_up
                 if not again:
-                    _settle(job, Lost("two workers ended while they worked on it; send it in another form"))
+                    _settle(job, Lost(f"{_TRIES} workers ended while they worked on it; send it in another form"))
             finally:
                 self.pool.finished(job, again, None if again else time.monotonic() - start)
         self.kill()

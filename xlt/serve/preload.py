@@ -18,6 +18,7 @@ import numpy as np
 
 from xlt.audio.cut import Cut
 from xlt.audio.files import SAMPLE_RATE
+from xlt.core.errors import XltError
 
 VARIABLE = "XLT_SERVE_PRELOAD"  # opener, a space, folder
 asked = os.environ.get(VARIABLE, "")
@@ -25,13 +26,16 @@ opened: Any = None
 
 
 def open_bundle(opener: str, folder: str) -> Any:
-    """The bundle in ``folder``, opened by ``module:function``, with the recogniser of an only language."""
+    """The bundle in ``folder``, opened by ``module:function``, with the recogniser of its first language."""
     if opened is not None and asked == request(opener, folder):
         return opened
     module, _, name = opener.partition(":")
     bundle = getattr(importlib.import_module(module), name)(Path(folder))
     if len(bundle.languages) == 1:
         _try(bundle.head(None))
+    else:
+        with contextlib.suppress(XltError):  # of a damaged head, its first client is told
+            _try(bundle.head(bundle.languages[0]))  # and the encoder that all of them share
     return bundle
 
 
