@@ -61,7 +61,8 @@ class Head:
         end_s = start_s + len(samples) / 16000
         text = " ".join([*([f"n {loud}"] if loud else []), *sorted(hotwords or {})])
         words = [
-            {"text": word, "start_s": start_s, "end_s": end_s, "confidence": 0.5} for word in text.split()
+            {"text": word, "start_s": start_s, "end_s": end_s, "confidence": 0.3 if loud == 5 else 0.5}
+            for word in text.split()
         ]
         return {"start_s": start_s, "end_s": end_s, "text": text, "score": -1.0, "words": words}
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from xlt import __version__
-from xlt.serve import answers, metrics, wishes
+from xlt.serve import answers, metrics, page, wishes
 from xlt.serve.guard import TRANSCRIPTIONS, Guard
 from xlt.serve.jobs import Answer, Busy, Job, Lost, Refused
 from xlt.serve.problems import Problem, as_json, busy, of_status
@@ -48,6 +48,10 @@ def make_app(server: Server) -> ASGIApp:
     @app.exception_handler(Exception)
     async def failed(request: Request, err: Exception) -> Response:
         return server.defect().response()
+
+    @app.get("/")
+    async def at_home() -> Response:
+        return page.response()
 
     @app.get("/healthz")
     async def healthz() -> Response:

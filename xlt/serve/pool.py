@@ -225,7 +225,7 @@ class _Tender(threading.Thread):
                 job.tries += 1
                 again = job.tries < _TRIES and not job.given_up
                 if not again:
-                    _settle(job, Lost(f"{_TRIES} workers ended while they worked on it; send it in another form"))
+                    _settle(job, Lost(f"{_TRIES} workers ended at work on it; send it in another form"))
             finally:
                 self.pool.finished(job, again, None if again else time.monotonic() - start)
         self.kill()

@@ -1,0 +1,90 @@
+"""The page at ``/``: what it loads, and what it does in a browser."""
+
+import re
+
+import pytest
+
+from tests.browser import complaints, fetched
+from tests.pages import Reader
+from tests.serve.test_listen import serving
+
+LANGUAGE = "Romanian (ron_Latn)"
+DROP = """
+(async () => {
+  const view = new DataView(new ArrayBuffer(44 + 2 * 48000)), at = (place, text) =>
+    [...text].forEach((letter, n) => view.setUint8(place + n, letter.charCodeAt(0)));
+  at(0, "RIFF"); view.setUint32(4, 36 + 96000, true); at(8, "WAVEfmt "); view.setUint32(16, 16, true);
+  view.setUint16(20, 1, true); view.setUint16(22, 1, true); view.setUint32(24, 16000, true);
+  view.setUint32(28, 32000, true); view.setUint16(32, 2, true); view.setUint16(34, 16, true);
+  at(36, "data"); view.setUint32(40, 96000, true);
+  for (let n = 0; n < 48000; n++) view.setInt16(44 + 2 * n, n < 16000 ? 9830 : n < 32000 ? 0 : 16384, true);
+  const files = new DataTransfer();
+  files.items.add(new File([view.buffer], "my talk.wav"));
+  document.getElementById("file").files = files.files;
+  document.getElementById("file").dispatchEvent(new Event("change"));
+  while (!document.getElementById("status").textContent.startsWith("Done"))
+    await new Promise(done => setTimeout(done, 50));
+  return document.getElementById("text").innerText.split(/\\s+/).join(" ");
+})()
+"""
+
+
+def test_it_loads_nothing_from_elsewhere(connect):
+    answer = connect(tokens=["0123456789abcdef"]).get("/")  # it asks for the token itself
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-") and "unsafe" not in policy
+    page = Reader(answer.text)
+    assert page.open == [] and ("html", {"lang": "en"}) in page.elements
+    assert not re.search(r"https?://|//[a-z]|@import|url\(", answer.text.replace("// ", ""))
+    assert {tag for tag, fields in page.elements if {"src", "action"} & set(fields)} == set()
+    assert [fields["href"] for tag, fields in page.elements if tag == "link"] == ["data:,"]
+
+
+def contrast(chromium, selector):
+    """Of an element's text on the page (WCAG 2.2, 1.4.3)."""
+
+    def luminance(colour):
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    colours = chromium.run(
+        f"[getComputedStyle(document.querySelector('{selector}')).color,"
+        " getComputedStyle(document.body).backgroundColor]"
+    )
+    dark, light = sorted(map(luminance, colours))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.slow
+def test_in_a_browser(chromium, tmp_path):
+    """A file is transcribed; doubtful words are marked; arrow keys go from word to word."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    with serving(["tests.serve.run", folder, "--port", 0, "--workers", 1]) as process:
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            chromium.fresh()
+            dark = [{"name": "prefers-color-scheme", "value": scheme}]
+            chromium.call("Emulation.setEmulatedMedia", features=dark)
+            chromium.open(process.url + "/", width)
+            assert chromium.run(DROP) == "0:00 n 3 0:02 n 5"
+            chromium.screenshot(tmp_path / f"page_{width}.png")
+            assert chromium.run("document.documentElement.scrollWidth <= innerWidth")
+            assert contrast(chromium, "#status") > 7 and contrast(chromium, ".note") > 4.5
+            assert contrast(chromium, ".doubt") > 4.5
+        assert chromium.run("document.getElementById('lang').selectedOptions[0].text") == LANGUAGE
+        words = "[...document.querySelectorAll('.word')].map(one => "
+        assert chromium.run(f"{words}one.tabIndex)") == [0, -1, -1, -1]
+        assert chromium.run(f"{words}one.ariaLabel)") == [None, None, "n, doubtful", "5, doubtful"]
+        chromium.run("document.querySelector('.word').focus()")
+        for kind in ("rawKeyDown", "keyUp"):
+            chromium.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight")
+        assert chromium.run("document.activeElement.textContent") == "3"
+        assert chromium.run("FORMS.srt()").startswith("1\n00:00:00,000 --> 00:00:01,000\nn 3\n\n2\n")
+        assert "<ANNOTATION_VALUE>n 5</ANNOTATION_VALUE>" in chromium.run("FORMS.eaf()")
+        chromium.run("recorder = null; navigator.mediaDevices.getUserMedia = () => Promise.reject()")
+        chromium.click("#record")
+        assert "microphone cannot be used" in chromium.run("document.getElementById('status').textContent")
+        assert complaints(chromium) == []
+        assert all(url.startswith((process.url, "blob:", "data:")) for url in fetched(chromium))
