@@ -79,6 +79,7 @@ PACKAGE_DATA = {
     "xlt.formats.html": ["*.css", "*.html", "*.js"],
     "xlt.report": ["templates/*"],
     "xlt.data.corpora": ["*.tsv"],
+    "xlt.serve": ["page.html"],
 }
 CLASSIFIERS = [
     "Development Status :: 4 - Beta",
@@ -112,13 +113,6 @@ if __name__ == "__main__":
         long_description_content_type="text/markdown",
         packages=find_packages(include=["xlt", "xlt.*"]),
         package_data=PACKAGE_DATA,
-        package_data={
-            "xlt.check": ["pages/*"],
-            "xlt.formats.html": ["*.css", "*.html", "*.js"],
-            "xlt.report": ["templates/*"],
-            "xlt.data.corpora": ["*.tsv"],
-            "xlt.serve": ["page.html"],
-        },
         python_requires=">=3.12,<3.14",  # espnet 202611 needs 3.12 or 3.13
         install_requires=REQUIRES,
         extras_require=EXTRAS,
