@@ -17,13 +17,13 @@ from xlt.text.languages import MULTIPLE
 from xlt.upstreams import upstream_class
 
 PUBLISHED = "published.txt"
-_BUDGETS = {10.0: "10 min", None: "all"}
+_BUDGETS = {10.0: "10 min", 60.0: "60 min", None: "all"}
 _TEST = "test"
 _BEGIN, _END = "<!-- results -->", "<!-- /results -->"
 _INTRODUCTION = """On each recipe's test set: the median over seeds, and the 95% bootstrap interval over utterances of
-the run nearest to that median. *10 min* and *all* are the training speech; *all* differs by language. Where several
-experiments share features and training speech, the one that is best on dev stands here. Zero-shot models saw none of
-it."""
+the run nearest to that median. *10 min*, *60 min* and *all* are the training speech; *all* differs by language.
+Where several experiments share features and training speech, the one that is best on dev stands here. Zero-shot
+models saw none of it."""
 
 
 def published(egs: Path) -> list[str] | None:
@@ -180,7 +180,7 @@ def _column(e: Experiment) -> tuple[int, int, str] | None:
     """
     run = e.runs[0]
     if run.published:
-        return 2, 0, published_title(run)
+        return len(_BUDGETS), 0, published_title(run)
     if run.rival or run.config.get("train.init") or run.config.get("train.zero_shot"):
         return None
     budget, upstream = run.config.get("data.train_minutes"), run.config["features.upstream"]

@@ -47,8 +47,9 @@ combined."""
 
 
 def _ours(e: Experiment) -> bool:
-    """Whether it is a model with two decoders, scored on test, that learned from its own speech alone."""
-    return _tuned(e) and not e.runs[0].config.get("train.init")
+    """Whether it is one model with two decoders, scored on test, that learned from its own speech alone."""
+    config = e.runs[0].config
+    return _tuned(e) and not config.get("train.init") and not config.get("decode.partner")
 
 
 def _started(e: Experiment) -> bool:
@@ -100,6 +101,7 @@ def _budget(recipes: dict[str, list[Experiment]], budget: float | None) -> str:
     def same(e: Experiment) -> bool:
         return e.runs[0].config.get("data.train_minutes") == budget
 
+    named = titles(recipes)
     ours = _common(recipes, lambda e: _ours(e) and same(e))
     before = _common(recipes, lambda e: _before(e) and same(e))
     tuned = _common(recipes, lambda e: e.runs[0].rival and not e.runs[0].published and same(e))
@@ -120,25 +122,27 @@ def _budget(recipes: dict[str, list[Experiment]], budget: float | None) -> str:
         _final("combined", ours),
     ]
     title = "All the training speech" if budget is None else f"{budget:g} minutes of training speech"
-    tables = [_table(ours, columns, key, metric) for key, metric in counted(TEXT).items()]
+    tables = [_table(ours, columns, key, metric, named) for key, metric in counted(TEXT).items()]
     return "\n\n".join(
         [
             f"### {title}",
             *tables,
             *_gains(ours, columns),
             *_notes(ours, published, tuned),
-            *_from_others(ours, _common(recipes, lambda e: _started(e) and same(e))),
+            *_from_others(ours, _common(recipes, lambda e: _started(e) and same(e)), named),
         ]
     )
 
 
-def _from_others(ours: dict[str, Experiment], started: dict[str, Experiment]) -> list[str]:
+def _from_others(
+    ours: dict[str, Experiment], started: dict[str, Experiment], named: dict[str, str]
+) -> list[str]:
     """What it is worth to tune on other languages first: a row for each language that has both."""
     sides = _final("Whisper as published", ours), _final("Whisper tuned on other languages first", started)
     both = [recipe for recipe in ours if recipe in started]
     if not both:
         return []
-    rows, named = [], titles({recipe: [ours[recipe]] for recipe in both})
+    rows = []
     for recipe in both:
         row = [named[recipe]]
         for key in counted(TEXT):
@@ -198,10 +202,12 @@ def _part(chosen: dict[str, Experiment], part: str) -> Callable[[str, str], floa
     return value
 
 
-def _table(ours: dict[str, Experiment], columns: list[_Column], key: str, metric: Metric) -> str:
+def _table(
+    ours: dict[str, Experiment], columns: list[_Column], key: str, metric: Metric, named: dict[str, str]
+) -> str:
     values = {recipe: [column.value(recipe, key) for column in columns] for recipe in ours}
     shown = [k for k in range(len(columns)) if any(row[k] is not None for row in values.values())]
-    rows, named = [], titles({recipe: [e] for recipe, e in ours.items()})
+    rows = []
     for recipe, e in ours.items():
         run = e.runs[0]
         first = [
