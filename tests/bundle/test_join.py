@@ -16,6 +16,7 @@ from xlt.cli import main
 from xlt.core.errors import ConfigError, DataError, StageError, UpstreamError
 from xlt.core.locks import hold
 from xlt.formats import int8
+from xlt.formats.model_folder import Trained
 from xlt.formats.weights import load_plain
 
 
@@ -157,7 +158,10 @@ def test_wrong_words(singles, joined, capsys, words, where):
 def test_one_language_is_asked_of_readers_of_one(joined):
     with raises(DataError, where=MANIFEST):
         read_manifest(joined)
-    assert read_manifest(joined / "heads" / "ron_Latn")["lang"] == "ron_Latn"
+    with raises(DataError, str(joined / "heads/LANG"), where="train.init"):
+        Trained.load(joined)
+    head = joined / "heads" / "ron_Latn"
+    assert read_manifest(head)["lang"] == Trained.load(head).info["lang"] == "ron_Latn"
 
 
 def test_a_bundle_that_another_process_changes_is_left_alone(singles, joined):

@@ -102,6 +102,11 @@ class Trained:
         folder = Path(folder)
         recipe, tag = recipe_of(folder), experiment_of(folder).name
         command = f"{os.path.join(recipe, 'run.sh')} tag={tag}"
+        if (folder / BUNDLE_MANIFEST).exists() and (folder / HEADS).is_dir():
+            raise DataError(
+                f"{setting}: {folder}: a bundle of several languages, expected one; give the folder of one of"
+                f" them, {folder / HEADS / 'LANG'}"
+            )
         if not folder.is_dir():
             if (folder.parent / f".{tag}.partial").is_dir():
                 raise DataError(f"{setting}: {folder}: training is not finished; continue with: {command}")
