@@ -36,8 +36,10 @@ def main(args: argparse.Namespace) -> None:
                 unknown += 1
                 continue
             count += 1
-            bad = altered(folder, expected, fresh=True)
-            faults += [altered_message(folder, name, shown) for name in bad]
+            bad = [
+                altered_message(folder, name, shown) for name in altered(folder, expected, fresh=True)
+            ] + _own_fault(folder)
+            faults += bad
             if not bad:
                 say(f"{shown}: as it was made, files: {len(expected)}")
     for fault in faults:
@@ -52,6 +54,19 @@ def main(args: argparse.Namespace) -> None:
         raise DataError(
             f"{', '.join(map(str, args.folders)) or '.'}: no stage has made anything in it; name a recipe"
         )
+
+
+def _own_fault(folder: Path) -> list[str]:
+    """What is wrong with the ``bundle.json`` of several languages, which has a digest of itself."""
+    from xlt.bundle.joined import Joined
+    from xlt.bundle.manifest import is_joined
+
+    try:
+        if is_joined(folder):
+            Joined.read(folder)
+    except DataError as err:
+        return [str(err)]
+    return []
 
 
 def outputs(place: Path) -> Iterator[Path]:
