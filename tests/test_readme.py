@@ -200,11 +200,11 @@ def serve(place, command):
     words = shlex.split(command)
     words += [] if "--port" in words else ["--port", "0"]
     with subprocess.Popen(words, cwd=place.root, stdout=subprocess.PIPE, text=True) as process:
-        said = [line for line in iter(process.stdout.readline, "") if " serves " in line][:1]
+        said = next((line for line in process.stdout if " serves " in line), "")
         process.terminate()
         rest = process.stdout.read()
     shutil.rmtree(place.root / "egs" / "lug" / "exp")
-    assert said and process.returncode == 0 and rest.endswith("stopped\n")
+    assert "http://127.0.0.1:" in said and process.returncode == 0 and rest.endswith("stopped\n")
 
 
 def suggest(place, command):

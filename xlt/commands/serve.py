@@ -84,6 +84,7 @@ def main(args: argparse.Namespace) -> None:
             f"serve: the package {err.name} is not installed; install the extra: tools/install.sh serve"
         ) from None
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker a core
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a fork cannot use a GPU that its parent has used
     listen.serve(
         listen.Place(args.host, args.port, tuple(args.site), args.tokens, args.grace_s),
         args.bundle,

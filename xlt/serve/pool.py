@@ -277,7 +277,7 @@ class _Tender(threading.Thread):
                 elif message["say"] != "beat":
                     _settle(job, _outcome(message, pieces))
                     return
-        except (EOFError, OSError, ValueError, KeyError):
+        except (EOFError, OSError, ValueError, LookupError, TypeError, AttributeError):
             raise _Ended from None
 
     def kill(self) -> None:
