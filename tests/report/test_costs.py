@@ -132,6 +132,28 @@ def test_the_section_of_an_experiment_file(egs, monkeypatch):
     assert main(["report", str(egs)]) == 2
 
 
+def test_ways_are_columns_and_minutes_are_apart(results):
+    for lang in (("ron_Latn", "Romanian"), ("cat_Latn", "Catalan")):
+        for minutes, rates in ((5, (30.0, 40.0)), (60, (20.0, 10.0))):
+            for column, cer in zip(("frozen", "tuned"), rates, strict=True):
+                settings = {"features.upstream": "fbank", "data.train_minutes": float(minutes)}
+                made = document(f"h{minutes}_{column}", cer=cer, lang=lang, **settings)
+                folder = results(made, recipe=lang[0][:3])
+    egs = folder.parent.parent
+    (egs / "common/experiments").mkdir(parents=True)
+    runs = [
+        f'  - {{for: {{language: [ron, cat], minutes: [5, 60]}}, recipe: "{{language}}",'
+        f' tag: "h{{minutes}}_{column}", column: {column}}}'
+        for column in ("frozen", "tuned")
+    ]
+    plan = ["name: h", "title: Hours", "runs:", *runs, "costs: [{title: Costs, rows: [minutes, column]}]"]
+    (egs / "common/experiments/h.yaml").write_text("\n".join(plan) + "\n")
+    text = sections(egs)
+    assert "- 5 minutes of speech: **frozen**, 25% fewer errors than tuned (mean of 2 languages)." in text
+    assert "- 60 minutes of speech: **tuned**, 50% fewer errors than frozen (mean of 2 languages)." in text
+    assert "| 60 | tuned | 10.0 (2) | 1,234 |" in text
+
+
 def test_half_the_errors():
     """docs/families.md: with minutes of speech a pretrained encoder makes about half the errors of networks
     without one. So the published results say.

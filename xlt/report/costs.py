@@ -163,7 +163,7 @@ def _by_machine(minutes: float, ways: list[Way]) -> list[str]:
     for said, fits in _MACHINES:
         among = [found for found in ways if fits(found)]
         chosen = among[0] if len(among) == 1 else best(among)
-        if chosen is None or len(among) == len(ways) or chosen.name in told:
+        if chosen is None or chosen.name in told or ratio(chosen, first) is None:
             continue
         told.add(chosen.name)
         lines.append(f"{head}, {said}: **{escaped(chosen.name)}**{_than(chosen, first)}.")

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from xlt.core.plan import Entry, Plan, Run
 from xlt.metrics.metric import TEXT, counted, main_metric
 
+COLUMN = "column"  # in the rows of costs: the runs' column
+MINUTES = "minutes"  # the variable of what is compared with its like only
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -68,7 +71,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Costs:
-    """What each combination of the variables ``rows`` costs, whatever the others are, and what to choose."""
+    """What each combination of the variables ``rows``, of which one may be COLUMN, costs, whatever the others
+    are, and what to choose.
+    """
 
     title: str
     rows: tuple[str, ...]
@@ -84,7 +89,9 @@ def costs(plan: Plan) -> list[Costs]:
     found = []
     for entry in _part(plan, "costs"):
         keys = entry.mapping(("title", "rows"), ("rows",))
-        rows = tuple(_variable(plan, item) for item in keys["rows"].items())
+        rows = tuple(
+            item.text() if item.text() == COLUMN else _variable(plan, item) for item in keys["rows"].items()
+        )
         found.append(Costs(_title(keys, plan), rows))
     return found
 

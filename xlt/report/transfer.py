@@ -174,10 +174,13 @@ def _costs(wanted: tables.Costs, cells: Cells) -> list[str]:
     """The table of costs, and what to choose by it."""
     rows: dict[tuple[str, ...], list[Run]] = {}
     for run in cells.runs:
-        own = tables.labels(run)
+        own = {tables.COLUMN: str(run.column), **tables.labels(run)}
         if set(wanted.rows) <= own.keys():
             rows.setdefault(tuple(own[name] for name in wanted.rows), []).append(run)
-    ways = {key: costs.way(", ".join(key), cells.results(runs)) for key, runs in rows.items()}
+    names = [k for k, name in enumerate(wanted.rows) if name != tables.MINUTES]
+    ways = {
+        key: costs.way(", ".join(key[k] for k in names), cells.results(runs)) for key, runs in rows.items()
+    }
     known = {key: found for key, found in ways.items() if found}
     parts = []
     if made := costs.costs(wanted.rows, known):
