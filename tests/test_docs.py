@@ -77,7 +77,16 @@ def test_settings_and_commands_in_the_text_exist(page):
     assert called <= {stage.name for stage in STAGES} | set(COMMANDS)
 
 
-FILES = {"bundle.json", "tokens.txt", "report.json", "report.html", "score.json", "lm.json", "data.md", "check.md"}  # look like settings
+FILES = {
+    "bundle.json",
+    "tokens.txt",
+    "report.json",
+    "report.html",
+    "score.json",
+    "lm.json",
+    "data.md",
+    "check.md",
+}  # look like settings
 
 
 @pytest.mark.parametrize("page", RECIPES, ids=lambda page: page.parent.name)

@@ -24,7 +24,7 @@ def main(args: argparse.Namespace) -> None:
     if not ctx.cfg.pretrains:
         raise ConfigError(
             "pretrain.method=none: this is the recipe of a recogniser; go to egs/pretrain, or give"
-            " preset=bestrq_nano and pretrain.recipes=[../ron]"
+            " preset=continued and a tag of the encoder's own, e.g. tag=encoder"
         )
     for stage in STAGES:
         if stage.name in IN_PRETRAINING:

@@ -124,6 +124,15 @@ def test_noise_covers_whole_frames_as_loud_as_the_clip(folders):
     assert covered[: len(places)][torch.from_numpy(places)].std().item() == pytest.approx(level, rel=0.1)
 
 
+def test_log_mels_keep_their_precision_in_bfloat16(folders):
+    front, wave = method(folders, "whisper").net.front, waves(1.0)[0]
+    with torch.no_grad():
+        exact = front(wave)
+        with torch.autocast("cpu", torch.bfloat16):
+            narrow = front(wave)
+    assert (narrow.float() - exact).abs().max() < 0.02 * exact.abs().max()
+
+
 @pytest.mark.trains
 def test_a_few_steps_explain_more(folders):
     made = method(folders, "whisper")
