@@ -139,10 +139,10 @@ def main() -> None:
     if args.hear:
         args.hear[1].write_text(json.dumps(hear(*json.loads(args.hear[0].read_text()))))
         return
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for recipe in args.recipes:
-        lang = load(recipe).lang
-        results.setdefault(lang, {}).update(language(recipe, args.tag, args.sherpa))
+        lang, found = load(recipe).lang, language(recipe, args.tag, args.sherpa)
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results.setdefault(lang, {}).update(found)
         for kind, values in results[lang].items():
             print(lang, kind, *(f"{key} {value:g}" for key, value in values.items()), sep="  ", flush=True)
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
