@@ -90,7 +90,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def process(folder):
-    words = ["tests.serve.run", folder, "--port", 0, "--workers", 1, "--upload_s", 3]
+    words = ["tests.serve.run", folder, "--port", 0, "--workers", 1, "--upload_s", 3, "--upload_mb", 4]
     with serving(words) as made:
         yield made
 
@@ -105,6 +105,13 @@ def test_a_client_that_sends_slowly_is_refused(process):
     assert status == 408 and json.loads(body)["error"]["code"] == "timeout"
 
 
+def test_a_refused_client_can_read_why_when_it_has_sent_everything(process):
+    request = urllib.request.Request(process.url + "/v1/audio/transcriptions", bytes(6_000_000))
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=60)
+    assert refused.value.code == 413 and json.load(refused.value)["error"]["code"] == "too_large"
+
+
 def test_a_client_that_goes_while_it_sends_leaves_nothing(process):
     with connected(process) as client:
         client.sendall(
@@ -115,10 +122,11 @@ def test_a_client_that_goes_while_it_sends_leaves_nothing(process):
 
 
 def test_work_for_a_client_that_goes_is_stopped(process, tmp_path):
-    """Ten minutes would take two; the worker stays."""
+    """Two minutes would take 24 s; the worker stays."""
+    request = post(write(tmp_path / "long.flac", *[6] * 120))
     restarts = metric(process, "xlt_worker_restarts_total")
     with connected(process) as client:
-        client.sendall(post(write(tmp_path / "long.flac", *[6] * 600)))
+        client.sendall(request)
         until(lambda: metric(process, "xlt_jobs_running") == 1)
     until(lambda: metric(process, "xlt_jobs_running") == 0)
     assert metric(process, "xlt_worker_restarts_total") == restarts
@@ -143,9 +151,10 @@ def test_a_port_that_is_taken_is_said_before_the_bundle_is_loaded(process, capsy
 def test_a_graceful_stop_finishes_what_was_taken(folder, tmp_path):
     """Three requests, one at work, two in the queue."""
     with serving(["tests.serve.run", folder, "--port", 0, "--workers", 1]) as process:
+        request = post(write(tmp_path / "slow.wav", 6, 6))
         clients = [connected(process) for _ in range(3)]
         for client in clients:
-            client.sendall(post(write(tmp_path / "slow.wav", 6, 6)))
+            client.sendall(request)
         until(lambda: metric(process, "xlt_jobs_running") + metric(process, "xlt_jobs_waiting") == 3)
         process.send_signal(signal.SIGTERM)
         answers = [answered(client) for client in clients]

@@ -4,6 +4,8 @@ counts.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -22,6 +24,8 @@ _NAMES = {
     "/healthz": "healthz",
     "/metrics": "metrics",
 }
+
+_DRAIN_S = 5.0
 
 
 class Guard:
@@ -54,6 +58,8 @@ class Guard:
         async def watched(message: Message) -> None:
             nonlocal status
             status = message.get("status", status)
+            if message["type"] == "http.response.start" and status >= 400 and status != 408:
+                await sizes.drain(Headers(scope=scope))
             await send(message)
 
         try:
@@ -96,7 +102,7 @@ class _Counted:
 
     def __init__(self, receive: Receive, megabytes: float):
         self.receive, self.most, self.megabytes = receive, megabytes * 1e6, megabytes
-        self.count = 0
+        self.count, self.ended = 0, False
 
     def check(self, headers: Headers) -> None:
         """Refuse what says that it is too large before it is sent."""
@@ -105,11 +111,26 @@ class _Counted:
             raise self._large()
 
     async def __call__(self) -> Any:
-        message = await self.receive()
-        self.count += len(message.get("body", b""))
+        message = await self._next()
         if self.count > self.most:
             raise self._large()
         return message
+
+    async def _next(self) -> Message:
+        message = await self.receive()
+        self.count += len(message.get("body", b""))
+        self.ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
+
+    async def drain(self, headers: Headers) -> None:
+        """Take what is still being sent of a request that is refused, up to as much again: most clients read
+        no answer before they have sent everything."""
+        if headers.get("expect", "").lower() == "100-continue" and not self.count:
+            return  # such a client waits
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                while not self.ended and self.count <= 2 * self.most:
+                    await self._next()
 
     def _large(self) -> Problem:
         return Problem(
