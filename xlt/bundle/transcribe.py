@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from xlt.audio.cut import Cut
     from xlt.decode.recognise import Hypothesis
     from xlt.features.backbone import Backbone
+    from xlt.lm.model import LanguageModel
+    from xlt.tokens.tokenizer import Tokenizer
 
 FLOOR = 10 ** (-65 / 20)  # a piece whose loudest 0.1 s have less than -65 dBFS is silence
 
@@ -60,7 +62,7 @@ class Transcriber:
             features = read_info(second, "copy the bundle again")["features"]
             self.encode = _both(self.encode, load_trained(features, second))
         kind = manifest.get("lm", lm.NONE)
-        load = functools.partial(lm.load, bundle / LM, kind)
+        load = functools.partial(_load_lms, bundle / LM, kind)
         self.recogniser = Recogniser(bundle, decode, load, second)
         sure = manifest.get("confidence")
         self.calibration = Calibration.from_json(sure, str(bundle / MANIFEST)) if sure else None
@@ -167,6 +169,17 @@ class Transcriber:
     def _only_blanks(self, found: Hypothesis) -> bool:
         """Whether CTC's blank is likelier than all letters at all times, where other decoders still write."""
         return self.recogniser.has_ctc and not found.greedy.strip()
+
+
+def _load_lms(folder: Path, kind: str, tokenizer: Tokenizer) -> Sequence[LanguageModel]:
+    """As :func:`xlt.lm.load`; what that needed beside the models is given back."""
+    from xlt import lm
+    from xlt.core.machine import trim_memory
+
+    found = lm.load(folder, kind, tokenizer)
+    if found:
+        trim_memory()
+    return found
 
 
 def _is_loud(samples: np.ndarray) -> bool:
