@@ -80,14 +80,12 @@ def _differs(path: Path, how: str) -> ConfigError:
     )
 
 
-def quantise(path: Path, skipped: Sequence[str] = ()) -> None:
+def quantise(path: Path) -> None:
     """Store the matrices in ``path`` in one byte a value, with a scale for each column, and let them multiply
-    what comes in one byte a value, too. ``skipped``: parts of the names of nodes that stay as they are.
+    what comes in one byte a value, too.
     """
-    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    nodes = [node.name for node in onnx.load(str(path), load_external_data=False).graph.node]
     small = path.with_name(f"{path.stem}.int8.onnx")
     logging.disable(logging.WARNING)
     try:
@@ -97,7 +95,6 @@ def quantise(path: Path, skipped: Sequence[str] = ()) -> None:
             op_types_to_quantize=list(QUANTISED),
             per_channel=True,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[name for name in nodes if any(part in name for part in skipped)],
         )
     finally:
         logging.disable(logging.NOTSET)

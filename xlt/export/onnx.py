@@ -25,7 +25,6 @@ from xlt.models.onnx.model import FBANK, WHISPER
 METHODS = ("greedy", "beam", "lexicon")  # decoders that need CTC only
 TRACED, OTHERS = 60, ((1, 33), (2, 121))  # frames that a head is traced on; rows and frames it is proven on
 TRACED_S, OTHERS_S = 5, (10,)  # of a backbone, in seconds
-SENSITIVE: tuple[str, ...] = ()  # nodes of Whisper's encoder that lose too much in one byte a value
 
 
 class Parts(NamedTuple):
@@ -96,7 +95,7 @@ def export(bundle: Path, out: Path, int8: bool) -> dict[str, float]:
     found = _write_networks(parts, out)
     if int8:
         for name in found:
-            graph.quantise(out / f"{name}.onnx", SENSITIVE)
+            graph.quantise(out / f"{name}.onnx")
     for name in (*MIX, "tokens.txt", "bpe.model", HOTWORDS):
         if (bundle / name).exists():
             shutil.copyfile(bundle / name, out / name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.core.errors import ConfigError
-from xlt.export.onnx import SENSITIVE, mix_of, parts_of
+from xlt.export.onnx import mix_of, parts_of
 from xlt.models.onnx.model import WHISPER
 from xlt.tokens.tokenizer import SPACE, Tokenizer
 
@@ -46,7 +46,7 @@ def export(bundle: Path, out: Path, int8: bool) -> dict[str, float]:
     graph.write(whole, first, out / MODEL, axes)
     found = graph.proven(whole, out / MODEL, others)
     if int8:
-        graph.quantise(out / MODEL, SENSITIVE)
+        graph.quantise(out / MODEL)
     _add_metadata(out / MODEL, parts.info)
     rows = [f"{_written(token)} {i}\n" for i, token in enumerate(tokenizer.tokens)]
     (out / "tokens.txt").write_text("".join(rows), encoding="utf-8", newline="\n")
