@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -131,15 +132,24 @@ def wait_for(flag: Path, process: subprocess.Popen) -> None:
 
 
 def left_over(process: subprocess.Popen) -> bool:
-    """Whether processes of the group are still there a while after its leader has ended."""
-    for _ in range(500):
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
+    """Whether processes of the group still run a while after its leader has ended; those that have ended and
+    wait for whoever adopted them to ask do not count.
+    """
+    for _ in range(3000):
+        if all(fields[0] in "ZX" for fields in _members(process.pid)):
             return False
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     return True
+
+
+def _members(group: int) -> list[list[str]]:
+    """Of each process of a group, the fields of /proc/*/stat behind its name: state, parent, group, …"""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.append(path.read_text().rpartition(")")[2].split())
+    return [fields for fields in found if int(fields[2]) == group]
 
 
 def make_stamps(root: Path) -> Path:
