@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from transformers.models.whisper.feature_extraction_whisper import WhisperFeatureExtractor
 
+from tests.lazy import Lazy
 from tests.tones import sound
 from xlt.models.onnx.mels import kaldi_mels, whisper_mels
 from xlt.upstreams import fbank
 
 pytestmark = pytest.mark.slow
+whisper = Lazy("transformers.models.whisper.feature_extraction_whisper")
 
 WAVE = np.pad(sound("aei oae", np.random.default_rng(1)), (0, 4321))
 
@@ -18,7 +19,7 @@ WAVE = np.pad(sound("aei oae", np.random.default_rng(1)), (0, 4321))
 def test_whispers(mels):
     """transformers' extractor in numpy, which computes in float64 as well; that in torch is 2e-5 off both."""
     wave = np.pad(WAVE, (0, 160 * 200 - len(WAVE) % 160))
-    extractor = WhisperFeatureExtractor(feature_size=mels)
+    extractor = whisper.WhisperFeatureExtractor(feature_size=mels)
     (expected,) = extractor._np_extract_fbank_features(wave[None], "cpu")
     found = whisper_mels(wave, mels)
     assert found.shape == expected.shape and found.dtype == np.float32
