@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlt import __version__, lm
+from xlt.bundle import card
 from xlt.bundle.manifest import HOTWORDS, LM, PARTNER, write_manifest
 from xlt.core import digests
 from xlt.core.context import Context, need
@@ -57,6 +58,7 @@ def run(ctx: Context) -> None:
             path for path in map(second.model.folder.joinpath, second.model.family.files) if path.exists()
         ]
     inputs += [Path(decode.hotwords)] if decode.hotwords else []
+    inputs += card.inputs(ctx)
     inputs += [clips] if (clips := ctx.data / ctx.cfg.train_set / "utt2dur").exists() else []
     run_unit(
         ctx,
@@ -100,6 +102,7 @@ def _pack(ctx: Context, model: Trained, second: Partner | None, decode: DecodeCo
 
     if clips := training_clips(ctx):
         manifest["clips"] = clips.to_json()
+    card.card_of(ctx, model.manifest, out / LM if (out / LM).is_dir() else None).write(out)
     write_manifest(out, manifest)
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     say(f"  {size / 1e6:.0f} MB")

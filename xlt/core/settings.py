@@ -202,6 +202,9 @@ class ReportConfig:
 @dataclass(frozen=True)
 class BundleConfig:
     with_upstream: bool
+    licence: str | None
+    consent: str | None
+    contact: str | None
 
 
 @dataclass(frozen=True)

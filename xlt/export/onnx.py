@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from xlt.audio.voice import NETWORK, find_network
+from xlt.bundle.card import CARD
 from xlt.bundle.manifest import HOTWORDS, LM, MANIFEST, PARTNER, check_files, read_manifest, write_manifest
 from xlt.core.errors import ConfigError
 from xlt.features.mix import FILES as MIX
 from xlt.features.mix import Mix
+from xlt.formats.model_folder import MANIFEST as HEARD
 from xlt.formats.model_folder import ONNX, read_info, write_info
 from xlt.models.family import open_model
 from xlt.models.onnx import BACKBONE, HEAD
@@ -96,7 +98,7 @@ def export(bundle: Path, out: Path, int8: bool) -> dict[str, float]:
     if int8:
         for name in found:
             graph.quantise(out / f"{name}.onnx")
-    for name in (*MIX, "tokens.txt", "bpe.model", HOTWORDS):
+    for name in (*MIX, "tokens.txt", "bpe.model", HOTWORDS, CARD, HEARD):
         if (bundle / name).exists():
             shutil.copyfile(bundle / name, out / name)
     if (bundle / LM).is_dir():
