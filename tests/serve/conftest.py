@@ -9,6 +9,7 @@ from tests.serve.made import write
 from xlt.serve import Limits
 from xlt.serve.access import Access
 from xlt.serve.app import make_app
+from xlt.serve.corrections import Corrections
 from xlt.serve.pool import Pool
 from xlt.serve.server import Server
 
@@ -48,10 +49,12 @@ def pool(tmp_path_factory):
 def connect(pool, tmp_path):
     """Function that gives a client of a server over ``pool``; ``client.server`` is the server."""
 
-    def make(tokens=(), sites=(), home=True, over=None, log_texts=False, **limits):
+    def make(tokens=(), sites=(), home=True, over=None, log_texts=False, corrections=None, **limits):
         folder = tmp_path / "uploads"
         folder.mkdir(exist_ok=True)
         server = Server(over or pool, Limits(**limits), Access(tokens, sites, home), folder, log_texts)
+        if corrections:
+            server.corrections = Corrections(corrections, server.languages, server.limits.corrections_mb)
         client = Client(make_app(server), "http://localhost", raise_server_exceptions=False)
         client.server = server
         return client

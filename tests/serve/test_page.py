@@ -3,10 +3,12 @@
 import re
 
 import pytest
+import soundfile
 
 from tests.browser import complaints, fetched
 from tests.pages import Reader
 from tests.serve.test_listen import serving
+from xlt.formats.tables import read_table
 
 LANGUAGE = "Romanian (ron_Latn)"
 DROP = """
@@ -24,7 +26,7 @@ DROP = """
   document.getElementById("file").dispatchEvent(new Event("change"));
   while (!document.getElementById("status").textContent.startsWith("Done"))
     await new Promise(done => setTimeout(done, 50));
-  return document.getElementById("text").innerText.split(/\\s+/).join(" ");
+  return [...document.querySelectorAll(".piece > span")].map(one => one.textContent).join(" ");
 })()
 """
 
@@ -57,12 +59,60 @@ def contrast(chromium, selector):
     return (light + 0.05) / (dark + 0.05)
 
 
+def status_after(chromium, work, start):
+    """What the page says that begins with ``start``, once it has done the script ``work``."""
+    return chromium.run(
+        f"(async () => {{ {work}; const own = document.getElementById('status');"
+        f" while (!own.textContent.startsWith('{start}') && !own.className)"
+        " await new Promise(done => setTimeout(done, 50)); return own.textContent; })()"
+    )
+
+
+def corrected_in_a_browser(chromium, folder, shots):
+    """The second piece is corrected twice, at first without consent, and deleted again."""
+    click = (
+        "[...document.querySelectorAll('#text .act')]"
+        ".filter(one => one.textContent.startsWith('{}')).at(-1).click()"
+    )
+    keep = (
+        click.format("Correct")
+        + "; document.querySelector('textarea').value = ' n  five '; "
+        + click.format("Keep")
+    )
+    assert chromium.run("document.getElementById('consent').checked") is False
+    assert status_after(chromium, keep, "Corrected") == "Corrected here; nothing was sent."
+    assert not (folder / "text").exists()
+    assert chromium.run("FORMS.txt()") == "n 3 n five\n"
+    assert chromium.run("document.querySelectorAll('.doubt').length") == 0  # a person has looked
+    assert chromium.run("document.getElementById('host').textContent === location.host")
+    chromium.run("document.getElementById('consent').click()")
+    chromium.run(click.format("Correct"))
+    chromium.screenshot(shots / "page_correcting.png")
+    assert chromium.run("document.activeElement.ariaLabel") == "Text of the piece at 0:02"
+    assert chromium.run("document.documentElement.scrollWidth <= innerWidth")
+    chromium.run(click.format("Cancel"))
+    assert chromium.run("document.activeElement.ariaLabel") == "Correct the piece at 0:02"
+    assert status_after(chromium, keep, "Stored") == "Stored. Thank you."
+    chromium.screenshot(shots / "page_stored.png")
+    (utt,) = read_table(folder / "text")
+    assert read_table(folder / "text")[utt] == "n five"
+    samples, rate = soundfile.read(folder / "wav" / f"{utt}.wav", dtype="int16")
+    assert rate == 16000 and len(samples) == 16000
+    assert abs(samples - 16384).max() <= 1  # the third second of what was dropped
+    assert utt.removeprefix("correction-") in chromium.run("document.querySelector('.given').textContent")
+    assert status_after(chromium, click.format("Delete it now"), "Deleted") == "Deleted."
+    assert list((folder / "wav").iterdir()) == [] and read_table(folder / "text") == {}
+    assert chromium.run("document.querySelector('.given')") is None
+
+
 @pytest.mark.slow
 def test_in_a_browser(chromium, tmp_path):
     """A file is transcribed; doubtful words are marked; arrow keys go from word to word."""
     folder = tmp_path / "bundle"
     folder.mkdir()
-    with serving(["tests.serve.run", folder, "--port", 0, "--workers", 1]) as process:
+    given = tmp_path / "given"
+    options = ["--port", 0, "--workers", 1, "--corrections", given]
+    with serving(["tests.serve.run", folder, *options]) as process:
         for width, scheme in ((1280, "light"), (390, "dark")):
             chromium.fresh()
             dark = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -83,6 +133,8 @@ def test_in_a_browser(chromium, tmp_path):
         assert chromium.run("document.activeElement.textContent") == "3"
         assert chromium.run("FORMS.srt()").startswith("1\n00:00:00,000 --> 00:00:01,000\nn 3\n\n2\n")
         assert "<ANNOTATION_VALUE>n 5</ANNOTATION_VALUE>" in chromium.run("FORMS.eaf()")
+        assert list(given.rglob("*.wav")) == []
+        corrected_in_a_browser(chromium, given / "ron_Latn", tmp_path)
         chromium.run("recorder = null; navigator.mediaDevices.getUserMedia = () => Promise.reject()")
         chromium.click("#record")
         assert "microphone cannot be used" in chromium.run("document.getElementById('status').textContent")

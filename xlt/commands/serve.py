@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("audio_s", "seconds of one recording or stream", usual.audio_s),
         ("stall_s", "seconds without progress after which a worker is replaced", usual.stall_s),
         ("idle_s", "seconds without a message after which a WebSocket is closed", usual.idle_s),
+        ("corrections_mb", "size of all that --corrections stores", usual.corrections_mb),
     ):
         add(f"--{name}", type=float, default=value, metavar="N", help=f"at most: {what} (default: {value:g})")
     add(
@@ -64,6 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=30.0,
         metavar="N",
         help="after SIGTERM or Ctrl-C: seconds to finish what was taken (default: 30)",
+    )
+    add(
+        "--corrections",
+        type=Path,
+        metavar="DIR",
+        help=(
+            "let people give corrected pieces, sound and text, if they agree, and store them in DIR for xlt"
+            " learn (default: the page does not offer it)"
+        ),
     )
     add("--log_text", action="store_true", help="also log what was recognised; without it no text is kept")
 
@@ -92,13 +102,14 @@ def main(args: argparse.Namespace) -> None:
         args.queue,
         limits,
         args.log_text,
+        args.corrections,
     )
 
 
 def _limits(args: argparse.Namespace):
     from xlt.serve import Limits
 
-    names = ("upload_mb", "audio_s", "upload_s", "stall_s", "streams", "idle_s")
+    names = ("upload_mb", "audio_s", "upload_s", "stall_s", "streams", "idle_s", "corrections_mb")
     for name in (*names, "rate"):
         least = 0 if name == "rate" else 1e-9
         if not least <= getattr(args, name) < float("inf"):

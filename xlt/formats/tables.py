@@ -116,8 +116,13 @@ def _read_lines(path: Path, raw: bytes) -> dict[str, str]:
 
 def write_table(path: Path, table: dict[str, str]) -> None:
     """Write a Kaldi table sorted in C order (bytes of the UTF-8 key)."""
+    path.write_text(as_table(table), encoding="utf-8", newline="\n")
+
+
+def as_table(table: dict[str, str]) -> str:
+    """What :func:`write_table` writes."""
     lines = (f"{key} {table[key]}".rstrip(" ") + "\n" for key in sorted(table, key=lambda k: k.encode()))
-    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+    return "".join(lines)
 
 
 def spk2utt(utt2spk: dict[str, str]) -> dict[str, str]:

@@ -19,13 +19,13 @@ from starlette.websockets import WebSocket
 
 from xlt import __version__
 from xlt.serve import answers, metrics, page, wishes
+from xlt.serve.given import add_corrections, read_form
 from xlt.serve.guard import TRANSCRIPTIONS, Guard
 from xlt.serve.jobs import Answer, Busy, Job, Lost, Refused
 from xlt.serve.problems import Problem, as_json, busy, of_status
 from xlt.serve.server import Server
 from xlt.serve.stream import Stream
 
-_FIELD_BYTES = 64 << 10  # of a field that is no file
 _UPLOADS = 4  # bodies that are received at once, for each place in the queue
 _GONE = 499  # what others call it, too: the client did not wait
 
@@ -51,7 +51,7 @@ def make_app(server: Server) -> ASGIApp:
 
     @app.get("/")
     async def at_home() -> Response:
-        return page.response()
+        return page.response(server.corrections is not None)
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -77,6 +77,9 @@ def make_app(server: Server) -> ASGIApp:
     @app.post(TRANSCRIPTIONS)
     async def transcriptions(request: Request) -> Response:
         return await _transcriptions(server, request)
+
+    if server.corrections is not None:
+        add_corrections(app, server, server.corrections)
 
     @app.websocket("/")
     @app.websocket("/v1/stream")
@@ -120,17 +123,7 @@ async def _transcriptions(server: Server, request: Request) -> Response:
 @contextlib.asynccontextmanager
 async def _upload(server: Server, request: Request) -> AsyncIterator[tuple[Path, wishes.Wish, str]]:
     """The sound in a file of the server's own, what is asked for, and what the client calls the file."""
-    try:
-        async with asyncio.timeout(server.limits.upload_s):
-            form = await request.form(max_files=1, max_fields=50, max_part_size=_FIELD_BYTES)
-    except TimeoutError:
-        raise Problem(
-            408,
-            f"body: not received within {server.limits.upload_s:g} s; send a compressed form, or parts",
-            "timeout",
-            None,
-            {"Connection": "close"},
-        ) from None
+    form = await read_form(server, request)
     try:
         fields: dict[str, list[str]] = {}
         for key, value in form.multi_items():

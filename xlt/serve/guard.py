@@ -17,9 +17,10 @@ from xlt.serve.problems import Problem, busy
 from xlt.serve.server import Server
 
 OPEN = ("/", "/healthz")  # asked without a token: neither says anything of anybody
-TRANSCRIPTIONS = "/v1/audio/transcriptions"
+TRANSCRIPTIONS, CORRECTIONS = "/v1/audio/transcriptions", "/v1/corrections"
 _NAMES = {
     TRANSCRIPTIONS: "transcriptions",
+    CORRECTIONS: "corrections",
     "/v1/models": "models",
     "/healthz": "healthz",
     "/metrics": "metrics",
@@ -63,7 +64,7 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope, path == TRANSCRIPTIONS)
+            self._check(scope, path == TRANSCRIPTIONS or path.startswith(CORRECTIONS))
             sizes.check(Headers(scope=scope))
             await self.app(scope, sizes, watched)
         except Problem as err:
@@ -74,7 +75,8 @@ class Guard:
             self.server.metrics.request(what, status, seconds)
             if what not in ("healthz", "metrics"):
                 note = scope.get("state", {}).get("note", "")
-                self.server.log(f"{scope['method']} {path[:80]!r} {status} {seconds:.2f} s{note}")
+                shown = CORRECTIONS if path.startswith(CORRECTIONS) else path[:80]  # an id deletes
+                self.server.log(f"{scope['method']} {shown!r} {status} {seconds:.2f} s{note}")
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, status = time.monotonic(), 101

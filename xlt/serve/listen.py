@@ -22,6 +22,7 @@ from xlt.core.log import say
 from xlt.serve import Limits
 from xlt.serve.access import Access, read_tokens
 from xlt.serve.app import make_app
+from xlt.serve.corrections import Corrections
 from xlt.serve.pool import Pool
 from xlt.serve.server import Server
 from xlt.serve.stream import MESSAGE_BYTES
@@ -54,9 +55,17 @@ class _Protocol(H11Protocol):
 
 
 def serve(
-    place: Place, bundle: Path, workers: int, queue: int | None, limits: Limits, log_texts: bool = False
+    place: Place,
+    bundle: Path,
+    workers: int,
+    queue: int | None,
+    limits: Limits,
+    log_texts: bool = False,
+    corrections: Path | None = None,
 ) -> None:
-    """Until SIGTERM or SIGINT. ConfigError if the place is taken, DataError for the bundle."""
+    """Until SIGTERM or SIGINT. ConfigError if the place is taken or the folder ``corrections`` cannot be
+    used, DataError for the bundle.
+    """
     tokens = read_tokens(place.tokens)
     home = _is_home(place.host)
     with contextlib.ExitStack() as stack:
@@ -69,6 +78,10 @@ def serve(
         pool.start()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xlt-serve-")))
         server = Server(pool, limits, Access(tokens, place.sites, home), folder, log_texts)
+        if corrections is not None:
+            server.corrections = Corrections(corrections, pool.languages, limits.corrections_mb)
+            stack.callback(server.corrections.close)
+            say(f"stores corrections that people agree to give in {corrections}")
         config = uvicorn.Config(
             make_app(server),
             http=_Protocol,

@@ -10,9 +10,13 @@ from importlib.resources import files
 from starlette.responses import HTMLResponse, Response
 
 
-def response() -> Response:
-    """The page, with a policy that lets the browser run its own script and nothing else."""
+def response(corrections: bool = False) -> Response:
+    """The page, with a policy that lets the browser run its own script and nothing else; ``corrections``:
+    whether it asks for corrected pieces.
+    """
     text = files(__package__ or "xlt.serve").joinpath("page.html").read_text("utf-8")
+    if not corrections:
+        text = re.sub(r"<!-- corrections -->.*?<!-- end -->\n", "", text, flags=re.S)
     policy = (
         f"default-src 'none'; script-src {_digest(text, 'script')}; style-src {_digest(text, 'style')};"
         " connect-src 'self'; media-src blob:; img-src data:; base-uri 'none'; form-action 'none';"

@@ -9,6 +9,7 @@ from pathlib import Path
 from xlt.core.log import say
 from xlt.serve import Limits
 from xlt.serve.access import Access, Rates
+from xlt.serve.corrections import Corrections
 from xlt.serve.jobs import Answer, Job
 from xlt.serve.metrics import Metrics
 from xlt.serve.pool import Pool
@@ -17,13 +18,15 @@ from xlt.serve.problems import Problem
 
 class Server:
     """``folder``: for uploads while they are transcribed; ``log_texts``: whether the log may hold what was
-    recognised; ``uploads``: requests whose body is being received."""
+    recognised; ``uploads``: requests whose body is being received; ``corrections``: where those that people
+    give are stored, None where they are not asked for."""
 
     def __init__(self, pool: Pool, limits: Limits, access: Access, folder: Path, log_texts: bool = False):
         self.pool, self.limits, self.access, self.folder = pool, limits, access, folder
         self.log_texts = log_texts
         self.rates, self.metrics = Rates(limits.rate), Metrics()
         self.uploads = 0
+        self.corrections: Corrections | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:
