@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 GROUND = "core formats text phones audio fetch nets upstreams metrics".split()
-STAGES = "data features tokens lm models train decode check score report bundle".split()
+STAGES = "data features tokens lm models train decode check score report lid bundle".split()
 ROOF = "export suggest serve library commands cli".split()
 ORDER = GROUND + STAGES + ROOF
 SPEECH_TOOLKITS = {"espnet2", "s3prl", "espnet", "espnet3"}

@@ -14,18 +14,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
+import numpy as np
 import pytest
 
+from tests.bundle.many import single
 from tests.data.corpus import PHRASES, stamp, tone
 from tests.errors import told
 from tests.report.documents import document
 from tests.tree import Tree
 from xlt.bundle import open_bundle
 from xlt.bundle.join import join
+from xlt.bundle.joined import Joined
 from xlt.bundle.manifest import MANIFEST, write_manifest
 from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.core.registry import FAMILIES
+from xlt.features.extract import Setup
 
 SMALL = "preset=fast features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
 PROBE = "--probe"
@@ -413,6 +417,8 @@ class Silent:
     def pieces(self, *args: object) -> list:
         return []
 
+    cuts = pieces
+
 
 def heads(place, command):
     """With bundles of log-mels, in this process."""
@@ -440,6 +446,36 @@ def heads(place, command):
         shutil.rmtree(folder)
 
 
+def lid(place, command):
+    """On numbers in place of speech, which tests/lid/test_lid.py has; what is stored is then used."""
+    made, rng = place.root / "many", np.random.default_rng(0)
+    for lang in ("ron_Latn", "cat_Latn"):
+        single(place.root / lang, lang)
+    join([place.root / lang for lang in ("ron_Latn", "cat_Latn")], made)
+    tone(place.root / "recording.wav")
+    backbone = SimpleNamespace(num_layers=1, setup=Setup(None, "last", "float32", 80.0))
+    shifts = {"cat_Latn": 0.0, "fra": 3.0, "ron_Latn": 6.0}
+
+    def examples(backbone, layers, files, *more):
+        return {lang: [rng.normal(shifts[lang], 1.0, (1, 2)) for _ in range(10)] for lang in files}
+
+    with (
+        contextlib.chdir(place.root),
+        mock.patch("xlt.bundle.transcribe.Transcriber", Silent),
+        mock.patch("xlt.features.backbone.Backbone", lambda *args: backbone),
+        mock.patch("xlt.commands.lid._listed", lambda folder: ["a.wav"]),
+        mock.patch("xlt.commands.lid._of_recipe", lambda name, lang: Path("data")),
+        mock.patch("xlt.commands.lid.examples_of", examples),
+    ):
+        words = shlex.split(command)[1:]
+        if words[0] == "transcribe":
+            assert main(["lid", "train", "many"]) == 0
+        assert main(words) == 0
+    assert (made / Joined.read(made).lid.file).exists()
+    for folder in ("many", "ron_Latn", "cat_Latn"):
+        shutil.rmtree(place.root / folder)
+
+
 WAYS = {  # the first that matches the whole command proves it
     r"egs/\w+/run\.sh --list": lists,
     r"egs/lug/run\.sh --stop_stage check": check,
@@ -448,6 +484,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/new_recipe\.sh .+": new_recipe,
     r"tools/test\.sh": run_tests,
     r"tools/xlt check .+ --fix .+": fix,
+    r"tools/xlt (lid|transcribe many --lang auto) .+": lid,
     r"tools/xlt (bundle|transcribe many) .+": heads,
     r"tools/xlt transcribe .+": transcribe,
     r"tools/xlt serve .+": serve,

@@ -11,10 +11,10 @@ import contextlib
 import functools
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlt.bundle.joined import Foundation, Head, Joined, is_name, refuse_links
 from xlt.bundle.manifest import MANIFEST, PARTNER, check_files, is_joined, read_manifest, write_manifest
@@ -25,6 +25,9 @@ from xlt.core.locks import hold
 from xlt.formats import int8
 from xlt.formats.model_folder import BACKBONE, HEADS, UPSTREAM, family_of, packed_upstream, read_info
 from xlt.formats.weights import read_weights
+
+if TYPE_CHECKING:
+    from xlt.lid.classifier import Classifier
 
 ALONE = "use it as a bundle of its own, or train with preset=fast"
 
@@ -103,7 +106,7 @@ def verify(bundle: Path) -> list[str]:
     """What is wrong with a bundle of several languages, a line each; DataError if its ``bundle.json`` is."""
     refuse_single(bundle)
     made, faults = Joined.read(bundle), []
-    looks: list[Callable[[Path], None]] = [made.check_backbone]
+    looks: list[Callable[[Path], None]] = [made.check_backbone, functools.partial(_check_lid, made)]
     looks += [functools.partial(_check_whole, made, name) for name in made.heads]
     for look in looks:
         try:
@@ -111,6 +114,34 @@ def verify(bundle: Path) -> list[str]:
         except DataError as err:
             faults.append(str(err))
     return faults + [f"{path}: no part of the bundle; delete it" for path in made.strangers(bundle)]
+
+
+def set_lid(
+    bundle: Path,
+    classifier: Classifier,
+    layers: Sequence[int],
+    clips: Mapping[str, int],
+    held_out: Mapping[str, int],
+) -> Joined:
+    """Store language identification in a bundle, in place of what it has; see :func:`xlt.lid.store.write`."""
+    from xlt.lid import store
+
+    with _alone(bundle):
+        before = Joined.read(bundle)
+        made = before.with_lid(*store.write(bundle, classifier, layers, clips, held_out))
+        made.write(bundle)
+        if before.lid and made.lid and before.lid.file != made.lid.file:
+            (bundle / before.lid.file).unlink(missing_ok=True)
+    return made
+
+
+def _check_lid(made: Joined, bundle: Path) -> None:
+    """DataError if language identification is damaged."""
+    from xlt.lid import store
+
+    made.check_lid(bundle)
+    if made.lid:
+        store.read(bundle, made.lid)
 
 
 def _check_whole(made: Joined, name: str, bundle: Path) -> None:

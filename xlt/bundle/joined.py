@@ -3,6 +3,7 @@
     bundle.json              format 3: the backbone, the heads, digests of files and of itself
     backbone/                the weights, once; empty where they are found by name
     heads/<name>/            a bundle of one language without the backbone's weights, as stage 10 makes it
+    lid/                     language identification, if it was trained (xlt/lid/store.py)
 
 What is in a head is described by its own ``bundle.json``, whose digest stands in the one above it.
 """
@@ -26,6 +27,7 @@ from xlt.core.stage import write_json
 from xlt.formats.model_folder import BACKBONE, HEADS
 from xlt.formats.typed import check
 from xlt.formats.versioned import Format
+from xlt.lid.store import LID, Entry
 
 FORMAT = Format(MANIFEST, MANY, oldest=MANY)
 AGAIN = "copy the whole bundle again"
@@ -93,13 +95,14 @@ def _are_layers(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Joined:
-    """A ``bundle.json``. ``files``: SHA-256 of the backbone's files and of each head's ``bundle.json``, by
-    their paths in the bundle.
+    """A ``bundle.json``. ``files``: SHA-256 of the backbone's files, of each head's ``bundle.json`` and of
+    ``lid``'s arrays, by their paths in the bundle; ``lid``: language identification, None if there is none.
     """
 
     foundation: Foundation
     heads: Mapping[str, Head] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    lid: Entry | None = None
 
     def without(self, name: str) -> Joined:
         """The same but for a head."""
@@ -113,6 +116,11 @@ class Joined:
             self, heads={**self.heads, name: head}, files={**self.files, manifest_of(name): digest}
         )
 
+    def with_lid(self, entry: Entry, digest: str) -> Joined:
+        """The same with language identification, whose file of arrays has ``digest``."""
+        files = {file: known for file, known in self.files.items() if not file.startswith(f"{LID}/")}
+        return replace(self, lid=entry, files={**files, entry.file: digest})
+
     def write(self, folder: Path) -> None:
         """Write ``bundle.json``, whole or not at all."""
         document = FORMAT.stamped(
@@ -125,6 +133,7 @@ class Joined:
                 },
                 "heads": {name: asdict(self.heads[name]) for name in sorted(self.heads)},
                 "files": dict(sorted(self.files.items())),
+                **({LID: self.lid.to_json()} if self.lid else {}),
             }
         )
         write_json(folder / MANIFEST, {**document, "digest": digest_of(document)})
@@ -148,11 +157,12 @@ class Joined:
             check(foundation.upstream.get("upstream"), str, "backbone.upstream.upstream")
             if not heads or backbone["hash"] != foundation.hash:
                 raise ValueError("backbone.hash" if heads else "no heads")
+            lid = Entry.from_json(document[LID], path) if LID in document else None
             if odd := [name for name, head in heads.items() if not _are_layers(head.layers)]:
                 raise ValueError(f"heads.{odd[0]}.layers")
         except ValueError as err:
             raise DataError(f"{path}: damaged ({err}); {AGAIN}") from None
-        expected = {manifest_of(name) for name in heads}
+        expected = {manifest_of(name) for name in heads} | ({lid.file} if lid else set())
         odd = [name for name in heads if not is_name(name)] + [
             name
             for name in files
@@ -164,13 +174,18 @@ class Joined:
             )
         if lacking := sorted(expected - files.keys()):
             raise DataError(f"{path}: damaged: no digest of {lacking[0]}; {AGAIN}")
-        return cls(foundation, heads, files)
+        return cls(foundation, heads, files, lid)
 
     def check_backbone(self, folder: Path) -> None:
         """DataError unless the files of the backbone are unchanged and lie in the bundle ``folder``."""
         for name in self.files:
             if name.startswith(f"{BACKBONE}/"):
                 self._check(folder, name)
+
+    def check_lid(self, folder: Path) -> None:
+        """DataError unless the arrays of language identification are unchanged, if there is any."""
+        if self.lid:
+            self._check(folder, self.lid.file)
 
     def check_head(self, folder: Path, name: str) -> dict[str, Any]:
         """The ``bundle.json`` of a head, after a look at its digest; whoever loads the head compares those of

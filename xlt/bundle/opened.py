@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Sequence
@@ -12,8 +13,12 @@ from xlt.bundle.joined import Joined
 from xlt.bundle.manifest import MANIFEST, is_joined, read_manifest
 from xlt.core.errors import ConfigError, DataError
 from xlt.formats.model_folder import HEADS, packed_upstream, read_info
+from xlt.lid import store
+from xlt.lid.pool import Identifier
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from xlt.bundle.transcribe import Transcriber
     from xlt.features.backbone import Backbone
 
@@ -24,13 +29,19 @@ class Bundle:
     """A bundle in ``folder``. ``languages``: the names of its heads, such as ``ron_Latn``; ``load`` loads the
     recogniser of one of them, and ``kept`` of those stay loaded: the least recently used are dropped.
 
-    Threads may share it.
+    ``identify`` loads its language identification; None: it has none. Threads may share it.
     """
 
     def __init__(
-        self, folder: Path, languages: Sequence[str], load: Callable[[str], Transcriber], kept: int = KEPT
+        self,
+        folder: Path,
+        languages: Sequence[str],
+        load: Callable[[str], Transcriber],
+        kept: int = KEPT,
+        identify: Callable[[], Identifier] | None = None,
     ):
         self.folder, self.languages, self.kept = folder, tuple(languages), kept
+        self.identify = identify
         self._load, self._lock = load, threading.Lock()
         self._loaded: dict[str, Transcriber] = {}  # the most recently used last
 
@@ -109,7 +120,18 @@ def _several(folder: Path, kept: int) -> Bundle:
         joined.check_head(folder, name)
         return Transcriber(folder / HEADS / name, backbone())
 
-    return Bundle(folder, sorted(joined.heads), load, kept)
+    def identify() -> Identifier:
+        assert joined.lid is not None
+        joined.check_lid(folder)
+        return Identifier(encoder(backbone(), joined.lid.layers), store.read(folder, joined.lid))
+
+    return Bundle(folder, sorted(joined.heads), load, kept, identify if joined.lid else None)
+
+
+def encoder(backbone: Backbone, layers: Sequence[int]) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    """Waves (N,), 16 kHz → ``layers`` of the backbone side by side, (T, D)."""
+    setup = dataclasses.replace(backbone.setup, layers=list(layers))
+    return lambda waves: backbone.encode(waves, setup, None)
 
 
 def load_backbone(folder: Path, joined: Joined) -> Backbone:
@@ -138,6 +160,6 @@ def load_backbone(folder: Path, joined: Joined) -> Backbone:
                 f"{folder}: its heads were trained on {dict(foundation.upstream)}, but the backbone found is"
                 f" {source.identity}; copy the whole bundle again"
             )
-        return Backbone(
-            Setup(source, "last", foundation.dtype, 80.0), [head.layers for head in joined.heads.values()]
-        )
+        layers = [head.layers for head in joined.heads.values()]
+        layers += [list(joined.lid.layers)] if joined.lid else []
+        return Backbone(Setup(source, "last", foundation.dtype, 80.0), layers)

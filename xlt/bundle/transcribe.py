@@ -140,7 +140,7 @@ class Transcriber:
 
     def piece(self, cut: Cut, hotwords: Mapping[str, float] | None = None) -> Piece:
         """The text of one of :meth:`cuts`."""
-        return self._piece(cut, self._recognised(cut, hotwords) if _is_loud(cut.samples) else None)
+        return self._piece(cut, self._recognised(cut, hotwords) if is_loud(cut.samples) else None)
 
     def _recognised(self, cut: Cut, hotwords: Mapping[str, float] | None) -> Hypothesis:
         with self._one:
@@ -150,9 +150,9 @@ class Transcriber:
         return found
 
     def _piece(self, cut: Cut, found: Hypothesis | None) -> Piece:
-        start_s, end_s = cut.start / SAMPLE_RATE, (cut.start + len(cut.samples)) / SAMPLE_RATE
+        start_s, end_s = _times(cut)
         if found is None or self._only_blanks(found):
-            return {"start_s": start_s, "end_s": end_s, "text": "", "score": 0.0, "words": []}
+            return empty_piece(cut)
         piece: Piece = {
             "start_s": start_s,
             "end_s": end_s,
@@ -171,6 +171,16 @@ class Transcriber:
         return self.recogniser.has_ctc and not found.greedy.strip()
 
 
+def empty_piece(cut: Cut) -> Piece:
+    """A piece in which nothing was recognised."""
+    start_s, end_s = _times(cut)
+    return {"start_s": start_s, "end_s": end_s, "text": "", "score": 0.0, "words": []}
+
+
+def _times(cut: Cut) -> tuple[float, float]:
+    return cut.start / SAMPLE_RATE, (cut.start + len(cut.samples)) / SAMPLE_RATE
+
+
 def _load_lms(folder: Path, kind: str, tokenizer: Tokenizer) -> Sequence[LanguageModel]:
     """As :func:`xlt.lm.load`; what that needed beside the models is given back."""
     from xlt import lm
@@ -182,7 +192,7 @@ def _load_lms(folder: Path, kind: str, tokenizer: Tokenizer) -> Sequence[Languag
     return found
 
 
-def _is_loud(samples: np.ndarray) -> bool:
+def is_loud(samples: np.ndarray) -> bool:
     """Whether any 0.1 s of (N,) are more than silence."""
     import numpy as np
 

@@ -64,6 +64,8 @@ def main(args: argparse.Namespace) -> None:
         before = set(_joined(args.place).heads)
         made = join.add(args.place, list(map(Path, args.more)), names, args.int8)
         _tell(args.place, made, sorted(set(made.heads) - before))
+        if made.lid:
+            say(f"next: xlt lid train {args.place}, so that --lang auto tells the new languages, too")
     elif args.action == "remove":
         gone = [_joined_name(args.place, lang) for lang in args.more]
         made = join.remove(args.place, gone)

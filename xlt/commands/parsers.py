@@ -17,6 +17,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "experiment": ("xlt.commands.experiment", "run the experiments that a YAML file describes"),
     "adapter": ("xlt.commands.adapter", "write, list and use the languages of one backbone (MMS adapters)"),
     "bundle": ("xlt.commands.bundle", "join bundles of languages over one encoder; change, list, verify"),
+    "lid": ("xlt.commands.lid", "teach a bundle of several languages to tell them apart"),
     "export": ("xlt.commands.export", "export a recipe's data as lhotse manifests or as a table"),
     "lm": ("xlt.commands.lm", "adapt a bundle's language model to your texts, or export it as ARPA files"),
     "new_recipe": (

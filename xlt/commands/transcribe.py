@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.audio.files import Heard
+from xlt.bundle.auto import AUTO, Auto, summary
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress, say
 from xlt.core.registry import FORMATS
 
 if TYPE_CHECKING:
+    from xlt.bundle.opened import Bundle
     from xlt.bundle.transcribe import Transcriber
     from xlt.commands.recordings import Recording
     from xlt.formats.transcripts import Piece, Transcript, TranscriptFormat
@@ -23,10 +25,12 @@ DEFAULT = "tsv"
 
 
 class _Noticed(NamedTuple):
-    """What a person should know of a transcript: pieces with repetitions, and how the sound was read."""
+    """What a person should know of a transcript: pieces with repetitions, how the sound was read, and
+    pieces whose language was told."""
 
     looped: list[Piece]
     sound: Heard
+    languages: list[Piece]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--lang",
         metavar="LANG",
-        help="language of the recordings, e.g. ron, for a bundle of several (default: the bundle's only one)",
+        help=(
+            "language of the recordings, e.g. ron, for a bundle of several (default: the bundle's only one);"
+            " auto: told for each piece, where xlt lid has trained that"
+        ),
     )
     add(
         "--format",
@@ -148,6 +155,11 @@ def _refuse(args: argparse.Namespace, forms: Mapping[str, TranscriptFormat]) -> 
         raise ConfigError(
             f"--words_weight {args.words_weight:g}: weights --words, which is not there; add it"
         )
+    if args.lang == AUTO and args.words:
+        raise ConfigError(
+            f"--words {args.words}: are words of one language, which --lang {AUTO} does not name; leave one"
+            " out"
+        )
     if args.unsure is not None and not 0 <= args.unsure <= 1:
         raise ConfigError(f"--unsure {args.unsure:g}: expected a probability from 0 to 1; 0.5 is a good one")
 
@@ -165,14 +177,19 @@ def _transcribe(
     """How many recordings could not be read after all."""
     from xlt.bundle import open_bundle
 
-    transcriber = open_bundle(args.bundle).head(args.lang)
-    _refuse_without_words(transcriber, args, forms)
-    hotwords = transcriber.hotwords(args.words, args.words_weight) if args.words else None
+    transcriber: Transcriber | Auto
+    bundle, hotwords = open_bundle(args.bundle), None
+    if args.lang == AUTO:
+        transcriber = _auto(bundle)
+    else:
+        transcriber = bundle.head(args.lang)
+        _refuse_without_words(transcriber, args, forms)
+        hotwords = transcriber.hotwords(args.words, args.words_weight) if args.words else None
     total = sum(one.duration_s * (one.channels if args.channels else 1) for one in recordings)
     failed = 0
     with _progress(total, bool(args.out)) as bar:
         for one in recordings:
-            noticed = _Noticed([], Heard())
+            noticed = _Noticed([], Heard(), [])
             found = _transcript(args, transcriber, hotwords, one, bar, noticed)
             try:
                 if args.out:
@@ -187,9 +204,23 @@ def _transcribe(
                 failed += 1
                 print(f"xlt transcribe: {err}", file=sys.stderr)
             _tell_loops(one.name, noticed.looped)
+            if languages := summary(noticed.languages):
+                print(f"xlt transcribe: {one.name}: {languages}", file=sys.stderr)
             if noticed.sound.told:
                 print(f"xlt transcribe: {one.name}: {noticed.sound.told}", file=sys.stderr)
     return failed
+
+
+def _auto(bundle: Bundle) -> Auto:
+    """With a warning of languages that are never told."""
+    found = Auto(bundle)
+    if found.unknown:
+        print(
+            f"xlt transcribe: --lang {AUTO}: never tells {', '.join(found.unknown)}, which joined the bundle"
+            f" after: xlt lid train {bundle.folder}",
+            file=sys.stderr,
+        )
+    return found
 
 
 def _tell_loops(name: str, looped: list[Piece]) -> None:
@@ -227,7 +258,7 @@ def _refuse_without_words(
 
 def _transcript(
     args: argparse.Namespace,
-    transcriber: Transcriber,
+    transcriber: Transcriber | Auto,
     hotwords: Mapping[str, float] | None,
     recording: Recording,
     bar: Progress,
@@ -251,7 +282,15 @@ def _transcript(
     )
 
     def pieces(channel: int | None) -> Iterator[Piece]:
-        for piece in transcriber.pieces(str(recording.path), hotwords, channel, vad, bar.add, noticed.sound):
+        how = (channel, vad, bar.add, noticed.sound)
+        path = str(recording.path)
+        if isinstance(transcriber, Auto):
+            said = transcriber.pieces(path, *how)
+        else:
+            said = transcriber.pieces(path, hotwords, *how)
+        for piece in said:
+            if "lang_confidence" in piece:
+                noticed.languages.append(piece)
             if piece.get("looped"):
                 noticed.looped.append(piece)
             if args.channels:

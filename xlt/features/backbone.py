@@ -51,6 +51,7 @@ class _Remembering:
 class Backbone:
     """The upstream of ``setup``, loaded. ``layers``: all that its models read, so that the first of them that
     hears a clip has it encoded for the others, too. Threads may share it: it encodes for one at a time.
+    ``frame_rate``: features a second.
 
     A model gets the same features, bit by bit, as from an upstream of its own: neither the layers that are
     asked for nor the other clips of a batch change an output.
@@ -62,6 +63,7 @@ class Backbone:
         upstream = load(setup)
         numbers = sorted({number for one in layers for number in layer_numbers(upstream, one)})
         check_layers(upstream, numbers)
+        self.num_layers, self.frame_rate = upstream.num_layers, upstream.frame_rate
         self._upstream: Any = _Remembering(upstream, numbers)
 
     def encode(self, waves: list[np.ndarray], setup: Setup, mix: Mix | None) -> list[np.ndarray]:

@@ -1,0 +1,86 @@
+"""Recordings in any of a bundle's languages: the language of each piece is told before it is recognised."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from statistics import mean
+from typing import TYPE_CHECKING
+
+from xlt.core.errors import ConfigError
+from xlt.formats.transcripts import Piece
+
+if TYPE_CHECKING:
+    from xlt.audio.cut import Cut
+    from xlt.audio.files import Heard
+    from xlt.bundle.opened import Bundle
+
+AUTO = "auto"  # of --lang
+
+
+class Auto:
+    """A bundle of several languages; ConfigError if it has no language identification.
+
+    Pieces have a ``lang``, which is None where it is none of the bundle's, or silence: their text is empty;
+    and ``lang_confidence``, the calibrated probability of the likeliest language that is known.
+    """
+
+    def __init__(self, bundle: Bundle):
+        if bundle.identify is None:
+            raise ConfigError(
+                f"--lang {AUTO}: {bundle.folder} has no language identification; name the language, or train"
+                f" it: xlt lid train {bundle.folder}"
+            )
+        self.bundle, self._identify = bundle, bundle.identify()
+
+    @property
+    def unknown(self) -> list[str]:
+        """Languages of the bundle that are never told, since the classifier was not trained on them."""
+        return [lang for lang in self.bundle.languages if lang not in self._identify.classifier.languages]
+
+    def pieces(
+        self,
+        path: str,
+        channel: int | None = None,
+        vad: bool | None = None,
+        heard: Callable[[float], None] = lambda seconds: None,
+        noticed: Heard | None = None,
+    ) -> Iterator[Piece]:
+        """As :meth:`xlt.bundle.transcribe.Transcriber.pieces`; the recording is cut as for the first of the
+        languages.
+        """
+        first = self.bundle.head(self.bundle.languages[0])
+        for cut in first.cuts(path, channel, vad, heard, noticed):
+            yield self.piece(cut)
+
+    def piece(self, cut: Cut) -> Piece:
+        """The text of one of :meth:`xlt.bundle.transcribe.Transcriber.cuts`."""
+        from xlt.bundle.transcribe import empty_piece, is_loud
+
+        if not is_loud(cut.samples):
+            return {**empty_piece(cut), "lang": None}
+        found = self._identify(cut.samples)
+        lang = found.lang if found.lang in self.bundle.languages else None
+        piece = self.bundle.head(lang).piece(cut) if lang else empty_piece(cut)
+        piece["lang"], piece["lang_confidence"] = lang, round(found.probability, 4)
+        return piece
+
+
+def summary(pieces: Iterable[Piece]) -> str:
+    """What a person is told of the languages of a recording; "" if nothing was said in it."""
+    told: dict[str, list[float]] = defaultdict(list)
+    none = []
+    for piece in pieces:
+        if "lang_confidence" not in piece:
+            continue
+        if piece["lang"] is None:
+            none.append(f"{piece['start_s']:.1f}–{piece['end_s']:.1f} s")
+        else:
+            told[piece["lang"]].append(piece["lang_confidence"])
+    parts = [
+        f"{lang} in {len(sure)} {'piece' if len(sure) == 1 else 'pieces'} ({mean(sure):.0%} sure)"
+        for lang, sure in sorted(told.items(), key=lambda item: -len(item[1]))
+    ]
+    if none:
+        parts.append(f"none of the bundle's languages at {', '.join(none)}: left without text")
+    return "; ".join(parts)
