@@ -18,6 +18,7 @@ from tests.serve.conftest import until
 from tests.serve.made import write
 from xlt.cli import main
 from xlt.core.config import ROOT
+from xlt.serve import listen
 
 HEAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
 
@@ -161,6 +162,14 @@ def test_a_graceful_stop_finishes_what_was_taken(folder, tmp_path):
         out, err = process.communicate(timeout=60)
     assert [(status, json.loads(body)["text"]) for status, body in answers] == [(200, "n 6 n 6")] * 3
     assert (process.returncode, err) == (0, "") and out.endswith("stopped\n")
+
+
+def test_a_signal_before_uvicorn_listens_to_signals_stops_it_too():
+    running = listen.uvicorn.Server(listen.uvicorn.Config(app=None))
+    with listen._told_to_stop(running):
+        signal.raise_signal(signal.SIGTERM)
+        assert running.should_exit
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_nothing_is_left_when_the_server_is_killed(folder):

@@ -99,9 +99,10 @@ def serve(
         )
         host, port = listening.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        say(f"{url} serves {', '.join(pool.languages)} with {workers} workers; Ctrl-C stops")
-        with _quiet_end():
-            uvicorn.Server(config).run(sockets=[listening])
+        running = uvicorn.Server(config)
+        with _told_to_stop(running):
+            say(f"{url} serves {', '.join(pool.languages)} with {workers} workers; Ctrl-C stops")
+            running.run(sockets=[listening])
         say("stopped")
 
 
@@ -130,9 +131,15 @@ def _bound(place: Place) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def _quiet_end() -> Iterator[None]:
-    """uvicorn stops gracefully on a signal and then raises it again, which would end xlt with an error."""
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+def _told_to_stop(running: uvicorn.Server) -> Iterator[None]:
+    """A signal stops ``running`` gracefully, also before uvicorn listens to signals itself; when uvicorn has
+    stopped, it raises the signal again, which would end xlt with an error.
+    """
+
+    def stop(*_: object) -> None:
+        running.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
