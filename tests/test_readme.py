@@ -306,6 +306,16 @@ def export_sherpa(place, command):
     shutil.rmtree(place.root / "egs" / "lug" / "exp")
 
 
+def export_hub(place, command):
+    """With a bundle of log-mels, in this process; tests/export/test_hub.py reads the card."""
+    bundle = place.root / command.split()[3]
+    shutil.copytree(ROOT / "tests/fixtures/bundle_v1", bundle)
+    with contextlib.chdir(place.root):
+        assert main(shlex.split(command)[1:]) == 0
+    assert "pipeline_tag: " in (place.root / command.split()[-1] / "README.md").read_text("utf-8")
+    shutil.rmtree(bundle.parent.parent)
+
+
 def verify(place, command):
     """What stages have made is as it was; a text that was edited since is named."""
     place.good(f"egs/ron/run.sh --stop_stage data data.dir=stamps data.train_minutes=null {SMALL}")
@@ -502,6 +512,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt score .+": compare,
     r"tools/xlt export onnx .+": export_onnx,
     r"tools/xlt export sherpa .+": export_sherpa,
+    r"tools/xlt export hub .+": export_hub,
     r"tools/xlt export .+": export,
     r"tools/xlt adapter .+": adapter,
 }

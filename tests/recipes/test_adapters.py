@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from tests.bundle.many import sign
 from tests.errors import told
 from tests.lazy import Lazy, torch
 from tests.tones import make_corpus
@@ -12,6 +13,7 @@ from tests.upstreams.layouts import save_mms
 from xlt.audio.files import read_wav
 from xlt.cli import main
 from xlt.formats.tables import read_table
+from xlt.nets.paths import best_path
 
 transformers = Lazy("transformers")
 
@@ -111,6 +113,40 @@ def test_an_adapter_of_another_backbone_is_refused(root, tmp_path, capsys):
     assert "eng\trefused: " in said.out and "another backbone" in said.out
     assert main(["adapter", "transcribe", str(other), "x.wav", "--lang", "eng"]) == 2
     told(capsys.readouterr().err, "backbone", where="adapter.eng.safetensors")
+
+
+@pytest.mark.parametrize(("what", "rarer"), [("adapters", 8), ("tuned", 0)])
+def test_the_pipeline_of_transformers_loads_what_is_for_the_hub(root, tmp_path, capsys, what, rarer):
+    """With adapters, of which blanks are made rare, and where the encoder itself was tuned."""
+    from xlt.models.family import open_model
+
+    recipe, tag = root / "recipe", "main"
+    if what == "tuned":
+        tag = "tuned"
+        words = ["--recipe", str(recipe), f"tag={tag}", "train.adapter=none", "train.freeze=extractor"]
+        for stage in ("features", "train", "bundle"):
+            assert main([stage, *words]) == 0, stage
+    bundle, out = shutil.copytree(recipe / "exp" / tag / "bundle", tmp_path / "bundle"), tmp_path / "out"
+    state = torch.load(bundle / "model.pth", weights_only=True)
+    state["ctc.ctc_lo.bias"][0] -= rarer
+    torch.save(state, bundle / "model.pth")
+    sign(bundle)
+    assert main(["export", "hub", str(bundle), "--out", str(out)]) == 0
+    assert "library_name: transformers" in (out / "README.md").read_text("utf-8")
+    for path in out.rglob("*"):
+        assert path.is_dir() or str(root).encode() not in path.read_bytes(), path
+
+    recognise = transformers.pipeline("automatic-speech-recognition", model=str(out))
+    ours, texts = open_model(bundle), set()
+    for path in read_table(recipe / "data/test/wav.scp").values():
+        wave = read_wav(recipe / path)
+        text = ours.tokenizer.decode(best_path(ours.log_probs([wave])[0][0].argmax(dim=1)))
+        assert recognise({"raw": wave, "sampling_rate": 16000})["text"].split() == text.split()
+        texts.add(text.strip())
+    assert any(texts)
+    capsys.readouterr()
+    assert main(["transcribe", str(out), str(recipe / path)]) == 0  # it is a bundle still
+    assert capsys.readouterr().out.startswith(str(recipe / path))
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def export(model: Path, out: Path, lang: str | None = None, replace: bool = Fals
     lang = lang or trained.info["lang"].partition("_")[0]
     check_lang(lang, "--lang")
     _check_settings(model, trained.info)
-    letters = _letters(model, trained.tokens)
+    letters = letters_of(model, trained.tokens)
     read_vocabularies(out)  # what it refuses is refused before the model is loaded
     if (found := adapter_path(out, lang)).exists() and not replace:
         raise DataError(f"{found}: already exists; name another folder or --lang, or give --replace")
@@ -77,7 +77,7 @@ def _check_settings(model: Path, info: dict[str, Any]) -> None:
         )
 
 
-def _letters(model: Path, tokens: list[str]) -> list[str]:
+def letters_of(model: Path, tokens: list[str]) -> list[str]:
     """The tokens under transformers' names; DataError if one of these is a letter of the language."""
     letters = [_NAMES.get(token, token) for token in tokens]
     if twice := sorted({letter for letter in letters if letters.count(letter) > 1}):
@@ -104,15 +104,19 @@ def _adapter(loaded: Any, model: Path) -> AdapterFile:
         )
     frontend = net.frontend
     check_backbone(frontend.upstream, str(model))
-    featurizer = frontend.featurizer
-    mean, spread = featurizer.mean[0].double(), featurizer.spread[0].double()
-    from xlt.nets.featurizer import EPS
-
-    scale = spread.clamp(min=EPS).rsqrt()  # (D,)
-    weight = net.ctc.ctc_lo.weight.detach().double() * scale  # (V, D)
-    bias = net.ctc.ctc_lo.bias.detach().double() - weight @ mean
     layers: list[dict[str, Tensor]] = [
         {name: value.detach().float() for name, value in adapter.state_dict().items()}
         for adapter in frontend.adapters
     ]
-    return AdapterFile(layers, (weight.float(), bias.float()), fingerprint(frontend.upstream))
+    return AdapterFile(layers, output_layer(net), fingerprint(frontend.upstream))
+
+
+def output_layer(net: Any) -> tuple[Tensor, Tensor]:
+    """Weight (V, D) and bias (V,) of a linear CTC head, with the normalisation of one layer before it."""
+    from xlt.nets.featurizer import EPS
+
+    mean, spread = net.frontend.featurizer.mean[0].double(), net.frontend.featurizer.spread[0].double()
+    scale = spread.clamp(min=EPS).rsqrt()  # (D,)
+    weight = net.ctc.ctc_lo.weight.detach().double() * scale  # (V, D)
+    bias = net.ctc.ctc_lo.bias.detach().double() - weight @ mean
+    return weight.float(), bias.float()

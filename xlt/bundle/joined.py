@@ -205,11 +205,13 @@ class Joined:
             raise DataError(f"{folder / name}: altered or damaged since the bundle was made; {AGAIN}")
 
     def strangers(self, folder: Path) -> Iterator[Path]:
-        """What lies in ``folder`` and is no part of the bundle; not what is hidden, nor what is in heads."""
+        """What lies in ``folder`` and is no part of the bundle; not what is hidden, what is in heads, nor a
+        README.md, as published ones have it.
+        """
         for path in files_in(folder):
             name = path.relative_to(folder).as_posix()
             in_head = any(name.startswith(f"{HEADS}/{head}/") for head in self.heads)
-            if name not in self.files and name != MANIFEST and not in_head:
+            if name not in self.files and name not in (MANIFEST, "README.md") and not in_head:
                 yield path
 
 

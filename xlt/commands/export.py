@@ -1,5 +1,5 @@
 """`xlt export`: the sets of a recipe as Lhotse manifests, which lhotse, icefall and many others read, or as
-audio and a table; a bundle as ONNX, for places without torch.
+audio and a table; a bundle as ONNX, for places without torch, or for the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ each set. lhotse.load_manifest and data.reader=lhotse read them. The audio stays
 table OUT: writes OUT/corpus.tsv with a row for each utterance, and its audio to OUT/audio. Spreadsheets and
 data.reader=table read it.
 onnx BUNDLE: writes a bundle that xlt transcribe runs without torch and ESPnet.
-sherpa BUNDLE: writes model.onnx and tokens.txt, which sherpa-onnx runs on phones and in browsers."""
-MODELS = ("onnx", "sherpa")
+sherpa BUNDLE: writes model.onnx and tokens.txt, which sherpa-onnx runs on phones and in browsers.
+hub BUNDLE: writes a folder for the Hugging Face hub, with a model card; nothing is uploaded."""
+QUANTISED = ("onnx", "sherpa")
+MODELS = (*QUANTISED, "hub")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "place",
         type=Path,
         metavar="OUT|BUNDLE",
-        help="lhotse, table: output folder; it is created. onnx, sherpa: folder made by stage 10 (bundle)",
+        help="lhotse, table: output folder; it is created. Others: folder made by stage 10 (bundle)",
     )
     parser.add_argument(
         "--recipe",
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="onnx, sherpa: output folder (default: BUNDLE-onnx or -sherpa)",
+        help="onnx, sherpa, hub: output folder (default: BUNDLE-onnx, -sherpa or -hub)",
     )
     parser.add_argument(
         "--int8",
@@ -54,11 +56,13 @@ def main(args: argparse.Namespace) -> None:
     from xlt.core.log import say
 
     if args.form in MODELS:
+        if args.int8 and args.form not in QUANTISED:
+            raise ConfigError(f"--int8: is for {' and '.join(QUANTISED)}, not for {args.form}; leave it out")
         _export_model(args)
         return
     for option, given in (("--out", args.out), ("--int8", args.int8)):
         if given:
-            raise ConfigError(f"{option}: is for {' and '.join(MODELS)}, not for {args.form}; leave it out")
+            raise ConfigError(f"{option}: is for {', '.join(MODELS)}, not for {args.form}; leave it out")
     cfg = load(args.recipe)
     if args.form == "table":
         say(f"export: {export_table(args.recipe, args.place)} utterances → {args.place}")
@@ -81,19 +85,33 @@ def _export_model(args: argparse.Namespace) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        if args.form == "onnx":
-            from xlt.export.onnx import export
-        else:
-            from xlt.export.sherpa import export
-        differences = export(args.place, partial, args.int8)
+        lines = _written(args, partial, out)
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    found = ", ".join(f"{name} {value:.1g}" for name, value in differences.items())
-    say(f"largest difference from torch in float32: {found}")
+    for line in lines:
+        say(line)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
-    use = f": xlt transcribe {out} recording.wav" if args.form == "onnx" else ""
-    say(f"wrote {out}, {size:.0f} MB{use}")
+    use = {
+        "onnx": f": xlt transcribe {out} recording.wav",
+        "hub": f": read {out / 'README.md'}, then publish it: hf upload USER/{out.name} {out}",
+    }
+    say(f"wrote {out}, {size:.0f} MB{use.get(args.form, '')}")
+
+
+def _written(args: argparse.Namespace, partial: Path, out: Path) -> list[str]:
+    """Write the folder ``partial``, which will be called ``out``; lines that say how it went."""
+    if args.form == "hub":
+        from xlt.export.hub import export as publish
+
+        return publish(args.place, partial, out.name)
+    if args.form == "onnx":
+        from xlt.export.onnx import export
+    else:
+        from xlt.export.sherpa import export
+    differences = export(args.place, partial, args.int8)
+    found = ", ".join(f"{name} {value:.1g}" for name, value in differences.items())
+    return [f"largest difference from torch in float32: {found}"]
 
 
 def export_table(recipe: Path, out: Path) -> int:
