@@ -99,7 +99,7 @@ def test_folders_that_are_not_its_own(tmp_path):
     with raises(UpstreamError, "config.json", where=f"features.path={tmp_path}"):
         BestRqUpstream.find("bestrq", str(tmp_path), tmp_path)
     other = make_tiny_wav2vec2(tmp_path / "w2v")
-    with raises(UpstreamError, "'wav2vec2'", "features.upstream=hf_wav2vec2_custom", where="w2v/config.json"):
+    with raises(UpstreamError, "'wav2vec2'", "set features.upstream=hf", where="w2v/config.json"):
         BestRqUpstream.find("bestrq", str(other), tmp_path)
 
 

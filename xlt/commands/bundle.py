@@ -79,12 +79,10 @@ def main(args: argparse.Namespace) -> None:
 
 def _refuse(args: argparse.Namespace) -> None:
     """ConfigError for arguments that do not fit the action."""
-    if (args.action == "join") != (args.out is not None):
-        raise ConfigError(
-            "--out: only join writes a new bundle"
-            if args.out
-            else "--out: join needs the folder to write, e.g. --out many/"
-        )
+    if args.action == "join" and args.out is None:
+        raise ConfigError("--out: join needs the folder to write, e.g. --out many/")
+    if args.action != "join" and args.out is not None:
+        raise ConfigError(f"--out {args.out}: only join writes a new bundle; leave it out")
     if args.names and args.action not in ("join", "add"):
         raise ConfigError(f"--as {args.names}: only join and add give names; leave it out")
     if args.int8 and args.action not in ("join", "add"):
@@ -146,5 +144,5 @@ def _verify(place: Path) -> None:
         say(fault)
     if faults:
         more = f" ({len(faults)} faults in all)" if len(faults) > 1 else ""
-        raise DataError(f"{faults[0]}{more}")
+        raise DataError(faults[0] + more)
     say(f"{place}: all files are as they were made; heads: {len(_joined(place).heads)}")
