@@ -52,6 +52,7 @@ def test_its_bundle_holds_its_files_and_transcribes(recipe, tmp_path, capsys):
     bundle, wav = recipe / "exp/main/bundle", tmp_path / "a.wav"
     assert {path.name for path in bundle.iterdir() if not path.name.startswith(".")} == {
         "bundle.json",
+        "card.json",
         "stage.json",
         "heard",
         "means.npy",

@@ -24,7 +24,7 @@ from xlt.core.files import sha256
 from xlt.core.stage import write_json
 from xlt.export import model_card
 from xlt.export.model_card import Part
-from xlt.formats.model_folder import BACKBONE, HEADS, INFO, Trained, read_info
+from xlt.formats.model_folder import HEADS, INFO, Trained, read_info
 from xlt.formats.model_folder import MANIFEST as HEARD
 from xlt.formats.tables import write_table
 
@@ -53,8 +53,9 @@ def _export_single(bundle: Path, out: Path) -> Part:
 def _export_joined(bundle: Path, out: Path) -> list[Part]:
     made = Joined.read(bundle)
     made.check_backbone(bundle)
+    made.check_lid(bundle)
     for file in made.files:
-        if file.startswith(f"{BACKBONE}/"):
+        if not file.startswith(f"{HEADS}/"):
             (out / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle / file, out / file)
     parts = []
