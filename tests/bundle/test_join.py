@@ -138,7 +138,7 @@ def test_what_is_no_bundle_of_several_is_told(singles, tmp_path, capsys):
     ("words", "where"),
     [
         ("join {0} {1}", "--out"),
-        ("add {2} {0} --out x", "--out"),
+        ("add {2} {0} --out x", "--out x"),
         ("add {2}", "add"),
         ("remove {2}", "remove"),
         ("remove {2} cat", "--lang cat"),
