@@ -27,6 +27,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "pretrain": ("xlt.commands.pretrain", "pre-train an encoder on speech without texts"),
     "probe": ("xlt.commands.probe", "try encoders on minutes of a recipe's speech and rank them"),
     "selftrain": ("xlt.commands.selftrain", "train on recordings without texts, in rounds"),
+    "learn": ("xlt.commands.learn", "train a bundle's model further on corrected pieces"),
     "suggest": ("xlt.commands.suggest", "choose recordings to transcribe next, with drafts to correct"),
     "phones": ("xlt.commands.phones", "compare the phones of a language with those of source languages"),
     "completion": ("xlt.commands.completion", "print what a shell needs to complete commands and settings"),

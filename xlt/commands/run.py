@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
+import json
 import os
 import shlex
 import sys
@@ -17,11 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xlt.core import jsons, log
+from xlt.core import jsons, log, schema
 from xlt.core.config import load
 from xlt.core.context import STAGES, Context, Stage, find
 from xlt.core.errors import ConfigError, MissingInput, XltError
 from xlt.core.remedies import remedy
+from xlt.core.yaml_source import parse_overrides
 
 IN_PRETRAINING = {"data", "train", "report"}  # stages of a recipe that pre-trains an encoder
 IN_FOLDS = {"data", "features", "tokens", "lm", "train", "decode"}  # stages that every fold has
@@ -79,6 +81,15 @@ def add_stage_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry_run", action="store_true", help="show what would run, do nothing")
     parser.add_argument("--nj", type=int, help="number of parallel processes (sets nj)")
     parser.add_argument("--ngpu", type=int, help="number of GPUs (sets features.ngpu and train.ngpu)")
+
+
+def from_recipe(word: str, cwd: Path) -> str:
+    """A setting whose path counts from where the user stands, ``cwd``, with an absolute one."""
+    name = word.partition("=")[0]
+    if "=" not in word or name not in schema.paths():
+        return word
+    value, _ = parse_overrides([word], cwd)[name]
+    return f"{name}={json.dumps(value, ensure_ascii=False)}"
 
 
 def call_of(args: argparse.Namespace, fix: Path | None = None) -> Call:

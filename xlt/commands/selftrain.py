@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from xlt.commands.experiment import Board, Lane, _dry_run, _stage
-from xlt.commands.run import Call
-from xlt.core import schema
+from xlt.commands.run import Call, from_recipe
 from xlt.core.config import Config
 from xlt.core.errors import ConfigError, DataError, StageError, XltError
 from xlt.core.log import say
 from xlt.core.plan import DEFAULT_STAGES, Plan, Run
-from xlt.core.yaml_source import parse_overrides
 from xlt.formats.markdown import table
 from xlt.formats.model_folder import BUNDLE
 from xlt.score.compare import Difference, System, compare, read
@@ -104,7 +102,7 @@ class Rounds:
         self.egs = self.recipe.parent
         self.place = Path(os.path.abspath(cwd / args.recordings))
         self.given, self.rounds = args.recordings, args.rounds
-        self.words = [_from_recipe(word, cwd) for word in args.settings]
+        self.words = [from_recipe(word, cwd) for word in args.settings]
         self.cfg = Call(self.recipe, tuple(self.words)).context().cfg
         words = [word for word in self.words if not word.startswith("tag=")]
         self.settings, self.tag = tuple(words), self.cfg.tag
@@ -203,15 +201,6 @@ def _change(found: Difference) -> str:
     """``−2.1 [−3.0, −1.2]``: points of the main error rate."""
     low, high = found.paired.difference_ci95
     return f"{found.paired.difference:+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
-
-
-def _from_recipe(word: str, cwd: Path) -> str:
-    """A setting whose path counts from where the user stands, with an absolute one."""
-    name = word.partition("=")[0]
-    if "=" not in word or name not in schema.paths():
-        return word
-    value, _ = parse_overrides([word], cwd)[name]
-    return f"{name}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _refuse_without_confidence(cfg: Config) -> None:

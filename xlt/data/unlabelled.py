@@ -147,7 +147,7 @@ def make(ctx: Context, place: Path, held_out: list[str], out: Path) -> dict:
     """Write the set; returns counts. DataError if most of it cannot be read, if nothing is left, or if a
     held-out utterance is among it.
     """
-    cfg, known, tests = ctx.cfg, _known(ctx, held_out), _HeldOut(ctx, held_out)
+    cfg, known, tests = ctx.cfg, _known(ctx, held_out), HeldOut(ctx, held_out)
     found = recordings(place, cfg)
     (out / "wav").mkdir(exist_ok=True)
     left_out: dict[str, list[str]] = {reason: [] for reason in REASONS}
@@ -204,7 +204,7 @@ def _known(ctx: Context, held_out: list[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-class _HeldOut:
+class HeldOut:
     """The clips of held-out sets, by their sound: a copy in another format has other samples."""
 
     def __init__(self, ctx: Context, sets: list[str]):
