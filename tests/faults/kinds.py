@@ -221,6 +221,8 @@ def _open_bundle(folder: Path) -> None:
 def _joined(rng: random.Random) -> Files:
     """The ``bundle.json`` of a bundle of two languages over log-mels, and those of its heads."""
     from xlt.bundle.joined import Foundation, Head, Joined, manifest_of
+    from xlt.lid import store
+    from xlt.lid.classifier import Classifier
 
     upstream = json.loads(BUNDLE["xlt.json"])["features"]["upstream"]
     made, files = Joined(Foundation(upstream, "float32")), {}
@@ -229,9 +231,12 @@ def _joined(rng: random.Random) -> Files:
         digest = hashlib.sha256(BUNDLE["bundle.json"]).hexdigest()
         made = made.with_head(name, Head(name, "main", rng.choice(("last", 0, [0]))), digest)
         assert manifest_of(name) in files
+    numbers = np.zeros(160), np.ones(160), np.zeros((160, 2)), np.zeros(2)  # means and deviations of 80 mels
+    known = Classifier(("eng_Latn", "ron_Latn"), *numbers)
     with tempfile.TemporaryDirectory() as folder:
-        made.write(Path(folder))
-        return files | {"bundle.json": Path(folder, "bundle.json").read_bytes()}
+        entry, digest = store.write(Path(folder), known, [0], {"eng_Latn": 9}, {})
+        made.with_lid(entry, digest).write(Path(folder))
+        return files | {name: Path(folder, name).read_bytes() for name in ("bundle.json", entry.file)}
 
 
 def _open_joined(folder: Path) -> None:
@@ -244,8 +249,10 @@ def _open_joined(folder: Path) -> None:
         document = dict(json.loads(manifest.read_text(encoding="utf-8")))
         document.pop("digest", None)
         manifest.write_text(json.dumps({**document, "digest": digest_of(document)}), encoding="utf-8")
-    assert opened(folder).languages
-    made = Joined.read(folder)
+    bundle, made = opened(folder), Joined.read(folder)
+    assert bundle.languages
+    if bundle.identify:
+        bundle.identify()(_NOISE)
     for name in made.heads:
         made.check_head(folder, name)
     load_backbone(folder, made)

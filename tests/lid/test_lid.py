@@ -210,11 +210,11 @@ def entry(**changes):
     return damage
 
 
-def arrays(bundle):
-    """Of another shape, with a digest that says so."""
+def arrays(bundle, **more):
+    """Other ones, with a digest that says so."""
     joined = Joined.read(bundle)
     path = bundle / joined.lid.file
-    np.savez(path, mean=np.zeros(3, np.float32))
+    np.savez(path, mean=np.zeros(3, np.float32), **more)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     resign(bundle, files={**joined.files, joined.lid.file: digest})
 
@@ -231,6 +231,7 @@ DAMAGES = {  # what is done, whether bundle.json itself is at fault
     "no layers": (entry(layers=[]), True),
     "a file outside": (entry(file="../x.npz"), True),
     "cold": (entry(temperature=0), True),
+    "hot": (entry(temperature=10**400), True),
     "newer": (entry(format=2), True),
     "no object": (lambda b: resign(b, lid=[]), True),
     "no digest": (
@@ -249,3 +250,10 @@ def test_damage_is_found(many, what, capsys):
         Auto(open_bundle(many))
     assert main(["bundle", "verify", str(many)]) == 2
     told(capsys.readouterr().err, where=MANIFEST if in_manifest else file)
+
+
+def test_features_that_the_encoder_does_not_give(many):
+    ones = {"scale": (3,), "weights": (3, 3), "bias": (3,)}
+    arrays(many, **{name: np.ones(shape, np.float32) for name, shape in ones.items()})
+    with raises(DataError, "xlt lid train", where=Joined.read(many).lid.file):
+        Auto(open_bundle(many)).piece(Cut(0, noise("eng", 1)))

@@ -123,7 +123,8 @@ def _several(folder: Path, kept: int) -> Bundle:
     def identify() -> Identifier:
         assert joined.lid is not None
         joined.check_lid(folder)
-        return Identifier(encoder(backbone(), joined.lid.layers), store.read(folder, joined.lid))
+        classifier, where = store.read(folder, joined.lid), str(folder / joined.lid.file)
+        return Identifier(encoder(backbone(), joined.lid.layers), classifier, where)
 
     return Bundle(folder, sorted(joined.heads), load, kept, identify if joined.lid else None)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from xlt.core.errors import DataError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -50,12 +52,23 @@ def examples(features: np.ndarray, frame_rate: float, rng: np.random.Generator) 
 
 class Identifier:
     """Tells the language of a wave. ``encode``: waves (N,), 16 kHz → features (T, D) of the classifier's
-    layers.
+    layers; DataError, which begins with ``where``, if it reads others.
     """
 
-    def __init__(self, encode: Callable[[list[np.ndarray]], list[np.ndarray]], classifier: Classifier):
-        self.encode, self.classifier = encode, classifier
+    def __init__(
+        self,
+        encode: Callable[[list[np.ndarray]], list[np.ndarray]],
+        classifier: Classifier,
+        where: str,
+    ):
+        self.encode, self.classifier, self.where = encode, classifier, where
 
     def __call__(self, samples: np.ndarray) -> Decision:
         (features,) = self.encode([samples])
-        return self.classifier.decide(pooled(features))
+        row, expected = pooled(features), len(self.classifier.mean)
+        if len(row) != expected:
+            raise DataError(
+                f"{self.where}: reads {expected} features, the encoder gives {len(row)}; train it again:"
+                " xlt lid train"
+            )
+        return self.classifier.decide(row)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xlt.lid.classifier import Classifier
 
 LID = "lid"
+HOTTEST = 1e6  # a temperature above it is damage
 FORMAT = Format("the entry lid of bundle.json", 1)
 _NAME = re.compile(rf"{LID}/[0-9a-f]{{16}}\.npz")
 _ARRAYS = ("mean", "scale", "weights", "bias")
@@ -81,7 +82,7 @@ class Entry:
             raise ValueError(f"{LID}.languages")
         if not layers or min(layers) < 0:
             raise ValueError(f"{LID}.layers")
-        if not (0 < found["temperature"] < float("inf") and 0 <= found["threshold"] <= 1):
+        if not (0 < found["temperature"] <= HOTTEST and 0 <= found["threshold"] <= 1):
             raise ValueError(f"{LID}.temperature or {LID}.threshold")
         return cls(
             found["file"],
