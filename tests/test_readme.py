@@ -316,6 +316,22 @@ def export_hub(place, command):
     shutil.rmtree(bundle.parent.parent)
 
 
+def forget(place, command):
+    """In this process, of a recipe with one clip; tests/commands/test_forget.py has models."""
+    words = shlex.split(command)
+    data = place.root / words[2] / "data" / "all"
+    shutil.rmtree(data.parent, ignore_errors=True)  # of an earlier command
+    data.mkdir(parents=True)
+    for table, value in (("utt2spk", words[4]), ("utt2audio", "abc"), ("utt2split", "train")):
+        (data / table).write_text(f"{words[4]}-1 {value}\n")
+    with contextlib.chdir(place.root):
+        assert main(words[1:]) == 0
+    drop = place.root / words[2] / "forget.txt"
+    assert words[4] in drop.read_text("utf-8")
+    drop.unlink()
+    shutil.rmtree(data.parent)
+
+
 def verify(place, command):
     """What stages have made is as it was; a text that was edited since is named."""
     place.good(f"egs/ron/run.sh --stop_stage data data.dir=stamps data.train_minutes=null {SMALL}")
@@ -505,6 +521,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt cache .+": cache,
     r"tools/xlt experiment .+": experiment,
     r"tools/xlt verify .+": verify,
+    r"tools/xlt forget .+": forget,
     r"tools/xlt phones .+": phones,
     r"tools/xlt probe .+": probe,
     r"tools/xlt pretrain .+": dry_run,

@@ -31,6 +31,7 @@ COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what
     "suggest": ("xlt.commands.suggest", "choose recordings to transcribe next, with drafts to correct"),
     "phones": ("xlt.commands.phones", "compare the phones of a language with those of source languages"),
     "completion": ("xlt.commands.completion", "print what a shell needs to complete commands and settings"),
+    "forget": ("xlt.commands.forget", "find the models that heard a speaker, and how to train without"),
     "verify": ("xlt.commands.verify", "compare all that was made with the digests noted then"),
     "report": ("xlt.commands.report", "outside a recipe: tables of all languages, report.html, LaTeX, CSV"),
 }
