@@ -29,6 +29,8 @@ class Browser:
             "--no-first-run",
             "--disable-extensions",
             "--disable-dev-shm-usage",
+            "--use-fake-ui-for-media-stream",  # a microphone that beeps, for which nobody is asked
+            "--use-fake-device-for-media-stream",
             f"--user-data-dir={folder}",
             "--remote-debugging-pipe",
             "about:blank",

@@ -135,6 +135,15 @@ def test_in_a_browser(chromium, tmp_path):
         assert "<ANNOTATION_VALUE>n 5</ANNOTATION_VALUE>" in chromium.run("FORMS.eaf()")
         assert list(given.rglob("*.wav")) == []
         corrected_in_a_browser(chromium, given / "ron_Latn", tmp_path)
+        recorded = (
+            "document.getElementById('record').click(); while (!recorder) await new Promise(done =>"
+            " setTimeout(done, 20)); await new Promise(done => setTimeout(done, 1500));"
+            " document.getElementById('record').click()"
+        )
+        assert status_after(chromium, recorded, "Done:").startswith("Done:")
+        assert chromium.run("found.duration") >= 1 and chromium.run("sound.type").startswith("audio/webm")
+        assert chromium.run("document.getElementById('consent').checked") is False  # asked anew
+        assert chromium.run("clip({start: 0, end: 0.5}).then(one => one.size)") == 44 + 16000
         chromium.run("recorder = null; navigator.mediaDevices.getUserMedia = () => Promise.reject()")
         chromium.click("#record")
         assert "microphone cannot be used" in chromium.run("document.getElementById('status').textContent")
