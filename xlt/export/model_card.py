@@ -155,7 +155,12 @@ def _of_part(part: Part, prefix: str) -> Iterator[str]:
         yield from ("| set | utterances | metric | value, % | 95% interval |", "|---|---|---|---|---|")
         for name, scored in card.scores.items():
             yield from _rows(name, scored)
-        yield from ("", "The intervals come from a bootstrap over the utterances of the set.", "")
+        yield from (
+            "",
+            "The intervals come from a bootstrap over the utterances of the set. Epochs and the decoder's weights were",
+            "chosen on dev, so that only the other sets say what to expect.",
+            "",
+        )
     else:
         yield from ("Not measured, or the bundle does not say.", "")
     yield from (f"{prefix}Training data", "")
