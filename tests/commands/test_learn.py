@@ -23,7 +23,7 @@ features: {upstream: fbank}
 lm: {type: none}
 decode: {method: greedy}
 score: {bootstrap: 20}
-train: {max_epochs: 1, min_updates: 0, projection: 16, encoder_conf: {hidden_size: 16, num_layers: 1}}
+train: {max_epochs: 1, min_updates: 0, projection: 16, upstream_lr: 0.00005, encoder_conf: {hidden_size: 16}}
 """
 
 pytestmark = pytest.mark.trains

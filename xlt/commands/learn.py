@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import os
 import shlex
 import shutil
@@ -129,7 +128,7 @@ def _experiment(args: argparse.Namespace) -> tuple[Path, Context]:
         )
     stamp = read_stamp(exp) or {}
     known = {**model.info["features"]["settings"], **stamp.get("config", {})}
-    words = [f"{name}={json.dumps(value)}" for name, value in known.items() if name in schema.schema()]
+    words = [_word(name, value) for name, value in known.items() if name in schema.schema()]
     for word in args.settings:
         if word.startswith(("tag=", "train.init=", "train.max_epochs=", "data.")):
             raise ConfigError(f"{word}: is not for xlt learn, which sets it; leave it out")
@@ -137,6 +136,12 @@ def _experiment(args: argparse.Namespace) -> tuple[Path, Context]:
     ctx = Call(recipe, (*words, f"tag={tag}")).context()
     _refuse(ctx.cfg)
     return bundle, ctx
+
+
+def _word(name: str, value: Any) -> str:
+    """``name=value``, as YAML reads it back: to it, JSON's 5e-05 is a text."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    return f"{name}={text.removesuffix('\n').removesuffix('\n...')}"
 
 
 def _refuse(cfg: Config) -> None:
