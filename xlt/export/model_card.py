@@ -157,8 +157,8 @@ def _of_part(part: Part, prefix: str) -> Iterator[str]:
             yield from _rows(name, scored)
         yield from (
             "",
-            "The intervals come from a bootstrap over the utterances of the set. Epochs and the decoder's weights were",
-            "chosen on dev, so that only the other sets say what to expect.",
+            "The intervals come from a bootstrap over the utterances of the set. Epochs and the decoder's",
+            "weights were chosen on dev, so that only the other sets say what to expect.",
             "",
         )
     else:
