@@ -88,12 +88,13 @@ def _folders(words: Iterable[str], heads: Iterable[str], option: str) -> dict[st
     """The folders of each language, which bears the name of its head if there is one."""
     found: dict[str, list[Path]] = {}
     for word in words:
+        where = f"{option} {word}"
         lang, equals, place = word.partition("=")
         if not lang or not equals or not place:
-            raise ConfigError(f"{option} {word}: expected LANG=DIR, e.g. ron=egs/ron/data/train; write it so")
+            raise ConfigError(f"{where}: expected LANG=DIR, e.g. ron=egs/ron/data/train; write it so")
         meant = [name for name in heads if lang in (name, name.partition("_")[0])]
         if len(meant) > 1 and lang not in meant:
-            raise ConfigError(f"{option} {word}: may be {' or '.join(meant)}; give the whole name")
+            raise ConfigError(f"{where}: may be {' or '.join(meant)}; give the whole name")
         name = lang if lang in meant or not meant else meant[0]
         found.setdefault(name, []).append(Path(place))
     return found
