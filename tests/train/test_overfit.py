@@ -1,8 +1,8 @@
-"""When a training is said to have gone on too long."""
+"""When a training is said to have gone on too long, or not long enough."""
 
 import pytest
 
-from xlt.train.overfit import rising
+from xlt.train.overfit import barely, rising
 
 
 def course(*values, key="loss"):
@@ -34,3 +34,15 @@ def test_whisper_has_its_error_on_dev():
     assert rising(course(8.9, 7.6, 7.3, 8.5, 8.6, 8.7, key="score")).startswith(
         "the error on dev rises since epoch 3 (7.3, at the end 8.6): "
     )
+
+
+def test_a_network_that_has_not_begun_is_told_to_train_longer():
+    said = barely(course(1.0, 0.97, 0.763, 0.766, key="cer_ctc"), 1500)
+    assert (
+        said.startswith("at best 76% of characters are wrong on dev: ") and "train.min_updates=4500" in said
+    )
+
+
+@pytest.mark.parametrize("history", [course(1.0, 0.5, key="cer_ctc"), course(9.0, 8.0, key="score"), []])
+def test_others_are_not(history):
+    assert barely(history, 1500) is None

@@ -126,7 +126,7 @@ def sum_up(ctx: Context) -> None:
     from xlt.metrics.metric import counted
     from xlt.score.rungs import ladder
     from xlt.score.voices import label
-    from xlt.train.overfit import rising
+    from xlt.train.overfit import barely, rising
 
     path = ctx.exp / "score.json"
     if not path.exists():  # --stage bundle of a model that was not scored
@@ -144,9 +144,11 @@ def sum_up(ctx: Context) -> None:
         log.say("  scored by models of the folds; the final one has learned from all clips but those of dev")
     for line in ladder(scores, name):
         log.say(f"  {line}")
-    history = ctx.exp / "history.json"
-    if history.exists() and (said := rising(jsons.parse(history.read_text(encoding="utf-8")))):
-        log.say(f"  {said}")
+    course = ctx.exp / "history.json"
+    if course.exists():
+        history = jsons.parse(course.read_text(encoding="utf-8"))
+        if said := rising(history) or barely(history, ctx.cfg.train.min_updates):
+            log.say(f"  {said}")
     log.say(f"  scores and examples: {ctx.typed(ctx.recipe / 'RESULTS.md')}")
     if ctx.recipe.resolve().parent == ROOT / "egs":
         command, shown = (ctx.typed(ROOT / place) for place in ("tools/xlt", "egs/report/report.html"))
