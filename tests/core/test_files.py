@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from xlt.core.files import atomic_text, sha256, sweep
+from xlt.core.files import atomic_text, sha256, sweep, whole_folder
 
 GONE = 4194305  # an id that no process of Linux has: the largest is 4194304
 
@@ -41,3 +41,17 @@ def test_what_may_be_in_use_stays(tmp_path, make):
     path = make(tmp_path)
     sweep(tmp_path.iterdir())
     assert path.exists()
+
+
+def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
+    out, killed = tmp_path / "made", tmp_path / f".made.{GONE}.partial"
+    killed.mkdir()
+    with pytest.raises(ZeroDivisionError), whole_folder(out) as partial:
+        (partial / "a").write_text("half")
+        raise ZeroDivisionError
+    assert sorted(tmp_path.iterdir()) == [killed]  # which may be at work on another machine
+    os.utime(killed, (0, 0))
+    with whole_folder(out) as partial:
+        (partial / "a").write_text("all")
+        assert not out.exists()
+    assert sorted(tmp_path.iterdir()) == [out] and (out / "a").read_text() == "all"

@@ -20,7 +20,7 @@ from xlt.bundle.joined import Foundation, Head, Joined, is_name, refuse_links
 from xlt.bundle.manifest import MANIFEST, PARTNER, check_files, is_joined, read_manifest, write_manifest
 from xlt.core.digests import files_in
 from xlt.core.errors import ConfigError, DataError, StageError
-from xlt.core.files import sha256
+from xlt.core.files import sha256, whole_folder
 from xlt.core.locks import hold
 from xlt.formats import int8
 from xlt.formats.model_folder import BACKBONE, HEADS, UPSTREAM, family_of, packed_upstream, read_info
@@ -57,15 +57,11 @@ def join(sources: Sequence[Path], out: Path, names: Sequence[str] = (), in_int8:
         raise DataError(f"{out}: already exists; name a new folder, or use: xlt bundle add {out}")
     found = [read_source(folder) for place in sources for folder in _singles(place)]
     named = _named(found, names)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        (partial / HEADS).mkdir(parents=True)
+    with whole_folder(out) as partial:
+        (partial / HEADS).mkdir()
         made = _copy_heads(partial, Joined(found[0].foundation), named, in_int8)
         made = _copy_backbone(partial, made, found)
         made.write(partial)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return made
 
 

@@ -76,19 +76,14 @@ def main(args: argparse.Namespace) -> None:
 def _export_model(args: argparse.Namespace) -> None:
     """Write a new folder, whole or not at all."""
     from xlt.core.errors import ConfigError
+    from xlt.core.files import whole_folder
     from xlt.core.log import say
 
     out = args.out or args.place.with_name(f"{args.place.resolve().name}-{args.form}")
     if out.exists():
         raise ConfigError(f"--out {out}: already exists; name a new folder")
-    partial = out.parent / f".{out.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(out) as partial:
         lines = _written(args, partial, out)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     for line in lines:
         say(line)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e6
@@ -121,7 +116,6 @@ def export_table(recipe: Path, out: Path) -> int:
     DataError if stage 1 has not made the sets, or if something stands at ``out``.
     """
     import csv
-    import shutil
 
     from xlt.core.errors import DataError
     from xlt.data.subsets import tag_tables

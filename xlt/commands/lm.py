@@ -5,10 +5,10 @@ BUNDLE``: its language model as ARPA files.
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 from xlt.core.errors import ConfigError
+from xlt.core.files import whole_folder
 from xlt.core.log import say
 
 SUBCOMMANDS = ("adapt", "export")
@@ -41,15 +41,9 @@ def main(args: argparse.Namespace) -> None:
     out = args.out or args.bundle.with_name(f"{args.bundle.resolve().name}-{ending}")
     if out.exists():
         raise ConfigError(f"--out {out}: already exists; name a new folder")
-    partial = out.parent / f".{out.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        make = _adapt if args.what == "adapt" else _export
+    make = _adapt if args.what == "adapt" else _export
+    with whole_folder(out) as partial:
         said = make(args, partial)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     say(said)
     say(f"wrote {out}" + (f": xlt transcribe {out} recording.wav" if args.what == "adapt" else ""))
 

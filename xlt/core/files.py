@@ -7,14 +7,16 @@ import glob
 import hashlib
 import os
 import re
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from xlt.core.remedies import naming
 
 _PARTIAL = re.compile(r"\..+\.(\d{1,7})\.partial")  # .NAME.PID.partial
 _OLD_S = 1.0  # a process id of another machine says nothing here; no small file takes so long to be written
+_OLD_FOLDER_S = 3600.0
 
 
 def sha256(path: Path) -> str:
@@ -37,6 +39,25 @@ def atomic_text(path: Path, text: str) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sweep(path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
+
+
+@contextlib.contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A folder to fill that becomes ``out``, which must not be there yet, once it is full; nothing is left of
+    it after an error, nor, an hour later, of what a killed writer of ``out`` has left.
+    """
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    for left in out.parent.glob(f".{glob.escape(out.name)}.*.partial"):
+        named = _PARTIAL.fullmatch(left.name)
+        if named and not _lives(int(named[1])) and time.time() - left.stat().st_mtime > _OLD_FOLDER_S:
+            shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def sweep(paths: Iterable[Path]) -> None:
