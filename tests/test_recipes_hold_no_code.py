@@ -18,7 +18,7 @@ TEMPLATE = EGS / "TEMPLATE"
 RECIPES = sorted(p.parent for p in EGS.glob("*/recipe.yaml"))
 LANGUAGES = [r for r in RECIPES if r != TEMPLATE]
 ALLOWED = re.compile(
-    r"run\.sh|recipe\.yaml|README\.md|RESULTS\.md|results/[^/]+\.(json|svg|png)|results/examples/[^/]+\.json|experiments/[^/]+\.yaml"
+    r"run\.sh|recipe\.yaml|README\.md|RESULTS\.md|results/(pretraining/)?[^/]+\.(json|svg|png)|results/examples/[^/]+\.json|experiments/[^/]+\.yaml"
 )
 TUXPAINT = {"ron", "cat", "bel", "ell", "spa", "fra", "rus", "bul", "dan"}
 PROMPTS = {"set": "test_phone", "reader": "asterisk"}
