@@ -11,10 +11,13 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.upstreams.base import Source, Upstream, check_layers
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
+    from xlt.nets.chunks import Chunks
+
 MELS, SHIFT_MS, WINDOW_MS = 80, 10, 25
-WINDOW = SAMPLE_RATE * WINDOW_MS // 1000
+WINDOW, SHIFT = SAMPLE_RATE * WINDOW_MS // 1000, SAMPLE_RATE * SHIFT_MS // 1000
 
 
 class Fbank(Upstream):
@@ -46,7 +49,11 @@ class Fbank(Upstream):
         return num_samples
 
     def _window_frames(self, num_samples: int) -> int:
-        return 1 + max(0, num_samples - WINDOW) // (SAMPLE_RATE * SHIFT_MS // 1000)
+        return 1 + max(0, num_samples - WINDOW) // SHIFT
+
+    def open_stream(self, chunks: Chunks | None = None) -> MelStream:
+        """Log-mels of a stream. They hear nothing beyond their window, so that ``chunks`` have no say."""
+        return MelStream()
 
     def encode(self, waves, layers):
         import torch
@@ -54,6 +61,34 @@ class Fbank(Upstream):
         check_layers(self, layers)
         rows = [kaldi_mels(torch.from_numpy(wave)) for wave in waves]
         return [torch.stack(rows)] * len(layers), [len(r) for r in rows]
+
+
+class MelStream:
+    """The rows of :func:`kaldi_mels` one after another; it keeps less than a window of samples."""
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._waiting = np.zeros(0, np.float32)
+        self._frames = 0
+
+    def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """Samples (N,) in [-1, 1] → log-mels (1, T, MELS) of the windows that they complete, float32.
+
+        ``last``: the stream ends; one shorter than a window gives one frame, as a clip does.
+        """
+        import numpy as np
+        import torch
+
+        waiting = np.concatenate([self._waiting, samples.astype(np.float32, copy=False)])
+        count = max(0, len(waiting) - WINDOW + SHIFT) // SHIFT
+        if last and not self._frames + count:
+            count = 1  # padded with silence
+        self._frames += count
+        self._waiting = waiting[count * SHIFT :].copy()
+        if not count:
+            return np.zeros((1, 0, MELS), np.float32)
+        return kaldi_mels(torch.from_numpy(waiting[: (count - 1) * SHIFT + WINDOW]))[None].numpy()
 
 
 def kaldi_mels(wave: torch.Tensor) -> torch.Tensor:
