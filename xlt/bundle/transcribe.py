@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from xlt.audio.cut import Cut
+    from xlt.audio.voice import Voice
     from xlt.decode.recognise import Hypothesis
     from xlt.features.backbone import Backbone
     from xlt.lm.model import LanguageModel
@@ -128,15 +129,20 @@ class Transcriber:
         """What :meth:`pieces` recognises, as sound."""
         from xlt.audio.cut import pieces
         from xlt.audio.files import read_blocks
-        from xlt.audio.voice import Voice
 
         def blocks() -> Iterator[np.ndarray]:
             for block in read_blocks(path, SAMPLE_RATE, channel, noticed):
                 heard(len(block) / SAMPLE_RATE)
                 yield block
 
-        voice = Voice(self._network) if (self.clips.voice if vad is None else vad) else None
+        voice = self.voice() if (self.clips.voice if vad is None else vad) else None
         yield from pieces(blocks(), self.clips.lengths, voice)
+
+    def voice(self) -> Voice:
+        """Voice activity detection for one recording; UpstreamError if its network is not there."""
+        from xlt.audio.voice import Voice
+
+        return Voice(self._network)
 
     def piece(self, cut: Cut, hotwords: Mapping[str, float] | None = None) -> Piece:
         """The text of one of :meth:`cuts`."""

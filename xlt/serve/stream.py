@@ -19,7 +19,7 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.formats.transcripts import Piece
 from xlt.serve.answers import whole_text
 from xlt.serve.jobs import Busy, Job, Lost, Refused
-from xlt.serve.listening import Listener, loudness
+from xlt.stream.listening import Listener, loudness
 from xlt.serve.problems import Problem
 from xlt.serve.wishes import hotwords, language
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xlt.audio.cut import Lengths
-from xlt.serve.listening import Listener, loudness
+from xlt.stream.listening import Listener, loudness
 
 FRAME, RATE = 512, 16000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,15 @@ def loudness(samples: np.ndarray) -> np.ndarray:
     return (np.sqrt((frames**2).mean(axis=1)) >= _LOUD).astype(np.float32)
 
 
+class Ended(NamedTuple):
+    """A piece that has ended, as :class:`xlt.audio.cut.Cut`; ``spoken_on``: it was cut where it had become
+    too long, in the middle of speech."""
+
+    start: int
+    samples: np.ndarray
+    spoken_on: bool = False
+
+
 class Listener:
     """Cuts one stream. ``voice``: samples → probabilities of speech (T,), which remembers what was before.
 
@@ -32,12 +42,12 @@ class Listener:
         self._kept, self._marks = np.zeros(0, np.float32), np.zeros(0, np.float32)
         self._first = 0  # the place of _kept[0] in the stream
 
-    def hear(self, samples: np.ndarray) -> list[Cut]:
+    def hear(self, samples: np.ndarray) -> list[Ended]:
         """The pieces that end in ``samples``, the next of the stream, (N,) float32 at 16 kHz."""
         whole = np.concatenate([self._rest, samples])
         count = len(whole) // FRAME * FRAME
         self._rest = whole[count:]
-        closed = []
+        closed: list[Ended] = []
         step = round(LONG_PAUSE_S / FRAME_S) * FRAME  # so that a long message is cut as many short ones
         for start in range(0, count, step):
             part = whole[start : min(start + step, count)]
@@ -55,16 +65,16 @@ class Listener:
         start = max(0, spoken[0][0] - _PADDING)
         return Cut(self._first + start * FRAME, self._kept[start * FRAME :])
 
-    def end(self) -> Cut | None:
+    def end(self) -> Ended | None:
         """The last piece, where the stream ends; None if nothing more was said."""
         spoken = phrases(self._marks)
         if sum(b - a for a, b in spoken) * FRAME_S < CLICK_S:
             return None
         start, end = max(0, spoken[0][0] - _PADDING), spoken[-1][1] + _PADDING
         kept = np.concatenate([self._kept, self._rest])
-        return Cut(self._first + start * FRAME, kept[start * FRAME : end * FRAME])
+        return Ended(self._first + start * FRAME, kept[start * FRAME : end * FRAME])
 
-    def _next(self) -> Cut | None:
+    def _next(self) -> Ended | None:
         """A piece that has ended, without samples if it was a click; what is before it is forgotten."""
         spoken = phrases(self._marks)
         if not spoken:
@@ -81,18 +91,19 @@ class Listener:
             around = np.convolve(self._marks, np.ones(3) / 3, mode="same")
             half = start + longest // 2
             end = half + int(np.argmin(around[half : start + longest]))
-            return self._close(start, end, spoken, padding=0)
+            return self._close(start, end, spoken, spoken_on=True)
         self._forget(max(0, start - _PADDING))
         return None
 
-    def _close(self, start: int, end: int, spoken: list[tuple[int, int]], padding: int = _PADDING) -> Cut:
+    def _close(self, start: int, end: int, spoken: list[tuple[int, int]], spoken_on: bool = False) -> Ended:
         """The piece from the frame ``start`` to ``end``, with some silence around it."""
-        first, last = max(0, start - _PADDING), min(len(self._marks), end + padding)
+        first, last = max(0, start - _PADDING), min(len(self._marks), end + (0 if spoken_on else _PADDING))
         said = sum(min(b, end) - a for a, b in spoken if a < end)
         samples = self._kept[first * FRAME : last * FRAME].copy()
-        cut = Cut(self._first + first * FRAME, samples if said * FRAME_S >= CLICK_S else samples[:0])
+        samples = samples if said * FRAME_S >= CLICK_S else samples[:0]
+        ended = Ended(self._first + first * FRAME, samples, spoken_on)
         self._forget(last)
-        return cut
+        return ended
 
     def _forget(self, frames: int) -> None:
         self._kept, self._marks = self._kept[frames * FRAME :], self._marks[frames:]

@@ -1,0 +1,84 @@
+"""Packets of sound that say their place → one stream: what comes twice, late or not at all.
+
+N samples; places count the samples of the sender from the beginning of the stream, at its own rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from xlt.core.errors import DataError
+
+WAIT_S = 2.0  # of later sound that is kept while an earlier packet is waited for
+LONGEST_GAP_S = 60.0  # that is filled with silence
+
+
+class Packets:
+    """Puts the packets of a stream of ``rate`` samples a second in order. ``expected``: the place of the next
+    sample; ``again``: samples that came a second time, which are dropped; ``late``: packets that came out of
+    order; ``lost``: ranges of places that did not arrive, silence in the stream; the caller empties it.
+
+    What is kept is :data:`WAIT_S` of sound, and one packet.
+    """
+
+    def __init__(self, rate: int):
+        self.rate = rate
+        self.expected = self.again = self.late = 0
+        self.lost: list[tuple[int, int]] = []
+        self._waiting: dict[int, np.ndarray] = {}
+
+    def take(self, place: int | None, samples: np.ndarray) -> Iterator[np.ndarray]:
+        """What follows in the stream when the packet ``samples`` (N,) from ``place`` on has come; None: it is
+        the next. DataError for a place that is none, or so far ahead that no silence stands for the gap.
+        """
+        place = self.expected if place is None else place
+        if place < 0:
+            raise DataError(f"place={place}: before the beginning of the stream; count samples from 0")
+        if place > self.expected + LONGEST_GAP_S * self.rate:
+            gap_s = (place - self.expected) / self.rate
+            raise DataError(
+                f"place={place}: {gap_s:.0f} s ahead of what was heard, at most {LONGEST_GAP_S:g} can be"
+                " missing; open another session"
+            )
+        if place <= self.expected:
+            yield from self._next(place, samples)
+            yield from self._in_order()
+            return
+        if len(samples) > len(self._waiting.get(place, samples[:0])):
+            self._waiting[place] = samples
+        while self._waiting and self._kept > WAIT_S * self.rate:
+            yield from self._skip()
+
+    def rest(self) -> Iterator[np.ndarray]:
+        """What is still kept, where the stream ends."""
+        while self._waiting:
+            yield from self._skip()
+
+    @property
+    def _kept(self) -> int:
+        """Samples from the first packet that waits to the end of the last."""
+        return max(place + len(one) for place, one in self._waiting.items()) - min(self._waiting)
+
+    def _next(self, place: int, samples: np.ndarray) -> Iterator[np.ndarray]:
+        known = min(self.expected - place, len(samples))
+        self.again += known
+        if known < len(samples):
+            self.expected = place + len(samples)
+            yield samples[known:]
+
+    def _in_order(self) -> Iterator[np.ndarray]:
+        """Packets that waited for what has come."""
+        while self._waiting and (place := min(self._waiting)) <= self.expected:
+            self.late += 1
+            yield from self._next(place, self._waiting.pop(place))
+
+    def _skip(self) -> Iterator[np.ndarray]:
+        """Silence up to the first packet that waits, then what follows."""
+        place = min(self._waiting)
+        self.lost.append((self.expected, place))
+        silence = np.zeros(place - self.expected, np.float32)
+        self.expected = place
+        yield silence
+        yield from self._in_order()
