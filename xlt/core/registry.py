@@ -125,9 +125,12 @@ ENCODERS = Registry(
     "train.encoder",
     {
         "blstm": "xlt.nets.encoders.blstm:BlstmEncoder",
+        "causal_conv": "xlt.nets.encoders.causal_conv:CausalConvEncoder",
         "deepspeech2": "xlt.nets.encoders.deepspeech2:DeepSpeech2Encoder",
         "jasper": "xlt.nets.encoders.jasper:JasperEncoder",
+        "lc_blstm": "xlt.nets.encoders.lc_blstm:LcBlstmEncoder",
         "linear": "xlt.nets.encoders.linear:LinearEncoder",
+        "lstm": "xlt.nets.encoders.lstm:LstmEncoder",
         "quartznet": "xlt.nets.encoders.quartznet:QuartzNetEncoder",
     },
 )

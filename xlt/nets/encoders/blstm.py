@@ -18,6 +18,8 @@ class BlstmEncoder(AbsEncoder):
     which ESPnet's ``rnn`` encoder uses.
     """
 
+    streams = False  # the backward LSTM begins at the end
+
     def __init__(self, input_size: int, hidden_size: int = 160, num_layers: int = 2, dropout: float = 0.3):
         super().__init__()
         sizes = [input_size] + [2 * hidden_size] * (num_layers - 1)
@@ -34,13 +36,18 @@ class BlstmEncoder(AbsEncoder):
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """(B, T, D), (B,) → (B, T, 2H), (B,), None."""
         x = xs_pad[:, : ilens.max()]  # a tensor, so that an export to ONNX follows it
-        place = torch.arange(x.shape[1], device=x.device)[None, :]
-        turned = torch.where(place < ilens[:, None], ilens[:, None] - 1 - place, place)  # (B, T)
-
-        def turn(z: torch.Tensor) -> torch.Tensor:
-            return z.gather(1, turned[..., None].expand_as(z))
-
         for ahead, back in zip(self.ahead, self.back, strict=True):
             x = self.dropout(x)
-            x = torch.cat([ahead(x)[0], turn(back(turn(x))[0])], dim=-1)  # (B, T, 2H)
+            x = torch.cat([ahead(x)[0], backwards(back, x, ilens)], dim=-1)  # (B, T, 2H)
         return self.dropout(x), ilens, None
+
+
+def backwards(lstm: torch.nn.Module, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """What an LSTM gives of (B, T, D) from each row's end, (B,), to its beginning: (B, T, H)."""
+    place = torch.arange(x.shape[1], device=x.device)[None, :]
+    turned = torch.where(place < lengths[:, None], lengths[:, None] - 1 - place, place)  # (B, T)
+
+    def turn(z: torch.Tensor) -> torch.Tensor:
+        return z.gather(1, turned[..., None].expand_as(z))
+
+    return turn(lstm(turn(x))[0])

@@ -26,6 +26,8 @@ class DeepSpeech2Encoder(AbsEncoder):
     in the convolutions.
     """
 
+    streams = False  # its LSTM layers are bidirectional
+
     def __init__(
         self,
         input_size: int,

@@ -5,9 +5,14 @@ from __future__ import annotations
 import torch
 from espnet2.asr.encoder.abs_encoder import AbsEncoder
 
+from xlt.nets.streams import Chain
+
 
 class LinearEncoder(AbsEncoder):
     """Dropout only; ESPnet's CTC layer behind it is the linear map."""
+
+    streams = True
+    chunks: tuple[int, ...] = ()
 
     def __init__(self, input_size: int, dropout: float = 0.1):
         super().__init__()
@@ -22,3 +27,11 @@ class LinearEncoder(AbsEncoder):
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """(B, T, D), (B,) → (B, T, D), (B,), None."""
         return self.dropout(xs_pad), ilens, None
+
+    def latency(self, chunk: int | None = None) -> int:
+        """None."""
+        return 0
+
+    def open_stream(self, chunk: int | None = None) -> Chain:
+        """See :class:`xlt.nets.streams.Streaming`."""
+        return Chain()

@@ -60,6 +60,10 @@ class Stem(AbsPreEncoder):
             x = self._mask(x, lengths)
         return self.project(x), lengths
 
+    def open_stream(self) -> StemStream:
+        """What :meth:`forward` gives in evaluation, as a :class:`xlt.nets.streams.HeadStream`."""
+        return StemStream(self)
+
     def _mask(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         batch, frames, dim = x.shape
         limit = torch.minimum(lengths / 5, torch.full_like(lengths, self.time_mask, dtype=torch.float))
@@ -67,6 +71,24 @@ class Stem(AbsPreEncoder):
         whole = torch.full((batch,), float(dim), device=x.device)
         keep = keep & ~_spans(whole, whole * self.feature_mask, self.num_masks, dim)[:, None, :]
         return x * keep
+
+
+class StemStream:
+    """See :meth:`Stem.open_stream`. It keeps the frames of a stack that is not full."""
+
+    def __init__(self, stem: Stem):
+        self.stem = stem
+        self.left: torch.Tensor | None = None  # (fewer than S, D)
+
+    @torch.inference_mode()
+    def push(self, feats: torch.Tensor, last: bool = False) -> torch.Tensor:
+        """(T, D) → (T', H): the stacks that are full; ``last``: the rest with zeros behind it."""
+        x = feats if self.left is None else torch.cat([self.left, feats])
+        if last:
+            x = torch.nn.functional.pad(x, (0, 0, 0, -len(x) % self.stem.stack))
+        whole = len(x) - len(x) % self.stem.stack
+        self.left = x[whole:]
+        return self.stem.project(x[:whole].reshape(whole // self.stem.stack, self.stem.stack * x.shape[1]))
 
 
 def _spans(length: torch.Tensor, widest: torch.Tensor, count: int, size: int) -> torch.Tensor:

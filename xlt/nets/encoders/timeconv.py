@@ -38,6 +38,8 @@ class TimeConvEncoder(AbsEncoder):
     2.1), each through a 1x1 convolution and batch norm, before its last ReLU.
     """
 
+    streams = False  # half of every kernel is behind its frame: seconds with these sizes
+
     def __init__(
         self,
         input_size: int,
