@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,6 +120,16 @@ def test_a_person_is_told_the_languages(made, heads, tmp_path, capsys):
     assert (first["text"], second["text"]) == ("ron_Latn", "")
     assert first["segments"][0]["lang"] == "ron_Latn" and second["segments"][0]["lang"] is None
     assert "ron_Latn in 1 piece" in err and "none of the bundle's languages at 0.0–1.0 s" in err
+
+
+def test_a_form_of_words_is_refused_where_a_head_has_no_ctc(made, heads, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Head, "recogniser", SimpleNamespace(has_ctc=True), raising=False)
+    soundfile.write(tmp_path / "a.wav", noise("ron", 50), RATE)
+    words = ["transcribe", str(made), "--lang", "auto", "--format", "ctm", str(tmp_path / "a.wav")]
+    assert main(words) == 0
+    monkeypatch.setattr(Head, "recogniser", SimpleNamespace(has_ctc=False))
+    assert main(words) == 2
+    told(capsys.readouterr().err, "heads/eng_Latn", where="--format ctm")
 
 
 def test_the_summary_of_a_recording():

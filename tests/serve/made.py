@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import soundfile
 
-from xlt.audio.cut import Lengths
+from xlt.audio.cut import Cut, Lengths
 from xlt.core.errors import ConfigError, DataError
+from xlt.lid.classifier import Decision
 
 LANGUAGES = ("ron_Latn", "ell_Grek")
 TRICKS = {9: "die", 8: "hang", 7: "defect", 6: "slow"}  # by the loudness of a second in tenths
@@ -37,12 +38,16 @@ class Head:
         return dict.fromkeys(words, 2.0)
 
     def pieces(self, path, hotwords=None, channel=None, vad=None, heard=lambda seconds: None, noticed=None):
+        for cut in self.cuts(path, channel, vad, heard, noticed):
+            yield self.piece(cut, hotwords)
+
+    def cuts(self, path, channel=None, vad=None, heard=lambda seconds: None, noticed=None):
         from xlt.audio.files import read_blocks
 
         samples = np.concatenate(list(read_blocks(path, 16000, channel, noticed)))
         for second in range(max(1, len(samples) // 16000)):
             heard(1.0)
-            yield self._said(second, samples[second * 16000 : (second + 1) * 16000], hotwords)
+            yield Cut(second * 16000, samples[second * 16000 : (second + 1) * 16000])
 
     def piece(self, cut, hotwords=None):
         return self._said(cut.start / 16000, cut.samples, hotwords)
@@ -75,12 +80,24 @@ class Head:
         return False
 
 
+class Identifier:
+    """Tells languages by loudness; four tenths are in none."""
+
+    classifier = SimpleNamespace(languages=LANGUAGES)
+
+    def __call__(self, samples):
+        loud = round(10 * float(np.median(np.abs(samples))))
+        best = LANGUAGES[loud > 4]
+        return Decision(None if loud == 4 else best, best, 0.4 if loud == 4 else 0.9)
+
+
 class Bundle:
     def __init__(self, folder):
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; give one")
         languages = folder / "languages"
         self.folder = folder
+        self.identify = Identifier if (folder / "tells").exists() else None
         self.languages = tuple(languages.read_text().split()) if languages.exists() else LANGUAGES
 
     def head(self, lang=None):

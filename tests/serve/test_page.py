@@ -105,6 +105,30 @@ def corrected_in_a_browser(chromium, folder, shots):
     assert chromium.run("document.querySelector('.given')") is None
 
 
+TOLD = """
+(async () => {
+  ask = async () => ({data: [{languages: ["ron_Latn", "ell_Grek"], auto: true}]});
+  await languages();
+  const [known, none] = [{language: "ron_Latn"}, {language: null}];
+  const segments = [{start: 0, end: 1, text: "n 3", ...known}, {start: 1, end: 2, text: "", ...none}];
+  found = {text: "n 3", language: "ron_Latn", languages: [known, none], segments};
+  show();
+  const refused = await give(segments[1]).catch(err => err.message);
+  const shown = [...document.querySelectorAll(".piece")].map(one => one.innerText);
+  return [at("lang").value, ...shown, FORMS.srt(), refused];
+})()
+"""
+
+
+def languages_in_a_browser(chromium):
+    """What the page makes of an answer whose languages the server has told."""
+    auto, first, second, subtitles, refused = chromium.run(TOLD)
+    assert auto == "auto" and "Romanian (ron_Latn)" in first
+    assert "In none of this server's languages." in second
+    assert subtitles == "1\n00:00:00,000 --> 00:00:01,000\nn 3\n\n"
+    assert "choose it above" in refused
+
+
 @pytest.mark.slow
 def test_in_a_browser(chromium, tmp_path):
     """A file is transcribed; doubtful words are marked; arrow keys go from word to word."""
@@ -147,5 +171,6 @@ def test_in_a_browser(chromium, tmp_path):
         chromium.run("recorder = null; navigator.mediaDevices.getUserMedia = () => Promise.reject()")
         chromium.click("#record")
         assert "microphone cannot be used" in chromium.run("document.getElementById('status').textContent")
+        languages_in_a_browser(chromium)
         assert complaints(chromium) == []
         assert all(url.startswith((process.url, "blob:", "data:")) for url in fetched(chromium))

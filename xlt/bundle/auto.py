@@ -13,7 +13,9 @@ from xlt.formats.transcripts import Piece
 if TYPE_CHECKING:
     from xlt.audio.cut import Cut
     from xlt.audio.files import Heard
+    from xlt.bundle.clips import Clips
     from xlt.bundle.opened import Bundle
+    from xlt.bundle.transcribe import Transcriber
 
 AUTO = "auto"  # of --lang
 
@@ -38,6 +40,20 @@ class Auto:
         """Languages of the bundle that are never told, since the classifier was not trained on them."""
         return [lang for lang in self.bundle.languages if lang not in self._identify.classifier.languages]
 
+    @property
+    def untimed(self) -> list[str]:
+        """Languages whose models do not know when words were said; loads all of them."""
+        return [lang for lang in self.bundle.languages if not self.bundle.head(lang).recogniser.has_ctc]
+
+    @property
+    def clips(self) -> Clips:
+        """By which recordings are cut."""
+        return self._first.clips
+
+    @property
+    def _first(self) -> Transcriber:
+        return self.bundle.head(self.bundle.languages[0])
+
     def pieces(
         self,
         path: str,
@@ -49,8 +65,7 @@ class Auto:
         """As :meth:`xlt.bundle.transcribe.Transcriber.pieces`; the recording is cut as for the first of the
         languages.
         """
-        first = self.bundle.head(self.bundle.languages[0])
-        for cut in first.cuts(path, channel, vad, heard, noticed):
+        for cut in self._first.cuts(path, channel, vad, heard, noticed):
             yield self.piece(cut)
 
     def piece(self, cut: Cut) -> Piece:

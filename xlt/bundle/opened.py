@@ -120,6 +120,7 @@ def _several(folder: Path, kept: int) -> Bundle:
         joined.check_head(folder, name)
         return Transcriber(folder / HEADS / name, backbone())
 
+    @functools.cache
     def identify() -> Identifier:
         assert joined.lid is not None
         joined.check_lid(folder)

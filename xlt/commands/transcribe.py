@@ -14,6 +14,7 @@ from xlt.bundle.auto import AUTO, Auto, summary
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress, say
 from xlt.core.registry import FORMATS
+from xlt.formats.model_folder import HEADS
 
 if TYPE_CHECKING:
     from xlt.bundle.opened import Bundle
@@ -183,8 +184,8 @@ def _transcribe(
         transcriber = _auto(bundle)
     else:
         transcriber = bundle.head(args.lang)
-        _refuse_without_words(transcriber, args, forms)
         hotwords = transcriber.hotwords(args.words, args.words_weight) if args.words else None
+    _refuse_without_words(transcriber, args, forms)
     total = sum(one.duration_s * (one.channels if args.channels else 1) for one in recordings)
     failed = 0
     with _progress(total, bool(args.out)) as bar:
@@ -243,17 +244,21 @@ def _progress(total_s: float, to_files: bool) -> Progress:
 
 
 def _refuse_without_words(
-    transcriber: Transcriber, args: argparse.Namespace, forms: Mapping[str, TranscriptFormat]
+    transcriber: Transcriber | Auto, args: argparse.Namespace, forms: Mapping[str, TranscriptFormat]
 ) -> None:
     """ConfigError if words are asked for of a model that does not know when they were said."""
-    if transcriber.recogniser.has_ctc:
+    timed = [name for name, form in forms.items() if form.needs_words]
+    if not timed:
         return
-    for name, form in forms.items():
-        if form.needs_words:
-            raise ConfigError(
-                f"--format {name}: the model in {args.bundle} has no CTC head, which says when words were"
-                " said; give another format"
-            )
+    if isinstance(transcriber, Auto):
+        untimed = [f"{args.bundle}/{HEADS}/{lang}" for lang in transcriber.untimed]
+    else:
+        untimed = [] if transcriber.recogniser.has_ctc else [str(args.bundle)]
+    if untimed:
+        raise ConfigError(
+            f"--format {timed[0]}: the model in {untimed[0]} has no CTC head, which says when words were"
+            " said; give another format"
+        )
 
 
 def _transcript(

@@ -66,12 +66,13 @@ def make_app(server: Server) -> ASGIApp:
 
     @app.get("/v1/models")
     async def models() -> Response:
-        names = wishes.models(server.languages)
+        names = wishes.models(server.languages, server.tells_languages)
         return as_json({"object": "list", "data": [_model(server, name) for name in names]})
 
     @app.get("/v1/models/{name}")
     async def model(name: str) -> Response:
-        wishes.language(None, name, server.languages[:1] if name in wishes.ANY_MODEL else server.languages)
+        known = server.languages[:1] if name in wishes.ANY_MODEL else server.languages
+        wishes.language(None, name, known, server.tells_languages)
         return as_json(_model(server, name))
 
     @app.post(TRANSCRIPTIONS)
@@ -97,7 +98,8 @@ def make_app(server: Server) -> ASGIApp:
 def _model(server: Server, name: str) -> dict:
     only = name.removeprefix("xlt-")
     languages = [only] if only in server.languages else list(server.languages)
-    return {"id": name, "object": "model", "created": 0, "owned_by": "xlt", "languages": languages}
+    own = {"id": name, "object": "model", "created": 0, "owned_by": "xlt", "languages": languages}
+    return own | {"auto": server.tells_languages and only not in server.languages}
 
 
 async def _transcriptions(server: Server, request: Request) -> Response:
@@ -128,7 +130,7 @@ async def _upload(server: Server, request: Request) -> AsyncIterator[tuple[Path,
         fields: dict[str, list[str]] = {}
         for key, value in form.multi_items():
             fields.setdefault(key, []).append(value if isinstance(value, str) else "")
-        wish = wishes.read_form(fields, server.languages)
+        wish = wishes.read_form(fields, server.languages, server.tells_languages)
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Problem(

@@ -52,6 +52,7 @@ class Pool:
         self.folder, self.workers, self.room, self.stall_s = folder, workers, queue, stall_s
         self.opener, self.preload = opener or OPENER, preload
         self.languages: tuple[str, ...] = ()
+        self.tells_languages = False  # whether a job's language may be auto
         self.restarts = self.failures = self.busy = 0  # workers replaced, starts in vain, jobs at work
         self.job_s = 1.0  # the mean time of late jobs
         self._waiting: collections.deque[Job] = collections.deque()
@@ -66,7 +67,8 @@ class Pool:
             os.environ[preload.VARIABLE] = preload.request(self.opener, os.fspath(self.folder))
             context.set_forkserver_preload([preload.__name__])
         self._tenders = [_Tender(self, number) for number in range(self.workers)]
-        self.languages = self._tenders[0].start_worker()
+        said = self._tenders[0].start_worker()
+        self.languages, self.tells_languages = tuple(said["languages"]), said["tells"]
         for tender in self._tenders:
             tender.start()
 
@@ -185,9 +187,9 @@ class _Tender(threading.Thread):
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
-    def start_worker(self) -> tuple[str, ...]:
-        """A new process, once it is ready; → its languages. DataError if the bundle is refused, StageError if
-        the process ends."""
+    def start_worker(self) -> dict[str, Any]:
+        """A new process, once it is ready; → what it says of the bundle. DataError if the bundle is refused,
+        StageError if the process ends."""
         context = multiprocessing.get_context("forkserver")
         own, other = context.Pipe()
         process = context.Process(
@@ -209,7 +211,7 @@ class _Tender(threading.Thread):
         if message["say"] == "refused":
             self.kill()
             raise DataError(message["message"])
-        return tuple(message["languages"])
+        return message
 
     def run(self) -> None:
         while not self.pool.ended:

@@ -36,6 +36,8 @@ def open_bundle(opener: str, folder: str) -> Any:
     else:
         with contextlib.suppress(XltError):  # of a damaged head, its first client is told
             _try(bundle.head(bundle.languages[0]))  # and the encoder that all of them share
+            if bundle.identify is not None:
+                bundle.identify()
     return bundle
 
 

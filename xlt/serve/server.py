@@ -32,6 +32,11 @@ class Server:
     def languages(self) -> tuple[str, ...]:
         return self.pool.languages
 
+    @property
+    def tells_languages(self) -> bool:
+        """Whether clients may leave the language to the server."""
+        return self.pool.tells_languages
+
     async def run(self, job: Job) -> Answer:
         """Give a job to a worker and wait; Busy, Refused or Lost. If the caller is cancelled, the job is."""
         self.pool.submit(job)

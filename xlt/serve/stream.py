@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from xlt.audio.cut import Cut, Lengths
 from xlt.audio.files import SAMPLE_RATE
+from xlt.bundle.auto import AUTO
 from xlt.formats.transcripts import Piece
 from xlt.serve.answers import whole_text
 from xlt.serve.jobs import Busy, Job, Lost, Refused
@@ -127,7 +128,7 @@ class Stream:
         import soxr
 
         try:
-            self.lang = language(self.lang, self.model, self.server.languages)
+            self.lang = language(self.lang, self.model, self.server.languages, self.server.tells_languages)
         except Problem as err:
             raise _Closed(_POLICY, err) from None
         facts = (await self._run(Job(self._about("facts")))).facts
@@ -188,6 +189,13 @@ class Stream:
                 {"word": word["text"], "start": word["start_s"], "end": word["end_s"]}
                 | ({} if word["confidence"] is None else {"conf": round(word["confidence"], 4)})
                 for word in said
+            ]
+        if self.lang == AUTO:
+            found["languages"] = [
+                {"start": piece["start_s"], "end": piece["end_s"], "language": piece["lang"]}
+                | {"confidence": piece["lang_confidence"]}
+                for piece in pieces
+                if "lang_confidence" in piece
             ]
         self.server.log_text(found["text"])
         await self._send(found)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xlt.bundle.auto import AUTO
 from xlt.core.errors import ConfigError
 from xlt.core.registry import FORMATS
 from xlt.serve.problems import Problem
@@ -33,7 +34,8 @@ _MODEL = "xlt-"  # in front of a language's code: the model that is only that
 
 @dataclass(frozen=True)
 class Wish:
-    """``lang``: one of the bundle's; ``words``: whether the answer is to have words with their times."""
+    """``lang``: one of the bundle's, or ``auto``; ``words``: whether the answer is to have words with their
+    times."""
 
     lang: str
     form: str = "json"
@@ -41,13 +43,15 @@ class Wish:
     words: bool = False
 
 
-def models(languages: Sequence[str]) -> list[str]:
-    """The names that a client may give as ``model``: the whole bundle, and each language."""
-    return [ANY_MODEL[0], *(f"{_MODEL}{lang}" for lang in languages)]
+def models(languages: Sequence[str], tells: bool = False) -> list[str]:
+    """The names that a client may give as ``model``: the whole bundle, and each language; ``tells``: and
+    language identification."""
+    return [ANY_MODEL[0], *(f"{_MODEL}{lang}" for lang in ([AUTO] if tells else []) + list(languages))]
 
 
-def read_form(fields: Mapping[str, list[str]], languages: Sequence[str]) -> Wish:
-    """The wish that a form's ``fields`` say; Problem (400, 404) names the field that is wrong."""
+def read_form(fields: Mapping[str, list[str]], languages: Sequence[str], tells: bool = False) -> Wish:
+    """The wish that a form's ``fields`` say; ``tells``: the language may be auto. Problem (400, 404) names
+    the field that is wrong."""
     for name in fields:
         if name not in FIELDS:
             near = difflib.get_close_matches(name, FIELDS, n=1)
@@ -69,7 +73,7 @@ def read_form(fields: Mapping[str, list[str]], languages: Sequence[str]) -> Wish
     if wrong := asked - {"word", "segment"}:
         raise _wrong("timestamp_granularities", min(wrong), "word or segment")
     return Wish(
-        language(one.get("language") or None, one.get("model") or None, languages),
+        language(one.get("language") or None, one.get("model") or None, languages, tells),
         form,
         hotwords([*fields.get("prompt", []), *fields.get("hotwords", [])]),
         "word" in asked or (form not in OWN and FORMATS.get(form).needs_words),
@@ -81,21 +85,34 @@ def forms() -> list[str]:
     return list(dict.fromkeys([*OWN, "srt", "vtt", *FORMATS.entries]))
 
 
-def language(given: str | None, model: str | None, languages: Sequence[str]) -> str:
+def language(given: str | None, model: str | None, languages: Sequence[str], tells: bool = False) -> str:
     """The language of the bundle that a client means: by its code (``ron_Latn``), BCP 47 (``ro``, ``ro-RO``)
-    or name (``Romanian``), or by the model. Problem (400, 404)."""
+    or name (``Romanian``), or by the model. With ``tells``, auto: also where there are several and neither
+    says one, as OpenAI's clients expect. Problem (400, 404)."""
     only = None
     if model is not None and model not in ANY_MODEL:
         only = model.removeprefix(_MODEL)
-        if model not in models(languages):
+        if model not in models(languages, tells):
             raise Problem(
                 404,
-                f"model: there is no {model[:80]!r}; give one of {', '.join(models(languages))}",
+                f"model: there is no {model[:80]!r}; give one of {', '.join(models(languages, tells))}",
                 "model_not_found",
                 "model",
             )
-    if given is None and (only or len(languages) == 1):
-        return only or languages[0]
+    if given == AUTO and not tells:
+        raise Problem(
+            400,
+            f"language: {AUTO!r}: this server cannot tell languages; give one of {_listed(languages)}",
+            "unknown_language",
+            "language",
+        )
+    if given in (None, AUTO) and only:
+        return only
+    if given is None and len(languages) == 1:
+        return languages[0]
+    if given == AUTO or (given is None and tells):
+        return AUTO
+    only = None if only == AUTO else only
     if given is None:
         raise Problem(
             400,

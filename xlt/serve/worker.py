@@ -1,12 +1,14 @@
 """A worker process: opens the bundle, then transcribes what it is given, one job at a time.
 
-Messages to it, with ``lang`` (None: the only one) and ``hotwords`` (a list): ``file`` (a path of the server's
-own), ``piece`` (samples at 16 kHz, ``start``: the place of the first in the stream), ``facts`` of a head, and
-``stop`` while it works. From it: ``ready``, ``piece``, ``beat`` (a sign of life), ``done``, ``refused``.
+Messages to it, with ``lang`` (None: the only one; ``auto``: told for each piece) and ``hotwords`` (a list):
+``file`` (a path of the server's own), ``piece`` (samples at 16 kHz, ``start``: the place of the first in the
+stream), ``facts`` of a head, and ``stop`` while it works. From it: ``ready``, ``piece``, ``beat`` (a sign of
+life), ``done``, ``refused``.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import signal
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from xlt.bundle.auto import AUTO, Auto
 from xlt.core.errors import DataError, XltError
 from xlt.serve import preload
 from xlt.serve.jobs import receive, send
@@ -46,7 +49,8 @@ class Worker:
 
     def run(self) -> None:
         """Until the server closes the connection, or is gone."""
-        send(self.connection, {"say": "ready", "languages": list(self.bundle.languages)})
+        tells = self.bundle.identify is not None
+        send(self.connection, {"say": "ready", "languages": list(self.bundle.languages), "tells": tells})
         while True:
             message, samples = receive(self.connection)
             if message["do"] == "stop":  # of a job that ended before it was heard
@@ -75,39 +79,56 @@ class Worker:
             facts = {"usual_s": lengths.usual_s, "longest_s": lengths.longest_s, "voice": head.clips.voice}
             self._hotwords(head, message)
             return {"say": "done", "duration_s": 0.0, "facts": facts}
-        if message.get("needs_words") and not head.recogniser.has_ctc:
-            raise _Refused(
-                "timestamp_granularities",
-                "timestamp_granularities: this model has no CTC head, which says when words were said; ask"
-                " for segments",
-            )
+        if message.get("needs_words"):
+            self._refuse_without_words(message["lang"], head)
         hotwords = self._hotwords(head, message)
         if message["do"] == "piece":
             from xlt.audio.cut import Cut
 
             samples = np.zeros(0, np.float32) if samples is None else samples
-            piece = head.piece(Cut(message["start"], samples), hotwords)
+            piece = head.piece(Cut(message["start"], samples), **hotwords)
             send(self.connection, {"say": "piece", "piece": piece})
             return {"say": "done", "duration_s": 0.0}
         return self._file(head, message, hotwords)
 
+    @functools.cached_property
+    def _auto(self) -> Auto:
+        return Auto(self.bundle)
+
     def _head(self, lang: str | None) -> Any:
         try:
-            return self.bundle.head(lang)
+            return self._auto if lang == AUTO else self.bundle.head(lang)
         except XltError as err:  # the server has checked the language: the bundle is damaged
             print(f"xlt serve: {err}", file=sys.stderr, flush=True)
             raise _Refused("", "") from None
 
-    def _hotwords(self, head: Any, message: dict[str, Any]) -> Any:
+    def _refuse_without_words(self, lang: str | None, head: Any) -> None:
+        untimed = head.untimed if lang == AUTO else [] if head.recogniser.has_ctc else [lang]
+        if untimed:
+            which = f"the model of {untimed[0]}" if lang == AUTO else "this model"
+            raise _Refused(
+                "timestamp_granularities",
+                f"timestamp_granularities: {which} has no CTC head, which says when words were said; ask for"
+                " segments",
+            )
+
+    def _hotwords(self, head: Any, message: dict[str, Any]) -> dict[str, Any]:
+        """As a keyword of :meth:`xlt.bundle.transcribe.Transcriber.pieces`, which Auto has not."""
         if not message["hotwords"]:
-            return None
+            return {}
+        if message["lang"] == AUTO:
+            raise _Refused(
+                "prompt",
+                f"prompt: its words are of one language, which {AUTO} does not name; name the language, or"
+                " send no words",
+            )
         try:
-            return head.hotwords(message["hotwords"])
+            return {"hotwords": head.hotwords(message["hotwords"])}
         except XltError as err:
             said = str(err).removeprefix("words: ").removeprefix("decode.hotwords: ")
             raise _Refused("prompt", f"prompt: {said}") from None
 
-    def _file(self, head: Any, message: dict[str, Any], hotwords: Any) -> dict[str, Any]:
+    def _file(self, head: Any, message: dict[str, Any], hotwords: dict[str, Any]) -> dict[str, Any]:
         from xlt.audio.files import Heard, audio_header
 
         longest_s, total_s, noticed = message["longest_s"], 0.0, Heard()
@@ -126,7 +147,7 @@ class Worker:
             self._beat()
 
         check(audio_header(message["path"]).duration_s)
-        for piece in head.pieces(message["path"], hotwords, heard=heard, noticed=noticed):
+        for piece in head.pieces(message["path"], **hotwords, heard=heard, noticed=noticed):
             send(self.connection, {"say": "piece", "piece": piece})
             self._beat()
         return {"say": "done", "duration_s": round(total_s, 3), "note": noticed.told}
