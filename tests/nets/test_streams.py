@@ -53,7 +53,7 @@ def streamed(stream, x, sizes):
 @pytest.mark.parametrize(("name", "conf"), HEADS, ids=NAMES)
 def test_a_stream_gives_what_the_whole_gives(name, conf):
     encoder, rng = made(name, conf), random.Random(0)
-    size = encoder.chunks[0] if encoder.chunks else 4
+    size = encoder.chunk_sizes[0] if encoder.chunk_sizes else 4
     lengths = [1, size - 1, size, size + 1, 3 * size, 3 * size + 2, *(rng.randint(1, 40) for _ in range(4))]
     for length in filter(None, lengths):
         x = torch.randn(length, D)

@@ -66,12 +66,20 @@ class Node:
         self.parent, self.token, self.states, self.lm = parent, token, states, lm
         self.children: dict[int, Node] = {}
 
-    def ids(self) -> tuple[int, ...]:
-        found, node = [], self
+    def way(self) -> list[Node]:
+        """From the root to this one."""
+        found, node = [self], self
         while node.parent is not None:
-            found.append(node.token)
             node = node.parent
-        return tuple(reversed(found))
+            found.append(node)
+        return found[::-1]
+
+    def ids(self) -> tuple[int, ...]:
+        """The tokens behind the root's."""
+        return tuple(node.token for node in self.way()[1:])
+
+
+type Prefixes = list[tuple[Node, float, float]]
 
 
 class PrefixSearch:
@@ -98,26 +106,18 @@ class PrefixSearch:
         ``before``: the tokens before these frames, and ``ends``: whether the text ends with them, for the
         language models.
         """
-        root = Node(None, BLANK_ID, tuple(_state(model, before) for model, _ in self.lms), 0.0)
-        # probabilities that end in a blank, and in the last token, each over e^scale
-        beam: list[tuple[Node, float, float]] = [(root, 1.0, 0.0)]
-        scale = 0.0
-        probs = np.maximum(np.exp(log_probs.astype(np.float64)), SMALLEST)
-        last_token = probs.shape[1] - 1  # ESPnet's <sos/eos>, which CTC never learns
-        rows, columns = np.nonzero(probs > LEAST)
-        starts, tokens = np.searchsorted(rows, np.arange(len(probs) + 1)).tolist(), columns.tolist()
-        for t, row in enumerate(probs.tolist()):
-            tried = [
-                (v, row[v]) for v in tokens[starts[t] : starts[t + 1]] if v not in (BLANK_ID, last_token)
-            ]
-            beam = self._step(beam, row, tried)
-            if not t % 8:
-                beam, scale = _rescaled(beam, scale)
-        return self._finish(beam, scale, ends)
+        found = Open(self, before)
+        found.push(log_probs)
+        return found.end(ends)
 
-    def _step(
-        self, beam: list[tuple[Node, float, float]], row: list[float], tried: list[tuple[int, float]]
-    ) -> list[tuple[Node, float, float]]:
+    def root(self, before: Sequence[int] = ()) -> Node:
+        """The empty prefix behind the tokens ``before``."""
+        return Node(None, BLANK_ID, tuple(_state(model, before) for model, _ in self.lms), 0.0)
+
+    def step(self, beam: Prefixes, row: list[float], tried: list[tuple[int, float]]) -> Prefixes:
+        """The prefixes with one frame more: ``row``, probabilities (V,), and those of the tokens that are
+        tried.
+        """
         blank = row[BLANK_ID]
         if not tried:
             return [(node, (b + e) * blank, e * row[node.token]) for node, b, e in beam]
@@ -162,19 +162,71 @@ class PrefixSearch:
             states.append(state)
         return Node(node, token, tuple(states), lm)
 
-    def _finish(self, beam: list[tuple[Node, float, float]], scale: float, ends: bool) -> Decoded:
+
+class Open:
+    """A search that has not ended: frames come in as many parts as one likes.
+
+    ``fixed``: tokens that no further frame can change, once :meth:`settle` has looked for them.
+    """
+
+    def __init__(self, search: PrefixSearch, before: Sequence[int] = ()):
+        self.search, self.fixed = search, tuple[int, ...]()
+        # probabilities that end in a blank, and in the last token, each over e^scale
+        self._beam: Prefixes = [(search.root(before), 1.0, 0.0)]
+        self._scale, self._heard = 0.0, 0
+
+    def push(self, log_probs: np.ndarray) -> None:
+        """The next (T, V), natural."""
+        probs = np.maximum(np.exp(log_probs.astype(np.float64)), SMALLEST)
+        last_token = probs.shape[1] - 1  # ESPnet's <sos/eos>, which CTC never learns
+        rows, columns = np.nonzero(probs > LEAST)
+        starts, tokens = np.searchsorted(rows, np.arange(len(probs) + 1)).tolist(), columns.tolist()
+        for t, row in enumerate(probs.tolist()):
+            tried = [
+                (v, row[v]) for v in tokens[starts[t] : starts[t + 1]] if v not in (BLANK_ID, last_token)
+            ]
+            self._beam = self.search.step(self._beam, row, tried)
+            if not self._heard % 8:
+                self._beam, self._scale = _rescaled(self._beam, self._scale)
+            self._heard += 1
+
+    def best(self) -> tuple[int, ...]:
+        """The best tokens so far, :attr:`fixed` among them; the text does not end here."""
+        node, _, _ = max(self._beam, key=lambda one: _log(one[1] + one[2]) + one[0].lm)
+        return self.fixed + node.ids()
+
+    def settle(self) -> None:
+        """Move what all prefixes begin with to :attr:`fixed`, and let go of all that branched off before: a
+        prefix only grows, so that none of it comes back. Changes no result.
+        """
+        ways = [node.way() for node, _, _ in self._beam]
+        shared = 0
+        for nodes in zip(*ways, strict=False):
+            if any(node is not nodes[0] for node in nodes):
+                break
+            shared += 1
+        root = ways[0][shared - 1]
+        self.fixed += root.ids()
+        root.parent = None
+
+    def end(self, ends: bool = True) -> Decoded:
+        """The best tokens and others. ``ends``: whether the text ends here, for the language models."""
         found = []
-        for node, b, e in beam:
+        for node, b, e in self._beam:
             if b + e <= 0.0:
                 continue
-            acoustic = math.log(b + e) + scale
+            acoustic = math.log(b + e) + self._scale
             lm = node.lm
-            for (model, weight), state in zip(self.lms, node.states, strict=True):
+            for (model, weight), state in zip(self.search.lms, node.states, strict=True):
                 lm += weight * model.end(state) if ends else 0.0
-            found.append(Candidate(node.ids(), acoustic, lm, acoustic + lm))
+            found.append(Candidate(self.fixed + node.ids(), acoustic, lm, acoustic + lm))
         found.sort(key=lambda one: (-one.score, one.ids))
         best = found[0]
-        return Decoded(list(best.ids), best.score, tuple(found[: self.n_best]))
+        return Decoded(list(best.ids), best.score, tuple(found[: self.search.n_best]))
+
+
+def _log(p: float) -> float:
+    return math.log(p) if p > 0.0 else -math.inf
 
 
 def _state(model: LanguageModel, tokens: Sequence[int]) -> Any:
@@ -187,9 +239,7 @@ def _state(model: LanguageModel, tokens: Sequence[int]) -> Any:
 _score = operator.itemgetter(0)
 
 
-def _rescaled(
-    beam: list[tuple[Node, float, float]], scale: float
-) -> tuple[list[tuple[Node, float, float]], float]:
+def _rescaled(beam: Prefixes, scale: float) -> tuple[Prefixes, float]:
     """The same with the largest probability at 1, so that none becomes too small for a float."""
     top = max(b + e for _, b, e in beam)
     return [(node, b / top, e / top) for node, b, e in beam], scale + math.log(top)

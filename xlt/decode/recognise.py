@@ -203,15 +203,21 @@ class Recogniser:
             decoded = [found._replace(best_path=path.ids) for found, path in zip(decoded, best, strict=True)]
         probs, lengths = self.model.log_probs(inputs)  # (B, T, V), (B,)
         return [
-            self._hypothesis(
-                found,
-                row[:length],
-                evidence(found, row[:length], self.tokenizer, decoder, self.frame_rate),
-                calibration or Calibration(),
-                by.lattices,
-            )
+            self.hypothesis(found, row[:length], decoder, calibration, by.lattices)
             for found, row, length in zip(decoded, as_array(probs), lengths.tolist(), strict=True)
         ]
+
+    def hypothesis(
+        self,
+        found: Decoded,
+        log_probs: np.ndarray,
+        decoder: Decoder,
+        calibration: Calibration | None = None,
+        lattices: bool = False,
+    ) -> Hypothesis:
+        """What ``decoder`` found in CTC's outputs (T, V), as text with times and confidences."""
+        ballots = evidence(found, log_probs, self.tokenizer, decoder, self.frame_rate)
+        return self._hypothesis(found, log_probs, ballots, calibration or Calibration(), lattices)
 
     def _timed(self, decoder: Decoder, inputs: list[np.ndarray], name: str) -> list[Decoded]:
         """What ``decoder`` finds; what it costs beside the model's parts is counted as ``name``."""

@@ -25,18 +25,18 @@ class HeadStream(Protocol):
 
 
 class Streaming(Protocol):
-    """An encoder that can be asked for streams. ``chunks``: sizes in frames in which it was trained to hear
+    """An encoder that can be asked for streams. ``chunk_sizes``: in frames, in which it was trained to hear
     speech, the usual one first; none where it takes frame by frame.
     """
 
     streams: bool
-    chunks: tuple[int, ...]
+    chunk_sizes: tuple[int, ...]
 
     def latency(self, chunk: int | None = None) -> int:
         """How many frames behind a frame must be heard, at most, before it comes out."""
 
     def open_stream(self, chunk: int | None = None) -> HeadStream:
-        """A stream from its beginning, in one of ``chunks``; None: the usual one."""
+        """A stream from its beginning, in one of ``chunk_sizes``; None: the usual one."""
 
 
 class Chain:

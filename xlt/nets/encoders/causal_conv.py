@@ -20,7 +20,7 @@ class CausalConvEncoder(AbsEncoder):
     """``num_layers`` residual blocks of ``channels`` with a depthwise convolution over ``kernel`` frames."""
 
     streams = True
-    chunks: tuple[int, ...] = ()
+    chunk_sizes: tuple[int, ...] = ()
 
     def __init__(
         self,

@@ -51,18 +51,18 @@ class LcBlstmEncoder(BlstmEncoder):
                 f"train.encoder_conf.look_ahead={look_ahead}: expected frames, 0 or more; leave it out for"
                 " none"
             )
-        self.chunks, self.look_ahead = tuple(sizes), look_ahead
+        self.chunk_sizes, self.look_ahead = tuple(sizes), look_ahead
 
     def latency(self, chunk: int | None = None) -> int:
         """Of the first frame of a chunk."""
-        return (chunk or self.chunks[0]) - 1 + self.look_ahead
+        return (chunk or self.chunk_sizes[0]) - 1 + self.look_ahead
 
     def forward(
         self, xs_pad: Tensor, ilens: Tensor, prev_states: Tensor | None = None
     ) -> tuple[Tensor, Tensor, None]:
         """(B, T, D), (B,) → (B, T, 2H), (B,), None."""
-        draws = self.training and len(self.chunks) > 1
-        size = self.chunks[int(torch.randint(len(self.chunks), ())) if draws else 0]
+        draws = self.training and len(self.chunk_sizes) > 1
+        size = self.chunk_sizes[int(torch.randint(len(self.chunk_sizes), ())) if draws else 0]
         x = self.dropout(xs_pad[:, : int(ilens.max())])
         batch, frames = x.shape[:2]
         count, seen = -(-frames // size), size + self.look_ahead
@@ -104,7 +104,7 @@ class LcBlstmEncoder(BlstmEncoder):
 
     def open_stream(self, chunk: int | None = None) -> LcBlstmStream:
         """See :class:`xlt.nets.streams.Streaming`."""
-        return LcBlstmStream(self, chunk or self.chunks[0])
+        return LcBlstmStream(self, chunk or self.chunk_sizes[0])
 
 
 class LcBlstmStream:

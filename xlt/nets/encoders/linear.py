@@ -12,7 +12,7 @@ class LinearEncoder(AbsEncoder):
     """Dropout only; ESPnet's CTC layer behind it is the linear map."""
 
     streams = True
-    chunks: tuple[int, ...] = ()
+    chunk_sizes: tuple[int, ...] = ()
 
     def __init__(self, input_size: int, dropout: float = 0.1):
         super().__init__()

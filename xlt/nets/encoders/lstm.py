@@ -14,7 +14,7 @@ class LstmEncoder(AbsEncoder):
     """``num_layers`` LSTM layers of ``hidden_size`` cells, from the past to the future."""
 
     streams = True
-    chunks: tuple[int, ...] = ()
+    chunk_sizes: tuple[int, ...] = ()
 
     def __init__(self, input_size: int, hidden_size: int = 320, num_layers: int = 2, dropout: float = 0.3):
         super().__init__()
