@@ -126,7 +126,9 @@ ENCODERS = Registry(
     {
         "blstm": "xlt.nets.encoders.blstm:BlstmEncoder",
         "causal_conv": "xlt.nets.encoders.causal_conv:CausalConvEncoder",
+        "contextual_block_conformer": "xlt.nets.encoders.contextual:ContextualConformer",
         "deepspeech2": "xlt.nets.encoders.deepspeech2:DeepSpeech2Encoder",
+        "emformer": "xlt.nets.encoders.emformer:EmformerEncoder",
         "jasper": "xlt.nets.encoders.jasper:JasperEncoder",
         "lc_blstm": "xlt.nets.encoders.lc_blstm:LcBlstmEncoder",
         "linear": "xlt.nets.encoders.linear:LinearEncoder",

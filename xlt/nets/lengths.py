@@ -63,8 +63,13 @@ def convolutions(encoder: str, conf: Mapping[str, Any]) -> tuple[Strided, ...]:
 
 def least_frames(encoder: str, conf: Mapping[str, Any]) -> int:
     """The fewest frames of which the encoder leaves one."""
+    return least_of(convolutions(encoder, conf))
+
+
+def least_of(convolutions: Sequence[Strided]) -> int:
+    """The fewest frames of which convolutions leave one."""
     frames = 1
-    for kernel, stride, padding in reversed(convolutions(encoder, conf)):
+    for kernel, stride, padding in reversed(convolutions):
         frames = max(1, (frames - 1) * stride + kernel - 2 * padding)
     return frames
 

@@ -21,7 +21,7 @@ from xlt.core.yaml_source import NO_VALUE
 
 # of ESPnet's, those that are built from numbers and words alone
 ESPNET_ENCODERS = frozenset(
-    "branchformer conformer contextual_block_conformer contextual_block_transformer e_branchformer"
+    "branchformer conformer contextual_block_transformer e_branchformer"
     " multiconv_conformer rnn transformer vgg_rnn".split()
 )
 ESPNET_DECODERS = frozenset(

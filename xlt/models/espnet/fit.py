@@ -33,7 +33,15 @@ from xlt.models.espnet import onfly, places, tags, taught, timing, transfer, tun
 from xlt.models.espnet.epochs import EpochLines
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
-from xlt.models.espnet.task import AGAIN, NEWEST, XltTask, check_arguments, fresh_model, restore_checkpoint
+from xlt.models.espnet.task import (
+    AGAIN,
+    NEWEST,
+    XltTask,
+    check_arguments,
+    encoder_arguments,
+    fresh_model,
+    restore_checkpoint,
+)
 from xlt.models.resolved import Resolved
 from xlt.nets.lengths import ctc_frames, ctc_steps, shortening, stacked
 from xlt.nets.moments import Moments
@@ -274,7 +282,7 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
             "num_masks": train.num_masks,
         },
         "encoder": train.encoder,
-        "encoder_conf": train.encoder_conf,
+        "encoder_conf": encoder_arguments(train.encoder, train.encoder_conf, rate / stack),
         "decoder": None if train.decoder == "none" else train.decoder,
         "decoder_conf": train.decoder_conf,
         **_model(train),

@@ -66,6 +66,8 @@ DATA_TYPES[FEATS] = {
 espnet_trainer.average_nbest_models = average_nbest_models
 
 AGAIN = "train again with --stage 6 --force"
+# arguments of networks that no recipe sets
+GIVEN = ("self", "input_size", "vocab_size", "encoder_output_size", "embed_pad", "frame_rate")
 NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
 
 
@@ -212,12 +214,18 @@ def check_arguments(kind: str, name: str, conf: dict) -> None:
             " no paths and addresses, so that others can open it: leave it out"
         )
     known = inspect.signature(choices[name].__init__).parameters
-    unknown = sorted(set(conf) - set(known))
+    offered = [n for n in known if n not in GIVEN]
+    unknown = sorted(set(conf) - set(offered))
     if unknown and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
-        offered = ", ".join(
-            n for n in known if n not in ("self", "input_size", "vocab_size", "encoder_output_size")
+        raise ConfigError(
+            f"train.{kind}_conf: {name} has no argument {unknown[0]!r}; it has {', '.join(offered)}"
         )
-        raise ConfigError(f"train.{kind}_conf: {name} has no argument {unknown[0]!r}; it has {offered}")
+
+
+def encoder_arguments(name: str, conf: dict, frame_rate: float) -> dict:
+    """``conf`` of the encoder ``name``, with the frames a second of its input if it asks for them."""
+    timed = "frame_rate" in inspect.signature(encoder_choices.classes[name].__init__).parameters
+    return {**conf, "frame_rate": frame_rate} if timed else conf
 
 
 @contextlib.contextmanager
