@@ -45,6 +45,11 @@ def test_silence_stands_for_what_does_not_come():
     assert taken(packets, (1, 2)) == [] and packets.again == 2
 
 
+def test_a_gap_is_filled_at_once_where_nothing_can_be_late():
+    packets = Packets(100, wait_s=0.0)
+    assert taken(packets, (0, 1), (3, 2)) == [0, 0, 0, 3, 4] and packets.lost == [(1, 3)]
+
+
 def test_the_end_does_not_wait():
     packets = Packets(100)
     taken(packets, (2, 1), (4, 1))

@@ -146,7 +146,7 @@ class Transcriber:
 
     def piece(self, cut: Cut, hotwords: Mapping[str, float] | None = None) -> Piece:
         """The text of one of :meth:`cuts`."""
-        return self._piece(cut, self._recognised(cut, hotwords) if is_loud(cut.samples) else None)
+        return self.as_piece(cut, self._recognised(cut, hotwords) if is_loud(cut.samples) else None)
 
     def _recognised(self, cut: Cut, hotwords: Mapping[str, float] | None) -> Hypothesis:
         with self._one:
@@ -155,7 +155,8 @@ class Transcriber:
             self.recogniser.model.forget()  # nobody asks again
         return found
 
-    def _piece(self, cut: Cut, found: Hypothesis | None) -> Piece:
+    def as_piece(self, cut: Cut, found: Hypothesis | None) -> Piece:
+        """What was found in ``cut``; None: nothing. Times count from the beginning of the recording."""
         start_s, end_s = _times(cut)
         if found is None or self._only_blanks(found):
             return empty_piece(cut)

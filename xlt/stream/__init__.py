@@ -1,8 +1,8 @@
 """Speech recognised while somebody speaks: ``xlt stream``, and the WebSocket of ``xlt serve``.
 
 A :class:`~xlt.stream.session.Session` cuts a stream at its pauses. While a piece is spoken, a model that
-streams hears it chunk by chunk (:mod:`xlt.stream.chunked`) and gives partial results. When the piece has ended,
-the whole of it is recognised once more, by the model that hears all at once.
+streams hears it chunk by chunk (:mod:`xlt.stream.chunked`) and gives partial results. When it has ended,
+the whole piece is recognised once more, by the model that hears all at once.
 """
 
 from __future__ import annotations

@@ -16,15 +16,16 @@ LONGEST_GAP_S = 60.0  # that is filled with silence
 
 
 class Packets:
-    """Puts the packets of a stream of ``rate`` samples a second in order. ``expected``: the place of the next
-    sample; ``again``: samples that came a second time, which are dropped; ``late``: packets that came out of
-    order; ``lost``: ranges of places that did not arrive, silence in the stream; the caller empties it.
+    """Puts the packets of a stream of ``rate`` samples a second in order, and waits for those that are late
+    while up to ``wait_s`` seconds of later sound come. ``expected``: the place of the next sample; ``again``:
+    samples that came a second time, which are dropped; ``late``: packets that came out of order; ``lost``:
+    ranges of places that did not arrive, silence in the stream; the caller empties it.
 
-    What is kept is :data:`WAIT_S` of sound, and one packet.
+    What is kept is ``wait_s`` of sound, and one packet.
     """
 
-    def __init__(self, rate: int):
-        self.rate = rate
+    def __init__(self, rate: int, wait_s: float = WAIT_S):
+        self.rate, self.wait_s = rate, wait_s
         self.expected = self.again = self.late = 0
         self.lost: list[tuple[int, int]] = []
         self._waiting: dict[int, np.ndarray] = {}
@@ -48,7 +49,7 @@ class Packets:
             return
         if len(samples) > len(self._waiting.get(place, samples[:0])):
             self._waiting[place] = samples
-        while self._waiting and self._kept > WAIT_S * self.rate:
+        while self._waiting and self._kept > self.wait_s * self.rate:
             yield from self._skip()
 
     def rest(self) -> Iterator[np.ndarray]:

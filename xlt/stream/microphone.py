@@ -1,0 +1,90 @@
+"""Sound of the microphone: by the package sounddevice, or else by the programs arecord or ffmpeg."""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from xlt.core.errors import ConfigError, DataError
+from xlt.stream.sources import BLOCK_S, Block, of_pipe
+
+_RECORDERS = {  # program → words behind it; {rate} in Hz, {device}
+    "arecord": "-q -t raw -f S16_LE -c 1 -r {rate} -D {device}",
+    "ffmpeg": "-loglevel error -f alsa -i {device} -f s16le -ac 1 -ar {rate} -",
+}
+_DROPPED = 1 << 16  # blocks that PortAudio may be ahead before they are lost
+
+
+def of_microphone(rate: int, device: str | None = None) -> Iterator[Block]:
+    """Until the caller stops. ``device``: its name or number, as of sounddevice, or ALSA's; None: the usual
+    one. ConfigError if there is nothing to record with, DataError if it cannot be recorded.
+    """
+    sounddevice = _sounddevice()
+    if sounddevice is not None:
+        return _by_portaudio(sounddevice, rate, device)
+    for program, words in _RECORDERS.items():
+        if path := shutil.which(program):
+            filled = (word.format(rate=rate, device=device or "default") for word in words.split())
+            return _by_program([path, *filled], rate)
+    raise ConfigError(
+        "microphone: neither the package sounddevice nor one of the programs arecord and ffmpeg is there;"
+        " pip install sounddevice, or send sound through a pipe: … | xlt stream BUNDLE -"
+    )
+
+
+def _sounddevice() -> Any:
+    """The package; None if it is not there, or without its library PortAudio."""
+    try:
+        import sounddevice
+    except (ImportError, OSError):
+        return None
+    return sounddevice
+
+
+def _by_portaudio(sounddevice: Any, rate: int, device: str | None) -> Iterator[Block]:
+    heard: queue.Queue[np.ndarray] = queue.Queue(_DROPPED)
+    lost = [0]  # blocks that PortAudio itself had to drop
+
+    def take(data: Any, frames: int, times: Any, status: Any) -> None:
+        lost[0] += bool(status.input_overflow)
+        heard.put_nowait(np.frombuffer(data, "<i2").astype(np.float32) / 32768)
+
+    number = int(device) if device is not None and device.isdigit() else device
+    step = round(BLOCK_S * rate)
+    try:
+        with sounddevice.RawInputStream(rate, step, number, 1, "int16", callback=take):
+            place = 0
+            while True:
+                samples = heard.get()
+                place, lost[0] = place + lost[0] * step, 0
+                yield Block(place, samples, rate)
+                place += len(samples)
+    except (sounddevice.PortAudioError, ValueError) as err:
+        raise DataError(
+            f"microphone: {err}; name another one with --device (python -m sounddevice lists them)"
+        ) from None
+
+
+def _by_program(words: list[str], rate: int) -> Iterator[Block]:
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    process = subprocess.Popen(words, bufsize=0, stdin=nothing, stdout=pipe, stderr=pipe)
+    assert process.stdout and process.stderr
+    try:
+        yield from of_pipe(process.stdout, rate, "microphone")
+        raise DataError("microphone: stopped; plug it in again, and run the same command")
+    except DataError as err:
+        said = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        if not said:
+            raise
+        raise DataError(
+            f"microphone: {words[0]} says {said[-1][:200]!r}; name another one with --device (arecord -L"
+            " lists them)"
+        ) from err
+    finally:
+        process.kill()
+        process.wait()

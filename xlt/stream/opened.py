@@ -1,0 +1,67 @@
+"""A bundle as the model of sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlt.core.errors import ConfigError, XltError
+from xlt.stream.whole import Whole
+
+if TYPE_CHECKING:
+    from xlt.bundle.opened import Bundle
+    from xlt.bundle.transcribe import Transcriber
+    from xlt.stream.model import Model
+
+
+@dataclass(frozen=True)
+class Options:
+    """``chunk_s``: seconds of a chunk, one of those that the model was trained for, None: its usual one;
+    ``whole``: partial results are repeated looks at what was said, for a model that does not stream;
+    ``final``: another bundle, which gives the final texts; ``words``: file of words to prefer.
+    """
+
+    chunk_s: float | None = None
+    whole: bool = False
+    final: Bundle | None = None
+    words: Path | None = None
+
+
+def open_model(bundle: Bundle, lang: str | None = None, options: Options = Options()) -> Model:
+    """The recogniser of ``lang``, None: of the only language. ConfigError, with what to do, for a bundle that
+    does not stream, chunks that its model was not trained for, and a language that is not there.
+    """
+    first = bundle.head(lang)
+    last = first if options.final is None else _final(options.final, bundle.named(lang))
+    hot = (_hotwords(first, options.words), _hotwords(last, options.words))
+    if options.whole:
+        if options.chunk_s is not None:
+            raise ConfigError(f"--chunk_s {options.chunk_s:g}: does not fit --whole; leave one of them out")
+        return Whole(last, hot[1])
+    from xlt.bundle.streaming import Streams
+    from xlt.stream.chunked import Chunked
+
+    try:
+        streams = Streams(first, options.chunk_s)
+    except XltError as err:
+        if options.chunk_s is not None:
+            raise
+        raise type(err)(
+            f"{err}, or give --whole: the model then looks at what was said once a second"
+        ) from None
+    return Chunked(streams, first, last, hot)
+
+
+def _final(bundle: Bundle, lang: str) -> Transcriber:
+    """The recogniser of ``lang`` in a second bundle."""
+    if lang not in bundle.languages:
+        raise ConfigError(
+            f"--final {bundle.folder}: recognises {', '.join(bundle.languages)}, expected {lang}; give a"
+            " bundle of the same language"
+        )
+    return bundle.head(lang)
+
+
+def _hotwords(transcriber: Transcriber, words: Path | None) -> dict[str, float] | None:
+    return None if words is None else transcriber.hotwords(words)
