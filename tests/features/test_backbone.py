@@ -5,7 +5,7 @@ import pytest
 
 from tests.tiny import make_tiny_wav2vec2, make_tiny_whisper
 from xlt.core.stage import write_json
-from xlt.features.backbone import Backbone, encoder
+from xlt.features.backbone import Backbone, Encoder
 from xlt.features.extract import Setup
 from xlt.features.mix import Mix
 from xlt.upstreams import upstream_class
@@ -59,4 +59,4 @@ def test_layers_that_nobody_announced_are_encoded_all_the_same(tmp_path):
     backbone = Backbone(Setup(source, "last", "float32", 80.0), [0])
     for layers in (0, "last", 1):
         setup = Setup(source, layers, "float32", 80.0)
-        np.testing.assert_array_equal(encoder(setup, backbone)([wave])[0], encoder(setup)([wave])[0])
+        np.testing.assert_array_equal(encoder(setup, backbone)([wave])[0], Encoder(setup)([wave])[0])

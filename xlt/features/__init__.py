@@ -116,13 +116,13 @@ def load_trained(
     """
     if features.get("on_the_fly"):
         return list
-    from xlt.features.backbone import encoder
+    from xlt.features.backbone import Encoder
     from xlt.fetch.hub import offline
     from xlt.formats.model_folder import in_bundle
 
     setup = trained_setup(features, folder, backbone.setup if backbone else None)
     with offline(in_bundle(folder)):
-        return encoder(setup, backbone)
+        return Encoder(setup, backbone)
 
 
 def trained_setup(features: dict, folder: Path, shared: Setup | None = None) -> Setup:

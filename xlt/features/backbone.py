@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from xlt.features.extract import Setup, encode_waves, layer_numbers, load, load_mix
@@ -60,30 +60,41 @@ class Backbone:
     def __init__(self, setup: Setup, layers: Iterable[Layers]):
         self.setup = setup
         self._one = threading.Lock()
-        upstream = load(setup)
+        self.upstream = upstream = load(setup)
         numbers = sorted({number for one in layers for number in layer_numbers(upstream, one)})
         check_layers(upstream, numbers)
         self.num_layers, self.frame_rate = upstream.num_layers, upstream.frame_rate
-        self._upstream: Any = _Remembering(upstream, numbers)
+        self._remembering: Any = _Remembering(upstream, numbers)
 
     def encode(self, waves: list[np.ndarray], setup: Setup, mix: Mix | None) -> list[np.ndarray]:
         """Features (T, D) of each wave (N,), 16 kHz, as the model of ``setup`` was trained on; ``mix``: its
         layer mix, or None.
         """
         with self._one:
-            found = encode_waves(self._upstream, waves, setup.layers, setup.batch_s, mix=mix)
+            found = encode_waves(self._remembering, waves, setup.layers, setup.batch_s, mix=mix)
         return [round_trip(matrix, setup.storage) for matrix in found]
 
 
-def encoder(setup: Setup, backbone: Backbone | None = None) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
-    """A function: waves (N,), 16 kHz → features (T, D), as exact as what stage 3 stores for the training."""
-    mix = load_mix(setup)
-    if backbone is not None:
-        return lambda waves: backbone.encode(waves, setup, mix)
-    upstream = load(setup)
+class Encoder:
+    """The upstream of ``setup``, loaded, or that of ``backbone``: waves (N,), 16 kHz → features (T, D), as
+    exact as what stage 3 stores for the training. Streams of speech share its weights.
+    """
 
-    def encode(waves: list[np.ndarray]) -> list[np.ndarray]:
-        found = encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)
+    def __init__(self, setup: Setup, backbone: Backbone | None = None):
+        self.setup, self.backbone, self.mix = setup, backbone, load_mix(setup)
+        self._own = load(setup) if backbone is None else None
+
+    @property
+    def upstream(self) -> Upstream:
+        """What is loaded."""
+        if self._own is not None:
+            return self._own
+        assert self.backbone is not None
+        return self.backbone.upstream
+
+    def __call__(self, waves: list[np.ndarray]) -> list[np.ndarray]:
+        setup = self.setup
+        if self.backbone is not None:
+            return self.backbone.encode(waves, setup, self.mix)
+        found = encode_waves(self.upstream, waves, setup.layers, setup.batch_s, mix=self.mix)
         return [round_trip(matrix, setup.storage) for matrix in found]  # what stage 7 reads
-
-    return encode
