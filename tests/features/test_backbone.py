@@ -38,14 +38,14 @@ def test_models_that_share_an_upstream_get_what_they_would_get_alone(name, tmp_p
     ]
     rng = np.random.default_rng(0)
     waves = [rng.normal(0, 0.1, size).astype(np.float32) for size in (16000, 16001, 16000)]
-    alone = [[encode([wave])[0] for wave in waves] for encode in map(encoder, setups)]
+    alone = [[encode([wave])[0] for wave in waves] for encode in map(Encoder, setups)]
 
     calls = []
     kind = upstream_class(name)
     encode_all = kind.encode
     monkeypatch.setattr(kind, "encode", lambda *args: calls.append(args) or encode_all(*args))
     backbone = Backbone(setups[0], ["last", [0, 1, 2]])
-    shared = [encoder(setup, backbone) for setup in setups]
+    shared = [Encoder(setup, backbone) for setup in setups]
     for n, wave in enumerate(waves):
         for own, encode in zip(alone, shared, strict=True):
             np.testing.assert_array_equal(encode([wave])[0], own[n])
@@ -59,4 +59,4 @@ def test_layers_that_nobody_announced_are_encoded_all_the_same(tmp_path):
     backbone = Backbone(Setup(source, "last", "float32", 80.0), [0])
     for layers in (0, "last", 1):
         setup = Setup(source, layers, "float32", 80.0)
-        np.testing.assert_array_equal(encoder(setup, backbone)([wave])[0], Encoder(setup)([wave])[0])
+        np.testing.assert_array_equal(Encoder(setup, backbone)([wave])[0], Encoder(setup)([wave])[0])
