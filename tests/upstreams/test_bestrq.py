@@ -10,6 +10,7 @@ from tests.errors import raises
 from tests.lazy import Lazy, torch
 from tests.tiny import make_tiny_wav2vec2
 from xlt.core.errors import ConfigError, UpstreamError
+from xlt.nets.chunks import Chunks
 from xlt.upstreams.bestrq import BestRqUpstream
 from xlt.upstreams.bestrq_sizes import Sizes
 
@@ -83,7 +84,7 @@ def test_what_is_tuned_begins_as_what_is_frozen(tmp_path):
         assert torch.allclose(hidden[2][begin:end], frozen[0][row, : end - begin], atol=1e-6)
     assert hidden[2].requires_grad
     bare = BestRqUpstream.bare_pieces("bestrq", folder)
-    assert bare.chunks == (8, 4) and len(bare.layers) == 2
+    assert bare.chunks == Chunks(8, left=32) and len(bare.layers) == 2
 
 
 def test_log_mels_are_stacked_by_four():

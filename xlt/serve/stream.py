@@ -20,9 +20,9 @@ from xlt.bundle.auto import AUTO
 from xlt.formats.transcripts import Piece
 from xlt.serve.answers import whole_text
 from xlt.serve.jobs import Busy, Job, Lost, Refused
-from xlt.stream.listening import Listener, loudness
 from xlt.serve.problems import Problem
 from xlt.serve.wishes import hotwords, language
+from xlt.stream.listening import Listener, loudness
 
 if TYPE_CHECKING:
     from xlt.serve.server import Server

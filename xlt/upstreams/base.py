@@ -9,7 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, UpstreamError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from xlt.nets.chunks import Chunks
+    from xlt.upstreams.chunked.net import Parts as ChunkedParts
     from xlt.upstreams.tunable import Pieces
 
 MIN_SAMPLES = 800  # s3prl's own minimum, 0.05 s; shorter clips are padded to it
@@ -43,6 +45,15 @@ class Source:
         if self.path is None:
             raise UpstreamError(f"features.upstream: {self.upstream} has no weights to load")
         return Path(self.path)
+
+
+class Stream(Protocol):
+    """A stream of speech through an upstream. What it keeps does not grow with its length."""
+
+    def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """Samples (N,), float32 at 16 kHz, behind those of the call before → all hidden states (L, T, D),
+        float32, of the frames that are complete, T = 0 if none is; with ``last`` all that are lacking.
+        """
 
 
 class Upstream(ABC):
@@ -134,6 +145,30 @@ class Upstream(ABC):
 
         ``waves``: float32 (N,) in [-1, 1] with one batch_key.
         """
+
+    def chunked(self, chunks: Chunks) -> Upstream:
+        """The same upstream under chunk-wise attention, with the same weights; UpstreamError if it cannot
+        stream.
+        """
+        return self.streaming().under(chunks, self)
+
+    def streaming(self) -> ChunkedParts:
+        """What chunk-wise attention computes with; UpstreamError, as of :func:`cannot_stream`, without."""
+        raise cannot_stream(f"{self.name} hears whole clips only")
+
+    def open_stream(self, chunks: Chunks) -> Stream:
+        """A stream of 16 kHz speech → hidden states of complete chunks, those of :meth:`chunked`; many may
+        share the upstream.
+        """
+        return self.streaming().under(chunks, self).open_stream()
+
+
+def cannot_stream(reason: str) -> UpstreamError:
+    """The error for an encoder that cannot hear speech chunk by chunk."""
+    return UpstreamError(
+        f"features.chunk_s: {reason}; set features.chunk_s=0, or features.upstream to an encoder that can"
+        " stream, such as whisper_base or xls_r_300m"
+    )
 
 
 def seen(path: Path) -> list[int] | None:

@@ -79,10 +79,14 @@ class BestRqUpstream(Upstream):
 
         found = self.pieces(source)
         self.name, self.device, self.frame_rate = source.upstream, device, SAMPLE_RATE / HOP
+        self.found = found
         self.net = Net(found, len(found.layers), 0.0).eval().requires_grad_(False).to(device)
         self.num_layers, self.dim = len(found.layers) + 1, self.net.dim
         self.narrow = dtype == "bfloat16"
         self.dtype = torch.bfloat16 if self.narrow else torch.float32
+
+    def streaming(self):
+        return self.found.streaming()
 
     def batch_key(self, num_samples: int) -> int:
         return max(num_samples, MIN_SAMPLES)

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlt.core.errors import UpstreamError
+from xlt.nets.chunks import Chunks
 from xlt.upstreams.bestrq_sizes import CONFIG, HOP, MODEL_TYPE, STACK, WEIGHTS, Sizes, read_sizes
-from xlt.upstreams.fbank import MELS, kaldi_mels
-from xlt.upstreams.tunable import Chunks, Net, Pieces
+from xlt.upstreams.chunked.stacked import StackedFront, causal
+from xlt.upstreams.fbank import MELS, MelStream, kaldi_mels
+from xlt.upstreams.tunable import Net, Pieces
 
 _BACK = 2  # rows behind each that the convolution sees
 
@@ -45,12 +47,24 @@ class Front(nn.Module):
         """Log-mels (T, 80), also masked ones → hidden state 0 (R, D)."""
         x = functional.gelu(self.project(stacked(mels)))
         x = x + self.conv(functional.pad(x.T[None], (_BACK, 0)))[0].T
-        return x + _positions(len(x), x.shape[1], x.device)
+        return x + _positions(0, len(x), x.shape[1], x.device)
 
     def forward(self, wave: Tensor) -> Tensor:
         with torch.no_grad():
             mels = self.mels(wave)
         return self.embed(mels)
+
+    def chunked(self) -> StackedFront:
+        """The same as speech comes."""
+        device, dim = self.mean.device, self.project.out_features
+
+        def embed(mels: Tensor) -> Tensor:
+            return functional.gelu(self.project(stacked((mels - self.mean) / self.std)))
+
+        def positions(first: int, count: int) -> Tensor:
+            return _positions(first, count, dim, device)
+
+        return StackedFront(MelStream, STACK, embed, causal(self.conv), _BACK, positions, HOP, str(device))
 
 
 def stacked(mels: Tensor) -> Tensor:
@@ -62,17 +76,18 @@ def stacked(mels: Tensor) -> Tensor:
     return functional.pad(mels, (0, 0, 0, -len(mels) % STACK)).reshape(-1, STACK * mels.shape[1])
 
 
-def _positions(count: int, dim: int, device: torch.device) -> Tensor:
-    """Sinusoids (R, D) (Vaswani et al. 2017, section 3.5)."""
+def _positions(first: int, count: int, dim: int, device: torch.device) -> Tensor:
+    """Sinusoids (R, D) from the row ``first`` on (Vaswani et al. 2017, section 3.5)."""
     rate = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10000.0) / dim))
-    angle = torch.arange(count, device=device)[:, None] * rate
+    angle = torch.arange(first, first + count, device=device)[:, None] * rate
     return torch.stack([angle.sin(), angle.cos()], dim=2).reshape(count, -1)[:, :dim]
 
 
 def pieces(sizes: Sizes) -> Pieces:
     """The parts of an encoder with random weights."""
     dim, ffn = sizes.dim, sizes.ffn
-    chunks = Chunks(sizes.chunk_frames, sizes.left_chunks) if sizes.chunk_frames else None
+    size = sizes.chunk_frames
+    chunks = Chunks(size, sizes.left_chunks * size) if size else None
     layers: list[dict[str, nn.Module]] = [
         {
             **{name: nn.Linear(dim, dim) for name in ("q", "k", "v", "out")},

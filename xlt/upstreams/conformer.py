@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.upstreams.base import MIN_SAMPLES
+from xlt.upstreams.chunked.net import Attend
 from xlt.upstreams.tunable import Block, Pieces
 
 MEL_HOP = 160  # samples from a log-mel frame to the next
@@ -55,8 +56,16 @@ class ConformerBlock(Block):
         super().__init__(*block)
         self.left = left
 
-    def forward(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
-        """(N, D) → (N, D); the rows of each span see each other only."""
+    def forward(
+        self,
+        x: Tensor,
+        spans: list[tuple[int, int]],
+        adapter: nn.Module | None,
+        attend: Attend | None = None,
+    ) -> Tensor:
+        """(N, D) → (N, D); the rows of each span see each other only (``attend``: of encoders that stream,
+        which this one is not).
+        """
         x = x + 0.5 * self._drop(self.in2(functional.silu(self.in1(self.norm_in(x)))))
         x = x + self._attention(self.norm1(x), spans, adapter)
         x = x + self._drop(self._convolution(self.conv_norm(x), spans))

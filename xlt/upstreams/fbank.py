@@ -51,6 +51,9 @@ class Fbank(Upstream):
     def _window_frames(self, num_samples: int) -> int:
         return 1 + max(0, num_samples - WINDOW) // SHIFT
 
+    def chunked(self, chunks: Chunks) -> Fbank:
+        return self  # they hear nothing beyond their window
+
     def open_stream(self, chunks: Chunks | None = None) -> MelStream:
         """Log-mels of a stream. They hear nothing beyond their window, so that ``chunks`` have no say."""
         return MelStream()

@@ -114,6 +114,11 @@ class HuggingFace(Upstream):
             hidden = {n: torch.cat([states[n] for states in found]).cpu() for n in layers}
         return [unpacked(hidden[n], spans, lengths) for n in layers], lengths
 
+    def streaming(self):
+        if self.packed is not None:
+            return self.packed.streaming()
+        return _pieces(self.expert, self.name).streaming()
+
 
 def _source(name: str, folder: Path) -> Source:
     """The model in ``folder``; UpstreamError unless it is one of KINDS, and whole as far as can be seen

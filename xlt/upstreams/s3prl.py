@@ -153,6 +153,13 @@ class S3prlUpstream(Upstream):
             outputs.append(torch.stack(rows))
         return outputs, lengths
 
+    def streaming(self):
+        from xlt.upstreams.tunable import wav2vec2_pieces
+
+        if self.packed is not None:
+            return self.packed.streaming()
+        return wav2vec2_pieces(self.expert, self.name).streaming()
+
     def _hidden(self, waves: list, narrow: bool) -> list:
         """Hidden states as s3prl's model gives them, each (B, T, D) float32; ``narrow``: in bfloat16."""
         import torch

@@ -9,10 +9,10 @@ frames of one clip, C channels, D dimensions, H heads.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,11 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from xlt.core.errors import UpstreamError
-from xlt.upstreams.base import MIN_SAMPLES
+from xlt.nets.chunks import Chunks
+from xlt.upstreams.base import MIN_SAMPLES, cannot_stream
+from xlt.upstreams.chunked import fronts
+from xlt.upstreams.chunked.net import Attend
+from xlt.upstreams.chunked.net import Parts as ChunkedParts
 from xlt.upstreams.fast.packed import Parts, row_spans
 from xlt.upstreams.mels import GRID, HOP, MAX_SAMPLES, log_mels
 
@@ -57,6 +61,30 @@ class WaveFront(nn.Module):
         x = x + functional.gelu(self.position(x.T[None])[0].T[: len(x)])
         return x if self.last_norm is None else self.last_norm(x)
 
+    def chunked(self) -> fronts.WaveFront:
+        """The same as speech comes; UpstreamError if it normalises over whole clips."""
+        if any(isinstance(norm, nn.GroupNorm) for norm in self.norms):
+            raise cannot_stream(fronts.WHOLE_CLIPS)
+        pairs = zip(self.convs, self.norms, strict=True)
+        convs = [(c.kernel_size[0], c.stride[0], functools.partial(_rows, c, n)) for c, n in pairs]
+
+        def project(x: Tensor) -> Tensor:
+            x = self.norm(x)
+            return x if self.projection is None else self.projection(x)
+
+        def position(x: Tensor) -> Tensor:
+            return self.position(x.T[None])[0].T[: len(x)]
+
+        kernel = self.position.kernel_size[0]
+        device = str(self.norm.weight.device)
+        return fronts.WaveFront(convs, self.wave_norm, project, (kernel, position), self.last_norm, device)
+
+
+def _rows(conv: nn.Conv1d, norm: nn.Module, x: Tensor) -> Tensor:
+    """(T, C) → (T', C'), a norm of each frame and GELU."""
+    y = functional.conv1d(x.T[None].to(conv.weight), conv.weight, conv.bias, conv.stride)[0].T
+    return functional.gelu(norm(y))
+
 
 class MelFront(nn.Module):
     """Samples (N,) → hidden state 0 (T, D) of Whisper's encoder, with the silence behind them that extraction
@@ -79,23 +107,10 @@ class MelFront(nn.Module):
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mels))))[0].T
         return x + self.positions[: len(x)]
 
-
-class Chunks(NamedTuple):
-    """Chunk-wise attention, for streaming: a frame sees its chunk of ``frames`` and the ``left`` chunks
-    before.
-
-    >>> Chunks(2, 1).mask(5, torch.device("cpu")).int().tolist()
-    [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 0], [0, 0, 1, 1, 1]]
-    """
-
-    frames: int
-    left: int
-
-    def mask(self, count: int, device: torch.device) -> Tensor:
-        """Which of ``count`` frames (columns) each of them (rows) sees, (T, T)."""
-        chunk = torch.arange(count, device=device) // self.frames
-        behind = chunk[:, None] - chunk[None]
-        return (behind >= 0) & (behind <= self.left)
+    def chunked(self) -> fronts.MelFront:
+        """The same as speech comes."""
+        convs = [functools.partial(_rows, conv, nn.Identity()) for conv in (self.conv1, self.conv2)]
+        return fronts.MelFront(convs, self.positions, self.log_mel.mel_filters)
 
 
 class Block(nn.Module):
@@ -114,20 +129,34 @@ class Block(nn.Module):
             self.add_module(name, module)
         self.heads, self.norm_first, self.dropout, self.chunks = heads, norm_first, dropout, chunks
 
-    def forward(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
-        """(N, D) → (N, D); the rows of each span see each other only."""
+    def forward(
+        self,
+        x: Tensor,
+        spans: list[tuple[int, int]],
+        adapter: nn.Module | None,
+        attend: Attend | None = None,
+    ) -> Tensor:
+        """(N, D) → (N, D); the rows of each span see each other only, or what ``attend`` lets them see."""
         if self.norm_first:
-            x = x + self._attention(self.norm1(x), spans, adapter)
+            x = x + self._attention(self.norm1(x), spans, adapter, attend)
             x = x + self._feed_forward(self.norm2(x), adapter)
         else:
-            x = self.norm1(x + self._attention(x, spans, adapter))
+            x = self.norm1(x + self._attention(x, spans, adapter, attend))
             x = self.norm2(x + self._feed_forward(x, adapter))
         return x if adapter is None else adapter.behind("layer", x)
 
-    def _attention(self, x: Tensor, spans: list[tuple[int, int]], adapter: nn.Module | None) -> Tensor:
-        q, k, v = (
-            self._linear(name, x, adapter).view(len(x), self.heads, -1).transpose(0, 1) for name in "qkv"
-        )  # (H, N, D/H)
+    def _attention(
+        self,
+        x: Tensor,
+        spans: list[tuple[int, int]],
+        adapter: nn.Module | None,
+        attend: Attend | None = None,
+    ) -> Tensor:
+        parts = [self._linear(name, x, adapter) for name in "qkv"]
+        if attend is not None:
+            y = self._linear("out", attend(torch.cat(parts, dim=1), self.heads), adapter)
+            return self._behind("attention", y, adapter)
+        q, k, v = (part.view(len(x), self.heads, -1).transpose(0, 1) for part in parts)  # (H, N, D/H)
         y = torch.cat(
             [
                 functional.scaled_dot_product_attention(
@@ -142,7 +171,7 @@ class Block(nn.Module):
 
     def _bias(self, q: Tensor) -> Tensor | None:
         """What attention adds for the queries (H, T, D/H) of a span, or which frames they see; None: all."""
-        return None if self.chunks is None else self.chunks.mask(q.shape[1], q.device)
+        return None if self.chunks is None else torch.from_numpy(self.chunks.mask(q.shape[1])).to(q.device)
 
     def _feed_forward(self, x: Tensor, adapter: nn.Module | None) -> Tensor:
         return self._behind("feed_forward", self.fc2(functional.gelu(self.fc1(x))), adapter)
@@ -170,6 +199,18 @@ class Pieces:
     final_norm: nn.Module | None
     chunks: Chunks | None = None
     block: Callable[..., nn.Module] = Block
+
+    def streaming(self) -> ChunkedParts:
+        """The same for speech that comes chunk by chunk; UpstreamError if that cannot be."""
+        if self.block is not Block or not hasattr(self.front, "chunked"):
+            raise cannot_stream("an encoder of this build hears whole clips only")
+        blocks = [Block(modules, self.heads, self.norm_first, 0.0).eval() for modules in self.layers]
+        layers = [functools.partial(_step, block) for block in blocks]
+        return ChunkedParts(self.front.chunked(), layers, self.final_norm, self.layers[0]["out"].out_features)
+
+
+def _step(block: Block, x: Tensor, attend: Attend) -> Tensor:
+    return block(x, [], None, attend)
 
 
 class Net(nn.Module):

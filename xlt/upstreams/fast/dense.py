@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import platform
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -148,10 +149,14 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, spans: list[tuple[int, int]]) -> Tensor:
         """(N, D) → (N, D)."""
+        return self.attending(x, functools.partial(attention, spans=spans))
+
+    def attending(self, x: Tensor, attend: Callable[[Tensor, int], Tensor]) -> Tensor:
+        """(N, D) → (N, D); ``attend``: queries, keys and values (N, 3 D), and heads → (N, D)."""
         if self.norm_first:
-            x = self.out(attention(self.qkv(self.norm1(x)), self.heads, spans), add=x)
+            x = self.out(attend(self.qkv(self.norm1(x)), self.heads), add=x)
             return self.fc2(self.fc1(self.norm2(x), gelu=True), add=x)
-        x = self.norm1(self.out(attention(self.qkv(x), self.heads, spans), add=x))
+        x = self.norm1(self.out(attend(self.qkv(x), self.heads), add=x))
         return self.norm2(self.fc2(self.fc1(x, gelu=True), add=x))
 
 

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xlt.upstreams.base import cannot_stream
+from xlt.upstreams.chunked.fronts import WHOLE_CLIPS, WaveFront
+from xlt.upstreams.chunked.net import Parts as ChunkedParts
 from xlt.upstreams.fast.dense import Conv, Dense, Layer, LongConv, check
 
 if TYPE_CHECKING:
@@ -63,6 +66,29 @@ class Packed(nn.Module):
         if last == len(self.layers) and self.norm_first:
             hidden[-1] = self.encoder_norm(x)
         return hidden, spans
+
+    def streaming(self) -> ChunkedParts:
+        """The same model for speech that comes chunk by chunk; UpstreamError if it normalises whole
+        clips.
+        """
+        if not self.blocks:
+            raise cannot_stream(WHOLE_CLIPS)
+
+        def project(x: Tensor) -> Tensor:
+            x = self.norm(x)
+            return x if self.projection is None else self.projection(x).float()
+
+        convs = [(conv.kernel, conv.stride, conv) for conv in self.convs]
+        front = WaveFront(
+            convs,
+            self.wave_norm,
+            project,
+            (self.positions.kernel, lambda x: self.positions([x])[0]),
+            None if self.norm_first else self.encoder_norm,
+        )
+        final = self.encoder_norm if self.norm_first else None
+        layers = [layer.attending for layer in self.layers]
+        return ChunkedParts(front, layers, final, self.encoder_norm.normalized_shape[0])
 
     def front(self, wave: Tensor) -> Tensor:
         """The convolutions: samples (N,) → (T, C), in blocks unless a norm looks at the whole clip."""

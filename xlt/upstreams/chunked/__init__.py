@@ -1,0 +1,1 @@
+"""Encoders under chunk-wise attention: whole clips under a mask, and chunk by chunk as speech comes."""
