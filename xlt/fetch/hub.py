@@ -96,11 +96,11 @@ def unreachable(address: str) -> str | None:
 def download(repo: str, files: list[str]) -> Path:
     """Fetch ``files`` (those that exist) of ``repo`` into the hub's cache; OSError if that fails."""
     refuse_fetching(repo)
-    import httpx
+    import httpx2
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
         return Path(snapshot_download(repo, allow_patterns=files))
-    except (HfHubHTTPError, httpx.HTTPError, ValueError) as err:
+    except (HfHubHTTPError, httpx2.HTTPError, ValueError) as err:
         raise OSError(str(err).splitlines()[0]) from None
