@@ -50,6 +50,7 @@ REQUIRES = [
 ]
 SERVE = [  # xlt serve
     "fastapi>=0.115",
+    "httpx2>=2.16",  # asks other servers
     "python-multipart>=0.0.20",  # uploads
     "starlette>=1.0",
     "uvicorn>=0.34",

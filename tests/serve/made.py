@@ -81,13 +81,13 @@ class Head:
 
 
 class Identifier:
-    """Tells languages by loudness; four tenths are in none."""
+    """Tells languages by loudness; two tenths are French, which the bundle has not, four are in none."""
 
-    classifier = SimpleNamespace(languages=LANGUAGES)
+    classifier = SimpleNamespace(languages=(*LANGUAGES, "fra"))
 
     def __call__(self, samples):
         loud = round(10 * float(np.median(np.abs(samples))))
-        best = LANGUAGES[loud > 4]
+        best = "fra" if loud == 2 else LANGUAGES[loud > 4]
         return Decision(None if loud == 4 else best, best, 0.4 if loud == 4 else 0.9)
 
 

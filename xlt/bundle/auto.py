@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xlt.bundle.transcribe import Transcriber
 
 AUTO = "auto"  # of --lang
+Elsewhere = Callable[[str, "Cut"], str | None]
 
 
 class Auto:
@@ -61,22 +62,30 @@ class Auto:
         vad: bool | None = None,
         heard: Callable[[float], None] = lambda seconds: None,
         noticed: Heard | None = None,
+        elsewhere: Elsewhere = lambda lang, cut: None,
     ) -> Iterator[Piece]:
         """As :meth:`xlt.bundle.transcribe.Transcriber.pieces`; the recording is cut as for the first of the
-        languages.
+        languages. ``elsewhere``: see :meth:`piece`.
         """
         for cut in self._first.cuts(path, channel, vad, heard, noticed):
-            yield self.piece(cut)
+            yield self.piece(cut, elsewhere)
 
-    def piece(self, cut: Cut) -> Piece:
-        """The text of one of :meth:`xlt.bundle.transcribe.Transcriber.cuts`."""
+    def piece(self, cut: Cut, elsewhere: Elsewhere = lambda lang, cut: None) -> Piece:
+        """The text of one of :meth:`xlt.bundle.transcribe.Transcriber.cuts`. ``elsewhere`` is given the
+        pieces in known languages that the bundle does not have; if it says the language, so does the piece,
+        without text.
+        """
         from xlt.bundle.transcribe import empty_piece, is_loud
 
         if not is_loud(cut.samples):
             return {**empty_piece(cut), "lang": None}
         found = self._identify(cut.samples)
-        lang = found.lang if found.lang in self.bundle.languages else None
-        piece = self.bundle.head(lang).piece(cut) if lang else empty_piece(cut)
+        lang = found.lang
+        if lang in self.bundle.languages:
+            piece = self.bundle.head(lang).piece(cut)
+        else:
+            piece = empty_piece(cut)
+            lang = elsewhere(lang, cut) if lang else None
         piece["lang"], piece["lang_confidence"] = lang, round(found.probability, 4)
         return piece
 

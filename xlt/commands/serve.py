@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("stall_s", "seconds without progress after which a worker is replaced", usual.stall_s),
         ("idle_s", "seconds without a message after which a WebSocket is closed", usual.idle_s),
         ("corrections_mb", "size of all that --corrections stores", usual.corrections_mb),
+        ("route_s", "seconds for the answer of a server of --routes", usual.route_s),
     ):
         add(f"--{name}", type=float, default=value, metavar="N", help=f"at most: {what} (default: {value:g})")
     add(
@@ -75,6 +76,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             " learn (default: the page does not offer it)"
         ),
     )
+    add(
+        "--routes",
+        type=Path,
+        metavar="FILE",
+        help=(
+            "languages that other servers speak, one a line: LANGUAGE URL, and perhaps forward, which sends"
+            " the client's token there, or $NAME, a variable with a token"
+        ),
+    )
     add("--log_text", action="store_true", help="also log what was recognised; without it no text is kept")
 
 
@@ -103,13 +113,14 @@ def main(args: argparse.Namespace) -> None:
         limits,
         args.log_text,
         args.corrections,
+        args.routes,
     )
 
 
 def _limits(args: argparse.Namespace):
     from xlt.serve import Limits
 
-    names = ("upload_mb", "audio_s", "upload_s", "stall_s", "streams", "idle_s", "corrections_mb")
+    names = ("upload_mb", "audio_s", "upload_s", "stall_s", "streams", "idle_s", "corrections_mb", "route_s")
     for name in (*names, "rate"):
         least = 0 if name == "rate" else 1e-9
         if not least <= getattr(args, name) < float("inf"):

@@ -15,7 +15,8 @@ class Limits:
     """What clients may ask for. ``upload_mb``: size of one request; ``audio_s``: longest recording, also of
     a stream; ``upload_s``: to receive one request; ``stall_s``: without a sign of life, a worker is replaced;
     ``rate``: requests a minute and client, 0: any; ``streams``: WebSockets at once; ``idle_s``: a WebSocket
-    without a message is closed; ``corrections_mb``: of sound that people give."""
+    without a message is closed; ``corrections_mb``: of sound that people give; ``route_s``: for the answer of
+    another server."""
 
     upload_mb: float = 100.0
     audio_s: float = 3600.0
@@ -25,3 +26,4 @@ class Limits:
     streams: int = 16
     idle_s: float = 60.0
     corrections_mb: float = 1000.0
+    route_s: float = 120.0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from fastapi import FastAPI, Request
 from starlette.datastructures import UploadFile
@@ -18,13 +20,18 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from xlt import __version__
+from xlt.audio.files import SAMPLE_RATE
+from xlt.bundle.auto import AUTO
+from xlt.formats.transcripts import Piece
 from xlt.serve import answers, metrics, page, wishes
+from xlt.serve.forward import Forwarder
 from xlt.serve.given import add_corrections, read_form
 from xlt.serve.guard import TRANSCRIPTIONS, Guard
 from xlt.serve.jobs import Answer, Busy, Job, Lost, Refused
 from xlt.serve.problems import Problem, as_json, busy, of_status
 from xlt.serve.server import Server
 from xlt.serve.stream import Stream
+from xlt.serve.worker import aside
 
 _UPLOADS = 4  # bodies that are received at once, for each place in the queue
 _GONE = 499  # what others call it, too: the client did not wait
@@ -66,12 +73,12 @@ def make_app(server: Server) -> ASGIApp:
 
     @app.get("/v1/models")
     async def models() -> Response:
-        names = wishes.models(server.languages, server.tells_languages)
+        names = wishes.models(server.offered, server.tells_languages)
         return as_json({"object": "list", "data": [_model(server, name) for name in names]})
 
     @app.get("/v1/models/{name}")
     async def model(name: str) -> Response:
-        known = server.languages[:1] if name in wishes.ANY_MODEL else server.languages
+        known = server.offered[:1] if name in wishes.ANY_MODEL else server.offered
         wishes.language(None, name, known, server.tells_languages)
         return as_json(_model(server, name))
 
@@ -97,9 +104,9 @@ def make_app(server: Server) -> ASGIApp:
 
 def _model(server: Server, name: str) -> dict:
     only = name.removeprefix("xlt-")
-    languages = [only] if only in server.languages else list(server.languages)
+    languages = [only] if only in server.offered else list(server.offered)
     own = {"id": name, "object": "model", "created": 0, "owned_by": "xlt", "languages": languages}
-    return own | {"auto": server.tells_languages and only not in server.languages}
+    return own | {"auto": server.tells_languages and only not in server.offered}
 
 
 async def _transcriptions(server: Server, request: Request) -> Response:
@@ -111,7 +118,10 @@ async def _transcriptions(server: Server, request: Request) -> Response:
     server.uploads += 1
     try:
         async with _upload(server, request) as (path, wish, name):
-            answer = await _transcribed(server, request, path, wish)
+            if wish.lang in server.routes:
+                request.state.note = f", {wish.lang} of another server"
+                return await _unless_gone(request, _elsewhere(server, request, path, wish, name))
+            answer = await _unless_gone(request, _transcribed(server, request, path, wish))
     except ClientDisconnect:
         return Response(status_code=_GONE)
     finally:
@@ -130,7 +140,7 @@ async def _upload(server: Server, request: Request) -> AsyncIterator[tuple[Path,
         fields: dict[str, list[str]] = {}
         for key, value in form.multi_items():
             fields.setdefault(key, []).append(value if isinstance(value, str) else "")
-        wish = wishes.read_form(fields, server.languages, server.tells_languages)
+        wish = wishes.read_form(fields, server.offered, server.tells_languages)
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise Problem(
@@ -138,16 +148,27 @@ async def _upload(server: Server, request: Request) -> AsyncIterator[tuple[Path,
             )
         if not file.size:
             raise Problem(400, "file: is empty; send a recording", "empty_file", "file")
-        with tempfile.NamedTemporaryFile(dir=server.folder, prefix="upload-") as own:
-            await asyncio.to_thread(shutil.copyfileobj, file.file, own, 1 << 20)
-            own.flush()
-            yield Path(own.name), wish, file.filename or ""
+        with tempfile.TemporaryDirectory(dir=server.folder, prefix="upload-") as folder:
+            path = Path(folder) / "recording"
+            await asyncio.to_thread(_copy, file.file, path)
+            yield path, wish, file.filename or ""
     finally:
         await form.close()
 
 
+def _copy(source: BinaryIO, path: Path) -> None:
+    with path.open("wb") as own:
+        shutil.copyfileobj(source, own, 1 << 20)
+
+
+async def _elsewhere(server: Server, request: Request, path: Path, wish: wishes.Wish, name: str) -> Response:
+    """The answer of the server that speaks the language."""
+    async with Forwarder(server.routes, request.headers) as other:
+        return await other.whole(path, wish, name)
+
+
 async def _transcribed(server: Server, request: Request, path: Path, wish: wishes.Wish) -> Answer:
-    """What a worker recognised, unless the client goes before that."""
+    """What a worker recognised, and other servers in pieces whose language is theirs."""
     message = {
         "do": "file",
         "path": str(path),
@@ -155,14 +176,10 @@ async def _transcribed(server: Server, request: Request, path: Path, wish: wishe
         "hotwords": list(wish.hotwords),
         "needs_words": wish.words,
         "longest_s": server.limits.audio_s,
+        "routes": list(server.routes.table) if wish.lang == AUTO else [],
     }
-    running = asyncio.ensure_future(server.run(Job(message)))
-    gone = asyncio.ensure_future(_gone(request))
     try:
-        await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            raise ClientDisconnect
-        return running.result()
+        answer = await server.run(Job(message))
     except Busy as err:
         raise busy(err.wait_s, "queue: full") from None
     except Refused as err:
@@ -171,6 +188,35 @@ async def _transcribed(server: Server, request: Request, path: Path, wish: wishe
         raise Problem(400, str(err), "invalid_value", err.param) from None
     except Lost as err:
         raise Problem(500, f"file: {err}", "worker_lost", "file") from None
+    if not any(piece.get("lang") in server.routes for piece in answer.pieces):
+        return answer
+    pieces = []
+    async with Forwarder(server.routes, request.headers) as other:
+        for piece in answer.pieces:
+            pieces += await _completed(server, other, piece, path.parent, wish.words)
+    return dataclasses.replace(answer, pieces=pieces)
+
+
+async def _completed(
+    server: Server, other: Forwarder, piece: Piece, folder: Path, words: bool
+) -> list[Piece]:
+    """The piece, or what another server makes of it."""
+    if (lang := piece.get("lang")) is None or lang not in server.routes:
+        return [piece]
+    path = aside(folder, round(piece["start_s"] * SAMPLE_RATE))
+    found = await other.piece(lang, path, piece["start_s"], words)
+    sure = piece["lang_confidence"]
+    return [{**one, "lang": lang, "lang_confidence": sure} for one in found] or [piece]
+
+
+async def _unless_gone[T](request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` gives; ClientDisconnect if the client goes before that."""
+    running, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            raise ClientDisconnect
+        return running.result()
     finally:
         for task in (running, gone):
             task.cancel()

@@ -24,6 +24,7 @@ from xlt.serve.access import Access, read_tokens
 from xlt.serve.app import make_app
 from xlt.serve.corrections import Corrections
 from xlt.serve.pool import Pool
+from xlt.serve.routes import Routes, read_routes, refuse_own
 from xlt.serve.server import Server
 from xlt.serve.stream import MESSAGE_BYTES
 
@@ -62,11 +63,13 @@ def serve(
     limits: Limits,
     log_texts: bool = False,
     corrections: Path | None = None,
+    routes: Path | None = None,
 ) -> None:
     """Until SIGTERM or SIGINT. ConfigError if the place is taken or the folder ``corrections`` cannot be
-    used, DataError for the bundle.
+    used, DataError for the bundle; as :func:`~xlt.serve.routes.read_routes` for the table ``routes``.
     """
     tokens = read_tokens(place.tokens)
+    table = read_routes(routes) if routes else {}
     home = _is_home(place.host)
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(_bound(place))
@@ -78,6 +81,10 @@ def serve(
         pool.start()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="xlt-serve-")))
         server = Server(pool, limits, Access(tokens, place.sites, home), folder, log_texts)
+        if routes is not None:
+            refuse_own(routes, table, pool.languages)
+            server.routes = Routes(table, limits.route_s)
+            say("".join(f"{route.lang} is spoken by {route.url}\n" for route in table.values()).rstrip())
         if corrections is not None:
             server.corrections = Corrections(corrections, pool.languages, limits.corrections_mb)
             stack.callback(server.corrections.close)

@@ -14,12 +14,13 @@ from xlt.serve.jobs import Answer, Job
 from xlt.serve.metrics import Metrics
 from xlt.serve.pool import Pool
 from xlt.serve.problems import Problem
+from xlt.serve.routes import Routes
 
 
 class Server:
     """``folder``: for uploads while they are transcribed; ``log_texts``: whether the log may hold what was
     recognised; ``uploads``: requests whose body is being received; ``corrections``: where those that people
-    give are stored, None where they are not asked for."""
+    give are stored, None where they are not asked for; ``routes``: languages of other servers."""
 
     def __init__(self, pool: Pool, limits: Limits, access: Access, folder: Path, log_texts: bool = False):
         self.pool, self.limits, self.access, self.folder = pool, limits, access, folder
@@ -27,10 +28,16 @@ class Server:
         self.rates, self.metrics = Rates(limits.rate), Metrics()
         self.uploads = 0
         self.corrections: Corrections | None = None
+        self.routes = Routes()
 
     @property
     def languages(self) -> tuple[str, ...]:
         return self.pool.languages
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Those of the bundle, and those that other servers speak."""
+        return (*self.pool.languages, *self.routes.table)
 
     @property
     def tells_languages(self) -> bool:

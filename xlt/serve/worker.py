@@ -1,7 +1,8 @@
 """A worker process: opens the bundle, then transcribes what it is given, one job at a time.
 
 Messages to it, with ``lang`` (None: the only one; ``auto``: told for each piece) and ``hotwords`` (a list):
-``file`` (a path of the server's own), ``piece`` (samples at 16 kHz, ``start``: the place of the first in the
+``file`` (a path in a folder of its own; ``routes``: languages whose pieces are left beside it, for other
+servers), ``piece`` (samples at 16 kHz, ``start``: the place of the first in the
 stream), ``facts`` of a head, and ``stop`` while it works. From it: ``ready``, ``piece``, ``beat`` (a sign of
 life), ``done``, ``refused``.
 """
@@ -16,14 +17,18 @@ import sys
 import time
 import traceback
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from xlt.audio.cut import Cut
+from xlt.audio.files import SAMPLE_RATE
 from xlt.bundle.auto import AUTO, Auto
 from xlt.core.errors import DataError, XltError
 from xlt.serve import preload
 from xlt.serve.jobs import receive, send
+from xlt.serve.routes import routed
 
 _BEAT_S = 1.0
 
@@ -83,8 +88,6 @@ class Worker:
             self._refuse_without_words(message["lang"], head)
         hotwords = self._hotwords(head, message)
         if message["do"] == "piece":
-            from xlt.audio.cut import Cut
-
             samples = np.zeros(0, np.float32) if samples is None else samples
             piece = head.piece(Cut(message["start"], samples), **hotwords)
             send(self.connection, {"say": "piece", "piece": piece})
@@ -147,7 +150,8 @@ class Worker:
             self._beat()
 
         check(audio_header(message["path"]).duration_s)
-        for piece in head.pieces(message["path"], **hotwords, heard=heard, noticed=noticed):
+        how = {**hotwords, **({"elsewhere": _Aside(message)} if message.get("routes") else {})}
+        for piece in head.pieces(message["path"], **how, heard=heard, noticed=noticed):
             send(self.connection, {"say": "piece", "piece": piece})
             self._beat()
         return {"say": "done", "duration_s": round(total_s, 3), "note": noticed.told}
@@ -160,6 +164,25 @@ class Worker:
         if time.monotonic() - self._beaten > _BEAT_S:
             self._beaten = time.monotonic()
             send(self.connection, {"say": "beat"})
+
+
+class _Aside:
+    """Writes pieces for other servers into the folder of the job."""
+
+    def __init__(self, message: dict[str, Any]):
+        self.routes, self.folder = message["routes"], Path(message["path"]).parent
+
+    def __call__(self, told: str, cut: Cut) -> str | None:
+        import soundfile
+
+        if (lang := routed(told, self.routes)) is not None:
+            soundfile.write(aside(self.folder, cut.start), cut.samples, SAMPLE_RATE, subtype="PCM_16")
+        return lang
+
+
+def aside(folder: Path, start: int) -> Path:
+    """Where the piece that begins with the sample ``start`` lies for another server."""
+    return folder / f"piece-{start}.wav"
 
 
 def main(connection: Connection, opener: str, folder: str) -> None:
