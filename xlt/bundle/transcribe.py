@@ -53,6 +53,7 @@ class Transcriber:
         decode = from_json(DecodeConfig, "decode", manifest["decode"], str(bundle / MANIFEST))
         if decode.hotwords:
             decode = dataclasses.replace(decode, hotwords=str(bundle / decode.hotwords))
+        self.folder = bundle
         self._one = threading.Lock()
         features = read_info(bundle, "copy the bundle again")["features"]
         if backbone is not None and features.get("on_the_fly"):

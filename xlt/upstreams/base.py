@@ -71,6 +71,7 @@ class Upstream(ABC):
     has_int8 = False  # whether features.dtype=int8 can be had
     uses_gpu = True  # whether a GPU makes it faster
     pretrained = True  # False: a baseline without weights
+    causal = False  # True: hears nothing behind a frame, so that features of a stream are those of a clip
     frontend = "xlt_upstream"  # ESPnet's frontend that encodes on the fly, a name of FRONTENDS
 
     name: str

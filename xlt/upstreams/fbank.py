@@ -27,6 +27,7 @@ class Fbank(Upstream):
     packages = ("torch", "torchaudio")
     uses_gpu = False
     pretrained = False
+    causal = True
 
     @staticmethod
     def find(name: str, path: str | None, cache: Path) -> Source:

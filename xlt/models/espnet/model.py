@@ -21,6 +21,7 @@ from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from xlt.lm.model import LanguageModel
+    from xlt.models.espnet.streaming import Head
 
 
 class EspnetModel:
@@ -63,6 +64,12 @@ class EspnetModel:
         hidden, out_lengths = self.net.encode(speech.to(self.device), lengths.to(self.device))
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         return self.net.ctc.log_softmax(hidden).cpu(), out_lengths.cpu()
+
+    def head(self, frame_rate: float) -> Head:
+        """For streams of features at ``frame_rate`` (Hz); DataError if it needs whole utterances."""
+        from xlt.models.espnet.streaming import Head
+
+        return Head(self.net, self.folder, frame_rate)
 
     def search(
         self,

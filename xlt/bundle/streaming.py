@@ -1,0 +1,99 @@
+"""A loaded bundle that writes while somebody speaks: encoder, head and search of a stream.
+
+N samples, T frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xlt.core.errors import DataError
+from xlt.decode.streaming import StreamingSearch
+from xlt.features.streaming import REMEDY, StreamingFeatures
+from xlt.formats.model_folder import read_info
+
+if TYPE_CHECKING:
+    from xlt.bundle.transcribe import Transcriber
+    from xlt.decode.recognise import Hypothesis
+
+
+class Streams:
+    """Streams through the model of ``bundle``, which many of them share. ``chunk_s``: seconds of speech that
+    are heard at once, one of those that it was trained on; None: the usual one. A model without chunks, such
+    as an LSTM over log-mels, hears frame by frame.
+
+    DataError, with the reason and what to do, if the bundle needs whole utterances or was not trained on such
+    chunks; ConfigError if its decoder needs whole utterances.
+    """
+
+    def __init__(self, bundle: Transcriber, chunk_s: float | None = None):
+        folder, model = bundle.folder, bundle.recogniser.model.model
+        if not hasattr(model, "head"):
+            family = read_info(folder)["family"]
+            raise DataError(f"{folder}: its model (train.family={family}) needs whole utterances; {REMEDY}")
+        features = read_info(folder)["features"]
+        self._features = StreamingFeatures(bundle.encode, features, folder)
+        self._head = model.head(float(features["frame_rate"]))
+        usual = (*self._features.chunks_s, *self._head.chunks_s, None)
+        self.chunk_s = usual[0] if chunk_s is None else chunk_s
+        self._chunks = self._features.chunks(self.chunk_s)
+        self._bundle = bundle
+        self.open()  # what cannot be is refused before anybody speaks
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from a sound to its letter that no processor saves, at most: its frame waits for its chunk
+        and the look-ahead of encoder and head.
+        """
+        rate = self._features.frame_rate
+        chunk, ahead = self._chunks.chunk, self._chunks.ahead
+        heard = round(self._head.heard_s(self.chunk_s) * rate)
+        return (math.ceil(heard / chunk) * chunk + ahead) / rate
+
+    def open(self, hotwords: Mapping[str, float] | None = None, pause_s: float | None = None) -> Stream:
+        """A stream from its beginning. ``hotwords``: as :meth:`Transcriber.hotwords` gives them; ``pause_s``:
+        see :class:`~xlt.decode.streaming.StreamingSearch`.
+        """
+        bundle = self._bundle
+        search = StreamingSearch(
+            bundle.recogniser, hotwords=hotwords, calibration=bundle.calibration, pause_s=pause_s
+        )
+        return Stream(self._features.open(self.chunk_s), self._head.open_log_probs(self.chunk_s), search)
+
+
+class Stream:
+    """Speech of one stream → its text."""
+
+    def __init__(self, features: Any, head: Any, search: Any):
+        self._features, self._head, self._search = features, head, search
+        self._ended = False
+
+    @property
+    def partial(self) -> str:
+        """The text so far."""
+        return self._search.partial
+
+    @property
+    def stable(self) -> str:
+        """The beginning of it that no further sound changes."""
+        return self._search.stable
+
+    def push(self, samples: np.ndarray, last: bool = False) -> list[Hypothesis]:
+        """The next (N,), float32 at 16 kHz; ``last``: nothing follows, so that all that is left is heard. The
+        utterances that end in them, which only a stream with ``pause_s`` has.
+        """
+        self._ended = self._ended or last
+        feats = self._features.push(samples, last)
+        return self._search.push(self._head.push(feats, last))
+
+    def end(self) -> Hypothesis:
+        """The text of all, or of all behind the last utterance, where the stream ends; words have times from
+        its beginning.
+        """
+        if not self._ended:
+            self.push(np.zeros(0, np.float32), last=True)
+        return self._search.end()
