@@ -105,4 +105,6 @@ def test_presets_on_log_mels_leave_at_least_25_frames_a_second(tmp_path):
         "transformer": 249,
         "conformer": 249,
         "e_branchformer": 249,
+        "emformer": 250,
+        "conformer_stream": 249,
     }

@@ -20,6 +20,8 @@ FRAMES = {  # a second, of 100 log-mels
     "transformer": 25.0,
     "conformer": 25.0,
     "e_branchformer": 25.0,
+    "emformer": 25.0,
+    "conformer_stream": 25.0,
 }
 
 

@@ -251,6 +251,7 @@ DECODERS = Registry(
         "greedy": "xlt.decode.greedy:Greedy",
         "joint": "xlt.decode.joint:Joint",
         "lexicon": "xlt.decode.lexicon:ByLexicon",
+        "transducer": "xlt.decode.transducer:ByTransducer",
     },
 )
 

@@ -135,7 +135,7 @@ class PrefixSearch:
                     continue
                 child = children.get(token)
                 if child is None:
-                    child = children[token] = self._extended(node, token)
+                    child = children[token] = self.extended(node, token)
                 ends_token[child] = ends_token.get(child, 0.0) + more
         log = math.log
         scored = []
@@ -154,7 +154,8 @@ class PrefixSearch:
             if score >= limit
         ]
 
-    def _extended(self, node: Node, token: int) -> Node:
+    def extended(self, node: Node, token: int) -> Node:
+        """A prefix with one token more, scored by the language models."""
         lm, states = node.lm + (0.0 if token in self.silent else self.bonus), []
         for (model, weight), state in zip(self.lms, node.states, strict=True):
             logp, state = model.score(state, token)

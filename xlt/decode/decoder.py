@@ -75,6 +75,8 @@ class Decoded(NamedTuple):
     """The tokens of an utterance and their score, natural; the n best, where a decoder has them, and CTC's
     best path, where it has that at hand. ``spelled``: the words, from a decoder that turns phones into words.
 
+    ``frames``: in which a transducer wrote each token.
+
     ``written``: the text, where it is not that of the tokens, which are then those of its characters that the
     tokens can write; ``parts``: of a combination, the best text of each decoder in it, by name; ``looped``:
     the attention decoder's likeliest text repeated itself.
@@ -88,6 +90,7 @@ class Decoded(NamedTuple):
     written: str | None = None
     parts: Mapping[str, str] = MappingProxyType({})
     looped: bool = False
+    frames: tuple[int, ...] | None = None
 
     def text(self, tokenizer: Tokenizer) -> str:
         """What is written: the words, or the tokens' text."""

@@ -19,7 +19,7 @@ from xlt.core.settings import DecodeConfig
 from xlt.core.stage import Unit, run_unit, write_json
 from xlt.decode.partner import SETTING as PARTNER
 from xlt.decode.work import Tune, frames_of
-from xlt.formats.model_folder import ATTENTION, CTC, INFO, parts_of, read_info
+from xlt.formats.model_folder import ATTENTION, CTC, INFO, TRANSDUCER, parts_of, read_info
 from xlt.formats.tables import read_table
 from xlt.formats.versioned import Format
 from xlt.metrics.metric import tokens
@@ -44,12 +44,16 @@ _TUNED = ("decode.lm_weight", "decode.length_bonus")
 
 def plain(ctx: Context, model: Trained) -> DecodeConfig:
     """The settings for sets of other languages than the language model's, and for other models than the one
-    that weights were tuned for: greedy, or the attention decoder of a model that writes text.
+    that weights were tuned for: greedy, the transducer alone, or the attention decoder of a model that writes
+    text.
     """
     method = ctx.cfg.decode.method
     decode = dataclasses.replace(ctx.cfg.decode, hotwords=None, lattices=False)
-    if ATTENTION in (_parts(ctx) if model.folder == ctx.exp else model.parts):
+    parts = _parts(ctx) if model.folder == ctx.exp else model.parts
+    if ATTENTION in parts:
         return dataclasses.replace(decode, method=ATTENTION)
+    if TRANSDUCER in parts:
+        return _alone(decode)
     no_lm = method in (AUTO, ATTENTION) or DECODERS.get(method).uses_lm
     return dataclasses.replace(decode, method=GREEDY) if no_lm else decode
 
@@ -88,6 +92,11 @@ def _complete(ctx: Context, found: DecodeConfig) -> DecodeConfig:
             " decode.method=beam"
         )
     return found
+
+
+def _alone(decode: DecodeConfig) -> DecodeConfig:
+    """The transducer without language models."""
+    return dataclasses.replace(decode, method=TRANSDUCER, lm_weight=0.0, length_bonus=0.0)
 
 
 def _parts(ctx: Context) -> tuple[str, ...]:
@@ -135,6 +144,8 @@ def _search(ctx: Context) -> str:
         return ctx.cfg.decode.method
     if ATTENTION in _parts(ctx):
         return COMBINED if CTC in _parts(ctx) else ATTENTION
+    if TRANSDUCER in _parts(ctx):
+        return TRANSDUCER
     return WORDS if ctx.cfg.lm.spell else SEARCH
 
 
@@ -147,7 +158,7 @@ def chosen(ctx: Context) -> DecodeConfig | None:
         given = weighted and decode.combination is not None
         return dataclasses.replace(decode, method=method) if given else None
     if decode.method == AUTO and method != ATTENTION and ctx.cfg.lm.type == lm.NONE:
-        return dataclasses.replace(decode, method=GREEDY)
+        return _alone(decode) if method == TRANSDUCER else dataclasses.replace(decode, method=GREEDY)
     if method == WORDS and not ctx.cfg.lm.training_texts:  # nor may those of dev say how to weight them
         from xlt.decode.lexicon import BONUS, WEIGHT
 
@@ -252,7 +263,10 @@ def _tune(
         write_json(out / FACTS, FORMAT.stamped(facts))
         _say_ladder(facts, auto)
         return {}
-    if best is None and auto and decode.method != WORDS:
+    if best is None and auto and decode.method == TRANSDUCER:
+        facts |= {"method": TRANSDUCER, "lm_weight": [0.0] * len(found["tried"][0]["lm_weight"])}
+        facts["length_bonus"] = 0.0
+    elif best is None and auto and decode.method != WORDS:
         facts |= {"method": GREEDY, "lm_weight": None, "length_bonus": None}
     else:
         best = best or found["least_bad"]
@@ -312,9 +326,11 @@ def _say(facts: dict[str, Any], worse: bool) -> None:
     if facts["widened"]:
         say(f"  the best weights are outside the usual range: {', '.join(facts['widened'])}")
     if worse and facts["greedy"]:
-        kept = "greedy is kept" if facts["method"] == GREEDY else "it is used as decode.method asks for it"
+        alone = facts["method"] in (GREEDY, TRANSDUCER) and not any(facts["lm_weight"] or ())
+        name = "the transducer alone" if facts["method"] == TRANSDUCER else "greedy"
+        kept = f"{name} is kept" if alone else "it is used as decode.method asks for it"
         say(
-            "  no weight of the language model is better than greedy on dev"
+            f"  no weight of the language model is better than {name} on dev"
             f" ({rates(facts['greedy'])} wrong); {kept}"
         )
         return

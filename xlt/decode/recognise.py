@@ -278,8 +278,8 @@ class Recogniser:
         rate, tokenizer = self.frame_rate, self.tokenizer
         if found.written is not None:
             return written_times(log_probs, found.ids, found.written, tokenizer, rate)
-        spelled = found.spelled if isinstance(found, Decoded) else None
-        return word_times(log_probs, found.ids, tokenizer, rate, spelled)
+        spelled, frames = (found.spelled, found.frames) if isinstance(found, Decoded) else (None, None)
+        return word_times(log_probs, found.ids, tokenizer, rate, spelled, frames)
 
     def _lattice(self, found: Decoded, log_probs: np.ndarray) -> Lattice:
         """``log_probs``: (T, V)."""

@@ -27,7 +27,7 @@ class _Remembering:
         self.model, self.tokenizer, self.most = model, model.tokenizer, most
         self.cpu_s: defaultdict[str, float] = defaultdict(float)
         # by the arrays' identities, so that they are kept, too
-        self._known: dict[tuple[int, ...], tuple[list[np.ndarray], Any]] = {}
+        self._known: dict[tuple[Any, ...], tuple[list[np.ndarray], Any]] = {}
 
     @contextlib.contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -38,12 +38,15 @@ class _Remembering:
         self.cpu_s[part] += time.process_time() - start - inside
 
     def log_probs(self, inputs: list[np.ndarray]) -> Any:
-        key = tuple(map(id, inputs))
+        return self._asked("log_probs", inputs)
+
+    def _asked(self, what: str, inputs: list[np.ndarray]) -> Any:
+        key = (what, *map(id, inputs))
         if key not in self._known:
-            if self.most is not None and len(self._known) >= self.most:
+            if self.most is not None and sum(known[0] == what for known in self._known) >= self.most:
                 self._known.clear()
             with self.timed(CTC):
-                self._known[key] = list(inputs), self.model.log_probs(inputs)
+                self._known[key] = list(inputs), getattr(self.model, what)(inputs)
         return self._known[key][1]
 
     def forget(self) -> None:
@@ -53,6 +56,13 @@ class _Remembering:
 
 
 class _RememberingSearch(_Remembering):
+    @property
+    def transducer(self) -> Any:
+        return getattr(self.model, "transducer", None)
+
+    def hidden(self, inputs: list[np.ndarray]) -> Any:
+        return self._asked("hidden", inputs)
+
     def search(self, *args: Any, **more: Any) -> Any:
         return self.model.search(*args, **more)
 

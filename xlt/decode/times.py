@@ -32,20 +32,22 @@ def word_times(
     tokenizer: Tokenizer,
     frame_rate: float,
     spelled: Sequence[Spelled] | None = None,
+    frames: Sequence[int] | None = None,
 ) -> list[Timed]:
     """The words of a hypothesis; in scripts without spaces its characters, of a phone model its phones,
     unless ``spelled`` says which words these are.
 
-    ``log_probs``: of CTC, (T, V); ``ids``: U labels without blanks; ``frame_rate``: frames a second.
+    ``log_probs``: of CTC, (T, V); ``ids``: U labels without blanks; ``frame_rate``: frames a second;
+    ``frames``: in which each label came, where a transducer says so.
     """
+    spans = token_spans(log_probs, ids) if frames is None else [(frame, frame + 1) for frame in frames]
     if spelled is not None:
-        found, spans, at = [], token_spans(log_probs, ids), 0
+        found, at = [], 0
         for word, count in spelled:
             start, end = spans[at][0], spans[at + count - 1][1]
             found.append(Timed(word, round(start / frame_rate, 3), round(end / frame_rate, 3)))
             at += count
         return found
-    spans = token_spans(log_probs, ids)
     return [
         Timed(word, round(spans[a][0] / frame_rate, 3), round(spans[b - 1][1] / frame_rate, 3))
         for word, a, b in word_tokens(ids, tokenizer)

@@ -22,6 +22,7 @@ from xlt.decode.greedy import Greedy
 from xlt.decode.lexicon import BONUS as WORD_BONUS
 from xlt.decode.lexicon import LEXICON, WEIGHT
 from xlt.decode.remember import remembering
+from xlt.decode.transducer import TRANSDUCER
 from xlt.metrics.metric import PHONES, TEXT, tokens
 
 if TYPE_CHECKING:
@@ -72,6 +73,13 @@ OF_WORDS = {  # of a lexicon's search: the start is what is used where nothing i
     FIRST: Axis("weight", WEIGHT, 0.25, 0.0, 0.25, 1.0, 3.0),
     SECOND: SECOND,
     BONUS: Axis("bonus", WORD_BONUS, 1.0, -12.0, -6.0, 0.0, 8.0),
+}
+
+
+OF_TRANSDUCER = {  # which has learned texts itself
+    FIRST: Axis("weight", 0.3, 0.2, 0.0, 0.0, 0.9, 2.0),
+    SECOND: SECOND,
+    BONUS: Axis("bonus", 0.5, 0.5, -2.0, 0.0, 2.0, 5.0),
 }
 
 
@@ -162,6 +170,9 @@ def tune(
     texts = Texts(refs, units_of(phones))
     if words:  # phones of the best path do not compare
         reference = Rates(dict.fromkeys(texts.units, 100.0))
+    elif decode.method == TRANSDUCER:
+        alone = Point((0.0,) * len(lms), 0.0)
+        reference = texts.rates([write(found) for found in search(alone)])
     else:
         greedy = Greedy(model, decode, ())
         reference = texts.rates([write(found) for batch in inputs for found in greedy(batch)])
@@ -182,7 +193,8 @@ def tune(
 
 def _axes(decode: DecodeConfig, models: int) -> list[Axis]:
     """Those that ``decode`` fixes have no steps."""
-    kinds = OF_WORDS if decode.method == LEXICON else {axis: axis for axis in (FIRST, SECOND, BONUS)}
+    own = {LEXICON: OF_WORDS, TRANSDUCER: OF_TRANSDUCER}
+    kinds = own.get(decode.method, {axis: axis for axis in (FIRST, SECOND, BONUS)})
     found = [kinds[axis] for axis in (FIRST, *([SECOND] * (models - 1)))][:models]
     if decode.lm_weight is not None:
         given = weights_of(decode, models)[0]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 INFO = "xlt.json"
 ONNX = "onnx"  # the family of exported models
-CTC, ATTENTION = "ctc", "attention"  # of ``parts`` in xlt.json; without that, a model has CTC
+CTC, ATTENTION, TRANSDUCER = "ctc", "attention", "transducer"  # of ``parts`` in xlt.json; without, it is CTC
 BUNDLE, BUNDLE_MANIFEST = "bundle", "bundle.json"  # the folder of an experiment's, and the file in it
 UPSTREAM = "upstream"  # the folder of a bundle's weights of it
 BACKBONE, HEADS = "backbone", "heads"  # the folders of a bundle of many languages
@@ -83,7 +83,7 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def parts_of(info: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the model with this ``xlt.json`` can decode by: CTC, ATTENTION, or both."""
+    """What the model with this ``xlt.json`` can decode by: CTC, ATTENTION, or both, or CTC and TRANSDUCER."""
     return tuple(info.get("parts", (CTC,)))
 
 

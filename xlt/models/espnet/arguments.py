@@ -25,7 +25,7 @@ ESPNET_ENCODERS = frozenset(
     " multiconv_conformer rnn transformer vgg_rnn".split()
 )
 ESPNET_DECODERS = frozenset(
-    "dynamic_conv dynamic_conv2d lightweight_conv lightweight_conv2d rnn transformer".split()
+    "dynamic_conv dynamic_conv2d lightweight_conv lightweight_conv2d rnn transducer transformer".split()
 )
 REMEDY = "take the model from whom you trust, or train it again with --stage 6 --force"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
@@ -127,8 +127,8 @@ def _network() -> dict[str, tuple[Callable[[Any], bool], Any]]:
         "decoder": (one_of(None, *ESPNET_DECODERS), None),
         "decoder_conf": (_is_options, {}),
         "ctc_conf": (lambda value: _is_options(value) and value.get("ctc_type", "builtin") == "builtin", {}),
-        "joint_net_conf": (one_of(None), None),
-        "model": (one_of("espnet"), "espnet"),
+        "joint_net_conf": (lambda value: value is None or _is_options(value), None),
+        "model": (one_of("espnet", "xlt_transducer"), "espnet"),
         "model_conf": (_is_options, {}),
         "init": (one_of(None), None),
         "preprocessor_conf": (lambda value: value in (None, {}), {}),

@@ -34,7 +34,8 @@ class EpochLines(logging.Handler):
         return left((time.monotonic() - self.started) / self.seen * (self.epochs - epoch) / 60)
 
     def _result(self, epoch: int, valid: str) -> str:
-        rate, right = _percent(valid, "cer_ctc"), _percent(valid, "acc")
+        rate, right = _percent(valid, "cer_transducer"), _percent(valid, "acc")
+        rate = _percent(valid, "cer_ctc") if rate is None else rate
         if rate is None:
             if right is not None:
                 return f"{right:.1f}% of tokens right on dev"

@@ -44,6 +44,11 @@ class EspnetFamily:
                 f"train.decoder={train.decoder} and train.ctc_weight={train.ctc_weight} do not fit: "
                 "without a decoder the weight is 1.0, with one it is below 1.0 (preset hybrid_ssl)"
             )
+        if train.decoder == "transducer" and not train.ctc_weight:
+            raise ConfigError(
+                "train.ctc_weight=0: train.decoder=transducer needs CTC beside it, which aligns texts and"
+                " says how sure words are; give 0.3"
+            )
         if train.warmup_steps and train.schedule == "cosine":
             raise ConfigError(
                 f"train.warmup_steps={train.warmup_steps}: only train.schedule=plateau has a warm-up"

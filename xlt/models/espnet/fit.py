@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,10 +27,10 @@ from xlt.core.settings import TrainConfig
 from xlt.core.stage import write_json
 from xlt.features.speech import FEATS, Speech, check_archives
 from xlt.formats.archives import FeatureReader
-from xlt.formats.model_folder import INFO
+from xlt.formats.model_folder import CTC, INFO, TRANSDUCER
 from xlt.formats.tables import read_table, same_keys
 from xlt.formats.weights import read_weights
-from xlt.models.espnet import onfly, places, tags, taught, timing, transfer, tuning
+from xlt.models.espnet import onfly, places, tags, taught, timing, transducer, transfer, tuning
 from xlt.models.espnet.epochs import EpochLines
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
@@ -237,8 +238,11 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
             "normalize": "global_mvn",
             "normalize_conf": {"stats_file": str(stats)},
         }
-    # with a decoder, ESPnet's accuracy of the decoder is the criterion; without one there is only CTC
-    criterion = ["valid", "cer_ctc", "min"] if train.decoder == "none" else ["valid", "acc", "max"]
+    # with an attention decoder, ESPnet's accuracy of it is the criterion; without one there is only CTC
+    criterion = {
+        "none": ["valid", "cer_ctc", "min"],
+        transducer.DECODER: ["valid", "cer_transducer", "min"],
+    }.get(train.decoder, ["valid", "acc", "max"])
     ngpu = torch.cuda.device_count() if train.ngpu is None else train.ngpu
     if ngpu > torch.cuda.device_count():
         raise StageError(
@@ -301,10 +305,13 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
 
 def _model(train: TrainConfig) -> dict:
     """ESPnet's model options."""
-    conf = {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False}
-    if not train.posterior_weight:
-        return {"model_conf": conf}
-    return {"model": taught.NAME, "model_conf": conf | {"posterior_weight": train.posterior_weight}}
+    conf: dict[str, Any] = {"ctc_weight": train.ctc_weight, "extract_feats_in_collect_stats": False}
+    if train.posterior_weight:
+        conf["posterior_weight"] = train.posterior_weight
+    if train.decoder == transducer.DECODER:  # the joint network is as wide as the prediction network
+        joint = {"joint_space_size": train.decoder_conf.get("hidden_size", transducer.HIDDEN)}
+        return {"model": transducer.NAME, "joint_net_conf": joint, "model_conf": conf}
+    return {"model_conf": conf, **({"model": taught.NAME} if train.posterior_weight else {})}
 
 
 def _schedule(train: TrainConfig, epochs: int) -> dict:
@@ -363,7 +370,8 @@ def _keep(run: Resolved, job: Job, out: Path) -> None:
     if tuning.tunes(cfg):
         features["tuning"] = tuning.settings(cfg)
         tuning.keep_architecture(ctx, out)
-    run.write_info(out, features, run.info["frame_rate"] / job.stack / shortening(cfg.train))
+    parts = {"parts": [CTC, TRANSDUCER]} if cfg.train.decoder == transducer.DECODER else {}
+    run.write_info(out, features, run.info["frame_rate"] / job.stack / shortening(cfg.train), **parts)
 
 
 def _copy_mix(ctx: Context, info: dict, out: Path) -> None:
@@ -380,6 +388,9 @@ def _copy_mix(ctx: Context, info: dict, out: Path) -> None:
         shutil.copyfile(folder / name, out / name)
 
 
+_SCORES = ("loss", "cer_ctc", "cer_transducer", "acc")
+
+
 def _history(checkpoint: Path) -> list[dict]:
     """``[{"epoch": 1, "train_loss": …, "loss": …, "cer_ctc": …}, …]`` from ESPnet's reporter; loss and CER on
     dev.
@@ -389,6 +400,6 @@ def _history(checkpoint: Path) -> list[dict]:
     for epoch in sorted(stats):
         valid, train = stats[epoch].get("valid", {}), stats[epoch].get("train", {})
         row = {"epoch": epoch, "train_loss": train.get("loss")}
-        row |= {k: valid[k] for k in ("loss", "cer_ctc", "acc") if k in valid and valid[k] == valid[k]}
+        row |= {k: valid[k] for k in _SCORES if k in valid and valid[k] == valid[k]}
         rows.append({k: round(float(v), 5) if k != "epoch" else v for k, v in row.items() if v is not None})
     return rows

@@ -5,6 +5,7 @@ B batch, T frames, D dimensions, N samples, V tokens.
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,9 @@ import yaml
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.models.espnet.task import load_arguments, load_model, quiet
+from xlt.models.espnet.transducer import DECODER as TRANSDUCER
 from xlt.nets.lengths import least_frames
+from xlt.nets.transducer import Transducer
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class EspnetModel:
         self.least = stack * (least_frames(self.arguments.encoder, self.arguments.encoder_conf) - 1) + 1
         self.net: Any = load_model(folder, device, self.arguments)
         self._searcher: Any = None  # ESPnet's, once it is needed
+        self._encoded: tuple[list[np.ndarray], Any] | None = None  # of a transducer, which is asked twice
 
     @torch.inference_mode()
     def log_probs(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,6 +55,34 @@ class EspnetModel:
 
         A matrix of which the encoder would leave no frame goes on as it ends.
         """
+        hidden, lengths = self._encode(inputs)
+        return self.net.ctc.log_softmax(hidden).cpu(), lengths.cpu()
+
+    @functools.cached_property
+    def transducer(self) -> Transducer | None:
+        """Its prediction and joint networks; None if it has none."""
+        there = self.arguments.decoder == TRANSDUCER
+        return Transducer(self.net.decoder, self.net.joint_network) if there else None
+
+    @torch.inference_mode()
+    def hidden(self, inputs: list[np.ndarray]) -> list[torch.Tensor]:
+        """Matrices (T, D), or waves (N,), → what the encoder gives of each, (T, H)."""
+        hidden, lengths = self._encode(inputs)
+        return [row[:length] for row, length in zip(hidden, lengths.tolist(), strict=True)]
+
+    def forget(self) -> None:
+        """Let go of what was encoded last."""
+        self._encoded = None
+
+    def _encode(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, T, H), (B,)."""
+        if self.transducer is None:
+            return self._encode_now(inputs)
+        if self._encoded is None or list(map(id, self._encoded[0])) != list(map(id, inputs)):
+            self._encoded = list(inputs), self._encode_now(inputs)
+        return self._encoded[1]
+
+    def _encode_now(self, inputs: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
         inputs = [
             np.pad(one, ((0, self.least - len(one)), (0, 0)), "edge")
             if one.ndim == 2 and 0 < len(one) < self.least
@@ -62,8 +94,7 @@ class EspnetModel:
             [torch.from_numpy(one.copy()) for one in inputs], batch_first=True
         )
         hidden, out_lengths = self.net.encode(speech.to(self.device), lengths.to(self.device))
-        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-        return self.net.ctc.log_softmax(hidden).cpu(), out_lengths.cpu()
+        return hidden[0] if isinstance(hidden, tuple) else hidden, out_lengths
 
     def head(self, frame_rate: float) -> Head:
         """For streams of features at ``frame_rate`` (Hz); DataError if it needs whole utterances."""
@@ -79,10 +110,11 @@ class EspnetModel:
         length_bonus: float = 0.0,
     ) -> Callable[[np.ndarray], tuple[list[int], float]]:
         """ESPnet's beam search by CTC and attention (Hori et al. 2017), and by language models."""
-        if not self.arguments.decoder:
+        if self.arguments.decoder in (None, TRANSDUCER):
             raise ConfigError(
-                "decode.method=joint: this model has no attention decoder; use greedy or beam, or train with "
-                "preset=hybrid_ssl"
+                "decode.method=joint: this model has no attention decoder; use "
+                + ("transducer" if self.transducer else "greedy or beam")
+                + ", or train with preset=hybrid_ssl"
             )
         beam_size = min(beam_size, len(self.tokenizer.tokens))  # ESPnet asks for so many at once
         if self._searcher is None:

@@ -46,6 +46,7 @@ with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages 
     from espnet2.train import trainer as espnet_trainer
     from espnet2.train.dataset import DATA_TYPES
 
+    from xlt.models.espnet import transducer
     from xlt.models.espnet.balance import Plan, PlanSampler, Shard
     from xlt.models.espnet.taught import NAME, POSTERIORS, TaughtModel
     from xlt.nets.encoders.stem import Stem
@@ -56,6 +57,7 @@ for _name in FRONTENDS.names():
     frontend_choices.classes[_name] = FRONTENDS.get(_name)
 preencoder_choices.classes["stem"] = Stem
 model_choices.classes[NAME] = TaughtModel
+model_choices.classes[transducer.NAME] = transducer.TransducerModel
 # ESPnet's own loader takes 57 ms to read 5 s of XLS-R-300M in one byte (ours 2 ms), and looks at no checksum
 DATA_TYPES[FEATS] = {
     "func": lambda path: FeatureReader(Path(path)),

@@ -21,10 +21,10 @@ POSTERIORS = "teacher"  # what ESPnet calls the teacher's outputs
 
 def untaught(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration of a trained model as ESPnet's own, which needs no teacher any more."""
-    if config.get("model") != NAME:
+    if "posterior_weight" not in config["model_conf"]:
         return config
     conf = {key: value for key, value in config["model_conf"].items() if key != "posterior_weight"}
-    return {**config, "model": "espnet", "model_conf": conf}
+    return {**config, "model": "espnet" if config["model"] == NAME else config["model"], "model_conf": conf}
 
 
 class TaughtModel(ESPnetASRModel):

@@ -32,8 +32,11 @@ SPECIAL = (BLANK, UNK, SPACE, SOS_EOS)
 _AGAIN = "train it again with --stage 6 --force"
 _WEIGHTS = "frontend.featurizer.weights"  # of the layers, where they are learned with the head
 _UPDATES = "frontend.updates"  # how far the training has come: a new one begins at 0
-# a row of each of these belongs to one token: ESPnet's CTC layer, and what its attention decoders call theirs
-_BY_TOKEN = re.compile(r"ctc\.ctc_lo\.|decoder\.(embed(\.0)?|output(_layer)?)\.(weight|bias)$")
+# a row of each of these belongs to one token: ESPnet's CTC layer, what its decoders call theirs, and the
+# transducer's last layer
+_BY_TOKEN = re.compile(
+    r"ctc\.ctc_lo\.|decoder\.(embed(\.0)?|output(_layer)?)\.(weight|bias)$|joint_network\.lin_out\."
+)
 
 
 @dataclass

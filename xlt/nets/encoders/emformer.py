@@ -116,8 +116,8 @@ class EmformerEncoder(AbsEncoder):
 
 
 class EmformerStream:
-    """See :class:`xlt.nets.streams.HeadStream`. It keeps less than a segment with its look-ahead, and keys and
-    values of the left context of each layer.
+    """See :class:`xlt.nets.streams.HeadStream`. It keeps less than a segment with its look-ahead, and the
+    keys and values of the left context of each layer.
     """
 
     def __init__(self, encoder: EmformerEncoder):

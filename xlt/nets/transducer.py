@@ -1,0 +1,102 @@
+"""A recurrent transducer behind an encoder (RNN-T; Graves 2012, arXiv:1211.3711): its networks, step by step,
+and its greedy search.
+
+B batch, T frames, H size of the encoder's output, J of the joint network, n texts, V tokens; token 0 is the
+blank, which also stands before the first token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from xlt.nets.paths import BLANK_ID
+
+MOST = 5  # tokens of one frame: at 25 frames a second nobody says more
+AHEAD = 16  # frames that are searched for the next token at once
+
+
+class Emitted(NamedTuple):
+    """Tokens, the frame in which each came, and the log probability of the path, natural."""
+
+    ids: list[int]
+    frames: list[int]
+    score: float
+
+
+class State(NamedTuple):
+    """Of the prediction network behind a text: what the joint network takes of it, (J,), and memory."""
+
+    output: Tensor
+    memory: Any
+
+
+class Transducer:
+    """``predictor``: ESPnet's TransducerDecoder, ``joint``: its JointNetwork; in evaluation mode."""
+
+    def __init__(self, predictor: torch.nn.Module, joint: torch.nn.Module):
+        self.predictor, self.joint = predictor, joint
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.predictor.parameters()).device
+
+    @torch.inference_mode()
+    def first(self) -> State:
+        """Before the first token."""
+        self.predictor.set_device(self.device)
+        return self._states([BLANK_ID], self.predictor.init_state(1))[0]
+
+    @torch.inference_mode()
+    def follow(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
+        """The states of texts, each one token longer."""
+        self.predictor.set_device(self.device)
+        memory = self.predictor.create_batch_states(None, [state.memory for state in states])
+        return self._states(tokens, memory)
+
+    def _states(self, tokens: Sequence[int], memory: Any) -> list[State]:
+        embedded = self.predictor.embed(torch.tensor(tokens, device=self.device)[:, None])
+        out, memory = self.predictor.rnn_forward(embedded, memory)  # (n, 1, D)
+        outputs = self.joint.lin_dec(out[:, 0])  # (n, J)
+        return [State(output, self.predictor.select_state(memory, row)) for row, output in enumerate(outputs)]
+
+    @torch.inference_mode()
+    def project(self, hidden: Tensor) -> Tensor:
+        """(T, H) → (T, J), as :meth:`join` takes it."""
+        return self.joint.lin_enc(hidden.to(self.device))
+
+    @torch.inference_mode()
+    def join(self, frames: Tensor, outputs: Tensor) -> Tensor:
+        """(…, J) and (…, J) that fit each other → log probabilities of the tokens, natural, (…, V)."""
+        return self.joint(frames, outputs, no_projection=True).log_softmax(-1)
+
+
+def greedy(net: Transducer, hidden: Tensor, most: int = MOST) -> Emitted:
+    """The best token again and again, at most ``most`` in a frame.
+
+    (T, H). It goes from label to label and not from frame to frame: between two labels all frames are blank
+    and the prediction network stands still, so that they are looked at together (Galvez et al. 2024,
+    arXiv:2406.06220, section 3).
+    """
+    frames, state, found = net.project(hidden), net.first(), Emitted([], [], 0.0)
+    score, at, here = 0.0, 0, 0  # ``here``: tokens of frame ``at``
+    while at < len(frames):
+        rows = net.join(frames[at : at + AHEAD], state.output)
+        values, tokens = rows.max(dim=-1)
+        labels = (tokens != BLANK_ID).nonzero()
+        blanks = int(labels[0]) if len(labels) else len(rows)
+        if here == most and not blanks:
+            score, at, here = score + float(rows[0, BLANK_ID]), at + 1, 0
+            continue
+        score += float(values[:blanks].sum())
+        at, here = at + blanks, 0 if blanks else here
+        if blanks < len(rows):
+            token = int(tokens[blanks])
+            found.ids.append(token)
+            found.frames.append(at)
+            score, here = score + float(values[blanks]), here + 1
+            (state,) = net.follow([state], [token])
+    return found._replace(score=score)
