@@ -8,7 +8,7 @@ from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from tests.serve.conftest import ask, refused
-from xlt.serve.stream import PARTIAL_S
+from xlt.serve.remote import PARTIAL_S
 
 TOKEN = "0123456789abcdef"
 

@@ -24,7 +24,7 @@ class Live:
     """What is stable is all but the last letter. ``heard``: its samples."""
 
     def __init__(self, model, start):
-        self.model, self.start, self.heard = model, start, np.zeros(0, np.float32)
+        self.model, self.start, self.heard, self.closed = model, start, np.zeros(0, np.float32), False
         model.opened.append(self)
 
     @property
@@ -40,6 +40,9 @@ class Live:
 
     def end(self, cut):
         return piece(cut, f"one pass: {self.text}")
+
+    def close(self):
+        self.closed = True
 
 
 class Fake:

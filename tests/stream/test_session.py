@@ -107,6 +107,15 @@ def test_sessions_share_a_model_and_nothing_else():
         events[second] += second.hear(sound((0.5, 0.5)), RATE)
     assert finals(first.end()) == ["CCC"] and finals(second.end()) == ["EEE"]
     assert {one.text[0] for one in partials(events[first])} == {"c"}
+    assert all(one.closed for one in model.opened)
+
+
+def test_who_goes_leaves_nothing_open():
+    model = Fake()
+    session = Session(model)
+    session.hear(sound((1, 0.3)))
+    session.close()
+    assert [one.closed for one in model.opened] == [True] and session.end() == []
 
 
 def test_an_hour_of_silence():

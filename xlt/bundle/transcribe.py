@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from xlt.audio.cut import Cut
     from xlt.audio.voice import Voice
+    from xlt.bundle.streaming import Streams
     from xlt.decode.recognise import Hypothesis
     from xlt.features.backbone import Backbone
     from xlt.lm.model import LanguageModel
@@ -144,6 +145,13 @@ class Transcriber:
         from xlt.audio.voice import Voice
 
         return Voice(self._network)
+
+    def streams(self, chunk_s: float | None = None) -> Streams:
+        """The same model for streams, ``chunk_s`` seconds at once, None: as it was trained. ConfigError or
+        DataError, with what to do, if it cannot."""
+        from xlt.bundle.streaming import Streams
+
+        return Streams(self, chunk_s)
 
     def piece(self, cut: Cut, hotwords: Mapping[str, float] | None = None) -> Piece:
         """The text of one of :meth:`cuts`."""

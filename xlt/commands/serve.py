@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("idle_s", "seconds without a message after which a WebSocket is closed", usual.idle_s),
         ("corrections_mb", "size of all that --corrections stores", usual.corrections_mb),
         ("route_s", "seconds for the answer of a server of --routes", usual.route_s),
+        ("keep_s", "seconds that a stream is kept whose connection was lost", usual.keep_s),
     ):
         add(f"--{name}", type=float, default=value, metavar="N", help=f"at most: {what} (default: {value:g})")
     add(
@@ -121,8 +122,8 @@ def _limits(args: argparse.Namespace):
     from xlt.serve import Limits
 
     names = ("upload_mb", "audio_s", "upload_s", "stall_s", "streams", "idle_s", "corrections_mb", "route_s")
-    for name in (*names, "rate"):
+    for name in (*names, "keep_s", "rate"):
         least = 0 if name == "rate" else 1e-9
         if not least <= getattr(args, name) < float("inf"):
             raise ConfigError(f"--{name} {getattr(args, name):g}: expected a number above 0; leave it out")
-    return Limits(**{name: getattr(args, name) for name in (*names, "rate")})
+    return Limits(**{name: getattr(args, name) for name in (*names, "keep_s", "rate")})

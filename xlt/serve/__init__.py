@@ -16,7 +16,8 @@ class Limits:
     a stream; ``upload_s``: to receive one request; ``stall_s``: without a sign of life, a worker is replaced;
     ``rate``: requests a minute and client, 0: any; ``streams``: WebSockets at once; ``idle_s``: a WebSocket
     without a message is closed; ``corrections_mb``: of sound that people give; ``route_s``: for the answer of
-    another server."""
+    another server; ``keep_s``: a stream whose connection was lost is kept, if its client has asked for that.
+    """
 
     upload_mb: float = 100.0
     audio_s: float = 3600.0
@@ -27,3 +28,4 @@ class Limits:
     idle_s: float = 60.0
     corrections_mb: float = 1000.0
     route_s: float = 120.0
+    keep_s: float = 30.0

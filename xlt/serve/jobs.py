@@ -35,13 +35,15 @@ def receive(connection: Connection) -> tuple[dict[str, Any], np.ndarray | None]:
 @dataclass(frozen=True)
 class Answer:
     """``pieces``: of the recording; ``duration_s``: of sound that was read; ``work_s``: of the worker's time;
-    ``note``: what was noticed of the file; ``facts``: of a head, for streams."""
+    ``note``: what was noticed of the file; ``facts``: of a head, or of a piece that is being spoken;
+    ``worker``: who did it."""
 
     pieces: list[Piece]
     duration_s: float
     work_s: float
     note: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    worker: int = 0
 
 
 class Refused(Exception):
@@ -66,13 +68,15 @@ class Busy(Exception):
 
 @dataclass(eq=False)
 class Job:
-    """``message``: what a worker is to do (:mod:`xlt.serve.worker`), with ``samples`` for ``do: piece``.
-    ``future``: the :class:`Answer`, or Refused or Lost."""
+    """``message``: what a worker is to do (:mod:`xlt.serve.worker`), with ``samples`` for ``do: piece`` and
+    ``chunk``. ``future``: the :class:`Answer`, or Refused or Lost; ``prefers``: the worker that it waits for
+    while that lives."""
 
     message: dict[str, Any]
     samples: np.ndarray | None = None
     future: Future[Answer] = field(default_factory=Future)
     tries: int = 0
+    prefers: int | None = None
     _given_up: threading.Event = field(default_factory=threading.Event)
 
     def give_up(self) -> None:

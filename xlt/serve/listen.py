@@ -85,6 +85,7 @@ def serve(
             refuse_own(routes, table, pool.languages)
             server.routes = Routes(table, limits.route_s)
             say("".join(f"{route.lang} is spoken by {route.url}\n" for route in table.values()).rstrip())
+        stack.callback(server.threads.shutdown, wait=False, cancel_futures=True)
         if corrections is not None:
             server.corrections = Corrections(corrections, pool.languages, limits.corrections_mb)
             stack.callback(server.corrections.close)

@@ -106,7 +106,7 @@ class Pool:
             if self.is_full:
                 raise Busy(self.wait_s)
             self._waiting.append(job)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def submit_if_idle(self, job: Job) -> bool:
         """Take a job only if a worker has nothing to do."""
@@ -135,16 +135,23 @@ class Pool:
             if tender.is_alive():
                 tender.join()
 
-    def next(self) -> Job | None:
-        """The job that has waited longest; None if there is none for a moment. The caller says
-        :meth:`finished` of it."""
+    def next(self, number: int = 0) -> Job | None:
+        """The job for the worker ``number`` that has waited longest; None if there is none for a moment. The
+        caller says :meth:`finished` of it."""
         with self._changed:
-            if not self._waiting and not self._ended:
+            if (job := self._for(number)) is None and not self._ended:
                 self._changed.wait(_LOOK_S)
-            if not self._waiting:
-                return None
-            self.busy += 1
-            return self._waiting.popleft()
+                job = self._for(number)
+            if job is not None:
+                self._waiting.remove(job)
+                self.busy += 1
+            return job
+
+    def _for(self, number: int) -> Job | None:
+        for job in self._waiting:
+            if job.prefers in (None, number) or not self._tenders[job.prefers].alive:
+                return job
+        return None
 
     def finished(self, job: Job, again: bool, seconds: float | None) -> None:
         """Its worker has no more to do with ``job``; ``again``: another one must do it."""
@@ -174,7 +181,7 @@ class _Tender(threading.Thread):
 
     def __init__(self, pool: Pool, number: int):
         super().__init__(daemon=True, name=f"worker {number + 1}")
-        self.pool, self.failed = pool, 0
+        self.pool, self.number, self.failed = pool, number, 0
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._guard = threading.Lock()  # around the end of a process, which another thread may want, too
@@ -217,7 +224,7 @@ class _Tender(threading.Thread):
         while not self.pool.ended:
             if not self.alive and not self._replaced():
                 continue
-            if (job := self.pool.next()) is None:
+            if (job := self.pool.next(self.number)) is None:
                 continue
             start, again = time.monotonic(), False
             try:
@@ -277,7 +284,7 @@ class _Tender(threading.Thread):
                 if message["say"] == "piece":
                     pieces.append(message["piece"])
                 elif message["say"] != "beat":
-                    _settle(job, _outcome(message, pieces))
+                    _settle(job, _outcome(message, pieces, self.number))
                     return
         except (EOFError, OSError, ValueError, LookupError, TypeError, AttributeError):
             raise _Ended from None
@@ -293,7 +300,7 @@ class _Tender(threading.Thread):
                 self._connection = None
 
 
-def _outcome(message: dict[str, Any], pieces: list) -> Answer | Exception:
+def _outcome(message: dict[str, Any], pieces: list, worker: int) -> Answer | Exception:
     if message["say"] == "refused":
         return Refused(message["param"], message["message"])
     if message["say"] == "stopped":
@@ -304,6 +311,7 @@ def _outcome(message: dict[str, Any], pieces: list) -> Answer | Exception:
         message["work_s"],
         message.get("note", ""),
         message.get("facts", {}),
+        worker,
     )
 
 

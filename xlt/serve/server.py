@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlt.core.log import say
 from xlt.serve import Limits
@@ -15,6 +17,11 @@ from xlt.serve.metrics import Metrics
 from xlt.serve.pool import Pool
 from xlt.serve.problems import Problem
 from xlt.serve.routes import Routes
+from xlt.stream.kept import Kept
+
+if TYPE_CHECKING:
+    from xlt.serve.conversation import Conversation
+    from xlt.serve.stream import Stream
 
 
 class Server:
@@ -29,6 +36,9 @@ class Server:
         self.uploads = 0
         self.corrections: Corrections | None = None
         self.routes = Routes()
+        self.threads = ThreadPoolExecutor(limits.streams, "stream")  # in which sessions wait for workers
+        self.talking: dict[str, Stream] = {}  # by their tokens, those that may be resumed
+        self.kept: Kept[Conversation] = Kept(limits.keep_s, limits.streams)
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from xlt.bundle.auto import AUTO, Auto
 from xlt.core.errors import DataError, XltError
 from xlt.serve import preload
 from xlt.serve.jobs import receive, send
+from xlt.serve.pieces import Pieces
 from xlt.serve.routes import routed
 
 _BEAT_S = 1.0
@@ -50,7 +51,7 @@ class Worker:
 
     def __init__(self, connection: Connection, bundle: Any):
         self.connection, self.bundle = connection, bundle
-        self._beaten = 0.0
+        self._beaten, self._pieces = 0.0, Pieces()
 
     def run(self) -> None:
         """Until the server closes the connection, or is gone."""
@@ -82,11 +83,16 @@ class Worker:
         if message["do"] == "facts":
             lengths = head.clips.lengths
             facts = {"usual_s": lengths.usual_s, "longest_s": lengths.longest_s, "voice": head.clips.voice}
+            facts["streams"] = message["lang"] != AUTO and self._pieces.streams(message["lang"], head)
             self._hotwords(head, message)
             return {"say": "done", "duration_s": 0.0, "facts": facts}
         if message.get("needs_words"):
             self._refuse_without_words(message["lang"], head)
         hotwords = self._hotwords(head, message)
+        if message["do"] == "chunk":
+            chunk = np.zeros(0, np.float32) if samples is None else samples
+            facts = self._pieces.hear(message["lang"], head, message, chunk, hotwords.get("hotwords"))
+            return {"say": "done", "duration_s": 0.0, "facts": facts}
         if message["do"] == "piece":
             samples = np.zeros(0, np.float32) if samples is None else samples
             piece = head.piece(Cut(message["start"], samples), **hotwords)

@@ -56,3 +56,6 @@ class _Chunks:
     def end(self, cut: Cut) -> Piece:
         with self._model.one:
             return self._model.first.as_piece(cut, self._stream.end())
+
+    def close(self) -> None:
+        """It has nothing but memory."""

@@ -17,7 +17,7 @@ class Kept[State]:
         self._states: dict[str, tuple[float, State]] = {}  # the oldest first
 
     def __len__(self) -> int:
-        self._forget()
+        self.forget()
         return len(self._states)
 
     @staticmethod
@@ -31,14 +31,15 @@ class Kept[State]:
         self._states[token] = self._now(), state
         while len(self._states) > self.most:
             del self._states[next(iter(self._states))]
-        self._forget()
+        self.forget()
 
     def take(self, token: str) -> State | None:
         """The state, which is not kept any more; None if there is none, or was it too long ago."""
-        self._forget()
+        self.forget()
         return self._states.pop(token, (0.0, None))[1]
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Drop what was kept for long enough."""
         oldest = self._now() - self.keep_s
         for token in [token for token, (since, _) in self._states.items() if since < oldest]:
             del self._states[token]

@@ -30,6 +30,9 @@ class Live(Protocol):
     def end(self, cut: Cut) -> Piece:
         """The text of the piece, which is over, without another look at its sound ``cut``."""
 
+    def close(self) -> None:
+        """Nobody asks for it any more."""
+
 
 class Model(Protocol):
     """A recogniser of one language, which any number of sessions share. ``lengths``: of the pieces that a

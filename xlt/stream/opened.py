@@ -39,11 +39,10 @@ def open_model(bundle: Bundle, lang: str | None = None, options: Options = Optio
         if options.chunk_s is not None:
             raise ConfigError(f"--chunk_s {options.chunk_s:g}: does not fit --whole; leave one of them out")
         return Whole(last, hot[1])
-    from xlt.bundle.streaming import Streams
     from xlt.stream.chunked import Chunked
 
     try:
-        streams = Streams(first, options.chunk_s)
+        streams = first.streams(options.chunk_s)
     except XltError as err:
         if options.chunk_s is not None:
             raise

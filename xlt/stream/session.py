@@ -70,7 +70,8 @@ class Session:
         for part in packets.take(place, samples):
             events += self._hear(part, last=False)
         if not partials:
-            self._live, self._fed = None, -1
+            self._drop()
+            self._fed = -1
         elif self._fed >= 0 or self._listener.open() is None:
             events += self._follow()
         return [*self._lost(), *events]
@@ -86,7 +87,18 @@ class Session:
         self._ended = True
         if (ended := self._listener.end()) is not None:
             events.append(self._final(ended))
+        self._drop()
         return [*self._lost(), *events, *self._show(None)]
+
+    def close(self) -> None:
+        """Nobody listens to what this stream says any more."""
+        self._ended = True
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._live is not None:
+            self._live.close()
+        self._live, self._fed = None, 0
 
     def _checked(self, samples: np.ndarray, rate: int) -> Packets:
         if self._ended:
@@ -119,29 +131,37 @@ class Session:
             yield self._final(ended)
 
     def _final(self, ended: Ended) -> Final:
-        cut, self._shown = Cut(ended.start, ended.samples), _NOTHING
-        live, self._live = self._live, None
-        fed, self._fed = self._fed, 0
+        self._shown = _NOTHING
         if self.two_pass:
-            return Final(self.model.final(cut))
-        return Final(self._of_chunks(live if fed >= 0 else None, fed, ended))
+            self._drop()
+            return Final(self.model.final(Cut(ended.start, ended.samples)))
+        found = Final(self._of_chunks(ended))
+        self._drop()
+        return found
 
-    def _of_chunks(self, live: Live | None, fed: int, ended: Ended) -> Piece:
-        """The text that ``live``, which has heard the stream up to ``fed``, gives the piece; a new one is
-        asked where it has heard what belongs to the next piece."""
-        if live is None or self._start != ended.start or ended.spoken_on:
-            live, fed = self.model.open(ended.start), ended.start
-        live.push(ended.samples[fed - ended.start :])
+    def _of_chunks(self, ended: Ended) -> Piece:
+        """The text that the chunks give the piece; they are heard anew where some of them belong to the next
+        piece."""
+        if self._live is None or self._start != ended.start or ended.spoken_on:
+            self._open(ended.start)
+        live = self._live
+        assert live is not None
+        live.push(ended.samples[self._fed - ended.start :])
         return live.end(Cut(ended.start, ended.samples))
+
+    def _open(self, start: int) -> None:
+        self._drop()
+        self._live, self._start, self._fed = self.model.open(start), start, start
 
     def _follow(self) -> list[Event]:
         """What is being said now."""
         cut = self._listener.open()
         if cut is None:
-            self._live, self._fed = None, 0
+            self._drop()
             return self._show(None)
         if self._live is None or self._start != cut.start:
-            self._live, self._start, self._fed = self.model.open(cut.start), cut.start, cut.start
+            self._open(cut.start)
+        assert self._live is not None
         self._live.push(cut.samples[self._fed - cut.start :])
         self._fed = cut.start + len(cut.samples)
         return self._show(self._live)

@@ -55,3 +55,6 @@ class _Looks:
 
     def end(self, cut: Cut) -> Piece:
         return self._model.final(cut)
+
+    def close(self) -> None:
+        """It has nothing but memory."""

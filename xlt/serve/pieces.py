@@ -1,0 +1,71 @@
+"""The pieces that clients are speaking, in a worker: what it has heard of each, chunk by chunk."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xlt.core.errors import XltError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST = 64  # sessions that are remembered, each with one piece
+_FORGET_S = 60.0  # one of which nothing more was heard
+
+
+@dataclass
+class _Open:
+    """``number``: of the piece in its session; ``heard``: samples; ``since``: when the last of them came."""
+
+    number: int
+    stream: Any
+    heard: int = 0
+    since: float = 0.0
+
+
+class Pieces:
+    """Of all languages of a bundle."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Any] = {}  # language → its streams, None for a model that does not stream
+        self._open: OrderedDict[int, _Open] = OrderedDict()  # by session, the one heard last at the end
+
+    def streams(self, lang: str, head: Any) -> bool:
+        """Whether ``head`` gives partial results chunk by chunk."""
+        return self._model(lang, head) is not None
+
+    def hear(
+        self, lang: str, head: Any, message: dict[str, Any], samples: np.ndarray, hotwords: Any
+    ) -> dict[str, Any]:
+        """The next ``samples`` of a piece, from its sample ``place`` on → its text so far; ``known``: False
+        if what was before is not known here."""
+        session, number, place = (message[name] for name in ("session", "number", "place"))
+        self._forget()
+        piece = self._open.pop(session, None)
+        if place == 0:
+            piece = _Open(number, self._model(lang, head).open(hotwords))
+        if piece is None or (piece.number, piece.heard) != (number, place):
+            return {"known": False}
+        piece.stream.push(samples)
+        piece.heard, piece.since = place + len(samples), time.monotonic()
+        self._open[session] = piece
+        return {"known": True, "text": piece.stream.partial, "stable": piece.stream.stable}
+
+    def _model(self, lang: str, head: Any) -> Any:
+        if lang not in self._models:
+            try:
+                self._models[lang] = head.streams()
+            except XltError:  # xlt stream says why
+                self._models[lang] = None
+        return self._models[lang]
+
+    def _forget(self) -> None:
+        oldest = time.monotonic() - _FORGET_S
+        while self._open:
+            session, piece = next(iter(self._open.items()))
+            if len(self._open) < MOST and piece.since >= oldest:
+                return
+            del self._open[session]
