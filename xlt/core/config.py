@@ -26,7 +26,7 @@ from xlt.core.yaml_source import parse_overrides, read_yaml
 
 CROSS = "cross"  # data.split: cross-validation
 UNLABELLED = "unlabelled"  # the set that stage 1 makes of train.unlabelled
-CONTINUED = "continued"  # pretrain.method: trains on the encoder of features.upstream
+CONTINUED = ("continued", "chunked")  # values of pretrain.method: from the encoder of features.upstream
 EMPTY = "empty"  # the set that it makes for data.empty, of a smaller training set with its name
 PACKAGED = ROOT / "xlt" / "conf"  # in xlt-runtime, which has no recipes
 CONF_DIR = Path(
@@ -62,7 +62,7 @@ class Config(Settings):
     @property
     def continues(self) -> bool:
         """Whether a pre-training starts from the encoder that ``features.upstream`` names."""
-        return self.pretrain.method == CONTINUED
+        return self.pretrain.method in CONTINUED
 
     @property
     def learns_own(self) -> bool:

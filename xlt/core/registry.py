@@ -235,6 +235,7 @@ PRETRAINING = Registry(
     "pretrain.method",
     {
         "bestrq": "xlt.models.ssl.bestrq:BestRqMethod",
+        "chunked": "xlt.models.ssl.chunked:ChunkedMethod",
         "continued": "xlt.models.ssl.continued:ContinuedMethod",
         "wav2vec2": "xlt.models.ssl.wav2vec2:Wav2Vec2Method",
     },

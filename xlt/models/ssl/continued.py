@@ -54,6 +54,7 @@ class Options:
 class ContinuedMethod:
     """See :class:`xlt.models.ssl.method.Method`."""
 
+    kind: type = Options  # of ``options``
     measure = "variance of covered frames explained"
     baseline = "by the encoder as it was"
     collapses = False
@@ -61,10 +62,11 @@ class ContinuedMethod:
     def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: Source | None):
         if source is None:
             raise ValueError("a continued pre-training starts from an encoder")
-        self.options, self.device, self.source = sized(Options, sizes), device, source
+        self.options: Any = sized(self.kind, sizes)
+        self.device, self.source = device, source
         self.upstream = source.upstream
         self.narrow = device == "cuda" or has_fast_bf16()
-        pieces = upstream_class(source.upstream).pieces(source)
+        self.pieces = pieces = upstream_class(source.upstream).pieces(source)
         self.net = Net(pieces, len(pieces.layers), 0.0).eval().requires_grad_(False).to(device)
         self.places = _places(source, len(pieces.layers))
         with torch.random.fork_rng():
@@ -77,8 +79,7 @@ class ContinuedMethod:
         """Nothing: targets are normalised in each batch."""
 
     def step(self, waves: list[Tensor], rng: np.random.Generator, done: float) -> Step:
-        most: Any = self.net.front.max_samples
-        waves = _joined([wave[:most] for wave in waves], getattr(self.net.front, "grid", 0))
+        waves = self.clips(waves)
         with torch.no_grad():
             targets, rows = self._states(waves, None)
         counts = [end - begin for begin, end in rows]
@@ -90,15 +91,9 @@ class ContinuedMethod:
             hidden[begin : begin + len(mask)] = mask
         wanted, chosen = (torch.from_numpy(found).to(self.device) for found in (heard, hidden[heard]))
         targets = [state[wanted] for state in targets]
-        spread = [state.std(dim=0, correction=0).clamp(min=_LEAST) for state in targets]
 
         def errors(states: list[Tensor]) -> Tensor:
-            """Squared, as a share of the variance: (R,), the mean of layers and dimensions."""
-            each = [
-                ((state[wanted] - target) / deviation).square().mean(dim=1)
-                for state, target, deviation in zip(states, targets, spread, strict=True)
-            ]
-            return torch.stack(each).mean(dim=0)
+            return lack([state[wanted] for state in states], targets)
 
         found = errors(self._states(covered, self.module)[0])
         masked = int(hidden.sum())
@@ -106,6 +101,11 @@ class ContinuedMethod:
         if not self.module.training:
             guessed = masked - float(errors(self._states(covered, None)[0])[chosen].sum())
         return Step(found.mean(), masked, masked - float(found.detach()[chosen].sum()), None, guessed)
+
+    def clips(self, waves: list[Tensor]) -> list[Tensor]:
+        """What the encoder is to hear at once: no more than it can, and short clips together."""
+        most: Any = self.net.front.max_samples
+        return _joined([wave[:most] for wave in waves], getattr(self.net.front, "grid", 0))
 
     def _states(
         self, waves: list[Tensor], changes: nn.ModuleList | None
@@ -157,6 +157,17 @@ class ContinuedMethod:
         for path in (*others, *(folder / name for name in _BESIDE)):
             if path.is_file() and not path.name.endswith(".index.json"):
                 shutil.copyfile(path, out / path.name)
+
+
+def lack(states: list[Tensor], targets: list[Tensor]) -> Tensor:
+    """What states lack of their targets, each (R, D): squared errors as a share of the variance, (R,), the
+    mean of layers and dimensions.
+    """
+    each = []
+    for state, target in zip(states, targets, strict=True):
+        deviation = target.std(dim=0, correction=0).clamp(min=_LEAST)
+        each.append(((state - target) / deviation).square().mean(dim=1))
+    return torch.stack(each).mean(dim=0)
 
 
 def _joined(waves: list[Tensor], room: int) -> list[Tensor]:

@@ -1,0 +1,109 @@
+"""An encoder that learns to hear chunk by chunk what it hears of whole clips.
+
+Under chunk-wise attention, low-rank changes (LoRA) let the encoder give what it gave, as it was, of the whole
+clip, in all of its layers: the teacher hears the future, the student does not. Chunks have another length for
+each clip. What comes out is a folder like the one that it began with, to be used with ``features.chunk_s``.
+
+Whisper was made to stream so, with LoRA under a mask, in arXiv 2508.12301; there the texts teach.
+
+N samples, T frames of a clip, R rows (frames of all clips), D dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from xlt.audio.files import SAMPLE_RATE
+from xlt.core.errors import ConfigError
+from xlt.models.ssl.continued import ContinuedMethod, lack
+from xlt.models.ssl.method import Step
+from xlt.nets.chunks import Chunks, frames_of
+from xlt.upstreams.base import Source
+from xlt.upstreams.chunked.net import joined, placed, split
+
+
+@dataclass(frozen=True)
+class Options:
+    """``rank`` of the changes; chunks are ``shortest_s`` to ``longest_s`` long, the logarithms of their
+    lengths uniform, and hear ``left_s`` before and ``look_ahead_s`` behind them, as ``features.left_s`` and
+    ``features.look_ahead_s`` are to be.
+    """
+
+    rank: int = 8
+    shortest_s: float = 0.32
+    longest_s: float = 1.28
+    left_s: float = 5.0
+    look_ahead_s: float = 0.0
+
+
+class ChunkedMethod(ContinuedMethod):
+    """See :class:`xlt.models.ssl.method.Method`."""
+
+    kind: type = Options
+    measure = "variance of what whole clips give explained"
+    baseline = "by the encoder as it was"
+
+    def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: Source | None):
+        super().__init__(sizes, seed, device, source)
+        self.front: Any = self.pieces.streaming().front
+        rate = SAMPLE_RATE / self.front.hop
+        self.least, self.most, self.left, self.ahead = (
+            frames_of(f"pretrain.model.{name}", getattr(self.options, name), rate)
+            for name in ("shortest_s", "longest_s", "left_s", "look_ahead_s")
+        )
+        if self.least > self.most:
+            raise ConfigError(
+                f"pretrain.model.shortest_s={self.options.shortest_s:g}: is longer than"
+                f" longest_s={self.options.longest_s:g}; lower it"
+            )
+
+    def step(self, waves: list[Tensor], rng: np.random.Generator, done: float) -> Step:
+        waves = self.clips(waves)
+        with torch.no_grad():
+            whole, spans = self._states(waves, None)
+        chunks = [self._chunks(rng) for _ in waves]
+        found = [self._heard(wave, one, self.module) for wave, one in zip(waves, chunks, strict=True)]
+        counts = [len(states[0]) for states in found]
+        rows = [torch.arange(a, min(b, a + n)) for (a, b), n in zip(spans, counts, strict=True)]
+        wanted = torch.cat(rows).to(self.device)  # without the silence that Whisper's front puts behind clips
+        targets = [state[wanted] for state in whole]
+
+        def errors(heard: list[list[Tensor]]) -> Tensor:
+            cut = [[state[: len(row)] for state in one] for one, row in zip(heard, rows, strict=True)]
+            return lack([torch.cat(states) for states in zip(*cut, strict=True)], targets)
+
+        lacking, frames, guessed = errors(found), len(wanted), 0.0
+        if not self.module.training:
+            before = [self._heard(wave, one, None) for wave, one in zip(waves, chunks, strict=True)]
+            guessed = frames - float(errors(before).sum())
+        return Step(lacking.mean(), frames, frames - float(lacking.detach().sum()), None, guessed)
+
+    def _chunks(self, rng: np.random.Generator) -> Chunks:
+        size = round(float(np.exp(rng.uniform(np.log(self.least), np.log(self.most)))))
+        return Chunks(size, self.left, self.ahead)
+
+    def _heard(self, wave: Tensor, chunks: Chunks, changes: nn.ModuleList | None) -> list[Tensor]:
+        """Hidden states 1 to the last of a clip (N,) that is heard in chunks, each (T, D) float32."""
+        with torch.no_grad():
+            rows = self.front.open().push(wave.cpu().numpy(), last=True).to(self.device)
+            x = placed(self.front, rows, list(chunks.spans(len(rows))))
+        seen = torch.from_numpy(chunks.layout(len(rows)).mask).to(self.device)
+
+        def attend(qkv: Tensor, heads: int) -> Tensor:
+            q, k, v = split(qkv, heads)
+            return joined(scaled_dot_product_attention(q, k, v, seen))
+
+        states = []
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.narrow):
+            for number, layer in enumerate(self.net.layers):
+                x = layer(x, [], None if changes is None else changes[number], attend)
+                states.append(x[: len(rows)])
+            if self.net.final_norm is not None:
+                states[-1] = self.net.final_norm(states[-1])
+        return [state.float() for state in states]
