@@ -55,7 +55,9 @@ class _Chunks:
 
     def end(self, cut: Cut) -> Piece:
         with self._model.one:
-            return self._model.first.as_piece(cut, self._stream.end())
+            piece = self._model.first.as_piece(cut, self._stream.end())
+        piece["text"] = piece["text"].strip()  # it has heard more of the pause than belongs to the piece
+        return piece
 
     def close(self) -> None:
         """It has nothing but memory."""
