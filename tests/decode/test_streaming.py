@@ -14,7 +14,9 @@ from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
 from xlt.decode import recognise, streaming
 from xlt.decode.beam import Open, PrefixSearch
+from xlt.decode.decoder import Decoded
 from xlt.decode.streaming import StreamingSearch
+from xlt.decode.transducer import ByTransducer
 from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
 
 GREEDY = from_json(DecodeConfig, "decode", {"method": "greedy"}, "test")
@@ -191,6 +193,35 @@ def test_hotwords_and_an_empty_stream(recogniser):
     empty = StreamingSearch(by)
     empty.push(log_probs[:0])
     assert empty.end().text == "" and StreamingSearch(by).end().words == ()
+
+
+def test_a_transducer_gets_what_the_encoder_gives(recogniser, monkeypatch):
+    class Heard:
+        def __init__(self, search):
+            self.fixed, self.frames = (), 0
+
+        def push(self, hidden):
+            assert hidden.shape[1] == 2
+            self.frames += len(hidden)
+
+        def settle(self):
+            self.fixed = by.tokenizer.ids["m"], by.tokenizer.ids["a"]
+
+        def best(self):
+            return self.fixed
+
+        def end(self):
+            return Decoded(list(self.fixed), -1.0, frames=(2, self.frames - 1))
+
+    by = recogniser(GREEDY)
+    monkeypatch.setattr(by, "decoder", lambda *args: ByTransducer.__new__(ByTransducer))
+    monkeypatch.setattr(ByTransducer, "search", None, raising=False)
+    monkeypatch.setattr(streaming, "OpenTransducer", Heard)
+    search, log_probs = StreamingSearch(by), said(by.tokenizer, "me")
+    for start in (0, 5):
+        search.push(log_probs[start : start + 5], np.zeros((len(log_probs[start : start + 5]), 2)))
+    found = search.end()
+    assert (found.text, found.greedy, found.words[0]["end_s"]) == ("ma", "me", 8 / RATE)
 
 
 def test_decoders_of_whole_utterances_are_refused(recogniser, monkeypatch):

@@ -62,7 +62,7 @@ class Streams:
         search = StreamingSearch(
             bundle.recogniser, hotwords=hotwords, calibration=bundle.calibration, pause_s=pause_s
         )
-        return Stream(self._features.open(self.chunk_s), self._head.open_log_probs(self.chunk_s), search)
+        return Stream(self._features.open(self.chunk_s), self._head.open_outputs(self.chunk_s), search)
 
 
 class Stream:
@@ -88,7 +88,7 @@ class Stream:
         """
         self._ended = self._ended or last
         feats = self._features.push(samples, last)
-        return self._search.push(self._head.push(feats, last))
+        return self._search.push(*self._head.push(feats, last))
 
     def end(self) -> Hypothesis:
         """The text of all, or of all behind the last utterance, where the stream ends; words have times from

@@ -1,4 +1,4 @@
-"""CTC's outputs as they come → the text so far, and at the end what the same decoder finds in all of them.
+"""A model's outputs as they come → the text so far, and at the end what its decoder finds in all of them.
 
 T frames, V tokens.
 """
@@ -6,7 +6,7 @@ T frames, V tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,10 +14,13 @@ from xlt.core.errors import ConfigError
 from xlt.decode.beam import Beam, Open
 from xlt.decode.decoder import Decoded
 from xlt.decode.greedy import Greedy
+from xlt.decode.transducer import ByTransducer, OpenTransducer
 from xlt.formats.transcripts import Word
 from xlt.nets.paths import BLANK_ID, best_path
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from xlt.core.settings import DecodeConfig
     from xlt.decode.confidence import Calibration
     from xlt.decode.decoder import Decoder
@@ -28,11 +31,13 @@ SHORT_PAUSE_S = 0.2  # ends that all the same; twice as long, any blank does
 
 
 class _Search(Protocol):
-    """``fixed``: tokens that no further frame changes."""
+    """``fixed``: tokens that no further frame changes. A transducer's gets the encoder's output instead of
+    log probabilities.
+    """
 
     fixed: tuple[int, ...]
 
-    def push(self, log_probs: np.ndarray) -> None: ...
+    def push(self, log_probs: Any) -> None: ...
 
     def best(self) -> tuple[int, ...]: ...
 
@@ -66,8 +71,8 @@ class _BestPath:
 
 
 class StreamingSearch:
-    """The text of one stream, by ``recogniser``'s decoder for CTC: beam, with language models and hotwords as
-    over a whole utterance, or greedy. ConfigError for other decoders.
+    """The text of one stream, by ``recogniser``'s decoder: beam or transducer, with language models and
+    hotwords as over a whole utterance, or greedy. ConfigError for other decoders.
 
     ``hotwords``, ``calibration``: as :meth:`Recogniser.__call__ <xlt.decode.recognise.Recogniser.__call__>`
     takes them; ``pause_s``: an utterance ends, and another one begins, where CTC gives blanks for so long;
@@ -106,10 +111,12 @@ class StreamingSearch:
         """Seconds of blanks since the last token."""
         return self._blanks / self._recogniser.frame_rate
 
-    def push(self, log_probs: np.ndarray) -> list[Hypothesis]:
-        """The next (T, V), natural, T may be 0 → the utterances that end in them, with a pause behind each;
-        none without ``pause_s``.
+    def push(self, log_probs: np.ndarray, hidden: Tensor | None = None) -> list[Hypothesis]:
+        """The next outputs of CTC (T, V), natural, T may be 0, and for a transducer those of the encoder
+        (T, H) → the utterances that end in them, with a pause behind each; none without ``pause_s``.
         """
+        if not isinstance(self._decoder, ByTransducer):
+            hidden = None
         ended: list[Hypothesis] = []
         is_blank = (log_probs.argmax(axis=-1) == BLANK_ID).tolist()
         start = 0
@@ -117,10 +124,10 @@ class StreamingSearch:
             self._blanks = self._blanks + 1 if blank else 0
             self._heard += 1
             if blank and self._pause is not None and self._blanks >= self._needed(self._pause):
-                self._take(log_probs[start:t])
+                self._take(log_probs[start:t], None if hidden is None else hidden[start:t])
                 start = t
                 ended += self._cut()
-        self._take(log_probs[start:])
+        self._take(log_probs[start:], None if hidden is None else hidden[start:])
         return ended
 
     def end(self) -> Hypothesis:
@@ -139,14 +146,18 @@ class StreamingSearch:
         return given._replace(words=tuple(_later(word, shift) for word in given.words))
 
     def _begin(self) -> None:
-        self._search: _Search = Open(self._decoder.search) if isinstance(self._decoder, Beam) else _BestPath()
+        self._search: _Search = _BestPath()
+        if isinstance(self._decoder, Beam):
+            self._search = Open(self._decoder.search)
+        elif isinstance(self._decoder, ByTransducer):
+            self._search = OpenTransducer(self._decoder.search)
         self._rows: list[np.ndarray] = []
         self._blanks = 0
 
-    def _take(self, log_probs: np.ndarray) -> None:
+    def _take(self, log_probs: np.ndarray, hidden: Tensor | None) -> None:
         if len(log_probs):
             self._rows.append(log_probs)
-            self._search.push(log_probs)
+            self._search.push(log_probs if hidden is None else hidden)
             self._search.settle()
 
     def _needed(self, pause: int) -> int:
@@ -174,10 +185,10 @@ def decoder(
     """What a stream is decoded by; ConfigError if that needs the whole utterance."""
     by = decode or recogniser.decode
     found = recogniser.decoder(by, hotwords)
-    if not isinstance(found, Beam | Greedy):
+    if not isinstance(found, Beam | ByTransducer | Greedy):
         raise ConfigError(
-            f"decode.method={by.method}: needs the whole utterance; a stream is decoded by beam or greedy:"
-            " bundle the model with one of them"
+            f"decode.method={by.method}: needs the whole utterance; a stream is decoded by beam, transducer"
+            " or greedy: bundle the model with one of them"
         )
     return found
 

@@ -58,9 +58,9 @@ class Head:
         links += [] if self.net.preencoder is None else [self.net.preencoder.open_stream()]
         return Chain(*links, self.net.encoder.open_stream(self._frames(chunk_s)))
 
-    def open_log_probs(self, chunk_s: float | None = None) -> LogProbs:
-        """As :meth:`open`, up to CTC."""
-        return LogProbs(self.open(chunk_s), self.net)
+    def open_outputs(self, chunk_s: float | None = None) -> Outputs:
+        """As :meth:`open`, from arrays and up to CTC."""
+        return Outputs(self.open(chunk_s), self.net)
 
     def _frames(self, chunk_s: float | None) -> int | None:
         if chunk_s is None or not self.chunks_s:
@@ -75,18 +75,18 @@ class Head:
         )
 
 
-class LogProbs:
-    """A stream of features → log probabilities of CTC's tokens."""
+class Outputs:
+    """A stream of features → log probabilities of CTC's tokens, and what the encoder gives."""
 
     def __init__(self, stream: HeadStream, net: Any):
         self._stream, self._net = stream, net
         self._device = next(net.parameters()).device
 
     @torch.inference_mode()
-    def push(self, feats: np.ndarray, last: bool = False) -> np.ndarray:
-        """(T, D) float32 → (T', V), natural; ``last``: nothing follows."""
+    def push(self, feats: np.ndarray, last: bool = False) -> tuple[np.ndarray, Tensor]:
+        """(T, D) float32 → (T', V), natural, and (T', H); ``last``: nothing follows."""
         hidden = self._stream.push(torch.from_numpy(feats).to(self._device), last)
-        return self._net.ctc.log_softmax(hidden[None])[0].float().cpu().numpy()
+        return self._net.ctc.log_softmax(hidden[None])[0].float().cpu().numpy(), hidden
 
 
 class _Normalising:
