@@ -3,6 +3,7 @@ on a corpus of tones.
 """
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from tests.bundle.many import single
 from tests.data.corpus import PHRASES, stamp, tone
 from tests.errors import told
 from tests.report.documents import document
+from tests.serve import made
 from tests.tree import Tree
 from xlt.bundle import open_bundle
 from xlt.bundle.join import join
@@ -30,6 +32,7 @@ from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.core.registry import FAMILIES
 from xlt.features.extract import Setup
+from xlt.stream.sources import of_file
 
 SMALL = "preset=fast features.upstream=fbank train.max_epochs=1 train.min_updates=0 score.bootstrap=20 nj=1"
 PROBE = "--probe"
@@ -209,6 +212,24 @@ def serve(place, command):
         rest = process.stdout.read()
     shutil.rmtree(place.root / "egs" / "lug" / "exp")
     assert "http://127.0.0.1:" in said and process.returncode == 0 and rest.endswith("stopped\n")
+
+
+def stream(place, command):
+    """Over a model that is made, in this process; tests/stream/ has a real one."""
+    bundle = place.root / "egs" / "lug" / "exp" / "main" / "bundle"
+    bundle.mkdir(parents=True)
+    (bundle / "languages").write_text("ell_Grek")
+    sound = made.write(place.root / "interview.wav", 3, 0)
+    written = io.StringIO()
+    with (
+        contextlib.chdir(place.root),
+        mock.patch("xlt.bundle.open_bundle", made.Bundle),
+        mock.patch("xlt.stream.microphone.of_microphone", lambda rate, device: of_file(str(sound))),
+        contextlib.redirect_stdout(written),
+    ):
+        assert main(shlex.split(command)[1:]) == 0
+    assert "n 3" in written.getvalue() and ('"partial"' in written.getvalue()) == ("jsonl" in command)
+    shutil.rmtree(place.root / "egs" / "lug" / "exp")
 
 
 def suggest(place, command):
@@ -514,6 +535,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt (bundle|transcribe many) .+": heads,
     r"tools/xlt transcribe .+": transcribe,
     r"tools/xlt serve .+": serve,
+    r"tools/xlt stream .+": stream,
     r"tools/xlt suggest .+": suggest,
     r"tools/xlt selftrain .+": selftrain,
     r"tools/xlt lm adapt .+": adapt,
