@@ -56,11 +56,17 @@ SERVE = [  # xlt serve
     "uvicorn>=0.34",
     "websockets>=15",
 ]
+CLUSTER = [
+    "dask-jobqueue>=0.9",  # workers as jobs of Slurm
+    "distributed>=2025.1",  # Dask
+]
 EXTRAS = {
+    "cluster": [*CLUSTER],  # executor=dask; Slurm needs no package
     "kaldiio": ["kaldiio>=2.18"],  # its licence allows evaluation only, so xlt itself never imports it
     "parquet": ["pyarrow>=15"],  # tables in Parquet, with the sound in them
     "serve": [*SERVE],
     "test": [
+        *CLUSTER,
         *SERVE,
         "ctranslate2>=4.5",  # proves our reading of its Whisper weights
         "mypy>=2.4",

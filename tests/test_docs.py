@@ -22,7 +22,7 @@ ALL = [
 ]
 NAMES = [page.relative_to(ROOT).as_posix() for page in ALL]
 START = ("egs/", "tools/")
-OPTIONS = {"--stage", "--stop_stage", "--force", "--nj", "--ngpu", "--dry_run", "--list"}
+OPTIONS = {"--stage", "--stop_stage", "--force", "--nj", "--ngpu", "--executor", "--dry_run", "--list"}
 FENCES = {"yaml", "tsv", "text", "python", "json"}
 
 

@@ -8,6 +8,7 @@
 #   --dry_run            show what would run, do nothing
 #   --nj N               parallel processes (default: the number of cores)
 #   --ngpu N             GPUs for features and training (default: all)
+#   --executor NAME      where the work runs: local (default), slurm, dask; docs/scale.md
 #   --list               list the stages
 #   --help               this text
 #   key=value            settings that override recipe.yaml, e.g. features.upstream=fbank train.lr=0.001;
@@ -44,9 +45,9 @@ number_of() {
 first='' last='' flags=() settings=()
 while (( $# )); do
   option=$1 value=''
-  if [[ $1 =~ ^(--stage|--stop_stage|--nj|--ngpu)=(.*)$ ]]; then
+  if [[ $1 =~ ^(--stage|--stop_stage|--nj|--ngpu|--executor)=(.*)$ ]]; then
     option=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
-  elif [[ $1 =~ ^(--stage|--stop_stage|--nj|--ngpu)$ ]]; then
+  elif [[ $1 =~ ^(--stage|--stop_stage|--nj|--ngpu|--executor)$ ]]; then
     (( $# > 1 )) || die "$1: needs a value"
     value=$2
     shift
@@ -58,6 +59,7 @@ while (( $# )); do
       flags+=(--nj "$value") ;;
     --ngpu) [[ $value =~ ^[0-9]+$ ]] || die "--ngpu: found '$value', expected a whole number"
       flags+=(--ngpu "$value") ;;
+    --executor) flags+=(--executor "$value") ;;
     --force|--dry_run) flags+=("$option") ;;
     --list) list; exit ;;
     --help|-h) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; echo; echo stages:; list; exit ;;

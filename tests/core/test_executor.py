@@ -206,8 +206,8 @@ def test_another_executor_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
     found = list(run("squares", None, numbers(3), Workers(2, executor="here")))
     assert [a[0] for a in found] == [0, 1, 4]
-    with raises(ConfigError, "executor", "'slurm'"):
-        list(run("squares", None, numbers(3), Workers(2, executor="slurm")))
+    with raises(ConfigError, "executor", "'pbs'"):
+        list(run("squares", None, numbers(3), Workers(2, executor="pbs")))
 
 
 class Here:
@@ -216,7 +216,7 @@ class Here:
     def __init__(self, kind, setup, workers):
         self.work = WORK.get(kind)(setup, 1)
 
-    def run(self, messages, ordered=True):
+    def run(self, messages, ordered=True, keep=None):
         return (self.work.run(m, self.work.prepare(m)) for m in messages)
 
     def close(self):

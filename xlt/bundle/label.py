@@ -41,6 +41,10 @@ class _ByBundle(Work):
         return Transcriber(self.setup)
 
     @staticmethod
+    def utterances(message: Sequence[Clip]) -> int:
+        return len(message)
+
+    @staticmethod
     def describe(message: Sequence[Clip]) -> str:
         return message[0].path + (f" and {len(message) - 1} more" if len(message) > 1 else "")
 

@@ -179,7 +179,7 @@ def sounds(sets: Sets, cfg: Config) -> dict[str, Sound]:
     none.
     """
     paths = {line.value for data in sets.values() for line in data.lines.get("wav.scp", [])}
-    return sets.once("sounds", lambda: _measure_all(paths, sets.data, cfg.jobs))
+    return sets.once("sounds", lambda: _measure_all(paths, sets.data, cfg))
 
 
 def readable_sounds(data: DataDir, sets: Sets, cfg: Config) -> dict[str, Sound]:
@@ -189,7 +189,7 @@ def readable_sounds(data: DataDir, sets: Sets, cfg: Config) -> dict[str, Sound]:
     return {key: sound for key, sound in rows if sound is not None and not sound.error}
 
 
-def _measure_all(paths: Iterable[str], data: Path, jobs: int) -> dict[str, Sound]:
+def _measure_all(paths: Iterable[str], data: Path, cfg: Config) -> dict[str, Sound]:
     """By path as wav.scp has it, relative to the recipe that ``data`` lies in."""
     cache, places = data / CACHE, {path: data.parent / path for path in paths}
     known, found, todo, stamps = _read(cache), {}, [], {}
@@ -210,7 +210,8 @@ def _measure_all(paths: Iterable[str], data: Path, jobs: int) -> dict[str, Sound
     files = [str(places[path]) for path in todo]
     try:
         with Progress("listening", len(todo), "files") as bar:
-            workers = executor.Workers(jobs if len(todo) > 64 else 1)
+            few = len(todo) <= 64
+            workers = executor.workers_of(cfg, 1 if few else cfg.jobs, small=few)
             measured = executor.run("measure_sounds", None, files, workers)
             for path, sound in zip(todo, measured, strict=True):
                 found[path] = dataclasses.replace(sound, error=plain(sound.error, data.parent))

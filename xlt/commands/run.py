@@ -43,12 +43,15 @@ class Call:
     dry_run: bool = False
     nj: int | None = None
     ngpu: int | None = None
+    executor: str | None = None
     cwd: Path | None = None
     fix: Path | None = None
 
     def context(self) -> Context:
         """What the stages get; ConfigError if the settings cannot be."""
         words = [*self.settings, *([f"nj={self.nj}"] if self.nj is not None else [])]
+        if self.executor is not None:
+            words.append(f"executor={self.executor}")
         if self.ngpu is not None:
             words += [f"features.ngpu={self.ngpu}", f"train.ngpu={self.ngpu}"]
         cfg = load(self.recipe, words, self.cwd)
@@ -80,6 +83,7 @@ def add_stage_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="run even if the output is up to date")
     parser.add_argument("--dry_run", action="store_true", help="show what would run, do nothing")
     parser.add_argument("--nj", type=int, help="number of parallel processes (sets nj)")
+    parser.add_argument("--executor", help="where the work runs: local, slurm, dask (sets executor)")
     parser.add_argument("--ngpu", type=int, help="number of GPUs (sets features.ngpu and train.ngpu)")
 
 
@@ -95,7 +99,17 @@ def from_recipe(word: str, cwd: Path) -> str:
 def call_of(args: argparse.Namespace, fix: Path | None = None) -> Call:
     """What the words of a command line ask for."""
     settings = tuple(args.settings)
-    return Call(args.recipe, settings, args.force, args.dry_run, args.nj, args.ngpu, args.cwd, fix)
+    return Call(
+        args.recipe,
+        settings,
+        args.force,
+        args.dry_run,
+        args.nj,
+        args.ngpu,
+        args.executor,
+        args.cwd,
+        fix,
+    )
 
 
 def main(args: argparse.Namespace) -> None:

@@ -1,8 +1,9 @@
 """Work in several processes: messages of one kind → answers, ``run(kind, setup, messages, workers)``.
 
 A kind of work is a class (:class:`Work`) that :data:`xlt.core.registry.WORK` names, so that a process on any
-machine finds it. Where the processes run is the executor's matter: :class:`Local` here; another one, e.g. for
-Slurm, is one file with the same two methods and a line in :data:`xlt.core.registry.EXECUTORS`.
+machine finds it. Where the processes run is the executor's matter: :class:`Local` here, Slurm and Dask in
+:mod:`xlt.core.cluster`; another one is one file with the same two methods and a line in
+:data:`xlt.core.registry.EXECUTORS`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Protocol
 
-from xlt.core.config import ROOT
+from xlt.core.config import ROOT, Config
 from xlt.core.errors import StageError
 from xlt.core.registry import EXECUTORS, WORK
+from xlt.core.settings import ClusterConfig
 
 HEAD = struct.Struct("<Q")  # in front of each message and answer: its length in bytes
 _LINES = 15  # of what a process printed before it died
@@ -56,36 +59,66 @@ class Work:
         """The answer; ``prepared`` is what :meth:`prepare` gave."""
         raise NotImplementedError
 
+    def open_shard(self, name: str, scratch: Path) -> None:
+        """The messages that follow, up to :meth:`close_shard`, are a task of a cluster, which may run twice
+        at once: what is appended to is written into the local folder ``scratch``, under a ``name`` that no
+        other attempt has.
+        """
+
+    def close_shard(self) -> None:
+        """Put what was written into ``scratch`` in its place, each file whole."""
+
     @staticmethod
     def describe(message: Any) -> str:
         """What a message is about, for the error if its process dies."""
         return str(message)
+
+    @staticmethod
+    def utterances(message: Any) -> int:
+        """How many a message holds, by which a cluster's tasks are cut."""
+        return 1
 
 
 @dataclass(frozen=True)
 class Workers:
     """At most ``jobs`` processes; with ``gpus`` (as CUDA_VISIBLE_DEVICES names them) one a GPU instead.
 
-    One job without a GPU is done in the calling process if ``in_process``.
+    One job without a GPU is done in the calling process if ``in_process``. An executor other than ``local``
+    has its tasks as ``cluster`` says instead, and keeps their files below ``folder``, which all machines
+    share.
     """
 
     jobs: int
     gpus: Sequence[str] = ()
     in_process: bool = True
     executor: str = "local"
+    cluster: ClusterConfig | None = None
+    folder: Path | None = None
 
     @property
     def count(self) -> int:
+        if self.executor != "local" and self.cluster is not None:
+            return self.cluster.tasks
         return len(self.gpus) or max(1, self.jobs)
+
+
+def workers_of(
+    cfg: Config, jobs: int = 1, gpus: Sequence[str] = (), in_process: bool = True, small: bool = False
+) -> Workers:
+    """Where a recipe's work runs: by its setting ``executor``, but on this machine if it is ``small``."""
+    where = "local" if small else cfg.executor
+    return Workers(jobs, gpus, in_process, where, cfg.cluster, cfg.recipe / "log" / "tasks")
 
 
 class Executor(Protocol):
     """Made with ``(kind, setup, workers)``; may keep its processes from one :meth:`run` to the next."""
 
-    def run(self, messages: Sequence[Any], ordered: bool = True) -> Iterator[Any]:
+    def run(self, messages: Sequence[Any], ordered: bool = True, keep: Path | None = None) -> Iterator[Any]:
         """An answer a message: in the order of the messages, or, unless ``ordered``, of completion.
 
-        Raises the first error that a worker met, with its type; StageError if a worker dies.
+        ``keep``: a folder of the caller that is emptied when settings or inputs change: answers may wait in
+        it for a run that goes on from this one. Raises the first error that a worker met, with its type;
+        StageError if a worker dies.
         """
         ...
 
@@ -100,12 +133,17 @@ def open_executor(kind: str, setup: Any, workers: Workers) -> Executor:
 
 
 def run(
-    kind: str, setup: Any, messages: Sequence[Any], workers: Workers, ordered: bool = True
+    kind: str,
+    setup: Any,
+    messages: Sequence[Any],
+    workers: Workers,
+    ordered: bool = True,
+    keep: Path | None = None,
 ) -> Iterator[Any]:
     """An answer a message of ``kind``, as :meth:`Executor.run`; no process is left when it ends."""
     executor = open_executor(kind, setup, workers)
     try:
-        yield from executor.run(messages, ordered)
+        yield from executor.run(messages, ordered, keep)
     finally:
         executor.close()
 
@@ -124,7 +162,7 @@ class Local:
             process.close()
         self.processes = []
 
-    def run(self, messages: Sequence[Any], ordered: bool = True) -> Iterator[Any]:
+    def run(self, messages: Sequence[Any], ordered: bool = True, keep: Path | None = None) -> Iterator[Any]:
         workers = self.workers
         if workers.in_process and workers.count == 1 and not workers.gpus:
             self.local = self.local or self.work(self.setup, 1)

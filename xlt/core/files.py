@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,14 +26,29 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def host_name() -> str:
+    """The name of this machine, as a file name may have it."""
+    return re.sub(r"[^\w-]", "_", socket.gethostname())[:40] or "host"
+
+
+def partial_of(path: Path) -> Path:
+    """Where this process writes ``path`` before it is whole; no process of any machine has that name."""
+    return path.with_name(f".{path.name}.{host_name()}.{os.getpid()}.partial")
+
+
 def atomic_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old file or the whole new one; two writers do not disturb
-    each other.
+    """Write a text file so that a reader sees the old file or the whole new one; two writers, also on two
+    machines, do not disturb each other.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    atomic_bytes(path, text.encode("utf-8"))
+
+
+def atomic_bytes(path: Path, data: bytes) -> None:
+    """As :func:`atomic_text`."""
+    partial = partial_of(path)
     try:
-        with naming(path), partial.open("w", encoding="utf-8") as handle:
-            handle.write(text)
+        with naming(path), partial.open("wb") as handle:
+            handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
         partial.replace(path)

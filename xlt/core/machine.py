@@ -8,6 +8,8 @@ import re
 import time
 from pathlib import Path
 
+from xlt.core.errors import StageError
+
 
 def free_memory() -> float | None:
     """Bytes that processes can still have; None where the system does not say."""
@@ -16,6 +18,30 @@ def free_memory() -> float | None:
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None
+
+
+def room(folder: Path) -> tuple[int, int | None]:
+    """Bytes, and files, that this user can still write into ``folder``; None where the file system does not
+    count files. A folder that is not there yet is looked for above.
+    """
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None
+
+
+def need_room(folder: Path, size: float, files: int, what: str, remedy: str) -> None:
+    """StageError unless ``folder`` has room for ``size`` bytes in so many files; ``what`` needs them."""
+    free, free_files = room(folder)
+    if free < size:
+        raise StageError(
+            f"{folder}: {free / 1e9:.1f} GB are free, {what} need about {size / 1e9:.1f} GB; {remedy}"
+        )
+    if free_files is not None and free_files < files:
+        raise StageError(
+            f"{folder}: the file system has room for {free_files} more files (inodes), {what} need {files};"
+            f" {remedy}"
+        )
 
 
 def cpu_seconds() -> float:

@@ -169,7 +169,14 @@ WORK = Registry(
     },
 )
 
-EXECUTORS = Registry("executor", {"local": "xlt.core.executor:Local"})
+EXECUTORS = Registry(
+    "executor",
+    {
+        "local": "xlt.core.executor:Local",
+        "slurm": "xlt.core.cluster.slurm:Slurm",
+        "dask": "xlt.core.cluster.dask:Dask",
+    },
+)
 
 FORMATS = Registry(
     "--format",
@@ -260,6 +267,7 @@ DECODERS = Registry(
 CHOICES: dict[str, tuple[Registry, tuple[str, ...]]] = {
     registry.kind: (registry, others)
     for registry, others in (
+        (EXECUTORS, ()),
         (ADAPTERS, ("none",)),
         (FAMILIES, ()),
         (PRETRAINING, ("none",)),

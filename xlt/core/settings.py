@@ -208,6 +208,21 @@ class BundleConfig:
 
 
 @dataclass(frozen=True)
+class ClusterConfig:
+    tasks: Annotated[int, Positive()]
+    shard_h: Annotated[float, Positive()]
+    partition: str | None
+    time_h: Annotated[float, Positive()]
+    memory_gb: Annotated[float, Positive()]
+    cpus: Annotated[int, Positive()]
+    gpus: Annotated[int, Count()]
+    options: list
+    setup: list
+    scratch: str | None
+    scheduler: str | None
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of them. Sections are named like the stages that read them."""
 
@@ -216,6 +231,7 @@ class Settings:
     tag: str
     seed: int
     nj: Annotated[int | None, Positive()]
+    executor: str  # a name in EXECUTORS
     data: DataConfig
     check: CheckConfig
     features: FeaturesConfig
@@ -228,3 +244,4 @@ class Settings:
     score: ScoreConfig
     report: ReportConfig
     bundle: BundleConfig
+    cluster: ClusterConfig

@@ -57,7 +57,7 @@ def _messages(pipe: IO[bytes]) -> Iterator[Any]:
         yield pickle.loads(pipe.read(HEAD.unpack(head)[0]))
 
 
-def _portable(err: Exception) -> Exception:
+def portable(err: Exception) -> Exception:
     """``err``, a defect with its traceback as a note; StageError in its place if it cannot be pickled."""
     if not isinstance(err, (XltError, OSError)):
         err.add_note("".join(traceback.format_exception(err)).rstrip())
@@ -77,7 +77,7 @@ def main() -> None:
     module, _, name = first["work"].partition(":")
     work = getattr(importlib.import_module(module), name)(first["setup"], first["number"])
     for answer in PrefetchingWorker(work).run(messages):
-        answers.write(framed(_portable(answer) if isinstance(answer, Exception) else answer))
+        answers.write(framed(portable(answer) if isinstance(answer, Exception) else answer))
         answers.flush()
 
 

@@ -13,6 +13,7 @@ from xlt.core import executor
 from xlt.core.config import CROSS, Config
 from xlt.core.errors import DataError
 from xlt.core.log import Progress, say
+from xlt.core.machine import need_room
 from xlt.core.paths import plain, spelled
 from xlt.core.registry import READERS
 from xlt.core.stage import write_json
@@ -107,8 +108,9 @@ class Harvest:
     def decode(self, folder: Path, cfg: Config) -> None:
         """Write the clips with a usable text into ``folder``."""
         utts = sorted((u for u in self.corpus.utterances if u.id in self.texts), key=lambda u: u.id.encode())
+        need_room(folder, 0, len(utts), "the clips", "free some, or put the recipe on another file system")
         work = [Job(utt, folder / f"{utt.id}.wav", cfg.data.max_dur_s) for utt in utts]
-        found = executor.run("decode_clips", None, work, executor.Workers(cfg.jobs))
+        found = executor.run("decode_clips", None, work, executor.workers_of(cfg, cfg.jobs), keep=folder)
         with Progress("decoding", len(utts), "clips") as bar:
             for utt, clip in zip(utts, found, strict=True):
                 self.clips[utt.id] = clip

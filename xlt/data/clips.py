@@ -22,6 +22,7 @@ from xlt.audio.headers import LEAST_S
 from xlt.audio.media import Foreign
 from xlt.core import executor
 from xlt.core.errors import DataError
+from xlt.core.files import partial_of
 from xlt.data.corpora import Utterance
 
 # a segment may end so much behind its recording, as in Kaldi; more means that the two do not belong together
@@ -118,7 +119,7 @@ def _of_channels(heard: Heard) -> str:
 
 def write_wav(path: Path, samples: np.ndarray) -> None:
     """Write int16 samples (N,) as 16 kHz mono PCM; the file appears whole or not at all."""
-    partial = path.with_name(f".{path.name}")
+    partial = partial_of(path)
     with partial.open("wb") as handle, wave.open(handle, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)

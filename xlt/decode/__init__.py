@@ -14,7 +14,7 @@ from typing import Any
 from xlt.core import jsons
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
-from xlt.core.executor import Executor, Workers, open_executor
+from xlt.core.executor import Executor, open_executor, workers_of
 from xlt.core.log import Progress, say
 from xlt.core.registry import DECODERS
 from xlt.core.settings import DecodeConfig
@@ -67,7 +67,7 @@ def run(ctx: Context) -> None:
         def executor(folder: Path) -> Executor:
             beside = second.model.folder if second and folder == ctx.exp else None
             refuse_altered(ctx, *model_files(folder), *(model_files(beside) if beside else ()))
-            made = open_executor("recognise", Model(ctx, folder, beside), Workers(1))
+            made = open_executor("recognise", Model(ctx, folder, beside), workers_of(ctx.cfg))
             stack.callback(made.close)
             return made
 
@@ -180,13 +180,15 @@ def _decode(ctx: Context, executor: Executor, name: str, how: Utterances, out: P
     done = _earlier(out / "hypotheses.jsonl")
     todo = sorted((u for u in utts if u not in done), key=lambda u: (frames[u], u))
     messages = [how._replace(ids=batch) for batch in batches(todo, frames, method)]
-    (knows,) = executor.run([how])  # loads the model, which is no part of the speed
+    if ctx.cfg.executor == "local" or not messages:
+        (knows,) = executor.run([how])  # loads the model, which is no part of the speed
     start, spent = time.monotonic(), collections.defaultdict[str, float](float)
     with (
         (out / "hypotheses.jsonl").open("a", encoding="utf-8") as file,
         Progress(f"decode {name}", len(todo), "utterances") as progress,
     ):
-        for message, answer in zip(messages, executor.run(messages), strict=True):
+        for message, answer in zip(messages, executor.run(messages, keep=out), strict=True):
+            knows = answer
             for utt, hypothesis in zip(message.ids, answer.hypotheses, strict=True):
                 done[utt] = hypothesis
                 file.write(json.dumps([utt, *hypothesis], ensure_ascii=False) + "\n")

@@ -127,6 +127,10 @@ class Recognise(Work):
         return Answer(found, bool(self.recogniser.tokenizer.tags), self.recogniser.has_ctc, spent)
 
     @staticmethod
+    def utterances(message: Utterances | Tune) -> int:
+        return len(message.ids)
+
+    @staticmethod
     def describe(message: Utterances | Tune) -> str:
         first, *others = message.ids
         return f"utterance {first}" + (f" and {len(others)} more" if others else "")

@@ -113,6 +113,19 @@ class Key:
         """A number that no archive ever had: seconds since 1970, or more; asked for under the lock."""
         return max([int(time.time()), *(run_of(p) + 1 for p in self.archives())])
 
+    def claim_run(self) -> int:
+        """A number as :meth:`new_run` gives it, taken by making its index: of two machines whose locks do not
+        reach each other, one gets it, and the other the next.
+        """
+        run = self.new_run()
+        while True:
+            try:
+                self.ark(run).with_suffix(".idx").touch(exist_ok=False)
+            except FileExistsError:
+                run += 1
+            else:
+                return run
+
     def ark(self, run: int) -> Path:
         return self.folder / f"feats.{run}.ark"
 

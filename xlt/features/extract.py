@@ -181,7 +181,8 @@ def load_mix(setup: Setup) -> Mix | None:
 
 
 def workers(setup: Setup, jobs: int, ngpu: int | None = 0) -> Workers:
-    """Processes that encode: one a GPU (``ngpu`` as ``features.ngpu``), or ``jobs`` that see no GPU.
+    """Processes of this machine that encode: one a GPU (``ngpu`` as ``features.ngpu``), or ``jobs`` that see
+    no GPU.
 
     ConfigError if there are fewer GPUs.
     """
@@ -214,11 +215,27 @@ class Shard(Work):
         super().__init__(setup, number)
         self.upstream: Upstream | None = None
         self.mix: Mix | None = None
+        self.shard: tuple[str, Path] | None = None  # of a cluster: its name, and the folder to write into
+        self.written: dict[Path, Path] = {}  # archive in that folder → its place in the store
 
     @staticmethod
     def describe(message: dict) -> str:
         first, *others = message["utts"]
         return f"utterance {first.utt}" + (f" and {len(others)} more" if others else "")
+
+    @staticmethod
+    def utterances(message: dict) -> int:
+        return len(message["utts"])
+
+    def open_shard(self, name: str, scratch: Path) -> None:
+        self.shard = name, scratch
+
+    def close_shard(self) -> None:
+        from xlt.formats.archives import move_archive
+
+        for ark, target in self.written.items():
+            move_archive(ark, target)
+        self.written = {}
 
     def prepare(self, message: dict) -> list[np.ndarray]:
         """The waves (N,) of a message, copies as they are to sound; DataError if one is not the audio that
@@ -250,7 +267,9 @@ class Shard(Work):
         bad = {
             key: "not finite numbers" for key, m in zip(keys, feats, strict=True) if not np.isfinite(m).all()
         }
-        with ArkWriter(Path(message["ark"]), self.setup.storage) as writer:
+        with ArkWriter(self._archive(Path(message["ark"])), self.setup.storage) as writer:
+            if self.shard:
+                self.written[writer.ark] = Path(message["ark"]).with_name(writer.ark.name)
             for key, matrix in zip(keys, feats, strict=True):
                 if key not in bad:
                     writer.write(key, matrix)
@@ -262,6 +281,14 @@ class Shard(Work):
             "audio_s": sum(map(len, waves)) / SAMPLE_RATE,
             "padded_s": padded_s,
         }
+
+    def _archive(self, ark: Path) -> Path:
+        """Where this process writes what is to be appended to ``ark``: no other process has that name, so
+        that nothing depends on locks, which some network file systems lack.
+        """
+        if self.shard:
+            return self.shard[1] / ark.with_suffix(f".{self.shard[0]}.ark").name
+        return ark if self.number == 1 else ark.with_suffix(f".w{self.number}.ark")
 
 
 def read_audio(utt: str, path: str, sha: str | None) -> np.ndarray:

@@ -15,8 +15,9 @@ from xlt.audio.augment.sounds import FACTS
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
 from xlt.core.errors import UpstreamError
-from xlt.core.executor import Executor, Workers, open_executor
+from xlt.core.executor import Executor, Workers, open_executor, workers_of
 from xlt.core.log import Progress, say
+from xlt.core.machine import need_room
 from xlt.core.stage import Unit, read_stamp, run_unit
 from xlt.features.cache import Key
 from xlt.features.copies import asked, copies_of, sounds_of, write_sources
@@ -31,10 +32,14 @@ from xlt.features.extract import (
 )
 from xlt.features.plan import Plan, Row, audio_files, rows_of
 from xlt.features.upkeep import outdated
+from xlt.formats.archives import ARK_LIMIT
 from xlt.formats.features import read_features, write_features
+from xlt.formats.matrix import stored_size
 from xlt.formats.tables import read_table, write_table
 from xlt.upstreams import upstream_class
 from xlt.upstreams.base import changed_weights, seen_weights
+
+_SURELY_FITS_S = 3600.0  # so little speech needs no look at the disk
 
 
 def run(ctx: Context, inherited: Path | None = None) -> None:
@@ -89,7 +94,10 @@ class Store:
 
     @functools.cached_property
     def workers(self) -> Workers:
-        return workers(self.setup, self.ctx.cfg.jobs, self.ctx.cfg.features.ngpu)
+        cfg = self.ctx.cfg
+        if cfg.executor != "local":
+            return workers_of(cfg)
+        return workers(self.setup, cfg.jobs, cfg.features.ngpu)
 
     @property
     def executor(self) -> Executor:
@@ -218,18 +226,34 @@ class Store:
             **asked(self.ctx.cfg, name),
         } | ({"mix": mix.facts()} if mix else {})
 
+    def _need_room(self, name: str, key: Key, seconds: float) -> None:
+        """StageError if the store has no room for the features of so many seconds. Their size is known once
+        some are stored; where much is to come, a second of silence tells it.
+        """
+        if "dim" not in key.facts and seconds < _SURELY_FITS_S:
+            return
+        if "dim" not in key.facts:
+            key.keep(**shape(self.setup))
+        facts = key.facts
+        size = stored_size(round(seconds * facts["frame_rate"]), facts["dim"], facts["storage"])
+        files = 2 * (self.workers.count + round(seconds / 3600) + size // ARK_LIMIT)
+        need_room(
+            key.folder,
+            size,
+            files,
+            f"features of {name} ({seconds / 3600:.1f} hours)",
+            "free some space, name another place with data.cache, or encode in each epoch instead with"
+            " features.on_the_fly=true",
+        )
+
     def _encode(self, name: str, plan: Plan, todo: list[list[Row]]) -> None:
         """Encode batches into an archive of this run; UpstreamError names those whose features are not
         numbers.
         """
         samples = {r.key: r.samples for batch in todo for r in batch}
-        messages = [
-            {
-                "ark": os.fspath(plan.key.ark(plan.key.new_run())),
-                "utts": [row.clip for row in batch],
-            }
-            for batch in todo
-        ]
+        self._need_room(name, plan.key, sum(samples.values()) / SAMPLE_RATE)
+        ark = os.fspath(plan.key.ark(plan.key.claim_run()))
+        messages = [{"ark": ark, "utts": [row.clip for row in batch]} for batch in todo]
         start, done, encoded = time.monotonic(), 0.0, 0.0
         bad: dict[str, str] = {}
         count = min(self.workers.count, len(messages))

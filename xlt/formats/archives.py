@@ -10,6 +10,7 @@ import io
 import itertools
 import mmap
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from xlt.core.errors import DataError
+from xlt.core.files import partial_of
 from xlt.core.locks import hold
 from xlt.core.paths import refuse_pipe
 from xlt.formats.matrix import parse, read_stored, stored
@@ -96,6 +98,22 @@ class ArkWriter:
         entry = self.entries[key] = Entry(offset, len(matrix), zlib.crc32(data), len(data))
         _write_all(self._index, index_line(key, entry).encode())
         return entry
+
+
+def move_archive(ark: Path, target: Path) -> None:
+    """Put an archive and its index, written elsewhere, in their place, each of them whole; the index last,
+    without which nobody reads the archive.
+    """
+    for source, place in ((ark, target), (ark.with_suffix(".idx"), target.with_suffix(".idx"))):
+        partial = partial_of(place)
+        try:
+            with source.open("rb") as data, partial.open("wb") as out:
+                shutil.copyfileobj(data, out, 1 << 20)
+                out.flush()
+                os.fsync(out.fileno())
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _write_all(handle: io.FileIO, data: bytes) -> None:

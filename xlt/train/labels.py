@@ -15,7 +15,7 @@ from xlt.core import jsons
 from xlt.core.config import UNLABELLED
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
-from xlt.core.executor import Workers, open_executor
+from xlt.core.executor import open_executor, workers_of
 from xlt.core.log import Progress, say
 from xlt.core.registry import FAMILIES
 from xlt.core.stage import Unit, run_unit
@@ -80,11 +80,11 @@ def _transcribe(ctx: Context, model: Trained, sets: tuple[str, ...], out: Path) 
     todo = [(name, utt) for name in sets for utt in waves[name] if (name, utt) not in done]
     batches = [todo[at : at + AT_ONCE] for at in range(0, len(todo), AT_ONCE)]
     say(f"  {ctx.cfg.as_given('train.teacher')} transcribes {len(todo)} utterances")
-    executor = open_executor("transcribe", model.folder, Workers(1))
+    executor = open_executor("transcribe", model.folder, workers_of(ctx.cfg))
     try:
         messages = [[Clip(waves[name][utt]) for name, utt in batch] for batch in batches]
         with log.open("a", encoding="utf-8") as file, Progress("labels", len(todo), "utterances") as bar:
-            for batch, answer in zip(batches, executor.run(messages), strict=True):
+            for batch, answer in zip(batches, executor.run(messages, keep=out), strict=True):
                 for (name, utt), label in zip(batch, answer, strict=True):
                     done[name, utt] = tuple(label)
                     file.write(json.dumps([name, utt, *label], ensure_ascii=False) + "\n")

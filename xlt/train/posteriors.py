@@ -10,7 +10,7 @@ from xlt.audio.augment import Copy
 from xlt.audio.augment.sounds import Sounds
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
-from xlt.core.executor import Workers, open_executor
+from xlt.core.executor import open_executor, workers_of
 from xlt.core.log import Progress, say
 from xlt.core.stage import Unit, run_unit
 from xlt.features.copies import copies_of, sounds_of
@@ -84,14 +84,14 @@ def _make(ctx: Context, model: Trained, sets: list[str], partial: Path, out: Pat
         for utt, path in read_scp(ctx.data / name / "wav.scp", ctx.recipe).items():
             for copy in copies:
                 clips[copy.name(utt)] = Clip(path, copy.recipe, copy.content_key(hashes[utt]), sounds)
-    executor = open_executor("posteriors", model.folder, Workers(1))
+    executor = open_executor("posteriors", model.folder, workers_of(ctx.cfg))
     say(f"  {ctx.cfg.as_given('train.teacher')} listens to {len(clips)} utterances")
     try:
         with (
             ArkWriter(partial / ARK) as writer,
             Progress("posteriors", len(clips), "utterances") as bar,
         ):
-            answers = executor.run([[clip] for clip in clips.values()])
+            answers = executor.run([[clip] for clip in clips.values()], keep=partial)
             for utt, answer in zip(clips, answers, strict=True):
                 for matrix in answer:
                     writer.write(utt, matrix)

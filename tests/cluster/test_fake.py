@@ -1,0 +1,224 @@
+"""What can happen to tasks of a cluster, by a Slurm of a few lines of shell; test_real.py has a true one."""
+
+import json
+import os
+import pickle
+import types
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.fake import FakeSlurm
+from tests.errors import raises
+from xlt.core.cluster import driver, shards
+from xlt.core.cluster.shards import Shards
+from xlt.core.cluster.slurm import Slurm
+from xlt.core.errors import ConfigError, MissingInput, StageError
+from xlt.core.executor import Workers, run
+from xlt.core.registry import WORK
+from xlt.core.settings import ClusterConfig
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    monkeypatch.setitem(WORK.entries, "squares", "tests.core.toy_work:Squares")
+    monkeypatch.setattr(driver, "ASK_S", 0.2)
+    monkeypatch.setattr(driver, "GRACE_S", 0.3)
+    fake = FakeSlurm(tmp_path / "slurm")
+    monkeypatch.setenv("PATH", f"{fake.folder}/bin:{os.environ['PATH']}")
+    return fake
+
+
+CLUSTER = ClusterConfig(
+    tasks=2,
+    shard_h=1.0,
+    partition=None,
+    time_h=0.5,
+    memory_gb=1.0,
+    cpus=1,
+    gpus=0,
+    options=[],
+    setup=[],
+    scratch=None,
+    scheduler=None,
+)
+
+
+def workers(folder: Path, **settings) -> Workers:
+    cluster = ClusterConfig(**{**vars(CLUSTER), **settings})
+    return Workers(1, executor="slurm", cluster=cluster, folder=folder / "tasks")
+
+
+def numbers(count: int, **first) -> list[dict]:
+    return [{"n": 0, **first}, *({"n": n} for n in range(1, count))]
+
+
+def squares(tmp_path: Path, messages: list[dict], keep: Path | None = None, **settings) -> list[int]:
+    return [a[0] for a in run("squares", "said", messages, workers(tmp_path, **settings), keep=keep)]
+
+
+def test_answers_come_in_order_and_nothing_is_left(slurm, tmp_path):
+    found = list(run("squares", "said", numbers(5), workers(tmp_path, tasks=3, setup=["export A=1"])))
+    assert [(square, setup, gpu) for square, setup, _, gpu in found] == [(n**2, "said", "") for n in range(5)]
+    assert not (tmp_path / "tasks").exists()
+    assert "--array=0-2%3" in slurm.options()
+    assert {"--time=30", "--mem=1000M", "--cpus-per-task=1", "--requeue"} <= set(slurm.options())
+
+
+def test_what_the_settings_ask_for_reaches_sbatch(slurm, tmp_path):
+    asked = {"partition": "long", "gpus": 2, "options": ["--account=speech"], "memory_gb": 0.5, "cpus": 4}
+    squares(tmp_path, numbers(1), **asked)
+    assert {"--partition=long", "--gres=gpu:2", "--account=speech", "--mem=500M", "--cpus-per-task=4"} <= set(
+        slurm.options()
+    )
+
+
+def test_a_task_that_runs_twice_at_once_changes_nothing(slurm, tmp_path):
+    slurm.does("101:0 twice", "101:1 twice")
+    assert squares(tmp_path, numbers(4)) == [0, 1, 4, 9]
+
+
+def test_a_task_that_a_node_lost_runs_again(slurm, tmp_path, capsys):
+    slurm.does("101:1 NODE_FAIL")
+    assert squares(tmp_path, numbers(4)) == [0, 1, 4, 9]
+    assert slurm.jobs == [101, 102] and "--array=0-0%2" in slurm.options(102)
+    assert "NODE_FAIL" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("state", "setting", "remedy"),
+    [
+        ("TIMEOUT", "cluster.time_h=0.5", "cluster.shard_h"),
+        ("OUT_OF_MEMORY", "cluster.memory_gb=1", "squares.size"),
+        ("CANCELLED", "slurm", "cancelled"),
+    ],
+)
+def test_how_slurm_ended_a_task_is_told_with_what_to_change(slurm, tmp_path, state, setting, remedy):
+    slurm.does(f"101:1 {state}")
+    with raises(StageError, remedy, "node1", "the number 1", where=setting):
+        squares(tmp_path, numbers(2))
+    assert (slurm.folder / "cancelled").read_text().split() == ["--quiet", "101"]
+
+
+def test_a_node_that_does_not_see_the_folder(slurm, tmp_path):
+    slurm.does("101:0 nothing", "102:0 nothing")
+    with raises(StageError, "node1", "all nodes share"):
+        squares(tmp_path, numbers(1))
+
+
+def test_an_error_of_a_task_keeps_its_type(slurm, tmp_path):
+    with raises(MissingInput, where="0") as missing:
+        squares(tmp_path, numbers(2, unreadable=1))
+    assert missing.value.stage == "data"
+
+
+def test_a_task_that_dies_is_tried_twice_and_told_with_its_last_words(slurm, tmp_path):
+    with raises(StageError, "FAILED", "last words", where="slurm"):
+        squares(tmp_path, numbers(1, dies="kill"))
+    assert slurm.jobs == [101, 102]
+
+
+def test_a_worker_with_other_code_is_refused(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "versions", lambda: {"xlt": "0123456789ab", "python": "3.13"})
+    with raises(StageError, "0123456789ab", "one environment", where="slurm"):
+        squares(tmp_path, numbers(1))
+
+
+def test_a_full_scratch_disk_names_the_setting_and_the_machine(slurm, tmp_path):
+    with raises(ConfigError, os.uname().nodename, "cluster.shard_h", where="cluster.scratch=/nowhere"):
+        squares(tmp_path, numbers(1), scratch="/nowhere")
+
+
+def test_a_job_that_slurm_refuses(slurm, tmp_path):
+    (slurm.folder / "refuse").write_text("sbatch: error: invalid partition specified: nope\n")
+    with raises(ConfigError, "invalid partition", where="cluster.partition=nope"):
+        squares(tmp_path, numbers(1), partition="nope")
+
+
+def test_without_slurm_that_is_said(tmp_path, monkeypatch, slurm):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with raises(ConfigError, "sbatch", "login", where="executor=slurm"):
+        squares(tmp_path, numbers(1))
+
+
+def test_a_rerun_does_only_what_is_missing(slurm, tmp_path):
+    """A run whose second task fails leaves the answers of the first; a third begins with none."""
+    keep = tmp_path / "keep"
+    keep.mkdir()
+    slurm.does("101:1 TIMEOUT")
+    with raises(StageError, where="cluster.time_h=0.5"):
+        squares(tmp_path, numbers(4), keep)
+    assert [p.name for p in keep.glob(".tasks/squares/answers/*")] == ["0.pickle"]
+    assert squares(tmp_path, numbers(4), keep) == [0, 1, 4, 9]
+    assert "--array=0-0%2" not in slurm.options(101) and len(slurm.jobs) == 2
+    assert list(keep.iterdir()) == []
+
+
+def test_a_rerun_waits_for_tasks_that_are_still_at_work(slurm, tmp_path):
+    """The process that waited was killed; its job goes on and is not submitted again."""
+    keep = tmp_path / "keep"
+    keep.mkdir()
+    first = Slurm("squares", "said", workers(tmp_path))
+    folder = first._open(keep)
+    list(first._places(folder, numbers(4)))
+    first.submit(folder, [0, 1])
+    assert squares(tmp_path, numbers(4), keep) == [0, 1, 4, 9]
+    assert slurm.jobs == [101]
+
+
+def test_pickles_of_others_are_not_opened(tmp_path):
+    ran = tmp_path / "ran"
+
+    class Touch:
+        def __reduce__(self):
+            return os.mkdir, (str(ran),)
+
+    made = Shards(tmp_path / "tasks")
+    made.make("a:B", None, "")
+    made.answer(0, [1])
+    (tmp_path / "theirs").write_bytes(pickle.dumps(Touch()))
+    (made.folder / "answers/1.pickle").symlink_to(tmp_path / "theirs")
+    with pytest.raises(OSError):
+        made.read("answers/1.pickle")
+    path = made.folder / "answers/2.pickle"
+    path.write_bytes(pickle.dumps(Touch()))
+    path.chmod(0o666)
+    with raises(StageError, "not written by this user"):
+        made.read("answers/2.pickle")
+    made.folder.chmod(0o777)
+    with raises(StageError, "others can write there"):
+        made.make("a:B", None, "")
+    assert not ran.exists() and made.read("answers/0.pickle") == [1]
+
+
+def test_equal_messages_have_one_digest_whatever_objects_they_are_made_of():
+    word = "".join(["w", "ord"])
+    assert shards.digest([word, word]) == shards.digest(["word", "".join(["wo", "rd"])])
+    assert shards.digest(["word"]) != shards.digest(["words"])
+
+
+def cut(sizes: list[int], **settings) -> list[list[int]]:
+    """How messages with so many utterances are cut, by their places."""
+    owner = types.SimpleNamespace(
+        cluster=ClusterConfig(**{**vars(CLUSTER), **settings}),
+        work=types.SimpleNamespace(utterances=lambda message: message),
+    )
+    return [
+        [int(k) for k, _ in part]
+        for part in driver.Cluster._cut(owner, list(zip("0123", sizes, strict=True)))
+    ]
+
+
+def test_shards_are_an_hour_long_or_as_many_as_tasks():
+    assert cut([720] * 4) == [[0], [1], [2], [3]]  # 720 utterances of about five seconds are an hour
+    assert cut([720] * 4, shard_h=2.0) == [[0, 1], [2, 3]]
+    assert cut([10] * 4) == [[0, 1], [2, 3]]
+    assert cut([10] * 4, tasks=8) == [[0], [1], [2], [3]]
+
+
+def test_versions_name_what_differs(monkeypatch):
+    own = shards.versions()
+    assert shards.differing(json.loads(json.dumps(own))) == []
+    assert shards.differing({**own, "torch": "0.1"}) == [f"torch {own['torch']} instead of 0.1"]
