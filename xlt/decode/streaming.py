@@ -14,7 +14,7 @@ from xlt.core.errors import ConfigError
 from xlt.decode.beam import Beam, Open
 from xlt.decode.decoder import Decoded
 from xlt.decode.greedy import Greedy
-from xlt.decode.transducer import ByTransducer, OpenTransducer
+from xlt.decode.transducer import ByTransducer
 from xlt.formats.transcripts import Word
 from xlt.nets.paths import BLANK_ID, best_path
 
@@ -150,7 +150,7 @@ class StreamingSearch:
         if isinstance(self._decoder, Beam):
             self._search = Open(self._decoder.search)
         elif isinstance(self._decoder, ByTransducer):
-            self._search = OpenTransducer(self._decoder.search)
+            self._search = self._decoder.open()
         self._rows: list[np.ndarray] = []
         self._blanks = 0
 

@@ -64,16 +64,16 @@ class ByTransducer:
         prefixes = PrefixSearch(lms, weights, bonus, self.size, silent=set(model.tokenizer.tags))
         self.search = TransducerSearch(net, prefixes)
 
-    def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
-        from xlt.nets.transducer import greedy
+    def open(self) -> OpenTransducer | OpenGreedy:
+        """A search for a stream of what the encoder gives."""
+        return OpenGreedy(self.search.net) if self.size == 1 else OpenTransducer(self.search)
 
+    def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         found = []
         for hidden in self.model.hidden(inputs):  # type: ignore[attr-defined]
-            if self.size == 1:
-                ids, frames, score = greedy(self.search.net, hidden)
-                found.append(Decoded(ids, score, frames=tuple(frames)))
-            else:
-                found.append(self.search(hidden))
+            search = self.open()
+            search.push(hidden)
+            found.append(search.end())
         return found
 
 
@@ -199,6 +199,31 @@ class OpenTransducer(Open):
         way = next(node.way() for node, _, _ in self._beam if node.ids() == rest)
         frames = [*self.fixed_frames, *(self._came[node][1] for node in way[1:])]
         return found._replace(frames=tuple(itertools.accumulate(frames, max)))
+
+
+class OpenGreedy:
+    """As :class:`OpenTransducer`, greedy: what was written stays."""
+
+    def __init__(self, net: Transducer):
+        from xlt.nets.transducer import Greedy
+
+        self._greedy = Greedy(net)
+        self.fixed = tuple[int, ...]()
+
+    def push(self, hidden: torch.Tensor) -> None:
+        """The next (T, H)."""
+        self._greedy.push(hidden)
+        self.fixed = tuple(self._greedy.emitted.ids)
+
+    def best(self) -> tuple[int, ...]:
+        return self.fixed
+
+    def settle(self) -> None:
+        """All is."""
+
+    def end(self) -> Decoded:
+        ids, frames, score = self._greedy.emitted
+        return Decoded(list(ids), score, frames=tuple(frames))
 
 
 _score = operator.itemgetter(0)

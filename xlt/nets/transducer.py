@@ -74,29 +74,45 @@ class Transducer:
         return self.joint(frames, outputs, no_projection=True).log_softmax(-1)
 
 
-def greedy(net: Transducer, hidden: Tensor, most: int = MOST) -> Emitted:
-    """The best token again and again, at most ``most`` in a frame.
+class Greedy:
+    """The best token again and again, at most ``most`` in a frame; frames come in as many parts as one likes.
 
-    (T, H). It goes from label to label and not from frame to frame: between two labels all frames are blank
-    and the prediction network stands still, so that they are looked at together (Galvez et al. 2024,
+    It goes from label to label and not from frame to frame: between two labels all frames are blank and the
+    prediction network stands still, so that they are looked at together (Galvez et al. 2024,
     arXiv:2406.06220, section 3).
     """
-    frames, state, found = net.project(hidden), net.first(), Emitted([], [], 0.0)
-    score, at, here = 0.0, 0, 0  # ``here``: tokens of frame ``at``
-    while at < len(frames):
-        rows = net.join(frames[at : at + AHEAD], state.output)
-        values, tokens = rows.max(dim=-1)
-        labels = (tokens != BLANK_ID).nonzero()
-        blanks = int(labels[0]) if len(labels) else len(rows)
-        if here == most and not blanks:
-            score, at, here = score + float(rows[0, BLANK_ID]), at + 1, 0
-            continue
-        score += float(values[:blanks].sum())
-        at, here = at + blanks, 0 if blanks else here
-        if blanks < len(rows):
-            token = int(tokens[blanks])
-            found.ids.append(token)
-            found.frames.append(at)
-            score, here = score + float(values[blanks]), here + 1
-            (state,) = net.follow([state], [token])
-    return found._replace(score=score)
+
+    def __init__(self, net: Transducer, most: int = MOST):
+        self.net, self.most = net, most
+        self.emitted = Emitted([], [], 0.0)
+        self._state, self._heard = net.first(), 0
+
+    def push(self, hidden: Tensor) -> None:
+        """The next (T, H)."""
+        net, (ids, places, score), state = self.net, self.emitted, self._state
+        frames = net.project(hidden) if len(hidden) else hidden
+        at = here = 0  # ``here``: tokens of frame ``at``
+        while at < len(frames):
+            rows = net.join(frames[at : at + AHEAD], state.output)
+            values, tokens = rows.max(dim=-1)
+            labels = (tokens != BLANK_ID).nonzero()
+            blanks = int(labels[0]) if len(labels) else len(rows)
+            if here == self.most and not blanks:
+                score, at, here = score + float(rows[0, BLANK_ID]), at + 1, 0
+                continue
+            score += float(values[:blanks].sum())
+            at, here = at + blanks, 0 if blanks else here
+            if blanks < len(rows):
+                ids.append(int(tokens[blanks]))
+                places.append(self._heard + at)
+                score, here = score + float(values[blanks]), here + 1
+                (state,) = net.follow([state], ids[-1:])
+        self.emitted, self._state = Emitted(ids, places, score), state
+        self._heard += len(frames)
+
+
+def greedy(net: Transducer, hidden: Tensor, most: int = MOST) -> Emitted:
+    """What :class:`Greedy` finds in all frames (T, H)."""
+    found = Greedy(net, most)
+    found.push(hidden)
+    return found.emitted
