@@ -197,7 +197,7 @@ def test_hotwords_and_an_empty_stream(recogniser):
 
 def test_a_transducer_gets_what_the_encoder_gives(recogniser, monkeypatch):
     class Heard:
-        def __init__(self, decoder):
+        def __init__(self):
             self.fixed, self.frames = (), 0
 
         def push(self, hidden):
@@ -215,7 +215,7 @@ def test_a_transducer_gets_what_the_encoder_gives(recogniser, monkeypatch):
 
     by = recogniser(GREEDY)
     monkeypatch.setattr(by, "decoder", lambda *args: ByTransducer.__new__(ByTransducer))
-    monkeypatch.setattr(ByTransducer, "open", Heard)
+    monkeypatch.setattr(ByTransducer, "open", lambda decoder: Heard())
     search, log_probs = StreamingSearch(by), said(by.tokenizer, "me")
     for start in (0, 5):
         search.push(log_probs[start : start + 5], np.zeros((len(log_probs[start : start + 5]), 2)))
