@@ -36,7 +36,7 @@ def mels(tmp_path_factory):
     """Log-mels, and the BLSTM of the fixture in chunks of 16 frames of 20 ms."""
     folder = tmp_path_factory.mktemp("streams") / "mels"
     shutil.copytree(TONES, folder)
-    return with_encoder(folder, {"name": "lc_blstm", "chunk": [16, 8], "look_ahead": 4})
+    return with_encoder(folder, {"name": "lc_blstm", "chunk_s": [0.32, 0.16], "look_ahead_s": 0.08})
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,9 @@ def whisper(tmp_path_factory):
     folder = over_whisper(tmp_path_factory.mktemp("streams") / "whisper")
     features = json.loads((folder / "xlt.json").read_text())["features"]
     features |= {"chunk_s": [*CHUNKS_S, 0.0], "left_s": 2.0, "look_ahead_s": 0.0}
-    return with_encoder(folder, {"name": "lc_blstm", "chunk": [16, 8]}, features=features)
+    return with_encoder(
+        folder, {"name": "lc_blstm", "chunk_s": [0.64, 0.32], "frame_rate": 25.0}, features=features
+    )
 
 
 def speech():
@@ -122,5 +124,5 @@ def test_what_cannot_stream_is_refused_with_the_reason_and_the_remedy(tmp_path, 
         Streams(Transcriber(whole))
     with raises(DataError, "0.64", "0.32", "0.5", "features.chunk_s", where=str(whisper)):
         Streams(Transcriber(whisper), 0.5)
-    with raises(DataError, "0.32", "0.16", "0.64", "train.encoder_conf.chunk", where=str(mels)):
+    with raises(DataError, "0.32", "0.16", "0.64", "train.encoder_conf.chunk_s", where=str(mels)):
         Streams(Transcriber(mels), 0.64)

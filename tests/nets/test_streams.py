@@ -16,11 +16,11 @@ pytestmark = pytest.mark.trains
 
 D = 6
 HEADS = [
-    ("lc_blstm", {"hidden_size": 5, "num_layers": 2, "chunk": 4}),
-    ("lc_blstm", {"hidden_size": 5, "num_layers": 1, "chunk": 3, "look_ahead": 2}),
-    ("lc_blstm", {"hidden_size": 5, "num_layers": 3, "chunk": 4, "look_ahead": 1}),
-    ("lc_blstm", {"hidden_size": 5, "num_layers": 3, "chunk": 2, "look_ahead": 5}),
-    ("lc_blstm", {"hidden_size": 5, "num_layers": 2, "chunk": [4, 8, 1], "look_ahead": 3}),
+    ("lc_blstm", {"hidden_size": 5, "num_layers": 2, "chunk_s": 4}),
+    ("lc_blstm", {"hidden_size": 5, "num_layers": 1, "chunk_s": 3, "look_ahead_s": 2}),
+    ("lc_blstm", {"hidden_size": 5, "num_layers": 3, "chunk_s": 4, "look_ahead_s": 1}),
+    ("lc_blstm", {"hidden_size": 5, "num_layers": 3, "chunk_s": 2, "look_ahead_s": 5}),
+    ("lc_blstm", {"hidden_size": 5, "num_layers": 2, "chunk_s": [4, 8, 1], "look_ahead_s": 3}),
     ("lstm", {"hidden_size": 5, "num_layers": 3}),
     ("causal_conv", {"channels": 8, "kernel": 4, "num_layers": 3}),
     ("causal_conv", {"channels": 8, "kernel": 1, "num_layers": 1}),
@@ -31,7 +31,8 @@ NAMES = [f"{name}-{'-'.join(map(str, conf.values()))}" for name, conf in HEADS]
 
 def made(name, conf):
     torch.manual_seed(0)
-    return ENCODERS.get(name)(D, **conf).eval()
+    one_a_second = {"frame_rate": 1.0} if name == "lc_blstm" else {}  # seconds are frames
+    return ENCODERS.get(name)(D, **conf, **one_a_second).eval()
 
 
 def whole(encoder, x):
@@ -99,7 +100,7 @@ def test_streams_share_an_encoder_and_do_not_mix(name, conf):
 
 
 def test_a_stream_without_end_keeps_little():
-    encoder = made("lc_blstm", {"hidden_size": 5, "chunk": 4, "look_ahead": 2})
+    encoder = made("lc_blstm", {"hidden_size": 5, "chunk_s": 4, "look_ahead_s": 2})
     stream = encoder.open_stream()
     for _ in range(50):
         stream.push(torch.randn(3, D))
@@ -107,7 +108,7 @@ def test_a_stream_without_end_keeps_little():
 
 
 def test_a_chunk_as_long_as_the_utterance_is_the_whole_blstm():
-    ours, x = made("lc_blstm", {"hidden_size": 5, "chunk": 9}), torch.randn(9, D)
+    ours, x = made("lc_blstm", {"hidden_size": 5, "chunk_s": 9}), torch.randn(9, D)
     offline = blstms.BlstmEncoder(D, hidden_size=5).eval()
     offline.load_state_dict(ours.state_dict())
     assert not offline.streams
@@ -115,7 +116,7 @@ def test_a_chunk_as_long_as_the_utterance_is_the_whole_blstm():
 
 
 def test_the_backward_half_hears_the_chunk_and_its_look_ahead_alone():
-    encoder = made("lc_blstm", {"hidden_size": 5, "num_layers": 1, "chunk": 4, "look_ahead": 2})
+    encoder = made("lc_blstm", {"hidden_size": 5, "num_layers": 1, "chunk_s": 4, "look_ahead_s": 2})
     x, expected = torch.randn(10, D), []
     with torch.inference_mode():
         fore = encoder.ahead[0](x[None])[0][0]
@@ -127,9 +128,9 @@ def test_the_backward_half_hears_the_chunk_and_its_look_ahead_alone():
 
 
 def test_training_draws_a_chunk_and_a_stream_may_ask_for_one():
-    encoder = made("lc_blstm", {"hidden_size": 5, "dropout": 0.0, "chunk": [4, 16]})
+    encoder = made("lc_blstm", {"hidden_size": 5, "dropout": 0.0, "chunk_s": [4, 16]})
     x = torch.randn(16, D)
-    by_size = [whole(made("lc_blstm", {"hidden_size": 5, "chunk": size}), x) for size in (4, 16)]
+    by_size = [whole(made("lc_blstm", {"hidden_size": 5, "chunk_s": size}), x) for size in (4, 16)]
     torch.testing.assert_close(whole(encoder, x), by_size[0])
     torch.testing.assert_close(encoder.open_stream(16).push(x), by_size[1], atol=1e-5, rtol=1e-5)
     assert (encoder.latency(), encoder.latency(16)) == (3, 15)
@@ -158,11 +159,11 @@ def test_what_cannot_stream_says_so():
 
 
 def test_sizes_that_are_none_are_refused():
-    with raises(ConfigError, where="train.encoder_conf.chunk=0"):
-        made("lc_blstm", {"chunk": 0})
-    with raises(ConfigError, where="train.encoder_conf.chunk=[]"):
-        made("lc_blstm", {"chunk": []})
-    with raises(ConfigError, where="train.encoder_conf.look_ahead=-1"):
-        made("lc_blstm", {"look_ahead": -1})
+    for wrong in (0, [], [4, 0]):
+        with raises(ConfigError, "0.64", where=f"train.encoder_conf.chunk_s={wrong}"):
+            made("lc_blstm", {"chunk_s": wrong})
+    for key in ("chunk_s", "look_ahead_s"):
+        with raises(ConfigError, where=f"train.encoder_conf.{key}=0.5"):
+            made("lc_blstm", {"chunk_s": 4, key: 0.5})
     with raises(ConfigError, where="train.encoder_conf.kernel=0"):
         made("causal_conv", {"kernel": 0})

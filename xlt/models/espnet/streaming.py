@@ -71,7 +71,7 @@ class Head:
         known = ", ".join(f"{seconds:g}" for seconds in self.chunks_s)
         raise DataError(
             f"{self.folder}: its network was trained on chunks of {known} s, not of {chunk_s:g} s; ask for"
-            " one of these, or train it with that size, too (train.encoder_conf.chunk; segment_s of"
+            " one of these, or train it with that size, too (train.encoder_conf.chunk_s; segment_s of"
             " emformer, hop_size of contextual_block_conformer)"
         )
 

@@ -13,17 +13,18 @@ import torch
 from torch import Tensor
 
 from xlt.core.errors import ConfigError
+from xlt.nets.chunks import frames_of
 from xlt.nets.encoders.blstm import BlstmEncoder, backwards
 
 
 class LcBlstmEncoder(BlstmEncoder):
     """The forward LSTM of each layer runs through the whole utterance, the backward one through each chunk
-    and ``look_ahead`` frames behind it.
+    and ``look_ahead_s`` seconds behind it.
 
-    ``chunk``: frames of a chunk, or several such sizes: a training step draws one of them, otherwise the
-    first counts unless a stream asks for another. All layers hear the same look-ahead: what a lower layer
-    gives of it is made for the chunk before it and forgotten, so that the wait is one look-ahead, not one a
-    layer.
+    ``chunk_s``: seconds of a chunk, or a list of such lengths: a training step draws one of them, otherwise
+    the first counts unless a stream asks for another; ``frame_rate``: frames a second of the input. All
+    layers hear the same look-ahead: what a lower layer gives of it is made for the chunk before it and
+    forgotten, so that the wait is one look-ahead, not one a layer.
 
     Weights have the names of those of ``blstm``; with a chunk as long as the utterance both give the same.
     """
@@ -36,22 +37,20 @@ class LcBlstmEncoder(BlstmEncoder):
         hidden_size: int = 160,
         num_layers: int = 2,
         dropout: float = 0.3,
-        chunk: int | Sequence[int] = 32,
-        look_ahead: int = 0,
+        chunk_s: float | Sequence[float] = 0.64,
+        look_ahead_s: float = 0.0,
+        frame_rate: float = 50.0,
     ):
         super().__init__(input_size, hidden_size, num_layers, dropout)
-        sizes = [chunk] if isinstance(chunk, int) else list(chunk)
-        if not sizes or not all(type(size) is int and size > 0 for size in sizes):
+        given = [chunk_s] if isinstance(chunk_s, int | float) else chunk_s
+        sizes = [frames_of("train.encoder_conf.chunk_s", seconds, frame_rate) for seconds in given]
+        if not sizes or not all(sizes):
             raise ConfigError(
-                f"train.encoder_conf.chunk={chunk}: found no number of frames, expected 1 or more, or a list"
-                " of such numbers; 32 frames are 0.64 s at train.frame_rate=50"
+                f"train.encoder_conf.chunk_s={chunk_s}: a chunk has a frame or more; give 0.64, or a list of"
+                " lengths"
             )
-        if look_ahead < 0:
-            raise ConfigError(
-                f"train.encoder_conf.look_ahead={look_ahead}: expected frames, 0 or more; leave it out for"
-                " none"
-            )
-        self.chunk_sizes, self.look_ahead = tuple(sizes), look_ahead
+        self.chunk_sizes = tuple(sizes)
+        self.look_ahead = frames_of("train.encoder_conf.look_ahead_s", look_ahead_s, frame_rate)
 
     def latency(self, chunk: int | None = None) -> int:
         """Of the first frame of a chunk."""
