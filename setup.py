@@ -86,7 +86,7 @@ PACKAGE_DATA = {
     "xlt.formats.html": ["*.css", "*.html", "*.js"],
     "xlt.report": ["templates/*"],
     "xlt.data.corpora": ["*.tsv"],
-    "xlt.serve": ["page.html"],
+    "xlt.serve": ["page.html", "capture.js"],
 }
 CLASSIFIERS = [
     "Development Status :: 4 - Beta",

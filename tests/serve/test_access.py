@@ -1,5 +1,7 @@
 """Tokens, names of the server, pages of other sites, and how often somebody may ask."""
 
+import base64
+
 import pytest
 from starlette.datastructures import Headers
 
@@ -9,6 +11,20 @@ from xlt.serve.access import TOKENS, Access, Rates, read_tokens
 from xlt.serve.problems import Problem
 
 TOKEN = "0123456789abcdef"
+
+
+def in_protocol(token):
+    return f"xlt, xlt.bearer.{base64.urlsafe_b64encode(token.encode()).decode().rstrip('=')}"
+
+
+def test_pages_send_the_token_of_a_websocket_as_a_protocol():
+    access = Access([TOKEN, "0123456789/+=abcd"], [], True)
+    for token in (TOKEN, "0123456789/+=abcd"):
+        key = access.client(Headers({"authorization": f"Bearer {token}"}), "a")
+        assert access.client(Headers({"sec-websocket-protocol": in_protocol(token)}), "a") == key
+    for name in (in_protocol("other"), "xlt", "xlt.bearer.%%%", "xlt.bearer._w", f"bearer.{TOKEN}"):
+        with pytest.raises(Problem):
+            access.client(Headers({"sec-websocket-protocol": name}), "a")
 
 
 def test_tokens_of_a_file_and_of_the_environment(tmp_path, monkeypatch, capsys):

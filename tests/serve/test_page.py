@@ -43,6 +43,13 @@ def test_it_loads_nothing_from_elsewhere(connect):
     assert [fields["href"] for tag, fields in page.elements if tag == "link"] == ["data:,"]
 
 
+def test_the_script_of_the_microphone(connect):
+    answer = connect(tokens=["0123456789abcdef"]).get("/capture.js")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"https?://|import|fetch|eval", answer.text)
+
+
 def contrast(chromium, selector):
     """Of an element's text on the page (WCAG 2.2, 1.4.3)."""
 
@@ -127,6 +134,61 @@ def languages_in_a_browser(chromium):
     assert "In none of this server's languages." in second
     assert subtitles == "1\n00:00:00,000 --> 00:00:01,000\nn 3\n\n"
     assert "choose it above" in refused
+
+
+TONE = """
+navigator.mediaDevices.getUserMedia = async () => {
+  const context = new AudioContext(), tone = context.createOscillator(), loud = context.createGain();
+  const out = context.createMediaStreamDestination();
+  tone.type = "square"; loud.gain.value = 0.4; tone.connect(loud).connect(out); tone.start();
+  window.hush = () => { loud.gain.value = 0; };
+  return out.stream;
+};
+document.getElementById("lang").value = "ell_Grek"
+"""
+SEEN = "[...document.querySelectorAll('#said p')].map(one => one.textContent).join(' ')"
+
+
+def wait_for(chromium, script):
+    """The first value of a script that is something."""
+    return chromium.run(
+        f"(async () => {{ for (let n = 0; n < 600; n++) {{ const found = {script}; if (found) return found;"
+        " await new Promise(done => setTimeout(done, 50)); } return null; })()"
+    )
+
+
+@pytest.mark.slow
+def test_text_while_somebody_speaks(chromium, tmp_path):
+    """What is stable stands apart from what may change; a pause writes the final text into the log, which
+    screen readers speak, and partial texts are hidden from them."""
+    folder, tokens = tmp_path / "bundle", tmp_path / "tokens"
+    folder.mkdir()
+    tokens.write_text("0123456789/+=abcdef\n")
+    tokens.chmod(0o600)
+    options = ["--port", 0, "--workers", 1, "--tokens", tokens]
+    with serving(["tests.serve.run", folder, *options]) as process:
+        chromium.fresh()
+        chromium.open(process.url + "/", 390)
+        given = "const own = document.getElementById('token'); own.value = '0123456789/+=abcdef';"
+        chromium.run(f"{given} own.dispatchEvent(new Event('change'))")
+        wait_for(chromium, "document.getElementById('lang').value")
+        chromium.run(TONE)
+        chromium.click("#record")
+        # a letter for each half second, most of which is as loud as three tenths; the last may change
+        assert wait_for(chromium, "document.getElementById('stable').textContent.endsWith('cc')")
+        assert wait_for(chromium, "document.getElementById('open').textContent") == "c"
+        chromium.screenshot(tmp_path / "page_speaking.png")
+        assert contrast(chromium, "#open") > 4.5 and contrast(chromium, "#stable") > 7
+        assert chromium.run("document.getElementById('stable').closest('[aria-hidden]') !== null")
+        assert chromium.run("document.documentElement.scrollWidth <= innerWidth")
+        chromium.run("hush()")
+        assert wait_for(chromium, SEEN) == "n 3"
+        assert chromium.run("document.getElementById('open').textContent") == ""
+        stop = "document.getElementById('record').click()"
+        assert status_after(chromium, stop, "Done").startswith("Done")
+        assert chromium.run("document.getElementById('live').hidden")
+        said = [str(one) for one in complaints(chromium)]  # 401 without the token, 400 for times of words
+        assert [one for one in said if "401" not in one and "400 (Bad" not in one] == []
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ def sound(*parts, rate=RATE):
 def letters(samples):
     """One for each whole half second: ``a`` for a loudness of 0.1, ``i`` for 0.9, - for silence."""
     whole = samples[: len(samples) // CHUNK * CHUNK].reshape(-1, CHUNK)
-    return "".join("-abcdefghi"[min(9, round(10 * abs(float(np.median(one)))))] for one in whole)
+    return "".join("-abcdefghi"[min(9, round(10 * float(np.median(np.abs(one)))))] for one in whole)
 
 
 class Live:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import collections
+import contextlib
 import hashlib
 import hmac
 import os
@@ -21,6 +23,7 @@ from xlt.formats.text_file import numbered_lines
 from xlt.serve.problems import Problem, retry
 
 TOKENS = "XLT_TOKENS"  # the environment variable with tokens, between spaces
+PROTOCOL = "xlt"  # of our page's WebSockets; xlt.bearer.TOKEN, in base64url, stands for the header
 SHORTEST = 16  # characters of a token
 _HOME = ("localhost", "127.0.0.1", "::1")
 _CLIENTS = 10_000  # whose rates are remembered
@@ -113,11 +116,11 @@ class Access:
         """A key of who asks: its token, else its address. Problem (401) without a token that is known."""
         if not self._tokens:
             return address
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given, found = _digest(token.strip()), False
+        token = _token(headers)
+        given, found = _digest(token), False
         for known in self._tokens:  # all of them, each in constant time
             found |= hmac.compare_digest(given, known)
-        if scheme.lower() != "bearer" or not found:
+        if not found:
             raise Problem(
                 401,
                 "Authorization: no token of this server; send the header Authorization: Bearer TOKEN",
@@ -126,6 +129,19 @@ class Access:
                 {"WWW-Authenticate": "Bearer"},
             )
         return given.hex()
+
+
+def _token(headers: Headers) -> str:
+    """What a client sent; "" if nothing. A page cannot send headers with a WebSocket but its protocols."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    for name in headers.get("sec-websocket-protocol", "").split(","):
+        kind, _, code = name.strip().rpartition(".")
+        if kind == f"{PROTOCOL}.bearer":
+            with contextlib.suppress(ValueError):
+                return base64.urlsafe_b64decode(code + "=" * (-len(code) % 4)).decode("ascii")
+    return ""
 
 
 def _name(url: str) -> str:

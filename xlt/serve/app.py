@@ -24,6 +24,7 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.bundle.auto import AUTO
 from xlt.formats.transcripts import Piece
 from xlt.serve import answers, metrics, page, wishes
+from xlt.serve.access import PROTOCOL
 from xlt.serve.forward import Forwarder
 from xlt.serve.given import add_corrections, read_form
 from xlt.serve.guard import TRANSCRIPTIONS, Guard
@@ -60,6 +61,10 @@ def make_app(server: Server) -> ASGIApp:
     async def at_home() -> Response:
         return page.response(server.corrections is not None)
 
+    @app.get(page.CAPTURE)
+    async def capture() -> Response:
+        return page.capture()
+
     @app.get("/healthz")
     async def healthz() -> Response:
         pool = server.pool
@@ -92,7 +97,7 @@ def make_app(server: Server) -> ASGIApp:
     @app.websocket("/")
     @app.websocket("/v1/stream")
     async def stream(socket: WebSocket) -> None:
-        await socket.accept()
+        await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
         own = Stream(server, socket)
         try:
             await own.talk()

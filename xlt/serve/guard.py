@@ -13,10 +13,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from xlt.serve.page import CAPTURE
 from xlt.serve.problems import Problem, busy
 from xlt.serve.server import Server
 
-OPEN = ("/", "/healthz")  # asked without a token: neither says anything of anybody
+OPEN = ("/", CAPTURE, "/healthz")  # asked without a token: none says anything of anybody
 TRANSCRIPTIONS, CORRECTIONS = "/v1/audio/transcriptions", "/v1/corrections"
 _NAMES = {
     TRANSCRIPTIONS: "transcriptions",
@@ -71,7 +72,7 @@ class Guard:
             await err.response()(scope, receive, watched)
         finally:
             seconds = time.monotonic() - start
-            what = _NAMES.get(path, "page" if path == "/" else "other")
+            what = _NAMES.get(path, "page" if path in ("/", CAPTURE) else "other")
             self.server.metrics.request(what, status, seconds)
             if what not in ("healthz", "metrics"):
                 note = scope.get("state", {}).get("note", "")
