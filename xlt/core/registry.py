@@ -111,6 +111,7 @@ AUGMENTATIONS = Registry(
     "augmentation",
     {
         "band": "xlt.audio.augment.band:Band",
+        "chunk": "xlt.audio.augment.chunk:Chunk",
         "clip": "xlt.audio.augment.gain:Clip",
         "codec": "xlt.audio.augment.codec:Codec",
         "gain": "xlt.audio.augment.gain:Gain",

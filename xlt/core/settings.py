@@ -68,6 +68,9 @@ class FeaturesConfig:
     storage: Literal["f32", "cm2", "cm1"]
     speed: list
     augment: list
+    chunk_s: float | list
+    left_s: Annotated[float, Count()]
+    look_ahead_s: Annotated[float, Count()]
     on_the_fly: bool
     dtype: Literal["auto", "float32", "bfloat16", "int8"]
     batch_s: Annotated[float, Positive()]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from xlt.audio.augment import heard_at_once
 from xlt.core import jsons
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
@@ -162,10 +163,12 @@ def kind(features: dict) -> dict:
     part of xlt.json.
     """
     mix = features.get("mix") or {}
+    mask = heard_at_once(features)
     return {
         **{k: features.get(k) for k in _SAME},
         "storage": features.get("storage", "f32"),
         "mix": mix.get("digest"),
+        "chunks": list(mask) if mask else None,
     }
 
 

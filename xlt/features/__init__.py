@@ -129,6 +129,7 @@ def trained_setup(features: dict, folder: Path, shared: Setup | None = None) -> 
     """What :func:`load_trained` encodes with. ``shared``: of the upstream that the model is to share with
     others; UpstreamError if it was trained on another one.
     """
+    from xlt.audio.augment import heard_at_once
     from xlt.core.errors import UpstreamError
     from xlt.core.paths import located
     from xlt.features.extract import Setup
@@ -165,6 +166,7 @@ def trained_setup(features: dict, folder: Path, shared: Setup | None = None) -> 
         settings["batch_s"],
         str(folder),
         settings["storage"],
+        heard_at_once(features),
     )
 
 
@@ -172,6 +174,7 @@ def _settings(features: dict, folder: Path) -> dict[str, Any]:
     """What ``xlt.json`` says of how speech is encoded, each value one that the setting of its name can have;
     DataError, or ConfigError for another value.
     """
+    from xlt.audio.augment import MASKS
     from xlt.core.errors import DataError
     from xlt.core.schema import check_setting
     from xlt.formats.model_folder import INFO
@@ -187,6 +190,7 @@ def _settings(features: dict, folder: Path) -> dict[str, Any]:
             " with --stage 6 --force"
         ) from None
     found["storage"] = features.get("storage", "f32")
+    found |= {name: features[name] for name in MASKS if name in features}
     for name, value in found.items():
         check_setting(f"features.{name}", value, str(folder / INFO))
     layers = found["layers"] if isinstance(found["layers"], list) else [found["layers"]]

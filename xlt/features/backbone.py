@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from xlt.features.extract import Setup, encode_waves, layer_numbers, load, load_mix
+from xlt.features.extract import Setup, encode_waves, layer_numbers, load, load_mix, under
 from xlt.formats.matrix import round_trip
 from xlt.upstreams.base import check_layers
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from xlt.audio.augment.chunk import Mask
     from xlt.features.mix import Mix
     from xlt.upstreams.base import Upstream
 
@@ -64,14 +65,19 @@ class Backbone:
         numbers = sorted({number for one in layers for number in layer_numbers(upstream, one)})
         check_layers(upstream, numbers)
         self.num_layers, self.frame_rate = upstream.num_layers, upstream.frame_rate
-        self._remembering: Any = _Remembering(upstream, numbers)
+        self._numbers = numbers
+        self._remembering: dict[Mask | None, Any] = {}
 
     def encode(self, waves: list[np.ndarray], setup: Setup, mix: Mix | None) -> list[np.ndarray]:
         """Features (T, D) of each wave (N,), 16 kHz, as the model of ``setup`` was trained on; ``mix``: its
         layer mix, or None.
         """
         with self._one:
-            found = encode_waves(self._remembering, waves, setup.layers, setup.batch_s, mix=mix)
+            if setup.mask not in self._remembering:
+                upstream = under(self.upstream, setup.mask)
+                self._remembering[setup.mask] = _Remembering(upstream, self._numbers)
+            upstream = self._remembering[setup.mask]
+            found = encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)
         return [round_trip(matrix, setup.storage) for matrix in found]
 
 
@@ -96,5 +102,6 @@ class Encoder:
         setup = self.setup
         if self.backbone is not None:
             return self.backbone.encode(waves, setup, self.mix)
-        found = encode_waves(self.upstream, waves, setup.layers, setup.batch_s, mix=self.mix)
+        upstream = under(self.upstream, setup.mask)
+        found = encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=self.mix)
         return [round_trip(matrix, setup.storage) for matrix in found]  # what stage 7 reads

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from xlt.audio.augment import ORIGINAL, Copy, copies, values
+from xlt.audio.augment import ORIGINAL, Copy, copies, mask_values, masks, values
+from xlt.audio.augment.chunk import Mask
 from xlt.audio.augment.sounds import Sounds
 from xlt.core.config import Config
 from xlt.core.context import Context
@@ -35,7 +36,14 @@ def copied(cfg: Config, name: str) -> bool:
 
 def copies_of(cfg: Config, name: str, sounds: Sounds | None = None) -> list[Copy]:
     """The copies of each utterance of set ``name``, in order; with ``sounds`` as they are to be stored."""
-    return copies(cfg.features if copied(cfg, name) else None, sounds.digest if sounds else "")
+    if copied(cfg, name):
+        return copies(cfg.features, sounds.digest if sounds else "")
+    return [Copy().under(usual_mask(cfg), usual=True)]
+
+
+def usual_mask(cfg: Config) -> Mask:
+    """How much the encoder hears at once of sets that have no copies: the first of ``features.chunk_s``."""
+    return masks(cfg.features)[0]
 
 
 def sounds_of(ctx: Context, name: str) -> Sounds | None:
@@ -47,7 +55,7 @@ def sounds_of(ctx: Context, name: str) -> Sounds | None:
 
 def asked(cfg: Config, name: str) -> dict:
     """``{key below features: value}`` of what asks for copies of set ``name``."""
-    return values(cfg.features if copied(cfg, name) else None)
+    return values(cfg.features) if copied(cfg, name) else values(None) | mask_values([usual_mask(cfg)])
 
 
 def write_sources(folder: Path, utts: Iterable[str], made: list[Copy]) -> None:

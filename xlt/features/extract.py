@@ -5,17 +5,26 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xlt.audio.augment import ORIGINAL, Copy
+from xlt.audio.augment import ORIGINAL, Copy, masks
+from xlt.audio.augment.chunk import Mask
 from xlt.audio.augment.sounds import Sounds
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.core.executor import Work, Workers
 from xlt.core.settings import FeaturesConfig
 from xlt.nets.batching import batches
+from xlt.nets.chunks import Chunks
 from xlt.upstreams import upstream_class
-from xlt.upstreams.base import Source, Upstream, choose_gpus, has_fast_bf16, has_gpu
+from xlt.upstreams.base import (
+    Source,
+    Upstream,
+    cannot_stream,
+    choose_gpus,
+    has_fast_bf16,
+    has_gpu,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +44,7 @@ class Setup:
     batch_s: float
     mix: str | None = None  # folder of the layer mix, with layers="mix"
     storage: str = "f32"
+    mask: Mask | None = None  # what is heard at once, None: the whole clip
 
 
 def resolve_dtype(features: FeaturesConfig) -> str:
@@ -92,6 +102,27 @@ def layer_numbers(upstream: Upstream, layers: str | int | list) -> list[int]:
     """``last``, a number or a list of them → numbers."""
     wanted = layers if isinstance(layers, list) else [layers]
     return [upstream.num_layers - 1 if n == "last" else int(n) for n in wanted]
+
+
+def under(upstream: Upstream, mask: Mask | None) -> Upstream:
+    """The upstream as it hears speech under ``mask``; UpstreamError if it cannot, ConfigError for sizes that
+    are no multiples of its frame.
+    """
+    if mask is None or not mask.chunk_s:
+        return upstream
+    return upstream.chunked(Chunks.of_seconds(*mask, upstream.frame_rate))
+
+
+def check_masks(features: FeaturesConfig) -> None:
+    """The errors of :func:`under` for ``features.chunk_s``, as far as they are known before the upstream is
+    loaded.
+    """
+    kind = upstream_class(features.upstream)
+    for mask in masks(features):
+        if mask.chunk_s:
+            Chunks.of_seconds(*mask, kind.expected_rate(features.upstream))
+            if why := kind.whole_clips(features.upstream, features.path):
+                raise cannot_stream(why)
 
 
 def encode_waves(
@@ -263,7 +294,7 @@ class Shard(Work):
             self.upstream, self.mix = load(self.setup), load_mix(self.setup)
         waves = self.prepare(message) if prepared is None else prepared
         keys = [clip.key for clip in message["utts"]]
-        feats, padded_s = encode_raw(self.upstream, waves, self.setup.layers, self.setup.batch_s, self.mix)
+        feats, padded_s = self._encoded(waves, [Copy(clip.recipe).mask for clip in message["utts"]])
         bad = {
             key: "not finite numbers" for key, m in zip(keys, feats, strict=True) if not np.isfinite(m).all()
         }
@@ -289,6 +320,20 @@ class Shard(Work):
         if self.shard:
             return self.shard[1] / ark.with_suffix(f".{self.shard[0]}.ark").name
         return ark if self.number == 1 else ark.with_suffix(f".w{self.number}.ark")
+
+    def _encoded(self, waves: list[np.ndarray], heard: list[Mask | None]) -> tuple[list[np.ndarray], float]:
+        """See :func:`encode_raw`; each wave under its mask."""
+        assert self.upstream is not None
+        setup, feats, padded_s = self.setup, dict[int, Any](), 0.0
+        for mask in dict.fromkeys(heard):
+            places = [n for n, own in enumerate(heard) if own == mask]
+            upstream = under(self.upstream, mask)
+            found, seconds = encode_raw(
+                upstream, [waves[n] for n in places], setup.layers, setup.batch_s, self.mix
+            )
+            feats.update(zip(places, found, strict=True))
+            padded_s += seconds
+        return [feats[n] for n in range(len(waves))], padded_s
 
 
 def read_audio(utt: str, path: str, sha: str | None) -> np.ndarray:

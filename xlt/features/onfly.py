@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 from pathlib import Path
 
-from xlt.audio.augment import Copy, check, copies, values
+from xlt.audio.augment import Copy, check, copies, mask_values, masks, values
 from xlt.audio.augment.sounds import FACTS, Sounds
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.context import Context, need
@@ -34,6 +34,11 @@ def run(ctx: Context) -> None:
     """
     features, drawn = ctx.cfg.features, FAMILIES.get(ctx.cfg.train.family).draws_copies
     check(features, ctx.cfg.data.noise)
+    if mask_values(masks(features)):
+        raise ConfigError(
+            f"features.chunk_s={features.chunk_s}: features.on_the_fly encodes whole clips; set it to 0, or"
+            " store features, with features.on_the_fly=false and a frozen upstream (train.freeze=upstream)"
+        )
     if not drawn and copies(features) != [Copy()]:
         off, now = values(None), values(features)
         key = next(k for k in now if now[k] != off.get(k))

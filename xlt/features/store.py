@@ -23,6 +23,7 @@ from xlt.features.cache import Key
 from xlt.features.copies import asked, copies_of, sounds_of, write_sources
 from xlt.features.extract import (
     Setup,
+    check_masks,
     load_mix,
     prepare,
     resolve_dtype,
@@ -45,6 +46,7 @@ _SURELY_FITS_S = 3600.0  # so little speech needs no look at the disk
 def run(ctx: Context, inherited: Path | None = None) -> None:
     """Stage 3: features of the training, dev and test set; ``inherited``: see :func:`layer_mix.make`."""
     check(ctx.cfg.features, ctx.cfg.data.noise)
+    check_masks(ctx.cfg.features)
     sets = ctx.cfg.sets
     need(ctx, *(ctx.data / name / "wav.scp" for name in sets), stage="data")
     mix = None

@@ -110,6 +110,14 @@ class Upstream(ABC):
         raise UpstreamError(f"{name}: {cls.__name__} has nothing that can be trained")
 
     @classmethod
+    def whole_clips(cls, name: str, path: str | None = None) -> str | None:
+        """Why the upstream ``name`` cannot stream, as far as that is known without loading it; None: it
+        can, or it is not known.
+        """
+        can = cls.streaming is not Upstream.streaming or cls.chunked is not Upstream.chunked
+        return None if can else f"{name} hears whole clips only"
+
+    @classmethod
     def expected_rate(cls, name: str) -> float:
         """Frames a second of the upstream ``name``, before it has been run."""
         return 50.0
@@ -155,7 +163,7 @@ class Upstream(ABC):
 
     def streaming(self) -> ChunkedParts:
         """What chunk-wise attention computes with; UpstreamError, as of :func:`cannot_stream`, without."""
-        raise cannot_stream(f"{self.name} hears whole clips only")
+        raise cannot_stream(type(self).whole_clips(self.name) or "")
 
     def open_stream(self, chunks: Chunks) -> Stream:
         """A stream of 16 kHz speech → hidden states of complete chunks, those of :meth:`chunked`; many may

@@ -138,7 +138,7 @@ class EncoderStream:
         no chunk is complete; with ``last`` all that are lacking. UpstreamError behind the last.
         """
         if self._ended:
-            raise UpstreamError("samples behind the last of a stream: it has ended; open another one")
+            raise UpstreamError("stream: samples came behind its last ones; open another one")
         self._ended = last
         self._samples += len(samples)
         samples = np.ascontiguousarray(samples, np.float32)
