@@ -49,8 +49,9 @@ class Dev:
     def __init__(self, model: Path, data: Path):
         info = read_info(model)
         self.encoder: Any = load_trained(info["features"], model)
-        settings = {**info["decode"], "decode.method": "greedy"}
-        self.recogniser = Recogniser(model, from_json(DecodeConfig, "decode", settings, str(model)))
+        stored = {name.removeprefix("decode."): value for name, value in info["decode"].items()}
+        decode = from_json(DecodeConfig, "decode", {**stored, "method": "greedy"}, str(model))
+        self.recogniser = Recogniser(model, decode)
         self.texts = read_table(data / "text")
         recipe = data.parent.parent
         self.waves = {utt: read_wav(path) for utt, path in read_scp(data / "wav.scp", recipe).items()}

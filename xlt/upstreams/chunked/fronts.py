@@ -75,8 +75,9 @@ class MelFront(Front):
 
     def mels(self, wave: Tensor) -> Tensor:
         """Samples (N,), the first window's first ones → logarithms of mel powers (T, bands)."""
-        windows = wave.unfold(0, _MEL_WINDOW, _MEL_HOP) * self.window
-        return (torch.fft.rfft(windows).abs() ** 2 @ self.filters).clamp(min=1e-10).log10()
+        with torch.autocast(wave.device.type, enabled=False):
+            windows = wave.unfold(0, _MEL_WINDOW, _MEL_HOP) * self.window
+            return (torch.fft.rfft(windows).abs() ** 2 @ self.filters).clamp(min=1e-10).log10()
 
 
 class _MelState(State):
