@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from xlt.core.log import left, say
+from xlt.models.espnet import places
 
 
 class EpochLines(logging.Handler):
@@ -56,3 +60,25 @@ def _value(text: str, key: str) -> str:
 def _percent(text: str, key: str) -> float | None:
     value = _value(text, key)
     return None if value in ("?", "nan") else 100 * float(value)
+
+
+@contextlib.contextmanager
+def logging_to(path: Path, recipe: Path, kind: str, epochs: int) -> Iterator[None]:
+    """ESPnet's log goes to ``path``, with files as seen from ``recipe``, and one line an epoch to the user;
+    the console stays readable. ``kind``, ``epochs``: as in :class:`EpochLines`.
+    """
+    root, level = logging.getLogger(), logging.getLogger().level
+    to_file = logging.FileHandler(path, encoding="utf-8")
+    to_file.setFormatter(places.PlainFormatter(recipe))
+    handlers = [to_file, EpochLines(kind, epochs)]
+    before = root.handlers[:]
+    root.handlers[:] = handlers  # ESPnet calls basicConfig, which adds none where there are some
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = before
+        root.setLevel(level)
+        to_file.close()

@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import logging
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +28,8 @@ from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import CTC, INFO, TRANSDUCER
 from xlt.formats.tables import read_table, same_keys
 from xlt.formats.weights import read_weights
-from xlt.models.espnet import onfly, places, tags, taught, timing, transducer, transfer, tuning
-from xlt.models.espnet.epochs import EpochLines
+from xlt.models.espnet import onfly, places, starts, tags, taught, timing, transducer, transfer, tuning
+from xlt.models.espnet.epochs import logging_to
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
 from xlt.models.espnet.task import (
@@ -77,7 +75,7 @@ def fit(run: Resolved, out: Path) -> dict:
     if not (out / INFO).exists():  # written last: with it only the cleaning is left
         _train(run, job, out)
         _keep(run, job, out)
-    timed = timing.facts(out)
+    timed = timing.facts(out) | starts.facts(job.work)
     _clean(job, out)
     return job.facts | timed | _summary(run.cfg.train, out)
 
@@ -118,15 +116,27 @@ def _train(run: Resolved, job: Job, out: Path) -> None:
     wanted = timing.wanted_epochs(train, frames, run.info["frame_rate"])
     _write_yaml(config, _arguments(run, job, labels, wanted, out))
     plan = timing.planned(config, train, wanted, out)
-    arguments = _arguments(run, job, labels, plan.epochs, out)
-    _write_yaml(config, arguments)
-    if run.source is not None:
-        start = transfer.start(run, run.source, fresh_model(config), out)
-        _write_yaml(config, arguments | {"init_param": [str(start)]})
-    restore_checkpoint(out)
-    # ESPnet prints its command line
-    with _logging(run, out / "train.log", plan.epochs), contextlib.redirect_stderr(io.StringIO()):
-        XltTask.main(cmd=["--config", str(config)])
+    steps = timing.batches(train, frames, run.info["frame_rate"])
+    while True:
+        start = starts.current(job.work, run.cfg, plan)
+        arguments = _arguments(run, job, labels, start.epochs, out) | {"seed": start.seed(run.cfg.seed)}
+        _write_yaml(config, arguments)
+        if run.source is not None:
+            first = transfer.start(run, run.source, fresh_model(config), out)
+            _write_yaml(config, arguments | {"init_param": [str(first)]})
+        restore_checkpoint(out)
+        starts.watch(job.work, run.cfg, start, plan, steps)
+        try:
+            # ESPnet prints its command line
+            with (
+                logging_to(out / "train.log", run.cfg.recipe, run.tokenizer.type, start.epochs),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                XltTask.main(cmd=["--config", str(config)])
+        except starts.Stuck as stuck:
+            starts.again(out, start, stuck)
+        else:
+            return
 
 
 def _clean(job: Job, out: Path) -> None:
@@ -134,9 +144,7 @@ def _clean(job: Job, out: Path) -> None:
     for name in job.sets:
         if (job.work / name / "infeasible").exists():
             shutil.copyfile(job.work / name / "infeasible", out / f"infeasible_{name}")
-    for pattern in ("*epoch.pth", "valid.*.pth", "checkpoint*.pth", "latest.pth"):
-        for path in out.glob(pattern):
-            path.unlink(missing_ok=True)
+    starts.remove(out)
     shutil.rmtree(job.work)
 
 
@@ -327,28 +335,6 @@ def _schedule(train: TrainConfig, epochs: int) -> dict:
             "scheduler_conf": {**plateau, "warmup_steps": train.warmup_steps},
         }
     return {"scheduler": "reducelronplateau", "scheduler_conf": plateau}
-
-
-@contextlib.contextmanager
-def _logging(run: Resolved, path: Path, epochs: int) -> Iterator[None]:
-    """ESPnet's log goes to ``path``, with files as seen from the recipe, and one line an epoch to the user;
-    the console stays readable.
-    """
-    root, level = logging.getLogger(), logging.getLogger().level
-    to_file = logging.FileHandler(path, encoding="utf-8")
-    to_file.setFormatter(places.PlainFormatter(run.cfg.recipe))
-    handlers = [to_file, EpochLines(run.tokenizer.type, epochs)]
-    before = root.handlers[:]
-    root.handlers[:] = handlers  # ESPnet calls basicConfig, which adds none where there are some
-    root.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    try:
-        yield
-    finally:
-        logging.captureWarnings(False)
-        root.handlers[:] = before
-        root.setLevel(level)
-        to_file.close()
 
 
 def _keep(run: Resolved, job: Job, out: Path) -> None:

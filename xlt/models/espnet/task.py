@@ -27,7 +27,7 @@ from xlt.formats.arrays import read_arrays
 from xlt.formats.model_folder import in_bundle
 from xlt.formats.tables import read_table
 from xlt.formats.weights import UnloadableError, holds_code, load_plain, read_weights
-from xlt.models.espnet import places, tags, tuning
+from xlt.models.espnet import places, starts, tags, tuning
 from xlt.models.espnet.arguments import ESPNET_DECODERS, is_plain, known_encoders, network_arguments
 from xlt.models.espnet.average import average_nbest_models
 
@@ -43,6 +43,7 @@ with contextlib.redirect_stderr(io.StringIO()):  # it reports optional packages 
         model_choices,
         preencoder_choices,
     )
+    from espnet2.train import reporter as espnet_reporter
     from espnet2.train import trainer as espnet_trainer
     from espnet2.train.dataset import DATA_TYPES
 
@@ -75,7 +76,7 @@ NEWEST, BEFORE = "checkpoint.pth", "checkpoint.before.pth"
 
 class XltTrainer(espnet_trainer.Trainer):
     """Moves the checkpoint aside before each epoch: if the next one is damaged, training resumes from
-    there.
+    there. Behind dev it may end a training that is to begin again (:mod:`xlt.models.espnet.starts`).
     """
 
     @classmethod
@@ -85,6 +86,13 @@ class XltTrainer(espnet_trainer.Trainer):
             if newest.exists():
                 newest.replace(newest.with_name(BEFORE))
         return super().train_one_epoch(options=options, distributed_option=distributed_option, **kwargs)
+
+    @classmethod
+    def validate_one_epoch(cls, *, reporter, options, **kwargs) -> None:
+        super().validate_one_epoch(reporter=reporter, options=options, **kwargs)
+        if "cer_ctc" in reporter.stats:
+            rate = float(espnet_reporter.aggregate(reporter.stats["cer_ctc"]))
+            starts.look(Path(options.output_dir), reporter.get_epoch(), rate)
 
 
 class XltTask(ASRTask):
@@ -186,8 +194,7 @@ def restore_checkpoint(folder: Path) -> None:
             torch.save(found["model"], newest)
         if damaged := [model for model in earlier if model.exists() and not _is_whole(model)]:
             say(f"  {damaged[-1].name} is damaged, and the mean may want it; training starts again")
-            for path in (*folder.glob("*epoch.pth"), folder / NEWEST, folder / BEFORE):
-                path.unlink(missing_ok=True)
+            starts.remove(folder)
         return
 
 

@@ -77,14 +77,19 @@ def wanted_epochs(train: TrainConfig, frames: float, frame_rate: float) -> int:
 
     ``frames``: of an epoch.
     """
-    batches = math.ceil(frames / (train.batch_s * frame_rate))
-    epochs = max(train.max_epochs, math.ceil(train.min_updates / batches))
+    steps = batches(train, frames, frame_rate)
+    epochs = max(train.max_epochs, math.ceil(train.min_updates / steps))
     if epochs > train.max_epochs:
         say(
-            f"  {epochs} epochs of about {batches} batches, to reach {train.min_updates} updates"
+            f"  {epochs} epochs of about {steps} batches, to reach {train.min_updates} updates"
             " (train.min_updates)"
         )
     return epochs
+
+
+def batches(train: TrainConfig, frames: float, frame_rate: float) -> int:
+    """About how many batches an epoch of ``frames`` has."""
+    return math.ceil(frames / (train.batch_s * frame_rate))
 
 
 def measure(config: Path, train: TrainConfig, wanted: int) -> Pace:
