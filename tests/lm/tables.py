@@ -19,6 +19,7 @@ class Bigrams(Stepwise):
         self.symbols = (*SPECIAL, *sorted(found - set(SPECIAL)))
         self.table = table
         self._ids = {symbol: i for i, symbol in enumerate(self.symbols)}
+        self.states, self.look_up = len(self.symbols), self.step
 
     def id(self, symbol):
         return self._ids.get(symbol, UNK)

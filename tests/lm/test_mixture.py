@@ -55,6 +55,15 @@ def test_parts_are_weighted_and_words_begin_anew_behind_a_space(mixture):
     assert mixture.logp("a b") == pytest.approx(math.log(a * space * b * end))
 
 
+def test_what_it_remembers_is_bounded_and_changes_nothing(mixture, monkeypatch):
+    whole = walk(mixture, "ab ba ab a bab cab")
+    monkeypatch.setattr("xlt.lm.mixture._MEMO", 2)
+    parts = [Part("texts", TEXTS), Part("words", WORDS, restart=True)]
+    small = Mixture(parts, [0.75, 0.25], [" ", "a", "b", "c"], end_share=0.2)
+    assert walk(small, "ab ba ab a bab cab") == whole and len(small._steps) <= 2
+    assert len(mixture._steps) > 2
+
+
 def test_symbols_that_a_part_does_not_know_share_its_unknown(mixture):
     """TEXTS knows neither c nor what is in none; WORDS has nothing but the latter."""
     c, unknown = walk(mixture, "c")[0], walk(mixture, "ж")[0]

@@ -14,6 +14,7 @@ import numpy as np
 from xlt.lm.ngram import NGram
 
 UNK = "<unk>"
+_MEMO = 50_000  # answers that are kept, about 12 MB
 FLOOR = 1e-12  # of a probability, where no part knows a symbol
 
 
@@ -50,11 +51,10 @@ class Mixture:
         self._space = self.ids.get(space, -1) if space is not None else -1
         self._own = [[part.model.id(symbol) for symbol in self.symbols] for part in self.parts]
         self._share = [self._shares(part, own) for part, own in zip(self.parts, self._own, strict=True)]
-        self._states: list[tuple[int, ...]] = []
-        self._numbers: dict[tuple[int, ...], int] = {}
-        self._steps: dict[tuple[int, int], tuple[float, int]] = {}
+        self._sizes = [part.model.states for part in self.parts]
+        self._steps: dict[int, tuple[float, int]] = {}
         self._ends: dict[int, float] = {}
-        self._first = self._number(tuple(part.model.start() for part in self.parts))
+        self._first = self._number([part.model.start() for part in self.parts])
 
     def _shares(self, part: Part, own: list[int]) -> list[float]:
         """Of each symbol its share of what the part gives it: those unknown to it share its ``<unk>``."""
@@ -62,12 +62,19 @@ class Mixture:
         count = own.count(unk) - (part.restart and self._space >= 0)  # such a part ends at a space
         return [1 / count if one == unk else 1.0 for one in own]
 
-    def _number(self, state: tuple[int, ...]) -> int:
-        number = self._numbers.get(state)
-        if number is None:
-            number = self._numbers[state] = len(self._states)
-            self._states.append(state)
+    def _number(self, states: Sequence[int]) -> int:
+        """The states of the parts as one number, of which nothing need be remembered."""
+        number = 0
+        for state, size in zip(states, self._sizes, strict=True):
+            number = number * size + state
         return number
+
+    def _states(self, number: int) -> list[int]:
+        found = []
+        for size in reversed(self._sizes):
+            number, state = divmod(number, size)
+            found.append(state)
+        return found[::-1]
 
     def start(self) -> int:
         """The state at the start of a sentence."""
@@ -75,21 +82,23 @@ class Mixture:
 
     def step(self, state: int, symbol: int) -> tuple[float, int]:
         """log p(symbol | state), natural, and the state behind it; ``symbol``: a place in ``symbols``."""
-        key = (state, symbol)
+        key = state * len(self.symbols) + symbol
         found = self._steps.get(key)
         if found is None:
-            parts = [self._part(i, own, symbol) for i, own in enumerate(self._states[state])]
+            parts = [self._part(i, own, symbol) for i, own in enumerate(self._states(state))]
             total = sum(w * p for w, (p, _) in zip(self.weights, parts, strict=True))
-            found = (math.log(total + FLOOR), self._number(tuple(after for _, after in parts)))
+            if len(self._steps) >= _MEMO:
+                self._steps.clear()
+            found = (math.log(total + FLOOR), self._number([after for _, after in parts]))
             self._steps[key] = found
         return found
 
     def _part(self, i: int, state: int, symbol: int) -> tuple[float, int]:
         part = self.parts[i]
         if part.restart and symbol == self._space:
-            p = math.exp(part.model.step(state, _END)[0])
+            p = math.exp(part.model.look_up(state, _END)[0])
             return p * (1 - self.end_share), part.model.start()
-        logp, after = part.model.step(state, self._own[i][symbol])
+        logp, after = part.model.look_up(state, self._own[i][symbol])
         return math.exp(logp) * self._share[i][symbol], after
 
     def end(self, state: int) -> float:
@@ -97,9 +106,11 @@ class Mixture:
         found = self._ends.get(state)
         if found is None:
             total = 0.0
-            for part, weight, own in zip(self.parts, self.weights, self._states[state], strict=True):
-                p = math.exp(part.model.step(own, _END)[0])
+            for part, weight, own in zip(self.parts, self.weights, self._states(state), strict=True):
+                p = math.exp(part.model.look_up(own, _END)[0])
                 total += weight * p * (self.end_share if part.restart else 1)
+            if len(self._ends) >= _MEMO:
+                self._ends.clear()
             found = self._ends[state] = math.log(total + FLOOR)
         return found
 

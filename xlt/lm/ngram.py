@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ BOS, EOS, UNK = 0, 1, 2
 SPECIAL = ("<s>", "</s>", "<unk>")
 LN10 = math.log(10)
 FORMAT = 1
-_MEMO = 500_000  # answers that step() keeps, about 100 MB
+_MEMO = 200_000  # answers that step() keeps, about 45 MB
+_AT_ONCE = 100_000  # nodes whose suffixes are looked for
 
 
 class Level(NamedTuple):
@@ -74,47 +75,92 @@ class NGram(Stepwise):
     """
 
     def __init__(self, symbols: Sequence[str], levels: Sequence[Level], fallback_orders: Sequence[int] = ()):
-        self.symbols = tuple(symbols)
-        self.order = len(levels)
-        self.counts = tuple(len(level.symbol) for level in levels)
+        symbol = np.concatenate([np.zeros(1), *(level.symbol for level in levels)])
+        logp = np.concatenate([np.zeros(1), *(level.logp for level in levels)])
+        backoff = np.concatenate([np.zeros(1), *(level.backoff for level in levels[:-1])])
+        counts = [len(level.symbol) for level in levels]
+        bases = [0, *_starts(counts)]
+        parent = np.concatenate([base + level.prefix for base, level in zip(bases, levels, strict=False)])
+        children = np.bincount(parent, minlength=len(backoff))
+        suffixes = [level.suffix for level in levels]
+        self._set(symbols, counts, children, symbol, logp, backoff, suffixes, fallback_orders)
+
+    def _set(
+        self,
+        symbols: Sequence[str],
+        counts: Sequence[int],
+        children: np.ndarray,
+        symbol: np.ndarray,
+        logp: np.ndarray,
+        backoff: np.ndarray,
+        suffixes: Sequence[np.ndarray | None],
+        fallback_orders: Sequence[int],
+    ) -> None:
+        """``children`` and ``backoff``: of the inner nodes, which are all but those of the highest order;
+        ``symbol`` and ``logp``: of all; ``suffixes``: by level, as :class:`Level` has them.
+        """
+        self.symbols, self.counts, self.order = tuple(symbols), tuple(counts), len(counts)
         self.fallback_orders = tuple(fallback_orders)
         self._ids = {symbol: i for i, symbol in enumerate(self.symbols)}
-        starts = _starts(self.counts)
-        nodes = starts[-1]
-        none = np.zeros(1)
-        parent = np.concatenate([s + level.prefix for s, level in zip([0, *starts], levels, strict=False)])
-        self._symbol = np.concatenate([none, *(level.symbol for level in levels)]).astype(np.int32)
-        self._logp = np.concatenate([none, *(level.logp for level in levels)]).astype(np.float32)
-        self._backoff = np.concatenate([none, *(level.backoff for level in levels)]).astype(np.float32)
-        self._backoff[starts[-2] :] = 0
-        children = np.bincount(parent, minlength=nodes)
-        self._first = (1 + np.concatenate([none, np.cumsum(children)])).astype(np.int32)
-        keys = parent * len(self.symbols) + self._symbol[1:]
-        self._suffix = np.zeros(nodes, np.int32)
-        self._next = np.arange(nodes, dtype=np.int32)
+        self._symbol = symbol.astype(np.min_scalar_type(max(1, len(symbols) - 1)), copy=False)
+        self._logp = logp.astype(np.float32, copy=False)
+        self._backoff = backoff.astype(np.float32, copy=False)
+        self._first = np.ones(len(children) + 1, np.int32)
+        np.cumsum(children, out=self._first[1:])
+        self._first[1:] += 1
+        self._next = np.arange(len(symbol), dtype=np.int32)
+        self._shorter = np.zeros(len(children), np.int32)
         live = (children > 0) | (self._backoff != 0)
-        for n, level in enumerate(levels):
-            here = slice(starts[n], starts[n + 1])
-            if n and level.suffix is not None:
-                self._suffix[here] = starts[n - 1] + level.suffix
-            elif n:
-                above = parent[starts[n] - 1 : starts[n + 1] - 1]
-                self._suffix[here] = _suffixes(keys, self._suffix, above, level.symbol, len(self.symbols))
+        for here, suffix in self._suffixes(suffixes):
             # what has no continuation and no back-off weight is to the future as its suffix
-            shorter = self._next[self._suffix[here]]
-            self._next[here] = np.where(live[here], self._next[here], shorter)
+            shorter = self._next[suffix]
+            if here.stop <= len(children):
+                self._next[here] = np.where(live[here], self._next[here], shorter)
+                self._shorter[here] = shorter
+            else:
+                self._next[here] = shorter
         self._views()
+
+    def _suffixes(self, known: Sequence[np.ndarray | None]) -> Iterator[tuple[slice, np.ndarray]]:
+        """Of each level its nodes, and the node of the longest shorter n-gram that ends as each of them."""
+        starts, width, inner = _starts(self.counts), len(self.symbols), len(self._first) - 1
+        suffix, keys = np.zeros(inner, np.int32), np.zeros(inner - 1, np.int64)  # of all nodes but the first
+        for n, (low, high) in enumerate(zip(starts, starts[1:], strict=False)):
+            given, here = known[n], self._symbol[low:high]
+            above = self._parents(starts[n - 1] if n else 0, low)
+            if not n:
+                found = np.zeros(high - low, np.int32)
+            elif given is not None:
+                found = (starts[n - 1] + given).astype(np.int32)
+            else:
+                found = np.zeros(high - low, np.int32)
+                for at in range(0, high - low, _AT_ONCE):
+                    part = slice(at, at + _AT_ONCE)
+                    found[part] = _suffixes(keys[: low - 1], suffix, above[part], here[part], width)
+            if high <= inner:
+                suffix[low:high] = found
+                keys[low - 1 : high - 1] = above.astype(np.int64) * width + here
+            yield slice(low, high), found
+
+    def _parents(self, low: int, high: int) -> np.ndarray:
+        """Each of the inner nodes ``low`` to ``high`` as often as it has children."""
+        return np.repeat(np.arange(low, high, dtype=np.int32), np.diff(self._first[low : high + 1]))
 
     def _views(self) -> None:
         # items of a memoryview are Python's own numbers, which numpy's scalars are five times slower than
         self._v_symbol, self._v_logp = memoryview(self._symbol), memoryview(self._logp)
         self._v_backoff, self._v_first = memoryview(self._backoff), memoryview(self._first)
-        self._v_suffix, self._v_next = memoryview(self._suffix), memoryview(self._next)
+        self._v_shorter, self._v_next = memoryview(self._shorter), memoryview(self._next)
         self._memo: dict[int, tuple[float, int]] = {}
         self._width = len(self.symbols)
 
     def __reduce__(self):  # memoryviews cannot be pickled
         return NGram, (self.symbols, self.levels(), self.fallback_orders)
+
+    @property
+    def states(self) -> int:
+        """A number that is larger than each state."""
+        return len(self._shorter)
 
     def id(self, symbol: str) -> int:
         """The id of ``symbol``, that of ``<unk>`` if the model does not know it."""
@@ -132,9 +178,14 @@ class NGram(Stepwise):
         """Natural log p(symbol | state), and the state behind it."""
         key = state * self._width + symbol
         found = self._memo.get(key)
-        return self._look_up(state, symbol, key) if found is None else found
+        if found is None:
+            if len(self._memo) >= _MEMO:
+                self._memo.clear()
+            found = self._memo[key] = self.look_up(state, symbol)
+        return found
 
-    def _look_up(self, state: int, symbol: int, key: int) -> tuple[float, int]:
+    def look_up(self, state: int, symbol: int) -> tuple[float, int]:
+        """As :meth:`step`, which remembers its answers."""
         logp = 0.0
         node = state
         while node:
@@ -143,41 +194,40 @@ class NGram(Stepwise):
             if child < end and self._v_symbol[child] == symbol:
                 break
             logp += self._v_backoff[node]
-            node = self._v_next[self._v_suffix[node]]
+            node = self._v_shorter[node]
         else:
             child = 1 + symbol
-        if len(self._memo) >= _MEMO:
-            self._memo.clear()
-        self._memo[key] = found = (logp + self._v_logp[child], self._v_next[child])
-        return found
+        return logp + self._v_logp[child], self._v_next[child]
 
     def levels(self) -> list[Level]:
         """The n-grams by order, as the constructor takes them, without suffixes."""
         starts = _starts(self.counts)
-        parent = np.repeat(np.arange(starts[-1]), np.diff(self._first))
+        backoff = np.concatenate([self._backoff, np.zeros(self.counts[-1], np.float32)])
         found = []
         for n, (low, high) in enumerate(zip(starts, starts[1:], strict=False)):
-            prefix = parent[low - 1 : high - 1] - (starts[n - 1] if n else 0)
-            found.append(Level(prefix, self._symbol[low:high], self._logp[low:high], self._backoff[low:high]))
+            base = starts[n - 1] if n else 0
+            symbol = self._symbol[low:high].astype(np.int32)
+            prefix = self._parents(base, low).astype(np.int64) - base
+            found.append(Level(prefix, symbol, self._logp[low:high], backoff[low:high]))
         return found
 
     def suffixes(self) -> np.ndarray:
         """Of each node, 0 included, the node of the longest shorter n-gram that ends alike."""
-        return self._suffix.astype(np.int64)
+        levels = [suffix for _, suffix in self._suffixes([None] * self.order)]
+        return np.concatenate([np.zeros(1, np.int64), *levels]).astype(np.int64)
 
     def save(self, path: Path) -> None:
         """Write the model to ``path``, an .npz file; equal models are equal to the byte."""
-        inner = 1 + sum(self.counts[:-1])
         with path.open("wb") as file:
             np.savez_compressed(
                 file,
                 format=np.array([FORMAT]),
                 symbols=np.frombuffer("\n".join(self.symbols).encode(), np.uint8),
                 counts=np.array(self.counts, np.int64),
-                children=_small(np.diff(self._first)[:inner]),
+                children=_small(np.diff(self._first)),
                 symbol=_small(self._symbol[1:]),
                 logp=self._logp[1:],
-                backoff=self._backoff[1:inner],
+                backoff=self._backoff[1:],
                 fallback_orders=np.array(self.fallback_orders, np.int64),
             )
 
@@ -200,8 +250,8 @@ def _from_arrays(stored: dict[str, np.ndarray]) -> NGram:
     """ValueError if the arrays contradict each other."""
     symbols = bytes(stored["symbols"]).decode().split("\n")
     counts = [int(n) for n in stored["counts"]]
-    children = stored["children"].astype(np.int64)
-    symbol, logp, backoff = stored["symbol"].astype(np.int64), stored["logp"], stored["backoff"]
+    children, symbol = stored["children"], stored["symbol"]
+    logp, backoff = stored["logp"], stored["backoff"]
     inner = 1 + sum(counts[:-1])
     if not (
         counts
@@ -209,24 +259,26 @@ def _from_arrays(stored: dict[str, np.ndarray]) -> NGram:
         and tuple(symbols[:3]) == SPECIAL
         and len(set(symbols)) == len(symbols) == counts[0]
         and len(children) == inner == len(backoff) + 1
-        and len(symbol) == len(logp) == sum(counts) == children.sum()
+        and len(symbol) == len(logp) == sum(counts) == children.sum(dtype=np.int64)
         and np.array_equal(symbol[: counts[0]], np.arange(counts[0]))
         and not (np.isnan(logp).any() or np.isnan(backoff).any())
     ):
         raise ValueError("its arrays do not fit each other")
-    parent = np.repeat(np.arange(inner), children)
-    if (symbol >= len(symbols)).any() or (np.diff(parent * len(symbols) + symbol) <= 0).any():
-        raise ValueError("its n-grams are not sorted")
     starts = _starts(counts)
-    levels = []
     for n, (low, high) in enumerate(zip(starts, starts[1:], strict=False)):
-        base, end = (starts[n - 1], low) if n else (0, 1)
-        prefix = parent[low - 1 : high - 1] - base
-        if len(prefix) and not 0 <= prefix[0] <= prefix[-1] < end - base:
+        base = starts[n - 1] if n else 0
+        here, own = children[base:low], symbol[low - 1 : high - 1]
+        if here.sum(dtype=np.int64) != high - low:
             raise ValueError("its orders are mixed up")
-        last = np.zeros(high - low) if n + 1 == len(counts) else backoff[low - 1 : high - 1]
-        levels.append(Level(prefix, symbol[low - 1 : high - 1], logp[low - 1 : high - 1], last))
-    return NGram(symbols, levels, [int(n) for n in stored["fallback_orders"]])
+        keys = np.repeat(np.arange(len(here)), here) * len(symbols) + own
+        if (own >= len(symbols)).any() or (np.diff(keys) <= 0).any():
+            raise ValueError("its n-grams are not sorted")
+    made = NGram.__new__(NGram)
+    none, orders = np.zeros(1, np.uint8), [int(n) for n in stored["fallback_orders"]]
+    stored.clear()  # what is copied is given back at once
+    symbol, logp, backoff = (np.concatenate([none, part]) for part in (symbol, logp, backoff))
+    made._set(symbols, counts, children, symbol, logp, backoff, [None] * len(counts), orders)
+    return made
 
 
 def _small(numbers: np.ndarray) -> np.ndarray:
