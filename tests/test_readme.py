@@ -287,6 +287,13 @@ def cache(place, command):
     assert expected[command.split()[2]] in out
 
 
+def no_slurm(place, command):
+    """Where there is no Slurm that is said; tests/commands/test_experiment.py submits to one."""
+    found = place.run(command, PATH="/usr/bin:/bin")
+    assert found.returncode == 2
+    told(found.stderr, "sbatch", where="executor=slurm")
+
+
 def experiment(place, command):
     out = place.good(command)
     assert "open " in out if "--list" in command else "train: would" in out
@@ -541,6 +548,7 @@ WAYS = {  # the first that matches the whole command proves it
     r"tools/xlt lm adapt .+": adapt,
     r"tools/xlt lm export .+": export_model,
     r"tools/xlt cache .+": cache,
+    r"tools/xlt experiment .+ --executor slurm": no_slurm,
     r"tools/xlt experiment .+": experiment,
     r"tools/xlt verify .+": verify,
     r"tools/xlt forget .+": forget,

@@ -31,8 +31,9 @@ echo $id
 """
 
 SQUEUE = r"""#!/bin/bash
-while (( $# )); do [[ $1 != -j ]] || jobs=$2; shift; done
+while (( $# )); do [[ $1 != -j ]] || jobs=$2; form=${*: -1}; shift; done
 for id in ${jobs//,/ }; do
+  [[ $form != %A ]] || { ! grep -qsE 'PENDING|RUNNING' "$dir/$id".[0-9]* || echo "$id"; continue; }
   for file in "$dir/$id".[0-9]*; do echo "$id|${file##*.}|$(cat "$file")|node1"; done
 done
 """

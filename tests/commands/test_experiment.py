@@ -1,9 +1,12 @@
 """`xlt experiment` with made-up stages: order, failures, claims, waiting, what a second call does."""
 
+import os
 import threading
 
 import pytest
 
+from tests.cluster.fake import FakeSlurm
+from tests.errors import told
 from xlt.cli import main
 from xlt.commands import experiment
 from xlt.commands import run as commands_run
@@ -246,3 +249,60 @@ def test_a_run_that_failed_elsewhere_meanwhile_is_not_tried_twice(egs, stages, c
     assert early.go() == {"ron/a_s0": "stage train"}
     assert not any(s.startswith("ron/a_s0") for s in stages[0])
     assert lane(egs).go() == {}  # a later call tries it again
+
+
+@pytest.fixture
+def slurm(egs, monkeypatch):
+    """A Slurm whose jobs wait until they are told otherwise."""
+    fake = FakeSlurm(egs / "slurm")
+    fake.does(*(f"{job}:0 wait" for job in range(101, 130)))
+    monkeypatch.setenv("PATH", f"{fake.folder}/bin:{os.environ['PATH']}")
+    return fake
+
+
+def waits_for(slurm, job):
+    """What a job waits for, in the words of sbatch."""
+    found = [word for word in slurm.options(job) if word.startswith("--dependency=")]
+    return set(found[0].partition("=")[2].split(",")) if found else set()
+
+
+def test_slurm_gets_two_jobs_a_run_that_wait_for_models_and_shared_data(egs, stages, slurm, capsys):
+    assert run(egs, "--executor", "slurm") == 0 and stages[0] == []
+    jobs = {next(w for w in slurm.options(j) if w.startswith("--job-name="))[11:]: j for j in slurm.jobs}
+    assert list(jobs) == ["fra.body.own"] + [
+        f"{recipe}.a_s{seed}.{part}"
+        for recipe in ("ron", "cat")
+        for seed in (0, 1)
+        for part in ("shared", "own")
+    ]
+    model, chain = f"afterok:{jobs['fra.body.own']}", jobs["ron.a_s0.shared"]
+    assert waits_for(slurm, jobs["fra.body.own"]) == set()
+    assert waits_for(slurm, chain) == {model}
+    assert waits_for(slurm, jobs["ron.a_s0.own"]) == {model, f"afterok:{chain}"}
+    assert waits_for(slurm, jobs["ron.a_s1.shared"]) == {model, f"afterany:{chain}"}
+    assert waits_for(slurm, jobs["cat.a_s0.shared"]) == {model, f"afterany:{jobs['ron.a_s1.shared']}"}
+    assert "5 of 5 runs were submitted" in capsys.readouterr().out
+
+
+def test_a_second_call_submits_what_is_neither_done_nor_in_the_queue(egs, stages, slurm):
+    run(egs, "--executor", "slurm", "--only", "fra/")
+    run(egs, "--executor", "slurm", "--only", "ron/a_s0")
+    assert slurm.jobs == [101, 102, 103] and waits_for(slurm, 102) == {"afterok:101"}
+    for job in (101, 102, 103):
+        (slurm.folder / f"{job}.0").write_text("FAILED")
+    (egs / "fra/exp/body").mkdir(parents=True)
+    experiment.Board(egs).note(named(egs, "fra/body"), None)
+    run(egs, "--executor", "slurm", "--only", "ron/a_s0")
+    assert slurm.jobs == [101, 102, 103, 104, 105] and waits_for(slurm, 104) == set()
+
+
+def test_a_job_does_its_part_and_fails_so_that_others_do_not_begin(egs, stages, capsys):
+    done, answers = stages
+    assert run(egs, "--only", "ron/a_s0", "--part", "shared") == 0
+    assert run(egs, "--only", "ron/a_s0", "--part", "own") == 0
+    assert done == ["ron/a_s0 features", "ron/a_s0 train", "ron/a_s0 score"]
+    assert experiment.Board(egs).state(named(egs, "ron/a_s0")) == "done"
+    answers["ron/a_s1 features"] = 2
+    assert run(egs, "--only", "ron/a_s1", "--part", "shared") == 2
+    told(capsys.readouterr().err, "features", where="ron/a_s1")
+    assert experiment.Board(egs).state(named(egs, "ron/a_s1")) == "failed"

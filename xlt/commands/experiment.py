@@ -7,23 +7,19 @@ Started twice, the two share the work: each takes the next run that is free and 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import fnmatch
 import os
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
+from xlt.commands.board import Board
 from xlt.commands.run import INTERRUPTED, NOT_READ, Call, guarded, run_in_folds
-from xlt.core import jsons
 from xlt.core.config import ROOT
 from xlt.core.errors import StageError
-from xlt.core.locks import hold
 from xlt.core.log import say
-from xlt.core.plan import Plan, Run, check, read, stages_before_training
-from xlt.core.stage import write_json
+from xlt.core.plan import OWN, SHARED, Plan, Run, check, read, stages_before_training, stages_of
 
 _POLL_S = 5.0  # between looks at whether another process has finished a run
 
@@ -45,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="list the runs and whether each is done")
     parser.add_argument("--dry_run", action="store_true", help="show what would run, do nothing")
     parser.add_argument(
+        "--executor",
+        choices=("local", "slurm"),
+        default="local",
+        help="slurm: submit the runs as jobs that wait for each other, with the settings cluster.* of each",
+    )
+    parser.add_argument("--part", choices=(SHARED, OWN), help=argparse.SUPPRESS)  # what such a job does
+    parser.add_argument(
         "--egs", type=Path, default=ROOT / "egs", metavar="DIR", help="folder with the recipes (default: egs)"
     )
 
@@ -59,7 +62,16 @@ def main(args: argparse.Namespace) -> None:
         for run in runs:
             say(f"{board.state(run):16} {run.name}" + (f"  ({run.column})" if run.column else ""))
         return
+    if args.executor == "slurm" and not args.dry_run:
+        from xlt.commands.grid import submit_runs
+
+        submit_runs(plan, runs, board)
+        return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch read it
+    if args.part:
+        (run,) = (run for run in runs if run.name == args.only)
+        _do_part(run, args.part, board)
+        return
     failed = _dry_run(plan, runs, args.egs) if args.dry_run else Lane(plan, runs, board).go()
     if failed:
         lines = "".join(f"\n  {name}: {why}" for name, why in failed.items())
@@ -116,80 +128,21 @@ def _stage(run: Run, stage: str, egs: Path, dry_run: bool = False) -> int:
     return status
 
 
-class Board:
-    """What processes tell each other about runs: locks that end with their process, and a note for each ended
-    run.
-    """
+def _do_part(run: Run, part: str, board: Board) -> None:
+    """What a job of Slurm does: some stages of one run; StageError, for its exit status."""
+    why = run_stages(run, stages_of(run, part), board.egs)
+    if why or part == OWN or not stages_of(run, OWN):
+        board.note(run, why)
+    if why:
+        raise StageError(f"{run.name}: {why}; mend it and give the command with --executor slurm again")
 
-    def __init__(self, egs: Path):
-        self.egs = egs
-        self.folder = egs / ".experiment"
 
-    def _path(self, run: Run, suffix: str) -> Path:
-        return self.folder / f"{run.recipe}.{run.tag}.{suffix}"
-
-    @contextlib.contextmanager
-    def claim(self, run: Run) -> Iterator[bool]:
-        """The right to work on ``run``; False if another process has it."""
-        with self._locked(self._path(run, "lock"), wait=False) as got:
-            yield got
-
-    @contextlib.contextmanager
-    def preparing(self) -> Iterator[None]:
-        """The right to write what runs share: data, features, tokens. Another process that has it is waited
-        for.
-        """
-        path = self.folder / "prepare.lock"
-        with self._locked(path, wait=False) as got:
-            if got:
-                yield
-                return
-        say("experiment: another process makes data, features or tokens; waiting for it")
-        with self._locked(path, wait=True):
-            yield
-
-    @contextlib.contextmanager
-    def _locked(self, path: Path, wait: bool) -> Iterator[bool]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as handle:
-            yield hold(handle, wait)
-
-    def note(self, run: Run, why: str | None) -> None:
-        """Leave that ``run`` ended now; ``why`` it failed, or None."""
-        write_json(
-            self._path(run, "json"),
-            {
-                "settings": run.settings,
-                "stages": run.stages,
-                "failed": why,
-                "at": datetime.datetime.now().astimezone().isoformat(),
-            },
-        )
-
-    def _noted(self, run: Run) -> dict | None:
-        try:
-            return jsons.parse(self._path(run, "json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def failed_since(self, run: Run, start: datetime.datetime) -> str | None:
-        """Why ``run`` failed in any process after ``start``, or None."""
-        note = self._noted(run)
-        return note["failed"] if note and datetime.datetime.fromisoformat(note["at"]) >= start else None
-
-    def state(self, run: Run) -> str:
-        """``running``, ``done``, ``failed``, ``settings changed`` or ``open``."""
-        with self.claim(run) as free:
-            if not free:
-                return "running"
-        note = self._noted(run)
-        trained = "train" not in run.stages or (self.egs / run.recipe / "exp" / run.tag).is_dir()
-        if note is None or not (note["failed"] or trained):
-            return "open"
-        if note["failed"]:
-            return "failed"
-        same = (note["settings"], note["stages"]) == (list(run.settings), list(run.stages))
-        return "done" if same else "settings changed"
+def run_stages(run: Run, stages: list[str], egs: Path) -> str | None:
+    """Do ``stages`` of a run; why it failed, or None."""
+    for stage in stages:
+        if _stage(run, stage, egs):
+            return f"stage {stage}, see its error above"
+    return None
 
 
 class Lane:
@@ -248,16 +201,10 @@ class Lane:
         shared, own = stages_before_training(run)
         try:
             with self.board.preparing():
-                why = self._stages(run, shared)
-            why = why or self._stages(run, own)
+                why = run_stages(run, shared, self.board.egs)
+            why = why or run_stages(run, own, self.board.egs)
         except Exception as err:  # a defect ends this run only; the list at the end has it
             traceback.print_exc()
             why = f"{type(err).__name__}: {err}"
         self.board.note(run, why)
         return why
-
-    def _stages(self, run: Run, stages: list[str]) -> str | None:
-        for stage in stages:
-            if _stage(run, stage, self.board.egs):
-                return f"stage {stage}, see its error above"
-        return None

@@ -251,6 +251,14 @@ def check(plan: Plan, egs: Path) -> None:
             raise ConfigError(f"{run.where}: {run.name}: {err}") from None
 
 
+SHARED, OWN = "shared", "own"  # parts of a run: see stages_before_training
+
+
+def stages_of(run: Run, part: str) -> list[str]:
+    """The stages of one part of a run."""
+    return stages_before_training(run)[part == OWN]
+
+
 def stages_before_training(run: Run) -> tuple[list[str], list[str]]:
     """The run's stages up to tokens, whose outputs runs share, and the others, which write below its own
     tag.

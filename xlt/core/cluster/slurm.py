@@ -72,6 +72,17 @@ def submit(words: list[str], script: str, cluster: ClusterConfig) -> str:
     return done.stdout.strip().partition(";")[0]
 
 
+def in_queue(jobs: list[str]) -> set[str]:
+    """Those of ``jobs`` that run or wait to run."""
+    if not jobs:
+        return set()
+    command = ["squeue", "-h", "-j", ",".join(jobs), "-o", "%A"]
+    if not shutil.which("squeue"):
+        return set()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return set(jobs) & set(done.stdout.split())
+
+
 class Slurm(Cluster):
     """Array jobs over shards; requeued tasks find what is done."""
 
