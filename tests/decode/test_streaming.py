@@ -223,8 +223,15 @@ def test_a_transducer_gets_what_the_encoder_gives(recogniser, monkeypatch):
     assert (found.text, found.greedy, found.words[0]["end_s"]) == ("ma", "me", 8 / RATE)
 
 
-def test_decoders_of_whole_utterances_are_refused(recogniser, monkeypatch):
+def test_an_attention_decoder_leaves_the_stream_to_ctc(recogniser):
     by = recogniser(dataclasses.replace(GREEDY, method="joint"))
+    search = StreamingSearch(by)
+    search.push(said(by.tokenizer, "mere"))
+    assert search.partial == search.end().text == "mere"
+
+
+def test_decoders_of_whole_utterances_are_refused(recogniser, monkeypatch):
+    by = recogniser(dataclasses.replace(GREEDY, method="lexicon"))
     monkeypatch.setattr(by, "decoder", lambda decode, hotwords: object())
-    with raises(ConfigError, "beam", "greedy", where="decode.method=joint"):
+    with raises(ConfigError, "beam", "greedy", where="decode.method=lexicon"):
         StreamingSearch(by)

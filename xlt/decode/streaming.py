@@ -5,6 +5,7 @@ T frames, V tokens.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,8 +13,11 @@ import numpy as np
 
 from xlt.core.errors import ConfigError
 from xlt.decode.beam import Beam, Open
+from xlt.decode.combined import COMBINED
 from xlt.decode.decoder import Decoded
+from xlt.decode.fusion import JOINT
 from xlt.decode.greedy import Greedy
+from xlt.decode.recognise import SEARCH
 from xlt.decode.transducer import ByTransducer
 from xlt.formats.transcripts import Word
 from xlt.nets.paths import BLANK_ID, best_path
@@ -72,7 +76,7 @@ class _BestPath:
 
 class StreamingSearch:
     """The text of one stream, by ``recogniser``'s decoder: beam or transducer, with language models and
-    hotwords as over a whole utterance, or greedy. ConfigError for other decoders.
+    hotwords as over a whole utterance, or greedy; see :func:`decoder` for others.
 
     ``hotwords``, ``calibration``: as :meth:`Recogniser.__call__ <xlt.decode.recognise.Recogniser.__call__>`
     takes them; ``pause_s``: an utterance ends, and another one begins, where CTC gives blanks for so long;
@@ -182,8 +186,12 @@ class StreamingSearch:
 def decoder(
     recogniser: Recogniser, decode: DecodeConfig | None = None, hotwords: Mapping[str, float] | None = None
 ) -> Decoder:
-    """What a stream is decoded by; ConfigError if that needs the whole utterance."""
+    """What a stream is decoded by: in place of an attention decoder, which needs the whole utterance, CTC's
+    beam search without language models. ConfigError for a decoder that has no such part.
+    """
     by = decode or recogniser.decode
+    if by.method in (COMBINED, JOINT):
+        by = dataclasses.replace(by, method=SEARCH, lm_weight=0.0, length_bonus=0.0)
     found = recogniser.decoder(by, hotwords)
     if not isinstance(found, Beam | ByTransducer | Greedy):
         raise ConfigError(
