@@ -20,10 +20,10 @@ pytestmark = pytest.mark.trains
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Log-mels, in chunks of 16 frames of 20 ms, or 8."""
+    """Log-mels in two sizes of chunks."""
     made = tmp_path_factory.mktemp("chunked") / "bundle"
     shutil.copytree(TONES, made)
-    return with_encoder(made, {"name": "lc_blstm", "chunk": [16, 8], "look_ahead": 4})
+    return with_encoder(made, {"name": "lc_blstm", "chunk_s": [0.32, 0.16], "look_ahead_s": 0.08})
 
 
 @pytest.fixture(scope="module")
