@@ -301,6 +301,7 @@ def experiment(place, command):
         "accents": "spa/a_main_s0",
         "continued": "cat/on_continued_s1",
         "robust": "spa/r_plain_s0",
+        "streaming": "cat/taught0.64_s1",
         "languages": "ron/fbank_all_s0",
         "teachers": "ron/taught_texts_s1",
         "transfer": "cat/x5_fbank_s0",

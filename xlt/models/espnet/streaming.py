@@ -86,7 +86,7 @@ class Outputs:
     @torch.inference_mode()
     def push(self, feats: np.ndarray, last: bool = False) -> tuple[np.ndarray, Tensor]:
         """(T, D) float32 → (T', V), natural, and (T', H); ``last``: nothing follows."""
-        hidden = self._stream.push(torch.from_numpy(feats).to(self._device), last)
+        hidden = self._stream.push(torch.tensor(feats, device=self._device), last)
         return self._net.ctc.log_softmax(hidden[None])[0].float().cpu().numpy(), hidden
 
 
