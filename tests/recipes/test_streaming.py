@@ -1,4 +1,4 @@
-"""A recipe with preset=streaming, from speech to a bundle that writes a stream as it writes the masked clip."""
+"""A recipe with preset=streaming, up to a bundle that writes a stream as it writes the masked clip."""
 
 import json
 
