@@ -17,7 +17,7 @@ from xlt.bundle import open_bundle
 from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.core.errors import ConfigError, DataError
-from xlt.export.onnx import export, parts_of
+from xlt.export.onnx import export, parts_of, refuse
 from xlt.models.onnx import BACKBONE, HEAD
 from xlt.nets.paths import as_array
 
@@ -136,6 +136,16 @@ def test_what_cannot_be_exported_is_refused_with_the_reason(bundles, tmp_path, c
     assert main(["export", "lhotse", str(tmp_path / "x"), "--int8"]) == 2
     told(capsys.readouterr().err, "lhotse", where="--int8")
     assert not (tmp_path / "x").exists()
+
+
+def test_an_encoder_that_hears_chunks_is_not_exported(tmp_path):
+    manifest = {"decode": {"method": "greedy"}}
+    features = {"upstream": {"upstream": "whisper_base"}, "chunk_s": [0.64], "left_s": 5.0}
+    info = {"family": "espnet", "features": features}
+    with raises(ConfigError, "features.chunk_s", where=str(tmp_path)):
+        refuse(tmp_path, manifest, info, ["whisper_base"])
+    features["chunk_s"] = [0.0, 0.64]  # xlt transcribe hears whole clips
+    refuse(tmp_path, manifest, info, ["whisper_base"])
 
 
 def test_a_damaged_export_is_refused(bundles, tmp_path):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from xlt.audio.augment import heard_at_once
 from xlt.audio.voice import NETWORK, find_network
 from xlt.bundle.card import CARD
 from xlt.bundle.manifest import HOTWORDS, LM, MANIFEST, PARTNER, check_files, read_manifest, write_manifest
@@ -71,6 +72,8 @@ def refuse(bundle: Path, manifest: dict[str, Any], info: dict[str, Any], upstrea
         why = "has a tuned encoder (train.freeze); only those with frozen ones can be exported"
     elif _upstream(info) not in upstreams:
         why = f"reads features of {_upstream(info)}; only those of {' and '.join(upstreams)} can be exported"
+    elif _upstream(info) != FBANK and heard_at_once(info["features"]):
+        why = "hears speech in chunks (features.chunk_s), which an exported encoder does not"
     elif manifest["decode"].get("method") not in METHODS:
         why = f"decodes by {manifest['decode'].get('method')}; only {', '.join(METHODS)} can be exported"
     if why:
