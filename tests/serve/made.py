@@ -4,6 +4,7 @@ What it does on the way is told by the loudness: see :data:`TRICKS`.
 """
 
 import os
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ class Head:
     """As :class:`xlt.bundle.transcribe.Transcriber`, as far as a server asks. Greek has no CTC head."""
 
     def __init__(self, folder, lang):
-        self.folder, self.lang = Path(folder), lang
+        self.folder, self.lang, self.one = Path(folder), lang, threading.Lock()
         self.recogniser = SimpleNamespace(has_ctc=lang != "ell_Grek")
         self.clips = SimpleNamespace(lengths=Lengths(3.0, 6.0), voice=False)
 

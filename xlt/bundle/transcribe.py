@@ -33,8 +33,8 @@ class Transcriber:
     one after another.
 
     DataError if the bundle is damaged, not whole, or of a newer xlt. Threads may share it: the model, whose
-    search keeps a state, works for one of them at a time. ``backbone``: what it shares with others;
-    UpstreamError if it was trained on another one.
+    search keeps a state, works for one of them at a time, which holds ``one``. ``backbone``: what it shares
+    with others; UpstreamError if it was trained on another one.
     """
 
     def __init__(self, bundle: Path, backbone: Backbone | None = None):
@@ -55,7 +55,7 @@ class Transcriber:
         if decode.hotwords:
             decode = dataclasses.replace(decode, hotwords=str(bundle / decode.hotwords))
         self.folder = bundle
-        self._one = threading.Lock()
+        self.one = threading.Lock()
         features = read_info(bundle, "copy the bundle again")["features"]
         if backbone is not None and features.get("on_the_fly"):
             raise DataError(f"{bundle}: its model encodes by itself, which no head does; copy it again")
@@ -158,7 +158,7 @@ class Transcriber:
         return self.as_piece(cut, self._recognised(cut, hotwords) if is_loud(cut.samples) else None)
 
     def _recognised(self, cut: Cut, hotwords: Mapping[str, float] | None) -> Hypothesis:
-        with self._one:
+        with self.one:
             feats = self.encode([cut.samples])
             (found,) = self.recogniser(feats, hotwords=hotwords, calibration=self.calibration)
             self.recogniser.model.forget()  # nobody asks again

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ class Chunked(Whole):
     ):
         super().__init__(final, hotwords[1])
         self.streams, self.first, self.chunk_hotwords = streams, first, hotwords[0]
-        self.one = threading.Lock()  # sessions in threads share the model: one at a time
+        self.one = first.one  # sessions in threads, and final texts, share the model
 
     def open(self, start: int) -> Live:
         with self.one:
