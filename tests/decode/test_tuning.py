@@ -124,6 +124,14 @@ def test_nothing_is_chosen_where_greedy_is_better(tuned):
     assert (found["least_bad"]["lm_weight"], found["least_bad"]["word"]) == ([1.0], 21.0)
 
 
+def test_a_transducer_is_compared_with_itself_alone(tuned):
+    found = tuned(bowl(0.5, 1.0), method="transducer")
+    assert found["best"]["word"] == 5.0
+    assert found["greedy"]["word"] == 13.0  # 5 + 4 (1 + 1), a step away in both; the best path has 20
+    found = tuned(lambda weights, bonus: said(30 if weights[0] else 3), method="transducer")
+    assert found["best"] is None  # and stage 7 then leaves the language model out
+
+
 def test_fewer_wrong_letters_do_not_pay_for_more_wrong_words(tuned):
     """Greedy has 20 wrong letters; the search puts 10 spaces and letters in, and has 15 wrong words more."""
     found = tuned(lambda weights, bonus: said(0, split=25), greedy=said(20))

@@ -67,6 +67,7 @@ def test_a_new_output_layer_has_no_row_of_the_old_one_even_for_equal_tokens():
         "decoder.embed.weight",
         "decoder.output_layer.weight",
         "decoder.output.weight",
+        "joint_network.lin_out.weight",
     ],
 )
 def test_rows_of_espnets_decoders_belong_to_tokens_too(key):

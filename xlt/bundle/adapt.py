@@ -12,9 +12,10 @@ from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.settings import DecodeConfig
 from xlt.core.stored import from_json
+from xlt.decode import transducer
 from xlt.decode.combination import LM_MORE
 from xlt.decode.fusion import COMBINED
-from xlt.formats.model_folder import CTC, parts_of, read_info
+from xlt.formats.model_folder import CTC, TRANSDUCER, parts_of, read_info
 from xlt.lm.adapt import Adapted
 from xlt.lm.adapt import adapt as adapt_model
 from xlt.lm.build import ORDERS
@@ -38,14 +39,19 @@ def _normaliser(bundle: Path, info: dict) -> Callable[[str], str]:
 
 
 def with_lm(decode: DecodeConfig, parts: Sequence[str]) -> DecodeConfig:
-    """The settings of a bundle that has a language model now: by the beam search, or in the combination, with
-    the weight against CTC that a combination would give it before a fit. ConfigError for a model without CTC.
+    """The settings of a bundle that has a language model now: by the beam search, by the transducer's, or in
+    the combination, with the weight against CTC that a combination would give it before a fit. ConfigError
+    for a model without CTC.
     """
     if CTC not in parts:
         raise ConfigError(
             "BUNDLE: this model has no CTC head, whose search could use a language model; adapt one that has"
         )
     given = decode.combination
+    if TRANSDUCER in parts:
+        return dataclasses.replace(
+            decode, method=TRANSDUCER, lm_weight=transducer.WEIGHT, length_bonus=transducer.BONUS
+        )
     if given is None:
         return dataclasses.replace(decode, method="beam", lm_weight=WEIGHT, length_bonus=BONUS)
     share = LM_MORE * (given["weights"].get("ctc", 0.0) + given["weights"].get("partner", 0.0))

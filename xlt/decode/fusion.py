@@ -144,9 +144,9 @@ def _search(ctx: Context) -> str:
         return ctx.cfg.decode.method
     if ATTENTION in _parts(ctx):
         return COMBINED if CTC in _parts(ctx) else ATTENTION
-    if TRANSDUCER in _parts(ctx):
-        return TRANSDUCER
-    return WORDS if ctx.cfg.lm.spell else SEARCH
+    if ctx.cfg.lm.spell:
+        return WORDS
+    return TRANSDUCER if TRANSDUCER in _parts(ctx) else SEARCH
 
 
 def chosen(ctx: Context) -> DecodeConfig | None:

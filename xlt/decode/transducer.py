@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 TRANSDUCER = "transducer"  # of decode.method
 BEAM_SIZE = 8  # what decode.beam_size=null means here
+WEIGHT, BONUS = 0.3, 0.5  # of a language model, where nothing is tuned: a transducer has learned texts itself
 _MOST_KNOWN = 4000  # frames of tokens that are kept, before those that are out of the beam go
 
 

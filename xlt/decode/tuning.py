@@ -22,7 +22,9 @@ from xlt.decode.greedy import Greedy
 from xlt.decode.lexicon import BONUS as WORD_BONUS
 from xlt.decode.lexicon import LEXICON, WEIGHT
 from xlt.decode.remember import remembering
+from xlt.decode.transducer import BONUS as BESIDE_BONUS
 from xlt.decode.transducer import TRANSDUCER
+from xlt.decode.transducer import WEIGHT as BESIDE_WEIGHT
 from xlt.metrics.metric import PHONES, TEXT, tokens
 
 if TYPE_CHECKING:
@@ -76,10 +78,10 @@ OF_WORDS = {  # of a lexicon's search: the start is what is used where nothing i
 }
 
 
-OF_TRANSDUCER = {  # which has learned texts itself
-    FIRST: Axis("weight", 0.3, 0.2, 0.0, 0.0, 0.9, 2.0),
+OF_TRANSDUCER = {
+    FIRST: Axis("weight", BESIDE_WEIGHT, 0.2, 0.0, 0.0, 0.9, 2.0),
     SECOND: SECOND,
-    BONUS: Axis("bonus", 0.5, 0.5, -2.0, 0.0, 2.0, 5.0),
+    BONUS: Axis("bonus", BESIDE_BONUS, 0.5, -2.0, 0.0, 2.0, 5.0),
 }
 
 

@@ -10,7 +10,7 @@ from xlt.formats.results import Change, Interval, Scores
 from xlt.metrics.metric import counted
 
 GREEDY, BEAM, ATTENTION, COMBINED = "greedy", "beam", "attention", "combined"  # as decode.method has them
-PARTNER = "partner"
+PARTNER, TRANSDUCER = "partner", "transducer"
 PARTS = (BEAM, PARTNER, ATTENTION)  # of a combination
 _LABELS = {GREEDY: "greedy CTC", "lexicon": "words from phones", "joint": "CTC and attention"}
 
@@ -59,6 +59,8 @@ def label(scores: Scores, decoder: str) -> str:
     config = scores["config"]
     if decoder == BEAM:
         return "with the language model" if "lm" in scores else "CTC beam search"
+    if decoder == TRANSDUCER:
+        return "transducer and language model" if _weighted(scores) else "transducer"
     if decoder == PARTNER:
         return f"{config.get('decode.partner')}, {label(scores, BEAM)}"
     if decoder == ATTENTION:
@@ -67,6 +69,12 @@ def label(scores: Scores, decoder: str) -> str:
         as_published = config.get("train.zero_shot") and not config.get("train.init")
         return f"{writer}, zero-shot" if as_published else f"{writer} alone"
     return _LABELS.get(decoder, decoder)
+
+
+def _weighted(scores: Scores) -> bool:
+    """Whether a language model had a weight."""
+    weight = scores["lm"]["fusion"].get("lm_weight") if "lm" in scores else None
+    return any(weight if isinstance(weight, list) else [weight])
 
 
 def ladder(scores: Scores, name: str) -> list[str]:

@@ -35,13 +35,15 @@ def rising(history: Sequence[dict[str, Any]]) -> str | None:
 
 
 def barely(history: Sequence[dict[str, Any]], min_updates: int) -> str | None:
-    """``at best 76% of characters are wrong on dev: …`` of a CTC training's history.json; None where it is
+    """``at best 76% of characters are wrong on dev: …`` of the history.json of CTC or a
+    transducer; None where it is
     not so bad. ``min_updates``: what train.min_updates was.
 
     CTC writes blanks for long, then a few letters, and then finds the texts within some hundred steps; the
     longer the texts, the later.
     """
-    found = [row["cer_ctc"] for row in history if isinstance(row.get("cer_ctc"), (int, float))]
+    rates = (row.get("cer_transducer", row.get("cer_ctc")) for row in history)
+    found = [rate for rate in rates if isinstance(rate, (int, float))]
     if not found or min(found) <= _MOST:
         return None
     return (
