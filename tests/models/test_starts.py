@@ -34,10 +34,11 @@ def watched(work, cfg, plan, steps):
     "epochs, steps, at",
     [
         (30, 50, 12),  # 40% of 30
-        (8, 150, 4),  # 3.2
-        (30, 300, 5),  # 12 would be 3,600 updates; 1,500 are 5 epochs
+        (20, 50, 10),  # 8 would be 400 updates, where Greek has not begun; 500 are 10 epochs
+        (8, 150, 4),  # 480 updates, so 500: 3.3
+        (30, 300, 10),  # 12 would be 3,600 updates; 3,000 are 10 epochs
         (10, 5000, 1),
-        (20, 30, None),  # 8 epochs of 30 updates are 240: too early
+        (20, 30, None),  # 500 updates are 17 epochs: too late
     ],
 )
 def test_dev_is_looked_at_when_others_have_begun(tmp_path, settings, epochs, steps, at):

@@ -24,8 +24,8 @@ from xlt.models.budget import Plan
 
 STARTS = 3  # at most
 SHARE = 0.4  # of the epochs, at whose end dev is looked at
-UPDATES = (300, 1500)  # earlier nothing is known; later nothing changes
-STUCK = 0.8  # CER on dev; trainings of Tux Paint's recipes are below 0.6 there
+UPDATES = (500, 3000)  # not earlier and not later
+STUCK = 0.8  # CER on dev: Tux Paint's recipes are below 0.5 there, with log-mels below 0.7; Greek is the last
 _SEEDS = 1000  # between one start's seed and the next's: ESPnet adds the epoch to it
 _FILE, _WATCH = "starts.json", "watch.json"
 
@@ -60,14 +60,15 @@ def watch(work: Path, cfg: Config, start: Start, plan: Plan, steps: int) -> None
     """Have the trainer look at dev once, at the end of an epoch of ``steps`` updates.
 
     Only small networks on stored features, which start from random numbers: of others it is not known when
-    they begin. Not at the last start, and not if there is no time for half the epochs behind it.
+    they begin. Not in the second half of the epochs, at the last start, or without time for half the epochs
+    behind it.
     """
     early, late = UPDATES
-    epoch = math.ceil(min(SHARE * start.epochs, late / steps))
+    epoch = math.ceil(min(max(SHARE * start.epochs * steps, early), late) / steps)
     left = min(plan.epochs, _affordable(cfg.train, plan) - _gone(start.before) - epoch)
     known = cfg.train.encoder == "blstm" and cfg.train.decoder == "none" and cfg.train.init is None
     known = known and not cfg.features.on_the_fly and _ngpu(cfg.train) < 2
-    if known and len(start.before) + 1 < STARTS and epoch * steps >= early and 2 * left >= plan.epochs:
+    if known and len(start.before) + 1 < STARTS and 2 * epoch <= start.epochs and 2 * left >= plan.epochs:
         write_json(work / _WATCH, {"epoch": epoch})
     else:
         (work / _WATCH).unlink(missing_ok=True)
