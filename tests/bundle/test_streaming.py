@@ -8,9 +8,12 @@ import pytest
 import torch
 import yaml
 
+from tests.bundle.many import single
 from tests.errors import raises
 from tests.export.bundles import TONES, altered, over_whisper
 from tests.tones import RATE, sound
+from xlt.bundle.join import join
+from xlt.bundle.opened import opened
 from xlt.bundle.streaming import Streams
 from xlt.bundle.transcribe import Transcriber
 from xlt.core.errors import DataError
@@ -114,6 +117,17 @@ def test_pauses_reach_the_search(mels):
     last = stream.end()
     assert [one.text.strip() for one in ended] == [last.text]
     assert last.words[0]["start_s"] > 3.0 > ended[0].words[-1]["end_s"]
+
+
+def test_a_head_of_several_streams_over_the_encoder_that_they_share(tmp_path, mels):
+    place, wave = tmp_path / "several", speech()
+    join([mels, single(tmp_path / "ron", "ron_Latn")], place)
+    alone, _ = streamed(Streams(Transcriber(mels)), wave, 3000)
+    several = opened(place)
+    found, _ = streamed(Streams(several.head("eng")), wave, 3000)
+    assert found.text == alone.text != ""
+    with raises(DataError, "BlstmEncoder"):
+        Streams(several.head("ron"))
 
 
 def test_what_cannot_stream_is_refused_with_the_reason_and_the_remedy(tmp_path, whisper, mels):
