@@ -304,6 +304,7 @@ def experiment(place, command):
         "streaming": "cat/taught0.64_s1",
         "languages": "ron/fbank_all_s0",
         "teachers": "ron/taught_texts_s1",
+        "transducer": "cat/emformer_tuned_10min_s1",
         "transfer": "cat/x5_fbank_s0",
     }
     assert known[Path(command.split()[2]).stem] in out
