@@ -141,6 +141,8 @@ class TrainConfig:
     feature_mask: Annotated[float, Share()]
     num_masks: int
     ngpu: int | None
+    nodes: Annotated[int | None, Positive()]
+    processes: Annotated[int, Positive()]
     freeze: Freeze
     freeze_updates: Annotated[int, Count()]
     upstream_lr: Annotated[float, Positive()]

@@ -83,6 +83,12 @@ def in_queue(jobs: list[str]) -> set[str]:
     return set(jobs) & set(done.stdout.split())
 
 
+def cancel(jobs: list[str]) -> None:
+    """End ``jobs``, if they have not ended."""
+    if jobs and shutil.which("scancel"):
+        subprocess.run(["scancel", "--quiet", *jobs], capture_output=True, check=False)
+
+
 class Slurm(Cluster):
     """Array jobs over shards; requeued tasks find what is done."""
 
@@ -121,8 +127,7 @@ class Slurm(Cluster):
         return found
 
     def cancel(self, shards: Shards) -> None:
-        if ids := [job["job"] for job in self._jobs(shards)]:
-            subprocess.run(["scancel", "--quiet", *ids], capture_output=True, check=False)
+        cancel([job["job"] for job in self._jobs(shards)])
 
 
 def _squeue(ids: list[str]) -> dict[tuple[str, int], tuple[str, str]] | None:

@@ -39,6 +39,11 @@ class EspnetFamily:
 
     def check(self, ctx: Context) -> None:
         train = ctx.cfg.train
+        if train.nodes is not None and ctx.cfg.executor != "slurm":
+            raise ConfigError(
+                f"train.nodes={train.nodes}: only executor=slurm trains on other machines; add --executor"
+                " slurm, or leave it out"
+            )
         if (train.decoder == "none") != (train.ctc_weight == 1.0):
             raise ConfigError(
                 f"train.decoder={train.decoder} and train.ctc_weight={train.ctc_weight} do not fit: "

@@ -28,7 +28,7 @@ from xlt.formats.archives import FeatureReader
 from xlt.formats.model_folder import CTC, INFO, TRANSDUCER
 from xlt.formats.tables import read_table, same_keys
 from xlt.formats.weights import read_weights
-from xlt.models.espnet import onfly, places, starts, tags, taught, timing, transducer, transfer, tuning
+from xlt.models.espnet import onfly, places, ranks, starts, tags, taught, timing, transducer, transfer, tuning
 from xlt.models.espnet.epochs import logging_to
 from xlt.models.espnet.frontends import Frontend
 from xlt.models.espnet.mixing import Mixture, mixture, write_plan
@@ -127,6 +127,9 @@ def _train(run: Resolved, job: Job, out: Path) -> None:
         restore_checkpoint(out)
         starts.watch(job.work, run.cfg, start, plan, steps)
         try:
+            if ranks.wanted(run.cfg):
+                ranks.train(run.cfg, config, out, run.tokenizer.type, start.epochs)
+                return
             # ESPnet prints its command line
             with (
                 logging_to(out / "train.log", run.cfg.recipe, run.tokenizer.type, start.epochs),
@@ -252,7 +255,9 @@ def _arguments(run: Resolved, job: Job, sets: dict[str, Speech], epochs: int, ou
         transducer.DECODER: ["valid", "cer_transducer", "min"],
     }.get(train.decoder, ["valid", "acc", "max"])
     ngpu = torch.cuda.device_count() if train.ngpu is None else train.ngpu
-    if ngpu > torch.cuda.device_count():
+    if train.nodes is not None:  # what this machine has says nothing of them
+        ngpu = cfg.cluster.gpus
+    elif ngpu > torch.cuda.device_count():
         raise StageError(
             f"train.ngpu={ngpu}: this machine has {torch.cuda.device_count()} GPUs that torch can use"
         )

@@ -57,7 +57,7 @@ def planned(config: Path, train: TrainConfig, wanted: int, out: Path) -> Plan:
     kept = out / "work" / FILE
     if kept.exists():
         return Plan(**json.loads(kept.read_text(encoding="utf-8")))
-    if (out / NEWEST).exists():  # begun by a version that timed nothing
+    if (out / NEWEST).exists() or train.nodes is not None:  # begun by a version that timed nothing; elsewhere
         return Plan(wanted, wanted, 0.0)
     pace = measure(config, train, wanted)
     plan = Budget(train.max_hours, not _ngpu(train)).plan(wanted, pace.seconds, REMEDY)

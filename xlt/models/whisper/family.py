@@ -27,6 +27,8 @@ _FOREIGN = (
     "train.schedule",
     "train.projection",
     "train.balance",
+    "train.nodes",
+    "train.processes",
 )
 LONGEST_S = MAX_SAMPLES / SAMPLE_RATE
 
