@@ -87,7 +87,7 @@ def untrained(bundle: Path, out: Path, chunks_s: list[float]) -> Path:
     config["encoder_conf"] |= {"chunk_s": chunks_s, "frame_rate": info["frame_rate"]}
     (out / "config.yaml").write_text(yaml.safe_dump(config))
     manifest = json.loads((out / "bundle.json").read_text())
-    features = info["features"] | {"chunk_s": [*chunks_s, 0.0], "left_s": LEFT_S, "look_ahead_s": 0.0}
+    features = info["features"] | {"chunk_s": [0.0, *chunks_s], "left_s": LEFT_S, "look_ahead_s": 0.0}
     altered(out, features=features)
     made = json.loads((out / "bundle.json").read_text())
     (out / "bundle.json").write_text(json.dumps({**manifest, "files": made["files"]}))
