@@ -211,7 +211,8 @@ def test_example_altered_copies(example):
     from xlt.audio.augment import Copy, copies
 
     example("Altered copies")
-    features = types.SimpleNamespace(speed=[1.0], augment=["hum:20"], chunk_s=0.0, left_s=5.0, look_ahead_s=0.0)
+    chunks = {"chunk_s": 0.0, "left_s": 5.0, "look_ahead_s": 0.0}
+    features = types.SimpleNamespace(speed=[1.0], augment=["hum:20"], **chunks)
     assert [copy.name("u7") for copy in copies(features)] == ["u7", "hum_20-u7"]
     speech = np.full(320, 0.1, np.float32)  # power 0.01; 20 dB below: a sine of power 0.0001
     added = Copy("hum:20").wave(speech, "key") - speech

@@ -12,6 +12,7 @@ from xlt.audio.augment import Copy, copies, in_words
 from xlt.audio.augment.chunk import Mask
 from xlt.audio.files import read_wav
 from xlt.core.errors import ConfigError, UpstreamError
+from xlt.decode import kind
 from xlt.features import load_trained, run
 from xlt.features.backbone import Backbone, Encoder
 from xlt.features.copies import Source, read_sources
@@ -107,6 +108,15 @@ def test_all_copies_come_under_all_chunks(context):
     assert made[2].content_key("f") == "f-noise_5..20+ch0.32_5_0v1#2@ab"
     assert [copy.mask for copy in made[::3]] == [Mask(0.32, 5.0, 0.0), None, Mask(0.16, 5.0, 0.0)]
     assert in_words({"chunk_s": [0.32, 0.0]}) == ", chunks 0.32 whole s" and in_words({"chunk_s": 0.0}) == ""
+
+
+def test_features_fit_a_model_that_usually_hears_the_same():
+    common = {"upstream": {"upstream": "whisper_base"}, "left_s": 5.0, "look_ahead_s": 0.0}
+    trained = kind({**common, "chunk_s": [0.64, 0.0]})
+    assert trained == kind({**common, "chunk_s": [0.64]})
+    assert trained != kind({**common, "chunk_s": [0.32]})
+    assert trained != kind({**common, "chunk_s": [0.64], "look_ahead_s": 0.32})
+    assert kind({**common, "chunk_s": [0.0, 0.64]}) == kind({"upstream": common["upstream"]})
 
 
 @pytest.mark.parametrize(
