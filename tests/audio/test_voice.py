@@ -76,3 +76,13 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(voice.importlib.util, "find_spec", lambda name: None)
     with raises(UpstreamError, "--vad off", where="silero-vad"):
         Voice()
+
+
+def test_recordings_that_are_heard_at_once_keep_apart(sound):
+    """They share the network, which is loaded once, and nothing else."""
+    alone = Voice()(sound)
+    one, other = Voice(), Voice()
+    half = len(sound) // (2 * FRAME) * FRAME
+    first, noise = one(sound[:half]), other(sound[::-1].copy()[:half])
+    assert np.allclose(np.concatenate([first, one(sound[half:])]), alone, atol=1e-6)
+    assert one._session is other._session and not np.allclose(first, noise)

@@ -19,6 +19,7 @@ from xlt.core.config import ROOT
 from xlt.core.errors import ConfigError, DataError
 from xlt.export.onnx import export, parts_of, refuse
 from xlt.models.onnx import BACKBONE, HEAD
+from xlt.models.onnx.model import OnnxModel
 from xlt.nets.paths import as_array
 
 pytestmark = pytest.mark.trains
@@ -100,6 +101,16 @@ def test_pieces_are_the_bundles(bundles, tmp_path, monkeypatch, method):
     for one, other in zip(ours, exported, strict=True):
         assert other["score"] == pytest.approx(one["score"], abs=0.05)
         assert [word["start_s"] for word in other["words"]] == [word["start_s"] for word in one["words"]]
+
+
+def test_memory_is_given_back_between_clips(bundles, monkeypatch):
+    trims = []
+    monkeypatch.setattr("xlt.models.onnx.model.trim_memory", lambda: trims.append(1))
+    monkeypatch.setattr("xlt.models.onnx.model.TRIM_EVERY", 3)
+    model = OnnxModel(bundles["fbank"][1])
+    for _ in range(4):
+        model.log_probs(waves()[2:] * 2)
+    assert len(trims) == 2  # after the fourth and the eighth clip
 
 
 def test_an_export_in_one_byte_is_near(bundles, tmp_path):

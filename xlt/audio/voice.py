@@ -8,12 +8,17 @@ B frames of 32 ms.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xlt.core.errors import UpstreamError
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 FRAME, CONTEXT = 512, 64  # samples at 16 kHz: a frame, and what is heard of the one before
 FRAME_S = 0.032
@@ -34,6 +39,17 @@ def find_network() -> Path:
     )
 
 
+@functools.lru_cache(maxsize=1)  # to load it takes longer than to hear a clip of two seconds
+def _session(path: Path, changed: int) -> onnxruntime.InferenceSession:
+    """``changed``: when the file was. A session keeps nothing of a recording, and threads may share it."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.inter_op_num_threads = options.intra_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it would keep the memory of the longest recording
+    return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+
+
 class Voice:
     """The probability that somebody speaks, of each 32 ms of a recording that is given part by part.
 
@@ -41,13 +57,8 @@ class Voice:
     """
 
     def __init__(self, network: Path | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.inter_op_num_threads = options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(network or find_network()), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        path = network or find_network()
+        self._session = _session(path, path.stat().st_mtime_ns)
         self.reset()
 
     def reset(self) -> None:

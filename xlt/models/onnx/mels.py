@@ -17,6 +17,7 @@ SHIFT = SAMPLE_RATE * SHIFT_MS // 1000
 KALDI_FFT = 512
 KALDI_LOW_HZ, KALDI_HIGH_HZ = 20.0, SAMPLE_RATE / 2
 PREEMPHASIS = 0.97
+FLOOR = 1e-10  # of Whisper's power
 SMALLEST = float(np.finfo(np.float32).eps)  # of Kaldi's energies
 
 
@@ -27,8 +28,10 @@ def whisper_mels(samples: np.ndarray, mels: int) -> np.ndarray:
     half = WHISPER_FFT // 2
     padded = np.pad(samples.astype(np.float64), half, "reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WHISPER_FFT)[::WHISPER_HOP][:-1]  # (T, 400)
-    power = np.abs(np.fft.rfft(frames * _hann(), axis=1)) ** 2  # (T, F)
-    logs = np.log10(np.maximum(power @ whisper_filters(mels), 1e-10))  # (T, M)
+    sounding = int(np.flatnonzero(padded)[-1]) // WHISPER_HOP + 1 if padded.any() else 0  # then only zeros
+    power = np.abs(np.fft.rfft(frames[:sounding] * _hann(), axis=1)) ** 2  # (T', F)
+    logs = np.full((len(frames), mels), np.log10(FLOOR))  # (T, M)
+    logs[:sounding] = np.log10(np.maximum(power @ whisper_filters(mels), FLOOR))
     return ((np.maximum(logs, logs.max() - 8.0) + 4.0) / 4.0).T.astype(np.float32)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from xlt.core.errors import DataError
+from xlt.core.machine import trim_memory
 from xlt.features.mix import Mix
 from xlt.formats.matrix import round_trip
 from xlt.formats.model_folder import INFO, read_info
@@ -23,6 +24,7 @@ from xlt.upstreams.mels import HOP, MAX_SAMPLES, grid_samples
 
 AGAIN = "export it again with xlt export onnx, or copy the folder again"
 FBANK, WHISPER = "fbank", "whisper_base"  # upstreams that can be exported
+TRIM_EVERY = 16  # clips: the networks' large arrays leave holes in glibc's heap, 3 MB a clip
 FRAME_NORM_EPS = 1e-5  # torch's layer_norm
 
 
@@ -36,6 +38,7 @@ class OnnxModel:
         info = read_info(folder, AGAIN)
         self.tokenizer = Tokenizer(folder)
         self._storage = info["features"].get("storage", "f32")
+        self._heard = 0  # since memory was given back
         try:
             self._least = int(info["onnx"]["least_frames"])
             name = info["features"]["upstream"]["upstream"]
@@ -60,6 +63,10 @@ class OnnxModel:
         """Waves (N,) → log probabilities of CTC (B, T, V), and frames (B,), each computed alone."""
         rows = [self._row(wave) for wave in inputs]
         lengths = np.array([len(row) for row in rows])
+        self._heard += len(rows)
+        if self._heard >= TRIM_EVERY:
+            self._heard = 0
+            trim_memory()
         padded = np.zeros((len(rows), lengths.max(initial=0), self._head.last_size), np.float32)
         for out, row in zip(padded, rows, strict=True):
             out[: len(row)] = row
