@@ -5,7 +5,7 @@ Written by tests/bench/costs.py. ``bundle_mb``: megabytes of 10^6 bytes, encoder
 ``clips``, ``speech_s``: what it was measured on; ``processor``: where.
 """
 
-# no `from __future__ import annotations`: typing tells NotRequired only where annotations are no strings
+from __future__ import annotations
 
 from pathlib import Path
 from typing import TypedDict

@@ -48,7 +48,7 @@ Version 1, without the key ``format``, had the sets beside these keys; it is upg
 its older names.
 """
 
-# no `from __future__ import annotations`: typing tells NotRequired only where annotations are no strings
+from __future__ import annotations
 
 import json
 import re

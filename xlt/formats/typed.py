@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import functools
 import types
-from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 _hints = functools.cache(functools.partial(get_type_hints, include_extras=True))
 _KINDS = {float: (int, float), int: (int,), str: (str,), bool: (bool,)}
@@ -23,7 +33,7 @@ def check(value: Any, wanted: Any, place: str = "") -> None:
     origin, parts = get_origin(wanted), get_args(wanted)
     if wanted is Any:
         return
-    if origin is NotRequired:
+    if origin in (NotRequired, Required):
         check(value, parts[0], place)
     elif origin is Annotated:  # a list of so many
         check(value, parts[0], place)
@@ -48,11 +58,24 @@ def check(value: Any, wanted: Any, place: str = "") -> None:
 
 
 def _check_fields(value: dict[str, Any], wanted: Any, place: str) -> None:
-    for key in sorted(wanted.__required_keys__ - value.keys()):
+    for key in sorted(_required(wanted) - value.keys()):
         raise ValueError(f"{place or 'the file'} lacks {key!r}")
     for key, kind in _hints(wanted).items():
         if key in value:
             check(value[key], kind, _at(place, key))
+
+
+@functools.cache
+def _required(wanted: Any) -> set[str]:
+    """Keys of a TypedDict that must be there. It does not see NotRequired itself where annotations are texts
+    (``from __future__ import annotations``).
+    """
+    said = {key: get_origin(kind) for key, kind in _hints(wanted).items()}
+    return {
+        key
+        for key, origin in said.items()
+        if origin is Required or (origin is not NotRequired and key in wanted.__required_keys__)
+    }
 
 
 def _of_type(value: Any, wanted: type, place: str) -> Any:
