@@ -88,12 +88,14 @@ def main(args: argparse.Namespace) -> None:
     """
     _refuse(args)
     from xlt.bundle import open_bundle
-    from xlt.stream.opened import Options, open_model
+    from xlt.stream.opened import Options, open_model, warm
     from xlt.stream.session import Session
 
     final = open_bundle(args.final) if args.final else None
     options = Options(args.chunk_s, args.whole, final, args.words)
     model = open_model(open_bundle(args.bundle), args.lang, options)
+    if args.source is None or args.realtime:
+        warm(model)
     session, source = Session(model, not args.one_pass, wait_s=0.0), _source(args)
     if args.source is None:
         print("xlt stream: listens to the microphone; Ctrl-C ends", file=sys.stderr)

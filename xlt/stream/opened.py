@@ -52,6 +52,20 @@ def open_model(bundle: Bundle, lang: str | None = None, options: Options = Optio
     return Chunked(streams, first, last, hot)
 
 
+def warm(model: Model) -> None:
+    """Have it hear a second of noise: what is loaded late is there before somebody speaks."""
+    import numpy as np
+
+    from xlt.audio.cut import Cut
+    from xlt.audio.files import SAMPLE_RATE
+
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, SAMPLE_RATE).astype(np.float32)
+    live = model.open(0)
+    live.push(noise)
+    live.close()
+    model.final(Cut(0, noise))
+
+
 def _final(bundle: Bundle, lang: str) -> Transcriber:
     """The recogniser of ``lang`` in a second bundle."""
     if lang not in bundle.languages:
