@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.fake import FakeSlurm
 from tests.errors import raises
-from xlt.core.cluster import driver, shards
+from xlt.core.cluster import driver, shards, task
 from xlt.core.cluster.shards import Shards
 from xlt.core.cluster.slurm import Slurm
 from xlt.core.errors import ConfigError, MissingInput, StageError
@@ -222,3 +222,21 @@ def test_versions_name_what_differs(monkeypatch):
     own = shards.versions()
     assert shards.differing(json.loads(json.dumps(own))) == []
     assert shards.differing({**own, "torch": "0.1"}) == [f"torch {own['torch']} instead of 0.1"]
+
+
+def test_a_node_without_room_is_refused_before_the_work_and_a_disk_that_fills_is_named(tmp_path, monkeypatch):
+    made = Shards(tmp_path / "tasks")
+    made.make("tests.core.toy_work:Squares", None, "")
+    made.add(0, numbers(1))
+    monkeypatch.setenv("XLT_SCRATCH", str(tmp_path))
+    monkeypatch.setattr(task, "room", lambda folder: (5_000_000, None))
+    assert task.run(made.folder, 0) == 1
+    with raises(ConfigError, "5 MB", where=f"cluster.scratch={tmp_path}"):
+        raise made.read("answers/0.error")
+    monkeypatch.setattr(task, "room", lambda folder: (1 << 40, None))
+    made.add(1, numbers(1, full=1))  # a file elsewhere: the error stays what it is
+    assert task.run(made.folder, 1) == 1
+    with pytest.raises(OSError, match="a.ark"):
+        raise made.read("answers/1.error")
+    assert isinstance(task.full(tmp_path, "the disk is full"), ConfigError)
+    assert task.run(made.folder, 1) == 1 and list(tmp_path.glob("xlt-*")) == []

@@ -3,12 +3,13 @@
 import errno
 import fcntl
 import os
+import time
 
 import pytest
 
 from tests.errors import raises
 from xlt.core.errors import StageError
-from xlt.core.locks import hold, only_one
+from xlt.core.locks import DEAD_S, hold, holder_elsewhere, only_one, signs_of_life
 from xlt.core.stage import lock
 
 
@@ -47,3 +48,31 @@ def test_what_another_holds(tmp_path):
             pass
     with lock(tmp_path / "data"):
         pass
+
+
+def test_a_holder_on_another_machine_is_seen_by_its_signs_of_life(tmp_path, monkeypatch):
+    """Where flock does not reach it: two machines on NFS."""
+    path = tmp_path / ".data.lock"
+    path.write_text("123@other\n")
+    with raises(StageError, "other", where=str(tmp_path / "data")), lock(tmp_path / "data"):
+        pass
+    long_ago = path.stat().st_mtime - DEAD_S - 1
+    os.utime(path, (long_ago, long_ago))
+    with lock(tmp_path / "data"):
+        pass
+    assert path.read_text() == "" and [p.name for p in tmp_path.iterdir()] == [".data.lock"]
+
+
+def test_signs_of_life_go_on_until_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("xlt.core.locks.BEAT_S", 0.02)
+    with (tmp_path / "lock").open("a+") as handle:
+        with signs_of_life(handle, "7"):
+            os.utime(tmp_path / "lock", (1, 1))
+            for _ in range(500):
+                if (tmp_path / "lock").stat().st_mtime > 1:
+                    break
+                time.sleep(0.02)
+            assert (tmp_path / "lock").stat().st_mtime > 1
+            assert holder_elsewhere(handle) == ""  # this machine's own
+            assert (tmp_path / "lock").read_text().startswith("7@")
+        assert (tmp_path / "lock").read_text() == ""

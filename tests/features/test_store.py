@@ -19,9 +19,11 @@ from xlt.core.errors import ConfigError, DataError, StageError, UpstreamError
 from xlt.core.stage import renew
 from xlt.features import extract, run
 from xlt.features.plan import Row, batches
+from xlt.features.store import Store
 from xlt.formats.archives import FeatureReader
 from xlt.formats.matrix import round_trip
 from xlt.formats.tables import read_table, write_table
+from xlt.upstreams.base import Source
 
 SETS = ("train", "dev", "test")
 
@@ -399,3 +401,33 @@ def test_batches_hold_like_lengths_longest_first():
     samples = {"a": 16000, "b": 48000, "c": 32000, "d": 16000}
     found = batches([Row(u, u, "", "", "", n) for u, n in samples.items()], 3.0)
     assert [[row.utt for row in batch] for batch in found] == [["b"], ["c", "a"], ["d"]]
+
+
+def test_room_for_the_features_is_looked_for_before_the_work(recipe, monkeypatch):
+    """10.4 hours of log-mels, four bytes a value: 37,440 s x 100 frames x 80 x 4 = 1.2 GB."""
+    run(recipe.context())
+    store = Store(recipe.context())
+    monkeypatch.setattr("xlt.core.machine.room", lambda folder: (10**9, 10**6))
+    with raises(StageError, "1.0 GB", "1.2 GB", "data.cache", where=str(recipe.key())):
+        store._need_room("train", store.key, 37_440)
+    monkeypatch.setattr("xlt.core.machine.room", lambda folder: (10**12, 10))
+    with raises(StageError, "10", "inodes", where=str(recipe.key())):
+        store._need_room("train", store.key, 37_440)
+    store._need_room("train", store.key, 3_600)
+
+
+def test_two_machines_never_take_the_same_run(recipe, monkeypatch):
+    run(recipe.context())
+    key = Store(recipe.context()).key
+    monkeypatch.setattr(type(key), "new_run", lambda self: 5)  # what both have seen
+    assert [key.claim_run() for _ in range(3)] == [5, 6, 7]
+
+
+def test_processes_write_archives_of_their_own_without_locks(tmp_path, monkeypatch):
+    monkeypatch.setattr("xlt.formats.archives.hold", lambda handle: True)
+    setup = extract.Setup(Source("fbank", None, {}), "last", "float32", 80.0)
+    names = {extract.Shard(setup, n)._archive(tmp_path / "feats.7.ark").name for n in (1, 2, 3)}
+    assert names == {"feats.7.ark", "feats.7.w2.ark", "feats.7.w3.ark"}
+    shard = extract.Shard(setup, 1)
+    shard.open_shard("4-host-99-1", tmp_path / "scratch")
+    assert shard._archive(tmp_path / "feats.7.ark") == tmp_path / "scratch/feats.7.4-host-99-1.ark"

@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -26,7 +27,7 @@ from xlt.core.config import ROOT, defaults
 from xlt.core.context import STAGES, Context, find
 from xlt.core.errors import DataError, StageError
 from xlt.core.files import atomic_text, sha256, sweep
-from xlt.core.locks import hold
+from xlt.core.locks import DEAD_S, hold, holder_elsewhere, signs_of_life
 from xlt.core.log import say
 from xlt.core.machine import cpu_seconds
 from xlt.core.paths import refuse_pipe
@@ -176,10 +177,16 @@ def _changes(old: dict, request: dict, out: Path) -> list[str]:
 def lock(out: Path) -> Iterator[None]:
     """Hold the right to write ``out``; StageError if another process holds it."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with (out.parent / f".{out.name}.lock").open("w") as handle:
+    with (out.parent / f".{out.name}.lock").open("a+", encoding="utf-8") as handle:
         if not hold(handle):
             raise StageError(f"{out}: another process is writing it; wait for it to end")
-        yield
+        if host := holder_elsewhere(handle):
+            raise StageError(
+                f"{out}: a process on {host} is writing it; wait for it to end (it counts as ended"
+                f" {DEAD_S:g} s after its last sign of life)"
+            )
+        with signs_of_life(handle, str(os.getpid())):
+            yield
 
 
 def run_unit(ctx: Context, unit: Unit) -> bool:

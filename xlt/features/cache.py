@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.core import jsons
-from xlt.core.locks import READ_ONLY, hold
+from xlt.core.locks import BEAT_S, READ_ONLY, hold, holder_elsewhere, signs_of_life
 from xlt.core.log import say
 from xlt.core.stage import write_json
 from xlt.formats.archives import Entry, read_index
@@ -170,7 +170,7 @@ class Key:
                     handle.seek(0)
                     say(
                         "  features of the same settings are being made for"
-                        f" {handle.read().strip() or 'another run'}; waiting for it"
+                        f" {handle.read().strip().rpartition('@')[0] or 'another run'}; waiting for it"
                     )
                     hold(handle, wait=True)
                 with contextlib.suppress(FileNotFoundError):
@@ -178,9 +178,13 @@ class Key:
                         os.fstat(handle.fileno()), os.stat(handle.name)
                     ):  # else gc has removed the key
                         break
-            handle.truncate(0)
-            handle.write(f"{who}\n")
-            handle.flush()
+            while host := holder_elsewhere(handle):
+                if not wait:
+                    yield False
+                    return
+                say(f"  features of the same settings are being made on {host}; waiting for it")
+                time.sleep(BEAT_S)
+            stack.enter_context(signs_of_life(handle, who))
             yield True
 
     def use(self, dump: Path) -> None:
