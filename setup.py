@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 REQUIRES = [
     "espnet[asr]==202611",  # training and decoding; brings omniio, which reads and writes Kaldi archives
     "espnet-s3prl>=2026.5",  # self-supervised upstreams
+    "anyascii>=0.3.3",  # letters of any script in Latin ones, for models of other languages
     "charset-normalizer>=3.4",  # encodings of tables that are not UTF-8
     "av>=14",  # FFmpeg as a wheel, the same on each machine: m4a, webm, amr …
     "confusable-homoglyphs>=3.3",  # look-alike letters of other scripts

@@ -7,7 +7,7 @@ import pytest
 
 GROUND = "core formats text phones audio fetch nets upstreams metrics".split()
 STAGES = "data features tokens lm models train decode check score report lid bundle".split()
-ROOF = "export suggest stream serve library commands cli".split()
+ROOF = "export suggest align stream serve library commands cli".split()
 ORDER = GROUND + STAGES + ROOF
 SPEECH_TOOLKITS = {"espnet2", "s3prl", "espnet", "espnet3"}
 MAY_USE_TOOLKITS = ["xlt/models/espnet/", "xlt/nets/encoders/", "xlt/decode/", "xlt/upstreams/"]

@@ -12,6 +12,7 @@ from xlt import __version__
 COMMANDS = {  # name → (module with add_arguments(parser) and main(args), what it does)
     "transcribe": ("xlt.commands.transcribe", "transcribe sound files with a bundle"),
     "stream": ("xlt.commands.stream", "write text while somebody speaks, from the microphone or a pipe"),
+    "align": ("xlt.commands.align", "align long recordings with their transcripts, and cut them"),
     "serve": ("xlt.commands.serve", "serve a bundle over HTTP and WebSockets"),
     "run": ("xlt.commands.run", "run stages of a recipe, as its run.sh does"),
     "cache": ("xlt.commands.cache", "list, clean up or verify the stored features that recipes share"),

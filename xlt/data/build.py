@@ -77,7 +77,8 @@ class Harvest:
     def remedies(self) -> dict[str, str]:
         """What to do about each reason for which utterances were left out."""
         texts = {utt.id: utt.text for utt in self.corpus.utterances}
-        whole = {utt.id for utt in self.corpus.utterances if utt.start_s is None}
+        eaf = self.corpus.name == "ELAN"  # xlt align cuts its annotations, too
+        whole = {utt.id for utt in self.corpus.utterances if eaf or utt.start_s is None}
         return remedies(self.left_out, texts, whole)
 
     def refuse_odd_ids(self) -> None:

@@ -131,10 +131,10 @@ SPELLED = (
 
 
 CHAPTERS = (
-    "these are whole recordings with their whole text, which must be aligned and cut first; xlt has no"
-    " aligner yet: mark the sentences in Praat, ELAN or Audacity, or let a forced aligner do it (MFA,"
-    " WebMAUS, aeneas), put its TextGrid or subtitles beside the recordings and set data.reader=labels"
-    " (docs/data.md, 'Whole recordings with their whole text')"
+    "these are long recordings with their whole text, which must be aligned and cut first: xlt align FOLDER"
+    " -o aligned --model BUNDLE, with a bundle of any language, for recordings and texts called alike, or"
+    " ELAN's documents; then name the folder aligned as the corpus (docs/align.md). Labels of another"
+    " aligner, such as TextGrid, are read by data.reader=labels"
 )
 _CHAPTER = 200  # characters of a text from which on it has several sentences
 
@@ -171,7 +171,7 @@ def remedies(
     left_out: Mapping[str, list[str]], texts: Mapping[str, str], whole: Container[str] = ()
 ) -> dict[str, str]:
     """What to do about each reason that there is; ``texts``: those of the corpus, by utterance; ``whole``:
-    the utterances that are whole recordings.
+    the utterances that are whole recordings, or are cut like them.
     """
     found = {reason: remedy(reason) for reason, ids in left_out.items() if ids}
     if "digits" in found:

@@ -25,7 +25,7 @@ from xlt.data.corpora.names import span, speaker_ids, utterance_ids
 from xlt.data.corpora.sounds import Sounds
 from xlt.data.corpora.tiers import Piece, choose, not_set
 from xlt.data.reasons import DRAFT, confirms, remedy
-from xlt.formats.elan import CONFIRMED, LOCATION
+from xlt.formats.elan import CONFIRMED, LOCATION, Annotation
 from xlt.text import languages, scripts
 
 if TYPE_CHECKING:
@@ -103,6 +103,38 @@ def read(cfg: Config) -> Corpus:
     if not all(one.segment.speaker for one in found):
         facts["speakers"] = "tiers without a participant: one speaker a file"
     return Corpus("ELAN", _utterances(found, root, languages.get(cfg.lang).code), dict(left_out), facts)
+
+
+def long_annotations(
+    path: Path, tier: str | None, longest_s: float
+) -> tuple[Path, list[tuple[int, Annotation]]]:
+    """The recording of a document, and its annotations that are longer than ``longest_s``, each with its
+    number in its tier: ``tier``, or the only one that has such. DataError if there is none, or no recording.
+    """
+    eaf = _parsed(path)
+    recording, origin_s = _recording(eaf, path, Sounds(path.parent, path.parent))
+    if recording is None:
+        raise DataError(f"{path}: its recording is not there; put it beside the document, under its name")
+    found: dict[str, list[tuple[int, Annotation]]] = {}
+    for name in eaf.tiers if tier is None else [tier]:
+        if name not in eaf.tiers:
+            raise DataError(f"{path}: has no tier {tier}; it has {', '.join(eaf.tiers)}")
+        for number, one in enumerate(_segments(eaf, name, path), 1):
+            if one.text and one.start_s is not None and one.end_s is not None:
+                if one.end_s - one.start_s > longest_s:
+                    own = Annotation(one.start_s + origin_s, one.end_s + origin_s, one.text)
+                    found.setdefault(name, []).append((number, own))
+    if len(found) > 1:
+        raise DataError(
+            f"{path}: the tiers {', '.join(found)} have long annotations; name one, such as --tier"
+            f" {next(iter(found))}"
+        )
+    if not found:
+        raise DataError(
+            f"{path}: no annotation is longer than {longest_s:g} s: there is nothing to align;"
+            " data.reader=elan reads it as it is"
+        )
+    return recording, next(iter(found.values()))
 
 
 def _utterances(found: list[_Found], root: Path, lang: str) -> list[Utterance]:

@@ -1,0 +1,237 @@
+"""``xlt align`` from its words to its files, with a model that hears how loud each 20 ms are: each letter has
+a loudness of its own, its sound lasts 60 ms, and silence follows for 20 ms.
+"""
+
+import csv
+import random
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.errors import told
+from xlt.audio.cut import Lengths
+from xlt.audio.files import SAMPLE_RATE
+from xlt.cli import main
+from xlt.formats import elan
+from xlt.formats.labels.textgrid import TEXTGRID
+from xlt.formats.tables import read_table
+from xlt.text.normalise import normalise
+from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
+
+LETTERS = "abcdefghi"
+FRAME = SAMPLE_RATE // 50
+SPACE_LEVEL = 0.02
+LETTER = [1, 1, 1, 0]  # frames with and without sound
+
+
+def speech(text, pause_s=0.4):
+    """Samples of a text; a space is faint for 60 ms."""
+    levels = []
+    for char in text:
+        place = LETTERS.find(char)
+        levels += [SPACE_LEVEL] * 3 if place < 0 else [(place + 1) / 10 * on for on in LETTER]
+    levels += [0.0] * round(50 * pause_s)
+    return np.repeat(np.array(levels, np.float32), FRAME)
+
+
+class Hearing:
+    """A transcriber; its log probabilities are sharp, with some doubt in each frame."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        train_tokenizer([LETTERS + " "], "char", 0, folder, "letters")
+        tokenizer = Tokenizer(folder)
+        self.clips = SimpleNamespace(lengths=Lengths(4.0, 8.0), voice=False)
+        self.recogniser = SimpleNamespace(
+            has_ctc=True,
+            tokenizer=tokenizer,
+            frame_rate=50.0,
+            model=self,
+            spell=lambda t: [normalise(t, "generic-v2")],
+        )
+        self._of_level = [0, *(tokenizer.ids[letter] for letter in LETTERS)]
+
+    def encode(self, waves):
+        return waves
+
+    def forget(self):
+        pass
+
+    def log_probs(self, waves):
+        (wave,) = waves
+        wave = np.pad(wave, (0, -len(wave) % FRAME)).reshape(-1, FRAME)
+        loud = np.abs(wave).max(axis=1).tolist()
+        space = self.recogniser.tokenizer.ids["<space>"]
+        heard = [space if abs(one - SPACE_LEVEL) < 0.001 else self._of_level[round(10 * one)] for one in loud]
+        rng = np.random.default_rng(len(heard))
+        probs = -4 - 4 * rng.random((len(heard), len(self.recogniser.tokenizer.tokens)))
+        probs[np.arange(len(heard)), heard] = -0.02
+        return probs[None].astype(np.float32), np.array([len(heard)])
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hearing = Hearing(tmp_path / "tokens")
+    monkeypatch.setattr("xlt.bundle.open_bundle", lambda folder: SimpleNamespace(head=lambda lang: hearing))
+    return hearing
+
+
+def sentences(count, seed=0):
+    rng = random.Random(seed)
+    word = lambda: "".join(rng.choices(LETTERS, k=rng.randint(2, 7)))  # noqa: E731
+    return [" ".join(word() for _ in range(6)) for _ in range(count)]
+
+
+def record(path, texts, pause_s=0.4):
+    """Write them one after another; seconds at which each begins and ends."""
+    parts, at, times = [np.zeros(SAMPLE_RATE // 2, np.float32)], 0.5, []
+    for text in texts:
+        parts.append(speech(text, pause_s))
+        times.append((at, at + len(parts[-1]) / SAMPLE_RATE - pause_s))
+        at += len(parts[-1]) / SAMPLE_RATE
+    Path(path).parent.mkdir(exist_ok=True)
+    soundfile.write(path, np.concatenate(parts), SAMPLE_RATE, subtype="FLOAT")
+    return times
+
+
+def rows(path):
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def align(*words, status=0):
+    assert main(["align", *map(str, words), "--model", "bundle"]) == status
+
+
+def test_pieces_lie_where_their_sentences_are_said(here, capsys):
+    said = sentences(12)
+    times = record("a.wav", said)
+    written = [text.capitalize() + "." for n, text in enumerate(said) if n != 4]  # one is not written down
+    written.insert(8, sentences(1, seed=9)[0])  # and one is not said
+    Path("a.txt").write_text("\n".join(written))
+    align("a.wav", "a.txt", "-o", "out", "--format", "kaldi,textgrid,eaf", "--longest", "5")
+    segments, texts = read_table(Path("out/segments")), read_table(Path("out/text"))
+    assert " ".join(texts.values()) == " ".join(t for n, t in enumerate(written) if n != 8)
+    place = {text.capitalize() + ".": time for text, time in zip(said, times, strict=True)}
+    for utt, value in segments.items():
+        recording, start, end = value.split()
+        inside = [time for text, time in place.items() if text in texts[utt]]
+        assert recording == "a" and float(end) - float(start) <= 5
+        assert inside[0][0] - 0.4 <= float(start) <= inside[0][0] + 0.02
+        assert inside[-1][1] - 0.02 <= float(end) <= inside[-1][1] + 0.4
+    assert read_table(Path("out/wav.scp")) == {"a": str(Path("a.wav").resolve())}
+    assert set(read_table(Path("out/utt2spk")).values()) == {"a"}
+    left = rows("out/left_out.tsv")
+    assert [(one["reason"], one["line"]) for one in left] == [("no text", ""), ("not said", "9")]
+    assert float(left[0]["start"]) == pytest.approx(times[4][0], abs=0.5)
+    assert float(left[0]["end"]) == pytest.approx(times[4][1], abs=0.5)
+    assert all(0.9 < float(one["confidence"]) <= 1 for one in rows("out/pieces.tsv"))
+    labels = list(TEXTGRID.parse(Path("out/a.TextGrid").read_text(), Path("a.TextGrid")))
+    assert [one.text for one in labels if one.tier == "utterances" and one.text] == list(texts.values())
+    assert [name for name, _ in elan.links(elan.read(Path("out/a.eaf")))]
+    report = Path("out/report.md").read_text()
+    assert "**not said** (1)" in report and "line 9" in report and "**no text** (1)" in report
+    assert "new_recipe.sh" in capsys.readouterr().out
+
+
+def test_another_order_is_told_and_used(here, capsys):
+    said = sentences(12, seed=1)
+    record("a.wav", said)
+    Path("a.txt").write_text("\n".join([*said[8:], *said[:8]]))
+    align("a.wav", "a.txt", "-o", "out")
+    assert {one["reason"] for one in rows("out/left_out.tsv")} == set()
+    assert " ".join(read_table(Path("out/text")).values()) == " ".join(said)
+    assert "in another order: lines 1–4 of a.txt" in capsys.readouterr().out
+    assert "lines 1–4" in Path("out/report.md").read_text()
+
+
+def test_a_transcript_of_another_recording_is_refused(here, capsys):
+    record("a.wav", sentences(10, seed=2))
+    Path("b.txt").write_text("\n\n" + "\n".join(sentences(10, seed=3)))
+    align("a.wav", "b.txt", "-o", "out", status=2)
+    told(capsys.readouterr().err, "a.wav", where="b.txt:3")
+    assert not Path("out").exists()
+
+
+def test_silence_and_what_nobody_says_is_refused(here, capsys):
+    soundfile.write("a.wav", np.zeros(3 * SAMPLE_RATE), SAMPLE_RATE)
+    Path("a.txt").write_text("abc")
+    align("a.wav", "a.txt", "-o", "out", status=2)
+    told(capsys.readouterr().err, where="a.wav")
+
+
+def test_digits_are_left_out_and_named(here, capsys):
+    said = sentences(6, seed=4)
+    record("a.wav", [*said[:3], "abcabc", *said[3:]])
+    Path("a.txt").write_text("\n".join([*said[:3], "1990", *said[3:]]))
+    align("a.wav", "a.txt", "-o", "out")
+    left = {one["reason"]: one for one in rows("out/left_out.tsv")}
+    assert (left["digits"]["line"], left["digits"]["text"]) == ("4", "1990")
+    assert " ".join(read_table(Path("out/text")).values()) == " ".join(said)
+    assert "write numbers as they are said" in capsys.readouterr().out
+
+
+def test_a_folder_of_chapters(here, capsys):
+    said = sentences(12, seed=5)
+    record("book/one.wav", said[:6])
+    record("book/two.wav", said[6:])
+    record("book/three.wav", sentences(3, seed=6))  # no text is called so
+    Path("book/one.txt").write_text("\n".join(said[:6]))
+    Path("book/two.txt").write_text("\n".join(sentences(6, seed=7)))  # of another recording
+    align("book", "-o", "out", status=2)
+    assert set(read_table(Path("out/utt2spk")).values()) == {"one"}
+    captured = capsys.readouterr()
+    assert "book/two.txt:1: does not fit" in captured.err and "wrote out" in captured.out
+
+
+def test_annotations_of_minutes_in_elan(here):
+    said = sentences(8, seed=8)
+    times = record("a.wav", said)
+    root = elan.new(Path("a.wav"))
+    half = (times[3][1] + times[4][0]) / 2
+    whole = [
+        elan.Annotation(0.0, half, ". ".join(said[:4])),
+        elan.Annotation(half, times[-1][1], ". ".join(said[4:])),
+    ]
+    elan.add_tiers(root, [elan.Tier("tx", "Ana", whole)], "a.wav", "")
+    Path("a.eaf").write_text(elan.written(root))
+    align("a.eaf", "-o", "out", "--longest", "5")
+    pieces = rows("out/pieces.tsv")
+    assert " ".join(one["text"] for one in pieces).replace(".", "") == " ".join(said)
+    assert {one["line"] for one in pieces} == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (["a.wav"], "a.wav"),
+        (["a.txt", "a.wav"], "a.txt"),
+        (["a.wav", "no.txt"], "no.txt"),
+        (["empty"], "empty"),
+        (["a.wav", "a.txt", "--longest", "40"], "--longest 40"),
+        (["a.wav", "a.txt", "--min_confidence", "1"], "--min_confidence 1"),
+        (["a.wav", "a.txt", "--out", "empty"], "--out empty"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_model_is_loaded(here, capsys, words, where, monkeypatch):
+    monkeypatch.delattr("xlt.bundle.open_bundle")
+    record("a.wav", ["abc"])
+    Path("a.txt").write_text("abc")
+    Path("empty").mkdir()
+    align("-o", "out", *words, status=2)
+    told(capsys.readouterr().err, where=where)
+
+
+def test_models_that_cannot_align_are_refused(here, capsys):
+    record("a.wav", ["abc"])
+    Path("a.txt").write_text("abc")
+    here.recogniser.has_ctc = False
+    align("a.wav", "a.txt", "-o", "out", status=2)
+    told(capsys.readouterr().err, where="--model bundle")
+    here.recogniser.has_ctc, here.recogniser.tokenizer.type = True, "phone"
+    align("a.wav", "a.txt", "-o", "out", status=2)
+    told(capsys.readouterr().err, where="--model bundle")
