@@ -15,7 +15,7 @@ import math
 import operator
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import torch
 
     from xlt.lm.model import LanguageModel
-    from xlt.models.family import Model
+    from xlt.models.family import Model, Transducing
     from xlt.nets.transducer import State, Transducer
 
 TRANSDUCER = "transducer"  # of decode.method
@@ -54,12 +54,13 @@ class ByTransducer:
         return lm.files(ctx)
 
     def __init__(self, model: Model, decode: DecodeConfig, lms: Sequence[LanguageModel]):
-        self.model, net = model, getattr(model, TRANSDUCER, None)
+        net: Transducer | None = getattr(model, TRANSDUCER, None)
         if net is None:
             raise ConfigError(
                 f"decode.method={decode.method}: this model has no transducer; use decode.method=beam, or"
                 " train with preset=emformer"
             )
+        self.model = cast("Transducing", model)
         self.size = decode.beam_size or BEAM_SIZE
         weights, bonus = weights_of(decode, len(lms))
         prefixes = PrefixSearch(lms, weights, bonus, self.size, silent=set(model.tokenizer.tags))
@@ -71,7 +72,7 @@ class ByTransducer:
 
     def __call__(self, inputs: list[np.ndarray]) -> list[Decoded]:
         found = []
-        for hidden in self.model.hidden(inputs):  # type: ignore[attr-defined]
+        for hidden in self.model.hidden(inputs):
             search = self.open()
             search.push(hidden)
             found.append(search.end())

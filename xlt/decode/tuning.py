@@ -154,7 +154,8 @@ def tune(
     kind = DECODERS.get(decode.method)
 
     words = decode.method == LEXICON
-    size = decode.beam_size if words else min(decode.beam_size or BEAM_SIZE, BEAM_SIZE)
+    whole = words or decode.method == TRANSDUCER  # whose usual beams are narrow
+    size = decode.beam_size if whole else min(decode.beam_size or BEAM_SIZE, BEAM_SIZE)
 
     def decoder(point: Point, size: int | None) -> Decoder:
         weights = list(point.weights)

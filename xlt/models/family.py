@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from xlt.lm.model import LanguageModel
     from xlt.models.resolved import Resolved
+    from xlt.nets.transducer import Transducer
 
 
 class Model(Protocol):
@@ -59,6 +60,17 @@ class Searching(Protocol):
         ``ctc_weight``: share of CTC beside an attention decoder, ConfigError without one; ``lms``: language
         models with the weight of each.
         """
+
+
+class Transducing(Protocol):
+    """A model that may have a transducer (RNN-T) beside CTC; its ``xlt.json`` then says so: ``parts`` are ctc
+    and transducer.
+    """
+
+    transducer: Transducer | None
+
+    def hidden(self, inputs: list[np.ndarray]) -> list[torch.Tensor]:
+        """What :meth:`Family.needs` names → what the transducer reads of each, (T, H)."""
 
 
 class Written(NamedTuple):
