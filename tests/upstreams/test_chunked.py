@@ -12,6 +12,7 @@ from tests.upstreams.test_bestrq import save as save_bestrq
 from xlt.core.errors import UpstreamError
 from xlt.features.extract import encode_waves
 from xlt.nets.chunks import ALL, Chunks
+from xlt.upstreams import upstream_class
 from xlt.upstreams.base import Source
 from xlt.upstreams.bestrq import BestRqUpstream
 from xlt.upstreams.fast import dense
@@ -161,6 +162,14 @@ def test_what_cannot_stream(upstreams, tmp_path):
     assert stream.push(np.zeros(0, np.float32), last=True).shape == (3, 1, 32)
     with raises(UpstreamError, "open another one"):
         stream.push(np.zeros(10, np.float32))
+
+
+def test_s3prl_hears_the_same(upstreams, tmp_path):
+    folder = make_tiny_wav2vec2(tmp_path / "xls_r")
+    kind = upstream_class("hf_wav2vec2_custom")
+    upstream = kind(kind.find("hf_wav2vec2_custom", str(folder), tmp_path), "float32", "cpu")
+    ours, theirs = (whole(one.chunked(CHUNKS[1]), noise(0.9)) for one in (upstream, upstreams["xls_r"]))
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_bestrq_has_its_own_chunks_the_same_way(tmp_path):
