@@ -126,7 +126,8 @@ class EncoderStream:
                 "features.chunk_s=0: a stream needs chunks; give their length in seconds, such as 0.64"
             )
         self._parts, self._chunks, self._last, self._frames_of = parts, chunks, last, frames_of
-        self._state = parts.front.open()
+        self._state, self._hop = parts.front.open(), parts.front.hop
+        self._waiting: list[np.ndarray] = []  # samples of a chunk that is not complete
         self._kept: list[Tensor | None] = [None] * len(parts.layers[:last])  # keys and values (T, 2 D)
         self._rows: Tensor | None = None  # frames before positions, from ``_from`` on
         self._from = self._done = self._samples = 0
@@ -141,7 +142,11 @@ class EncoderStream:
             raise UpstreamError("stream: samples came behind its last ones; open another one")
         self._ended = last
         self._samples += len(samples)
-        samples = np.ascontiguousarray(samples, np.float32)
+        self._waiting.append(np.array(samples, np.float32))
+        nothing = np.zeros((self._last + 1, 0, self._parts.dim), np.float32)
+        if not last and self._samples < (self._done + self._chunks.chunk + self._chunks.ahead) * self._hop:
+            return nothing  # the convolutions are faster on more samples at a time
+        samples, self._waiting = np.concatenate(self._waiting), []
         found = []
         with torch.inference_mode():
             fresh = self._state.push(samples, last)
@@ -155,9 +160,7 @@ class EncoderStream:
             self._newest = found[-1][:, -1:]
         if last and (lacking := self._frames_of(self._samples) - self._done) > 0 and self._newest is not None:
             found += [self._newest] * lacking
-        if not found:
-            return np.zeros((self._last + 1, 0, self._parts.dim), np.float32)
-        return np.concatenate(found, axis=1)
+        return np.concatenate(found, axis=1) if found else nothing
 
     def _step(self, stop: int, heard: int) -> np.ndarray:
         """The chunk up to frame ``stop`` → (L, T, D)."""
