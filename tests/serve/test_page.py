@@ -152,7 +152,7 @@ SEEN = "[...document.querySelectorAll('#said p')].map(one => one.textContent).jo
 def wait_for(chromium, script):
     """The first value of a script that is something."""
     return chromium.run(
-        f"(async () => {{ for (let n = 0; n < 600; n++) {{ const found = {script}; if (found) return found;"
+        f"(async () => {{ for (let n = 0; n < 1200; n++) {{ const found = {script}; if (found) return found;"
         " await new Promise(done => setTimeout(done, 50)); } return null; })()"
     )
 

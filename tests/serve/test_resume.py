@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import struct
-import time
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
@@ -29,12 +28,14 @@ def ask(socket, message):
 
 def until_partial(socket, expected):
     """A worker has time between two messages, sooner or later."""
-    for _ in range(200):
-        found = ask(socket, b"")
-        if found["partial"] == expected:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(found)
+    found = {}
+
+    def is_there():
+        found.update(ask(socket, b""))
+        return found["partial"] == expected
+
+    until(is_there)
+    return found
 
 
 def test_partial_results_chunk_by_chunk(connect):
