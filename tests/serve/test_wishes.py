@@ -79,7 +79,6 @@ def test_ctm_needs_words_and_subtitles_do_not():
         ("response_format", "docx", ["verbose_json", "vtt"]),
         ("temperature", "0.7", ["0"]),
         ("temperature", "warm", ["0"]),
-        ("stream", "true", ["WebSocket"]),
         ("timestamp_granularities[]", "phone", ["word", "segment"]),
         ("x" * 500, "1", ["file"]),
     ],

@@ -37,7 +37,7 @@ def response(answer: Answer, wish: Wish, name: str) -> Response:
 def _made(answer: Answer, wish: Wish, name: str) -> Response:
     text = whole_text(answer.pieces)
     if wish.form == "json":
-        return as_json({"text": text, **_told(answer, wish)})
+        return as_json({"text": text, **told(answer, wish)})
     if wish.form == "verbose_json":
         return as_json(_verbose(answer, wish, text))
     if wish.form == "text":
@@ -67,7 +67,7 @@ def spoken(pieces: list[Piece]) -> list[dict[str, Any]]:
     ]
 
 
-def _told(answer: Answer, wish: Wish) -> dict[str, Any]:
+def told(answer: Answer, wish: Wish) -> dict[str, Any]:
     """Fields of JSON if the language was left to the server."""
     if wish.lang != AUTO:
         return {}
@@ -92,7 +92,7 @@ def _verbose(answer: Answer, wish: Wish, text: str) -> dict[str, Any]:
     found = {
         "task": "transcribe",
         "language": wish.lang,
-        **_told(answer, wish),
+        **told(answer, wish),
         "duration": answer.duration_s,
         "text": text,
         "segments": [_segment(number, piece) for number, piece in enumerate(said)],

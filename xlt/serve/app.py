@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
+import functools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
@@ -20,19 +20,17 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from xlt import __version__
-from xlt.audio.files import SAMPLE_RATE
-from xlt.bundle.auto import AUTO
-from xlt.formats.transcripts import Piece
 from xlt.serve import answers, metrics, page, wishes
 from xlt.serve.access import PROTOCOL
+from xlt.serve.events import Events
 from xlt.serve.forward import Forwarder
 from xlt.serve.given import add_corrections, read_form
 from xlt.serve.guard import TRANSCRIPTIONS, Guard
-from xlt.serve.jobs import Answer, Busy, Job, Lost, Refused
+from xlt.serve.jobs import Answer
 from xlt.serve.problems import Problem, as_json, busy, of_status
 from xlt.serve.server import Server
 from xlt.serve.stream import Stream
-from xlt.serve.worker import aside
+from xlt.serve.transcribed import transcribed
 
 _UPLOADS = 4  # bodies that are received at once, for each place in the queue
 _GONE = 499  # what others call it, too: the client did not wait
@@ -121,20 +119,34 @@ async def _transcriptions(server: Server, request: Request) -> Response:
     if server.uploads >= _UPLOADS * (pool.room + pool.workers):
         raise busy(pool.wait_s, "uploads: as many as may be are being received")
     server.uploads += 1
-    try:
-        async with _upload(server, request) as (path, wish, name):
+    async with contextlib.AsyncExitStack() as held:
+        held.callback(server.upload_ended)
+        try:
+            path, wish, name = await held.enter_async_context(_upload(server, request))
+            done = functools.partial(_done, server, request, wish)
+            if wish.stream and wish.lang in server.routes:
+                raise Problem(
+                    400,
+                    f"stream=true: {wish.lang} is of another server, whose answer comes whole; send false",
+                    "invalid_value",
+                    "stream",
+                )
+            if wish.stream:
+                return await Events(server, request, path, wish, done).response(held.pop_all())
             if wish.lang in server.routes:
                 request.state.note = f", {wish.lang} of another server"
                 return await _unless_gone(request, _elsewhere(server, request, path, wish, name))
-            answer = await _unless_gone(request, _transcribed(server, request, path, wish))
-    except ClientDisconnect:
-        return Response(status_code=_GONE)
-    finally:
-        server.uploads -= 1
+            answer = await _unless_gone(request, transcribed(server, request.headers, path, wish))
+        except ClientDisconnect:
+            return Response(status_code=_GONE)
+    done(answer)
+    return answers.response(answer, wish, name)
+
+
+def _done(server: Server, request: Request, wish: wishes.Wish, answer: Answer) -> None:
     server.metrics.audio_s += answer.duration_s
     request.state.note = f", {answer.duration_s:.1f} s of sound, {wish.lang}"
     server.log_text(answers.whole_text(answer.pieces))
-    return answers.response(answer, wish, name)
 
 
 @contextlib.asynccontextmanager
@@ -170,48 +182,6 @@ async def _elsewhere(server: Server, request: Request, path: Path, wish: wishes.
     """The answer of the server that speaks the language."""
     async with Forwarder(server.routes, request.headers) as other:
         return await other.whole(path, wish, name)
-
-
-async def _transcribed(server: Server, request: Request, path: Path, wish: wishes.Wish) -> Answer:
-    """What a worker recognised, and other servers in pieces whose language is theirs."""
-    message = {
-        "do": "file",
-        "path": str(path),
-        "lang": wish.lang,
-        "hotwords": list(wish.hotwords),
-        "needs_words": wish.words,
-        "longest_s": server.limits.audio_s,
-        "routes": list(server.routes.table) if wish.lang == AUTO else [],
-    }
-    try:
-        answer = await server.run(Job(message))
-    except Busy as err:
-        raise busy(err.wait_s, "queue: full") from None
-    except Refused as err:
-        if not err.param:
-            raise server.defect() from None
-        raise Problem(400, str(err), "invalid_value", err.param) from None
-    except Lost as err:
-        raise Problem(500, f"file: {err}", "worker_lost", "file") from None
-    if not any(piece.get("lang") in server.routes for piece in answer.pieces):
-        return answer
-    pieces = []
-    async with Forwarder(server.routes, request.headers) as other:
-        for piece in answer.pieces:
-            pieces += await _completed(server, other, piece, path.parent, wish.words)
-    return dataclasses.replace(answer, pieces=pieces)
-
-
-async def _completed(
-    server: Server, other: Forwarder, piece: Piece, folder: Path, words: bool
-) -> list[Piece]:
-    """The piece, or what another server makes of it."""
-    if (lang := piece.get("lang")) is None or lang not in server.routes:
-        return [piece]
-    path = aside(folder, round(piece["start_s"] * SAMPLE_RATE))
-    found = await other.piece(lang, path, piece["start_s"], words)
-    sure = piece["lang_confidence"]
-    return [{**one, "lang": lang, "lang_confidence": sure} for one in found] or [piece]
 
 
 async def _unless_gone[T](request: Request, work: Coroutine[Any, Any, T]) -> T:

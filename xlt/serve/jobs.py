@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -70,13 +71,16 @@ class Busy(Exception):
 class Job:
     """``message``: what a worker is to do (:mod:`xlt.serve.worker`), with ``samples`` for ``do: piece`` and
     ``chunk``. ``future``: the :class:`Answer`, or Refused or Lost; ``prefers``: the worker that it waits for
-    while that lives."""
+    while that lives; ``heard`` is called with the number of each piece, from 0, and the piece, and again from
+    0 if another worker begins anew.
+    """
 
     message: dict[str, Any]
     samples: np.ndarray | None = None
     future: Future[Answer] = field(default_factory=Future)
     tries: int = 0
     prefers: int | None = None
+    heard: Callable[[int, Piece], None] = lambda number, piece: None
     _given_up: threading.Event = field(default_factory=threading.Event)
 
     def give_up(self) -> None:

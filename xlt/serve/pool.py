@@ -283,6 +283,7 @@ class _Tender(threading.Thread):
                 last = last if stopped else time.monotonic()
                 if message["say"] == "piece":
                     pieces.append(message["piece"])
+                    job.heard(len(pieces) - 1, message["piece"])
                 elif message["say"] != "beat":
                     _settle(job, _outcome(message, pieces, self.number))
                     return

@@ -65,6 +65,10 @@ class Server:
         self.metrics.work_s += answer.work_s
         return answer
 
+    def upload_ended(self) -> None:
+        """One of :attr:`uploads` is no longer needed."""
+        self.uploads -= 1
+
     def defect(self) -> Problem:
         """Of xlt; the log of the server has more."""
         return Problem(500, "a defect of this server; its log says more: report it to its owner", "defect")

@@ -14,6 +14,7 @@ from xlt.serve.problems import Problem
 from xlt.text.languages import get, is_code, meant
 
 OWN = ("json", "text", "verbose_json")  # forms of an answer that OpenAI has and xlt transcribe has not
+STREAMED = ("json", "text")  # forms with which stream=true makes sense: events have the text
 ANY_MODEL = ("xlt", "whisper-1")  # many programs cannot be told another name than the second
 IGNORED = ("chunking_strategy", "include[]", "include")  # how OpenAI cuts, and what it adds
 FIELDS = (
@@ -35,12 +36,13 @@ _MODEL = "xlt-"  # in front of a language's code: the model that is only that
 @dataclass(frozen=True)
 class Wish:
     """``lang``: one of the bundle's, or ``auto``; ``words``: whether the answer is to have words with their
-    times."""
+    times; ``stream``: whether it is to come piece by piece."""
 
     lang: str
     form: str = "json"
     hotwords: tuple[str, ...] = ()
     words: bool = False
+    stream: bool = False
 
 
 def models(languages: Sequence[str], tells: bool = False) -> list[str]:
@@ -63,8 +65,9 @@ def read_form(fields: Mapping[str, list[str]], languages: Sequence[str], tells: 
         raise _wrong("response_format", form, f"one of {', '.join(forms())}")
     if (temperature := one.get("temperature")) and not _is_zero(temperature):
         raise _wrong("temperature", temperature, "0, as nothing is drawn at random; leave it out")
-    if one.get("stream", "").lower() in ("true", "1"):
-        raise _wrong("stream", one["stream"], "false; a WebSocket has results while somebody speaks")
+    stream = one.get("stream", "").lower() in ("true", "1")
+    if stream and form not in STREAMED:
+        raise _wrong("response_format", form, f"{' or '.join(STREAMED)} with stream=true")
     asked = {
         value
         for name in ("timestamp_granularities", "timestamp_granularities[]")
@@ -77,6 +80,7 @@ def read_form(fields: Mapping[str, list[str]], languages: Sequence[str], tells: 
         form,
         hotwords([*fields.get("prompt", []), *fields.get("hotwords", [])]),
         "word" in asked or (form not in OWN and FORMATS.get(form).needs_words),
+        stream,
     )
 
 
