@@ -31,6 +31,7 @@ echo $id
 """
 
 SQUEUE = r"""#!/bin/bash
+[[ ! -e silent ]] || { echo "slurm_load_jobs error: Unable to contact slurm controller" >&2; exit 1; }
 while (( $# )); do [[ $1 != -j ]] || jobs=$2; form=${*: -1}; shift; done
 for id in ${jobs//,/ }; do
   [[ $form != %A ]] || { ! grep -qsE 'PENDING|RUNNING' "$dir/$id".[0-9]* || echo "$id"; continue; }

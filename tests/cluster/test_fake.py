@@ -168,6 +168,12 @@ def test_a_rerun_waits_for_tasks_that_are_still_at_work(slurm, tmp_path):
     assert slurm.jobs == [101]
 
 
+def test_without_the_controller_tasks_go_on_and_are_waited_for(slurm, tmp_path, capsys):
+    (slurm.folder / "silent").touch()
+    assert squares(tmp_path, numbers(2, sleep_s=2.0)) == [0, 1]
+    assert capsys.readouterr().out.count("squeue does not answer") == 1
+
+
 def test_pickles_of_others_are_not_opened(tmp_path):
     ran = tmp_path / "ran"
 
