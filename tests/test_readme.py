@@ -267,8 +267,8 @@ def suggest(place, command):
     else:
         assert found.returncode == 0 and out.exists()
         shutil.rmtree(out) if out.is_dir() else out.unlink()
-    for made in (place.root / "my_speech", place.root / "egs" / "lug" / "exp"):
-        shutil.rmtree(made)
+    for folder in (place.root / "my_speech", place.root / "egs" / "lug" / "exp"):
+        shutil.rmtree(folder)
 
 
 def selftrain(place, command):

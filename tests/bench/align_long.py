@@ -13,6 +13,13 @@ Borders: pieces whose start and end are both right within 0.2 s, that is, not so
 in that of a neighbour, by voice activity in the clips alone. Leaks: pieces that have more than 0.2 s of speech
 of a clip whose text they do not have. Kept: share of the letters that are said and written and are in pieces.
 Wrong: share of the letters of wrong texts that are in pieces.
+
+With ``--corpora OUT`` it writes instead, for one recipe, OUT/cut and OUT/true: Kaldi corpora with the recipe's
+dev and test, and for train the joined training clips as xlt align cuts them, and as they are. To compare
+recognisers trained on them:
+
+    egs/ron/run.sh preset=fast data.reader=kaldi data.dir=OUT/cut tag=cut
+    egs/ron/run.sh preset=fast data.reader=kaldi data.dir=OUT/true tag=true
 """
 
 from __future__ import annotations
@@ -33,13 +40,14 @@ import soundfile
 from xlt.align.listen import listen
 from xlt.align.pieces import Aligned, Piece, cut
 from xlt.align.spelling import Spelling
-from xlt.align.texts import Paragraph, transcript
+from xlt.align.texts import Paragraph, Transcript, transcript
 from xlt.align.words import find
 from xlt.audio.cut import phrases
 from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.audio.voice import FRAME_S, Voice
 from xlt.bundle.transcribe import Transcriber
-from xlt.formats.tables import read_scp, read_table
+from xlt.data.corpora.names import span
+from xlt.formats.tables import read_scp, read_table, write_table
 from xlt.text.normalise import normalise
 
 RESULTS = Path(__file__).parent / "results" / "align_long.json"
@@ -49,11 +57,12 @@ MUSIC_S, MUSIC_EACH = 8.0, 10
 
 
 class Clip(NamedTuple):
-    """In the joined recording: where its speech is, in seconds."""
+    """In the joined recording: where its speech is, in seconds, and where the clip itself begins and ends."""
 
     text: str
     start_s: float
     end_s: float
+    whole: tuple[float, float] = (0.0, 0.0)
 
 
 class Case(NamedTuple):
@@ -86,8 +95,9 @@ def joined(
         samples = read_wav(wavs[utt])
         voice.reset()
         spoken = phrases(voice(samples)) or [(0, int(len(samples) / SAMPLE_RATE / FRAME_S))]
-        times = (at / SAMPLE_RATE + FRAME_S * edge for edge in (spoken[0][0], spoken[-1][1]))
-        clips.append(Clip(texts[utt], *times))
+        first_s, last_s = (at / SAMPLE_RATE + FRAME_S * edge for edge in (spoken[0][0], spoken[-1][1]))
+        whole = (at / SAMPLE_RATE, (at + len(samples)) / SAMPLE_RATE)
+        clips.append(Clip(texts[utt], first_s, last_s, whole))
         pause = int(rng.uniform(0.2, 1.2) * SAMPLE_RATE)
         parts += [samples, (1e-4 * noise.standard_normal(pause)).astype(np.float32)]
         at += len(samples) + pause
@@ -109,6 +119,51 @@ def cases(clips: Sequence[Clip], unsaid: Sequence[str]) -> dict[str, Case]:
         "two thirds exchanged": Case([clips[n].text for n in order], order),
         "of another recording": Case([unsaid[n % len(unsaid)] for n in full], [None] * len(full)),
     }
+
+
+def corpora(recipe: Path, transcriber: Transcriber, args: argparse.Namespace) -> None:
+    """Write OUT/cut and OUT/true."""
+    samples, clips, _ = joined(recipe, 1e9, args.music, [args.train_set])
+    args.corpora.mkdir(parents=True)
+    path = args.corpora / "train.wav"
+    soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16")
+    text = written([clip.text for clip in clips], transcriber)
+    track = listen(str(path), transcriber)
+    made = cut(track, text, find(track, text.units), LONGEST_S, MIN_CONFIDENCE)
+    speaker = next(iter(read_table(recipe / "data/all/utt2spk").values()))
+    parts = {
+        "cut": [(piece.text, piece.start_s, piece.end_s) for piece in made.pieces],
+        "true": [(clip.text, *clip.whole) for clip in clips],
+    }
+    for name, rows in parts.items():
+        tables: dict[str, dict[str, str]] = {table: {} for table in ("text", "segments", "utt2spk")}
+        for own, start_s, end_s in rows:
+            utt = f"{speaker}-{span(start_s, end_s)}"
+            tables["text"][utt], tables["utt2spk"][utt] = own, speaker
+            tables["segments"][utt] = f"{speaker} {start_s:.3f} {end_s:.3f}"
+        tables["wav.scp"] = {speaker: str(path.resolve())}
+        _write(args.corpora / name / "train", tables)
+        for held_out in ("dev", "test"):
+            data = recipe / "data" / held_out
+            own = {table: read_table(data / table) for table in ("text", "utt2spk")}
+            _write(args.corpora / name / held_out, own | {"wav.scp": read_scp(data / "wav.scp", recipe)})
+        print(f"{name}: {len(rows)} utterances, {sum(b - a for _, a, b in rows) / 60:.1f} minutes of train")
+
+
+def _write(folder: Path, tables: dict[str, dict[str, str]]) -> None:
+    folder.mkdir(parents=True)
+    for name, table in tables.items():
+        write_table(folder / name, table)
+
+
+def written(lines: Sequence[str], transcriber: Transcriber) -> Transcript:
+    """A transcript, a line a paragraph."""
+    return transcript(
+        Path("text"),
+        [Paragraph(line, number) for number, line in enumerate(lines, 1)],
+        Spelling(transcriber.recogniser.tokenizer),
+        lambda one: normalise(one, "generic-v2"),
+    )
 
 
 def letters(text: str) -> int:
@@ -179,13 +234,7 @@ def language(recipe: Path, transcriber: Transcriber, args: argparse.Namespace) -
     }
     for name, case in cases(clips, unsaid).items():
         start = time.process_time()
-        spell = Spelling(transcriber.recogniser.tokenizer)
-        text = transcript(
-            Path("text"),
-            [Paragraph(line, number) for number, line in enumerate(case.lines, 1)],
-            spell,
-            lambda one: normalise(one, "generic-v2"),
-        )
+        text = written(case.lines, transcriber)
         made = cut(track, text, find(track, text.units), LONGEST_S, MIN_CONFIDENCE)
         found[name] = measured(made, case, clips)
         found[name]["cpu_s"] = round(time.process_time() - start, 1)
@@ -220,7 +269,12 @@ def main() -> None:
     parser.add_argument("--music", type=Path, metavar="DIR")
     parser.add_argument("--sets", nargs="+", default=["train", "dev", "test"], help="whose clips are joined")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--corpora", type=Path, metavar="OUT", help="write corpora to train on instead")
+    parser.add_argument("--train_set", default="train", help="with --corpora: the set that is joined")
     args = parser.parse_args()
+    if args.corpora:
+        corpora(args.recipes[0].resolve(), Transcriber(args.model), args)
+        return
     results = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
     transcriber = Transcriber(args.model)
     for recipe in args.recipes:

@@ -10,6 +10,8 @@ T frames, V tokens.
 
 from __future__ import annotations
 
+import bisect
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -105,9 +107,11 @@ def find(track: Track, units: Sequence[Unit], known: Scale | None = None) -> Fou
     lost = list(range(len(units)))
     values: np.ndarray | _Gaps = track.values
     places = np.arange(len(track.values))
+    first: list[Said] = []
     for number in range(ROUNDS):
-        found = _in_order(track, values, places, units, lost, by, number > 0)
-        said = sorted([*said, *found], key=lambda one: one.frames)
+        found = _in_order(track, values, places, units, lost, by)
+        first = first if number else found
+        said = sorted([*said, *(_noted(one, first) for one in found)], key=lambda one: one.frames)
         there = {one.number for one in found}
         lost = [number for number in lost if number not in there]
         places = _gaps(track, said)
@@ -124,7 +128,6 @@ def _in_order(
     units: Sequence[Unit],
     wanted: Sequence[int],
     by: Scale,
-    moved: bool,
 ) -> list[Said]:
     """The units ``wanted`` in ``values``, whose frames are those at ``places`` of the recording."""
     text = Text([units[number].labels for number in wanted])
@@ -134,8 +137,17 @@ def _in_order(
         own = slice(int(text.firsts[nth]), int(text.firsts[nth + 1]))
         if way.starts[own.start] >= 0:
             starts, ends = places[way.starts[own]], places[way.ends[own] - 1] + 1
-            found.append(_said(track, units[number], number, starts, ends, way.costs[own], by, moved))
+            found.append(_said(track, units[number], number, starts, ends, way.costs[own], by))
     return found
+
+
+def _noted(one: Said, in_order: Sequence[Said]) -> Said:
+    """The same with ``moved``, by its neighbours in the text among those that are said in its order."""
+    at = bisect.bisect_left(in_order, one.number, key=lambda other: other.number)
+    late = at > 0 and in_order[at - 1].frames[1] > one.frames[0] and in_order[at - 1].number != one.number
+    behind = next((other for other in in_order[at : at + 2] if other.number > one.number), None)
+    early = behind is not None and behind.frames[0] < one.frames[1]
+    return dataclasses.replace(one, moved=late or early)
 
 
 def _said(
@@ -146,14 +158,13 @@ def _said(
     ends: np.ndarray,
     costs: np.ndarray,
     by: Scale,
-    moved: bool,
 ) -> Said:
     words = []
     for token in unit.tokens:
         start, end = int(starts[token.first]), int(ends[token.last - 1])
         words.append((track.seconds(start), track.end_s(end)))
     sure = by.confidence(float(costs.sum()) / len(unit.labels))
-    return Said(unit, number, tuple(words), sure, (int(starts[0]), int(ends[-1])), moved)
+    return Said(unit, number, tuple(words), sure, (int(starts[0]), int(ends[-1])))
 
 
 class _Gaps:
