@@ -27,7 +27,7 @@ def made(kind="lstm", layers=1, sharp=3.0, seed=0):
     with torch.no_grad():  # far from uniform; <sos/eos> is never said, as after training
         joint.lin_out.weight *= sharp
         joint.lin_out.bias[-1] = -1e3
-    return nets.Transducer(predictor, joint)
+    return nets.Transducer(predictor.requires_grad_(False), joint.requires_grad_(False))
 
 
 def loss(net, hidden, ids):
@@ -58,7 +58,7 @@ def test_steps_of_the_networks_are_the_whole_ones(kind, layers):
         net.project(hidden)[:, None], torch.stack([s.output for s in states])[None]
     )  # (T, U + 1, V)
     whole = net.joint(hidden[:, None], net.predictor(torch.tensor([[0, *ids]]))[0][None]).log_softmax(-1)
-    torch.testing.assert_close(rows, whole.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(rows, whole, atol=1e-5, rtol=1e-5)
     pair = net.follow([states[0], states[2]], [3, 2])
     torch.testing.assert_close(pair[1].output, net.follow([states[2]], [2])[0].output, atol=1e-6, rtol=1e-5)
 
@@ -113,15 +113,12 @@ class AsTorchaudios:
 
     def predict(self, tokens, lengths, state):
         ids = [self.order[token] for token in tokens[:, 0].tolist()]
-        before = (
-            [tuple(part[n : n + 1].transpose(0, 1) for part in state[0]) for n in range(len(ids))]
-            if state
-            else []
-        )
-        found = (
-            self.net.follow([nets.State(None, one) for one in before], ids) if state else [self.net.first()]
-        )
-        memory = [torch.cat([one.memory[n].transpose(0, 1) for one in found]) for n in (0, 1)]
+        if state is None:
+            found = [self.net.first()]
+        else:
+            before = [nets.State(None, tuple(part[n] for part in state[0])) for n in range(len(ids))]
+            found = self.net.follow(before, ids)
+        memory = [torch.stack([one.memory[part] for one in found]) for part in (0, 1)]
         return torch.stack([one.output for one in found])[:, None], lengths, [memory]
 
     def join(self, frames, lengths, outputs, more):

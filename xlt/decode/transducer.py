@@ -110,20 +110,26 @@ class OpenTransducer(Open):
     """A search that has not ended; what comes is the encoder's output."""
 
     def __init__(self, search: TransducerSearch):
+        import torch
+
         super().__init__(search.prefixes)
         self.by, self.fixed_frames = search, tuple[int, ...]()
         root = self._beam[0][0]
-        self._states: dict[Node, State] = {root: search.net.first()}
+        with torch.inference_mode():
+            self._states: dict[Node, State] = {root: search.net.first()}
         self._came: dict[Node, tuple[float, int]] = {}  # how likely its token was to come, and in which frame
 
     def push(self, hidden: torch.Tensor) -> None:  # type: ignore[override]
         """The next (T, H)."""
+        import torch
+
         if not len(hidden):
             return
         beam = {node: math.log(mass) + self._scale for node, mass, _ in self._beam if mass > 0.0}
-        for frame in self.by.net.project(hidden):
-            beam = self._step(beam, frame)
-            self._heard += 1
+        with torch.inference_mode():
+            for frame in self.by.net.project(hidden):
+                beam = self._step(beam, frame)
+                self._heard += 1
         self._scale = max(beam.values())
         self._beam = [(node, math.exp(mass - self._scale), 0.0) for node, mass in beam.items()]
 

@@ -28,47 +28,57 @@ class Emitted(NamedTuple):
 
 
 class State(NamedTuple):
-    """Of the prediction network behind a text: what the joint network takes of it, (J,), and memory."""
+    """Of the prediction network behind a text: what the joint network takes of it, (J,), and its ``memory``,
+    hidden values and, of an LSTM, cells, each (layers, D).
+    """
 
     output: Tensor
-    memory: Any
+    memory: tuple[Tensor, ...]
 
 
 class Transducer:
-    """``predictor``: ESPnet's TransducerDecoder, ``joint``: its JointNetwork; in evaluation mode."""
+    """``predictor``: ESPnet's TransducerDecoder, ``joint``: its JointNetwork; in evaluation mode. It is asked
+    within ``torch.inference_mode()``.
+    """
 
-    def __init__(self, predictor: torch.nn.Module, joint: torch.nn.Module):
+    def __init__(self, predictor: Any, joint: Any):
         self.predictor, self.joint = predictor, joint
+        self.device = next(predictor.parameters()).device
+        # cell by cell: torch's LSTM packs its weights anew in each call, which takes a hundred times as long
+        self._cell: Any = torch.lstm_cell if predictor.dtype == "lstm" else torch.gru_cell
+        self._weights = [
+            (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0)
+            for layer in predictor.decoder
+        ]
 
-    @property
-    def device(self) -> torch.device:
-        return next(self.predictor.parameters()).device
-
-    @torch.inference_mode()
     def first(self) -> State:
         """Before the first token."""
-        self.predictor.set_device(self.device)
-        return self._states([BLANK_ID], self.predictor.init_state(1))[0]
+        parts = 2 if self.predictor.dtype == "lstm" else 1
+        nothing = torch.zeros(len(self._weights), 1, self.predictor.dunits, device=self.device)
+        return self._states([BLANK_ID], (nothing,) * parts)[0]
 
-    @torch.inference_mode()
     def follow(self, states: Sequence[State], tokens: Sequence[int]) -> list[State]:
         """The states of texts, each one token longer."""
-        self.predictor.set_device(self.device)
-        memory = self.predictor.create_batch_states(None, [state.memory for state in states])
-        return self._states(tokens, memory)
+        parts = zip(*(state.memory for state in states), strict=True)
+        return self._states(tokens, tuple(torch.stack(part, dim=1) for part in parts))
 
-    def _states(self, tokens: Sequence[int], memory: Any) -> list[State]:
-        embedded = self.predictor.embed(torch.tensor(tokens, device=self.device)[:, None])
-        out, memory = self.predictor.rnn_forward(embedded, memory)  # (n, 1, D)
-        outputs = self.joint.lin_dec(out[:, 0])  # (n, J)
-        return [State(output, self.predictor.select_state(memory, row)) for row, output in enumerate(outputs)]
+    def _states(self, tokens: Sequence[int], memory: tuple[Tensor, ...]) -> list[State]:
+        """``memory``: each (layers, n, D)."""
+        x = self.predictor.embed.weight[torch.tensor(tokens, device=self.device)]  # (n, D)
+        layers = []
+        for number, weights in enumerate(self._weights):
+            before = tuple(part[number] for part in memory)
+            after = self._cell(x, before if len(before) > 1 else before[0], *weights)
+            layers.append(after if isinstance(after, tuple) else (after,))
+            x = layers[-1][0]
+        parts = [torch.stack(part) for part in zip(*layers, strict=True)]  # each (layers, n, D)
+        outputs = self.joint.lin_dec(x)  # (n, J)
+        return [State(output, tuple(part[:, row] for part in parts)) for row, output in enumerate(outputs)]
 
-    @torch.inference_mode()
     def project(self, hidden: Tensor) -> Tensor:
         """(T, H) → (T, J), as :meth:`join` takes it."""
         return self.joint.lin_enc(hidden.to(self.device))
 
-    @torch.inference_mode()
     def join(self, frames: Tensor, outputs: Tensor) -> Tensor:
         """(…, J) and (…, J) that fit each other → log probabilities of the tokens, natural, (…, V)."""
         return self.joint(frames, outputs, no_projection=True).log_softmax(-1)
@@ -82,11 +92,13 @@ class Greedy:
     arXiv:2406.06220, section 3).
     """
 
+    @torch.inference_mode()
     def __init__(self, net: Transducer, most: int = MOST):
         self.net, self.most = net, most
         self.emitted = Emitted([], [], 0.0)
         self._state, self._heard = net.first(), 0
 
+    @torch.inference_mode()
     def push(self, hidden: Tensor) -> None:
         """The next (T, H)."""
         net, (ids, places, score), state = self.net, self.emitted, self._state
