@@ -1,9 +1,6 @@
-"""``xlt align`` from its words to its files, with a model that hears how loud each 20 ms are: each letter has
-a loudness of its own, its sound lasts 60 ms, and silence follows for 20 ms.
-"""
+"""``xlt align`` from its words to its files, with a model that hears how loud the letters are."""
 
 import csv
-import random
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,65 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.align.hearing import Hearing, record, sentences
 from tests.errors import told
-from xlt.audio.cut import Lengths
 from xlt.audio.files import SAMPLE_RATE
 from xlt.cli import main
 from xlt.formats import elan
 from xlt.formats.labels.textgrid import TEXTGRID
 from xlt.formats.tables import read_table
-from xlt.text.normalise import normalise
-from xlt.tokens.tokenizer import Tokenizer, train_tokenizer
-
-LETTERS = "abcdefghi"
-FRAME = SAMPLE_RATE // 50
-SPACE_LEVEL = 0.02
-LETTER = [1, 1, 1, 0]  # frames with and without sound
-
-
-def speech(text, pause_s=0.4):
-    """Samples of a text; a space is faint for 60 ms."""
-    levels = []
-    for char in text:
-        place = LETTERS.find(char)
-        levels += [SPACE_LEVEL] * 3 if place < 0 else [(place + 1) / 10 * on for on in LETTER]
-    levels += [0.0] * round(50 * pause_s)
-    return np.repeat(np.array(levels, np.float32), FRAME)
-
-
-class Hearing:
-    """A transcriber; its log probabilities are sharp, with some doubt in each frame."""
-
-    def __init__(self, folder):
-        folder.mkdir()
-        train_tokenizer([LETTERS + " "], "char", 0, folder, "letters")
-        tokenizer = Tokenizer(folder)
-        self.clips = SimpleNamespace(lengths=Lengths(4.0, 8.0), voice=False)
-        self.recogniser = SimpleNamespace(
-            has_ctc=True,
-            tokenizer=tokenizer,
-            frame_rate=50.0,
-            model=self,
-            spell=lambda t: [normalise(t, "generic-v2")],
-        )
-        self._of_level = [0, *(tokenizer.ids[letter] for letter in LETTERS)]
-
-    def encode(self, waves):
-        return waves
-
-    def forget(self):
-        pass
-
-    def log_probs(self, waves):
-        (wave,) = waves
-        wave = np.pad(wave, (0, -len(wave) % FRAME)).reshape(-1, FRAME)
-        loud = np.abs(wave).max(axis=1).tolist()
-        space = self.recogniser.tokenizer.ids["<space>"]
-        heard = [space if abs(one - SPACE_LEVEL) < 0.001 else self._of_level[round(10 * one)] for one in loud]
-        rng = np.random.default_rng(len(heard))
-        probs = -4 - 4 * rng.random((len(heard), len(self.recogniser.tokenizer.tokens)))
-        probs[np.arange(len(heard)), heard] = -0.02
-        return probs[None].astype(np.float32), np.array([len(heard)])
 
 
 @pytest.fixture
@@ -78,24 +23,6 @@ def here(tmp_path, monkeypatch):
     hearing = Hearing(tmp_path / "tokens")
     monkeypatch.setattr("xlt.bundle.open_bundle", lambda folder: SimpleNamespace(head=lambda lang: hearing))
     return hearing
-
-
-def sentences(count, seed=0):
-    rng = random.Random(seed)
-    word = lambda: "".join(rng.choices(LETTERS, k=rng.randint(2, 7)))  # noqa: E731
-    return [" ".join(word() for _ in range(6)) for _ in range(count)]
-
-
-def record(path, texts, pause_s=0.4):
-    """Write them one after another; seconds at which each begins and ends."""
-    parts, at, times = [np.zeros(SAMPLE_RATE // 2, np.float32)], 0.5, []
-    for text in texts:
-        parts.append(speech(text, pause_s))
-        times.append((at, at + len(parts[-1]) / SAMPLE_RATE - pause_s))
-        at += len(parts[-1]) / SAMPLE_RATE
-    Path(path).parent.mkdir(exist_ok=True)
-    soundfile.write(path, np.concatenate(parts), SAMPLE_RATE, subtype="FLOAT")
-    return times
 
 
 def rows(path):
