@@ -65,6 +65,19 @@ def test_pieces_lie_where_their_sentences_are_said(here, capsys):
     assert "new_recipe.sh" in capsys.readouterr().out
 
 
+def test_long_sentences_are_cut_and_long_words_told(here):
+    long_word = "abcdefghi" * 6
+    said = [" ".join(sentences(3, seed=11)), long_word, *sentences(3, seed=12)]
+    record("a.wav", said)
+    Path("a.txt").write_text("\n".join(said))
+    align("a.wav", "a.txt", "-o", "out", "--longest", "4")
+    pieces, left = rows("out/pieces.tsv"), rows("out/left_out.tsv")
+    assert all(float(one["end"]) - float(one["start"]) <= 4 for one in pieces)
+    assert [one["text"] for one in left if one["reason"] == "too long"] == [long_word]
+    assert " ".join(one["text"] for one in pieces) == " ".join(one for one in said if one != long_word)
+    assert {one["reason"] for one in left} == {"too long"}
+
+
 def test_another_order_is_told_and_used(here, capsys):
     said = sentences(12, seed=1)
     record("a.wav", said)

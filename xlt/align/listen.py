@@ -146,9 +146,10 @@ def listen(path: str, transcriber: Transcriber, bar: Progress | None = None) -> 
     track = Track(
         values, np.array(firsts), np.array(starts_s or [0.0]), recogniser.frame_rate, envelope, sound
     )
-    values[track.pauses()] = np.where(np.arange(width) == BLANK_ID, PAUSE, FLOOR).astype(np.float16)
+    pauses = track.pauses()
+    values[pauses] = np.where(np.arange(width) == BLANK_ID, PAUSE, FLOOR).astype(np.float16)
     if (space := recogniser.tokenizer.ids.get(SPACE)) is not None:
-        values[track.pauses(), space] = PAUSE
+        values[pauses, space] = PAUSE
     return track
 
 
