@@ -12,8 +12,6 @@ from xlt.bundle.streaming import Streams
 from xlt.bundle.transcribe import Transcriber
 from xlt.core.errors import ConfigError, DataError
 
-pytestmark = pytest.mark.trains
-
 
 @pytest.fixture(scope="module", params=["emformer", "contextual_block_conformer"])
 def bundle(request, tmp_path_factory):
