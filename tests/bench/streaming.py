@@ -1,7 +1,7 @@
 """How soon what somebody says is on the screen, what that costs, and what it loses.
 
     python -m tests.bench.streaming BUNDLE --data egs/ron/data/dev [--clips 20] [--chunks 0.32,0.64,1.28]
-        [--sessions 1,2,4] [--clock cpu] [--final BUNDLE] [--untrained] [--json FILE]
+        [--sessions 1,2,4] [--clock cpu] [--final BUNDLE] [--untrained [--look_ahead 0.32]] [--json FILE]
 
 Clips with texts follow each other with a second of silence between them, as a microphone would give them: each
 0.1 s when it is over, never sooner. The sessions share one model and one thread. With ``--clock wall`` time is the
@@ -76,8 +76,9 @@ class Cpu:
 CLOCKS = {"wall": Wall, "cpu": Cpu}
 
 
-def untrained(bundle: Path, out: Path, chunks_s: list[float]) -> Path:
-    """A copy of a bundle of whole clips that hears chunks, with the same weights."""
+def untrained(bundle: Path, out: Path, chunks_s: list[float], ahead_s: float = 0.0) -> Path:
+    """A copy of a bundle of whole clips that hears chunks, with the same weights; ``ahead_s``: the look-ahead
+    of its encoder."""
     shutil.copytree(bundle, out)
     config = yaml.safe_load((out / "config.yaml").read_text())
     if config["encoder"] != "blstm":
@@ -87,7 +88,7 @@ def untrained(bundle: Path, out: Path, chunks_s: list[float]) -> Path:
     config["encoder_conf"] |= {"chunk_s": chunks_s, "frame_rate": info["frame_rate"]}
     (out / "config.yaml").write_text(yaml.safe_dump(config))
     manifest = json.loads((out / "bundle.json").read_text())
-    features = info["features"] | {"chunk_s": [0.0, *chunks_s], "left_s": LEFT_S, "look_ahead_s": 0.0}
+    features = info["features"] | {"chunk_s": [0.0, *chunks_s], "left_s": LEFT_S, "look_ahead_s": ahead_s}
     altered(out, features=features)
     made = json.loads((out / "bundle.json").read_text())
     (out / "bundle.json").write_text(json.dumps({**manifest, "files": made["files"]}))
@@ -218,6 +219,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="cpu")
     parser.add_argument("--final", type=Path)
     parser.add_argument("--untrained", action="store_true")
+    parser.add_argument("--look_ahead", type=float, default=0.0, help="seconds, with --untrained")
     parser.add_argument("--no_errors", action="store_true")
     parser.add_argument("--json", type=Path, help="file to which the figures are added, one JSON a line")
     args = parser.parse_args()
@@ -227,13 +229,21 @@ def main() -> None:
     utts = list(texts)[: args.clips]
     waves = {utt: read_wav(paths[utt]) for utt in utts}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = untrained(args.bundle, Path(scratch) / "b", chunks_s) if args.untrained else args.bundle
+        folder = (
+            untrained(args.bundle, Path(scratch) / "b", chunks_s, args.look_ahead)
+            if args.untrained
+            else args.bundle
+        )
         bundle, final = open_bundle(folder), open_bundle(args.final) if args.final else None
         for chunk_s in chunks_s:
             model = open_model(bundle, options=Options(chunk_s=chunk_s, final=final))
             first = next(iter(waves.values()))
             replayed(model, [first], Cpu())  # what is loaded late is there
-            found = {"chunk_s": chunk_s, "latency (s)": round(model.streams.latency_s, 3)}
+            found = {
+                "chunk_s": chunk_s,
+                "clips": len(waves),
+                "latency (s)": round(model.streams.latency_s, 3),
+            }
             if not args.no_errors:
                 found["errors"] = errors(model, waves, texts)
             found["replay"] = [
