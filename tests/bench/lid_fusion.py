@@ -114,9 +114,7 @@ def heard(recipes: Path, sets: dict[Key, list[np.ndarray]], test: int) -> Heard:
         for key, waves in sets.items():
             if key[0] != "strangers":
                 found.learnt[key] = [
-                    examples(
-                        ears.backbone.encode([wave], ears.upper, None)[0], ears.backbone.frame_rate, rng
-                    )
+                    examples(ears.backbone.encode([wave], ears.upper, None)[0], ears.backbone.frame_rate, rng)
                     for wave in waves
                 ]
             for dur_s in DURATIONS_S:
@@ -146,7 +144,9 @@ def sources(found: Heard, classifier: Any, keys: list[tuple]) -> tuple[np.ndarra
     columns = [LANGUAGES.index(lang) for lang in classifier.languages]
     own[:, columns] = np.log(classifier.probabilities(np.concatenate([found.pooled[key] for key in keys])))
     rows = [np.concatenate([part[key] for key in keys]) for part in (found.heads, found.token)]
-    labels = [LANGUAGES.index(key[1]) if key[1] in LANGUAGES else -1 for key in keys for _ in found.pooled[key]]
+    labels = [
+        LANGUAGES.index(key[1]) if key[1] in LANGUAGES else -1 for key in keys for _ in found.pooled[key]
+    ]
     return np.stack([own, *rows]), np.array(labels)
 
 
@@ -188,7 +188,9 @@ def fused(rows: np.ndarray, labels: np.ndarray, mix: tuple[str, ...]) -> Fusion:
 
     def loss(values: np.ndarray) -> float:
         found = made(values).log_probs(rows)[np.arange(len(labels)), labels]
-        return -float((share[known] * found[known]).sum()) / float(share.sum()) + 1e-4 * float(values @ values)
+        return -float((share[known] * found[known]).sum()) / float(share.sum()) + 1e-4 * float(
+            values @ values
+        )
 
     best = minimize(loss, np.full(len(mix), 0.5), bounds=[(0, 50)] * len(mix), method="L-BFGS-B").x
     return made(best)._replace(threshold=threshold(made(best), rows, labels))
@@ -204,8 +206,17 @@ def threshold(fusion: Fusion, rows: np.ndarray, labels: np.ndarray) -> float:
     return best_threshold(np.exp(found.max(axis=1))[right].tolist(), strange.tolist())
 
 
-def told(found: Heard, dur_s: float) -> dict[str, dict[str, float]]:
-    """Mix of sources → figures in percent, those of the development side among them."""
+def told(found: Heard, dur_s: float, made: dict[frozenset[str], Any]) -> dict[str, dict[str, float]]:
+    """Mix of sources → figures in percent, those of the development side among them. ``made``: classifiers
+    by the corpora that they have not heard, to which those that are lacking are added.
+    """
+
+    def without(*corpora: str) -> Any:
+        key = frozenset(corpora)
+        if key not in made:
+            made[key] = classifier_without(found, *corpora)
+        return made[key]
+
     tests = [corpus for corpus in CORPORA if corpus != HEARD_BY_HEADS]
     tallies = {mix: _Tally() for mix in MIXES}
     for test in tests:
@@ -213,11 +224,11 @@ def told(found: Heard, dur_s: float) -> dict[str, dict[str, float]]:
         for corpus in tests:
             if corpus != test:
                 keys = [(corpus, lang, dur_s) for lang in CORPORA[corpus][1]]
-                part, own = sources(found, classifier_without(found, test, corpus), keys)
+                part, own = sources(found, without(test, corpus), keys)
                 rows.append(part)
                 labels.append(own)
         dev, answers = np.concatenate(rows, axis=1), np.concatenate(labels)
-        classifier = classifier_without(found, test)
+        classifier = without(test)
         keys = [(test, lang, dur_s) for lang in CORPORA[test][1] if lang in classifier.languages]
         pieces, truth = sources(found, classifier, keys)
         strange, _ = sources(found, classifier, [("strangers", lang, dur_s) for lang in STRANGERS])
@@ -262,7 +273,9 @@ class _Tally:
         low, high = np.nanquantile(drawn, [0.025, 0.975])
         sure, right = np.array(self.sure), np.array(self.right)
         where = np.minimum((sure * BINS).astype(int), BINS - 1)
-        gaps = [(where == n).mean() * abs(sure[where == n].mean() - right[where == n].mean()) for n in set(where)]
+        gaps = [
+            (where == n).mean() * abs(sure[where == n].mean() - right[where == n].mean()) for n in set(where)
+        ]
         shares = {
             "dev": np.mean(self.dev),
             "balanced": balanced(self.cells, names),
@@ -288,7 +301,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON of all figures")
     args = parser.parse_args()
     found = heard(args.recipes, speech(args.clips), args.test)
-    figures = {str(dur_s): told(found, dur_s) for dur_s in DURATIONS_S}
+    classifiers: dict[frozenset[str], Any] = {}
+    figures = {str(dur_s): told(found, dur_s, classifiers) for dur_s in DURATIONS_S}
     for dur_s, mixes in figures.items():
         for mix, row in mixes.items():
             print(dur_s, mix, json.dumps(row))
