@@ -199,3 +199,14 @@ def test_archives_in_an_archive_are_named(tmp_path):
         recognise(tmp_path / "given/corpus.zip")
     with raises(DataError, "such as corpus.zip", "unpack everything, then name the folder"):
         recognise(tmp_path / "given")
+
+
+def test_whole_texts_in_word_documents_are_to_be_aligned(tmp_path):
+    for name in ("one.mp3", "one.docx"):
+        (tmp_path / name).write_bytes(b"?")
+    with raises(DataError, "xlt align", "docs/align.md"):
+        recognise(tmp_path)
+    (tmp_path / "one.mp3").unlink()
+    with pytest.raises(DataError) as caught:
+        recognise(tmp_path)
+    assert "xlt align" not in str(caught.value)

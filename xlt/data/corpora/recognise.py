@@ -13,6 +13,7 @@ from pathlib import Path
 from xlt.core.errors import DataError
 from xlt.core.registry import READERS
 from xlt.data.corpora.archive import is_archive, listing
+from xlt.data.corpora.sounds import SUFFIXES as SOUNDS
 from xlt.data.corpora.unpack import SUFFIXES
 
 _LOOKED_AT = 10000  # files that the error counts
@@ -43,8 +44,8 @@ def recognise(place: Path) -> str:
     looked_for = "\n".join(f"  {name:12} {about(name)}" for name in READERS.entries if _module(name))
     raise DataError(
         f"{place}: no reader knows this form. It has {_endings(place)}{_packed(place)}. Looked for, in this"
-        f" order:\n{looked_for}\nThe simplest way out: a table beside the sound files, corpus.tsv, whose"
-        " first line is path, a tab, text, and then a line for each file"
+        f" order:\n{looked_for}\n{_to_align(place)}The simplest way out: a table beside the sound files,"
+        " corpus.tsv, whose first line is path, a tab, text, and then a line for each file"
     )
 
 
@@ -66,6 +67,17 @@ def about(name: str) -> str:
     """What the reader ``name`` reads, the first sentence of its module."""
     paragraph = " ".join((_module(name).__doc__ or "").strip().partition("\n\n")[0].split())
     return paragraph.split(". ")[0].removesuffix(".")
+
+
+def _to_align(place: Path) -> str:
+    """What to do with texts in Word's documents beside sound files."""
+    endings = {os.path.splitext(name)[1].lower() for name in listing(place)}
+    if ".docx" not in endings or not endings & SOUNDS:
+        return ""
+    return (
+        "Recordings with their whole texts in .docx are aligned and cut first: xlt align FOLDER -o aligned"
+        " --model BUNDLE (docs/align.md)\n"
+    )
 
 
 def _packed(place: Path) -> str:
