@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from tests.errors import told
+from tests.lazy import Lazy
 from tests.toy import make_toy_recipe
 from xlt.cli import main
 from xlt.core.config import load
 from xlt.formats.weights import read_weights
-from xlt.models.espnet import ranks
+
+ranks = Lazy("xlt.models.espnet.ranks")
 
 pytestmark = pytest.mark.trains
 SETTINGS = [
@@ -92,7 +94,7 @@ def weights(recipe: Path, tag: str) -> dict[str, torch.Tensor]:
 def test_two_ranks_learn_what_one_process_learns(recipe, monkeypatch):
     words = ["train", "--recipe", str(recipe), *SETTINGS]
     assert main([*words, "tag=one"]) == 0
-    monkeypatch.setattr(ranks, "_here", forked([""]))
+    monkeypatch.setattr("xlt.models.espnet.ranks._here", forked([""]))
     assert main([*words, "tag=two", "train.processes=2"]) == 0
     first, second = (read_weights(recipe / f"exp/rank{rank}.pth", "") for rank in (0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first) and len(first) > 3
@@ -103,7 +105,7 @@ def test_two_ranks_learn_what_one_process_learns(recipe, monkeypatch):
 
 def test_a_lost_rank_ends_the_training_which_goes_on_from_the_last_epoch(recipe, monkeypatch, capsys):
     words = ["train", "--recipe", str(recipe), *SETTINGS, "train.processes=2"]
-    monkeypatch.setattr(ranks, "_here", forked(["", "second", ""]))
+    monkeypatch.setattr("xlt.models.espnet.ranks._here", forked(["", "second", ""]))
     assert main([*words, "tag=whole"]) == 0
     assert main([*words, "tag=lost"]) == 2
     told(capsys.readouterr().err, "what they said", where="train")
@@ -120,9 +122,10 @@ def test_nodes_need_slurm(recipe, capsys):
 
 def test_the_job_of_several_nodes_meets_at_the_first_one(recipe, tmp_path, monkeypatch):
     scripts = []
-    monkeypatch.setattr(ranks, "submit", lambda words, script, _: scripts.append((words, script)) or "7")
-    monkeypatch.setattr(ranks, "in_queue", lambda jobs: set())
-    monkeypatch.setattr(ranks, "POLL_S", 0.0)
+    submit = "xlt.models.espnet.ranks.submit"
+    monkeypatch.setattr(submit, lambda words, script, _: scripts.append((words, script)) or "7")
+    monkeypatch.setattr("xlt.models.espnet.ranks.in_queue", lambda jobs: set())
+    monkeypatch.setattr("xlt.models.espnet.ranks.POLL_S", 0.0)
     cfg = load(
         recipe, ["executor=slurm", "train.nodes=2", "cluster.gpus=4", "cluster.setup=[module load cuda]"]
     )
