@@ -70,3 +70,10 @@ def test_frames_become_seconds_by_the_models_rate(tmp_path, rate, end):
     assert word_times(said([tokenizer.ids["a"], 0], 4), [tokenizer.ids["a"]], tokenizer, rate) == [
         Timed("a", 0.0, end)
     ]
+
+
+def test_words_of_a_transducer_are_where_their_tokens_came(tmp_path):
+    tokenizer = tokenizer_of(tmp_path, ["ab c"])
+    ids = tokenizer.encode("ab c")
+    found = word_times(said([0] * 8, len(tokenizer.tokens)), ids, tokenizer, 25.0, frames=[1, 3, 3, 6])
+    assert found == [Timed("ab", 0.04, 0.16), Timed("c", 0.24, 0.28)]

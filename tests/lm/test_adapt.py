@@ -144,3 +144,5 @@ def test_a_bundle_without_a_language_model_decodes_with_the_new_one():
     assert weights == pytest.approx({"ctc": 0.4, "attention": 0.5, "chars": 0.4 * 3.0 * LM_MORE})
     with raises(ConfigError, "CTC", where="BUNDLE"):
         with_lm(decode, ("attention",))
+    found = with_lm(decode, ("ctc", "transducer"))
+    assert (found.method, found.lm_weight, found.length_bonus) == ("transducer", 0.3, 0.5)

@@ -6,7 +6,7 @@ from tests.score.test_score import document, score
 from xlt.core.stage import write_json
 from xlt.formats.results import from_json
 from xlt.formats.tables import write_table
-from xlt.score.rungs import ladder, method, rungs
+from xlt.score.rungs import label, ladder, method, rungs
 
 PARTS = {  # of test, whose references have 9, 12 and 9 characters and 2, 3 and 1 words
     "greedy": ("", "", ""),
@@ -169,3 +169,15 @@ def test_one_figure_is_no_ladder():
 )
 def test_what_wrote_the_final_texts(more, expected):
     assert method(scores(9.0, **more), "test") == expected
+
+
+@pytest.mark.parametrize(
+    ("fusion", "words"),
+    [
+        ({}, "transducer"),
+        ({"lm": {"fusion": {"lm_weight": [0.0]}}}, "transducer"),
+        ({"lm": {"fusion": {"lm_weight": [0.3]}}}, "transducer and language model"),
+    ],
+)
+def test_a_transducer_alone_is_told_from_one_with_a_language_model(fusion, words):
+    assert label({"config": {}, **fusion}, "transducer") == words
