@@ -48,6 +48,13 @@ def rows(count: int) -> None:
                 durations.write(f"{utt} {SECONDS}\n")
         size = sum(path.stat().st_size for path in data.iterdir())
         print(f"{count} rows, {count * SECONDS / 3600:.0f} hours, {size / 1e9:.2f} GB; {peak_mb():.0f} MB")
+        before, watch = peak_mb(), Stopwatch()
+        parts = split_directory(data, Path(place) / "parts", PART_H)
+        assert sum(part.utterances for part in parts) == count
+        print(
+            f"cut into {len(parts)} parts of {PART_H:.0f} hours in {watch.took():.0f} CPU-seconds,"
+            f" {watch.took() / count * 1e6:.1f} µs a row; {peak_mb():.0f} MB (before: {before:.0f})"
+        )
         watch = Stopwatch()
         table = Lookup(data / "wav.scp")
         assert table.get(ids[0]) and table.get(ids[1])
@@ -56,14 +63,8 @@ def rows(count: int) -> None:
         for _ in range(10_000):
             k = rng.randrange(count)
             assert table.get(f"spk{k // 1000:06d}-{k:09d}")
-        print(f"opened in {opened * 1000:.1f} ms; a look-up takes {watch.took() / 10_000 * 1e6:.0f} µs")
-        del table  # what it has mapped counts as memory
-        before, watch = peak_mb(), Stopwatch()
-        parts = split_directory(data, Path(place) / "parts", PART_H)
-        assert sum(part.utterances for part in parts) == count
         print(
-            f"cut into {len(parts)} parts of {PART_H:.0f} hours in {watch.took():.0f} CPU-seconds,"
-            f" {watch.took() / count * 1e6:.1f} µs a row; {peak_mb():.0f} MB (before: {before:.0f})"
+            f"opened in {opened * 1000:.1f} ms; a look-up takes {watch.took() / 10_000 * 1e6:.0f} µs; {peak_mb():.0f} MB"
         )
 
 
