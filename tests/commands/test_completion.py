@@ -75,7 +75,7 @@ def test_settings_by_section_then_by_name_then_by_value(bash):
     assert bash("xlt run features.on_the_fly=") == ["true", "false"]
     assert bash("xlt run decode.method=") == [
         "auto",
-        *("attention beam combined greedy joint lexicon".split()),
+        *("attention beam combined greedy joint lexicon transducer".split()),
     ]
     assert bash("xlt run preset=whis") == ["whisper_ed", "whisper_zero"]
     assert bash("xlt run data.dir=my") == ["compopt -o filenames", "my recordings"]
