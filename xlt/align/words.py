@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ REWARD = 0.8  # of what a decoy in ten costs less than
 JUMP = 2.0  # rewards
 GAP_S = 1.0  # of speech without text, in which a text without a place is looked for
 ROUNDS = 4  # of such searches
+MOVED = 40  # labels that follow each other, of what is said elsewhere
 WALL = -1e4  # between two gaps, so that no text goes on in the next
 
 
@@ -111,7 +112,8 @@ def find(track: Track, units: Sequence[Unit], known: Scale | None = None) -> Fou
     for number in range(ROUNDS):
         found = _in_order(track, values, places, units, lost, by)
         first = first if number else found
-        said = sorted([*said, *(_noted(one, first) for one in found)], key=lambda one: one.frames)
+        found = list(_trusted([_noted(one, first) for one in found]))
+        said = sorted([*said, *found], key=lambda one: one.frames)
         there = {one.number for one in found}
         lost = [number for number in lost if number not in there]
         places = _gaps(track, said)
@@ -139,6 +141,19 @@ def _in_order(
             starts, ends = places[way.starts[own]], places[way.ends[own] - 1] + 1
             found.append(_said(track, units[number], number, starts, ends, way.costs[own], by))
     return found
+
+
+def _trusted(found: Sequence[Said]) -> Iterator[Said]:
+    """Without texts of a few words that are out of order: such are found everywhere."""
+    runs: list[list[Said]] = []
+    for one in found:
+        if runs and one.moved and runs[-1][-1].moved and one.number == runs[-1][-1].number + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    for run in runs:
+        if not run[0].moved or sum(len(one.unit.labels) for one in run) >= MOVED:
+            yield from run
 
 
 def _noted(one: Said, in_order: Sequence[Said]) -> Said:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LONGEST_S, LIMIT_S = 15.0, 30.0
 MIN_CONFIDENCE = 0.3
 USUAL = "generic-v2"  # normaliser of a language that is not known
-FITS = 0.1  # share of the text that must have a place, or the transcript is not of the recording
+SURE, FITS = 0.2, 0.25  # below this confidence and share of speech with text, it is another recording's
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -196,12 +196,14 @@ def _result(job: Job, transcriber: Transcriber, args: argparse.Namespace, bar: P
         whole.left_out += made.left_out
         whole.moved += made.moved
     whole.confidence /= max(1, total)
-    if placed < FITS * total or not whole.pieces:
+    spoken_s = len(track.values) / track.rate
+    covered = sum(piece.end_s - piece.start_s for piece in whole.pieces) / spoken_s
+    if (whole.confidence < SURE and covered < FITS) or not whole.pieces:
         raise DataError(
             f"{job.path}:{job.stretches[0].paragraphs[0].line}: does not fit {job.recording}:"
-            f" {100 * placed / max(1, total):.0f}% of it has a place there, with confidence"
-            f" {whole.confidence:.2f}, where a wrong text has 0; name the transcript of this recording, or a"
-            " --model of a nearer language"
+            f" {100 * placed / max(1, total):.0f}% of it has a place there, in {100 * covered:.0f}% of the"
+            f" speech, with confidence {whole.confidence:.2f}, where a wrong text has 0; name the transcript"
+            " of this recording, or a --model of a nearer language"
         )
     return Result(job, whole, track.duration_s, _notes(track, spell))
 
