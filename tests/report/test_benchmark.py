@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.documents import document, phone_document
+from tests.report.test_decoders import LM, change
 from xlt.cli import main
 from xlt.core.config import ROOT, defaults
 from xlt.formats.results import dump
@@ -58,6 +59,9 @@ def egs(results):
     return root
 
 
+BEAM = LM | {"fusion": LM["fusion"] | {"method": "beam"}}
+
+
 def cells(page, start):
     lines = [line for line in page.splitlines() if line.startswith(start)]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -96,6 +100,18 @@ def test_cells_of_different_encoders_are_told_apart(results, egs):
         recipe="cat",
     )
     assert "- Encoders of fbank, 10 min: blstm cat; deepspeech2 ron.\n" in files(egs)[egs / "README.md"]
+
+
+def test_cells_with_a_language_model_are_named_where_others_have_none(results, egs):
+    assert "With a language model" not in files(egs)[egs / "README.md"]
+    fbank = {"features.upstream": "fbank"}
+    results(document("log_mel", cer=20.0, lang=("cat_Latn", "Catalan"), **fbank), recipe="cat")
+    results(document("deep", cer=15.0, dev=1.0, **fbank))
+    assert "With a language model" not in files(egs)[egs / "README.md"]
+    results(
+        document("deep", cer=15.0, dev=1.0, **fbank) | {"lm": BEAM, "greedy": {"test": change(20.0, 15.0)}}
+    )
+    assert "- With a language model among fbank, 10 min: ron.\n" in files(egs)[egs / "README.md"]
 
 
 def test_a_recipe_of_several_languages_is_no_row(results, egs):

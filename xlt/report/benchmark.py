@@ -113,6 +113,7 @@ def render(recipes: dict[str, list[Experiment]]) -> str:
     parts.append(
         "## Notes\n\n"
         f"{_encoders(recipes)}"
+        f"{_with_lm(recipes)}"
         f"- Cells over several seeds: {', '.join(several) or 'none'}; all others are one run.\n"
         f"- References and hypotheses are normalised alike: {escaped(', '.join(normalisers))}.\n"
         "- CER counts the space between words as a character; errors are counted as sclite counts them.\n"
@@ -153,6 +154,18 @@ def _encoders(recipes: dict[str, list[Experiment]]) -> str:
                 + "; ".join(f"{encoder} {', '.join(of[encoder])}" for encoder in sorted(of))
                 + ".\n"
             )
+    return "".join(lines)
+
+
+def _with_lm(recipes: dict[str, list[Experiment]]) -> str:
+    """A line on each column in which some cells have a language model and others have none."""
+    lines = []
+    for column in columns_of([e for found in recipes.values() for e in on_test(found)]):
+        cells = {name: best_in(found, column) for name, found in recipes.items()}
+        have = {name: bool(e.runs[0].document.get("lm")) for name, e in cells.items() if e}
+        if len(set(have.values())) > 1:
+            names = ", ".join(name for name, there in have.items() if there)
+            lines.append(f"- With a language model among {column}: {names}.\n")
     return "".join(lines)
 
 
