@@ -152,7 +152,7 @@ def test_a_rerun_does_only_what_is_missing(slurm, tmp_path):
         squares(tmp_path, numbers(4), keep)
     assert [p.name for p in keep.glob(".tasks/squares/answers/*")] == ["0.pickle"]
     assert squares(tmp_path, numbers(4), keep) == [0, 1, 4, 9]
-    assert "--array=0-0%2" not in slurm.options(101) and len(slurm.jobs) == 2
+    assert "--array=0-1%2" in slurm.options(102) and len(slurm.jobs) == 2  # each part once
     assert list(keep.iterdir()) == []
 
 

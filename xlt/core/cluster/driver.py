@@ -82,7 +82,7 @@ class Cluster(abc.ABC):
             return
         shards = self._open(keep)
         places, begun = self._places(shards, messages)
-        watch = _Watch(self, shards, begun)
+        watch = _Watch(self, shards, begun, {number for number, _ in places})
         if ordered:
             number, answers = -1, []
             for place, at in places:
@@ -166,12 +166,12 @@ class Cluster(abc.ABC):
 
 
 class _Watch:
-    """Submits shards, a few hundred ahead, and waits for them."""
+    """Submits the shards that are ``wanted``, a few hundred ahead, and waits for them."""
 
-    def __init__(self, owner: Cluster, shards: Shards, begun: set[int]):
+    def __init__(self, owner: Cluster, shards: Shards, begun: set[int], wanted: set[int]):
         self.owner, self.shards = owner, shards
         self.done = shards.ended()["pickle"]
-        self.todo = sorted(shards.known().keys() - self.done - begun)
+        self.todo = sorted(wanted - self.done - begun)
         self.under_way = set(begun)
         self.tries: dict[int, int] = {}
         self.lost: dict[int, float] = {}  # shard that ended without an answer → when that was noticed
