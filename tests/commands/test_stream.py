@@ -1,5 +1,6 @@
 """``xlt stream`` over a bundle without a model: each piece says how loud it is (:mod:`tests.serve.made`)."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,9 +13,10 @@ import types
 import numpy as np
 import pytest
 
-from tests.errors import told
+from tests.errors import raises, told
 from tests.serve.made import Bundle, write
 from xlt.cli import main
+from xlt.core.errors import DataError
 from xlt.stream import microphone
 
 
@@ -206,6 +208,24 @@ def test_a_microphone_that_is_not_there(here, capsys, monkeypatch):
     told(capsys.readouterr().err, "no such device", where="microphone")
 
 
+def test_a_recorder_that_complains_all_the_time_is_heard_on(here, capsys, monkeypatch):
+    """More than a pipe holds, 64 KiB."""
+    (here / "raw").write_bytes(raw(3, 0))
+    recorder(here, monkeypatch, "yes overrun | head -c 100000 >&2; cat raw")
+    run("--whole", status=2)
+    said = capsys.readouterr()
+    assert said.out == "n 3\n"
+    told(said.err, "overrun", where="microphone")
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_the_recorder(here, monkeypatch):
+    """It goes to all programs of one process group, that of this process."""
+    recorder(here, monkeypatch, "echo $$ > pid; exec cat /dev/zero")
+    with contextlib.closing(microphone.of_microphone(8000)) as blocks:
+        next(blocks)
+        assert os.getpgid(int((here / "pid").read_text())) != os.getpgid(0)
+
+
 class Stream:
     """sounddevice's, as far as it is used: three seconds, an overflow before the last of them."""
 
@@ -222,6 +242,8 @@ class Stream:
     def __exit__(self, *more):
         pass
 
+    active = False
+
 
 def test_the_microphone_by_sounddevice(here, monkeypatch):
     module = types.ModuleType("sounddevice")
@@ -231,4 +253,6 @@ def test_the_microphone_by_sounddevice(here, monkeypatch):
     found = [next(blocks) for _ in range(40)]
     assert found[0].samples[0] == pytest.approx(0.3, abs=1e-3) and found[0].rate == 8000
     assert [one.place for one in found[:10]] == [800 * (n + 1) for n in range(10)]  # the lost block is before
-    blocks.close()
+    monkeypatch.setattr(microphone, "_SILENT_S", 0.01)
+    with raises(DataError, where="microphone"):  # which is not there any more
+        list(blocks)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -18,6 +20,8 @@ _RECORDERS = {  # program → words behind it; {rate} in Hz, {device}
     "ffmpeg": "-loglevel error -f alsa -i {device} -f s16le -ac 1 -ar {rate} -",
 }
 _DROPPED = 1 << 16  # blocks that PortAudio may be ahead before they are lost
+_SILENT_S = 1.0  # without a block of PortAudio, it is asked whether it still records
+_STOPPED = "microphone: stopped; plug it in again, and run the same command"
 
 
 def of_microphone(rate: int, device: str | None = None) -> Iterator[Block]:
@@ -57,10 +61,15 @@ def _by_portaudio(sounddevice: Any, rate: int, device: str | None) -> Iterator[B
     number = int(device) if device is not None and device.isdigit() else device
     step = round(BLOCK_S * rate)
     try:
-        with sounddevice.RawInputStream(rate, step, number, 1, "int16", callback=take):
+        with sounddevice.RawInputStream(rate, step, number, 1, "int16", callback=take) as stream:
             place = 0
             while True:
-                samples = heard.get()
+                try:
+                    samples = heard.get(timeout=_SILENT_S)
+                except queue.Empty:
+                    if stream.active:
+                        continue
+                    raise DataError(_STOPPED) from None
                 place, lost[0] = place + lost[0] * step, 0
                 yield Block(place, samples, rate)
                 place += len(samples)
@@ -71,20 +80,35 @@ def _by_portaudio(sounddevice: Any, rate: int, device: str | None) -> Iterator[B
 
 
 def _by_program(words: list[str], rate: int) -> Iterator[Block]:
+    with tempfile.TemporaryFile() as said, _running(words, said) as process:
+        assert process.stdout
+        try:
+            yield from of_pipe(process.stdout, rate, "microphone")
+            raise DataError(_STOPPED)
+        except DataError as err:
+            said.seek(0)
+            lines = said.read().decode("utf-8", "replace").strip().splitlines()
+            if not lines:
+                raise
+            raise DataError(
+                f"microphone: {words[0]} says {lines[-1][:200]!r}; name another one with --device (arecord -L"
+                " lists them)"
+            ) from err
+
+
+@contextlib.contextmanager
+def _running(words: list[str], said: IO[bytes]) -> Iterator[subprocess.Popen]:
+    """A recorder, whose errors are in ``said``: a pipe that nobody reads would stop it when it is full. In a
+    session of its own, so that the terminal's Ctrl-C does not end it before us.
+    """
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-    process = subprocess.Popen(words, bufsize=0, stdin=nothing, stdout=pipe, stderr=pipe)
-    assert process.stdout and process.stderr
+    process = subprocess.Popen(
+        words, bufsize=0, stdin=nothing, stdout=pipe, stderr=said, start_new_session=True
+    )
     try:
-        yield from of_pipe(process.stdout, rate, "microphone")
-        raise DataError("microphone: stopped; plug it in again, and run the same command")
-    except DataError as err:
-        said = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
-        if not said:
-            raise
-        raise DataError(
-            f"microphone: {words[0]} says {said[-1][:200]!r}; name another one with --device (arecord -L"
-            " lists them)"
-        ) from err
+        yield process
     finally:
         process.kill()
         process.wait()
+        if process.stdout:
+            process.stdout.close()
