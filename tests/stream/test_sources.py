@@ -76,11 +76,22 @@ def test_wav_of_a_program_that_did_not_know_its_length():
             + bytes(8),
             ("7", "8"),  # µ-law
         ),
+        (
+            b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\0\0\0\xff\0\0\0\0\x02\0\x10\0data\x08\0\0\0"
+            + bytes(8),
+            ("4278190080", "ffmpeg"),  # samples a second
+        ),
     ],
 )
 def test_pipes_without_sound(data, facts):
     with raises(DataError, *facts, where="microphone"):
         list(of_pipe(io.BytesIO(data), RATE, "microphone"))
+
+
+@pytest.mark.parametrize("count", [1, 6, 7])
+def test_a_pipe_with_no_more_than_a_header_has_is_heard(count):
+    """12 bytes of it are read in front to see whether it is WAV."""
+    assert np.array_equal(joined(of_pipe(io.BytesIO(ramp(count).tobytes()), RATE)), ramp(count))
 
 
 def test_a_file(tmp_path):
@@ -127,6 +138,20 @@ def test_a_microphone_does_not_wait():
     assert source.behind_s == pytest.approx(0.5)
     places = [block.place for block in itertools.islice(source, 5)]
     assert places == [0, 1600, 3200, 4800, 6400]
+
+
+def test_how_far_behind_counts_sound_not_blocks():
+    """A pipe may give less than a usual block at once."""
+    given = threading.Event()
+
+    def blocks():
+        for number in range(6):
+            yield Block(number * 320, np.zeros(320, np.float32), RATE)
+        given.set()
+
+    source = Buffered(blocks(), most_s=5.0)
+    assert given.wait(60) and source.behind_s == pytest.approx(0.12)
+    assert [source.behind_s for block in source if block] == pytest.approx([0.1, 0.08, 0.06, 0.04, 0.02, 0.0])
 
 
 def test_an_error_comes_behind_its_blocks():

@@ -51,13 +51,15 @@ def of_pipe(file: IO[bytes], rate: int, name: str = "-") -> Iterator[Block]:
     form, rest, left = read_header(file, rate, name)
     step, place = round(BLOCK_S * form.rate) * form.width, 0
     read = getattr(file, "read1", file.read)  # not more than is there
-    while data := read(int(min(left, max(1, step - len(rest))))):
-        rest, left = rest + data, left - len(data)
+    while True:
         if whole := len(rest) // form.width * form.width:
             samples = form.samples(rest[:whole])
             rest = rest[whole:]
             yield Block(place, samples, form.rate)
             place += len(samples)
+        if not (data := read(int(min(left, max(1, step - len(rest)))))):
+            break
+        rest, left = rest + data, left - len(data)
     if not place:
         raise DataError(f"{name}: holds no samples; send 16-bit samples of one channel, or WAV")
 
@@ -88,13 +90,14 @@ class Buffered:
         self._blocks, self._drops, self._wait_s = blocks, drops, wait_s
         self._queue: queue.Queue[Block | BaseException | None] = queue.Queue(max(2, round(most_s / BLOCK_S)))
         self._stopped = threading.Event()
+        self._read_s = self._given_s = 0.0  # where the last block that was read ends, and that was given
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     @property
     def behind_s(self) -> float:
         """Seconds of sound that were read and not heard."""
-        return self._queue.qsize() * BLOCK_S
+        return max(0.0, self._read_s - self._given_s)
 
     def stop(self) -> None:
         """Read no more; what was read is still given."""
@@ -113,6 +116,7 @@ class Buffered:
                 return
             if isinstance(found, BaseException):
                 raise found
+            self._given_s = found.end_s
             yield found
 
     def _read(self) -> None:
@@ -137,6 +141,7 @@ class Buffered:
         while not self._stopped.is_set():
             try:
                 self._queue.put(block, timeout=0 if self._drops else self._wait_s)
+                self._read_s = block.end_s
                 return
             except queue.Full:
                 if self._drops:

@@ -13,9 +13,11 @@ from typing import IO
 import numpy as np
 
 from xlt.core.errors import DataError
+from xlt.stream.session import RATES
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _KINDS = {(_PCM, 16): ("<i2", 32768.0), (_PCM, 32): ("<i4", 2.0**31), (_FLOAT, 32): ("<f4", 1.0)}
+_MOST_CHANNELS = 64  # whose samples, a block at once, are few megabytes
 _LONGEST = 1 << 16  # bytes of a chunk before the samples
 _ENDLESS = 0x7FFF0000  # bytes; from here on a length is a placeholder of a program that did not know it
 _REMEDY = "send 16-bit samples of one channel, e.g. by ffmpeg -i SOURCE -f s16le -ac 1 -ar 16000 -"
@@ -74,6 +76,11 @@ def _form(body: bytes, name: str) -> Form:
         (code,) = struct.unpack("<H", body[24:26])
     if (code, bits) not in _KINDS or not channels:
         raise DataError(f"{name}: WAV of form {code} with {bits} bits, expected 16-bit samples; {_REMEDY}")
+    if not RATES[0] <= rate <= RATES[1] or channels > _MOST_CHANNELS:
+        raise DataError(
+            f"{name}: WAV of {channels} channels with {rate} samples a second, expected at most"
+            f" {_MOST_CHANNELS} with {RATES[0]} to {RATES[1]}; {_REMEDY}"
+        )
     return Form(rate, channels, *_KINDS[code, bits])
 
 
