@@ -11,8 +11,9 @@ import pytest
 from tests.cluster.fake import FakeSlurm
 from tests.errors import raises
 from xlt.core.cluster import driver, shards, task
+from xlt.core.cluster.dask import Dask
 from xlt.core.cluster.shards import Shards
-from xlt.core.cluster.slurm import Slurm
+from xlt.core.cluster.slurm import Slurm, in_queue
 from xlt.core.errors import ConfigError, MissingInput, StageError
 from xlt.core.executor import Workers, run
 from xlt.core.registry import WORK
@@ -172,6 +173,22 @@ def test_without_the_controller_tasks_go_on_and_are_waited_for(slurm, tmp_path, 
     (slurm.folder / "silent").touch()
     assert squares(tmp_path, numbers(2, sleep_s=2.0)) == [0, 1]
     assert capsys.readouterr().out.count("squeue does not answer") == 1
+
+
+def test_jobs_of_a_silent_slurm_are_not_taken_for_ended(slurm):
+    assert (in_queue([]), in_queue(["101"])) == (set(), set())
+    (slurm.folder / "silent").touch()
+    assert (in_queue([]), in_queue(["101"])) == (set(), None)
+
+
+def test_dask_runs_a_shard_again_that_is_submitted_again(tmp_path):
+    """A second task under a known key would be the first one, which has ended."""
+    keys = []
+    dask = Dask("squares", "said", workers(tmp_path))
+    dask._client = types.SimpleNamespace(submit=lambda *words, key, pure: keys.append(key))
+    for _ in range(2):
+        dask.submit(Shards(tmp_path), [0])
+    assert len(set(keys)) == 2
 
 
 def test_pickles_of_others_are_not_opened(tmp_path):

@@ -16,6 +16,7 @@ from xlt.core import jsons
 from xlt.core.cluster.shards import write_json
 from xlt.core.cluster.slurm import in_queue, submit
 from xlt.core.config import ROOT, load
+from xlt.core.errors import ConfigError
 from xlt.core.log import say
 from xlt.core.plan import OWN, SHARED, Plan, Run, stages_of
 
@@ -34,6 +35,11 @@ def submit_runs(plan: Plan, runs: list[Run], board: Board) -> None:
     logs = board.folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     waiting = in_queue([job for run in runs for job in _jobs(board, run).values()])
+    if waiting is None:
+        raise ConfigError(
+            "executor=slurm: squeue does not answer, so it is not known what is in the queue; see what squeue"
+            " says, then run the same command again"
+        )
     jobs: dict[str, str] = {}
     before = None  # the last job of the chain
     count = 0

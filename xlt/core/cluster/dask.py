@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import math
 import subprocess
+import uuid
 from typing import Any
 
 from xlt.core.cluster.driver import LOST, Cluster, End
@@ -91,7 +92,7 @@ class Dask(Cluster):
                 subprocess.call,
                 [*words, str(shards.folder)],
                 pure=False,
-                key=f"{shards.folder.name}-{number}",
+                key=f"xlt-{number}-{uuid.uuid4().hex}",  # a key that is known is not run again
             )
 
     def ended(self, shards: Shards, numbers: set[int]) -> dict[int, End]:

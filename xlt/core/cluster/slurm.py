@@ -72,15 +72,21 @@ def submit(words: list[str], script: str, cluster: ClusterConfig) -> str:
     return done.stdout.strip().partition(";")[0]
 
 
-def in_queue(jobs: list[str]) -> set[str]:
-    """Those of ``jobs`` that run or wait to run."""
-    if not jobs:
-        return set()
-    command = ["squeue", "-h", "-j", ",".join(jobs), "-o", "%A"]
+def in_queue(jobs: list[str]) -> set[str] | None:
+    """Those of ``jobs`` that run or wait to run; None if Slurm does not answer."""
+    lines = _asked(jobs, "-o", "%A") if jobs else []
+    return None if lines is None else set(jobs) & set(lines)
+
+
+def _asked(jobs: list[str], *words: str) -> list[str] | None:
+    """What squeue prints of ``jobs``: nothing of those that it has forgotten; None if it does not answer."""
     if not shutil.which("squeue"):
-        return set()
+        return None
+    command = ["squeue", "-h", "-j", ",".join(jobs), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return set(jobs) & set(done.stdout.split())
+    if done.returncode:
+        return [] if "invalid job id" in done.stderr.lower() else None
+    return [line.strip() for line in done.stdout.splitlines()]
 
 
 def cancel(jobs: list[str]) -> None:
@@ -132,15 +138,12 @@ class Slurm(Cluster):
 
 def _squeue(ids: list[str]) -> dict[tuple[str, int], tuple[str, str]] | None:
     """``{(job, number in the array): (state, node)}`` of what Slurm still knows; None if it is silent."""
-    command = ["squeue", "-h", "-r", "-t", "all", "-j", ",".join(ids), "-o", "%F|%K|%T|%N"]
-    if not shutil.which("squeue"):
+    lines = _asked(ids, "-r", "-t", "all", "-o", "%F|%K|%T|%N")
+    if lines is None:
         return None
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return {} if "invalid job id" in done.stderr.lower() else None
     found = {}
-    for line in done.stdout.splitlines():
-        job, number, state, node = line.strip().split("|")
+    for line in lines:
+        job, number, state, node = line.split("|")
         if number.isdigit():
             found[job, int(number)] = state, node
     return found

@@ -68,7 +68,14 @@ def train(cfg: Config, config: Path, out: Path, kind: str, epochs: int) -> None:
     if (config.parent / _STUCK).exists():
         raise starts.Stuck(**json.loads((config.parent / _STUCK).read_text(encoding="utf-8")))
     if not (config.parent / _ENDED).exists():
-        last = (config.parent / _SAID).read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+        said = config.parent / _SAID
+        if not said.exists():
+            raise StageError(
+                "train: the job ended before it began: it was cancelled, or its node does not see"
+                f" {config.parent}; put recipe, checkout and environment on a file system that all nodes"
+                " share, and run the same command again"
+            )
+        last = said.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
         shown = "".join(f"\n  {line}" for line in last)
         raise StageError(
             f"train: the processes ended before the training; the same command continues from the last epoch;"
@@ -114,7 +121,7 @@ def _on_nodes(cfg: Config, words: list[str], module: list[str], config: Path) ->
     job = submit([f"--nodes={nodes}", "--ntasks-per-node=1", "--job-name=xlt-train"], script, cluster)
     say(f"  slurm: job {job} trains on {nodes} {'nodes' if nodes > 1 else 'node'}")
     try:
-        yield from _told(config.parent / _SAID, lambda: bool(in_queue([job])))
+        yield from _told(config.parent / _SAID, lambda: in_queue([job]) != set())  # None: wait
     finally:
         cancel([job])
 
