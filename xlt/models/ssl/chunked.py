@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import ConfigError
@@ -25,7 +24,7 @@ from xlt.models.ssl.continued import ContinuedMethod, lack
 from xlt.models.ssl.method import Step
 from xlt.nets.chunks import Chunks, frames_of
 from xlt.upstreams.base import Source
-from xlt.upstreams.chunked.net import joined, placed, split
+from xlt.upstreams.chunked.net import begun
 
 
 @dataclass(frozen=True)
@@ -91,19 +90,12 @@ class ChunkedMethod(ContinuedMethod):
     def _heard(self, wave: Tensor, chunks: Chunks, changes: nn.ModuleList | None) -> list[Tensor]:
         """Hidden states 1 to the last of a clip (N,) that is heard in chunks, each (T, D) float32."""
         with torch.no_grad():
-            rows = self.front.open().push(wave.cpu().numpy(), last=True).to(self.device)
-            x = placed(self.front, rows, list(chunks.spans(len(rows))))
-        seen = torch.from_numpy(chunks.layout(len(rows)).mask).to(self.device)
-
-        def attend(qkv: Tensor, heads: int) -> Tensor:
-            q, k, v = split(qkv, heads)
-            return joined(scaled_dot_product_attention(q, k, v, seen))
-
+            x, own, attend = begun(self.front, chunks, wave.cpu().numpy())
         states = []
         with torch.autocast(self.device, torch.bfloat16, enabled=self.narrow):
             for number, layer in enumerate(self.net.layers):
                 x = layer(x, [], None if changes is None else changes[number], attend)
-                states.append(x[: len(rows)])
+                states.append(x[:own])
             if self.net.final_norm is not None:
                 states[-1] = self.net.final_norm(states[-1])
         return [state.float() for state in states]

@@ -5,7 +5,7 @@ Both give the same up to rounding. N rows, T frames, D dimensions, L hidden stat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,17 +83,8 @@ class Chunked(Upstream):
         if frames > LONGEST and self.chunks.chunk:
             return list(self._in_pieces(wave, last))
         with torch.inference_mode():
-            rows = self.parts.front.open().push(wave, last=True)
-            assert rows is not None  # every clip has a frame
-            layout = self.chunks.layout(len(rows))
-            seen = torch.from_numpy(layout.mask).to(rows.device)
-            x = placed(self.parts.front, rows, list(self.chunks.spans(len(rows))))
-
-            def attend(qkv: Tensor, heads: int) -> Tensor:
-                q, k, v = split(qkv, heads)
-                return joined(functional.scaled_dot_product_attention(q, k, v, seen))
-
-            hidden = [state[: len(rows)] for state in self._layers(x, attend, last)]
+            x, own, attend = begun(self.parts.front, self.chunks, wave)
+            hidden = [state[:own] for state in self._layers(x, attend, last)]
         return [_extended(state, frames) for state in hidden]
 
     def _layers(self, x: Tensor, attend: Attend, last: int) -> list[Tensor]:
@@ -195,23 +186,32 @@ class EncoderStream:
             self._kept[number] = keep.clone()
             q = qkv[:, :dim].reshape(1, len(qkv), heads, -1).transpose(1, 2)
             k, v = (part.reshape(1, len(known), heads, -1).transpose(1, 2) for part in known.chunk(2, dim=1))
-            return joined(functional.scaled_dot_product_attention(q, k, v))
+            return _joined(functional.scaled_dot_product_attention(q, k, v))
 
         return attend
 
 
-def split(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, 3 D) → queries, keys and values, each (1, H, N, D / H)."""
-    q, k, v = qkv.view(1, len(qkv), 3, heads, -1).permute(2, 0, 3, 1, 4)
-    return q, k, v
+def begun(front: Front, chunks: Chunks, wave: np.ndarray) -> tuple[Tensor, int, Attend]:
+    """A clip (N,) → hidden state 0 of its rows in the order of :meth:`Chunks.layout`; how many of them are
+    the clip's own frames, the first ones; and attention under the layout's mask.
+    """
+    rows = front.open().push(wave, last=True)
+    assert rows is not None  # every clip has a frame
+    seen = torch.from_numpy(chunks.layout(len(rows)).mask).to(rows.device)
+
+    def attend(qkv: Tensor, heads: int) -> Tensor:
+        q, k, v = qkv.view(1, len(qkv), 3, heads, -1).permute(2, 0, 3, 1, 4)  # each (1, H, N, D / H)
+        return _joined(functional.scaled_dot_product_attention(q, k, v, seen))
+
+    return _placed(front, rows, chunks.spans(len(rows))), len(rows), attend
 
 
-def joined(y: Tensor) -> Tensor:
+def _joined(y: Tensor) -> Tensor:
     """(1, H, N, D / H) → (N, D)."""
     return y[0].transpose(0, 1).reshape(y.shape[2], -1)
 
 
-def placed(front: Front, rows: Tensor, spans: list[Span]) -> Tensor:
+def _placed(front: Front, rows: Tensor, spans: Iterable[Span]) -> Tensor:
     """Frames (T, D) of a whole clip → hidden state 0 of its rows in the order of :meth:`Chunks.layout`."""
     own, copies = [], []
     for span in spans:
