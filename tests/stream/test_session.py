@@ -76,7 +76,10 @@ def test_who_does_not_pause_is_cut_and_nothing_is_said_twice(two_pass):
 def test_a_click_is_taken_back():
     events = said(Session(Fake()), sound((1, 0), (0.06, 0.9), (2, 0)), end=False)
     assert finals(events) == []
-    assert [one.text for one in partials(events)][-1:] in ([], [""])
+    shown, taken_back = partials(events)
+    assert (shown.text, taken_back.text) == ("-", "")
+    assert shown.start_s == taken_back.start_s == pytest.approx(1 - PADDING, abs=0.04)
+    assert taken_back.end_s >= shown.end_s
 
 
 def test_without_partials_the_text_is_the_same():
@@ -173,6 +176,7 @@ def test_packets_late_twice_and_lost():
         (np.zeros(8, np.int16), RATE, "samples"),
         (np.zeros((8, 2), np.float32), RATE, "samples"),
         (np.array([np.nan], np.float32), RATE, "samples"),
+        (np.array([0, -3000], np.float32), RATE, "samples"),  # of 16 bits
     ],
 )
 def test_what_is_no_sound(samples, rate, where):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xlt.stream.model import Live, Model
 
 RATES = (8000, 96000)  # samples a second that are heard
+_LOUDEST = 100.0  # floats may be somewhat above 1; far above, powers are infinite and nothing more is heard
 _NOTHING = ("", "")
 
 
@@ -43,6 +44,7 @@ class Session:
         self._ended = False
         self._live: Live | None = None
         self._start = self._fed = 0  # of the open piece: its first sample, and up to which _live has heard
+        self._left_alone = False  # the open piece, until it has ended
         self._shown = _NOTHING
 
     @property
@@ -71,8 +73,8 @@ class Session:
             events += self._hear(part, last=False)
         if not partials:
             self._drop()
-            self._fed = -1
-        elif self._fed >= 0 or self._listener.open() is None:
+            self._left_alone = True
+        elif not self._left_alone or self._listener.open() is None:
             events += self._follow()
         return [*self._lost(), *events]
 
@@ -98,7 +100,7 @@ class Session:
     def _drop(self) -> None:
         if self._live is not None:
             self._live.close()
-        self._live, self._fed = None, 0
+        self._live = None
 
     def _checked(self, samples: np.ndarray, rate: int) -> Packets:
         if self._ended:
@@ -116,6 +118,8 @@ class Session:
                 f"samples: {samples.dtype} of shape {samples.shape}, expected finite float32 numbers of one"
                 " channel; convert them"
             )
+        if len(samples) and (loudest := float(np.abs(samples).max())) > _LOUDEST:
+            raise DataError(f"samples: up to {loudest:g}, expected -1 to 1; divide 16-bit numbers by 32768")
         return self._packets
 
     def _hear(self, samples: np.ndarray, last: bool) -> Iterator[Event]:
@@ -131,7 +135,7 @@ class Session:
             yield self._final(ended)
 
     def _final(self, ended: Ended) -> Final:
-        self._shown = _NOTHING
+        self._shown, self._left_alone = _NOTHING, False
         if self.two_pass:
             self._drop()
             return Final(self.model.final(Cut(ended.start, ended.samples)))
@@ -158,6 +162,7 @@ class Session:
         cut = self._listener.open()
         if cut is None:
             self._drop()
+            self._left_alone = False
             return self._show(None)
         if self._live is None or self._start != cut.start:
             self._open(cut.start)
