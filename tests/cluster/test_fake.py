@@ -181,7 +181,7 @@ def test_jobs_of_a_silent_slurm_are_not_taken_for_ended(slurm):
     assert (in_queue([]), in_queue(["101"])) == (set(), None)
 
 
-def test_dask_runs_a_shard_again_that_is_submitted_again(tmp_path):
+def test_dask_runs_a_shard_again_that_is_submitted_again(slurm, tmp_path):
     """A second task under a known key would be the first one, which has ended."""
     keys = []
     dask = Dask("squares", "said", workers(tmp_path))
