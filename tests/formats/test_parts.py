@@ -3,7 +3,7 @@
 import pytest
 
 from tests.errors import raises
-from xlt.core.errors import DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.formats.parts import INDEX, split_directory
 from xlt.formats.tables import read_table, write_table
 
@@ -45,6 +45,16 @@ def test_parts_that_are_there_stay(data, tmp_path):
     assert (tmp_path / "parts/00001/wav.scp").read_text() == "kept\n"
 
 
+def test_parts_of_another_cut_are_refused(data, tmp_path):
+    """By half an hour, the first part is a-1 alone; by two, it goes on to b-2."""
+    split_directory(data, tmp_path / "parts", 1.0)
+    for hours in (0.5, 2.0):
+        with raises(DataError, "another cut", "remove", where="parts/00001/utt2dur"):
+            split_directory(data, tmp_path / "parts", hours)
+    with raises(ConfigError, where="hours=0"):
+        split_directory(data, tmp_path / "parts", 0.0)
+
+
 def test_tables_that_do_not_agree_are_named_with_the_line(data, tmp_path):
     table = read_table(data / "wav.scp")
     del table["b-1"]
@@ -61,9 +71,10 @@ def test_rows_out_of_order_and_odd_times(data, tmp_path):
     (data / "utt2dur").write_text("".join(reversed(rows)))
     with raises(DataError, "C order", where="data/utt2dur:2"):
         split_directory(data, tmp_path / "parts", 9.0)
-    (data / "utt2dur").write_text("a-1 long\n")
-    with raises(DataError, "seconds", where="data/utt2dur:1"):
-        split_directory(data, tmp_path / "parts", 9.0)
+    for odd in ("long", "nan", "-1"):
+        (data / "utt2dur").write_text(f"a-1 {odd}\n")
+        with raises(DataError, "seconds", where="data/utt2dur:1"):
+            split_directory(data, tmp_path / "parts", 9.0)
     (data / "utt2dur").unlink()
     with raises(DataError, where="data/utt2dur"):
         split_directory(data, tmp_path / "parts", 9.0)

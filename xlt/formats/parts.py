@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from xlt.core.errors import DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.core.files import atomic_text, whole_folder
 from xlt.core.paths import refuse_pipe
 
@@ -31,9 +32,12 @@ def split_directory(data: Path, out: Path, hours: float) -> list[Part]:
     """Write ``out/00001``, ``out/00002`` …, Kaldi directories of about ``hours`` of speech each, and
     ``out/parts.tsv``, which lists them; parts that an earlier run has written stay.
 
-    All tables of ``data`` by utterance must have the ids of its ``utt2dur`` in the same order; DataError.
-    Paths in them stay as they are. Memory grows with a part, not with the number of rows.
+    All tables of ``data`` by utterance must have the ids of its ``utt2dur`` in the same order; DataError, as
+    for parts that are there and have other utterances. Paths in them stay as they are. Memory grows with a
+    part, not with the number of rows.
     """
+    if not hours > 0:
+        raise ConfigError(f"hours={hours:g}: expected more than 0; parts of 1000 hours are usual")
     names = sorted(p.name for p in data.iterdir() if p.is_file() and _is_table(p) and p.name not in _LEFT_OUT)
     if _DURATIONS not in names:
         raise DataError(
@@ -85,6 +89,8 @@ def _rows(data: Path, names: list[str], stack: contextlib.ExitStack) -> Iterator
         before = key
         try:
             seconds = float(value)
+            if not 0 <= seconds < math.inf:
+                raise ValueError
         except ValueError:
             raise DataError(
                 f"{data / _DURATIONS}:{number}: found {value.strip()!r}, expected seconds; make it again"
@@ -104,17 +110,29 @@ def _write(
         files = (
             [stack.enter_context((partial / name).open("wb", _BLOCK)) for name in names] if partial else []
         )
+        known = stack.enter_context((folder / _DURATIONS).open("rb", _BLOCK)) if there else None
         while left is not None and seconds < hours * 3600:
             last, lasts_s, lines = left
             for file, line in zip(files, lines, strict=False):
                 file.write(line)
+            if known and known.readline() != lines[names.index(_DURATIONS)]:
+                raise _other(folder)
             count, seconds = count + 1, seconds + lasts_s
             left = next(rows, None)
+        if known and known.readline():
+            raise _other(folder)
         for file in files:
             file.close()
         if partial and "utt2spk" in names:
             _speakers(partial)
     return Part(folder.name, first, last, count, seconds / 3600), left
+
+
+def _other(folder: Path) -> DataError:
+    return DataError(
+        f"{folder / _DURATIONS}: is of another cut (other utterances, or other hours a part); remove"
+        f" {folder.parent}, or name a new folder"
+    )
 
 
 def _speakers(folder: Path) -> None:
