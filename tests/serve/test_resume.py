@@ -10,6 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from tests.serve.conftest import until
 from tests.serve.test_stream import closes, end, finals, say, spoken
+from xlt.serve.stream import Stream
 
 GREEK = "/?lang=ell_Grek"  # as of tests.serve.made: a letter for each half second
 
@@ -131,6 +132,26 @@ def test_a_connection_that_the_server_thinks_alive_gives_way(connect):
             assert closed.value.code == 1008
             assert finals(say(socket, spoken(3, 0)))[0] == {"text": "n 3"}
             end(socket)
+
+
+def test_the_last_text_is_kept_where_the_line_breaks_before_it(connect, monkeypatch):
+    client, send = connect(), Stream._send
+
+    async def broken(self, message):
+        if "text" in message:
+            raise WebSocketDisconnect(1006)
+        await send(self, message)
+
+    with monkeypatch.context() as patched, client.websocket_connect("/?lang=ro") as socket:
+        token = begun(socket)
+        say(socket, spoken(3))
+        patched.setattr(Stream, "_send", broken)
+        socket.send_json({"eof": 1})
+        until(lambda: len(client.server.kept) == 1)
+    with client.websocket_connect("/") as socket:
+        found = ask(socket, {"config": {"token": token}})["resume"]
+        assert found["missed"] == [{"text": "n 3"}]
+        assert end(socket) == {"text": ""}
 
 
 def test_what_cannot_be_resumed(connect):

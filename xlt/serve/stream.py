@@ -41,19 +41,26 @@ class Stream:
     async def talk(self) -> None:
         """Until the client has said that it ends, or is gone."""
         try:
+            await self._converse()
+        except WebSocketDisconnect:
+            pass
+        except RuntimeError:  # starlette's, of a socket that another connection's task has closed
+            if not self._taken:
+                raise
+        finally:
+            self._leave()
+
+    async def _converse(self) -> None:
+        try:
             while await self._answer(await self._message()):
                 pass
             await self.socket.close()
         except Closed as err:
             self._over = True
-            await self.socket.send_text(_json(err.problem.body()))
+            await self._send(err.problem.body())
             await self.socket.close(err.status)
         except TimeoutError:
             await self.socket.close(POLICY, "no message for too long")
-        except WebSocketDisconnect:
-            pass
-        finally:
-            self._leave()
 
     async def _message(self) -> dict[str, Any]:
         async with asyncio.timeout(self.server.limits.idle_s):
@@ -78,8 +85,8 @@ class Stream:
         if "eof" in asked:
             async with self.own.one:
                 found = await self.own.end()
-            self._over = True
             await self._send(found)
+            self._over = True
             return False
         raise wrong('expected samples, {"config": {…}} or {"eof": 1}')
 
@@ -102,9 +109,9 @@ class Stream:
             raise wrong("config.token: expected the token, and in config.results how many results came")
         if self._token or self.own.seconds:
             raise wrong("config.token: comes before anything else; open another WebSocket")
-        if (old := self.server.talking.get(token)) is not None:
+        old = self.server.talking.get(token)
+        if old is not None:
             self.own = old.own
-            await old._give_way()
         elif (kept := self.server.kept.take(token)) is not None:
             self.own = kept
         else:
@@ -112,7 +119,9 @@ class Stream:
             message = f"token: not known; a lost stream is kept for {keep_s:g} s: begin another one"
             raise Closed(POLICY, Problem(404, message, "unknown_token", "token"))
         self._token = token
-        self.server.talking[token] = self
+        self.server.talking[token] = self  # before anything is waited for: a third one may come
+        if old is not None:
+            await old._give_way()
         async with self.own.one:  # what the old connection has sent is heard to its end
             own = self.own
             missed = list(own.results)[max(0, len(own.results) - max(0, own.count - had)) :]
