@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xlt.bundle.opened import KEPT
 from xlt.core.errors import XltError
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ class Pieces:
     """Of all languages of a bundle."""
 
     def __init__(self) -> None:
-        self._models: dict[str, Any] = {}  # language → its streams, None for a model that does not stream
+        # language → its head and that one's streams, None for a model that does not stream
+        self._models: OrderedDict[str, tuple[weakref.ref, Any]] = OrderedDict()  # heard last at the end
         self._open: OrderedDict[int, _Open] = OrderedDict()  # by session, the one heard last at the end
 
     def streams(self, lang: str, head: Any) -> bool:
@@ -55,12 +58,16 @@ class Pieces:
         return {"known": True, "text": piece.stream.partial, "stable": piece.stream.stable}
 
     def _model(self, lang: str, head: Any) -> Any:
-        if lang not in self._models:
+        known, streams = self._models.pop(lang, (None, None))
+        if known is None or known() is not head:  # the bundle may have dropped that one meanwhile
             try:
-                self._models[lang] = head.streams()
+                streams = head.streams()
             except XltError:  # xlt stream says why
-                self._models[lang] = None
-        return self._models[lang]
+                streams = None
+        self._models[lang] = weakref.ref(head), streams
+        while len(self._models) > KEPT:
+            self._models.popitem(last=False)
+        return streams
 
     def _forget(self) -> None:
         oldest = time.monotonic() - _FORGET_S

@@ -88,7 +88,8 @@ class Worker:
             return {"say": "done", "duration_s": 0.0, "facts": facts}
         if message.get("needs_words"):
             self._refuse_without_words(message["lang"], head)
-        hotwords = self._hotwords(head, message)
+        continues = message["do"] == "chunk" and message["place"] > 0  # a piece that has its hotwords
+        hotwords = {} if continues else self._hotwords(head, message)
         if message["do"] == "chunk":
             chunk = np.zeros(0, np.float32) if samples is None else samples
             facts = self._pieces.hear(message["lang"], head, message, chunk, hotwords.get("hotwords"))
