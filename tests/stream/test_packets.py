@@ -45,6 +45,22 @@ def test_silence_stands_for_what_does_not_come():
     assert taken(packets, (1, 2)) == [] and packets.again == 2
 
 
+def test_packets_that_overlap_wait_up_to_twice_as_much():
+    """Else a client could have the same two seconds kept any number of times."""
+    packets = Packets(100)
+    assert taken(packets, (0, 1), (2, 100), (3, 100), (4, 100), (5, 100)) == [0]
+    assert taken(packets, (6, 1)) == [0, *range(2, 105)]
+    assert packets.lost == [(1, 2)]
+
+
+def test_only_so_many_packets_wait(monkeypatch):
+    monkeypatch.setattr("xlt.stream.packets.MOST", 2)
+    packets = Packets(100)
+    assert taken(packets, (0, 1), (2, 1), (4, 1)) == [0]
+    assert taken(packets, (6, 1)) == [0, 2]
+    assert packets.lost == [(1, 2)]
+
+
 def test_a_gap_is_filled_at_once_where_nothing_can_be_late():
     packets = Packets(100, wait_s=0.0)
     assert taken(packets, (0, 1), (3, 2)) == [0, 0, 0, 3, 4] and packets.lost == [(1, 3)]

@@ -13,6 +13,7 @@ from xlt.core.errors import DataError
 
 WAIT_S = 2.0  # of later sound that is kept while an earlier packet is waited for
 LONGEST_GAP_S = 60.0  # that is filled with silence
+MOST = 2000  # packets that wait: a millisecond of sound in each
 
 
 class Packets:
@@ -21,7 +22,8 @@ class Packets:
     samples that came a second time, which are dropped; ``late``: packets that came out of order; ``lost``:
     ranges of places that did not arrive, silence in the stream; the caller empties it.
 
-    What is kept is ``wait_s`` of sound, and one packet.
+    What is kept is one packet, and ``wait_s`` of sound in up to :data:`MOST` others; twice as much where they
+    overlap.
     """
 
     def __init__(self, rate: int, wait_s: float = WAIT_S):
@@ -49,7 +51,7 @@ class Packets:
             return
         if len(samples) > len(self._waiting.get(place, samples[:0])):
             self._waiting[place] = samples
-        while self._waiting and self._kept > self.wait_s * self.rate:
+        while self._waiting and self._is_full:
             yield from self._skip()
 
     def rest(self) -> Iterator[np.ndarray]:
@@ -58,9 +60,11 @@ class Packets:
             yield from self._skip()
 
     @property
-    def _kept(self) -> int:
-        """Samples from the first packet that waits to the end of the last."""
-        return max(place + len(one) for place, one in self._waiting.items()) - min(self._waiting)
+    def _is_full(self) -> bool:
+        """Whether more waits, from the first packet to the end of the last or in all of them, than may."""
+        ends = max(place + len(one) for place, one in self._waiting.items())
+        most, count = self.wait_s * self.rate, sum(map(len, self._waiting.values()))
+        return ends - min(self._waiting) > most or count > 2 * most or len(self._waiting) > MOST
 
     def _next(self, place: int, samples: np.ndarray) -> Iterator[np.ndarray]:
         known = min(self.expected - place, len(samples))
