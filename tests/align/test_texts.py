@@ -85,6 +85,28 @@ def test_a_script_without_spaces_has_its_characters_for_words(tmp_path):
     assert second.text == "世界！" and len(second.labels) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("他说：“好！？”然后走了。", ["他说：“好！？”", "然后走了。"]),
+        ("वह घर है।मैं यहाँ हूँ॥ हाँ", ["वह घर है।", "मैं यहाँ हूँ॥", "हाँ"]),
+        ("هل أنت هنا؟ نعم.", ["هل أنت هنا؟", "نعم."]),
+        ("מי שם? ”אני.“ שלום", ["מי שם?", "”אני.“ שלום"]),  # “ opens in other languages
+        ("他在2025年来。好。", ["好。"]),  # a number, not a tone
+    ],
+)
+def test_sentences_end_by_the_signs_of_any_script(latin, tmp_path, text, parts):
+    assert [one.text for one in units(latin, write(tmp_path, text)).units] == parts
+
+
+@pytest.mark.parametrize("text", ["你好，" * 80 + "。", "สวัสดี ครับ" * 40, "你" * 400])
+def test_long_sentences_without_spaces_stay_as_they_are_written(latin, tmp_path, text):
+    found = units(latin, write(tmp_path, text)).units
+    assert "".join(("" if one.glued or not n else " ") + one.text for n, one in enumerate(found)) == text
+    assert len(found) > 1 and all(len(one.text) <= UNIT for one in found)
+    assert not any(one.glued for one in found if "ส" in text)  # cut at spaces where there are any
+
+
 def test_word_documents(tmp_path, latin):
     body = "".join(f"<w:p><w:r><w:t>{t}</w:t></w:r><w:r><w:tab/><w:t>da</w:t></w:r></w:p>" for t in "ab")
     path = tmp_path / "a.docx"

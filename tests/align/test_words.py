@@ -4,6 +4,8 @@ import dataclasses
 
 import pytest
 
+from xlt.align.pieces import _Spoken, _text
+from xlt.align.texts import Token, Unit
 from xlt.align.words import Said, Scale, _noted
 
 
@@ -29,6 +31,16 @@ def test_the_neighbours_say_whether_a_text_has_moved(number, start, moved):
 def test_those_in_order_have_not_moved():
     in_order = [said(1, 1), said(3, 3), said(5, 5)]
     assert [_noted(one, in_order).moved for one in in_order] == [False] * 3
+
+
+@pytest.mark.parametrize(("glued", "text"), [(True, "สวัสดี"), (False, "สวัส ดี")])
+def test_parts_of_a_sentence_are_written_as_they_were(glued, text):
+    units = [
+        Unit(part, 1, 0, True, (1,), (Token(0, len(part), 0, 1),), glued and number > 0)
+        for number, part in enumerate(["สวัส", "ดี"])
+    ]
+    words = [_Spoken(dataclasses.replace(said(n, n), unit=unit), 0) for n, unit in enumerate(units)]
+    assert _text(words) == text
 
 
 def test_confidence_is_between_a_wrong_text_and_the_models_own():

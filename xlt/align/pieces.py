@@ -247,11 +247,15 @@ def _piece(own: Sequence[_Spoken], edges: _Edges, longest_s: float, left_out: li
 
 def _text(own: Sequence[_Spoken]) -> str:
     """Words as they are written."""
-    parts = []
+    parts: list[str] = []
     for _, group in groupby(own, key=lambda one: one.said.number):
         some = list(group)
         tokens, unit = some[0].said.unit.tokens, some[0].said.unit
-        parts.append(unit.text[tokens[some[0].place].start : tokens[some[-1].place].end])
+        part = unit.text[tokens[some[0].place].start : tokens[some[-1].place].end]
+        if parts and unit.glued:
+            parts[-1] += part
+        else:
+            parts.append(part)
     return put_together(parts)
 
 

@@ -29,9 +29,14 @@ PUNCTUATED = 0.1  # of the lines end with a sentence, or none goes on in the nex
 WRAPPED = 40  # characters from which on a line may go on in the next
 _MOST = 64 << 20  # bytes of a document's text
 _ENDS = ".!?…。！？؟۔।॥։።᙮။៕;"
-_CLOSING = "\"'»”’)]}›」』"
-_SENTENCE = re.compile(rf"(?<=[{re.escape(_ENDS)}])[{re.escape(_CLOSING)}]*\s+|(?<=[。！？])")
-_CLAUSE = re.compile(r"(?<=[,:،、，–—])\s+|(?<=[、，])")
+_CLOSERS = "»”’)]}›」』）】》"
+_CLOSING = "\"'" + _CLOSERS
+_ALONE = "。！？।॥؟።။"  # ends without a space behind them
+_SENTENCE = re.compile(
+    rf"(?<=[{re.escape(_ENDS)}])[{re.escape(_CLOSING)}]*\s+"
+    rf"|(?<=[{_ALONE}])[{_ALONE}…{re.escape(_CLOSERS)}]*"
+)
+_CLAUSE = re.compile(r"(?<=[,:،、，；：–—])\s+|(?<=[、，；：])")
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
@@ -54,7 +59,8 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True)
 class Unit:
-    """``text``: as it is written; ``ends``: whether a sentence ends with it; ``paragraph``: its number."""
+    """``text``: as it is written; ``ends``: whether a sentence ends with it; ``paragraph``: its number;
+    ``glued``: whether it goes on from the text before it without a space."""
 
     text: str
     line: int
@@ -62,6 +68,7 @@ class Unit:
     ends: bool
     labels: tuple[int, ...]
     tokens: tuple[Token, ...]
+    glued: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,13 +154,17 @@ def transcript(
     units: list[Unit] = []
     digits: list[tuple[int, str]] = []
     for number, paragraph in enumerate(found):
-        for text, ends in _sentences(paragraph.text):
+        written, at = " ".join(paragraph.text.split()), 0
+        for text, ends in _sentences(written):
             for part in _without_digits(text) if not tones else [(text, False)]:
+                start = written.index(part[0], at)
+                glued = start > 0 and written[start - 1] != " "
+                at = start + len(part[0])
                 if part[1]:
                     digits.append((paragraph.line, part[0]))
                     continue
                 whole = ends and text.endswith(part[0])
-                unit = _unit(part[0], (paragraph.line, number, whole), spell, normal)
+                unit = _unit(part[0], (paragraph.line, number, whole), spell, normal, glued)
                 units += [unit] if unit.labels else []
     if not units:
         line = found[0].line
@@ -172,7 +183,7 @@ def _sentences(paragraph: str) -> Iterator[tuple[str, bool]]:
         clauses = [sentence]
         if len(sentence) > UNIT:
             clauses = [text for clause in _parts(sentence, _CLAUSE) for text in _at_words(clause)]
-            clauses = list(_joined(clauses))
+            clauses = list(_joined(sentence, clauses))
         for text in clauses[:-1]:
             yield text, False
         yield clauses[-1], True
@@ -188,29 +199,33 @@ def _parts(text: str, between: re.Pattern) -> list[str]:
 
 
 def _at_words(text: str) -> Iterator[str]:
-    """Parts of at most UNIT characters, cut between words."""
+    """Parts of at most UNIT characters, cut at spaces; between letters of scripts without spaces only where
+    there is none.
+    """
     if len(text) <= UNIT:
         yield text
         return
-    start, end = 0, 0
+    start, end, space = 0, 0, 0
     for first, last in word_spans(text):
+        space = end if first > end else space
         if last - start > UNIT and end > start:
-            yield text[start:end]
-            start = first
+            cut = space if space > start else end
+            yield text[start:cut]
+            start = cut + (text[cut] == " ")
         end = last
     yield text[start:]
 
 
-def _joined(parts: list[str]) -> Iterator[str]:
-    """Neighbours put together up to UNIT characters."""
-    own = parts[0]
+def _joined(sentence: str, parts: list[str]) -> Iterator[str]:
+    """Neighbouring parts of a sentence put together up to UNIT characters, with what stands between them."""
+    first, end = 0, len(parts[0])
     for part in parts[1:]:
-        if len(own) + len(part) < UNIT:
-            own = f"{own} {part}"
-        else:
-            yield own
-            own = part
-    yield own
+        start = sentence.index(part, end)
+        if start + len(part) - first > UNIT:
+            yield sentence[first:end]
+            first = start
+        end = start + len(part)
+    yield sentence[first:end]
 
 
 def _without_digits(text: str) -> Iterator[tuple[str, bool]]:
@@ -227,7 +242,9 @@ def _without_digits(text: str) -> Iterator[tuple[str, bool]]:
         yield " ".join(own), kind
 
 
-def _unit(text: str, place: tuple[int, int, bool], spell: Spelling, normal: Callable[[str], str]) -> Unit:
+def _unit(
+    text: str, place: tuple[int, int, bool], spell: Spelling, normal: Callable[[str], str], glued: bool
+) -> Unit:
     labels: list[int] = []
     tokens: list[Token] = []
     begin: int | None = None  # of signs before the first word
@@ -243,4 +260,4 @@ def _unit(text: str, place: tuple[int, int, bool], spell: Spelling, normal: Call
             labels += spell.space
         tokens.append(Token(start if begin is None else begin, end, len(labels), len(labels) + len(own)))
         labels, begin = labels + own, None
-    return Unit(text, *place, tuple(labels), tuple(tokens))
+    return Unit(text, *place, tuple(labels), tuple(tokens), glued)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Container, Iterable, Mapping
 
+from xlt.text.scripts import is_unspaced
+
 DRAFT = "unconfirmed draft"  # of `xlt suggest`
 HELD_OUT = "held out elsewhere"  # of data.reader=recipes
 _YES = {"yes", "y", "x", "1", "true", "ok", "✓", "✔"}
@@ -159,7 +161,8 @@ def spelled_with_digits(texts: Iterable[str]) -> list[str]:
     """
     total, found = 0, []
     for word in (word for text in texts for word in text.split()):
-        kinds = [unicodedata.category(char)[0] for char in word]
+        # 2025年 is a number beside a word, not a tone in one
+        kinds = ["" if is_unspaced(char) else unicodedata.category(char)[0] for char in word]
         if "N" in kinds:
             total += 1
             if any({a, b} in ({"N", "L"}, {"N", "M"}) for a, b in zip(kinds, kinds[1:], strict=False)):
