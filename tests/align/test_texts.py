@@ -120,6 +120,21 @@ def test_word_documents(tmp_path, latin):
         paragraphs(path)
 
 
+def test_text_boxes_of_word_are_read_once(tmp_path):
+    """A box lies in a paragraph, twice: for new programs, and as Fallback for old ones."""
+    compatible = "http://schemas.openxmlformats.org/markup-compatibility/2006"
+    box = "<w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p></w:txbxContent>"
+    choice = f"<mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+    run = f"<w:r><mc:AlternateContent>{choice}</mc:AlternateContent><w:t>beside</w:t></w:r>"
+    path = tmp_path / "a.docx"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(
+            "word/document.xml",
+            f'<w:document xmlns:w="{WORD}" xmlns:mc="{compatible}"><w:p>{run}</w:p></w:document>',
+        )
+    assert paragraphs(path) == [("beside", 1), ("box", 2)]
+
+
 @pytest.mark.parametrize(
     ("raw", "where"),
     [

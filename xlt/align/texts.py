@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ _SENTENCE = re.compile(
     rf"|(?<=[{_ALONE}])[{_ALONE}…{re.escape(_CLOSERS)}]*"
 )
 _CLAUSE = re.compile(r"(?<=[,:،、，；：–—])\s+|(?<=[、，；：])")
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
@@ -135,15 +137,26 @@ def _of_docx(path: Path) -> Iterator[Paragraph]:
             root = ET.fromstring(packed.read(info))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; name the transcript") from None
-    except (zipfile.BadZipFile, KeyError, ET.ParseError, OSError) as err:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ET.ParseError, OSError, RuntimeError) as err:
         raise DataError(f"{path}: is no .docx that can be read ({err}); save it as plain text") from None
+    for one in list(root.iter()):
+        for old in one.findall(_FALLBACK):  # the same text box again, for old programs
+            one.remove(old)
     for number, one in enumerate(root.iter(f"{_W}p"), 1):
         parts = [
             {f"{_W}t": part.text or "", f"{_W}tab": " ", f"{_W}br": " "}.get(part.tag, "")
-            for part in one.iter()
+            for part in _inside(one)
         ]
         if text := " ".join("".join(parts).split()):
             yield Paragraph(text, number)
+
+
+def _inside(paragraph: ET.Element) -> Iterator[ET.Element]:
+    """What a paragraph holds, but for the paragraphs of text boxes in it, which come by themselves."""
+    for part in paragraph:
+        if part.tag != f"{_W}p":
+            yield part
+            yield from _inside(part)
 
 
 def transcript(
