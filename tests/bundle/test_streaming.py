@@ -100,6 +100,14 @@ def test_an_encoder_in_chunks_gives_the_text_of_the_masked_whole(whisper):
             assert streamed(streams, wave, step)[0].text == expected
 
 
+def test_the_usual_chunk_is_one_of_encoder_and_head(tmp_path, whisper):
+    folder = tmp_path / "other"
+    shutil.copytree(whisper, folder)
+    features = json.loads((folder / "xlt.json").read_text())["features"]
+    altered(folder, features={**features, "chunk_s": [1.28, 0.32]})
+    assert Streams(Transcriber(folder)).chunk_s == 0.32
+
+
 def test_the_head_equals_the_whole_head(whisper):
     model = Transcriber(whisper).recogniser.model.model
     feats = np.random.default_rng(0).normal(0, 1, (101, 80)).astype(np.float32)

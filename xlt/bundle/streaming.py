@@ -6,7 +6,7 @@ N samples, T frames.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 class Streams:
     """Streams through the model of ``bundle``, which many of them share. ``chunk_s``: seconds of speech that
-    are heard at once, one of those that it was trained on; None: the usual one. A model without chunks, such
-    as an LSTM over log-mels, hears frame by frame.
+    are heard at once, one of those that it was trained on; None: the first on which encoder and head were. A
+    model without chunks, such as an LSTM over log-mels, hears frame by frame.
 
     DataError, with the reason and what to do, if the bundle needs whole utterances or was not trained on such
     chunks; ConfigError if its decoder needs whole utterances.
@@ -38,8 +38,7 @@ class Streams:
         features = read_info(folder)["features"]
         self._features = StreamingFeatures(bundle.encode, features, folder)
         self._head = model.head(float(features["frame_rate"]))
-        usual = (*self._features.chunks_s, *self._head.chunks_s, None)
-        self.chunk_s = usual[0] if chunk_s is None else chunk_s
+        self.chunk_s = _usual(self._features.chunks_s, self._head.chunks_s) if chunk_s is None else chunk_s
         self._chunks = self._features.chunks(self.chunk_s)
         self._bundle = bundle
         self.open()  # what cannot be is refused before anybody speaks
@@ -63,6 +62,17 @@ class Streams:
             bundle.recogniser, hotwords=hotwords, calibration=bundle.calibration, pause_s=pause_s
         )
         return Stream(self._features.open(self.chunk_s), self._head.open_outputs(self.chunk_s), search)
+
+
+def _usual(encoder: Sequence[float], head: Sequence[float]) -> float | None:
+    """The first of the chunks that both were trained on; of those of one, where the other has none, or where
+    none fits, which is refused then.
+
+    >>> _usual([0.64, 0.32], [0.32]), _usual([], [0.32, 0.16]), _usual([0.64], [0.32]), _usual([], [])
+    (0.32, 0.32, 0.64, None)
+    """
+    both = [size for size in encoder if any(abs(size - other) < 1e-6 for other in head)]
+    return next(iter((*both, *encoder, *head)), None)
 
 
 class Stream:
