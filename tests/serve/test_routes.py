@@ -185,7 +185,9 @@ def test_what_is_no_answer(near, wires, sound, app, status):
 
 def test_pieces_whose_server_fails_fail_the_whole(near, wires, tmp_path):
     path = write(tmp_path / "a.wav", 3, 2)
-    for body in ('{"text": ""}', "[]", json.dumps({"segments": [{"text": "a"}]})):
+    endless = '{"segments": [{"text": "a", "start": 0, "end": %s}]}'
+    odd = [endless % "NaN", endless % f"1{'0' * 400}", "[" * 100_000]
+    for body in ('{"text": ""}', "[]", json.dumps({"segments": [{"text": "a"}]}), *odd):
         wires.apps[8001] = PlainTextResponse(body, media_type="application/json")
         refused(ask(near, path, language="auto"), 502, param="language", code="elsewhere")
 
@@ -198,6 +200,9 @@ def test_servers_that_send_to_each_other_are_told(near, wires, sound):
     wires.apps[8000] = make_app(near.server)
     refused(ask(near, sound, language="da"), 508, "--routes", param="language", code="loop")
     assert [request.url.port for request in wires.asked] == [8001, 8000]
+    near.headers = httpx2.Headers([(b"x-xlt-via", b"\xe9")])  # is no name, but no reason to fail either
+    refused(ask(near, sound, language="da"), 508, param="language", code="loop")
+    del wires.asked[2:]
     near.headers["x-xlt-via"] = "a, b, c, d"
     refused(ask(near, sound, language="da"), 508, param="language", code="loop")
     assert len(wires.asked) == 2

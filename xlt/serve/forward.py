@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import httpx2
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from xlt.core import jsons
 from xlt.formats.transcripts import Piece, Word
 from xlt.serve.answers import LANGUAGES
 from xlt.serve.guard import TRANSCRIPTIONS
@@ -50,7 +50,8 @@ class Forwarder:
     async def whole(self, path: Path, wish: Wish, name: str) -> Response:
         """The other server's answer as it is; Problem for its errors and for what is none."""
         found = await self._ask(self.routes.table[wish.lang], path, wish, name)
-        kept = {LANGUAGES: found.headers[LANGUAGES]} if LANGUAGES in found.headers else {}
+        shares = found.headers.get(LANGUAGES, "")
+        kept = {LANGUAGES: shares} if shares and shares.isascii() else {}
         return Response(found.content, 200, kept, found.headers["content-type"])
 
     async def piece(self, lang: str, path: Path, start_s: float, words: bool) -> list[Piece]:
@@ -58,10 +59,10 @@ class Forwarder:
         wish = Wish(lang, "verbose_json", words=words)
         found = await self._ask(self.routes.table[lang], path, wish, "piece.wav")
         try:
-            document = json.loads(found.content)
+            document = jsons.parse(found.content, finite=True)
             said = [_word(word, start_s) for word in document.get("words") or []]
             return [_piece(segment, start_s, said) for segment in document["segments"]]
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
             raise _problem(lang, 502, "answers with something else than a transcript") from None
 
     async def _ask(self, route: Route, path: Path, wish: Wish, name: str) -> httpx2.Response:
@@ -84,7 +85,7 @@ class Forwarder:
                     route.url + TRANSCRIPTIONS,
                     files={"file": (name or "recording", file)},
                     data=_fields(wish),
-                    headers=headers,
+                    headers=[(key.encode(), value.encode("latin-1")) for key, value in headers.items()],
                 )
                 found = await _bounded(self._client, request, self.routes.timeout_s)
         except (httpx2.TimeoutException, TimeoutError):
@@ -93,8 +94,8 @@ class Forwarder:
             raise _problem(route.lang, 502, "cannot be reached") from None
         if found.status_code != 200:
             raise _refusal(route, found)
-        kind = found.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in _KINDS:
+        kind = found.headers.get("content-type", "")
+        if kind.partition(";")[0].strip().lower() not in _KINDS or not kind.isascii():
             raise _problem(route.lang, 502, "answers with something else than a transcript")
         return found
 
@@ -137,7 +138,7 @@ def _refusal(route: Route, found: httpx2.Response) -> Problem:
     status = found.status_code
     error: Mapping[str, Any] = {}
     try:
-        document = json.loads(found.content)
+        document = jsons.parse(found.content)
         error = document["error"] if isinstance(document["error"], dict) else {}
     except (ValueError, LookupError, TypeError):
         pass

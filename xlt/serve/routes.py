@@ -120,9 +120,12 @@ def _token(given: list[str], where: str) -> tuple[str | None, bool]:
             f"{where}: a third column must be {FORWARD} or the $NAME of a variable with the token; a token"
             " itself does not belong into the file"
         )
-    if not os.environ.get(name):
+    value = os.environ.get(name, "").strip()
+    if not value:
         raise ConfigError(f"{where}: the variable {name} is not set; set it to the token of that server")
-    return os.environ[name], False
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigError(f"{where}: the variable {name} has signs that no token has; set it again")
+    return value, False
 
 
 def _is_safe(url: str) -> bool:
