@@ -134,6 +134,24 @@ def test_a_connection_that_the_server_thinks_alive_gives_way(connect):
             end(socket)
 
 
+def test_what_comes_late_on_the_old_connection_is_not_heard(connect, monkeypatch):
+    """It is sent again on the new one: packets that say no place would be heard twice."""
+
+    async def unheard_of(self):  # the client does not know yet that it is closed
+        self._taken = True
+
+    monkeypatch.setattr(Stream, "_give_way", unheard_of)
+    client = connect()
+    with client.websocket_connect("/") as socket:
+        with client.websocket_connect("/?lang=ro") as old:
+            token = begun(old)
+            say(old, spoken(3)[:16000])
+            assert ask(socket, {"config": {"token": token}})["resume"]["samples"] == 8000
+            old.send_bytes(spoken(3)[:16000])
+        assert client.server.talking[token].own.place == 8000
+        end(socket)
+
+
 def test_the_last_text_is_kept_where_the_line_breaks_before_it(connect, monkeypatch):
     client, send = connect(), Stream._send
 

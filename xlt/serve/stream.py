@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -72,7 +73,7 @@ class Stream:
     async def _answer(self, message: dict[str, Any]) -> bool:
         """Whether there will be more messages."""
         if (data := message.get("bytes")) is not None:
-            async with self.own.one:
+            async with self._turn():
                 found = await self.own.hear(data)
             await self._send(found)
             if self.own.too_long:
@@ -83,7 +84,7 @@ class Stream:
             await self._configure(asked["config"])
             return True
         if "eof" in asked:
-            async with self.own.one:
+            async with self._turn():
                 found = await self.own.end()
             await self._send(found)
             self._over = True
@@ -122,10 +123,20 @@ class Stream:
         self.server.talking[token] = self  # before anything is waited for: a third one may come
         if old is not None:
             await old._give_way()
-        async with self.own.one:  # what the old connection has sent is heard to its end
+        async with self._turn():  # what the old connection has sent is heard to its end
             own = self.own
             missed = list(own.results)[max(0, len(own.results) - max(0, own.count - had)) :]
             await self._send({"resume": {"token": token, "samples": own.place, "missed": missed}})
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """While nobody else uses the conversation; WebSocketDisconnect if another connection has it now: what
+        has come on this one since then, the client sends again on that.
+        """
+        async with self.own.one:
+            if self._taken:
+                raise WebSocketDisconnect(1006)
+            yield
 
     async def _give_way(self) -> None:
         self._taken = True
