@@ -148,3 +148,7 @@ def test_what_cannot_stream_is_refused_with_the_reason_and_the_remedy(tmp_path, 
         Streams(Transcriber(whisper), 0.5)
     with raises(DataError, "0.32", "0.16", "0.64", "train.encoder_conf.chunk_s", where=str(mels)):
         Streams(Transcriber(mels), 0.64)
+    frame_by_frame = Transcriber(mels)
+    frame_by_frame.recogniser.model.model.net.encoder.chunk_sizes = ()
+    with raises(DataError, "0.32", where=str(mels)):
+        Streams(frame_by_frame, 0.32)

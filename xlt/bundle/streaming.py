@@ -39,6 +39,11 @@ class Streams:
         self._features = StreamingFeatures(bundle.encode, features, folder)
         self._head = model.head(float(features["frame_rate"]))
         self.chunk_s = _usual(self._features.chunks_s, self._head.chunks_s) if chunk_s is None else chunk_s
+        if chunk_s is not None and not self._features.chunks_s and not self._head.chunks_s:
+            raise DataError(
+                f"{folder}: hears frame by frame and has no chunks of {chunk_s:g} s or another length; leave"
+                " chunk_s out"
+            )
         self._chunks = self._features.chunks(self.chunk_s)
         self._bundle = bundle
         self.open()  # what cannot be is refused before anybody speaks
