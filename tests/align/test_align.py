@@ -145,6 +145,17 @@ def test_annotations_of_minutes_in_elan(here):
     assert {one["line"] for one in pieces} == {"1", "2"}
 
 
+def test_two_texts_of_a_recording_in_a_folder_are_refused(here, capsys):
+    """Their pieces would have the same names, and the same speech would have two texts."""
+    record("book/a.wav", ["abc"])
+    Path("book/a.txt").write_text("abc")
+    root = elan.new(Path("book/a.wav"))
+    elan.add_tiers(root, [elan.Tier("tx", "Ana", [elan.Annotation(0.0, 20.0, "abc")])], "a.wav", "")
+    Path("book/a.eaf").write_text(elan.written(root))
+    align("book", "-o", "out", status=2)
+    told(capsys.readouterr().err, "a.eaf", where="book/a.txt")
+
+
 @pytest.mark.parametrize(
     ("words", "where"),
     [

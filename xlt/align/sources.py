@@ -76,6 +76,13 @@ def _of_folder(folder: Path, encoding: str | None, tier: str | None, longest_s: 
             beside = by_name.get((path.parent, folded(path.stem)))
             if beside is not None:
                 found.append(Job(path, beside, [Stretch(paragraphs(beside, encoding))]))
+    texts: dict[Path, Path] = {}
+    for job in found:
+        other = texts.setdefault(job.recording.resolve(), job.path)
+        if other != job.path:
+            raise DataError(
+                f"{job.path}: is a text of {job.recording}, as {other} is; take one of them out of the folder"
+            )
     if not found:
         raise DataError(
             f"{folder}: no recording has a text called alike, such as a.mp3 and a.txt, and there is no .eaf;"
