@@ -1,5 +1,6 @@
 """A WebSocket that speaks as Vosk's server does."""
 
+import asyncio
 import json
 
 import numpy as np
@@ -8,7 +9,12 @@ from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from tests.serve.conftest import ask, refused
+from xlt.serve import Limits
+from xlt.serve.access import Access
+from xlt.serve.conversation import Closed, Conversation
+from xlt.serve.pool import Pool
 from xlt.serve.remote import PARTIAL_S
+from xlt.serve.server import Server
 
 TOKEN = "0123456789abcdef"
 
@@ -167,6 +173,17 @@ def test_a_client_that_vanishes_leaves_nothing(connect, sound):
     with client.websocket_connect("/?lang=ro") as socket:
         say(socket, spoken(3))
     assert client.server.metrics.streams == 0 and ask(client, sound).status_code == 200
+
+
+def test_a_server_that_stops_keeps_nobody_waiting(tmp_path):
+    """It takes no more, so that its queue stays full."""
+    pool = Pool(tmp_path, 1, 4)
+    pool.languages = ("ron_Latn",)
+    pool.close()
+    server = Server(pool, Limits(), Access([], (), True), tmp_path)
+    with pytest.raises(Closed) as closed:
+        asyncio.run(Conversation(server, "ron", None).hear(spoken(3)))
+    assert closed.value.status == 1011 and closed.value.problem.code == "worker_lost"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from xlt.bundle.auto import AUTO
 from xlt.core.errors import DataError
 from xlt.formats.transcripts import Piece
 from xlt.serve.answers import whole_text
-from xlt.serve.jobs import Answer, Busy, Job, Lost, Refused
+from xlt.serve.jobs import STOPS, Answer, Busy, Job, Lost, Refused
 from xlt.serve.problems import Problem
 from xlt.serve.remote import Remote
 from xlt.serve.wishes import hotwords, language
@@ -210,6 +210,8 @@ async def _facts(server: Server, job: Job) -> Answer:
         try:
             return await server.run(job)
         except Busy:
+            if server.pool.closing:
+                raise Lost(STOPS) from None
             await asyncio.sleep(_AGAIN_S)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from xlt.formats.transcripts import Piece
 
 STOP = {"do": "stop"}
+STOPS = "the server stops; open another WebSocket"  # of a :class:`Lost`
 
 
 def send(connection: Connection, message: dict[str, Any], samples: np.ndarray | None = None) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from xlt.audio.cut import Cut, Lengths
 from xlt.audio.files import SAMPLE_RATE
 from xlt.serve.answers import whole_text
-from xlt.serve.jobs import Answer, Busy, Job, Lost, Refused
+from xlt.serve.jobs import STOPS, Answer, Busy, Job, Lost, Refused
 from xlt.stream.listening import loudness
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Remote:
                 break
             except Busy:
                 if self.server.pool.closing or job.given_up:
-                    raise Lost("the server stops; open another WebSocket") from None
+                    raise Lost(STOPS) from None
                 time.sleep(_AGAIN_S)
         try:
             return self.answer(job).pieces[0]
