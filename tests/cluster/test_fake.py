@@ -76,6 +76,15 @@ def test_what_the_settings_ask_for_reaches_sbatch(slurm, tmp_path):
     )
 
 
+def test_paths_with_spaces_and_quotes(slurm, tmp_path, monkeypatch):
+    """Variables in the setting are those of the node."""
+    odd = tmp_path / 'it\'s "a" `$x` folder'
+    odd.mkdir()
+    monkeypatch.setenv("PLACE", str(odd))
+    for scratch in (str(odd), "$PLACE"):
+        assert squares(tmp_path, numbers(1), keep=odd, scratch=scratch) == [0]
+
+
 def test_a_task_that_runs_twice_at_once_changes_nothing(slurm, tmp_path):
     slurm.does("101:0 twice", "101:1 twice")
     assert squares(tmp_path, numbers(4)) == [0, 1, 4, 9]

@@ -112,7 +112,8 @@ class Cluster(abc.ABC):
 
     def _script(self, folder: Path) -> str:
         cluster = self.cluster
-        scratch = f'export XLT_SCRATCH="{cluster.scratch}"\n' if cluster.scratch else ""
+        # quoted: variables in it are replaced where it is read, xlt.core.cluster.task
+        scratch = f"export XLT_SCRATCH={shlex.quote(cluster.scratch)}\n" if cluster.scratch else ""
         return _SCRIPT.format(
             setup="\n".join(map(str, cluster.setup)),
             path=shlex.quote(os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))),
