@@ -184,6 +184,15 @@ def test_what_is_no_sound(samples, rate, where):
         Session(Fake()).hear(samples, rate)
 
 
+def test_a_stream_of_our_own_goes_on_behind_any_gap():
+    """As of a microphone while the computer was at something else for an hour."""
+    session = Session(Fake(), wait_s=0.0, gap_s=np.inf)
+    events = [*session.hear(sound((1, 0))), *session.hear(sound((2, 0.5), (1, 0)), place=3601 * RATE)]
+    (lost,) = [one for one in events if isinstance(one, Lost)]
+    assert (lost.start_s, lost.end_s) == (1, 3601) and finals(events) == ["EEEE"]
+    assert session.heard_s == 3604
+
+
 def test_what_comes_too_late():
     session = Session(Fake())
     session.hear(sound((1, 0)), 8000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -96,7 +97,8 @@ def main(args: argparse.Namespace) -> None:
     model = open_model(open_bundle(args.bundle), args.lang, options)
     if args.source is None or args.realtime:
         warm(model)
-    session, source = Session(model, not args.one_pass, wait_s=0.0), _source(args)
+    # own sound comes in order, and however much of it was lost, what follows is heard
+    session, source = Session(model, not args.one_pass, wait_s=0.0, gap_s=math.inf), _source(args)
     if args.source is None:
         print("xlt stream: listens to the microphone; Ctrl-C ends", file=sys.stderr)
     with _interruptible() as interrupted:

@@ -12,7 +12,8 @@ import numpy as np
 from xlt.core.errors import DataError
 
 WAIT_S = 2.0  # of later sound that is kept while an earlier packet is waited for
-LONGEST_GAP_S = 60.0  # that is filled with silence
+LONGEST_GAP_S = 60.0  # that is filled with silence, where a stranger says how long it is
+_SILENCE_S = 10.0  # of it at once
 MOST = 2000  # packets that wait: a millisecond of sound in each
 
 
@@ -20,14 +21,15 @@ class Packets:
     """Puts the packets of a stream of ``rate`` samples a second in order, and waits for those that are late
     while up to ``wait_s`` seconds of later sound come. ``expected``: the place of the next sample; ``again``:
     samples that came a second time, which are dropped; ``late``: packets that came out of order; ``lost``:
-    ranges of places that did not arrive, silence in the stream; the caller empties it.
+    ranges of places that did not arrive, silence in the stream; the caller empties it. A gap may be ``gap_s``
+    long.
 
     What is kept is one packet, and ``wait_s`` of sound in up to :data:`MOST` others; twice as much where they
     overlap.
     """
 
-    def __init__(self, rate: int, wait_s: float = WAIT_S):
-        self.rate, self.wait_s = rate, wait_s
+    def __init__(self, rate: int, wait_s: float = WAIT_S, gap_s: float = LONGEST_GAP_S):
+        self.rate, self.wait_s, self.gap_s = rate, wait_s, gap_s
         self.expected = self.again = self.late = 0
         self.lost: list[tuple[int, int]] = []
         self._waiting: dict[int, np.ndarray] = {}
@@ -39,10 +41,10 @@ class Packets:
         place = self.expected if place is None else place
         if place < 0:
             raise DataError(f"place={place}: before the beginning of the stream; count samples from 0")
-        if place > self.expected + LONGEST_GAP_S * self.rate:
+        if place > self.expected + self.gap_s * self.rate:
             gap_s = (place - self.expected) / self.rate
             raise DataError(
-                f"place={place}: {gap_s:.0f} s ahead of what was heard, at most {LONGEST_GAP_S:g} can be"
+                f"place={place}: {gap_s:.0f} s ahead of what was heard, at most {self.gap_s:g} can be"
                 " missing; open another session"
             )
         if place <= self.expected:
@@ -83,7 +85,8 @@ class Packets:
         """Silence up to the first packet that waits, then what follows."""
         place = min(self._waiting)
         self.lost.append((self.expected, place))
-        silence = np.zeros(place - self.expected, np.float32)
-        self.expected = place
-        yield silence
+        step = round(_SILENCE_S * self.rate)
+        while (count := min(step, place - self.expected)) > 0:
+            self.expected += count
+            yield np.zeros(count, np.float32)
         yield from self._in_order()

@@ -15,7 +15,7 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.core.errors import DataError
 from xlt.stream.events import Event, Final, Lost, Partial
 from xlt.stream.listening import Listener
-from xlt.stream.packets import WAIT_S, Packets
+from xlt.stream.packets import LONGEST_GAP_S, WAIT_S, Packets
 
 if TYPE_CHECKING:
     from xlt.formats.transcripts import Piece
@@ -29,15 +29,17 @@ _NOTHING = ("", "")
 
 class Session:
     """One stream. ``model``: recognises it, shared with other sessions; ``two_pass``: the final text of a
-    piece is that of a second look at the whole of it, else what the chunks gave; ``wait_s``: as of
+    piece is that of a second look at the whole of it, else what the chunks gave; ``wait_s``, ``gap_s``: as of
     :class:`~xlt.stream.packets.Packets`.
 
     What is kept is at most the longest piece and the model's state, however long the stream is; its time is
     that of its samples, so that a clock that is slow or fast moves nothing. Not for several threads at once.
     """
 
-    def __init__(self, model: Model, two_pass: bool = True, wait_s: float = WAIT_S):
-        self.model, self.two_pass, self.wait_s = model, two_pass, wait_s
+    def __init__(
+        self, model: Model, two_pass: bool = True, wait_s: float = WAIT_S, gap_s: float = LONGEST_GAP_S
+    ):
+        self.model, self.two_pass, self.wait_s, self.gap_s = model, two_pass, wait_s, gap_s
         self._listener = Listener(model.lengths, model.voice())
         self._packets: Packets | None = None
         self._resampler: Any = None
@@ -110,7 +112,7 @@ class Session:
                 raise DataError(
                     f"rate={rate}: expected {RATES[0]} to {RATES[1]} samples a second; resample the sound"
                 )
-            self._packets = Packets(rate, self.wait_s)
+            self._packets = Packets(rate, self.wait_s, self.gap_s)
         if rate != self._packets.rate:
             raise DataError(f"rate={rate}: was {self._packets.rate} before; open another session")
         if samples.ndim != 1 or samples.dtype != np.float32 or not np.isfinite(samples).all():
