@@ -165,6 +165,7 @@ def test_two_texts_of_a_recording_in_a_folder_are_refused(here, capsys):
         (["empty"], "empty"),
         (["a.wav", "a.txt", "--longest", "40"], "--longest 40"),
         (["a.wav", "a.txt", "--min_confidence", "1"], "--min_confidence 1"),
+        (["a.wav", "a.txt", "--lang", "xxx"], "lang"),
         (["a.wav", "a.txt", "--out", "empty"], "--out empty"),
     ],
 )

@@ -141,6 +141,10 @@ def _refuse(args: argparse.Namespace) -> None:
         raise ConfigError(f"--longest {args.longest:g}: expected seconds from 1 to {LIMIT_S:g}; 15 is usual")
     if not 0 <= args.min_confidence < 1:
         raise ConfigError(f"--min_confidence {args.min_confidence:g}: expected a number from 0 to below 1")
+    if args.lang:
+        from xlt.text import languages
+
+        languages.get(args.lang)
 
 
 def _newest(lang: str | None) -> Path:
