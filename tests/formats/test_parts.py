@@ -71,6 +71,9 @@ def test_rows_out_of_order_and_odd_times(data, tmp_path):
     (data / "utt2dur").write_text("".join(reversed(rows)))
     with raises(DataError, "C order", where="data/utt2dur:2"):
         split_directory(data, tmp_path / "parts", 9.0)
+    (data / "utt2dur").write_bytes(b"\xe9-1 2.0\n")
+    with raises(DataError, "UTF-8", where="data/utt2dur:1"):
+        split_directory(data, tmp_path / "parts", 9.0)
     for odd in ("long", "nan", "-1"):
         (data / "utt2dur").write_text(f"a-1 {odd}\n")
         with raises(DataError, "seconds", where="data/utt2dur:1"):

@@ -88,6 +88,10 @@ def _rows(data: Path, names: list[str], stack: contextlib.ExitStack) -> Iterator
             raise DataError(f"{data / _DURATIONS}:{number}: not sorted in C order; run utils/fix_data_dir.sh")
         before = key
         try:
+            utt = key.decode("utf-8")
+        except UnicodeDecodeError:
+            raise DataError(f"{data / _DURATIONS}:{number}: not UTF-8; save all tables as UTF-8") from None
+        try:
             seconds = float(value)
             if not 0 <= seconds < math.inf:
                 raise ValueError
@@ -95,7 +99,7 @@ def _rows(data: Path, names: list[str], stack: contextlib.ExitStack) -> Iterator
             raise DataError(
                 f"{data / _DURATIONS}:{number}: found {value.strip()!r}, expected seconds; make it again"
             ) from None
-        yield key.decode("utf-8"), seconds, lines
+        yield utt, seconds, lines
 
 
 def _write(
