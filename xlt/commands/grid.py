@@ -15,16 +15,17 @@ from xlt.commands.board import Board
 from xlt.core import jsons
 from xlt.core.cluster.shards import write_json
 from xlt.core.cluster.slurm import in_queue, submit
-from xlt.core.config import ROOT, load
+from xlt.core.config import load
 from xlt.core.errors import ConfigError
 from xlt.core.log import say
+from xlt.core.paths import python_path
 from xlt.core.plan import OWN, SHARED, Plan, Run, stages_of
 
 _SCRIPT = """#!/bin/bash
 cd {egs} || exit 71
 exec >{log}.$SLURM_JOB_ID.txt 2>&1
 {setup}
-export PYTHONPATH={root} OMP_NUM_THREADS={cpus}
+export PYTHONPATH={path} OMP_NUM_THREADS={cpus}
 exec {python} -P -m xlt.cli experiment {file} --egs {egs} --only {name} --part {part}
 """
 
@@ -61,7 +62,7 @@ def submit_runs(plan: Plan, runs: list[Run], board: Board) -> None:
                 egs=shlex.quote(str(egs.absolute())),
                 log=shlex.quote(str((logs / f"{run.recipe}.{run.tag}.{part}").absolute())),
                 setup="\n".join(map(str, cluster.setup)),
-                root=shlex.quote(str(ROOT)),
+                path=shlex.quote(python_path()),
                 cpus=cluster.cpus,
                 python=shlex.quote(sys.executable),
                 file=shlex.quote(str(plan.path.absolute())),

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from xlt.core.config import ROOT, Config
+from xlt.core.config import Config
 from xlt.core.errors import StageError
+from xlt.core.paths import python_path
 from xlt.core.registry import EXECUTORS, WORK
 from xlt.core.settings import ClusterConfig
 
@@ -222,13 +223,17 @@ class _Process:
         self.begun = b""  # of an answer that is not whole yet
         self.given: collections.deque[tuple[int, Any]] = collections.deque()
         self.noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close())
-        places = os.pathsep.join(filter(None, [os.fspath(ROOT), os.environ.get("PYTHONPATH")]))
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "xlt.core.worker"],  # -P: not modules of the folder it stands in
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.noise,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": places, "CUDA_VISIBLE_DEVICES": gpu},
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "PYTHONPATH": python_path(),
+                "CUDA_VISIBLE_DEVICES": gpu,
+            },
         )
         assert self.process.stdin and self.process.stdout  # both are pipes
         self.questions, self.answers = self.process.stdin, self.process.stdout

@@ -34,6 +34,11 @@ def spelled(path: str | os.PathLike, recipe: Path) -> str:
     return str(path.relative_to(recipe)) if path.is_relative_to(recipe) else str(path)
 
 
+def python_path() -> str:
+    """PYTHONPATH of a process that is to find this package, and what this process finds by it."""
+    return os.pathsep.join(filter(None, [os.fspath(ROOT), os.environ.get("PYTHONPATH")]))
+
+
 def refuse_pipe(path: str | os.PathLike) -> None:
     """DataError if ``path`` is a pipe, a device or a socket, which may never end, or no name; what is not
     there is left to whoever opens it.

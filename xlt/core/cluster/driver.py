@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from xlt.core.cluster.shards import Shards, digest
-from xlt.core.config import ROOT
 from xlt.core.errors import StageError
 from xlt.core.executor import Workers
 from xlt.core.log import say
+from xlt.core.paths import python_path
 from xlt.core.registry import WORK
 
 TRIES = 2  # of a task that ends without a word, before that is an error
@@ -116,7 +116,7 @@ class Cluster(abc.ABC):
         scratch = f"export XLT_SCRATCH={shlex.quote(cluster.scratch)}\n" if cluster.scratch else ""
         return _SCRIPT.format(
             setup="\n".join(map(str, cluster.setup)),
-            path=shlex.quote(os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))),
+            path=shlex.quote(python_path()),
             cpus=cluster.cpus,
             gpus="" if cluster.gpus else "export CUDA_VISIBLE_DEVICES=\n",
             scratch=scratch,

@@ -22,9 +22,10 @@ from pathlib import Path
 import yaml
 
 from xlt.core.cluster.slurm import cancel, in_queue, submit
-from xlt.core.config import ROOT, Config
+from xlt.core.config import Config
 from xlt.core.errors import StageError
 from xlt.core.log import say
+from xlt.core.paths import python_path
 from xlt.core.stage import write_json
 from xlt.models.espnet import starts
 from xlt.models.espnet.epochs import logging_to
@@ -37,7 +38,7 @@ _SCRIPT = """#!/bin/bash
 cd {work} || exit 71
 exec >{said} 2>&1
 {setup}
-export PYTHONPATH={root} OMP_NUM_THREADS={cpus}
+export PYTHONPATH={path} OMP_NUM_THREADS={cpus}
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 {run} && touch {ended}
 """
@@ -85,7 +86,7 @@ def train(cfg: Config, config: Path, out: Path, kind: str, epochs: int) -> None:
 
 def _here(words: list[str], module: list[str], config: Path) -> Iterator[str]:
     """Run the ranks on this machine; the lines for the user."""
-    env = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    env = {"PYTHONPATH": python_path()}
     env |= {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "GLOO_SOCKET_IFNAME": "lo"}
     said = config.parent / _SAID
     with said.open("wb") as log:
@@ -113,7 +114,7 @@ def _on_nodes(cfg: Config, words: list[str], module: list[str], config: Path) ->
         work=shlex.quote(str(config.parent)),
         said=_SAID,
         setup="\n".join(map(str, cluster.setup)),
-        root=shlex.quote(str(ROOT)),
+        path=shlex.quote(python_path()),
         cpus=cluster.cpus,
         run=command,
         ended=_ENDED,
