@@ -40,9 +40,7 @@ def test_a_streaming_recipe_ends_in_a_bundle_that_streams(tmp_path, monkeypatch)
     head = bundle.recogniser.model.model.head(50.0)
     with_all = head.open_outputs().push(bundle.encode([wave])[0], last=True)[0]
     whole, _ = bundle.recogniser.model.log_probs(bundle.encode([wave]))
-    np.testing.assert_allclose(
-        with_all, whole[0].numpy(), atol=1e-4
-    )  # for final texts
+    np.testing.assert_allclose(with_all, whole[0].numpy(), atol=1e-4)  # for final texts
 
     masked = bundle.encode.upstream.chunked(Chunks(32, 250))
     states, (frames,) = masked.encode([wave], bundle.encode.mix.layers)
