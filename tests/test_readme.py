@@ -102,7 +102,7 @@ class Place(Tree):
         tokens = (self.root / "kept" / "tokens.txt").read_text("utf-8").split()
         return "".join(token for token in tokens if len(token) == 1)[:3]
 
-    def source(self, folder: str, family: str) -> None:
+    def source(self, folder: str, family: str, upstream: str = "whisper_base") -> None:
         """A trained experiment, or a bundle, as far as a dry run looks at it; the reader has made it by the
         command before.
         """
@@ -112,8 +112,8 @@ class Place(Tree):
             (exp / name).write_text("<blank>\n<unk>\n")
         info = json.loads((ROOT / "tests/fixtures/bundle_v1/xlt.json").read_text("utf-8"))
         info |= {"format": 2, "family": family, "lang": "ron_Latn"}
-        info["features"]["layers"] = "mix" if family == "espnet" else "last"
-        info["features"]["settings"]["features.upstream"] = "whisper_base"
+        info["features"]["layers"] = "mix" if (family, upstream) == ("espnet", "whisper_base") else "last"
+        info["features"]["settings"]["features.upstream"] = upstream
         (exp / "xlt.json").write_text(json.dumps(info))
 
     def teacher(self, folder: str) -> None:
@@ -139,8 +139,9 @@ def dry_run(place, command):
         utts = (place.root / "egs/lug/data/train/text").read_text("utf-8").split("\n")
         (place.root / "egs/lug/drop.txt").write_text(f"{utts[0].split()[0]} noise\n", encoding="utf-8")
     if "train.init=" in command:
-        family = "espnet" if "preset=fast" in command else "whisper_ed"
-        place.source(re.search(r"train\.init=(\S+)", command)[1], family)
+        family = "espnet" if re.search(r"preset=(fast|emformer)\b", command) else "whisper_ed"
+        upstream = re.search(r"features\.upstream=(\S+)|$", command)[1] or "whisper_base"
+        place.source(re.search(r"train\.init=(\S+)", command)[1], family, upstream)
     if teacher := re.search(r"train\.teacher=(\S+)", command):
         place.teacher(teacher[1])
     recipe = place.root / Path(command.split()[0]).parent

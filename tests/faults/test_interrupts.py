@@ -7,10 +7,12 @@ import os
 import re
 import resource
 import signal
+from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import OUTPUTS, STAGES, left_over
+from xlt.core.files import partial_of
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +64,7 @@ def test_kill_loses_nothing_that_was_done(finished, recipe, capsys, stage, nj):
 def test_full_disk_when_all_the_work_is_done(finished, recipe, hook, monkeypatch, capsys, stage):
     """The stamp is the last that a stage writes: that it cannot be written must not cost the work."""
     recipe.without(stage)
-    stamp = f".stage.json.{os.getpid()}.partial"
+    stamp = partial_of(Path("stage.json")).name
     assert hook.run(1, OSError(errno.ENOSPC, "x"), lambda: recipe(stage), stamp) == (2, True)
     for work in (
         "xlt.data.clips.write_wav",
