@@ -66,7 +66,7 @@ def refuse_own(path: Path, table: Iterable[str], own: Collection[str]) -> None:
     for lang in table:
         if lang in own:
             raise ConfigError(
-                f"{path}: {lang} is a language of the bundle, too; take it out of {_SETTING} or of the bundle"
+                f"--routes {path}: {lang} is a language of the bundle, too; take it out of one of them"
             )
 
 
