@@ -27,7 +27,7 @@ class LstmEncoder(AbsEncoder):
         return self.dim
 
     def latency(self, chunk: int | None = None) -> int:
-        """None."""
+        """0: no frame waits for a later one."""
         return 0
 
     def forward(
