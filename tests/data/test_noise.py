@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.data.corpus import stamp, tone
+from tests.data.corpus import PHRASES, melody, stamp, tone
 from tests.errors import told
 from xlt.audio.augment.sounds import Sounds
+from xlt.audio.files import SAMPLE_RATE
 from xlt.data.noise import PARTS, babble
-from xlt.formats.tables import read_scp
+from xlt.formats.tables import read_scp, write_table
 
 
 def frequencies(path) -> set[int]:
@@ -72,6 +73,41 @@ def test_a_recording_that_is_tested_on_is_refused(recipe, stamps, street, capsys
     leak.write_bytes((recipe.dir / wav).read_bytes())
     assert recipe(f"data.dir={stamps}", f"data.noise={{babble: [{street}]}}") == 2
     told(capsys.readouterr().err, utt, where="data.noise")
+
+
+@pytest.fixture
+def sentences(tmp_path):
+    """A Kaldi corpus: folders train, dev and test, and the samples of each clip of test."""
+    known = {}
+    for number, name in enumerate(("train", "dev", "test")):
+        folder = tmp_path / "corpus" / name
+        folder.mkdir(parents=True)
+        waves = {f"spk-{name}{n}": melody(4 * number + n) for n in range(4)}
+        if name == "test":  # parts of one recording
+            known, edges = waves, np.cumsum([0, *map(len, waves.values())]) / SAMPLE_RATE
+            (tmp_path / "tapes").mkdir()
+            soundfile.write(tmp_path / "tapes/tape.wav", np.concatenate([*waves.values()]), SAMPLE_RATE)
+            write_table(folder / "wav.scp", {"tape": str(tmp_path / "tapes/tape.wav")})
+            spans = zip(waves, edges, edges[1:], strict=False)
+            write_table(folder / "segments", {utt: f"tape {a} {b}" for utt, a, b in spans})
+        else:
+            for utt, wave in waves.items():
+                soundfile.write(folder / f"{utt}.wav", wave, SAMPLE_RATE)
+            write_table(folder / "wav.scp", {utt: f"{utt}.wav" for utt in waves})
+        write_table(folder / "text", {utt: PHRASES[4 * number + n] for n, utt in enumerate(waves)})
+        write_table(folder / "utt2spk", dict.fromkeys(waves, "spk"))
+    return known
+
+
+def test_so_is_one_in_another_format_and_one_that_tested_clips_are_parts_of(
+    recipe, sentences, street, tmp_path, capsys
+):
+    words = ["data.reader=kaldi", f"data.dir={tmp_path / 'corpus'}"]
+    soundfile.write(street / "a.mp3", sentences["spk-test2"] / 2, SAMPLE_RATE)
+    assert recipe(*words, f"data.noise={{babble: [{street}]}}") == 2
+    told(capsys.readouterr().err, "a.mp3", "spk-test2 of test", where="data.noise")
+    assert recipe(*words, f"data.noise={{babble: [{tmp_path / 'tapes'}]}}") == 2
+    told(capsys.readouterr().err, "tape.wav", "of test", where="data.noise")
 
 
 def test_so_is_one_of_a_set_of_another_corpus(recipe, stamps, street, tmp_path, capsys):

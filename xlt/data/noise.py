@@ -3,7 +3,8 @@
 
 A name has sound files, recipes, or packages: ``tuxpaint``, its other languages, ``fillets``, music of a game.
 Of a recipe only the training set is taken, of Tux Paint only pictures that are training data by the hash and
-not held out here; a recording that this recipe is tested on is refused. ``babble`` is made of its sounds:
+not held out here; a recording that this recipe is tested on is refused, also in another format, and so is
+one that tested clips are parts of. ``babble`` is made of its sounds:
 several voices at once. N samples at 16 kHz.
 """
 
@@ -11,15 +12,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from xlt.audio.alike import Known, bands
 from xlt.audio.augment.levels import SILENCE, active_power
 from xlt.audio.augment.noise import COLOURS
 from xlt.audio.augment.sounds import FACTS
-from xlt.audio.files import SAMPLE_RATE, read_blocks
+from xlt.audio.files import SAMPLE_RATE, read_blocks, read_wav
 from xlt.core.config import CROSS, Config
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, DataError
@@ -28,6 +31,8 @@ from xlt.core.stage import Unit, write_json
 from xlt.data.clips import audio_digest, write_wav
 from xlt.data.corpora.sounds import SUFFIXES
 from xlt.data.groups import position
+from xlt.data.spans import TABLE as SPANS
+from xlt.data.spans import Span
 from xlt.formats.tables import read_scp, read_table, write_table
 
 BABBLE, TUXPAINT, FILLETS = "babble", "tuxpaint", "fillets"
@@ -89,7 +94,7 @@ def unit(ctx: Context, fingerprint: Callable[[Path], str]) -> Unit:
     inputs = [ctx.everything / table for table in ("utt2audio", "utt2split", "utt2content")]
     seen: dict[str, str] = {}
     for place in dict.fromkeys(str(place) for places in ctx.cfg.data.noise.values() for place in places):
-        if place not in (TUXPAINT, FILLETS) and not _is_recipe(Path(place)):
+        if _is_folder(place):
             seen[Path(place).name] = fingerprint(Path(place))
         elif place not in (TUXPAINT, FILLETS):
             inputs.append(_train_of(ctx, Path(place)) / "utt2audio")
@@ -104,21 +109,47 @@ def _held_out(ctx: Context, table: str) -> dict[str, str]:
     cross-validation, that is everything.
     """
     utt2split, cross = read_table(ctx.everything / "utt2split"), ctx.cfg.data.split == CROSS
+    rows = read_table(ctx.everything / table) if (ctx.everything / table).exists() else {}
     return {
         value: f"{utt} of {utt2split[utt]}"
-        for utt, value in read_table(ctx.everything / table).items()
+        for utt, value in rows.items()
         if cross or utt2split[utt] != "train"
     }
 
 
+class _Tested:
+    """What this recipe is tested on, to compare recordings of a folder with."""
+
+    def __init__(self, ctx: Context):
+        self.audio = _held_out(ctx, "utt2audio")
+        self.parts = {Span.parse(span).recording: utt for span, utt in _held_out(ctx, SPANS).items()}
+        utts = {utt.split(" of ")[0]: utt for utt in self.audio.values()}
+        waves = read_scp(ctx.everything / "wav.scp", ctx.recipe)
+        self.clips = [(named, waves[utt]) for utt, named in utts.items()]
+        self.alike: Known | None = None
+
+    def refuse(self, path: Path, wave: np.ndarray, sha: str, folder: bool) -> None:
+        """DataError if the recording is one of these, in a ``folder`` also in another format, or has one of
+        these.
+        """
+        found = self.audio.get(sha) or self.parts.get(os.path.realpath(path))
+        if not found and folder:
+            if self.alike is None:
+                self.alike = Known(len(self.clips), lambda number: bands(read_wav(self.clips[number][1])))
+            number = self.alike.find(bands(wave))
+            found = None if number is None else self.clips[number][0]
+        if found:
+            raise _leak(path, found)
+
+
 def make(ctx: Context, out: Path) -> dict:
     """Gather the sounds into ``out``; returns how long they are."""
-    tested = _held_out(ctx, "utt2audio")
+    tested = _Tested(ctx)
     taken: dict[str, str] = {}
     seconds: dict[str, dict[str, float]] = {}
     digest = hashlib.sha256()
     for name, places in sorted(ctx.cfg.data.noise.items()):
-        files = [file for place in places for file in _files(ctx, str(place))]
+        files = {file: _is_folder(str(place)) for place in places for file in _files(ctx, str(place))}
         if not files:
             raise DataError(f"data.noise: {name}: there are no sound files in {places}; name another folder")
         seconds[name] = {}
@@ -149,15 +180,17 @@ def refuse_tested(ctx: Context) -> None:
 
 def _leak(recording: object, utterance: str) -> DataError:
     return DataError(
-        f"data.noise: {recording}: is utterance {utterance}: a model must not have heard what it is tested"
-        " on; take it out of the noise"
+        f"data.noise: {recording}: is, or has, utterance {utterance}: a model must not have heard what it is"
+        " tested on; take it out of the noise"
     )
 
 
 def _gathered(
-    name: str, files: list[Path], tested: dict[str, str], taken: dict[str, str]
+    name: str, files: dict[Path, bool], tested: _Tested, taken: dict[str, str]
 ) -> dict[str, np.ndarray]:
-    """The sounds of each part, (N,); ``taken`` gets hash and name of each recording."""
+    """The sounds of each part, (N,); ``files``: whether each is from a folder; ``taken`` gets hash and name
+    of each recording.
+    """
     ranked = sorted(files, key=lambda path: position(path.name, f"noise {path.parent.name}"))
     found: dict[str, np.ndarray] = {}
     bounds = _bounds(len(ranked))
@@ -172,8 +205,7 @@ def _gathered(
                     break
                 wave = _read(path)
                 sha = audio_digest(np.clip(np.rint(wave * 32768), -32768, 32767).astype(np.int16))
-                if sha in tested:
-                    raise _leak(path, tested[sha])
+                tested.refuse(path, wave, sha, files[path])
                 taken[sha] = "_".join(path.name.split())
                 if few:
                     start, end = _bounds(len(wave))[part]
@@ -243,6 +275,10 @@ def _files(ctx: Context, place: str) -> Iterator[Path]:
         yield from map(Path, read_scp(folder / "wav.scp", Path(place)).values())
     else:
         yield from sorted(p for p in Path(place).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def _is_folder(place: str) -> bool:
+    return place not in (TUXPAINT, FILLETS) and not _is_recipe(Path(place))
 
 
 def _is_recipe(folder: Path) -> bool:
