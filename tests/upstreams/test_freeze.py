@@ -188,6 +188,22 @@ def test_a_gpu_has_the_time(recipe, monkeypatch):
     assert decide(recipe(60, "tag=cpu", "train.ngpu=0"), pace).cfg.train.freeze == "upstream"
 
 
+@pytest.mark.parametrize(
+    "gpus, freeze",
+    [(4, "extractor"), (0, "upstream")],  # 6 hours at 0.2, over two nodes 3
+)
+def test_what_decides_is_the_machine_that_trains_and_not_this_one(recipe, monkeypatch, gpus, freeze):
+    monkeypatch.setattr(frozen, "has_gpu", lambda: gpus == 0)
+    nodes = ["executor=slurm", "train.nodes=2", f"cluster.gpus={gpus}", f"tag=gpus{gpus}"]
+    assert decide(recipe(60, *nodes), Pace(0.2)).cfg.train.freeze == freeze
+
+
+def test_processes_share_the_time(recipe):
+    shared = ["train.processes=3", "train.max_hours=2.1"]
+    assert decide(recipe(60, *shared), Pace(0.2)).cfg.train.freeze == "extractor"
+    assert decide(recipe(60, "tag=alone", *shared[1:]), Pace(0.2)).cfg.train.freeze == "upstream"
+
+
 @pytest.mark.parametrize("settings", [["train.freeze=extractor"], ["train.adapter=lora"], ["tag=few"]])
 def test_nothing_is_timed_where_time_decides_nothing(recipe, settings):
     pace = Pace(100.0)

@@ -54,6 +54,7 @@ _RESTS_ON = (  # settings that a choice by time depends on
     "train.min_updates",
     "train.ngpu",
 )
+_ELSEWHERE = ("cluster.gpus", "train.nodes", "train.processes")  # as well, where training is shared
 _STATES = {
     "upstream": "stays frozen",
     "extractor": "is trained, except for its convolutions",
@@ -137,7 +138,8 @@ def _auto(ctx: Context, pace: Pace | None) -> Choice:
     name, path = ctx.cfg.features.upstream, ctx.data / ctx.cfg.train_set / "utt2dur"
     minutes = sum(map(float, read_table(path).values())) / 60 if path.exists() else math.nan
     known = None if math.isnan(minutes) else round(minutes, 1)
-    rests_on = {"speech_min": known, **ctx.cfg.section(*_RESTS_ON)}
+    shared = ctx.cfg.train.nodes is not None or ctx.cfg.train.processes > 1
+    rests_on = {"speech_min": known, **ctx.cfg.section(*_RESTS_ON, *(_ELSEWHERE if shared else ()))}
     if kept := _kept(ctx, rests_on, minutes):
         return kept
     amount = next((a for a in reversed(AMOUNTS) if not minutes < a.from_min), AMOUNTS[0])
@@ -152,11 +154,18 @@ def _auto(ctx: Context, pace: Pace | None) -> Choice:
     found = Choice(amount.freeze, f"{said}, {limit}; change with train.freeze", rests_on)
     if amount.freeze == "upstream" or pace is None:
         return found
-    if not has_gpu() or ctx.cfg.train.ngpu == 0:
+    if not _on_gpus(ctx.cfg):
         found = _that_fits(ctx, found, minutes, pace)
     ctx.exp.parent.mkdir(parents=True, exist_ok=True)
     atomic_text(_record(ctx), json.dumps(found._asdict(), indent=1) + "\n")
     return found
+
+
+def _on_gpus(cfg: Config) -> bool:
+    """Whether training has GPUs: of this machine, or of those that it is sent to (``train.nodes``)."""
+    if cfg.train.nodes is not None:
+        return cfg.cluster.gpus > 0
+    return has_gpu() and cfg.train.ngpu != 0
 
 
 def _that_fits(ctx: Context, wanted: Choice, minutes: float, pace: Pace) -> Choice:
@@ -165,7 +174,7 @@ def _that_fits(ctx: Context, wanted: Choice, minutes: float, pace: Pace) -> Choi
     steps = math.ceil(60 * minutes / train.batch_s)  # of an epoch
     epochs = max(train.max_epochs, math.ceil(train.min_updates / steps))
     measured = _known_pace(ctx, wanted) or round(pace(ctx, wanted.freeze), 4)
-    needed = epochs * 60 * minutes * measured
+    needed = epochs * 60 * minutes * measured / (train.processes * (train.nodes or 1))
     limit = hours_for(train.max_hours, on_cpu=True)
     wanted = wanted._replace(timed=wanted.freeze, pace=measured)
     if limit is None or needed <= 3600 * limit:

@@ -102,7 +102,8 @@ def measure(config: Path, train: TrainConfig, wanted: int) -> Pace:
         model: Any = XltTask.build_model(args).to(device)
         optimiser, *_ = XltTask.build_optimizers(args, model)
         iterators = {mode: _batches(args, mode) for mode in ("train", "valid")}
-        steps = max(1, len(iterators["train"]) // max(1, args.ngpu))
+        ranks = args.ngpu or train.processes  # each takes its part of every batch
+        steps = max(1, len(iterators["train"]) // ranks)
         most = max(1, min(TIMED, wanted * steps // SHARE))
 
         def learn(batch: dict) -> None:

@@ -9,7 +9,7 @@ import dataclasses
 import random
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlt.core.errors import StageError
-from xlt.core.log import epochs, left, say
+from xlt.core.log import epochs, left, say, spent
 from xlt.core.machine import Stopwatch
 from xlt.core.stage import write_json
 from xlt.formats.model_folder import ATTENTION, CTC
@@ -88,12 +88,10 @@ class Training:
 
     def run(self) -> list[dict[str, Any]]:
         """All epochs, and a row for each; the network is then the mean of the best."""
-        watch = self._watch()
-        budget = Budget(self.cfg.max_hours, self.net.device.type == "cpu")
         state = checkpoint.read(self.work)
         if state is None:
+            self.epochs = self._plan(Budget(self.cfg.max_hours, self.net.device.type == "cpu"))
             self._head_alone()
-            self.epochs = self._plan(budget, watch.took())
         else:
             self._take_up(state)
         for epoch in range(len(self.history), self.epochs):
@@ -121,6 +119,7 @@ class Training:
         self.optimiser.load_state_dict(state["optimiser"])
         self.history, self.epochs = state["history"], state["epochs"]
         self.step, self.steps = state["step"], state["steps"]
+        self.job.facts |= state.get("facts", {})  # absent from older checkpoints
         say(f"  goes on behind epoch {len(self.history)}")
 
     def _store(self, epoch: int) -> None:
@@ -140,6 +139,7 @@ class Training:
                 "epochs": self.epochs,
                 "step": self.step,
                 "steps": self.steps,
+                "facts": {"time": self.job.facts["time"]} if "time" in self.job.facts else {},
             },
         )
 
@@ -153,9 +153,9 @@ class Training:
         clips = list(plan(self.job.train.clips, self.job.shares, rng))
         return self.job.train.batches(self.net, clips, rng)
 
-    def _plan(self, budget: Budget, spent_s: float) -> int:
-        """How many epochs there is time for behind ``spent_s`` seconds, by the first batches; StageError if
-        there is none.
+    def _plan(self, budget: Budget) -> int:
+        """How many epochs there is time for behind the head's own steps, by the first batches, which leave no
+        trace; StageError if there is none.
         """
         batches = self._batches(self._rng("plan"))
         wanted = max(self.cfg.max_epochs, -(-self.cfg.min_updates // len(batches)))
@@ -165,16 +165,15 @@ class Training:
         for members in batches[:TIMED]:
             watch = self._watch()
             self._learn(members, rng)
-            window = max(self.net.window(clip.samples) for clip, _ in members)
-            costs.append((watch.took(), window * len(members)))
+            costs.append((watch.took(), self._size(members)))
+        head_s = self._head_seconds()
         self.net.load_state_dict(before, strict=False)
         self.optimiser.state.clear()
         self.step = 0
-        sizes = [sum(self.net.window(c.samples) for c, _ in members) for members in batches]
-        timed = costs[1:] or costs
-        rate = sum(seconds for seconds, _ in timed) / sum(size for _, size in timed)
-        epoch_s = rate * sum(sizes) + self._dev_seconds()
-        plan = budget.plan(wanted, lambda epochs: epochs * epoch_s, begun_s=spent_s)
+        epoch_s = _rate(costs) * sum(map(self._size, batches)) + self._dev_seconds()
+        if head_s:
+            say(f"  the CTC head learns alone first, about {spent(head_s)}")
+        plan = budget.plan(wanted, lambda epochs: epochs * epoch_s, begun_s=head_s)
         self.job.facts |= {"time": plan.facts}
         self.steps = len(batches) * plan.epochs
         return plan.epochs
@@ -188,24 +187,75 @@ class Training:
         self._judge(part)
         return watch.took() * len(self.dev) / len(part)
 
+    def _size(self, members: list) -> int:
+        """Samples of a batch as the encoder sees them: each clip is as long as the window of all."""
+        clip, heard = members[0]
+        return self.net.window(heard.length(clip.samples)) * len(members)
+
+    def _head_steps(self) -> int:
+        """In which the head learns alone."""
+        return 0 if self.job.started_head or self.net.head is None else self.cfg.freeze_updates
+
+    def _head_seconds(self) -> float:
+        """What :meth:`_head_alone` takes, by a few batches and steps; it changes the head."""
+        if not (number := self._head_steps()):
+            return 0.0
+        net, costs, steps, rng = self.net, [], [], self._rng("timing the head")
+        net.eval()
+        batches = self.job.train.batches(net)
+        known: dict[str, Tensor] = {}
+        for members in rng.sample(batches, min(len(batches), TIMED // 2)):
+            watch = self._watch()
+            known |= self._published([members])
+            costs.append((watch.took(), self._size(members)))
+        clips = [clip for clip in self.job.train.clips if clip.utt in known]
+        frames = {utt: len(row) for utt, row in known.items()}
+        optimiser = self._head_optimiser()
+        groups = groups_of(clips, frames, self.cfg.batch_s * self.job.frame_rate)
+        for group in groups[:TIMED]:
+            watch = self._watch()
+            self._head_step(group, known, optimiser)
+            steps.append((watch.took(), 1))
+        return _rate(costs) * sum(map(self._size, batches)) + _rate(steps) * number
+
+    def _published(self, batches: Iterable[list]) -> dict[str, Tensor]:
+        """What the encoder gives for clips: utterance → (T, D)."""
+        known: dict[str, Tensor] = {}
+        with torch.no_grad():
+            for members in batches:
+                found = self._encode(self.job.train, members)
+                for (clip, _), row, length in zip(members, found.hidden, found.frames.tolist(), strict=True):
+                    known[clip.utt] = row[:length].half().cpu()
+        return known
+
+    def _head_optimiser(self) -> torch.optim.Optimizer:
+        params = self.optimiser.param_groups[-1]["params"]
+        return torch.optim.AdamW(params, lr=self.cfg.lr, weight_decay=WEIGHT_DECAY)
+
+    def _head_step(
+        self, group: list[Clip], known: Mapping[str, Tensor], optimiser: torch.optim.Optimizer
+    ) -> None:
+        rows = [known[clip.utt].float() for clip in group]
+        lengths = torch.tensor([len(row) for row in rows])
+        hidden = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.net.device)
+        loss = self._ctc(Encoded(hidden, lengths), Batch(group, self.job.vocabulary.end))
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], HEAD_CLIP)
+        optimiser.step()
+
     def _head_alone(self) -> None:
         """``train.freeze_updates`` steps in which the head learns what the published encoder gives, which is
         computed once.
         """
-        job, net, number = self.job, self.net, self.cfg.freeze_updates
-        if not number or job.started_head or net.head is None:
+        job, net = self.job, self.net
+        if not (number := self._head_steps()):
             return
         began, rng = time.monotonic(), self._rng("head")
         net.eval()
-        known: dict[str, Tensor] = {}
-        frames: dict[str, int] = {}
-        with torch.no_grad():
-            for members in job.train.batches(net):
-                found = self._encode(job.train, members)
-                for (clip, _), row, length in zip(members, found.hidden, found.frames.tolist(), strict=True):
-                    known[clip.utt], frames[clip.utt] = row[:length].half().cpu(), length
-        head = [self.optimiser.param_groups[-1]]
-        optimiser = torch.optim.AdamW(head[0]["params"], lr=self.cfg.lr, weight_decay=WEIGHT_DECAY)
+        known = self._published(job.train.batches(net))
+        frames = {utt: len(row) for utt, row in known.items()}
+        optimiser = self._head_optimiser()
         order = sorted(job.train.clips, key=lambda clip: frames[clip.utt])
         done = 0
         job.head.train()
@@ -214,20 +264,13 @@ class Training:
             groups = groups_of(mixed, frames, self.cfg.batch_s * job.frame_rate)
             rng.shuffle(groups)
             for group in groups[: number - done]:
-                rows = [known[clip.utt].float() for clip in group]
-                lengths = torch.tensor([len(row) for row in rows])
-                hidden = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(net.device)
-                loss = self._ctc(Encoded(hidden, lengths), Batch(group, job.vocabulary.end))
                 share = min(1.0, (done + 1) / 50) * max(0.1, 1 - done / number)
                 for each in optimiser.param_groups:
                     each["lr"] = self.cfg.lr * share
-                optimiser.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(head[0]["params"], HEAD_CLIP)
-                optimiser.step()
+                self._head_step(group, known, optimiser)
                 done += 1
-        spent = (time.monotonic() - began) / 60
-        say(f"  the CTC head alone: {number} steps in {spent:.1f} min; {_line(self._judge(ctc_only=True))}")
+        took = (time.monotonic() - began) / 60
+        say(f"  the CTC head alone: {number} steps in {took:.1f} min; {_line(self._judge(ctc_only=True))}")
 
     def _encode(self, clips: Clips, members: list, rng: random.Random | None = None) -> Encoded:
         inputs, frames = clips.encoder_inputs(self.net, members)
@@ -306,6 +349,12 @@ class Training:
         share = self.cfg.ctc_weight if self.net.head is not None else 0.0
         found["score"] = round((1 - share) * found.get("cer", 0.0) + share * found.get("cer_ctc", 0.0), 4)
         return found
+
+
+def _rate(costs: Sequence[tuple[float, float]]) -> float:
+    """Seconds of one unit, of (seconds, units); the first is slow and counts only if alone."""
+    timed = costs[1:] or costs
+    return sum(seconds for seconds, _ in timed) / sum(units for _, units in timed)
 
 
 def _line(row: dict[str, Any]) -> str:
