@@ -92,6 +92,22 @@ def test_amr_of_old_telephones(tmp_path, head, frame, rate):
     assert "inside a frame" in heard.cut
 
 
+@pytest.mark.parametrize(
+    ("name", "raw", "rate", "values"),
+    [  # ITU-T G.711, tables 1a and 2a: nearest to zero, and furthest from it, in 16 bits
+        ("a.ulaw", b"\xff\x80\x00", 8000, [0, 32124, -32124]),
+        ("a.alaw", b"\xd5\xaa\x2a", 8000, [8, 32256, -32256]),
+        ("a.sln", b"\x00\x00\x00\x40\x00\x80", 8000, [0, 16384, -32768]),
+        ("a.sln16", b"\x00\x00\x00\x40\x00\x80", 16000, [0, 16384, -32768]),
+    ],
+)
+def test_what_has_no_header_is_what_its_ending_says(tmp_path, name, raw, rate, values):
+    path = tmp_path / name
+    path.write_bytes(raw * 800)
+    assert audio_header(path)[:2] == (rate, 1) and audio_header(path).duration_s == 2400 / rate
+    np.testing.assert_allclose(read_wav(path, rate)[:3] * 32768, values, atol=0.01)
+
+
 def test_header(tmp_path):
     assert audio_header(write(tmp_path / "a.m4a", "aac", noise())) == (RATE, 1, "aac", 1.0)
     assert audio_header(write(tmp_path / "a.g722", "g722", noise(), form="g722")) == (RATE, 1, "g722", 1.0)

@@ -14,16 +14,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-G722 = ".g722"  # nothing in the file itself says what it is
 _HEAD = 16384  # bytes that are looked at
 _EDITS = 10_000  # entries of an edit list; FFmpeg would repeat the sound for each
 
 
 class Form(NamedTuple):
-    """What a person calls it, and FFmpeg's reader of it."""
+    """What a person calls it, and FFmpeg's reader of it. ``bytes_s``, ``rate``: bytes a second, and the
+    sampling rate that the reader is to be told, of what has no header.
+    """
 
     name: str
     demuxer: str
+    bytes_s: int = 0
+    rate: int = 0
 
 
 MPEG4 = Form("MPEG-4 (m4a, mp4, mov, 3gp)", "mov")
@@ -53,6 +56,18 @@ _AGAIN = {  # where libsndfile knows the container, but not what is in it
     b"caff": Form("Apple's CAF", "caf"),
     b"FORM": Form("AIFF", "aiff"),
     b"NIST_1A": Form("NIST SPHERE", "nistsphere"),
+}
+# Nothing in these files says what they are; most are Asterisk's (its formats/), a channel each.
+BARE = {
+    ".g722": Form("G.722", "g722", 8000),
+    ".gsm": Form("GSM 06.10", "gsm", 1650),  # 33 bytes are 160 samples
+    ".ulaw": Form("µ-law", "mulaw", 8000, 8000),
+    ".alaw": Form("A-law", "alaw", 8000, 8000),
+    ".sln": Form("signed linear, 8 kHz", "s16le", 16000, 8000),
+    **{
+        f".sln{khz}": Form(f"signed linear, {khz} kHz", "s16le", 2000 * khz, 1000 * khz)
+        for khz in (16, 32, 48)
+    },
 }
 _ATOMS = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof"}
 _LOCKED = {b"drms", b"enca", b"aavd"}  # codes of sound in MPEG-4 that is encrypted
@@ -92,9 +107,7 @@ def form_of(path: str | os.PathLike) -> Form | None:
         return Form("MPEG transport stream (ts, mts)", "mpegts")
     if _adts_length(head) and _adts_length(head[_adts_length(head) :]):
         return ADTS
-    if Path(path).suffix.lower() == G722 and not head.startswith((b"RIFF", b"OggS", b"fLaC")):
-        return Form("G.722", "g722")
-    return None
+    return None if head.startswith((b"RIFF", b"OggS", b"fLaC")) else BARE.get(Path(path).suffix.lower())
 
 
 def second_form(path: str | os.PathLike) -> Form | None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from xlt.audio.containers import G722, Form, convert_all, locked
+from xlt.audio.containers import Form, convert_all, locked
 from xlt.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _FORBIDDEN = {"protocol_whitelist": "-", "enable_drefs": "0"}  # "-": no protocol is called so
 _LARGEST = str(1 << 21)  # samples that a codec may give at once
 _BLOCK = 1 << 17  # values that are put together, over all channels
-_G722_RATE = 16000  # Hz, two samples a byte
 _LOST_S = 1.0  # that one damaged packet may stand for
 
 
@@ -91,10 +90,11 @@ def opened(path: str | os.PathLike, form: Form) -> Iterator[Media]:
         ) from None
     if why := locked(path, form):
         raise Foreign(f"{path}: is {form.name}, {why}; export it anew where it was made or bought")
+    told = {"sample_rate": str(form.rate)} if form.rate else {}
     try:
         with (
             open(path, "rb") as file,
-            av.open(_File(file), format=form.demuxer, options=_FORBIDDEN) as container,
+            av.open(_File(file), format=form.demuxer, options=_FORBIDDEN | told) as container,
         ):
             stream = container.streams.best("audio")
             if stream is None:
@@ -136,8 +136,8 @@ def _of_several(container: Any, stream: Any) -> str:
 
 
 def _duration_s(path: str | os.PathLike, form: Form, container: Any, stream: Any) -> float:
-    if form.demuxer == G722[1:]:
-        return 2 * os.stat(path).st_size / _G722_RATE
+    if form.bytes_s:
+        return os.stat(path).st_size / form.bytes_s
     if form.demuxer == "mov" and stream.duration:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / 1_000_000

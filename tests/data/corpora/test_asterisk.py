@@ -98,6 +98,21 @@ def test_wideband_where_there_is_nothing_else(recipe, tmp_path):
     assert found == {"uno": "uno.wav", "dos": "dos.g722"}
 
 
+def test_forms_without_a_header_and_a_second_package_of_texts(recipe, tmp_path):
+    """Wide before narrow, where there is no .wav."""
+    for name, key in (("core", "uno"), ("extra", "dos")):
+        (tmp_path / f"{name}-sounds-es.txt").write_text(f"{key}: {key}\n", encoding="utf-8")
+    for name in ("uno.gsm", "uno.sln16", "dos.ulaw"):
+        (tmp_path / name).write_bytes(bytes(33))
+    found = {utt.text: utt.audio.name for utt in of(recipe, tmp_path).utterances}
+    assert found == {"uno": "uno.sln16", "dos": "dos.ulaw"}
+
+
+def test_a_language_without_two_letters(recipe, tmp_path):
+    with raises(DataError, "ISO 639-1", "data.reader=table", where="lang=ast_Latn"):
+        of(recipe, tmp_path, "lang=ast_Latn")
+
+
 @pytest.mark.parametrize(
     ("text", "lang", "expected"),
     [

@@ -1,5 +1,5 @@
-"""Telephone prompts of Asterisk: one voice a language. A text file has lines ``KEY: TEXT``; the sound is
-``KEY.wav`` (8 kHz) or ``KEY.g722``.
+"""Telephone prompts of Asterisk: one voice a language. Text files have lines ``KEY: TEXT``; the sound is
+``KEY.wav`` (8 kHz), or in one of Asterisk's forms without a header.
 
 Without data.dir, Debian's asterisk-core-sounds of the language are fetched, as they sound on the telephone
 (8 kHz). Their texts lack accents and have misspellings, which ``asterisk.tsv`` beside this file corrects.
@@ -24,8 +24,8 @@ from xlt.text import languages, scripts
 PACKAGE = "asterisk-core-sounds"
 LANGUAGES = ("en", "es", "fr", "it", "ru")  # that Debian has
 LICENCES = {"it": "CC-BY-3.0", "ru": "CC-BY-3.0"}  # of the others: CC-BY-SA-3.0
-SUFFIXES = (".wav", ".g722")  # the first that is there is taken
-_TEXTS = re.compile(r"(.+/)?core-sounds-[a-z]{2}\.txt(\.gz)?")
+SUFFIXES = (".wav", ".g722", ".sln16", ".sln", ".ulaw", ".alaw", ".gsm")  # the first that is there is taken
+_TEXTS = re.compile(r"(.+/)?(core|extra)-sounds-[a-z]{2}\.txt(\.gz)?")
 _EXPECTED = "Asterisk's prompts: core-sounds-LL.txt (or .txt.gz) and the sound files"
 _LINE = re.compile(r"([\w./-]+):(.*)")
 _REGION = re.compile(r"[a-z]{2}_([A-Z]{2})_.+")
@@ -86,8 +86,13 @@ def corrected(text: str, iso1: str) -> str:
     return text
 
 
-def _places(cfg: Config, iso1: str) -> tuple[Path, Path]:
-    """The file of texts, and a folder that has the sounds."""
+def _places(cfg: Config, iso1: str) -> tuple[list[Path], Path]:
+    """The files of texts, and a folder that has the sounds."""
+    if not iso1:
+        raise DataError(
+            f"lang={cfg.lang}: Asterisk calls languages by two letters (ISO 639-1), which this one does not"
+            " have; make a table of the prompts and use data.reader=table"
+        )
     if cfg.data.dir is not None:
         texts_in = sounds_in = corpus_place(cfg, _EXPECTED)
     elif iso1 in LANGUAGES:
@@ -99,10 +104,13 @@ def _places(cfg: Config, iso1: str) -> tuple[Path, Path]:
             f"lang={cfg.lang}: Debian has no prompts in it, only in {', '.join(LANGUAGES)}; name the folder"
             " of the prompts in data.dir"
         )
-    found = sorted(texts_in.rglob(f"core-sounds-{iso1}.txt*"))
+    found: dict[str, Path] = {}
+    for path in sorted(texts_in.rglob(f"*-sounds-{iso1}.txt*")):
+        if _TEXTS.fullmatch(path.name):
+            found.setdefault(path.name.removesuffix(".gz"), path)
     if not found:
         raise DataError(f"{texts_in}: no core-sounds-{iso1}.txt there; expected {_EXPECTED}")
-    return found[0], sounds_in
+    return list(found.values()), sounds_in
 
 
 def _sounds(root: Path, beside: Path, iso1: str) -> tuple[str, dict[str, Path]]:
@@ -117,19 +125,18 @@ def _sounds(root: Path, beside: Path, iso1: str) -> tuple[str, dict[str, Path]]:
                 found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
         if found:
             return (iso1 if folder == beside else folder.name), found
-    raise DataError(f"{root}: no {' or '.join(SUFFIXES)} files of {iso1} there; expected {_EXPECTED}")
+    raise DataError(f"{root}: no {', '.join(SUFFIXES)} files of {iso1} there; expected {_EXPECTED}")
 
 
 def read(cfg: Config) -> Corpus:
     """The prompts of ``cfg.lang``. ``content`` is a prompt's key: the same in all languages."""
     lang = languages.get(cfg.lang)
-    path, root = _places(cfg, lang.iso1)
-    voice, sounds = _sounds(root, path.parent, lang.iso1)
+    paths, root = _places(cfg, lang.iso1)
+    voice, sounds = _sounds(root, paths[0].parent, lang.iso1)
     (speaker,) = speaker_ids([f"asterisk_{voice}"]).values()
     region = _REGION.fullmatch(voice)
-    rows = texts(path)
     different: dict[str, set[str]] = {}
-    for _, key, text in rows:
+    for _, key, text in (row for path in paths for row in texts(path)):
         different.setdefault(key, set()).add(text)
     corpus = Corpus(
         f"{PACKAGE}-{lang.iso1}", [], {}, {"licence": LICENCES.get(lang.iso1, "CC-BY-SA-3.0"), "voice": voice}

@@ -11,11 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
+from xlt.audio.containers import BARE
+
 VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".mts", ".3gp"}
 SUFFIXES = VIDEO | {
     *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".spx", ".aif", ".aiff", ".aifc", ".au", ".caf"),
     *(".sph", ".w64", ".m4a", ".m4b", ".m4p", ".aac", ".ac3", ".mka", ".wma", ".asf", ".amr", ".awb", ".3ga"),
-    *(".3g2", ".wv", ".ape", ".tta", ".ra", ".rm", ".dss", ".ds2", ".g722"),
+    *(".3g2", ".wv", ".ape", ".tta", ".ra", ".rm", ".dss", ".ds2"),
+    *BARE,
 }
 
 
