@@ -42,7 +42,7 @@ _KEYS = (
 )
 _OF_SOME = {
     "columns": ("table",),
-    "encoding": ("table", "labels"),
+    "encoding": ("table", "labels", "festvox"),
     "tier": ("elan", "labels"),
     "train_from": ("commonvoice",),
     "splits": ("lhotse",),

@@ -46,6 +46,32 @@ def test_voices_side_by_side(recipe, tmp_path):
     ]
 
 
+def test_voices_that_are_called_alike_stay_apart(recipe, tmp_path):
+    for name in ("ana", "ion"):
+        voice(tmp_path / "corpus" / name / "voice", {"a1": "Раз."})
+    found = [(utt.id, utt.speaker) for utt in of(recipe, tmp_path / "corpus").utterances]
+    assert found == [("ana_voice-a1", "ana_voice"), ("ion_voice-a1", "ion_voice")]
+
+
+def test_prompts_of_another_name_and_encoding(recipe, tmp_path, capsys):
+    folder = voice(tmp_path / "v", TEXTS)
+    (folder / "wav/ru_0001.wav").rename(folder / "wav/ru_0001.WAV")
+    text = (folder / "etc/txt.done.data").read_text("utf-8").replace("\n", "\r\n")
+    (folder / "etc/txt.done.data").rename(folder / "etc/utts.data").write_bytes(text.encode("cp1251"))
+    assert [utt.text for utt in of(recipe, folder).utterances] == [
+        *prompts(folder / "etc/utts.data", RUSSIAN).values()
+    ]
+    assert "cp1251" in capsys.readouterr().out
+    of(recipe, folder, "data.encoding=cp1251")
+
+
+def test_entries_need_no_lines_of_their_own(tmp_path):
+    """Festival reads expressions, not lines."""
+    path = tmp_path / "txt.done.data"
+    path.write_text('( a "un" ) ; first\n(b\n "doi\n  trei" )( c "" )', encoding="utf-8")
+    assert prompts(path) == {"a": "un", "b": "doi trei", "c": ""}
+
+
 def test_what_is_left_out_is_listed(recipe, tmp_path):
     folder = voice(tmp_path / "v", TEXTS)
     (folder / "wav/ru_0002.wav").rename(folder / "wav/ru_0009.wav")
