@@ -59,7 +59,9 @@ def test_prompts_of_another_name_and_encoding(recipe, tmp_path, capsys):
     text = (folder / "etc/txt.done.data").read_text("utf-8").replace("\n", "\r\n")
     (folder / "etc/txt.done.data").rename(folder / "etc/utts.data").write_bytes(text.encode("cp1251"))
     assert [utt.text for utt in of(recipe, folder).utterances] == [
-        *prompts(folder / "etc/utts.data", RUSSIAN).values()
+        "Она завела прядь волос за ухо.",
+        "Окна домов казались нежилыми.",
+        'Он сказал: "два + два".',
     ]
     assert "cp1251" in capsys.readouterr().out
     of(recipe, folder, "data.encoding=cp1251")
