@@ -163,6 +163,47 @@ def test_before_the_first_update_it_gives_the_frozen_features(folders, waves, st
         torch.testing.assert_close(both, torch.from_numpy(matrix), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("model", "changes"), [("whisper", {"freeze": "upstream", "adapter": "lora"}), ("wav2vec2", {})]
+)
+def test_a_stream_hears_with_the_tuned_encoder(folders, waves, stats, model, changes):
+    """Untuned, what the frozen one gives under the same chunks; tuned, something else."""
+    from xlt.models.espnet.streaming import hearing
+    from xlt.nets.chunks import Chunks
+
+    made, chunks = tuned(folders, model, stats_file=stats[model], **changes).eval(), Chunks(16, 50, 8)
+    source = find_weights(UPSTREAMS[model], str(folders[model]), None, None)
+    masked = load(Setup(source, "last", "float32", 12.0)).chunked(chunks)
+    wave = waves[2]
+    states, (length,) = masked.encode([wave], made.featurizer.layers)
+    with torch.inference_mode():
+        wanted = made.featurizer(states)[0, :length]
+
+    def streamed():
+        hears, found = hearing(made, folders[model]), []
+        stream = hears.open(chunks)
+        for start in range(0, len(wave), 3000):
+            found.append(hears.features(stream.push(wave[start : start + 3000], start + 3000 >= len(wave))))
+        return torch.from_numpy(np.concatenate(found))
+
+    torch.testing.assert_close(streamed(), wanted, atol=1e-3, rtol=1e-3)
+    with torch.no_grad():
+        for parameter in (made.adapters or made.upstream.layers).parameters():
+            parameter += 0.1
+    assert (streamed() - wanted).abs().max() > 0.01
+
+
+def test_encoders_of_whole_clips_and_other_arithmetic_are_refused_for_streams(folders):
+    from xlt.models.espnet.streaming import hearing
+    from xlt.nets.chunks import Chunks
+
+    made = tuned(folders, "group_norm")
+    with raises(UpstreamError, "whole clip", where="features.chunk_s"):
+        hearing(made, folders["group_norm"]).open(Chunks(16))
+    with raises(ConfigError, "float32", where="dtype=int8"):
+        hearing(made, folders["group_norm"], "int8")
+
+
 def test_whisper_is_cut_into_windows_of_30_s_as_in_extraction(folders):
     clip = np.random.default_rng(2).normal(0, 0.1, 496_000).astype(np.float32)  # 31 s
     states, lengths = tuned(folders, "whisper", 2).hidden(*padded([clip]))

@@ -4,6 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
+import torch
 
 from tests.bundle.test_streaming import with_encoder
 from tests.errors import raises, told
@@ -14,6 +16,7 @@ from xlt.cli import main
 from xlt.core.errors import DataError
 from xlt.stream import Final, Partial, Session
 from xlt.stream.opened import Options, open_model
+from xlt.stream.whole import Whole
 
 pytestmark = pytest.mark.trains
 
@@ -90,8 +93,11 @@ def test_sessions_share_a_model(bundle, speech):
 
 def test_a_model_that_does_not_stream(speech):
     bundle = open_bundle(TONES)
-    with raises(DataError, "preset=streaming", "--whole", where=str(TONES)):
+    net = bundle.head().recogniser.model.model.net
+    encoder, net.encoder = net.encoder, torch.nn.Identity()
+    with raises(DataError, "Identity", "preset=streaming", "--whole", where=str(TONES)):
         open_model(bundle)
+    net.encoder = encoder
     events = said(Session(open_model(bundle, options=Options(whole=True))), speech)
     assert texts(events, Final) and all(one.stable == "" for one in events if isinstance(one, Partial))
 
@@ -106,3 +112,13 @@ def test_a_second_bundle_gives_the_final_texts(bundle, speech):
 def test_chunks_that_were_not_trained_are_refused_on_the_command_line(folder, capsys):
     assert main(["stream", str(folder), "a.wav", "--chunk_s", "0.5"]) == 2
     told(capsys.readouterr().err, "0.32", "0.16", "0.5", where=str(folder))
+
+
+def test_a_model_of_whole_clips_says_so_and_gives_the_final_texts_of_the_whole(speech, tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", speech, RATE)
+    assert main(["stream", str(TONES), str(tmp_path / "a.wav")]) == 0
+    told_by = capsys.readouterr()
+    head = open_bundle(TONES).head()
+    whole = texts(said(Session(Whole(head)), speech), Final)
+    assert told_by.out.splitlines() == whole and len(whole) == 2
+    assert "whole clips" in told_by.err and "preset=streaming" in told_by.err

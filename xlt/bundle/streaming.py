@@ -7,39 +7,61 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlt.core.errors import DataError
+from xlt.bundle.manifest import PARTNER
+from xlt.core.errors import ConfigError, DataError
+from xlt.decode.partner import Encoders, Pair
 from xlt.decode.streaming import StreamingSearch
-from xlt.features.streaming import REMEDY, StreamingFeatures
-from xlt.formats.model_folder import read_info
+from xlt.features.backbone import Encoder
+from xlt.features.streaming import CHUNK_S, REMEDY, StreamingFeatures, hearing
+from xlt.formats.model_folder import ONNX, read_info
 
 if TYPE_CHECKING:
     from xlt.bundle.transcribe import Transcriber
     from xlt.decode.recognise import Hypothesis
 
 
+LONGEST_S = 30.0  # of a chunk: more than Whisper hears at once
+
+
 class Streams:
-    """Streams through the model of ``bundle``, which many of them share. ``chunk_s``: seconds of speech that
-    are heard at once, one of those that it was trained on; None: the first on which encoder and head were. A
-    model without chunks, such as an LSTM over log-mels, hears frame by frame.
+    """Streams through the model of ``bundle``, which many of them share; of two models, through the one that
+    gives CTC. ``chunk_s``: seconds of speech that are heard at once, one of those that it was trained on;
+    None: the first on which encoder and head were. A model without chunks, such as an LSTM over log-mels,
+    hears frame by frame. ``dtype``: what its encoder computes in, None: as in the training.
+
+    ``whole_clips``: whether the model, or a part of it, was trained on whole clips: then it hears chunks of
+    any length, and what it writes has more errors than the text of the whole.
 
     DataError, with the reason and what to do, if the bundle needs whole utterances or was not trained on such
-    chunks; ConfigError if its decoder needs whole utterances.
+    chunks; ConfigError if its decoder needs whole utterances, and for a chunk that is no number of frames.
     """
 
-    def __init__(self, bundle: Transcriber, chunk_s: float | None = None):
-        folder, model = bundle.folder, bundle.recogniser.model.model
+    def __init__(self, bundle: Transcriber, chunk_s: float | None = None, dtype: str | None = None):
+        if chunk_s is not None and not 0 < chunk_s <= LONGEST_S:
+            raise ConfigError(
+                f"chunk_s={chunk_s:g}: expected seconds up to {LONGEST_S:g}; give 0.64, or none"
+            )
+        folder, model, encode = _part(bundle)
         if not hasattr(model, "head"):
             family = read_info(folder)["family"]
-            raise DataError(f"{folder}: its model (train.family={family}) needs whole utterances; {REMEDY}")
+            raise DataError(
+                f"{folder}: its model (train.family={family}) needs whole utterances; {_remedy(family)}"
+            )
         features = read_info(folder)["features"]
-        self._features = StreamingFeatures(bundle.encode, features, folder)
         self._head = model.head(float(features["frame_rate"]))
-        self.chunk_s = _usual(self._features.chunks_s, self._head.chunks_s) if chunk_s is None else chunk_s
-        if chunk_s is not None and not self._features.chunks_s and not self._head.chunks_s:
+        hears = hearing(encode, dtype) if isinstance(encode, Encoder) else model.hearing(dtype)
+        self._features = StreamingFeatures(hears, features, folder)
+        self.whole_clips = self._features.whole_clips or self._head.whole_clips
+        usual = _usual(self._features.chunks_s, self._head.chunks_s)
+        if usual is None and self.whole_clips:
+            usual = CHUNK_S
+        self.chunk_s = usual if chunk_s is None else chunk_s
+        if chunk_s is not None and usual is None:
             raise DataError(
                 f"{folder}: hears frame by frame and has no chunks of {chunk_s:g} s or another length; leave"
                 " chunk_s out"
@@ -67,6 +89,19 @@ class Streams:
             bundle.recogniser, hotwords=hotwords, calibration=bundle.calibration, pause_s=pause_s
         )
         return Stream(self._features.open(self.chunk_s), self._head.open_outputs(self.chunk_s), search)
+
+
+def _part(bundle: Transcriber) -> tuple[Path, Any, Any]:
+    """The model that gives CTC: its folder, itself, and its encoder."""
+    model, encode = bundle.recogniser.model.model, bundle.encode
+    if not isinstance(model, Pair) or not isinstance(encode, Encoders):
+        return bundle.folder, model, encode
+    part, number = model.ctc
+    return bundle.folder / PARTNER if number else bundle.folder, part, encode[number]
+
+
+def _remedy(family: str) -> str:
+    return "use the bundle that it was exported from" if family == ONNX else REMEDY
 
 
 def _usual(encoder: Sequence[float], head: Sequence[float]) -> float | None:

@@ -45,6 +45,7 @@ class Transcriber:
         from xlt.core.settings import DecodeConfig
         from xlt.core.stored import from_json
         from xlt.decode.confidence import Calibration
+        from xlt.decode.partner import Encoders
         from xlt.decode.recognise import Recogniser
         from xlt.features import load_trained
         from xlt.formats.model_folder import read_info
@@ -63,7 +64,7 @@ class Transcriber:
         second = bundle / PARTNER if (bundle / PARTNER).is_dir() else None
         if second:
             features = read_info(second, "copy the bundle again")["features"]
-            self.encode = _both(self.encode, load_trained(features, second))
+            self.encode = Encoders(self.encode, load_trained(features, second))
         kind = manifest.get("lm", lm.NONE)
         load = functools.partial(_load_lms, bundle / LM, kind)
         self.recogniser = Recogniser(bundle, decode, load, second)
@@ -215,13 +216,6 @@ def is_loud(samples: np.ndarray) -> bool:
     step = SAMPLE_RATE // 10
     parts = np.pad(samples, (0, -len(samples) % step)).reshape(-1, step)  # (n, step)
     return bool(len(parts)) and float(np.sqrt((parts**2).mean(axis=1)).max()) >= FLOOR
-
-
-def _both(own: Callable[[list], list], other: Callable[[list], list]) -> Callable[[list], list]:
-    """Waves → what each of two models reads of them."""
-    from xlt.decode.partner import Both
-
-    return lambda waves: [Both(*pair) for pair in zip(own(waves), other(waves), strict=True)]
 
 
 def _shifted(word: Word, start_s: float, end_s: float) -> Word:

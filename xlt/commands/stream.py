@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 PIPE = "-"
 _KEPT_S = 60.0  # of the microphone, where the model is slower than the speaker
 _READ_S = 5.0  # of a file or a pipe that is read ahead
+_WHOLE_CLIPS = (
+    "the model was trained on whole clips: what it shows while somebody speaks has more errors than the final"
+    " text (preset=streaming trains one on chunks)"
+)
 _BEHIND_S, _CAUGHT_UP_S = 2.0, 0.3  # from when on partial results are left out, and until when
 
 
@@ -32,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "bundle",
         type=Path,
-        help="folder made by stage 10 (bundle); for partial results, of a model that streams",
+        help="folder made by stage 10 (bundle)",
     )
     add(
         "source",
@@ -64,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--chunk_s",
         type=float,
         metavar="S",
-        help="seconds of a chunk, one of those that the model was trained for",
+        help="seconds heard at once, one of those that the model was trained on (default: its usual one)",
     )
     add(
         "--final",
@@ -76,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--whole",
         action="store_true",
-        help="a model that does not stream looks at what was said once a second",
+        help="look at all that was said since the last pause once a second, instead of hearing chunks",
     )
     add(
         "--words", type=Path, metavar="FILE", help="words to prefer in final texts, such as names, one a line"
@@ -89,12 +93,15 @@ def main(args: argparse.Namespace) -> None:
     """
     _refuse(args)
     from xlt.bundle import open_bundle
+    from xlt.stream.chunked import Chunked
     from xlt.stream.opened import Options, open_model, warm
     from xlt.stream.session import Session
 
     final = open_bundle(args.final) if args.final else None
     options = Options(args.chunk_s, args.whole, final, args.words)
     model = open_model(open_bundle(args.bundle), args.lang, options)
+    if isinstance(model, Chunked) and model.streams.whole_clips:
+        print(f"xlt stream: {_WHOLE_CLIPS}", file=sys.stderr)
     if args.source is None or args.realtime:
         warm(model)
     # own sound comes in order, and however much of it was lost, what follows is heard

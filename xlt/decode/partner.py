@@ -7,7 +7,7 @@ B batch, T frames, D dimensions, N samples, V tokens.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,6 +51,16 @@ class Both(NamedTuple):
 
     own: np.ndarray
     other: np.ndarray
+
+
+class Encoders(NamedTuple):
+    """Waves → what each of two models reads of them, by its own encoder."""
+
+    own: Callable[[list], list]
+    other: Callable[[list], list]
+
+    def __call__(self, waves: list) -> list[Both]:
+        return [Both(*pair) for pair in zip(self.own(waves), self.other(waves), strict=True)]
 
 
 class Roles(NamedTuple):
@@ -141,6 +151,11 @@ class Pair:
         self._ctc, self._attention = models[by.ctc], models[by.attention]
         self._roles, self.tokenizer = by, self._ctc.tokenizer
         self.second = Second(models[1]) if by.second else None
+
+    @property
+    def ctc(self) -> tuple[Any, int]:
+        """The model that gives CTC, and which of :class:`Both` it reads."""
+        return self._ctc, int(self._roles.ctc)
 
     def log_probs(self, inputs: list[Both]) -> tuple[torch.Tensor, torch.Tensor]:
         return self._ctc.log_probs([one[self._roles.ctc] for one in inputs])

@@ -190,7 +190,9 @@ def decoder(
     beam search without language models. ConfigError for a decoder that has no such part.
     """
     by = decode or recogniser.decode
-    if by.method in (COMBINED, JOINT):
+    if by.method == COMBINED:  # whose weights are those of its own beam search
+        by = dataclasses.replace(by, method=SEARCH)
+    elif by.method in (JOINT, "attention"):
         by = dataclasses.replace(by, method=SEARCH, lm_weight=0.0, length_bonus=0.0)
     found = recogniser.decoder(by, hotwords)
     if not isinstance(found, Beam | ByTransducer | Greedy):

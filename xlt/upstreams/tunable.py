@@ -13,6 +13,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -203,14 +204,18 @@ class Pieces:
     def streaming(self) -> ChunkedParts:
         """The same for speech that comes chunk by chunk; UpstreamError if that cannot be."""
         if self.block is not Block or not hasattr(self.front, "chunked"):
-            raise cannot_stream("an encoder of this build hears whole clips only")
+            raise _whole_clips()
         blocks = [Block(modules, self.heads, self.norm_first, 0.0).eval() for modules in self.layers]
-        layers = [functools.partial(_step, block) for block in blocks]
+        layers = [functools.partial(_step, block, None) for block in blocks]
         return ChunkedParts(self.front.chunked(), layers, self.final_norm, self.layers[0]["out"].out_features)
 
 
-def _step(block: Block, x: Tensor, attend: Attend) -> Tensor:
-    return block(x, [], None, attend)
+def _step(block: Block, adapter: nn.Module | None, x: Tensor, attend: Attend) -> Tensor:
+    return block(x, [], adapter, attend)
+
+
+def _whole_clips() -> UpstreamError:
+    return cannot_stream("an encoder of this build hears whole clips only")
 
 
 class Net(nn.Module):
@@ -247,6 +252,15 @@ class Net(nn.Module):
         if self.final_norm is not None:
             hidden[-1] = self.final_norm(hidden[-1])
         return hidden, spans
+
+    def streaming(self, adapters: nn.ModuleList | None = None) -> ChunkedParts:
+        """The same for speech that comes chunk by chunk; UpstreamError if that cannot be."""
+        if not (all(isinstance(one, Block) for one in self.layers) and hasattr(self.front, "chunked")):
+            raise _whole_clips()
+        own = [None] * len(self.layers) if adapters is None else adapters
+        layers = [functools.partial(_step, *pair) for pair in zip(self.layers, own, strict=True)]
+        front: Any = self.front
+        return ChunkedParts(front.chunked(), layers, self.final_norm, self.dim)
 
 
 def whisper_pieces(encoder) -> Pieces:

@@ -104,15 +104,11 @@ class WhisperEncoder(Upstream):
             return [hidden[n][index].float() for n in layers], lengths
 
     def streaming(self):
-        from xlt.upstreams.chunked import net
-        from xlt.upstreams.chunked.fronts import MelFront
-        from xlt.upstreams.tunable import whisper_pieces
-
         if self.packed is None:
+            from xlt.upstreams.tunable import whisper_pieces
+
             return whisper_pieces(self.encoder).streaming()
-        front = MelFront(self.packed.convs, self.packed.positions, self.log_mel.mel_filters)
-        layers = [layer.attending for layer in self.packed.layers]
-        return net.Parts(front, layers, self.packed.layer_norm, self.dim)
+        return self.packed.streaming(self.log_mel.mel_filters)
 
     def _forward(self, mels, last: int) -> list:
         """Hidden states 0 … ``last``, each (B, T, D): the steps of transformers' own forward, with fewer

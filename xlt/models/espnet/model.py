@@ -23,6 +23,7 @@ from xlt.nets.transducer import Transducer
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from xlt.features.streaming import Hearing
     from xlt.lm.model import LanguageModel
     from xlt.models.espnet.streaming import Head
 
@@ -101,6 +102,12 @@ class EspnetModel:
         from xlt.models.espnet.streaming import Head
 
         return Head(self.net, self.folder, frame_rate)
+
+    def hearing(self, dtype: str | None = None) -> Hearing:
+        """The encoder that it brings itself, for streams; see :func:`xlt.models.espnet.streaming.hearing`."""
+        from xlt.models.espnet.streaming import hearing
+
+        return hearing(self.net.frontend, self.folder, dtype)
 
     def search(
         self,

@@ -13,14 +13,21 @@ import numpy as np
 import torch
 from espnet2.layers.global_mvn import GlobalMVN
 
-from xlt.core.errors import DataError
-from xlt.features.streaming import REMEDY
+from xlt.core.errors import ConfigError, DataError
+from xlt.features.streaming import CHUNK_S, REMEDY, Hearing
+from xlt.models.espnet.frontends.tuned import TunedUpstream
+from xlt.models.espnet.frontends.upstream import FrozenUpstream
+from xlt.nets.encoders.blstm import BlstmEncoder
+from xlt.nets.lc_stream import LcStream
 from xlt.nets.streams import Chain
+from xlt.upstreams.chunked.net import EncoderStream
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from xlt.nets.chunks import Chunks
     from xlt.nets.streams import HeadStream
+    from xlt.upstreams.base import Stream
 
 
 class Head:
@@ -28,26 +35,26 @@ class Head:
     features, Hz. DataError if it needs whole utterances.
 
     ``chunks_s``: in which of these it can hear speech, seconds, the usual one first; none: it has no chunks.
+    A network of ``train.encoder=blstm`` was trained on whole utterances (``whole_clips``) and is heard as
+    ``lc_blstm`` of the same weights: in chunks of any length, with more errors.
     """
 
     def __init__(self, net: Any, folder: Path, frame_rate: float):
         encoder = net.encoder
-        if net.frontend is not None:
-            raise DataError(
-                f"{folder}: encodes speech by itself (features.on_the_fly, train.freeze, train.adapter),"
-                f" which cannot stream; {REMEDY}"
-            )
-        if not getattr(encoder, "streams", False):
+        self.whole_clips = type(encoder) is BlstmEncoder
+        if not (self.whole_clips or getattr(encoder, "streams", False)):
             name = type(encoder).__name__
             raise DataError(f"{folder}: its network ({name}) needs whole utterances; {REMEDY}")
         if not isinstance(net.normalize, GlobalMVN | types.NoneType):
             raise DataError(f"{folder}: normalises each utterance by its own mean; {REMEDY}")
         self.net, self.folder = net, folder
         self.rate = frame_rate / (net.preencoder.stack if net.preencoder is not None else 1)
-        self.chunks_s = tuple(size / self.rate for size in encoder.chunk_sizes)
+        self.chunks_s = () if self.whole_clips else tuple(size / self.rate for size in encoder.chunk_sizes)
 
     def heard_s(self, chunk_s: float | None = None) -> float:
         """Seconds of features that a frame of its output needs from its beginning on, at most."""
+        if self.whole_clips:
+            return self._borrowed(chunk_s) / self.rate
         return (self.net.encoder.latency(self._frames(chunk_s)) + 1) / self.rate
 
     def open(self, chunk_s: float | None = None) -> HeadStream:
@@ -56,11 +63,18 @@ class Head:
         """
         links: list[HeadStream] = [] if self.net.normalize is None else [_Normalising(self.net.normalize)]
         links += [] if self.net.preencoder is None else [self.net.preencoder.open_stream()]
-        return Chain(*links, self.net.encoder.open_stream(self._frames(chunk_s)))
+        encoder = self.net.encoder
+        if self.whole_clips:
+            return Chain(*links, LcStream(encoder.ahead, encoder.back, self._borrowed(chunk_s)))
+        return Chain(*links, encoder.open_stream(self._frames(chunk_s)))
 
     def open_outputs(self, chunk_s: float | None = None) -> Outputs:
         """As :meth:`open`, from arrays and up to CTC."""
         return Outputs(self.open(chunk_s), self.net)
+
+    def _borrowed(self, chunk_s: float | None) -> int:
+        """Frames of a chunk of a network that was trained without."""
+        return max(1, round((chunk_s or CHUNK_S) * self.rate))
 
     def _frames(self, chunk_s: float | None) -> int | None:
         if chunk_s is None or not self.chunks_s:
@@ -88,6 +102,37 @@ class Outputs:
         """(T, D) float32 → (T', V), natural, and (T', H); ``last``: nothing follows."""
         hidden = self._stream.push(torch.tensor(feats, device=self._device), last)
         return self._net.ctc.log_softmax(hidden[None])[0].float().cpu().numpy(), hidden
+
+
+def hearing(frontend: Any, folder: Path, dtype: str | None = None) -> Hearing:
+    """The encoder that the model in ``folder`` brings itself, for streams. DataError if it cannot stream,
+    ConfigError for another ``dtype`` than its own.
+    """
+    own = str(getattr(frontend, "dtype", "float32")).removeprefix("torch.")
+    if dtype not in (None, own):
+        raise ConfigError(
+            f"dtype={dtype}: {folder} was trained together with its encoder, which computes in {own}; leave"
+            " it out"
+        )
+    featurizer = frontend.featurizer
+
+    @torch.inference_mode()
+    def features(hidden: np.ndarray) -> np.ndarray:
+        states = [torch.from_numpy(hidden[n])[None].to(featurizer.mean.device) for n in featurizer.layers]
+        return featurizer(states)[0].cpu().numpy()
+
+    if isinstance(frontend, FrozenUpstream):
+        return Hearing(frontend.upstream.open_stream, features, frontend.upstream.causal)
+    if not isinstance(frontend, TunedUpstream):
+        raise DataError(f"{folder}: its encoder ({frontend.name} of s3prl) hears whole clips only; {REMEDY}")
+    net = frontend.upstream
+    hop = net.front.hop
+
+    def opened(chunks: Chunks) -> Stream:
+        parts = net.streaming(frontend.adapters)
+        return EncoderStream(parts, chunks, net.last, lambda samples: -(-max(1, samples) // hop))
+
+    return Hearing(opened, features)
 
 
 class _Normalising:

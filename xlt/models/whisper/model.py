@@ -29,6 +29,9 @@ from xlt.upstreams.mels import MAX_SAMPLES
 if TYPE_CHECKING:
     import numpy as np
 
+    from xlt.features.streaming import Hearing
+    from xlt.models.whisper.streaming import Head
+
 KEPT_FRAMES = 100_000  # encoder outputs of so many frames are kept for those who ask again: 200 MB
 
 
@@ -95,6 +98,23 @@ class WhisperModel:
             text_scores(self.net, self.vocabulary, one, prompt, those) if those else []
             for one, prompt, those in zip(encoded, prompts, texts, strict=True)
         ]
+
+    def head(self, frame_rate: float) -> Head:
+        """The CTC head for streams of the encoder's outputs, ``frame_rate`` a second; DataError without."""
+        from xlt.models.whisper.streaming import Head
+
+        if self.net.head is None:
+            raise DataError(
+                f"{self.folder}: this Whisper was not trained and has no CTC head, which writes while"
+                " somebody speaks; train it on your recordings, as the README shows"
+            )
+        return Head(self.net.head, frame_rate)
+
+    def hearing(self, dtype: str | None = None) -> Hearing:
+        """Its own encoder for streams; see :func:`xlt.models.whisper.streaming.hearing`."""
+        from xlt.models.whisper.streaming import hearing
+
+        return hearing(self.net, dtype)
 
     def forget(self) -> None:
         """Let go of what is kept for those who ask again."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from xlt.core.errors import ConfigError
 from xlt.nets.chunks import frames_of
 from xlt.nets.encoders.blstm import BlstmEncoder, backwards
+from xlt.nets.lc_stream import LcStream
 
 
 class LcBlstmEncoder(BlstmEncoder):
@@ -101,40 +102,6 @@ class LcBlstmEncoder(BlstmEncoder):
         behind = ahead(y[:, size:], ends)[0]
         return torch.cat([torch.stack(given, dim=1).flatten(0, 1), behind], dim=1)
 
-    def open_stream(self, chunk: int | None = None) -> LcBlstmStream:
+    def open_stream(self, chunk: int | None = None) -> LcStream:
         """See :class:`xlt.nets.streams.Streaming`."""
-        return LcBlstmStream(self, chunk or self.chunk_sizes[0])
-
-
-class LcBlstmStream:
-    """See :class:`xlt.nets.streams.HeadStream`. It keeps less than a chunk with its look-ahead, and a state a
-    layer.
-    """
-
-    def __init__(self, net: LcBlstmEncoder, chunk: int):
-        self.net, self.chunk = net, chunk
-        self.left: Tensor | None = None  # (T, D), what was heard and has not come out
-        self.states: list[tuple[Tensor, Tensor] | None] = [None] * len(net.ahead)
-
-    @torch.inference_mode()
-    def push(self, feats: Tensor, last: bool = False) -> Tensor:
-        """(T, D) → (T', 2H)."""
-        x = feats if self.left is None else torch.cat([self.left, feats])
-        given, seen = [x.new_zeros(0, self.net.dim)], self.chunk + self.net.look_ahead
-        while len(x) >= seen or (last and len(x)):
-            given.append(self._chunk(x[:seen]))
-            x = x[self.chunk :]
-        self.left = x
-        return torch.cat(given)
-
-    def _chunk(self, x: Tensor) -> Tensor:
-        """A chunk with what is behind it (S, D) → the chunk (C, 2H)."""
-        y, count = x[None], min(self.chunk, len(x))
-        for number, (ahead, back) in enumerate(zip(self.net.ahead, self.net.back, strict=True)):
-            behind = back(y.flip(1))[0].flip(1)
-            fore, state = ahead(y[:, :count], self.states[number])
-            if len(x) > count:
-                fore = torch.cat([fore, ahead(y[:, count:], state)[0]], dim=1)
-            self.states[number] = state
-            y = torch.cat([fore, behind], dim=-1)
-        return y[0, :count]
+        return LcStream(self.ahead, self.back, chunk or self.chunk_sizes[0], self.look_ahead)

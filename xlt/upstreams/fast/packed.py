@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlt.upstreams.base import cannot_stream
-from xlt.upstreams.chunked.fronts import WHOLE_CLIPS, WaveFront
+from xlt.upstreams.chunked.fronts import WHOLE_CLIPS, MelFront, WaveFront
 from xlt.upstreams.chunked.net import Parts as ChunkedParts
 from xlt.upstreams.fast.dense import Conv, Dense, Layer, LongConv, check
 
@@ -153,6 +153,12 @@ class PackedWhisper(nn.Module):
         if last == len(self.layers):
             hidden[-1] = self.layer_norm(hidden[-1])
         return hidden, spans
+
+    def streaming(self, mel_filters: np.ndarray) -> ChunkedParts:
+        """The same encoder for speech that comes chunk by chunk; ``mel_filters`` (201, mel bands)."""
+        front = MelFront(self.convs, self.positions, mel_filters)
+        layers = [layer.attending for layer in self.layers]
+        return ChunkedParts(front, layers, self.layer_norm, self.positions.shape[1])
 
 
 def row_spans(clips: list[Tensor]) -> list[tuple[int, int]]:
