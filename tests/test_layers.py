@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-GROUND = "core formats text phones audio fetch nets upstreams metrics".split()
+GROUND = "core formats text phones audio fetch speakers nets upstreams metrics".split()
 STAGES = "data features tokens lm models train decode check score report lid bundle".split()
 ROOF = "export suggest align stream serve library commands cli".split()
 ORDER = GROUND + STAGES + ROOF

@@ -15,6 +15,7 @@ from xlt.cli import main
 from xlt.formats import elan
 from xlt.formats.labels.textgrid import TEXTGRID
 from xlt.formats.tables import read_table
+from xlt.speakers.turns import Turns
 
 
 @pytest.fixture
@@ -187,3 +188,31 @@ def test_models_that_cannot_align_are_refused(here, capsys):
     here.recogniser.has_ctc, here.recogniser.tokenizer.type = True, "phone"
     align("a.wav", "a.txt", "-o", "out", status=2)
     told(capsys.readouterr().err, where="--model bundle")
+
+
+def test_pieces_are_of_one_speaker_each_and_told(here, monkeypatch, capsys):
+    said = sentences(6, seed=21)
+    times = record("a.wav", said)
+    Path("a.txt").write_text("\n".join(said))
+    turns = Turns(
+        np.array([start for start, _ in times]),
+        np.array([end for _, end in times]),
+        np.array([1, 1, 2, 2, 1, 1]),
+    )
+    monkeypatch.setattr(
+        "xlt.commands.align.teller", lambda speakers: {"2": lambda path, bar: turns}[speakers]
+    )
+    align("a.wav", "a.txt", "-o", "out", "--format", "kaldi,eaf", "--longest", "15", "--speakers", "2")
+    texts, segments = read_table(Path("out/text")), read_table(Path("out/segments"))
+    by_speaker = {}
+    for utt, speaker in read_table(Path("out/utt2spk")).items():
+        assert utt.startswith(f"{speaker}-") and segments[utt].split()[0] == "a"
+        by_speaker.setdefault(speaker, []).extend(texts[utt].split())
+    assert by_speaker == {
+        "a_1": " ".join(said[:2] + said[4:]).split(),
+        "a_2": " ".join(said[2:4]).split(),
+    }
+    assert read_table(Path("out/wav.scp")) == {"a": str(Path("a.wav").resolve())}
+    assert {row["speaker"] for row in rows("out/pieces.tsv")} == {"a_1", "a_2"}
+    tiers = [tier.get("PARTICIPANT") for tier in elan.read(Path("out/a.eaf")).iter("TIER")]
+    assert tiers == ["a_1", "a_2"] and "of 2 speakers" in capsys.readouterr().out

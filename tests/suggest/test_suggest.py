@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pympi
 import pytest
@@ -12,6 +13,7 @@ from tests.data.corpus import melody
 from tests.errors import raises, told
 from tests.report.documents import document
 from tests.suggest.conftest import RATE, Writing
+from xlt.audio.cut import Cut
 from xlt.cli import main
 from xlt.core.config import load
 from xlt.core.errors import DataError
@@ -19,6 +21,7 @@ from xlt.core.stage import write_json
 from xlt.data.corpora import elan, table
 from xlt.data.corpora.recognise import recognise
 from xlt.formats.tables import read_table
+from xlt.speakers.turns import Turns
 from xlt.suggest.templates import COLUMNS
 
 
@@ -140,6 +143,52 @@ def test_what_is_confirmed_joins_the_training_of_a_corpus_with_sets_of_its_own(t
     assert main(["data", "--recipe", str(own)]) == 0
     assert sorted(read_table(own / "data/train/text").values())[-1] == "zbor jar"
     assert [len(read_table(own / f"data/{name}/text")) for name in ("train", "dev", "test")] == [5, 4, 4]
+
+
+@pytest.fixture
+def told_apart(three, monkeypatch):
+    """Recordings of which new.wav has another speaker in its second half, which is a piece of its own."""
+    turns = Turns(np.array([0.0, 1.0]), np.array([1.0, 2.0]), np.array([1, 2]))
+    monkeypatch.setattr("xlt.commands.suggest.teller", lambda speakers: lambda path, bar: turns)
+    cuts = Writing.cuts
+
+    def halves(self, path):
+        for cut in cuts(self, path):
+            yield Cut(0, cut.samples[:RATE])
+            yield Cut(RATE, cut.samples[RATE:])
+
+    piece = Writing.piece
+    later = lambda own: own | {"end_s": own["end_s"] + own["start_s"]}  # noqa: E731
+    monkeypatch.setattr(Writing, "cuts", halves)
+    monkeypatch.setattr(Writing, "piece", lambda self, cut: later(piece(self, cut)))
+    return three
+
+
+def test_speakers_are_a_column_which_the_reader_takes(told_apart, capsys):
+    run(told_apart, "--speakers", "auto")
+    spoken = {(Path(row["path"]).name, row["start"]): row["speaker"] for row in rows()}
+    assert spoken["new.wav", "0.000"] == "new_1" and spoken["doubtful.wav", "1.000"] == "a_doubtful_2"
+    assert "6 in 3 recordings" in capsys.readouterr().out
+    path = Path("suggested.tsv")
+    path.write_text(path.read_text(encoding="utf-8").replace("\t\t0", "\tyes\t0"), encoding="utf-8")
+    cfg = load(told_apart.recipe, ["data.reader=table", f"data.dir={path.resolve()}"])
+    assert {utt.speaker for utt in table.read(cfg).utterances} == set(spoken.values())
+
+
+def test_speakers_are_tiers_which_the_reader_takes(told_apart):
+    run(told_apart, "--speakers", "2", "--format", "eaf", "--out", "elan")
+    document = pympi.Eaf("elan/new.eaf", suppress_version_warning=True)
+    assert set(document.tiers) == {
+        *("text@new_1", "text@new_2"),
+        *("confirmed@text@new_1", "confirmed@text@new_2"),
+    }
+    for name in ("new_1", "new_2"):
+        (at,) = (start for start, _, _ in document.get_annotation_data_for_tier(f"text@{name}"))
+        document.remove_ref_annotation(f"confirmed@text@{name}", at + 100)
+        document.add_ref_annotation(f"confirmed@text@{name}", f"text@{name}", at + 100, "yes")
+    document.to_file("elan/new.eaf")
+    cfg = load(told_apart.recipe, ["data.reader=elan", f"data.dir={Path('elan').resolve()}"])
+    assert [utt.speaker for utt in elan.read(cfg).utterances] == ["new_1", "new_2"]
 
 
 @pytest.mark.parametrize(("form", "name"), [("tsv", "table"), ("xlsx", "table"), ("eaf", "elan")])

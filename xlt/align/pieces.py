@@ -5,9 +5,9 @@ left out, with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from xlt.align.texts import Transcript
 from xlt.align.words import Found, Said
 from xlt.nets.paths import BLANK_ID, best_path
 from xlt.text.normalise import put_together
+
+if TYPE_CHECKING:
+    from xlt.speakers.turns import Turns
 
 REASONS = {  # reason → what it means, what to do
     "not said": (
@@ -53,7 +56,7 @@ class Word:
 @dataclass(frozen=True)
 class Piece:
     """A part of the recording with its text. ``confidence``: from 0, as a wrong text fits, to 1; ``lines``:
-    of the transcript, in order."""
+    of the transcript, in order; ``voice``: who speaks, from 1; 0 where voices are not told apart."""
 
     start_s: float
     end_s: float
@@ -61,6 +64,7 @@ class Piece:
     words: tuple[Word, ...]
     confidence: float
     lines: tuple[int, ...]
+    voice: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,14 @@ class Aligned:
 
 
 def cut(
-    track: Track, transcript: Transcript, found: Found, longest_s: float, min_confidence: float
+    track: Track,
+    transcript: Transcript,
+    found: Found,
+    longest_s: float,
+    min_confidence: float,
+    voices: Turns | None = None,
 ) -> Aligned:
-    """The pieces of what was found, none longer than ``longest_s``."""
+    """The pieces of what was found, none longer than ``longest_s``, and each of one of ``voices``."""
     units = transcript.units
     made = Aligned()
     labels = sum(len(unit.labels) for unit in units)
@@ -112,9 +121,11 @@ def cut(
             made.left_out.append(LeftOut("unsure", one.unit.line, one.start_s, one.end_s, one.unit.text))
     made.moved = _moved(found.said, min_confidence)
     edges = _Edges(track, found.said)
-    for run in _runs(track, found.said, min_confidence, longest_s):
+    for run in _runs(track, found.said, min_confidence, longest_s, voices):
         for part in _short(run, longest_s):
             made.pieces += _piece(part, edges, longest_s, made.left_out)
+    if voices is not None:
+        made.pieces = [replace(one, voice=voices.of(one.start_s, one.end_s)) for one in made.pieces]
     made.left_out += _without_text(track, found.said)
     made.left_out.sort(key=lambda one: (one.line or 0, one.start_s or 0.0))
     return made
@@ -136,8 +147,12 @@ def _moved(said: Sequence[Said], least: float) -> list[Moved]:
     return sorted(found)
 
 
-def _runs(track: Track, said: Sequence[Said], least: float, longest_s: float) -> Iterator[list[Said]]:
-    """Units that follow each other in text and time, together at most as long as pieces usually are."""
+def _runs(
+    track: Track, said: Sequence[Said], least: float, longest_s: float, voices: Turns | None
+) -> Iterator[list[Said]]:
+    """Units of one voice that follow each other in text and time, together at most as long as pieces usually
+    are.
+    """
     own: list[Said] = []
     for one in said:
         if one.confidence < least:
@@ -149,6 +164,7 @@ def _runs(track: Track, said: Sequence[Said], least: float, longest_s: float) ->
             one.number == own[-1].number + 1
             and one.start_s - own[-1].end_s < LONG_PAUSE_S
             and one.end_s - own[0].start_s <= longest_s * USUAL
+            and (voices is None or _voice(voices, one) == _voice(voices, own[-1]))
             and _heard(track, own[-1].frames[1], one.frames[0]) < HEARD
         ):
             yield own
@@ -156,6 +172,10 @@ def _runs(track: Track, said: Sequence[Said], least: float, longest_s: float) ->
         own.append(one)
     if own:
         yield own
+
+
+def _voice(voices: Turns, one: Said) -> int:
+    return voices.of(one.start_s, one.end_s)
 
 
 def _heard(track: Track, first: int, last: int) -> int:

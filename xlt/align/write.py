@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlt.align.pieces import REASONS, Aligned, LeftOut, Moved
+from xlt.align.pieces import REASONS, Aligned, LeftOut, Moved, Piece
 from xlt.align.sources import Job
 from xlt.core.registry import FORMATS
 from xlt.data.corpora.names import span, speaker_ids
@@ -26,12 +26,13 @@ SHOWN = 5  # places of each reason in the report
 
 @dataclass(frozen=True)
 class Result:
-    """``notes``: what a person should know beside the alignment."""
+    """``notes``: what a person should know beside the alignment; ``voices``: how many were told apart."""
 
     job: Job
     aligned: Aligned
     duration_s: float
     notes: Sequence[str] = ()
+    voices: int = 0
 
     @property
     def kept_s(self) -> float:
@@ -48,17 +49,19 @@ def write(out: Path, results: Sequence[Result], forms: Sequence[str], model: str
     """Fill the folder ``out``; ``forms``: KALDI, or names of FORMATS."""
     names = _names(results)
     ids = speaker_ids(names.values())
+    own = {result.job.recording: ids[names[result.job.recording]] for result in results}
     if KALDI in forms:
-        _kaldi(out, results, {result.job.recording: ids[names[result.job.recording]] for result in results})
+        _kaldi(out, results, own)
     for name in forms:
         if name != KALDI:
             form = FORMATS.get(name)
             for result in results:
                 place = out / f"{names[result.job.recording]}{form.suffix}"
-                place.write_text("".join(form.render(_transcript(result, model))), encoding="utf-8")
+                place.write_text("".join(form.render(_transcript(result, own, model))), encoding="utf-8")
+    told = any(result.voices for result in results)
     _table(
         out / "pieces.tsv",
-        ["recording", "start", "end", "confidence", "line", "text"],
+        ["recording", "start", "end", "confidence", "line", *(["speaker"] if told else []), "text"],
         [
             [
                 os.fspath(r.job.recording),
@@ -66,6 +69,7 @@ def write(out: Path, results: Sequence[Result], forms: Sequence[str], model: str
                 _s(p.end_s),
                 f"{p.confidence:.2f}",
                 p.lines[0],
+                *([_speaker(own[r.job.recording], p)] if told else []),
                 p.text,
             ]
             for r in results
@@ -95,16 +99,21 @@ def _names(results: Sequence[Result]) -> dict[Path, str]:
     return found
 
 
-def _kaldi(out: Path, results: Sequence[Result], speakers: Mapping[Path, str]) -> None:
-    """Each recording is a speaker, as nobody knows better."""
+def _speaker(recording: str, piece: Piece) -> str:
+    """Each recording is a speaker, as nobody knows better, unless voices are told apart."""
+    return f"{recording}_{piece.voice}" if piece.voice else recording
+
+
+def _kaldi(out: Path, results: Sequence[Result], ids: Mapping[Path, str]) -> None:
     tables: dict[str, dict[str, str]] = {name: {} for name in ("wav.scp", "segments", "text", "utt2spk")}
     for result in results:
-        speaker = speakers[result.job.recording]
+        recording = ids[result.job.recording]
         if result.aligned.pieces:
-            tables["wav.scp"][speaker] = os.path.abspath(result.job.recording)
+            tables["wav.scp"][recording] = os.path.abspath(result.job.recording)
         for piece in result.aligned.pieces:
+            speaker = _speaker(recording, piece)
             utt = f"{speaker}-{span(piece.start_s, piece.end_s)}"
-            tables["segments"][utt] = f"{speaker} {piece.start_s:.3f} {piece.end_s:.3f}"
+            tables["segments"][utt] = f"{recording} {piece.start_s:.3f} {piece.end_s:.3f}"
             tables["text"][utt] = piece.text
             tables["utt2spk"][utt] = speaker
     for name, table in tables.items():
@@ -112,7 +121,8 @@ def _kaldi(out: Path, results: Sequence[Result], speakers: Mapping[Path, str]) -
     write_table(out / "spk2utt", spk2utt(tables["utt2spk"]))
 
 
-def _transcript(result: Result, model: str) -> transcripts.Transcript:
+def _transcript(result: Result, ids: Mapping[Path, str], model: str) -> transcripts.Transcript:
+    recording = ids[result.job.recording]
     pieces = [
         transcripts.Piece(
             start_s=one.start_s,
@@ -131,6 +141,9 @@ def _transcript(result: Result, model: str) -> transcripts.Transcript:
         )
         for one in result.aligned.pieces
     ]
+    for one, piece in zip(pieces, result.aligned.pieces, strict=True):
+        if piece.voice:
+            one["speaker"] = _speaker(recording, piece)
     return transcripts.Transcript(
         os.fspath(result.job.recording), pieces, put_together, False, result.duration_s, result.job.eaf, model
     )
@@ -159,8 +172,9 @@ def clock(time_s: float) -> str:
 
 def summary(result: Result) -> str:
     """In a line."""
+    by = f" of {result.voices} speaker{'s'[: result.voices > 1]}" if result.voices else ""
     return (
-        f"{len(result.aligned.pieces)} pieces, {result.kept_s / 60:.1f} of {result.duration_s / 60:.1f}"
+        f"{len(result.aligned.pieces)} pieces{by}, {result.kept_s / 60:.1f} of {result.duration_s / 60:.1f}"
         f" minutes, {100 * result.kept:.0f}% of the text; confidence {result.aligned.confidence:.2f}"
     )
 

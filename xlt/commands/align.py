@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress, say
 from xlt.core.registry import FORMATS
+from xlt.speakers.option import add_option, teller
 
 if TYPE_CHECKING:
     from xlt.align.listen import Track
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from xlt.align.spelling import Spelling
     from xlt.align.write import Result
     from xlt.bundle.transcribe import Transcriber
+    from xlt.speakers.option import Teller
 
 LONGEST_S, LIMIT_S = 15.0, 30.0
 MIN_CONFIDENCE = 0.3
@@ -84,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--tier", metavar="NAME", help="tier of ELAN's documents that has the texts (default: the only one)")
     add("--encoding", metavar="NAME", help="of texts that are not UTF-8, e.g. cp1250")
+    add_option(add)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -98,6 +101,7 @@ def main(args: argparse.Namespace) -> None:
             FORMATS.get(name)
     _refuse(args)
     todo = jobs(args.recording, args.transcript, args.encoding, args.tier, args.longest)
+    tell = teller(args.speakers)
     model = args.model or _newest(args.lang)
     from xlt.align.listen import refuse_without_ctc
     from xlt.bundle import open_bundle
@@ -106,10 +110,11 @@ def main(args: argparse.Namespace) -> None:
     refuse_without_ctc(transcriber, str(model))
     results: list[Result] = []
     failed: list[DataError] = []
-    with Progress("heard", round(sum(_duration_s(job) for job in todo)), "s") as bar:
+    listened = 1 + (tell is not None)
+    with Progress("heard", round(listened * sum(_duration_s(job) for job in todo)), "s") as bar:
         for job in todo:
             try:
-                results.append(_result(job, transcriber, args, bar))
+                results.append(_result(job, transcriber, args, bar, tell))
             except DataError as err:
                 failed.append(err)
     if len(todo) == 1 and failed:
@@ -170,7 +175,9 @@ def _duration_s(job: Job) -> float:
     return audio_header(job.recording).duration_s
 
 
-def _result(job: Job, transcriber: Transcriber, args: argparse.Namespace, bar: Progress) -> Result:
+def _result(
+    job: Job, transcriber: Transcriber, args: argparse.Namespace, bar: Progress, tell: Teller | None
+) -> Result:
     """One recording; DataError if its text does not fit it."""
     from xlt.align.listen import listen
     from xlt.align.pieces import Aligned, cut
@@ -185,13 +192,14 @@ def _result(job: Job, transcriber: Transcriber, args: argparse.Namespace, bar: P
     track = listen(str(job.recording), transcriber, bar)
     if not len(track.values):
         raise DataError(f"{job.recording}: nobody speaks in it; name the recording of {job.path.name}")
+    voices = tell(str(job.recording), bar) if tell else None
     known = scale(track.values, [unit for text in texts for unit in text.units])
     whole = Aligned(confidence=0.0)
     placed = total = 0
     for text, part in zip(texts, job.stretches, strict=True):
         own = track if part.start_s is None else track.part(part.start_s, part.end_s or track.duration_s)
         found = find(own, text.units, known)
-        made = cut(own, text, found, args.longest, args.min_confidence)
+        made = cut(own, text, found, args.longest, args.min_confidence, voices)
         size = sum(len(unit.labels) for unit in text.units)
         placed += sum(len(one.unit.labels) for one in found.said if one.confidence >= args.min_confidence)
         total += size
@@ -209,7 +217,7 @@ def _result(job: Job, transcriber: Transcriber, args: argparse.Namespace, bar: P
             f" speech, with confidence {whole.confidence:.2f}, where a wrong text has 0; name the transcript"
             " of this recording, or a --model of a nearer language"
         )
-    return Result(job, whole, track.duration_s, _notes(track, spell))
+    return Result(job, whole, track.duration_s, _notes(track, spell), voices.count if voices else 0)
 
 
 def _normal(lang: str | None, transcriber: Transcriber, job: Job, spell: Spelling) -> Callable[[str], str]:

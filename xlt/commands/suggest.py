@@ -9,11 +9,13 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import say
+from xlt.speakers.option import Teller, add_option, teller
 
 if TYPE_CHECKING:
     from xlt.report.results import Result
@@ -50,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="count phones instead of letter trigrams; many languages need espeak-ng (GPL-3) for it",
     )
     add("--recipe", type=Path, metavar="DIR", help="recipe of a bundle that was copied elsewhere")
+    add_option(add)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -68,6 +71,7 @@ def main(args: argparse.Namespace) -> None:
     out = args.out or Path(usual)
     refuse_existing(out)
     origin = recipe.origin(args.bundle, args.recipe)
+    tell = teller(args.speakers)
     if args.phones:
         from xlt.phones.choice import choose
 
@@ -89,6 +93,8 @@ def main(args: argparse.Namespace) -> None:
         raise ConfigError(
             f"--minutes {args.minutes:g}: the shortest piece has {shortest:.1f} s; ask for more"
         )
+    if tell:
+        picked = _by_speaker(picked, tell)
     write(out, Template(picked, f"xlt {args.bundle}", corpus.own_split))
     _tell(corpus, drafts, picked, by)
     minutes = sum(draft.seconds for draft in picked) / 60
@@ -133,6 +139,28 @@ def _ranked(
     trained = ranking.of_texts(corpus.texts.values(), table.__getitem__)
     chosen = ranking.choose(candidates, trained, table.__getitem__, 60 * args.minutes)
     return [drafts[number] for number in chosen], by
+
+
+def _by_speaker(drafts: Sequence[Draft], tell: Teller) -> list[Draft]:
+    """The drafts with their speakers, who are those of one recording each."""
+    from xlt.core.log import Progress
+    from xlt.data.corpora.names import speaker_ids
+
+    sounds = {one.sound.name: one.sound for one in drafts}
+    stems = {name: os.path.splitext(name)[0] for name in sounds}
+    alike = Counter(stems.values())
+    own = {name: stem if alike[stem] == 1 else name for name, stem in stems.items()}
+    ids = speaker_ids(own.values())
+    seconds = round(sum(sound.duration_s for sound in sounds.values()))
+    with Progress("telling speakers apart", seconds, "s") as bar:
+        turns = {name: tell(os.fspath(sound.path), bar) for name, sound in sounds.items()}
+    say(f"  speakers: {sum(one.count for one in turns.values())} in {len(turns)} recordings, each by itself")
+
+    def speaker(one: Draft) -> str:
+        voice = turns[one.sound.name].of(one.start_s, one.end_s)
+        return f"{ids[own[one.sound.name]]}_{voice}"
+
+    return [replace(one, speaker=speaker(one)) for one in drafts]
 
 
 def _tell(corpus: Corpus, drafts: Sequence[Draft], picked: Sequence[Draft], by: str) -> None:

@@ -51,7 +51,8 @@ class Sound(NamedTuple):
 @dataclass(frozen=True)
 class Draft:
     """A piece of a recording, the text that the recogniser wrote, and the probability that a word of it is
-    right; ``words``: each with its own, normalised as texts of the training are."""
+    right; ``words``: each with its own, normalised as texts of the training are; ``speaker``: "" where voices
+    are not told apart."""
 
     sound: Sound
     start_s: float
@@ -59,6 +60,7 @@ class Draft:
     text: str
     confidence: float
     words: tuple[tuple[str, float], ...]
+    speaker: str = ""
 
     @property
     def seconds(self) -> float:

@@ -36,13 +36,16 @@ def _rows(out: Path, template: Template) -> list[list[str]]:
     that both can be moved.
     """
     folder = out.resolve().parent
-    more = ["train"] if template.own_split else []
-    rows = [[*COLUMNS, *(["split"] if more else [])]]
+    told = any(one.speaker for one in template.drafts)
+    columns = [*COLUMNS, *(["speaker"] if told else []), *(["split"] if template.own_split else [])]
+    rows = [columns]
     for rank, one in enumerate(template.drafts, 1):
         path = one.sound.path.resolve()
         shown = path.relative_to(folder) if path.is_relative_to(folder) else path
         times = (f"{one.start_s:.3f}", f"{one.end_s:.3f}")
-        rows.append([os.fspath(shown), *times, one.text, "", f"{one.confidence:.2f}", str(rank), *more])
+        row = [os.fspath(shown), *times, one.text, "", f"{one.confidence:.2f}", str(rank)]
+        more = [*([one.speaker] if told else []), *(["train"] if template.own_split else [])]
+        rows.append([*row, *more])
     return rows
 
 
@@ -86,8 +89,8 @@ def write_xlsx(out: Path, template: Template) -> None:
 
 
 def write_eaf(out: Path, template: Template) -> None:
-    """A document for each recording in the folder ``out``: a tier of drafts, and one below it to confirm
-    them.
+    """A document for each recording in the folder ``out``: for each speaker a tier of drafts, and one below
+    it to confirm them.
     """
     own: dict[Path, list[Draft]] = {}
     for one in template.drafts:
@@ -101,9 +104,16 @@ def write_eaf(out: Path, template: Template) -> None:
             name = f"{path.stem}-{number}"
         taken.add(name)
         root = elan.new(path, out.resolve())
-        said = [elan.Annotation(one.start_s, one.end_s, one.text) for one in pieces]
-        elan.add_tiers(root, [elan.Tier(TIER, "", sorted(said))], path.name, template.annotator)
-        elan.add_confirmed(root, TIER)
+        said: dict[str, list[elan.Annotation]] = {}
+        for one in pieces:
+            said.setdefault(one.speaker, []).append(elan.Annotation(one.start_s, one.end_s, one.text))
+        tiers = [
+            elan.Tier(f"{TIER}@{speaker}" if speaker else TIER, speaker, sorted(texts))
+            for speaker, texts in sorted(said.items())
+        ]
+        elan.add_tiers(root, tiers, path.name, template.annotator)
+        for tier in tiers:
+            elan.add_confirmed(root, tier.name)
         atomic_text(out / f"{name}.eaf", elan.written(root))
 
 
