@@ -99,9 +99,68 @@ def test_a_few_steps_explain_more(folders):
     assert all(p.grad is None for p in made.net.parameters())
 
 
+def test_ctc_of_the_texts_is_added_in_nats_a_frame(folders):
+    """Short clips are heard together, and so are their texts; the head sees what the student gives."""
+    made, plain = method(folders, "whisper", ctc_weight=0.5), method(folders, "whisper")
+    made.read(["ab", "ba"])
+    clips, rng = waves(1.0, 1.6), np.random.default_rng
+    step, alone = made.step(clips, rng(0), 0.5, ["ab", "b"]), plain.step(clips, rng(0), 0.5)
+    assert step.masked == alone.masked == 130 and step.right == pytest.approx(alone.right)
+    with torch.no_grad():
+        states = made._heard(torch.cat(clips), made._chunks(rng(0)), made.changes)
+        head = made.letters
+        mixed = sum(torch.nn.functional.layer_norm(one, one.shape[-1:]) / 2 for one in states)
+        log_probs = head.output(mixed).log_softmax(-1)
+    assert head.ids == {" ": 1, "a": 2, "b": 3}
+    nats = torch.nn.CTCLoss(reduction="none")(
+        log_probs[:, None], torch.tensor([[2, 3, 1, 3]]), torch.tensor([130]), torch.tensor([4])
+    )
+    assert step.loss.item() == pytest.approx(alone.loss.item() + 0.5 * nats.item() / 130, rel=1e-4)
+    step.loss.backward()
+    assert head.output.weight.grad.abs().max() > 0
+    made.module.eval()
+    assert made.step(clips, rng(0), 0.5, ["ab", "b"]).loss.item() == pytest.approx(alone.loss.item())
+
+
+def test_a_text_longer_than_its_clip_teaches_nothing(folders):
+    made = method(folders, "whisper", ctc_weight=0.5)
+    made.read(["a"])
+    states = [torch.zeros(3, 32)] * 2
+    assert made.letters.loss(states, "aaaa").item() == 0 < made.letters.loss(states, "aa").item()
+
+
+def test_a_share_of_the_clips_is_heard_whole(folders):
+    """By the student as by the teacher, so that nothing is lacking before anything is learned."""
+    made = method(folders, "whisper", whole_share=0.999)
+    step = made.step(waves(1.0, 1.6), np.random.default_rng(0), 0.5)
+    assert step.loss.item() == pytest.approx(0.0, abs=1e-6) and step.masked == step.right == 130
+    made.module.eval()  # dev is measured in chunks
+    expected = method(folders, "whisper")
+    expected.module.eval()
+    ours, theirs = (one.step(waves(1.0), np.random.default_rng(0), 0.5) for one in (made, expected))
+    assert ours.right == theirs.right < 50
+
+
+def test_an_encoder_taught_by_texts_is_saved_without_the_head(folders, tmp_path):
+    made = method(folders, "whisper", ctc_weight=0.5)
+    made.read(["ab"])
+    made.save(tmp_path)
+    with torch.no_grad():
+        made.changes[1].b["q"] += 0.1
+    (tmp_path / "changed").mkdir()
+    made.save(tmp_path / "changed")
+    from safetensors.torch import load_file
+
+    before, after = (load_file(folder / "model.safetensors") for folder in (tmp_path, tmp_path / "changed"))
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert before.keys() == after.keys() and len(changed) == 1 and "encoder.layers.1" in changed[0]
+
+
 def test_sizes_and_encoders_that_cannot_be(folders, tmp_path):
     with raises(ConfigError, "1.28", where="pretrain.model.shortest_s=2"):
         method(folders, "whisper", shortest_s=2.0)
+    with raises(ConfigError, "below 1", where="pretrain.model.whole_share=1"):
+        method(folders, "whisper", whole_share=1.0)
     with raises(ConfigError, "0.02", where="pretrain.model.left_s=0.03"):
         method(folders, "whisper", left_s=0.03)
     make(tmp_path / "w2v_bert", "w2v_bert")

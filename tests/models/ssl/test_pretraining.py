@@ -214,6 +214,29 @@ def test_without_speech_it_says_which_stage_makes_it(recipe, capsys):
     assert "stage 1 (data)" in capsys.readouterr().err
 
 
+def test_texts_that_teach_are_read_with_their_clips_and_their_lack_is_told(recipe, capsys, monkeypatch):
+    heard = {}
+
+    def step(self, waves, rng, done, texts=()):
+        heard.update(zip([len(wave) for wave in waves], texts, strict=True))
+        return original(self, waves, rng, done)
+
+    toy = PRETRAINING.get("toy")
+    original = toy.step
+    monkeypatch.setattr(toy, "step", step)
+    monkeypatch.setattr(toy, "reads_texts", True)
+    monkeypatch.setattr(toy, "read", lambda self, texts: heard.update({0: sorted(texts)}), raising=False)
+    run = ["train", *TOY, "pretrain.model={ctc_weight: 0.3}"]
+    assert main(run) == 2
+    told(capsys.readouterr().err, "c00", "pretrain.model.ctc_weight", where="data/train/text")
+    texts = {f"c{n:02}": f"clip {n}" for n in range(12)}
+    for name, utts in (("train", range(10)), ("dev", range(10, 12))):
+        write_table(recipe / "data" / name / "text", {f"c{n:02}": texts[f"c{n:02}"] for n in utts})
+    assert main(run) == 0
+    assert heard.pop(0) == sorted(f"clip {n}" for n in range(10))
+    assert heard == {round(16000 * (1 + 0.1 * n)): f"clip {n}" for n in range(12)}
+
+
 def test_planning_imports_no_torch(recipe):
     """A stage that is up to date must not cost seconds."""
     place = f"Path({str(recipe)!r})"

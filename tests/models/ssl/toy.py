@@ -11,6 +11,7 @@ class Toy:
     """Learns the mean of the samples. ``sizes``: steps behind which all codes are one, or the loss none."""
 
     upstream, measure, baseline, collapses = "fbank", "right", "by chance", True
+    reads_texts = False
 
     def __init__(self, sizes, seed, device, source=None):
         self.sizes, self.module = {"collapse": 10**9, "nan": 10**9, **sizes}, nn.Linear(1, 1)

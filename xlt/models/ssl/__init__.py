@@ -48,11 +48,14 @@ def unit(ctx: Context) -> Unit:
 
         return fit(ctx, source, out)
 
+    reads = [ctx.data / name / "utt2audio" for name in (cfg.heard_set, "dev")]
+    if cfg.pretrain.model.get("ctc_weight"):  # of xlt.models.ssl.chunked
+        reads += [path for name in (cfg.heard_set, "dev") if (path := ctx.data / name / "text").exists()]
     return Unit(
         "train",
         ctx.exp,
         config,
-        [ctx.data / name / "utt2audio" for name in (cfg.heard_set, "dev")],
+        reads,
         make,
         resume=True,
         versions={name: version(name) for name in ("torch", "transformers")},

@@ -8,7 +8,7 @@ mean 0 and deviation 1 is what keeps them in use. R rows (25 a second), C codes,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class BestRqMethod:
     upstream = "bestrq"
     measure = "codes of masked frames found"
     baseline = "by chance"
-    collapses = False
+    collapses = reads_texts = False
 
     def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: object = None):
         self.options = options = sized(Options, sizes)
@@ -93,7 +93,9 @@ class BestRqMethod:
         front.mean.copy_(mels.mean(dim=0))
         front.std.copy_(mels.std(dim=0).clamp(min=1e-3))
 
-    def step(self, waves: list[Tensor], rng: np.random.Generator, done: float) -> Step:
+    def step(
+        self, waves: list[Tensor], rng: np.random.Generator, done: float, texts: Sequence[str] = ()
+    ) -> Step:
         module, front = self.module, self.module.net.front
         fronts, targets, chosen = [], [], []
         for wave in waves:

@@ -13,7 +13,7 @@ N samples, T frames of a clip, R rows (frames of all clips), D dimensions.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class ContinuedMethod:
     kind: type = Options  # of ``options``
     measure = "variance of covered frames explained"
     baseline = "by the encoder as it was"
-    collapses = False
+    collapses = reads_texts = False
 
     def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: Source | None):
         if source is None:
@@ -74,11 +74,14 @@ class ContinuedMethod:
             # what is trained, and all that a checkpoint keeps: the encoder is not in it
             self.module = nn.ModuleList(Lora(self.net.dim, self.options.rank) for _ in self.net.layers)
         self.module.to(device)
+        self.changes = self.module
 
     def prepare(self, waves: Iterable[Tensor]) -> None:
         """Nothing: targets are normalised in each batch."""
 
-    def step(self, waves: list[Tensor], rng: np.random.Generator, done: float) -> Step:
+    def step(
+        self, waves: list[Tensor], rng: np.random.Generator, done: float, texts: Sequence[str] = ()
+    ) -> Step:
         waves = self.clips(waves)
         with torch.no_grad():
             targets, rows = self._states(waves, None)
@@ -105,7 +108,21 @@ class ContinuedMethod:
     def clips(self, waves: list[Tensor]) -> list[Tensor]:
         """What the encoder is to hear at once: no more than it can, and short clips together."""
         most: Any = self.net.front.max_samples
-        return _joined([wave[:most] for wave in waves], getattr(self.net.front, "grid", 0))
+        waves = [wave[:most] for wave in waves]
+        return [torch.cat([waves[n] for n in group]) for group in self.groups(waves)]
+
+    def groups(self, waves: list[Tensor]) -> list[list[int]]:
+        """Which of the waves are heard one behind the other: short ones, as long as they fit into the clip
+        that Whisper pads each to, 5 s, so that most of the work would be for silence.
+        """
+        room, groups, filled = getattr(self.net.front, "grid", 0), list[list[int]]([[]]), 0
+        for number, wave in enumerate(waves):
+            if groups[-1] and filled + len(wave) > room:
+                groups.append([])
+                filled = 0
+            groups[-1].append(number)
+            filled += len(wave)
+        return groups
 
     def _states(
         self, waves: list[Tensor], changes: nn.ModuleList | None
@@ -142,7 +159,7 @@ class ContinuedMethod:
         from safetensors.torch import save_file
 
         tensors = _tensors(self.source)
-        for number, (layer, change) in enumerate(zip(self.net.layers, self.module, strict=True)):
+        for number, (layer, change) in enumerate(zip(self.net.layers, self.changes, strict=True)):
             for name in PROJECTIONS:
                 key, lora = self.places[number, name], change
                 before = getattr(layer, name).weight.cpu()
@@ -168,18 +185,6 @@ def lack(states: list[Tensor], targets: list[Tensor]) -> Tensor:
         deviation = target.std(dim=0, correction=0).clamp(min=_LEAST)
         each.append(((state - target) / deviation).square().mean(dim=1))
     return torch.stack(each).mean(dim=0)
-
-
-def _joined(waves: list[Tensor], room: int) -> list[Tensor]:
-    """Short clips one behind the other as long as they fit into ``room`` samples: Whisper pads each to 5 s,
-    so that most of the work would be for silence.
-    """
-    groups: list[list[Tensor]] = [[]]
-    for wave in waves:
-        if groups[-1] and sum(map(len, groups[-1])) + len(wave) > room:
-            groups.append([])
-        groups[-1].append(wave)
-    return [torch.cat(group) for group in groups]
 
 
 def _files(source: Source) -> list[Path]:

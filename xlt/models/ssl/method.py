@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -85,6 +85,7 @@ class Method(Protocol):
     measure: str  # what the share of right answers is called
     baseline: str  # what it is compared with
     collapses: bool  # whether its codes are learned, and so may become a few
+    reads_texts: bool  # whether it learns from what is said in the clips, too
     module: nn.Module  # everything that a checkpoint keeps
 
     def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: Source | None):
@@ -92,12 +93,17 @@ class Method(Protocol):
         cannot be, UpstreamError for weights that do not serve.
         """
 
+    def read(self, texts: Iterable[str]) -> None:
+        """Look at all texts of the training, before anything else, of a method that ``reads_texts``."""
+
     def prepare(self, waves: Iterable[Tensor]) -> None:
         """Look at some of the training speech, waves (N,), once before the first step."""
 
-    def step(self, waves: list[Tensor], rng: np.random.Generator, done: float) -> Step:
+    def step(
+        self, waves: list[Tensor], rng: np.random.Generator, done: float, texts: Sequence[str] = ()
+    ) -> Step:
         """One batch of waves (N,) in the mode, training or not, that ``module`` is in; ``done``: share of the
-        training that is over.
+        training that is over; ``texts``: what is said in each wave, for a method that ``reads_texts``.
         """
 
     def chance(self, totals: Totals) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import torch
 
 from xlt.audio.files import SAMPLE_RATE, read_wav
 from xlt.core.context import Context
-from xlt.core.errors import StageError
+from xlt.core.errors import DataError, StageError
 from xlt.core.log import Progress, epochs, left, say
 from xlt.core.machine import Stopwatch
 from xlt.core.registry import PRETRAINING
@@ -64,6 +64,10 @@ class Pretraining:
         self.ctx, self.cfg, self.method, self.device, self.out = ctx, ctx.cfg.pretrain, method, device, out
         self.seed = ctx.cfg.seed
         self.train, dev = _clips(ctx, ctx.cfg.heard_set), _clips(ctx, "dev")
+        self.texts: dict[str, str] = {}
+        if method.reads_texts:
+            self.texts = {name: text for one in (ctx.cfg.heard_set, "dev") for name, text in _texts(ctx, one)}
+            method.read(self.texts[clip.utt] for clip in self.train)
         step = max(1, round(sum(clip.seconds for clip in dev) / DEV_S))
         self.dev = dev[::step]
         self.history: list[dict[str, Any]] = []
@@ -196,12 +200,18 @@ class Pretraining:
     def _wave(self, clip: Clip) -> torch.Tensor:
         return torch.from_numpy(read_wav(clip.wav, SAMPLE_RATE)).to(self.device)
 
+    def _step(self, batch: list[Clip], rng: np.random.Generator, done: float) -> Step:
+        waves = [self._wave(clip) for clip in batch]
+        if not self.texts:
+            return self.method.step(waves, rng, done)
+        return self.method.step(waves, rng, done, [self.texts[clip.utt] for clip in batch])
+
     def _learn(self, batch: list[Clip]) -> Step:
         """One step of the optimiser."""
         torch.manual_seed(hash((self.seed, self.number)) % 2**31)
         rng = np.random.default_rng([self.seed, self.number])
         self.method.module.train()
-        step = self.method.step([self._wave(clip) for clip in batch], rng, self.number / self.steps)
+        step = self._step(batch, rng, self.number / self.steps)
         if not torch.isfinite(step.loss):
             raise StageError(
                 f"pretrain.lr={self.cfg.lr}: the loss is not a number at step {self.number + 1} of"
@@ -233,8 +243,7 @@ class Pretraining:
         order = sorted(self.dev, key=lambda clip: clip.seconds)
         torch.manual_seed(self.seed)
         for batch in batches(order, lambda clip: clip.seconds, self.cfg.batch_s, padded=False):
-            waves = [self._wave(clip) for clip in batch]
-            totals.add(self.method.step(waves, rng, self.number / max(1, self.steps)))
+            totals.add(self._step(batch, rng, self.number / max(1, self.steps)))
         found = {**totals.row(), "chance": round(100 * self.method.chance(totals), 2)}
         return found if totals.codes is None else {**found, "codes": int(totals.codes.size)}
 
@@ -292,6 +301,20 @@ def _clips(ctx: Context, name: str) -> list[Clip]:
     waves = read_scp(ctx.data / name / "wav.scp", ctx.recipe)
     seconds = read_table(ctx.data / name / "utt2dur")
     return [Clip(utt, wav, float(seconds[utt])) for utt, wav in waves.items()]
+
+
+def _texts(ctx: Context, name: str) -> Iterator[tuple[str, str]]:
+    """The text of each clip of set ``name``; DataError if one has none."""
+    path = ctx.data / name / "text"
+    known = read_table(path) if path.exists() else {}
+    for utt in read_table(ctx.data / name / "utt2dur"):
+        if not known.get(utt):
+            raise DataError(
+                f"{path}: no text of {utt!r}, from which pretrain.model.ctc_weight learns, too; set it to 0,"
+                " or learn from the recipe's own training speech, without pretrain.recipes, folders and"
+                " packages"
+            )
+        yield utt, known[utt]
 
 
 def _some(clips: Sequence[Clip], count: int) -> Sequence[Clip]:

@@ -11,7 +11,7 @@ codes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Wav2Vec2Method:
     upstream = "hf"
     measure = "contrastive accuracy"
     baseline = "by chance"
-    collapses = True
+    collapses, reads_texts = True, False
 
     def __init__(self, sizes: dict[str, Any], seed: int, device: str, source: object = None):
         from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
@@ -107,7 +107,9 @@ class Wav2Vec2Method:
     def prepare(self, waves: Iterable[Tensor]) -> None:
         """Nothing: each clip is normalised by itself."""
 
-    def step(self, waves: list[Tensor], rng: np.random.Generator, done: float) -> Step:
+    def step(
+        self, waves: list[Tensor], rng: np.random.Generator, done: float, texts: Sequence[str] = ()
+    ) -> Step:
         module, options = self.module, self.options
         module.set_gumbel_temperature(temperature(options, done))
         batch = _cropped(waves, rng)  # (B, N)
