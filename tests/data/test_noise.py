@@ -43,6 +43,23 @@ def test_parts_share_no_recording(recipe, stamps, street):
     assert Sounds.open(noise, "train") == Sounds(noise / "train", facts["digest"], ("street",))
 
 
+def test_a_recording_that_is_there_twice_is_in_one_part(recipe, stamps, street, tmp_path, capsys):
+    """In one name of data.noise it counts once; another name leaves out what a part of the first has."""
+    for number in range(12):
+        tone(tmp_path / f"more/m{number}.wav", dur_s=2.0, hz=3000 + 100 * number)
+    for path in [*street.iterdir()]:
+        (street / f"copy_{path.name}").write_bytes(path.read_bytes())
+        (tmp_path / "more" / path.name).write_bytes(path.read_bytes())
+    places = f"{{a_street: [{street}], more: [{tmp_path / 'more'}]}}"
+    assert recipe(f"data.dir={stamps}", f"data.noise={places}") == 0
+    noise = recipe.dir / "data/noise"
+    street, more = ([frequencies(noise / part / f"{n}.wav") for part in PARTS] for n in ("a_street", "more"))
+    assert list(map(len, street)) == [6, 2, 2]
+    train, dev, test = (one | other for one, other in zip(street, more, strict=True))
+    assert not train & test and not dev & (train | test)
+    assert "which training or another set hears" in capsys.readouterr().out
+
+
 def test_it_is_made_again_when_a_recording_is_added(recipe, stamps, street, capsys):
     settings = (f"data.dir={stamps}", f"data.noise={{street: [{street}]}}")
     assert recipe(*settings) == 0

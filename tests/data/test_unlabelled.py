@@ -140,10 +140,44 @@ def test_a_long_recording_is_cut_where_it_is_quiet(recipe, tmp_path):
     (tmp_path / "more").mkdir()
     soundfile.write(tmp_path / "more/long.wav", wave, SAMPLE_RATE)
     (long,) = recordings(tmp_path / "more", recipe.cfg())
-    (first, start), (second, rest) = pieces(long, recipe.cfg(), [], tmp_path)
+    (first, _, start), (second, begins_s, rest) = pieces(long, recipe.cfg(), [], tmp_path)
     assert first == "unlabelled-long-00000000ms"
     assert 15.0 < len(start) / SAMPLE_RATE < 15.5 and len(start) + len(rest) == len(wave)
-    assert second == f"unlabelled-long-{len(start) // 16:08}ms"
+    assert second == f"unlabelled-long-{len(start) // 16:08}ms" and begins_s == len(start) / SAMPLE_RATE
+
+
+def test_of_a_recording_that_clips_are_parts_of_only_the_rest_is_learned(recipe, tmp_path, capsys):
+    """A tape of 33 s: 6 s with a dev clip, 9 s with a training clip, 12 s that nobody has written down."""
+    gap = np.zeros(3 * SAMPLE_RATE)
+    tape = [melody(20, 6.0), gap, melody(21, 9.0), gap, melody(22, 12.0)]
+    more = tmp_path / "more"
+    more.mkdir()
+    soundfile.write(more / "tape.wav", np.concatenate(tape), SAMPLE_RATE)
+    for number, (name, spans) in enumerate(
+        {"train": {"spk-a": (9.5, 17.0)}, "dev": {"spk-b": (0.5, 5.5)}, "test": {}}.items()
+    ):
+        folder = tmp_path / "corpus" / name
+        folder.mkdir(parents=True)
+        for n in range(2):
+            soundfile.write(folder / f"{name}{n}.wav", melody(30 + 2 * number + n), SAMPLE_RATE)
+        whole = {f"spk-{name}{n}": (f"{name}{n}", 0.0, 2.0) for n in range(2)}
+        parts = {utt: ("tape", *span) for utt, span in spans.items()} | whole
+        write_table(
+            folder / "wav.scp",
+            {f"{name}{n}": f"{name}{n}.wav" for n in range(2)} | {"tape": str(more / "tape.wav")},
+        )
+        write_table(
+            folder / "segments", {utt: f"{tape} {a} {b}" for utt, (tape, a, b) in sorted(parts.items())}
+        )
+        write_table(folder / "text", {utt: PHRASES[4 * number + n] for n, utt in enumerate(sorted(parts))})
+        write_table(folder / "utt2spk", dict.fromkeys(sorted(parts), "spk"))
+    words = ["data.reader=kaldi", f"data.dir={tmp_path / 'corpus'}", "train.teacher=x"]
+    words.append("data.min_chars_per_s=0.1")
+    assert recipe(*words, f"train.unlabelled={more}") == 0
+    left_out = read_json(recipe.dir / "data/unlabelled/report.json", "data")["left_out"]
+    (only,) = read_table(recipe.dir / "data/unlabelled/wav.scp")
+    assert left_out and set(left_out) <= {"held out", "in train"}
+    assert float(only.rpartition("-")[2].removesuffix("ms")) >= 17000
 
 
 @pytest.mark.parametrize(

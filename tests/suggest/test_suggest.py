@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import openpyxl
@@ -15,6 +16,7 @@ from tests.report.documents import document
 from tests.suggest.conftest import RATE, Writing
 from xlt.audio.cut import Cut
 from xlt.cli import main
+from xlt.commands.suggest import outlook
 from xlt.core.config import load
 from xlt.core.errors import DataError
 from xlt.core.stage import write_json
@@ -357,6 +359,18 @@ def test_a_forecast_by_the_learning_curve(scene, capsys):
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("forecast: "))
     assert line.startswith("forecast: 9 more minutes: CER 16.0 → 13.0 ± ")
     assert "by 3 trainings on 4 to 16 minutes" in line
+
+
+@pytest.mark.parametrize("rates", [(18.0, 20.0, 22.0), (20.0, 20.0, 20.0), (20.0, 19.0, 21.0)])
+def test_no_forecast_of_what_has_not_fallen(tmp_path, rates):
+    place = SimpleNamespace(recipe=tmp_path)
+    for tag, minutes, dev in zip(("five", "ten", "main"), (5.0, 10.0, 20.0), rates, strict=True):
+        trained(place, tag, minutes, dev, minutes)
+    (line,) = outlook(SimpleNamespace(cfg=place, tag="main"), 30.0, "run.sh")
+    assert line.startswith(
+        f"no forecast: more speech has not lowered the error rate on dev below {rates[-1]}%"
+    )
+    assert f"20 min {rates[-1]}%" in line
 
 
 def test_no_forecast_without_three_points_but_what_to_run(three, capsys):

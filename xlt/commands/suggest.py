@@ -205,6 +205,13 @@ def outlook(origin: Origin, minutes: float, command: str) -> list[str]:
         ]
     then = forecast.forecast(curve, own.speech_min + minutes)
     now = own.score(forecast.SET, forecast.METRIC)["value"]
+    if not then.falls or then.cer >= now:
+        shown = ", ".join(f"{point.minutes:g} min {point.cer:.1f}%" for point in curve)
+        return [
+            f"no forecast: more speech has not lowered the error rate on dev below {now:.1f}% so far"
+            f" ({shown}); more seeds, amounts of speech, or utterances in dev would tell whether that is"
+            " chance"
+        ]
     span = f"{curve[0].minutes:g} to {curve[-1].minutes:g} minutes"
     return [
         f"forecast: {minutes:.0f} more minutes: CER {now:.1f} → {then.cer:.1f} ± {then.half:.1f} on dev"

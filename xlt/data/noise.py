@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from xlt.audio.files import SAMPLE_RATE, read_blocks, read_wav
 from xlt.core.config import CROSS, Config
 from xlt.core.context import Context
 from xlt.core.errors import ConfigError, DataError
+from xlt.core.files import sha256
 from xlt.core.log import Progress, say
 from xlt.core.stage import Unit, write_json
 from xlt.data.clips import audio_digest, write_wav
@@ -43,6 +45,7 @@ VOICES, TURN_S = (3, 7), 10.0  # of babble: how many at once, until others take 
 LONGEST_S = 60.0  # of one recording
 LEVEL_DB = -26.0  # under full scale
 _TAKEN = "recordings"  # table of hashes and names
+_CUT = "cut"  # of a recording that all parts have a stretch of
 _FEW = 3  # recordings; fewer are cut into parts
 _MADE = 2  # a new number makes data/noise again
 
@@ -146,6 +149,7 @@ def make(ctx: Context, out: Path) -> dict:
     """Gather the sounds into ``out``; returns how long they are."""
     tested = _Tested(ctx)
     taken: dict[str, str] = {}
+    parts: dict[str, str] = {}
     seconds: dict[str, dict[str, float]] = {}
     digest = hashlib.sha256()
     for name, places in sorted(ctx.cfg.data.noise.items()):
@@ -153,7 +157,7 @@ def make(ctx: Context, out: Path) -> dict:
         if not files:
             raise DataError(f"data.noise: {name}: there are no sound files in {places}; name another folder")
         seconds[name] = {}
-        for part, wave in _gathered(name, files, tested, taken).items():
+        for part, wave in _gathered(name, files, tested, taken, parts).items():
             (out / part).mkdir(exist_ok=True)
             samples = np.rint(np.clip(wave, -1, 1) * 32767).astype(np.int16)
             digest.update(f"{part} {name} {audio_digest(samples)}\n".encode())
@@ -186,14 +190,19 @@ def _leak(recording: object, utterance: str) -> DataError:
 
 
 def _gathered(
-    name: str, files: dict[Path, bool], tested: _Tested, taken: dict[str, str]
+    name: str,
+    files: dict[Path, bool],
+    tested: _Tested,
+    taken: dict[str, str],
+    parts: dict[str, str],
 ) -> dict[str, np.ndarray]:
     """The sounds of each part, (N,); ``files``: whether each is from a folder; ``taken`` gets hash and name
-    of each recording.
+    of each recording, ``parts`` hash and part of those from folders. What another part has is left out.
     """
-    ranked = sorted(files, key=lambda path: position(path.name, f"noise {path.parent.name}"))
+    ranked = sorted(_once(files), key=lambda path: position(path.name, f"noise {path.parent.name}"))
     found: dict[str, np.ndarray] = {}
     bounds = _bounds(len(ranked))
+    twice: list[str] = []
     with Progress(f"noise {name}", len(PARTS), "parts") as bar:
         for part, wanted_s in PARTS.items():
             few = len(ranked) < _FEW
@@ -206,6 +215,10 @@ def _gathered(
                 wave = _read(path)
                 sha = audio_digest(np.clip(np.rint(wave * 32768), -32768, 32767).astype(np.int16))
                 tested.refuse(path, wave, sha, files[path])
+                place = _CUT if few else part
+                if files[path] and parts.setdefault(sha, place) != place:
+                    twice.append(path.name)
+                    continue
                 taken[sha] = "_".join(path.name.split())
                 if few:
                     start, end = _bounds(len(wave))[part]
@@ -213,13 +226,31 @@ def _gathered(
                 if active_power(wave) > SILENCE:
                     pieces.append(_levelled(wave))
             if not pieces:
-                raise DataError(f"data.noise: {name}: {own[0]}: digital silence; name other sounds")
+                why = "is noise of another part, too" if twice else "digital silence"
+                raise DataError(f"data.noise: {name}: {own[0]}: {why}; name other sounds")
             if name == BABBLE:
                 rng = np.random.default_rng([len(found), 0])
                 found[part] = babble(pieces, wanted_s, rng)
             else:
                 found[part] = np.concatenate(pieces)[: round(wanted_s * SAMPLE_RATE)]
             bar.add()
+    if twice:
+        told = f"{len(twice)} recordings left out, which training or another set hears"
+        say(f"  noise {name}: {told} (first: {twice[0]})")
+    return found
+
+
+def _once(files: dict[Path, bool]) -> list[Path]:
+    """The files, of those from folders that have the same bytes only the first."""
+    sizes = Counter(path.stat().st_size for path in files)
+    seen: set[str] = set()
+    found = []
+    for path, in_folder in files.items():
+        if in_folder and sizes[path.stat().st_size] > 1:
+            if (digest := sha256(path)) in seen:
+                continue
+            seen.add(digest)
+        found.append(path)
     return found
 
 

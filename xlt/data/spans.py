@@ -73,3 +73,20 @@ def overlaps(found: Mapping[str, Span]) -> Iterator[tuple[str, str, float]]:
                 if one_channel and shared_s > SHARED_S:
                     yield other, name, shared_s
             open_ones.append(name)
+
+
+class Taken:
+    """What a corpus has of recordings that its clips are parts of; ``spans``: of a table ``utt2span``."""
+
+    def __init__(self, spans: Mapping[str, str]):
+        self._of: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+        for utt, value in spans.items():
+            span = Span.parse(value)
+            self._of[span.recording].append((span.start_s, span.end_s, utt))
+
+    def of(self, recording: os.PathLike, start_s: float, end_s: float) -> str | None:
+        """The utterance that has most of this part of a recording, None if none has more than SHARED_S."""
+        own = self._of.get(os.path.realpath(recording), ())
+        shared = [(min(end, end_s) - max(start, start_s), utt) for start, end, utt in own]
+        most, utt = max(shared, default=(0.0, None))
+        return utt if most > SHARED_S else None

@@ -29,6 +29,8 @@ from xlt.data.corpora.debian import package_folder
 from xlt.data.corpora.recipes import bring_up_to_date
 from xlt.data.corpora.sounds import SUFFIXES
 from xlt.data.sources import settings_of
+from xlt.data.spans import TABLE as SPANS
+from xlt.data.spans import Taken
 from xlt.data.unlabelled import Recording, pieces, recordings
 from xlt.formats.pretrained import hours
 from xlt.formats.tables import read_scp, read_table, spk2utt, write_table
@@ -39,6 +41,7 @@ REASONS = {
     "unreadable": "not audio, or empty",
     "too short": f"shorter than {SHORTEST_S} s, or than data.min_dur_s",
     "duplicate": "the same audio as another one",
+    "held out": "speech of a recording that dev or test of a recipe has clips of",
 }
 _TABLES = ("wav.scp", "utt2spk", "utt2dur", "utt2lang", "utt2audio")
 _TEXTS = {".txt", ".tsv", ".csv", ".jsonl", ".xlsx", ".textgrid", ".eaf", ".srt", ".vtt", ".cha", ".lab"}
@@ -180,8 +183,12 @@ class HeldOut:
     def __init__(self, recipes: list[Recipe], by_sound: bool):
         self.by_hash: dict[str, tuple[str, str]] = {}
         self.clips: list[tuple[str, str, str]] = []  # utterance, set, file
+        spans: dict[str, str] = {}
         for recipe in recipes:
             everything = recipe.data / "all"
+            tested = {utt for utts in recipe.held_out().values() for utt in utts}
+            rows = read_table(everything / SPANS) if (everything / SPANS).exists() else {}
+            spans |= {f"{utt} of {recipe.name}": span for utt, span in rows.items() if utt in tested}
             parts = [(everything, name, utts) for name, utts in recipe.held_out().items()]
             parts += [
                 (place, place.name, list(read_table(place / "utt2audio"))) for place in recipe.further()
@@ -191,6 +198,7 @@ class HeldOut:
                 where = f"{name} of {recipe.name}"
                 self.by_hash |= {audio[utt]: (utt, where) for utt in utts}
                 self.clips += [(utt, where, waves[utt]) for utt in utts]
+        self.parts = Taken(spans)
         self.known = None
         if by_sound:
             self.known = Known(len(self.clips), lambda number: bands(read_wav(self.clips[number][2])))
@@ -272,7 +280,10 @@ class _Gathered:
         with Progress("decoding", len(found), "recordings") as bar:
             for one in found:
                 own = Recording(_renamed(one.id, place.word), _renamed(one.speaker, place.word), *one[2:])
-                for utt, samples in pieces(own, cfg, unreadable, out):
+                for utt, start_s, samples in pieces(own, cfg, unreadable, out):
+                    if self.held_out.parts.of(own.path, start_s, start_s + len(samples) / SAMPLE_RATE):
+                        self.left_out["held out"].append(utt)
+                        continue
                     audio = audio_digest(samples)
                     if tested := self.held_out.of(audio, samples):
                         self.tested.append((place.given, utt, *tested))

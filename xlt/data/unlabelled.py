@@ -1,7 +1,8 @@
 """Recordings without texts (``train.unlabelled``) as the set ``data/unlabelled``: everything but ``text``.
 
 Texts come later, from ``train.teacher``. A recording of the training set, which has a text, is left out; one
-of a held-out set is an error, since a model must not learn from what it is tested on.
+of a held-out set is an error, since a model must not learn from what it is tested on. Of recordings that
+clips of the corpus are parts of, only the rest is taken.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from xlt.data.build import MAX_UNREADABLE
 from xlt.data.clips import audio_digest, recording, write_wav
 from xlt.data.corpora.kaldi import segments_of, sources
 from xlt.data.corpora.sounds import SUFFIXES
+from xlt.data.spans import TABLE as SPANS
+from xlt.data.spans import Taken
 from xlt.formats.tables import read_scp, read_table, spk2utt, write_table
 
 LONGEST_S = 20.0  # longer recordings are cut where they are quiet
@@ -35,6 +38,7 @@ REASONS = {
     "too short": "shorter than data.min_dur_s",
     "duplicate": "the same audio as another one",
     "in train": "a training utterance, which has a text",
+    "held out": "speech of a recording that dev or test has clips of",
 }
 _SETTINGS = ("data.min_dur_s", "data.max_dur_s", "data.allow_pipes")
 
@@ -147,7 +151,7 @@ def make(ctx: Context, place: Path, held_out: list[str], out: Path) -> dict:
     """Write the set; returns counts. DataError if most of it cannot be read, if nothing is left, or if a
     held-out utterance is among it.
     """
-    cfg, known, tests = ctx.cfg, _known(ctx, held_out), HeldOut(ctx, held_out)
+    cfg, known, tests, taken = ctx.cfg, _known(ctx, held_out), HeldOut(ctx, held_out), _Parts(ctx, held_out)
     found = recordings(place, cfg)
     (out / "wav").mkdir(exist_ok=True)
     left_out: dict[str, list[str]] = {reason: [] for reason in REASONS}
@@ -157,10 +161,13 @@ def make(ctx: Context, place: Path, held_out: list[str], out: Path) -> dict:
     unreadable: dict[str, DataError] = {}
     with Progress("decoding", len(found), "recordings") as bar:
         for one in found:
-            for utt, samples in pieces(one, cfg, unreadable, out):
+            for utt, start_s, samples in pieces(one, cfg, unreadable, out):
                 audio, seconds = audio_digest(samples), len(samples) / SAMPLE_RATE
                 other, name = known.get(audio, ("", "")) if audio in known else tests.of(samples)
-                if name in held_out:
+                part = taken.of(one.path, start_s, seconds)
+                if part:
+                    left_out[part].append(utt)
+                elif name in held_out:
                     tested.append((utt, other, name))
                 elif name:
                     left_out["in train"].append(utt)
@@ -204,6 +211,28 @@ def _known(ctx: Context, held_out: list[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
+class _Parts:
+    """What the corpus has of recordings that its clips are parts of."""
+
+    def __init__(self, ctx: Context, held_out: list[str]):
+        path = ctx.everything / SPANS
+        self.set_of = {utt: name for name, utt in _members(ctx, held_out)}
+        rows = read_table(path) if path.exists() else {}
+        self.taken = Taken({utt: span for utt, span in rows.items() if utt in self.set_of})
+        self.held_out = held_out
+
+    def of(self, path: Path, start_s: float, seconds: float) -> str | None:
+        """Why so much of a recording is left out, a key of REASONS, or None."""
+        utt = self.taken.of(path, start_s, start_s + seconds)
+        return None if utt is None else "held out" if self.set_of[utt] in self.held_out else "in train"
+
+
+def _members(ctx: Context, held_out: list[str]) -> Iterator[tuple[str, str]]:
+    """Set and utterance of the training set and of those that are held out."""
+    for name in (ctx.cfg.train_set, *held_out):
+        yield from ((name, utt) for utt in read_table(ctx.data / name / "utt2audio"))
+
+
 class HeldOut:
     """The clips of held-out sets, by their sound: a copy in another format has other samples."""
 
@@ -220,9 +249,9 @@ class HeldOut:
 
 def pieces(
     part: Recording, cfg: Config, unreadable: dict[str, DataError], folder: Path
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Utterances with their samples, int16 (N,), 16 kHz: a recording in pieces that are short enough;
-    ``folder``: has room for a long one.
+) -> Iterator[tuple[str, float, np.ndarray]]:
+    """Utterances, the second at which each begins, and its samples, int16 (N,), 16 kHz: a recording in
+    pieces that are short enough; ``folder``: has room for a long one.
     """
     try:
         samples, *_ = recording(part.path, None, None, folder)
@@ -235,7 +264,7 @@ def pieces(
     ranges = cut_at_silences(samples, SAMPLE_RATE, min(LONGEST_S, cfg.data.max_dur_s))
     for start, end in ranges:
         name = part.id if len(ranges) == 1 else f"{part.id}-{start * 1000 // SAMPLE_RATE:08}ms"
-        yield name, np.array(samples[start:end])
+        yield name, (part.start_s or 0.0) + start / SAMPLE_RATE, np.array(samples[start:end])
 
 
 def _refuse_unreadable(given: str, unreadable: dict[str, DataError], count: int) -> None:

@@ -177,8 +177,9 @@ def write_adapter(folder: Path, lang: str, adapter: AdapterFile) -> Path:
 
 
 def read_vocabularies(folder: Path) -> dict[str, dict[str, int]]:
-    """``{language: {letter: output}}`` of ``vocab.json``, empty if there is none; DataError for another"
-    " form."""
+    """``{language: {letter: output}}`` of ``vocab.json``, empty if there is none; DataError for another
+    form.
+    """
     path = folder / VOCABULARY
     if not path.exists():
         return {}

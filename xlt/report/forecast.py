@@ -40,12 +40,15 @@ class Point(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """The CER, in percent, that a training on so many minutes is expected to have, with its 95% interval."""
+    """The CER, in percent, that a training on so many minutes is expected to have, with its 95% interval;
+    ``falls``: whether the curve does.
+    """
 
     minutes: float
     cer: float
     low: float
     high: float
+    falls: bool
 
     @property
     def half(self) -> float:
@@ -127,8 +130,11 @@ def forecast(curve: Sequence[Point], minutes: float, seed: int = 0) -> Forecast:
     draws = y + sd * rng.standard_normal((_DRAWS, len(y)))
     then = fitted(x, draws, sd, minutes) + float(np.median(sd)) * rng.standard_normal(_DRAWS)
     (value,) = fitted(x, y[None], sd, minutes)
+    (first,) = fitted(x, y[None], sd, x[0])
     low, high = np.percentile(then, [2.5, 97.5])
-    return Forecast(minutes, float(value), max(0.0, min(low, value)), float(max(high, value)))
+    return Forecast(
+        minutes, float(value), max(0.0, min(low, value)), float(max(high, value)), bool(value < first)
+    )
 
 
 def fitted(x: np.ndarray, draws: np.ndarray, sd: np.ndarray, minutes: float) -> np.ndarray:

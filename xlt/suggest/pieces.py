@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 REASONS = {
     "unreadable": "recordings that are not audio, or empty",
     "in train": "the same sound as a training clip",
+    "of a clip": "parts of a recording that clips of the recipe were cut from",
     "alike": "the same sound as another piece",
     "too short": "shorter than data.min_dur_s",
     "empty": "the recogniser heard no words",
@@ -189,6 +190,10 @@ def _new(
         piece = _Piece(sound, number, cut.start, len(cut.samples))
         if piece.seconds < cfg.data.min_dur_s:
             found.left_out["too short"].append(str(piece))
+            continue
+        start_s = piece.start / SAMPLE_RATE
+        if ours.corpus.parts.of(sound.path, start_s, start_s + piece.seconds):
+            found.left_out["of a clip"].append(str(piece))
             continue
         clip = bands(cut.samples)
         name = ours.set_of(clip, str(piece))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from xlt.core.config import Config, load
 from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.stage import read_json
+from xlt.data.spans import TABLE as SPANS
+from xlt.data.spans import Taken
 from xlt.formats.model_folder import BUNDLE, Trained, experiment_of, recipe_of
 from xlt.formats.tables import read_scp, read_table
 
@@ -93,11 +95,12 @@ def origin(bundle: Path, recipe: Path | None = None) -> Origin:
 class Corpus:
     """``texts``: what the model was trained on, by utterance; ``clips``: utterance, set and sound file of
     these, whose set is TRAIN, and of all that is held out; ``own_split``: whether the corpus itself says what
-    is in train, dev and test."""
+    is in train, dev and test; ``parts``: of the recordings that these clips are parts of."""
 
     texts: Mapping[str, str]
     clips: list[tuple[str, str, str]]
     own_split: bool = False
+    parts: Taken = field(default_factory=lambda: Taken({}))
 
     def known(self) -> Known:
         """The clips by their sound."""
@@ -136,4 +139,7 @@ def corpus(found: Origin) -> Corpus:
         if name not in split.values() and name != cfg.train_set and (data / name / "wav.scp").exists():
             clips += [(utt, name, wav) for utt, wav in read_scp(data / name / "wav.scp", cfg.recipe).items()]
     report = read_json(everything / "report.json", "data")
-    return Corpus(texts, list(dict.fromkeys(clips)), report["split"].get("by") == "corpus")
+    spans = read_table(everything / SPANS) if (everything / SPANS).exists() else {}
+    ours = {utt for utt, _, _ in clips}
+    parts = Taken({utt: span for utt, span in spans.items() if utt in ours})
+    return Corpus(texts, list(dict.fromkeys(clips)), report["split"].get("by") == "corpus", parts)

@@ -91,7 +91,7 @@ class Copy:
         for part in self._parts[0] if self.recipe else ():
             name, _, argument = part.partition(":")
             if name not in AUGMENTATIONS:
-                known = ", ".join(AUGMENTATIONS.names())
+                known = ", ".join(kind for kind in AUGMENTATIONS.names() if kind != "chunk")  # refused below
                 raise ValueError(f"there is no kind {name!r}; expected {known}{AUGMENTATIONS.hint(name)}")
             try:
                 found.append(AUGMENTATIONS.get(name)(argument))

@@ -23,9 +23,9 @@ class Noise(SameLength):
     """
 
     def __init__(self, argument: str):
-        ratio, _, given = argument.partition(":")
+        ratio, colon, given = argument.partition(":")
         self.snr_db = _SNR.parse(ratio)
-        self.names = tuple(given.split("/")) if given else ()
+        self.names = tuple(given.split("/")) if colon else ()
         if "" in self.names:
             raise ValueError(f"found {given!r}, expected names with / between, such as babble/pink")
         self.sounds = tuple(name for name in self.names if name not in COLOURS) if given else None
