@@ -105,20 +105,24 @@ _READ = {"parameters": _parameters, "cpu_h": _cpu_h, "bundle_mb": _bundle_mb, "c
 
 
 def costs(heads: tuple[str, ...], rows: dict[tuple[str, ...], Way]) -> str:
-    """The table; columns of which nothing is known are left out, "" without any."""
+    """The table; columns of which nothing is known are left out, "" without any. Error rates are of the
+    languages that all rows have: others would compare languages, not ways.
+    """
     shown = [key for key in COLUMNS if any(key in found.costs for found in rows.values())]
     if not shown:
         return ""
-    label = metrics()[_METRIC].label
+    shared = sorted(set.intersection(*(set(found.rates) for found in rows.values())))
     made = [
         [
             *key,
-            f"{fmean(found.rates.values()):.1f} ({len(found.rates)})",
+            *([f"{fmean(found.rates[lang] for lang in shared):.1f}"] if shared else []),
             *(COLUMNS[k][1].format(found.costs[k]) if k in found.costs else "–" for k in shown),
         ]
         for key, found in rows.items()
     ]
-    return table([*heads, f"mean {label}, % (languages)", *(COLUMNS[k][0] for k in shown)], made)
+    names = ", ".join(lang.partition("_")[0] for lang in shared)
+    rates = f"{metrics()[_METRIC].label}, %, {'mean of ' if len(shared) > 1 else ''}{names}"
+    return table([*heads, *([rates] if shared else []), *(COLUMNS[k][0] for k in shown)], made)
 
 
 def ratio(one: Way, other: Way) -> float | None:
@@ -190,10 +194,11 @@ def _without_training(ways: list[Way]) -> list[str]:
     ready = published[0] if len(published) == 1 else best(published)
     if ready is None or first is None or ratio(ready, first) is None:
         return []
-    return [f"No transcribed speech: **{escaped(ready.name)}** as it is{_than(ready, first)}."]
+    after = f" after {least:g} minutes"
+    return [f"No transcribed speech: **{escaped(ready.name)}** as it is{_than(ready, first, after)}."]
 
 
-def _than(one: Way, other: Way | None) -> str:
+def _than(one: Way, other: Way | None, after: str = "") -> str:
     """``, 26% fewer errors than X (4 languages)``; "" where they share too few."""
     share = None if other is None else ratio(one, other)
     if other is None or share is None:
@@ -201,4 +206,4 @@ def _than(one: Way, other: Way | None) -> str:
     count = len(one.rates.keys() & other.rates.keys())
     more = "fewer" if share < 1 else "more"
     percent = abs(100 * (share - 1))
-    return f", {percent:.0f}% {more} errors than {escaped(other.name)} (mean of {count} languages)"
+    return f", {percent:.0f}% {more} errors than {escaped(other.name)}{after} (mean of {count} languages)"
