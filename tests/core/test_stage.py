@@ -1,5 +1,7 @@
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -160,6 +162,30 @@ def test_resume_finds_its_earlier_files(work, capsys):
     work.run(resume=True)
     assert work.found == ["part"]
     assert "continuing where an earlier run stopped" in capsys.readouterr().out
+
+
+def test_what_interrupted_runs_took_is_added_up_and_of_killed_ones_nothing_is_said(work, monkeypatch):
+    """Each run takes ten seconds of the processor."""
+    seconds = itertools.count(0, 10)
+    monkeypatch.setattr("xlt.core.stage.cpu_seconds", lambda: next(seconds))
+    spent = work.recipe / ".out.partial" / ".spent.json"
+
+    def interrupted():
+        work.fail = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt):
+            work.run(resume=True)
+        work.fail = None
+
+    interrupted()
+    interrupted()
+    work.run(resume=True)
+    assert read_stamp(work.out)["cpu_s"] == 30 and not spent.exists()
+    shutil.rmtree(work.out)
+    interrupted()
+    spent.unlink()  # as after a kill
+    interrupted()
+    work.run(resume=True)
+    assert "cpu_s" not in read_stamp(work.out) and read_stamp(work.out)["wall_s"] >= 0
 
 
 @pytest.mark.parametrize(

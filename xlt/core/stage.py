@@ -33,6 +33,8 @@ from xlt.core.machine import cpu_seconds
 from xlt.core.paths import refuse_pipe
 from xlt.core.remedies import naming
 
+_SPENT = ".spent.json"  # in what an interrupted run leaves
+
 
 @dataclass
 class Unit:
@@ -220,7 +222,7 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         refuse_altered(ctx, *unit.inputs)
     with lock(out):
         say(f"{unit.stage}: making {shown}{why}")
-        partial = out.parent / f".{out.name}.partial"
+        partial, earlier = out.parent / f".{out.name}.partial", Spent()
         if partial.exists():
             before = partial / "request.json"
             same = unit.resume and before.exists() and _read_request(before) == request
@@ -228,12 +230,18 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
                 shutil.rmtree(partial)
             else:
                 say(f"{unit.stage}: continuing where an earlier run stopped")
+                earlier = Spent.take(partial)
         partial.mkdir(parents=True, exist_ok=True)
         write_json(partial / "request.json", request)
         start, before_s = time.monotonic(), cpu_seconds()
-        with naming(out):
-            facts = unit.make(partial) or {}
-        wall_s, cpu_s = round(time.monotonic() - start, 1), round(cpu_seconds() - before_s, 1)
+        try:
+            with naming(out):
+                facts = unit.make(partial) or {}
+        except BaseException:
+            if unit.resume:
+                earlier.more(time.monotonic() - start, cpu_seconds() - before_s).keep(partial)
+            raise
+        spent = earlier.more(time.monotonic() - start, cpu_seconds() - before_s)
         measured = digests.measure(partial)
         stamp = {
             "stage": unit.stage,
@@ -242,8 +250,7 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
             "git": git_revision(),
             "command": ctx.command,
             "finished": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            "wall_s": wall_s,
-            "cpu_s": cpu_s,
+            **spent.facts,
             **facts,
             "outputs": {
                 p.name: p.stat().st_size if p.is_file() else 0
@@ -259,6 +266,41 @@ def run_unit(ctx: Context, unit: Unit) -> bool:
         (out / "request.json").unlink(missing_ok=True)
         digests.remember(out, measured)
     return True
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that an output took, over all runs; ``cpu_s``: None after one that was killed, which told
+    nothing.
+    """
+
+    wall_s: float = 0.0
+    cpu_s: float | None = 0.0
+
+    @classmethod
+    def take(cls, partial: Path) -> Spent:
+        """What an earlier run has kept; the file goes, so that the next one that is killed is known to be."""
+        path = partial / _SPENT
+        try:
+            found = jsons.parse(path.read_text(encoding="utf-8"))
+            return cls(float(found["wall_s"]), None if found["cpu_s"] is None else float(found["cpu_s"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls(0.0, None)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def more(self, wall_s: float, cpu_s: float) -> Spent:
+        return Spent(self.wall_s + wall_s, None if self.cpu_s is None else self.cpu_s + cpu_s)
+
+    def keep(self, partial: Path) -> None:
+        with contextlib.suppress(OSError):  # a full disk has its own error
+            write_json(partial / _SPENT, vars(self))
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """For the stamp."""
+        cpu = {} if self.cpu_s is None else {"cpu_s": round(self.cpu_s, 1)}
+        return {"wall_s": round(self.wall_s, 1), **cpu}
 
 
 def _sweep(out: Path) -> None:
