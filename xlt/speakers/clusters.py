@@ -9,7 +9,7 @@ import numpy as np
 
 MOST = 10  # voices that are looked for, if their number is not given
 FEWEST = 3  # windows of a voice, some two seconds of speech: fewer are rather a cough or a laugh
-ALIKE = 0.82  # cosine of two clusters' means, from which on they are one voice (docs/speakers.md)
+ALIKE = 0.82  # cosine of two clusters' means, from which on they are one voice (docs/align.md)
 AT_ONCE = 3000  # windows that are clustered: that takes memory for each pair of them
 
 
