@@ -85,6 +85,17 @@ def test_what_is_no_word_becomes_words_that_sound_alike():
     assert words_of(lexicon, "knan", sure=0.6) == ["kan"]
 
 
+def test_what_is_remembered_is_bounded_and_changes_nothing(monkeypatch):
+    lexicon = lexicon_of(ab="ab", ba="ba")
+    search = WordSearch([Bigrams(lexicon, {})], [1.0], 0.0, 100)
+    first = search(*rows(lexicon, "abba"))
+    known = len(search._words)
+    assert search(*rows(lexicon, "abba")) == first and len(search._words) == known > 0
+    monkeypatch.setattr("xlt.decode.lexicon.REMEMBERED", 0)
+    assert search(*rows(lexicon, "ba")) == search(*rows(lexicon, "ba"))
+    assert search(*rows(lexicon, "abba")) == first and len(search._words) == known
+
+
 def test_silence_has_no_words():
     assert words_of(lexicon_of(kan="kan"), "____") == []
 

@@ -26,6 +26,25 @@ def test_the_oldest_makes_room():
     assert (kept.take("a"), kept.take("b"), kept.take("c")) == (2, None, 3)
 
 
+def test_a_client_of_many_states_pushes_out_none_of_others():
+    kept = Kept(30.0, 3, lambda: 0.0)
+    kept.put("first", 0, "quiet")
+    for number in range(5):
+        kept.put(f"flood {number}", number, "loud")
+    assert [kept.take(f"flood {number}") for number in range(5)] == [None, None, None, 3, 4]
+    assert kept.take("first") == 0
+
+
+def test_a_state_that_was_kept_for_long_enough_makes_room_first():
+    clock = [0.0]
+    kept = Kept(30.0, 2, lambda: clock[0])
+    kept.put("old", 0, "quiet")
+    clock[0] = 31.0
+    kept.put("a", 1, "loud")
+    kept.put("b", 2, "loud")
+    assert (kept.take("a"), kept.take("b")) == (1, 2)
+
+
 def test_none_are_kept_where_none_may():
     kept = Kept(30.0, 0)
     kept.put("a", 1)

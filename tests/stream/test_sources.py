@@ -53,6 +53,29 @@ def test_wav_of_a_pipe(subtype, kind):
     assert np.abs(joined(blocks) - left / 2).max() <= 1 and {block.rate for block in blocks} == {44100}
 
 
+@pytest.mark.parametrize("length", [None, 0, (1 << 64) - 1])
+def test_rf64_of_a_pipe(length):
+    """Its length stands in 64 bits in front of the samples, unless the program did not know it, either."""
+    file = io.BytesIO()
+    soundfile.write(file, ramp(3000), 44100, "PCM_16", format="RF64")
+    data = bytearray(file.getvalue())
+    assert data[:4] == b"RF64" and data[12:16] == b"ds64"
+    if length is not None:
+        data[28:36] = length.to_bytes(8, "little")
+    blocks = list(of_pipe(Slow(bytes(data) + (b"" if length is not None else b"LIST\4\0\0\0abcd")), RATE))
+    assert np.array_equal(joined(blocks), ramp(3000)) and {block.rate for block in blocks} == {44100}
+
+
+@pytest.mark.parametrize("form", ["OGG", "FLAC", "AIFF", "CAF", "AU", "W64"])
+def test_other_formats_are_not_heard_as_noise(form):
+    file = io.BytesIO()
+    soundfile.write(file, ramp(3000) / 32768, RATE, format=form)
+    with raises(DataError, "ffmpeg", where="-"):
+        list(of_pipe(io.BytesIO(file.getvalue()), RATE))
+    with raises(DataError, "MP4", where="-"):
+        list(of_pipe(io.BytesIO(b"\0\0\0\x20ftypisom" + bytes(100)), RATE))
+
+
 def test_wav_of_a_program_that_did_not_know_its_length():
     file = io.BytesIO()
     soundfile.write(file, ramp(3000), RATE, format="WAV")

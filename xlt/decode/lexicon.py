@@ -33,6 +33,7 @@ BLANK = 1.5  # nats that the blank loses: in a language of which it knows nothin
 FLOOR = 0.001  # share of each frame that the blank and all phones have alike: for phones left out or put in
 QUIET = np.log(1e-3)  # a frame in which all phones are less likely is only waited for
 WIDEST = 20.0  # nats below the best token at which one is given up
+REMEMBERED = 200_000  # words behind what was before them whose scores are known
 ENDS = 64  # tokens at most that go on to a new word in a frame
 
 
@@ -136,6 +137,10 @@ class WordSearch:
         """Natural log p of the lexicon's phones (T, P) and of the blank (T,) → the words, as places in the
         lexicon, and their score.
         """
+        if len(self._words) > REMEMBERED:  # of all utterances so far; numbers count within one
+            self._states.clear()
+            self._numbers.clear()
+            self._words.clear()
         records = [(-1, -1)]
         first = np.array([self._number(tuple(model.start() for model, _ in self.lms))])
         zero = np.zeros(1, np.int64)

@@ -50,6 +50,7 @@ class Guard:
         if scope["type"] == "http" and scope["path"] in OPEN:
             return
         client = self.server.access.client(headers, (scope.get("client") or ("", 0))[0])
+        scope.setdefault("state", {})["client"] = client
         if counts:
             self.server.rates.take(client)
 

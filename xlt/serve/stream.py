@@ -30,6 +30,7 @@ class Stream:
     def __init__(self, server: Server, socket: WebSocket):
         self.server, self.socket = server, socket
         query = socket.query_params
+        self._client = socket.scope.get("state", {}).get("client", "")
         self.own = Conversation(server, query.get("lang"), query.get("model"))
         self._token = ""
         self._over = self._taken = False  # nothing is left to resume; another connection has resumed it
@@ -149,7 +150,7 @@ class Stream:
             return
         self.server.talking.pop(self._token, None)
         if self._token and not self._over:
-            self.server.kept.put(self._token, self.own)
+            self.server.kept.put(self._token, self.own, self._client)
             later = self.server.limits.keep_s + 1
             asyncio.get_running_loop().call_later(later, self.server.kept.forget)
         else:

@@ -19,7 +19,20 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _KINDS = {(_PCM, 16): ("<i2", 32768.0), (_PCM, 32): ("<i4", 2.0**31), (_FLOAT, 32): ("<f4", 1.0)}
 _MOST_CHANNELS = 64  # whose samples, a block at once, are few megabytes
 _LONGEST = 1 << 16  # bytes of a chunk before the samples
+_UNKNOWN = 0xFFFFFFFF  # of a length that stands elsewhere, or nowhere
 _ENDLESS = 0x7FFF0000  # bytes; from here on a length is a placeholder of a program that did not know it
+_WIDE = (b"RF64", b"BW64")  # EBU Tech 3306, ITU-R BS.2088: lengths of 64 bits in a chunk of their own
+_OTHERS = {  # by how they begin: samples in them would be heard as noise
+    b"OggS": "Ogg",
+    b"fLaC": "FLAC",
+    b"ID3": "MP3",
+    b"FORM": "AIFF",
+    b"caff": "CAF",
+    b"riff": "Wave64",
+    b".snd": "AU",
+    b"RIFX": "WAV of big-endian samples",
+    b"\x1a\x45\xdf\xa3": "Matroska or WebM",
+}
 _REMEDY = "send 16-bit samples of one channel, e.g. by ffmpeg -i SOURCE -f s16le -ac 1 -ar 16000 -"
 
 
@@ -46,12 +59,16 @@ class Form:
 def read_header(file: IO[bytes], rate: int, name: str) -> tuple[Form, bytes, float]:
     """How the samples in ``file`` are written, which stands behind its header then; bytes of them that were
     read; and how many bytes there are, infinitely many where that is not said. Without a header: 16 bits, one
-    channel, ``rate``. DataError, which begins with ``name``, for WAV of another kind, or that breaks off.
+    channel, ``rate``. DataError, which begins with ``name``, for WAV of another kind, or that breaks off, and
+    for other formats, whose bytes would be heard as noise.
     """
     head = _read(file, 12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+    if head[:4] not in (b"RIFF", *_WIDE) or head[8:] != b"WAVE":
+        other = next((name for begin, name in _OTHERS.items() if head.startswith(begin)), None)
+        if other is not None or head[4:8] == b"ftyp":
+            raise DataError(f"{name}: holds {other or 'MP4'}, expected WAV or samples alone; {_REMEDY}")
         return Form(rate), head, math.inf
-    form = None
+    form, long = None, 0
     while True:
         chunk = _read(file, 8)
         if len(chunk) < 8:
@@ -60,12 +77,15 @@ def read_header(file: IO[bytes], rate: int, name: str) -> tuple[Form, bytes, flo
         if kind == b"data":
             if form is None:
                 raise DataError(f"{name}: WAV that does not say its form; {_REMEDY}")
-            return form, b"", size if 0 < size < _ENDLESS else math.inf
+            size = long if size == _UNKNOWN else size
+            return form, b"", size if 0 < size < (1 << 63 if long else _ENDLESS) else math.inf
         if size > _LONGEST:
             raise DataError(f"{name}: WAV with {size} bytes in front of its samples; {_REMEDY}")
         body = _read(file, size + size % 2)
         if kind == b"fmt ":
             form = _form(body, name)
+        if kind == b"ds64" and len(body) >= 16:
+            (long,) = struct.unpack("<Q", body[8:16])
 
 
 def _form(body: bytes, name: str) -> Form:

@@ -91,7 +91,7 @@ class ChunkedMethod(ContinuedMethod):
         training = self.module.training
         with torch.no_grad():
             whole, spans = self._states(waves, None)
-        chunks = [self._chunks(rng) for _ in waves]
+        chunks: list[Chunks | None] = [self._chunks(rng) for _ in waves]
         if training and self.options.whole_share:  # dev is measured in chunks
             chunks = [None if rng.random() < self.options.whole_share else one for one in chunks]
         found = [self._given(wave, one, self.changes) for wave, one in zip(waves, chunks, strict=True)]
