@@ -244,7 +244,12 @@ def align(place, command):
     heard = SimpleNamespace(head=lambda lang: Hearing(place.root / "letters"))
     out = place.root / words[words.index("-o") + 1]
     with contextlib.chdir(place.root), mock.patch("xlt.bundle.open_bundle", lambda folder: heard):
-        with mock.patch("xlt.commands.align.teller", lambda speakers: None):  # else weights are fetched
+        with (
+            mock.patch("xlt.commands.align.teller", lambda speakers: None),  # else weights are fetched
+            mock.patch(
+                "xlt.commands.align._workers", lambda args: None
+            ),  # tests/align/test_machines.py has them
+        ):
             assert main(words) == 0
     assert (out / "segments").read_text().count("\n") and (out / "report.md").exists()
     assert ((out / f"{name}.TextGrid").exists(), (out / f"{name}.eaf").exists()) == (

@@ -2,13 +2,16 @@
 its sound lasts 60 ms, and silence follows for 20 ms.
 """
 
+import functools
 import random
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import soundfile
 
+from xlt.align.work import Align, Aligner
 from xlt.audio.cut import Lengths
 from xlt.audio.files import SAMPLE_RATE
 from xlt.text.normalise import normalise
@@ -81,3 +84,12 @@ def record(path, texts, pause_s=0.4):
     Path(path).parent.mkdir(exist_ok=True)
     soundfile.write(path, np.concatenate(parts), SAMPLE_RATE, subtype="FLOAT", format="WAV")
     return times
+
+
+class Remote(Align):
+    """The work of ``xlt align`` with such a model, for other processes."""
+
+    @functools.cached_property
+    def aligner(self):
+        with tempfile.TemporaryDirectory() as folder:
+            return Aligner(self.setup, Hearing(Path(folder) / "tokens"), None)

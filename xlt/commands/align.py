@@ -8,29 +8,27 @@ not in the text, and what is in the text and not said, is left out and told.
 from __future__ import annotations
 
 import argparse
-import functools
+import contextlib
+import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xlt.core import executor
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress, say
 from xlt.core.registry import FORMATS
 from xlt.speakers.option import add_option, teller
 
 if TYPE_CHECKING:
-    from xlt.align.listen import Track
     from xlt.align.sources import Job
-    from xlt.align.spelling import Spelling
+    from xlt.align.work import Aligner, Setup
     from xlt.align.write import Result
-    from xlt.bundle.transcribe import Transcriber
-    from xlt.speakers.option import Teller
 
 LONGEST_S, LIMIT_S = 15.0, 30.0
 MIN_CONFIDENCE = 0.3
-USUAL = "generic-v2"  # normaliser of a language that is not known
-SURE, FITS = 0.2, 0.25  # below this confidence and share of speech with text, it is another recording's
+LOCAL = "local"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tier", metavar="NAME", help="tier of ELAN's documents that has the texts (default: the only one)")
     add("--encoding", metavar="NAME", help="of texts that are not UTF-8, e.g. cp1250")
     add_option(add)
+    add("--nj", type=int, default=1, help="recordings that are heard at once (default: %(default)s)")
+    add("--executor", metavar="NAME", help="where: local, slurm, dask (docs/scale.md); needs --recipe")
+    add("--recipe", type=Path, metavar="DIR", help="recipe whose section cluster says how")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -104,19 +105,19 @@ def main(args: argparse.Namespace) -> None:
     tell = teller(args.speakers)
     model = args.model or _newest(args.lang)
     from xlt.align.listen import refuse_without_ctc
+    from xlt.align.work import Aligner, Setup
     from xlt.bundle import open_bundle
 
     transcriber = open_bundle(model).head(None)
     refuse_without_ctc(transcriber, str(model))
+    setup = Setup(model.absolute(), args.lang, args.longest, args.min_confidence, args.speakers)
     results: list[Result] = []
     failed: list[DataError] = []
-    listened = 1 + (tell is not None)
-    with Progress("heard", round(listened * sum(_duration_s(job) for job in todo)), "s") as bar:
-        for job in todo:
-            try:
-                results.append(_result(job, transcriber, args, bar, tell))
-            except DataError as err:
-                failed.append(err)
+    for found in _aligned(todo, setup, args, Aligner(setup, transcriber, tell)):
+        if isinstance(found, DataError):
+            failed.append(found)
+        else:
+            results.append(found)
     if len(todo) == 1 and failed:
         raise failed[0]
     for problem in failed:
@@ -144,6 +145,9 @@ def _refuse(args: argparse.Namespace) -> None:
         raise ConfigError(f"--out {args.out}: is there already; name a new folder")
     if not 1 <= args.longest <= LIMIT_S:
         raise ConfigError(f"--longest {args.longest:g}: expected seconds from 1 to {LIMIT_S:g}; 15 is usual")
+    if args.nj < 1:
+        raise ConfigError(f"--nj {args.nj}: expected a number of processes from 1 up")
+    _workers(args)
     if not 0 <= args.min_confidence < 1:
         raise ConfigError(f"--min_confidence {args.min_confidence:g}: expected a number from 0 to below 1")
     if args.lang:
@@ -169,79 +173,46 @@ def _newest(lang: str | None) -> Path:
     return chosen
 
 
-def _duration_s(job: Job) -> float:
-    from xlt.audio.files import audio_header
+def _aligned(
+    todo: Sequence[Job], setup: Setup, args: argparse.Namespace, align: Aligner
+) -> Iterator[Result | DataError]:
+    """The result of each job, or why there is none; by other processes, if they are asked for."""
+    from xlt.align.work import seconds, task
 
-    return audio_header(job.recording).duration_s
+    workers = _workers(args)
+    tasks = [task(job, setup) for job in todo] if workers else []
+    listened = 1 + (setup.speakers is not None)
+    with Progress("heard", round(listened * sum(map(seconds, todo))), "s") as bar:
+        if workers is None:
+            for job in todo:
+                try:
+                    yield align(job, bar)
+                except DataError as err:
+                    yield err
+            return
+        keep = args.out.absolute().with_name(f".{args.out.name}.unfinished")
+        for job, one, found in zip(
+            todo, tasks, executor.run("align", setup, tasks, workers, keep=keep), strict=True
+        ):
+            bar.add(listened * one.seconds)
+            yield DataError(found) if isinstance(found, str) else dataclasses.replace(found, job=job)
+        with contextlib.suppress(OSError):
+            keep.rmdir()
 
 
-def _result(
-    job: Job, transcriber: Transcriber, args: argparse.Namespace, bar: Progress, tell: Teller | None
-) -> Result:
-    """One recording; DataError if its text does not fit it."""
-    from xlt.align.listen import listen
-    from xlt.align.pieces import Aligned, cut
-    from xlt.align.spelling import Spelling
-    from xlt.align.texts import transcript
-    from xlt.align.words import find, scale
-    from xlt.align.write import Result
+def _workers(args: argparse.Namespace) -> executor.Workers | None:
+    """Where recordings are heard, None: in this process."""
+    if args.executor in (None, LOCAL):
+        return None if args.nj == 1 else executor.Workers(args.nj)
+    from xlt.core.config import load
 
-    spell = Spelling(transcriber.recogniser.tokenizer)
-    normal = _normal(args.lang, transcriber, job, spell)
-    texts = [transcript(job.path, part.paragraphs, spell, normal) for part in job.stretches]
-    track = listen(str(job.recording), transcriber, bar)
-    if not len(track.values):
-        raise DataError(f"{job.recording}: nobody speaks in it; name the recording of {job.path.name}")
-    voices = tell(str(job.recording), bar) if tell else None
-    known = scale(track.values, [unit for text in texts for unit in text.units])
-    whole = Aligned(confidence=0.0)
-    placed = total = 0
-    for text, part in zip(texts, job.stretches, strict=True):
-        own = track if part.start_s is None else track.part(part.start_s, part.end_s or track.duration_s)
-        found = find(own, text.units, known)
-        made = cut(own, text, found, args.longest, args.min_confidence, voices)
-        size = sum(len(unit.labels) for unit in text.units)
-        placed += sum(len(one.unit.labels) for one in found.said if one.confidence >= args.min_confidence)
-        total += size
-        whole.confidence += made.confidence * size
-        whole.pieces += made.pieces
-        whole.left_out += made.left_out
-        whole.moved += made.moved
-    whole.confidence /= max(1, total)
-    spoken_s = len(track.values) / track.rate
-    covered = sum(piece.end_s - piece.start_s for piece in whole.pieces) / spoken_s
-    if (whole.confidence < SURE and covered < FITS) or not whole.pieces:
-        raise DataError(
-            f"{job.path}:{job.stretches[0].paragraphs[0].line}: does not fit {job.recording}:"
-            f" {100 * placed / max(1, total):.0f}% of it has a place there, in {100 * covered:.0f}% of the"
-            f" speech, with confidence {whole.confidence:.2f}, where a wrong text has 0; name the transcript"
-            " of this recording, or a --model of a nearer language"
+    if args.recipe is None:
+        raise ConfigError(
+            f"--executor {args.executor}: needs a recipe whose section cluster says how; name it: --recipe"
+            " egs/ron"
         )
-    return Result(job, whole, track.duration_s, _notes(track, spell), voices.count if voices else 0)
-
-
-def _normal(lang: str | None, transcriber: Transcriber, job: Job, spell: Spelling) -> Callable[[str], str]:
-    """How texts are normalised: as the language's are, else as the model's, if it has their letters."""
-    from xlt.text import languages
-    from xlt.text.normalise import normalise
-
-    if lang:
-        return functools.partial(normalise, normaliser=languages.get(lang).normaliser)
-    usual = functools.partial(normalise, normaliser=USUAL)
-    if spell.foreign(usual(one.text) for part in job.stretches for one in part.paragraphs):
-        return usual
-    return lambda text: next(iter(transcriber.recogniser.spell(text)))
-
-
-def _notes(track: Track, spell: Spelling) -> list[str]:
-    """What a person should know of sound and letters."""
-    notes = [track.sound.told] if track.sound.told else []
-    if spell.strange:
-        shown = " ".join(char for char, _ in spell.strange.most_common(12))
-        notes.append(f"letters that the model lacks, and others stand for: {shown}")
-    if spell.lost:
-        notes.append(f"letters that nothing stands for, left out: {' '.join(sorted(spell.lost)[:12])}")
-    return notes
+    cfg = load(args.recipe, [f"executor={args.executor}"])
+    return executor.Workers(1, executor=cfg.executor, cluster=cfg.cluster, folder=args.out.absolute().parent)
 
 
 def _left_out(result: Result) -> list[str]:

@@ -167,6 +167,7 @@ WORK = Registry(
         "recognise": "xlt.decode.work:Recognise",
         "transcribe": "xlt.bundle.label:Transcribe",
         "posteriors": "xlt.bundle.label:Posteriors",
+        "align": "xlt.align.work:Align",
     },
 )
 
