@@ -129,6 +129,30 @@ def test_a_folder_of_chapters(here, capsys):
     assert "book/two.txt:1: does not fit" in captured.err and "wrote out" in captured.out
 
 
+def test_what_is_wrong_in_a_folder_is_named_and_left_out(here, capsys):
+    said = sentences(6, seed=5)
+    for name in ("empty", "latin", "one"):
+        record(f"book/{name}.wav", said)
+    Path("book/one.txt").write_text("\n".join(said))
+    Path("book/empty.txt").write_text(" \n")
+    Path("book/latin.txt").write_bytes("señor\nniño\n".encode("cp1252"))
+    Path("book/torn.wav").write_text("no sound")
+    Path("book/torn.txt").write_text("abc")
+    align("book", "-o", "out", status=2)
+    assert set(read_table(Path("out/utt2spk")).values()) == {"one"}
+    captured = capsys.readouterr()
+    for name in ("book/empty.txt:1", "book/latin.txt", "book/torn.wav"):
+        assert f"xlt align: {name}" in captured.err
+    assert "3 of 4 recordings" in captured.err and "wrote out" in captured.out
+
+
+def test_a_folder_of_empty_texts_is_refused(here, capsys):
+    record("book/a.wav", ["abc"])
+    Path("book/a.txt").write_text("")
+    align("book", "-o", "out", status=2)
+    told(capsys.readouterr().err, where="book/a.txt:1")
+
+
 def test_annotations_of_minutes_in_elan(here):
     said = sentences(8, seed=8)
     times = record("a.wav", said)

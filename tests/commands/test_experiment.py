@@ -284,6 +284,20 @@ def test_slurm_gets_two_jobs_a_run_that_wait_for_models_and_shared_data(egs, sta
     assert "5 of 5 runs were submitted" in capsys.readouterr().out
 
 
+def test_a_job_whose_successor_is_refused_does_not_stay(egs, stages, slurm, capsys):
+    """The second sbatch of a run fails as at the limit of a user's jobs. The first job is of the model
+    that it needs."""
+    path = slurm.folder / "bin/sbatch"
+    path.write_text(
+        path.read_text().replace(
+            "\ncat >", '\n(( id < 103 )) || { echo "QOSMaxSubmitJobPerUserLimit" >&2; exit 1; }\ncat >', 1
+        )
+    )
+    assert run(egs, "--executor", "slurm", "--only", "ron/a_s0") == 2
+    told(capsys.readouterr().err, "QOSMaxSubmitJobPerUserLimit", where="executor=slurm")
+    assert slurm.jobs == [101, 102] and "102" in (slurm.folder / "cancelled").read_text().split()
+
+
 def test_a_second_call_submits_what_is_neither_done_nor_in_the_queue(egs, stages, slurm):
     run(egs, "--executor", "slurm", "--only", "fra/")
     run(egs, "--executor", "slurm", "--only", "ron/a_s0")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xlt.align.texts import SUFFIXES, Paragraph, paragraphs
+from xlt.audio.files import audio_header
 from xlt.core.errors import ConfigError, DataError
 from xlt.data.corpora import sounds
 from xlt.data.corpora.beside import bare_names, folded
@@ -37,10 +38,10 @@ class Job:
 
 def jobs(
     recording: Path, transcript: Path | None, encoding: str | None, tier: str | None, longest_s: float
-) -> list[Job]:
+) -> tuple[list[Job], list[DataError]]:
     """The recording with its transcript; or, without one, all recordings in a folder that have a text called
-    alike, and the annotations longer than ``longest_s`` of ELAN's documents, or of one. ConfigError or
-    DataError if there is nothing to align.
+    alike, and the annotations longer than ``longest_s`` of ELAN's documents, or of one; and what is wrong
+    with others in the folder. ConfigError or DataError if there is nothing to align.
     """
     if transcript is not None:
         if transcript.suffix.lower() in sounds.SUFFIXES and recording.suffix.lower() in SUFFIXES:
@@ -50,9 +51,9 @@ def jobs(
         if not recording.is_file():
             what = "is a folder; leave the transcript out" if recording.is_dir() else "no such file; name it"
             raise DataError(f"{recording}: {what}")
-        return [Job(recording, transcript, [Stretch(paragraphs(transcript, encoding))])]
+        return [Job(recording, transcript, [Stretch(paragraphs(transcript, encoding))])], []
     if recording.suffix.lower() == ELAN and recording.is_file():
-        return [_of_eaf(recording, tier, longest_s)]
+        return [_of_eaf(recording, tier, longest_s)], []
     if not recording.is_dir():
         raise ConfigError(
             f"{recording}: has no transcript; name it, too: xlt align {recording} TEXT.txt -o DIR"
@@ -60,7 +61,9 @@ def jobs(
     return _of_folder(recording, encoding, tier, longest_s)
 
 
-def _of_folder(folder: Path, encoding: str | None, tier: str | None, longest_s: float) -> list[Job]:
+def _of_folder(
+    folder: Path, encoding: str | None, tier: str | None, longest_s: float
+) -> tuple[list[Job], list[DataError]]:
     places = [Path(root, name) for root, _, names in os.walk(folder) for name in sorted(names)]
     places = sorted(path for path in places if not path.name.startswith("."))
     by_name: dict[tuple[Path, str], Path] = {}
@@ -68,14 +71,17 @@ def _of_folder(folder: Path, encoding: str | None, tier: str | None, longest_s: 
         if path.suffix.lower() in SUFFIXES:
             for name in bare_names(path.stem):
                 by_name.setdefault((path.parent, name), path)
-    found = []
+    found, wrong = [], []
     for path in places:
-        if path.suffix.lower() == ELAN:
-            found.append(_of_eaf(path, tier, longest_s))
-        elif path.suffix.lower() in sounds.SUFFIXES:
-            beside = by_name.get((path.parent, folded(path.stem)))
-            if beside is not None:
+        beside = by_name.get((path.parent, folded(path.stem)))
+        try:
+            if path.suffix.lower() == ELAN:
+                found.append(_of_eaf(path, tier, longest_s))
+            elif path.suffix.lower() in sounds.SUFFIXES and beside is not None:
+                audio_header(path)  # refuses what is no sound
                 found.append(Job(path, beside, [Stretch(paragraphs(beside, encoding))]))
+        except DataError as err:
+            wrong.append(err)
     texts: dict[Path, Path] = {}
     for job in found:
         other = texts.setdefault(job.recording.resolve(), job.path)
@@ -83,12 +89,14 @@ def _of_folder(folder: Path, encoding: str | None, tier: str | None, longest_s: 
             raise DataError(
                 f"{job.path}: is a text of {job.recording}, as {other} is; take one of them out of the folder"
             )
+    if not found and wrong:
+        raise wrong[0]
     if not found:
         raise DataError(
             f"{folder}: no recording has a text called alike, such as a.mp3 and a.txt, and there is no .eaf;"
             " rename them, or name a recording and its transcript"
         )
-    return found
+    return found, wrong
 
 
 def _of_eaf(path: Path, tier: str | None, longest_s: float) -> Job:

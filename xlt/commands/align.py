@@ -101,7 +101,7 @@ def main(args: argparse.Namespace) -> None:
         if name != KALDI:
             FORMATS.get(name)
     _refuse(args)
-    todo = jobs(args.recording, args.transcript, args.encoding, args.tier, args.longest)
+    todo, failed = jobs(args.recording, args.transcript, args.encoding, args.tier, args.longest)
     tell = teller(args.speakers)
     model = args.model or _newest(args.lang)
     from xlt.align.listen import refuse_without_ctc
@@ -112,13 +112,13 @@ def main(args: argparse.Namespace) -> None:
     refuse_without_ctc(transcriber, str(model))
     setup = Setup(model.absolute(), args.lang, args.longest, args.min_confidence, args.speakers)
     results: list[Result] = []
-    failed: list[DataError] = []
+    count = len(todo) + len(failed)
     for found in _aligned(todo, setup, args, Aligner(setup, transcriber, tell)):
         if isinstance(found, DataError):
             failed.append(found)
         else:
             results.append(found)
-    if len(todo) == 1 and failed:
+    if count == 1 and failed:
         raise failed[0]
     for problem in failed:
         print(f"xlt align: {problem}", file=sys.stderr)
@@ -136,7 +136,7 @@ def main(args: argparse.Namespace) -> None:
     if KALDI in forms:
         say(f"next: tools/new_recipe.sh CODE_Script {args.out}   # or data.dir of your recipe; docs/align.md")
     if failed:
-        raise DataError(f"{args.recording}: {len(failed)} of {len(todo)} recordings are left out; see above")
+        raise DataError(f"{args.recording}: {len(failed)} of {count} recordings are left out; see above")
 
 
 def _refuse(args: argparse.Namespace) -> None:

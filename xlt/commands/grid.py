@@ -14,7 +14,7 @@ from pathlib import Path
 from xlt.commands.board import Board
 from xlt.core import jsons
 from xlt.core.cluster.shards import write_json
-from xlt.core.cluster.slurm import in_queue, submit
+from xlt.core.cluster.slurm import cancel, in_queue, submit
 from xlt.core.config import load
 from xlt.core.errors import ConfigError
 from xlt.core.log import say
@@ -73,7 +73,11 @@ def submit_runs(plan: Plan, runs: list[Run], board: Board) -> None:
             after += [f"afterany:{before}"] if part == SHARED and before else []
             words = [f"--job-name={run.recipe}.{run.tag}.{part}"]
             words += [f"--dependency={','.join(after)}", "--kill-on-invalid-dep=yes"] if after else []
-            made[part] = submit(words, script, cluster)
+            try:
+                made[part] = submit(words, script, cluster)
+            except BaseException:
+                cancel(list(made.values()))  # nothing would follow it, and the next call would not know of it
+                raise
         before = made.get(SHARED, before)
         jobs[run.name] = list(made.values())[-1]
         write_json(_note(board, run), made)
