@@ -102,6 +102,14 @@ def test_user_errors_end_with_2_and_one_message(xlt, recipe, words, part):
     assert part in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [["bundle", "lss", "many"], ["lm", "adopt", "b"]], ids=" ".join)
+def test_a_mistyped_subcommand_is_no_stage(recipe, monkeypatch, capsys, words):
+    monkeypatch.chdir(recipe)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(words)
+    assert f"invalid choice: '{words[1]}'" in capsys.readouterr().err
+
+
 def test_outside_a_recipe(xlt, tmp_path):
     done = xlt("train", cwd=tmp_path)
     assert (

@@ -56,6 +56,19 @@ def test_bundles_of_several_are_joined_and_heads_are_named(singles, joined, tmp_
     assert [head.lang for head in made.heads.values()] == ["eng_Latn", "ron_Latn", "rus_Cyrl", "eng_Latn"]
 
 
+def test_heads_keep_their_names_where_nothing_else_is_said(singles, tmp_path):
+    join.join(singles[:2], tmp_path / "many", ["eng_phone", "ron_2"])
+    made = join.join([tmp_path / "many", singles[0]], tmp_path / "more")
+    assert list(made.heads) == ["eng_phone", "ron_2", "eng_Latn"]
+    assert list(join.add(tmp_path / "more", [tmp_path / "many/heads/ron_2"], ["ron_3"]).heads)[-1] == "ron_3"
+
+
+def test_names_that_differ_in_case_only_are_refused(singles, joined):
+    """They are one folder on macOS and Windows."""
+    with raises(ConfigError, "RON_LATN", where=str(singles[2])):
+        join.add(joined, [singles[2]], ["RON_LATN"])
+
+
 @pytest.mark.parametrize("lang", [None, "en", "ron_Cyrl"])
 def test_a_head_is_named_where_there_are_several(joined, lang):
     with raises(ConfigError, "eng_Latn, ron_Latn", where=f"--lang {lang}" if lang else "--lang"):

@@ -1,18 +1,27 @@
 """A folder for the Hugging Face hub: its card, its files, and what they must not say."""
 
 import json
+import shutil
+import zipfile
 
+import numpy as np
 import pytest
+import torch
 
 from tests.bundle.many import contents, edit, sign, single
-from tests.errors import told
+from tests.errors import raises, told
 from tests.lazy import Lazy
 from xlt.bundle.card import Card
 from xlt.bundle.join import join, verify
-from xlt.bundle.manifest import MANIFEST, check_files, read_manifest
+from xlt.bundle.manifest import MANIFEST, PARTNER, check_files, read_manifest
 from xlt.cli import main
+from xlt.core.digests import files_in
+from xlt.core.errors import DataError
+from xlt.formats import int8
 from xlt.formats.model_folder import Trained, read_info
 from xlt.formats.tables import write_table
+from xlt.formats.weights import SAFE, read_weights
+from xlt.models.family import open_model
 
 huggingface_hub = Lazy("huggingface_hub")
 
@@ -94,7 +103,7 @@ def test_what_a_person_reads(bundle, tmp_path):
         "## Limits",
     ):
         assert line in text.splitlines(), line
-    assert "model.pth" in text and "transformers cannot load it" in text
+    assert ".pth" not in text and "transformers cannot load it" in text
 
 
 def test_it_is_the_bundle_without_names_texts_and_paths(bundle, tmp_path):
@@ -104,12 +113,60 @@ def test_it_is_the_bundle_without_names_texts_and_paths(bundle, tmp_path):
     check_files(out, read_manifest(out))
     assert Trained.load(out).manifest == {"clip0000001": ["aa", "-"], "clip0000002": ["bb", "-"]}
     made = contents(out)
-    assert made.keys() == {*before, "README.md"}
-    same = {name for name in before if made[name] == before[name]}
-    assert before.keys() - same == {"heard", "xlt.json", "lm/lm.json", MANIFEST}
-    for name in before.keys() - same:
+    assert made.keys() == {*before, "README.md", SAFE} - {"model.pth"}
+    same = {name for name in before if made.get(name) == before[name]}
+    assert before.keys() - same == {"heard", "xlt.json", "lm/lm.json", "model.pth", MANIFEST}
+    for name in made.keys() - same - {"README.md"}:
         assert b"ana" not in made[name] and b"casa" not in made[name], name
     assert read_info(out)["features"]["settings"]["features.path"] == "whisper"
+
+
+def is_pickle(path):
+    """Whether torch.save or pickle may have written it, by its first bytes."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as pack:
+            return any(name.endswith(".pkl") for name in pack.namelist())
+    return path.read_bytes()[:1] == b"\x80"
+
+
+def test_no_pickle_is_published(bundle, tmp_path, monkeypatch):
+    """Of a bundle, of a head in a byte each, and of a second model; the values stay what they were."""
+    shutil.copytree(bundle, tmp_path / "partner")
+    shutil.move(tmp_path / "partner", bundle / PARTNER)
+    sign(bundle)
+    assert {path.name for path in files_in(bundle) if is_pickle(path)} == {"model.pth"}
+    export(bundle, tmp_path / "out")
+    monkeypatch.setattr(int8.packed, "__defaults__", (64,))  # the network is small
+    alone = single(tmp_path / "alone", "ron_Latn")
+    join([alone], tmp_path / "many", in_int8=True)
+    export(tmp_path / "many", tmp_path / "published")
+    for folder in (tmp_path / "out", tmp_path / "published"):
+        assert [path for path in files_in(folder) if is_pickle(path)] == []
+    for before, after in (
+        (bundle, tmp_path / "out"),
+        (bundle / PARTNER, tmp_path / "out" / PARTNER),
+        (tmp_path / "many/heads/ron_Latn", tmp_path / "published/heads/ron_Latn"),
+    ):
+        old, new = (read_weights(folder / "model.pth", "") for folder in (before, after))
+        assert old.keys() == new.keys() and all(torch.equal(old[name], new[name]) for name in old)
+        assert all(old[name].dtype == new[name].dtype for name in old)
+
+
+def test_a_published_bundle_is_used_as_every_other(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(int8.packed, "__defaults__", (64,))
+    export(bundle, tmp_path / "out")
+    assert Trained.load(tmp_path / "out").family.weights[0] == "model.pth"
+    features = [np.random.default_rng(0).normal(-8, 2, (60, 80)).astype(np.float32)]
+    ours, theirs = (open_model(folder).log_probs(features)[0] for folder in (bundle, tmp_path / "out"))
+    assert torch.equal(ours, theirs)
+    join([tmp_path / "out"], tmp_path / "again", in_int8=True)
+    assert (tmp_path / "again/heads/ron_Latn" / SAFE).stat().st_size < (
+        tmp_path / "out" / SAFE
+    ).stat().st_size
+    torn = tmp_path / "out" / SAFE
+    torn.write_bytes(torn.read_bytes()[:-9])
+    with raises(DataError, "copy", where=str(torn)):
+        read_weights(tmp_path / "out/model.pth", "copy the bundle again")
 
 
 def test_several_languages(bundle, tmp_path, capsys):

@@ -23,8 +23,8 @@ from xlt.core.errors import ConfigError, DataError, StageError
 from xlt.core.files import sha256, whole_folder
 from xlt.core.locks import hold
 from xlt.formats import int8
-from xlt.formats.model_folder import BACKBONE, HEADS, UPSTREAM, family_of, packed_upstream, read_info
-from xlt.formats.weights import read_weights
+from xlt.formats.model_folder import BACKBONE, HEADS, ONNX, UPSTREAM, family_of, packed_upstream, read_info
+from xlt.formats.weights import read_weights, stored, write_weights
 
 if TYPE_CHECKING:
     from xlt.lid.classifier import Classifier
@@ -45,12 +45,17 @@ class Source:
     files: tuple[str, ...]
     weights: tuple[Path, ...]
 
+    @property
+    def name(self) -> str:
+        """Of the head: in a bundle of several it has one already, else that of its language."""
+        return self.folder.name if self.folder.parent.name == HEADS else self.head.lang
+
 
 def join(sources: Sequence[Path], out: Path, names: Sequence[str] = (), in_int8: bool = False) -> Joined:
     """Write the bundle ``out`` with the heads of ``sources``, bundles of one language or of several.
 
-    ``names``: of the heads in their order; without, they are called after their languages. ``in_int8``: store
-    their weights in a byte each. ConfigError for a
+    ``names``: of the heads in their order; without, they are called after their languages, and heads of
+    several as there. ``in_int8``: store their weights in a byte each. ConfigError for a
     head that cannot share a backbone with the others, and for two of one name; DataError for what is damaged.
     """
     if out.exists():
@@ -156,6 +161,11 @@ def read_source(folder: Path) -> Source:
     manifest = read_manifest(folder)
     info = read_info(folder, "copy the bundle again")
     features = info["features"]
+    if info["family"] == ONNX:
+        raise ConfigError(
+            f"{folder}: is exported, and stays as it is; join the bundles that were exported, and export what"
+            " comes of it: xlt export onnx NEW"
+        )
     if features.get("on_the_fly") or features.get("tuning") or family_of(folder, info).holds_upstream:
         raise ConfigError(
             f"{folder}: its encoder belongs to its model (family {info['family']}, trained or tuned with it),"
@@ -201,9 +211,9 @@ def _named(found: Sequence[Source], names: Sequence[str], there: Joined | None =
     if names and len(names) != len(found):
         raise ConfigError(f"--as {','.join(names)}: names {len(names)} heads, found {len(found)}; name each")
     base = there.foundation if there else found[0].foundation
-    taken: dict[str, str] = {name: "the bundle" for name in there.heads} if there else {}
+    taken: dict[str, str] = {name.lower(): "the bundle" for name in there.heads} if there else {}
     named = {}
-    for one, name in zip(found, names or [one.head.lang for one in found], strict=True):
+    for one, name in zip(found, names or [one.name for one in found], strict=True):
         if one.foundation != base:
             raise ConfigError(
                 f"{one.folder}: stands on another backbone: {_said(one.foundation)}; the others stand on"
@@ -211,12 +221,12 @@ def _named(found: Sequence[Source], names: Sequence[str], there: Joined | None =
             )
         if not is_name(name):
             raise ConfigError(f"--as {name}: found {name!r}, expected letters, digits, - and _; rename it")
-        if name in taken:
+        if name.lower() in taken:  # one folder to many a file system
             raise ConfigError(
-                f"{one.folder}: {taken[name]} has a head {name} already; give each a name of its own in --as,"
-                f" e.g. --as {name}-2"
+                f"{one.folder}: {taken[name.lower()]} has a head {name} already; give each a name of its own"
+                f" in --as, e.g. --as {name}-2"
             )
-        taken[name], named[name] = str(one.folder), one
+        taken[name.lower()], named[name] = str(one.folder), one
     return named
 
 
@@ -248,11 +258,9 @@ def _copy_heads(bundle: Path, made: Joined, named: dict[str, Source], in_int8: b
 
 def _store_in_int8(head: Path) -> None:
     """Rewrite the weights of a head; those that are stored so already keep their values."""
-    import torch
-
     info = read_info(head, "copy the bundle again")
-    path = head / family_of(head, info).weights[0]
-    torch.save(int8.packed(read_weights(path, "copy the bundle again")), path)
+    path = stored(head / family_of(head, info).weights[0])
+    write_weights(path, int8.packed(read_weights(path, "copy the bundle again")))
 
 
 def _copy_backbone(bundle: Path, made: Joined, found: Sequence[Source]) -> Joined:

@@ -27,6 +27,7 @@ from xlt.core.files import atomic_text, sha256
 from xlt.core.log import say
 from xlt.core.stage import read_stamp
 from xlt.formats.model_folder import Trained
+from xlt.formats.weights import stored
 from xlt.score.compare import System, compare, read
 
 FOLDER, TAG = "learn", "learned"
@@ -121,7 +122,7 @@ def _experiment(args: argparse.Namespace) -> tuple[Path, Context]:
         )
     exp = recipe / "exp" / tag
     weights = model.family.weights[0]
-    if not (exp / weights).is_file() or sha256(exp / weights) != sha256(bundle / weights):
+    if not (exp / weights).is_file() or sha256(exp / weights) != sha256(stored(bundle / weights)):
         raise DataError(
             f"{args.bundle}: its model is not that of {exp}, so what it learned from is unknown; name the"
             " recipe that made it with --recipe"

@@ -66,14 +66,13 @@ def _overview() -> str:
 
 def is_command(words: list[str]) -> bool:
     """Whether ``words`` name a command, not a stage; ``report`` is a stage in a recipe and a command
-    elsewhere, ``lm`` and ``bundle`` are commands if a subcommand follows, e.g. ``adapt``.
+    elsewhere, ``lm`` and ``bundle`` are commands if a subcommand follows, e.g. ``adapt``, also a mistyped
+    one: what follows a stage are options and settings.
     """
-    from xlt.commands import bundle, lm
     from xlt.core.context import STAGES
 
-    subcommands = {"lm": lm.SUBCOMMANDS, "bundle": bundle.SUBCOMMANDS}
-    if words and words[0] in subcommands:
-        return words[1:2] != [] and words[1] in subcommands[words[0]]
+    if words and words[0] in ("lm", "bundle"):
+        return words[1:2] != [] and not words[1].startswith("-") and "=" not in words[1]
     in_recipe = Path("recipe.yaml").exists() or any(word.split("=")[0] == "--recipe" for word in words)
     return bool(words) and words[0] in COMMANDS and not (in_recipe and words[0] in {s.name for s in STAGES})
 

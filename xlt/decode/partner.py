@@ -18,6 +18,7 @@ from xlt.core.paths import located
 from xlt.decode.remember import forget
 from xlt.features.speech import Speech
 from xlt.formats.model_folder import ATTENTION, CTC, Trained, parts_of, read_info, recipe_of
+from xlt.formats.weights import stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ class Partner:
     def files(self, name: str) -> list[Path]:
         """What hypotheses of set ``name`` depend on."""
         speech = self.needs(name)
-        weights = [self.model.folder / file for file in self.model.family.weights]
+        weights = [stored(self.model.folder / file) for file in self.model.family.weights]
         return [*weights, speech.content, speech.info]
 
 

@@ -2,7 +2,8 @@
 
 It is the bundle, which `xlt transcribe` runs as before, with README.md, the model card, and where
 :mod:`xlt.export.wav2vec2` can write it, with the form that transformers loads. Names of clips and speakers,
-texts and paths of the machine are left out: ``heard`` keeps the hashes of audio alone.
+texts and paths of the machine are left out: ``heard`` keeps the hashes of audio alone. Weights are
+safetensors.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from xlt.export.model_card import Part
 from xlt.formats.model_folder import HEADS, INFO, Trained, read_info
 from xlt.formats.model_folder import MANIFEST as HEARD
 from xlt.formats.tables import write_table
+from xlt.formats.weights import SAVED, convert
 
 README = "README.md"
 
@@ -78,9 +80,11 @@ def _copied(bundle: Path, out: Path) -> Part:
         shutil.copyfile(bundle / file, out / file)
     for folder in (out, out / PARTNER):
         _anonymise(folder)
+        for path in folder.glob(f"*{SAVED}"):
+            convert(path)
     write_manifest(out, {k: v for k, v in manifest.items() if k not in ("files", "format")})
     name = bundle.name if bundle.parent.name == HEADS else str(info["lang"])
-    return Part(name, info, manifest, Card.read(bundle), sorted(manifest["files"]))
+    return Part(name, info, manifest, Card.read(bundle), sorted(read_manifest(out)["files"]))
 
 
 def _anonymise(folder: Path) -> None:

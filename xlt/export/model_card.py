@@ -13,6 +13,7 @@ from xlt.bundle.card import CARD, Card, Scored
 from xlt.text.languages import get
 
 NOT_STATED = "not stated"
+PICKLED = (".pth", ".pt", ".bin", ".ckpt")
 # identifiers of the hub's list; others go under "other" with a name
 _LICENCES = re.compile(
     r"apache-2\.0|mit|cc0-1\.0|cc-by(-nc)?(-sa|-nd)?-(2\.0|2\.5|3\.0|4\.0)|l?gpl-3\.0|gpl-2\.0|lgpl-2\.1"
@@ -137,10 +138,10 @@ def _body(name: str, parts: Sequence[Part]) -> Iterator[str]:
     yield from ("", f"    xlt transcribe DIR{lang} recording.wav", "")
     if why := next((part.untransformed for part in parts if part.untransformed), None):
         yield from (f"transformers cannot load it: {why}.", "")
-    if pickled := sorted({file for part in parts for file in part.files if file.endswith(".pth")}):
+    if pickled := sorted({file for part in parts for file in part.files if file.endswith(PICKLED)}):
         yield from (
-            f"{', '.join(pickled)}: weights as PyTorch saves them. xlt reads tensors and plain values of such"
-            " files and runs no code; there is no safetensors form of this network.",
+            f"{', '.join(pickled)}: weights of the encoder as PyTorch saves them, the form in which they were"
+            " published. xlt reads tensors and plain values of such files and runs no code.",
             "",
         )
     for part in parts:

@@ -18,6 +18,7 @@ from xlt.core.stage import write_json
 from xlt.formats.info import check_info
 from xlt.formats.tables import read_table
 from xlt.formats.versioned import Format
+from xlt.formats.weights import stored
 
 if TYPE_CHECKING:
     from xlt.core.config import Config
@@ -64,7 +65,7 @@ def family_of(folder: Path, info: Mapping[str, Any]) -> Any:
 def identity(folder: Path) -> list[Path]:
     """The files that change when the model in ``folder`` does: its parameters and ``xlt.json``."""
     family = family_of(folder, read_info(folder)) if (folder / INFO).exists() else FAMILIES.get("espnet")
-    return [folder / family.weights[0], folder / INFO]
+    return [stored(folder / family.weights[0]), folder / INFO]
 
 
 def files_of(folder: Path, family: Any) -> dict[str, str]:
@@ -122,7 +123,7 @@ class Trained:
                 family = family_of(folder, info)
             except XltError as err:
                 raise type(err)(f"{setting}: {err}") from None
-        missing = [name for name in family.needed if not (folder / name).exists()]
+        missing = [name for name in family.needed if not stored(folder / name).exists()]
         if missing or info is None:
             raise DataError(
                 f"{setting}: {folder}: has no {[*missing, INFO][0]}, so it is no finished experiment; make"

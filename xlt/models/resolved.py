@@ -25,6 +25,7 @@ from xlt.formats.model_folder import (
     write_info,
 )
 from xlt.formats.tables import read_table, write_table
+from xlt.formats.weights import stored
 from xlt.models.family import Family
 from xlt.models.labels import Labels
 from xlt.tokens.tokenizer import Tokenizer
@@ -62,7 +63,7 @@ class Resolved:
         ctx, cfg = self.ctx, self.cfg
         found = [ctx.tokens / "tokens.txt"]
         if self.source:
-            found += [self.source.folder / name for name in self.family.starts_from]
+            found += [stored(self.source.folder / name) for name in self.family.starts_from]
         for name, files in self.sets.items():
             found += [files.content, files.lengths, files.info, files.text, ctx.data / name / "utt2audio"]
         if self.labels:

@@ -11,6 +11,7 @@ from xlt.core.context import Context
 from xlt.core.errors import ConfigError
 from xlt.features.speech import Speech, speech
 from xlt.formats.model_folder import INFO, MANIFEST
+from xlt.formats.weights import SAFE
 from xlt.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class EspnetFamily:
         "data.train_minutes",
     )  # what else there is to the features is in feats.json
     needed = ("model.pth", "config.yaml", INFO, "tokens.txt", "feats_stats.npz")
-    files = (*needed, "bpe.model", "mix.json", "mix.npz", MANIFEST, "upstream")
+    files = (*needed, SAFE, "bpe.model", "mix.json", "mix.npz", MANIFEST, "upstream")
     weights = ("model.pth", "config.yaml")
     starts_from = ("model.pth", "tokens.txt", INFO, "feats_stats.npz")
     packages = ("espnet", "torch")

@@ -142,13 +142,15 @@ class EspnetModel:
     def _load_searcher(self, beam_size: int, ctc_weight: float) -> Any:
         from espnet2.bin.asr_inference import Speech2Text
 
-        del self.net  # ESPnet loads its own
         with tempfile.TemporaryDirectory() as scratch, quiet():
+            weights = Path(scratch) / "model.pth"  # ESPnet loads its own, of torch.save alone
+            torch.save(self.net.state_dict(), weights)
+            del self.net
             config = Path(scratch) / "config.yaml"  # a copy, in which the paths are right
             config.write_text(yaml.safe_dump(vars(self.arguments), allow_unicode=True), encoding="utf-8")
             found = Speech2Text(
                 str(config),
-                str(self.folder / "model.pth"),
+                str(weights),
                 device=self.device,
                 beam_size=beam_size,
                 ctc_weight=ctc_weight,

@@ -218,9 +218,13 @@ def _differs(name: str, key: str, theirs: torch.Tensor, ours: torch.Tensor) -> C
 
 def _say(report: Report, how: str, frozen: str | None) -> None:
     """Tell the user in a few lines; ``transfer.json`` has all names."""
-    loaded, random, unused = (_parts(keys) for keys in (report.loaded, report.random, report.unused))
+    by_rows = [key for key in report.random if report.copied_tokens and _BY_TOKEN.match(key)]
+    new = [key for key in report.random if key not in by_rows]
+    loaded, rows, random, unused = map(_parts, (report.loaded, by_rows, new, report.unused))
     say(
-        f"  initialised from {report.source}: loaded: {loaded}; random: {random}"
+        f"  initialised from {report.source}: loaded: {loaded}"
+        + (f"; by tokens: {rows}" if rows else "")
+        + (f"; random: {random}" if random else "")
         + (f"; not used: {unused}" if unused else "")
         + (f"; frozen: {frozen}" if frozen else "")
     )
