@@ -159,6 +159,7 @@ def measure(args: argparse.Namespace, process: subprocess.Popen, sounds: list[Pa
     found: dict = {
         "bundle": args.bundle.name,
         "workers": args.workers,
+        "load of the machine": os.getloadavg()[0],
         "memory before (MB)": memory_mb(process),
     }
     found["load"] = [load(client, sounds, clients, args.requests) for clients in (1, 4, 16)]
@@ -180,7 +181,14 @@ def measure(args: argparse.Namespace, process: subprocess.Popen, sounds: list[Pa
         while time.monotonic() < end:
             load(client, sounds, 8, 8)
             count += 8
-        found["soak"].append({"minute": minute + 1, "requests": count, "memory (MB)": memory_mb(process)})
+        found["soak"].append(
+            {
+                "minute": minute + 1,
+                "requests": count,
+                "memory (MB)": memory_mb(process),
+                "load": os.getloadavg()[0],
+            }
+        )
         print(found["soak"][-1], flush=True)
     return found
 

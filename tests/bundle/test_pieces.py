@@ -83,7 +83,7 @@ def test_what_ctc_takes_for_blanks_has_no_text(transcriber, tmp_path, monkeypatc
     path = write(tmp_path / "a.wav", 2, (0, 0, "aei"))
     found = Hypothesis("thank you", -1.0, greedy=" ")
     monkeypatch.setattr(type(transcriber.recogniser), "__call__", lambda *args, **more: [found])
-    assert [piece["text"] for piece in transcriber(path)] == [""]
+    assert [(piece["text"], piece.get("blank")) for piece in transcriber(path)] == [("", True)]
     monkeypatch.setattr(transcriber.recogniser, "has_ctc", False)  # which has no greedy text either
     assert [piece["text"] for piece in transcriber(path)] == ["thank you"]
 

@@ -290,3 +290,24 @@ def test_pieces_in_which_a_decoder_repeated_itself_are_told(here, capsys, monkey
     found = capsys.readouterr()
     assert found.out == "a.wav\tn 3 n 4\n"
     assert "a.wav: the attention decoder repeated itself at 2.0–3.0 s" in found.err
+
+
+def test_where_there_is_no_text_is_told(here, capsys, monkeypatch):
+    for name, seconds in (("a", [3, 0, 4]), ("b", [0, 0])):
+        write(here / f"{name}.wav", seconds)
+    pieces = Speaking.pieces
+
+    def deaf(*args):
+        return (
+            {**piece, "text": "", "blank": True} if piece["start_s"] == 2 else piece
+            for piece in pieces(*args)
+        )
+
+    monkeypatch.setattr(Speaking, "pieces", deaf)
+    run("a.wav", "b.wav")
+    found = capsys.readouterr()
+    assert found.out == "a.wav\tn 3\nb.wav\t\n"
+    assert [line.partition(" (")[0][:50] for line in found.err.splitlines()] == [
+        "xlt transcribe: a.wav: no text at 2.0–3.0 s: the m",
+        "xlt transcribe: b.wav: no text: voice activity det",
+    ]

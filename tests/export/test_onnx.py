@@ -1,6 +1,7 @@
 """Exported bundles transcribe as those that they were made of, without torch."""
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -10,30 +11,40 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.bundle.many import resign
 from tests.errors import raises, told
 from tests.export.bundles import TONES, altered, over_whisper
 from tests.tones import RATE, Loud, sound
-from xlt.bundle import open_bundle
+from xlt.audio.cut import Cut
+from xlt.audio.voice import NETWORK
+from xlt.bundle import join, open_bundle
+from xlt.bundle.auto import Auto
+from xlt.bundle.joined import Joined
+from xlt.bundle.manifest import MANIFEST
+from xlt.bundle.opened import load_backbone
 from xlt.cli import main
 from xlt.core.config import ROOT
 from xlt.core.errors import ConfigError, DataError
 from xlt.export.onnx import export, parts_of, refuse
+from xlt.lid.classifier import fit
+from xlt.lid.pool import pooled
 from xlt.models.onnx import BACKBONE, HEAD
-from xlt.models.onnx.model import OnnxModel
 from xlt.nets.paths import as_array
 
 pytestmark = pytest.mark.trains
 
+TOLD = [sound(text, np.random.default_rng(n)) for n, text in enumerate(("a", "ae", "aa", "o", "oi", "oo"))]
+
 HEAVY = "torch torchaudio espnet espnet2 s3prl transformers scipy silero_vad onnx omniio"
 FORBID = f"""
-import sys
+import json, sys
 class Forbidden:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {HEAVY.split()}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Forbidden())
 from xlt.cli import main
-sys.exit(main(sys.argv[1:]))
+sys.exit(max(main(words) for words in json.loads(sys.argv[1])))
 """
 
 
@@ -47,6 +58,24 @@ def bundles(tmp_path_factory):
         assert main(["export", "onnx", str(bundle), "--out", str(out)]) == 0
         made[kind] = bundle, out
     return made
+
+
+@pytest.fixture(scope="module")
+def many(bundles, tmp_path_factory):
+    """A bundle of two languages that tells them by the pitch of tones and refuses the half that it is least
+    sure of; and its export.
+    """
+    root, bundle = tmp_path_factory.mktemp("many"), bundles["whisper"][0]
+    other = altered(shutil.copytree(bundle, root / "other"), lang="ron_Latn")
+    joined, out = root / "joined", root / "out"
+    join.join([bundle, other], joined)
+    layers = (1, 2)
+    rows = [pooled(load_backbone(joined, Joined.read(joined)).layers([wave], layers)[0]) for wave in TOLD]
+    found = fit({"eng_Latn": np.stack(rows[:3]), "ron_Latn": np.stack(rows[3:])})
+    least = float(np.median(found.probabilities(np.stack(rows)).max(axis=1)))
+    join.set_lid(joined, dataclasses.replace(found, threshold=least), layers, {"eng_Latn": 3}, {})
+    assert main(["export", "onnx", str(joined), "--out", str(out)]) == 0
+    return joined, out
 
 
 def waves():
@@ -68,17 +97,62 @@ def test_probabilities_are_the_bundles(bundles, kind):
         assert np.abs(found - expected).max() < (0.1 if kind == "fbank" else 2e-3)
 
 
-def test_it_runs_where_torch_cannot_be_imported(bundles, tmp_path):
+def test_it_runs_where_torch_cannot_be_imported(bundles, many, tmp_path):
     """Voice activity detection takes no tones for speech, so all is transcribed."""
     wav = tmp_path / "a.wav"
     soundfile.write(wav, sound("aei oae", np.random.default_rng(1)), RATE)
-    words = ["transcribe", str(bundles["fbank"][1]), str(wav), "--vad", "off"]
+    words = [
+        ["transcribe", str(bundles["fbank"][1]), str(wav), "--vad", "off"],
+        ["transcribe", str(many[1]), str(wav), "--vad", "off", "--lang", "auto", "--format", "json"],
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", FORBID, *words], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, "-c", FORBID, json.dumps(words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.replace(" ", "") == f"{wav}\taeioae\n"
+    single, auto = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert single.replace(" ", "") == f"{wav}\taeioae"
+    assert 0 < json.loads(auto)["segments"][0]["lang_confidence"] <= 1
+
+
+def test_languages_and_texts_of_many_are_the_bundles(many):
+    told = []
+    for folder in many:
+        auto = Auto(open_bundle(folder))
+        told.append([auto.piece(Cut(0, wave)) for wave in TOLD])
+    ours, exported = told
+    assert {piece["lang"] for piece in ours} == {"eng_Latn", "ron_Latn", None}
+    for one, other in zip(ours, exported, strict=True):
+        assert (other["lang"], other["text"]) == (one["lang"], one["text"])
+        assert other["lang_confidence"] == pytest.approx(one["lang_confidence"], abs=1e-3)
+
+
+def test_an_export_of_many_is_whole_and_stays_as_it_is(bundles, many, tmp_path, capsys):
+    joined, exported = many
+    assert main(["bundle", "verify", str(exported)]) == 0
+    assert sorted(path.name for path in (exported / "backbone").iterdir()) == [BACKBONE, NETWORK]
+    alone = exported / "heads/ron_Latn"
+    assert not (alone / BACKBONE).exists() and not (alone / NETWORK).exists()
+    with raises(DataError, "--lang ron_Latn", where=str(alone)):
+        open_bundle(alone).head()
+    capsys.readouterr()
+    for source, named in ((bundles["whisper"][1],) * 2, (exported, exported / "heads/eng_Latn")):
+        assert main(["bundle", "join", str(source), "--out", str(tmp_path / "x")]) == 2
+        told(capsys.readouterr().err, "xlt export onnx", where=str(named))
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    assert main(["bundle", "remove", str(copy), "ron"]) == 0 and join.verify(copy) == []
+
+
+def test_layers_that_an_exported_encoder_lacks_are_told(many, tmp_path):
+    copy = shutil.copytree(many[1], tmp_path / "copy")
+    lid = json.loads((copy / MANIFEST).read_text("utf-8"))["lid"]
+    resign(copy, lid=lid | {"layers": [1, 3]})
+    with raises(DataError, "layers [1, 3]", where=MANIFEST):
+        Auto(open_bundle(copy)).piece(Cut(0, TOLD[0]))
 
 
 @pytest.mark.parametrize("method", ["greedy", "beam"])
@@ -103,14 +177,15 @@ def test_pieces_are_the_bundles(bundles, tmp_path, monkeypatch, method):
         assert [word["start_s"] for word in other["words"]] == [word["start_s"] for word in one["words"]]
 
 
-def test_memory_is_given_back_between_clips(bundles, monkeypatch):
+@pytest.mark.parametrize("exported", [False, True])
+def test_memory_is_given_back_between_pieces(bundles, monkeypatch, exported):
     trims = []
-    monkeypatch.setattr("xlt.models.onnx.model.trim_memory", lambda: trims.append(1))
-    monkeypatch.setattr("xlt.models.onnx.model.TRIM_EVERY", 3)
-    model = OnnxModel(bundles["fbank"][1])
-    for _ in range(4):
-        model.log_probs(waves()[2:] * 2)
-    assert len(trims) == 2  # after the fourth and the eighth clip
+    head = open_bundle(bundles["fbank"][exported]).head()
+    monkeypatch.setattr("xlt.core.machine.trim_memory", lambda: trims.append(1))
+    monkeypatch.setattr("xlt.bundle.transcribe.TRIM_EVERY", 3)
+    for _ in range(7):
+        head.piece(Cut(0, TOLD[0]))
+    assert len(trims) == 2  # after the third and the sixth
 
 
 def test_an_export_in_one_byte_is_near(bundles, tmp_path):

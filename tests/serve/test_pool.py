@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -70,6 +71,19 @@ def test_a_worker_that_hangs_is_replaced_and_its_job_refused(alone, tmp_path):
     with pytest.raises(Lost, match="hung"):
         done(alone, job(write(tmp_path / "a.wav", 8)))
     assert texts(done(alone, job(write(tmp_path / "b.wav", 4)))) == ["n 4"]
+
+
+def test_a_worker_that_gets_no_processor_does_not_hang(alone, tmp_path, monkeypatch):
+    """Its clock stands still; when it goes on, the worker is replaced."""
+    stopped = time.monotonic()
+    monkeypatch.setattr("xlt.serve.pool.waited_s", lambda pid: time.monotonic() - stopped)
+    one = job(write(tmp_path / "a.wav", 8))
+    alone.submit(one)
+    with pytest.raises(TimeoutError):
+        one.future.result(2.5 * alone.stall_s)
+    monkeypatch.setattr("xlt.serve.pool.waited_s", lambda pid: 0.0)
+    with pytest.raises(Lost, match="hung"):
+        one.future.result(60)
 
 
 def test_the_queue_is_bounded_and_what_nobody_waits_for_leaves_it(alone, tmp_path):

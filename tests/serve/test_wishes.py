@@ -19,6 +19,15 @@ def test_scripts_are_told_apart():
     assert language("sr", None, ("srp_Cyrl", "srp_Latn")) == "srp_Cyrl"  # the usual one
     with raises(Problem, "srp_Latn", where="language"):
         language("srp_Latn", None, ("srp_Cyrl",))
+    with raises(Problem, "ron_Latn", where="language"):
+        language("ro-Cyrl-MD", None, ("ron_Latn",))
+
+
+@pytest.mark.parametrize("word", ["auto", "AUTO", "Auto"])
+def test_any_language(word):
+    assert language(word, None, BOTH, tells=True) == "auto"
+    with raises(Problem, "cannot tell", where="language"):
+        language(word, None, BOTH)
 
 
 def test_a_language_without_short_code():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Sequence
@@ -12,15 +11,14 @@ from typing import TYPE_CHECKING
 from xlt.bundle.joined import Joined
 from xlt.bundle.manifest import MANIFEST, is_joined, read_manifest
 from xlt.core.errors import ConfigError, DataError
-from xlt.formats.model_folder import HEADS, packed_upstream, read_info
+from xlt.formats.model_folder import BACKBONE, HEADS, packed_upstream, read_info
 from xlt.lid import store
 from xlt.lid.pool import Identifier
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from xlt.bundle.transcribe import Transcriber
     from xlt.features.backbone import Backbone
+    from xlt.models.onnx.shared import Shared
 
 KEPT = 8  # heads that stay loaded
 
@@ -111,7 +109,7 @@ def _several(folder: Path, kept: int) -> Bundle:
     joined = Joined.read(folder)
 
     @functools.cache
-    def backbone() -> Backbone:
+    def backbone() -> Backbone | Shared:
         return load_backbone(folder, joined)
 
     def load(name: str) -> Transcriber:
@@ -125,18 +123,13 @@ def _several(folder: Path, kept: int) -> Bundle:
         assert joined.lid is not None
         joined.check_lid(folder)
         classifier, where = store.read(folder, joined.lid), str(folder / joined.lid.file)
-        return Identifier(encoder(backbone(), joined.lid.layers), classifier, where)
+        layers, base = joined.lid.layers, backbone()
+        return Identifier(lambda waves: base.layers(waves, layers), classifier, where)
 
     return Bundle(folder, sorted(joined.heads), load, kept, identify if joined.lid else None)
 
 
-def encoder(backbone: Backbone, layers: Sequence[int]) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
-    """Waves (N,), 16 kHz → ``layers`` of the backbone side by side, (T, D)."""
-    setup = dataclasses.replace(backbone.setup, layers=list(layers))
-    return lambda waves: backbone.encode(waves, setup, None)
-
-
-def load_backbone(folder: Path, joined: Joined) -> Backbone:
+def load_backbone(folder: Path, joined: Joined) -> Backbone | Shared:
     """What the heads of the bundle stand on; DataError if its files are damaged, UpstreamError if they are
     another backbone's.
     """
@@ -146,12 +139,15 @@ def load_backbone(folder: Path, joined: Joined) -> Backbone:
     from xlt.features.extract import Setup
     from xlt.fetch.files import cache_root
     from xlt.fetch.hub import offline
+    from xlt.models.onnx.shared import NAME, Shared
     from xlt.upstreams import upstream_class
 
     foundation, where = joined.foundation, str(folder / MANIFEST)
+    joined.check_backbone(folder)
+    if foundation.name == NAME:
+        return Shared(folder / BACKBONE, foundation.upstream, folder / MANIFEST)
     check_setting("features.upstream", foundation.name, where)
     check_setting("features.dtype", foundation.dtype, where)
-    joined.check_backbone(folder)
     packed = packed_upstream(folder / HEADS / "any")
     with offline():
         source = upstream_class(foundation.name).find(

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from xlt.decode.recognise import Hypothesis
     from xlt.features.backbone import Backbone
     from xlt.lm.model import LanguageModel
+    from xlt.models.onnx.shared import Shared
     from xlt.tokens.tokenizer import Tokenizer
 
+TRIM_EVERY = 16  # pieces: 3 MB each are left, where the encoder is Whisper's
 FLOOR = 10 ** (-65 / 20)  # a piece whose loudest 0.1 s have less than -65 dBFS is silence
 
 
@@ -37,7 +39,7 @@ class Transcriber:
     with others; UpstreamError if it was trained on another one.
     """
 
-    def __init__(self, bundle: Path, backbone: Backbone | None = None):
+    def __init__(self, bundle: Path, backbone: Backbone | Shared | None = None):
         from xlt import lm
         from xlt.audio.voice import NETWORK
         from xlt.bundle.clips import Clips
@@ -48,7 +50,8 @@ class Transcriber:
         from xlt.decode.partner import Encoders
         from xlt.decode.recognise import Recogniser
         from xlt.features import load_trained
-        from xlt.formats.model_folder import read_info
+        from xlt.formats.model_folder import ONNX, packed_upstream, read_info
+        from xlt.models.onnx.shared import Shared
 
         manifest = read_manifest(bundle)
         check_files(bundle, manifest)
@@ -57,10 +60,20 @@ class Transcriber:
             decode = dataclasses.replace(decode, hotwords=str(bundle / decode.hotwords))
         self.folder = bundle
         self.one = threading.Lock()
-        features = read_info(bundle, "copy the bundle again")["features"]
-        if backbone is not None and features.get("on_the_fly"):
+        self._heard = 0  # pieces since memory was given back
+        info = read_info(bundle, "copy the bundle again")
+        features, alone = info["features"], backbone is None
+        if features.get("on_the_fly") and not alone:
             raise DataError(f"{bundle}: its model encodes by itself, which no head does; copy it again")
-        self.encode = load_trained(features, bundle, backbone)
+        if info["family"] == ONNX and alone and not features.get("on_the_fly"):
+            raise DataError(
+                f"{bundle}: is exported without an encoder of its own; give the bundle"
+                f" {bundle.parent.parent}, with --lang {bundle.name}"
+            )
+        if isinstance(backbone, Shared):
+            self.encode = backbone.encoder(features, bundle)
+        else:
+            self.encode = load_trained(features, bundle, backbone)
         second = bundle / PARTNER if (bundle / PARTNER).is_dir() else None
         if second:
             features = read_info(second, "copy the bundle again")["features"]
@@ -71,8 +84,9 @@ class Transcriber:
         sure = manifest.get("confidence")
         self.calibration = Calibration.from_json(sure, str(bundle / MANIFEST)) if sure else None
         self.clips = Clips.from_json(manifest.get("clips"), str(bundle / MANIFEST))
-        own = bundle / NETWORK
-        self._network = own if own.exists() else None  # for voice activity: exported bundles bring it
+        # the network for voice activity: exported bundles bring it, those of several languages once
+        brought = [place / NETWORK for place in (bundle, packed_upstream(bundle)) if place is not None]
+        self._network = next((path for path in brought if path.exists()), None)
 
     def hotwords(
         self, words: Path | Mapping[str, float] | Iterable[str], weight: float | None = None
@@ -163,13 +177,25 @@ class Transcriber:
             feats = self.encode([cut.samples])
             (found,) = self.recogniser(feats, hotwords=hotwords, calibration=self.calibration)
             self.recogniser.model.forget()  # nobody asks again
+            self._trim()
         return found
 
+    def _trim(self) -> None:
+        """Give memory back from time to time: arrays of clips of many lengths leave holes in glibc's heap."""
+        self._heard += 1
+        if self._heard >= TRIM_EVERY:
+            from xlt.core.machine import trim_memory
+
+            self._heard = 0
+            trim_memory()
+
     def as_piece(self, cut: Cut, found: Hypothesis | None) -> Piece:
-        """What was found in ``cut``; None: nothing. Times count from the beginning of the recording."""
+        """What was found in ``cut``; None: it is silence. Times count from the beginning of the recording."""
         start_s, end_s = _times(cut)
-        if found is None or self._only_blanks(found):
+        if found is None:
             return empty_piece(cut)
+        if self._only_blanks(found):
+            return {**empty_piece(cut), "blank": True}
         piece: Piece = {
             "start_s": start_s,
             "end_s": end_s,

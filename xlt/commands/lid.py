@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from xlt.features.backbone import Backbone
     from xlt.lid.training import Trained
+    from xlt.models.onnx.shared import Shared
 
 MOST_S = 10  # of a clip that are listened to
 SUBCOMMANDS = ("train",)
@@ -140,7 +141,7 @@ def _listed(folder: Path) -> list[str]:
 
 
 def examples_of(
-    backbone: Backbone,
+    backbone: Backbone | Shared,
     layers: list[int],
     files: Mapping[str, list[str]],
     seed: int,
@@ -152,15 +153,14 @@ def examples_of(
     import numpy as np
 
     from xlt.audio.files import SAMPLE_RATE, read_wav
-    from xlt.bundle.opened import encoder
     from xlt.lid.pool import examples
 
-    rng, encode = np.random.default_rng(seed), encoder(backbone, layers)
+    rng = np.random.default_rng(seed)
     found: dict[str, list[np.ndarray]] = {}
     for lang, paths in files.items():
         found[lang] = []
         for path in paths:
-            (features,) = encode([read_wav(path)[: MOST_S * SAMPLE_RATE]])
+            (features,) = backbone.layers([read_wav(path)[: MOST_S * SAMPLE_RATE]], layers)
             found[lang].append(examples(features, backbone.frame_rate, rng))
             heard(1)
     return found

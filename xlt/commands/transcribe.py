@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xlt.audio.files import Heard
 from xlt.bundle.auto import AUTO, Auto, summary
+from xlt.bundle.noticed import repetitions, without_text
 from xlt.core.errors import ConfigError, DataError
 from xlt.core.log import Progress, say
 from xlt.core.registry import FORMATS
@@ -26,12 +27,10 @@ DEFAULT = "tsv"
 
 
 class _Noticed(NamedTuple):
-    """What a person should know of a transcript: pieces with repetitions, how the sound was read, and
-    pieces whose language was told."""
+    """What a person should know of a transcript: how the sound was read, and its pieces, without words."""
 
-    looped: list[Piece]
     sound: Heard
-    languages: list[Piece]
+    pieces: list[Piece]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,7 +189,7 @@ def _transcribe(
     failed = 0
     with _progress(total, bool(args.out)) as bar:
         for one in recordings:
-            noticed = _Noticed([], Heard(), [])
+            noticed = _Noticed(Heard(), [])
             found = _transcript(args, transcriber, hotwords, one, bar, noticed)
             try:
                 if args.out:
@@ -204,12 +203,17 @@ def _transcribe(
             except DataError as err:
                 failed += 1
                 print(f"xlt transcribe: {err}", file=sys.stderr)
-            _tell_loops(one.name, noticed.looped)
-            if languages := summary(noticed.languages):
-                print(f"xlt transcribe: {one.name}: {languages}", file=sys.stderr)
-            if noticed.sound.told:
-                print(f"xlt transcribe: {one.name}: {noticed.sound.told}", file=sys.stderr)
+            else:
+                _tell(one.name, without_text(noticed.pieces))
+            _tell(one.name, repetitions(noticed.pieces))
+            _tell(one.name, summary(piece for piece in noticed.pieces if "lang_confidence" in piece))
+            _tell(one.name, noticed.sound.told)
     return failed
+
+
+def _tell(name: str, what: str) -> None:
+    if what:
+        print(f"xlt transcribe: {name}: {what}", file=sys.stderr)
 
 
 def _auto(bundle: Bundle) -> Auto:
@@ -222,17 +226,6 @@ def _auto(bundle: Bundle) -> Auto:
             file=sys.stderr,
         )
     return found
-
-
-def _tell_loops(name: str, looped: list[Piece]) -> None:
-    """Warn of pieces in which the attention decoder repeated itself."""
-    if looped:
-        times = ", ".join(f"{piece['start_s']:.1f}–{piece['end_s']:.1f} s" for piece in looped)
-        print(
-            f"xlt transcribe: {name}: the attention decoder repeated itself at {times}; its next best text"
-            " was taken or the repetition cut: check these pieces",
-            file=sys.stderr,
-        )
 
 
 def _progress(total_s: float, to_files: bool) -> Progress:
@@ -294,10 +287,7 @@ def _transcript(
         else:
             said = transcriber.pieces(path, hotwords, *how)
         for piece in said:
-            if "lang_confidence" in piece:
-                noticed.languages.append(piece)
-            if piece.get("looped"):
-                noticed.looped.append(piece)
+            noticed.pieces.append({**piece, "words": []})
             if args.channels:
                 piece["speaker"] = str((channel or 0) + 1)
             yield marked(piece, args.unsure) if args.unsure is not None else piece

@@ -44,6 +44,16 @@ def need_room(folder: Path, size: float, files: int, what: str, remedy: str) -> 
         )
 
 
+def waited_s(pid: int) -> float:
+    """Seconds that the main thread of a process could have run in, but other processes had the processors; 0
+    where the system does not say.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def cpu_seconds() -> float:
     """CPU-seconds of this process so far, of all its threads, and of processes that it has waited for."""
     found = os.times()

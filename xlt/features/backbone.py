@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xlt.features.extract import Setup, encode_waves, layer_numbers, load, load_mix, under
@@ -79,6 +80,10 @@ class Backbone:
             upstream = self._remembering[setup.mask]
             found = encode_waves(upstream, waves, setup.layers, setup.batch_s, mix=mix)
         return [round_trip(matrix, setup.storage) for matrix in found]
+
+    def layers(self, waves: list[np.ndarray], layers: Sequence[int]) -> list[np.ndarray]:
+        """Waves (N,), 16 kHz → ``layers`` side by side, (T, n D)."""
+        return self.encode(waves, dataclasses.replace(self.setup, layers=list(layers)), None)
 
 
 class Encoder:

@@ -49,9 +49,10 @@ class Classifier:
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """(N, D) → (N, L), calibrated."""
         import numpy as np
-        from scipy.special import log_softmax
 
-        return np.exp(log_softmax(self.logits(features) / self.temperature, axis=1))
+        logits = self.logits(features) / self.temperature
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))  # the runtime has no scipy
+        return shares / shares.sum(axis=1, keepdims=True)
 
     def decide(self, features: np.ndarray) -> Decision:
         """Of one example, (D,)."""

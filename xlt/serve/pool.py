@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from xlt.core.errors import DataError, StageError
+from xlt.core.machine import waited_s
 from xlt.serve import preload, worker
 from xlt.serve.jobs import STOP, Answer, Busy, Job, Lost, Refused, receive, send
 
@@ -36,8 +37,9 @@ class _Ended(Exception):
 class Pool:
     """``workers`` processes for the bundle in ``folder``, and room for ``queue`` jobs that wait.
 
-    ``stall_s``: a worker that says nothing for so long is killed and its job refused; ``opener``:
-    ``module:function`` that opens the bundle; ``preload``: whether workers share what is loaded.
+    ``stall_s``: a worker that says nothing for so long is killed and its job refused, time in which it waits
+    for a processor not counted; ``opener``: ``module:function`` that opens the bundle; ``preload``: whether
+    workers share what is loaded.
     """
 
     def __init__(
@@ -265,22 +267,22 @@ class _Tender(threading.Thread):
         connection, pieces = self._connection, []
         if job.given_up or connection is None:
             return
-        last, stopped = time.monotonic(), False
+        last, stopped = self._clock(), False
         try:
             send(connection, job.message, job.samples)
             while True:
                 if not connection.poll(_LOOK_S):
-                    quiet_s = time.monotonic() - last
+                    quiet_s = self._clock() - last
                     if job.given_up and not stopped:
                         send(connection, STOP)
-                        last, stopped = time.monotonic(), True
+                        last, stopped = self._clock(), True
                     elif quiet_s > min(self.pool.stall_s, _STOP_S if stopped else self.pool.stall_s):
                         self.kill()
                         _settle(job, Lost(f"its worker hung for {quiet_s:.0f} s; send it in another form"))
                         return
                     continue
                 message, _ = receive(connection)
-                last = last if stopped else time.monotonic()
+                last = last if stopped else self._clock()
                 if message["say"] == "piece":
                     pieces.append(message["piece"])
                     job.heard(len(pieces) - 1, message["piece"])
@@ -289,6 +291,10 @@ class _Tender(threading.Thread):
                     return
         except (EOFError, OSError, ValueError, LookupError, TypeError, AttributeError):
             raise _Ended from None
+
+    def _clock(self) -> float:
+        """Seconds in which the worker could work: on a busy machine others have the processors."""
+        return time.monotonic() - (waited_s(self.pid) if self.pid is not None else 0.0)
 
     def kill(self) -> None:
         """End the process, whatever it is doing."""

@@ -94,6 +94,7 @@ def language(given: str | None, model: str | None, languages: Sequence[str], tel
     or name (``Romanian``), or by the model. With ``tells``, auto: also where there are several and neither
     says one, as OpenAI's clients expect. Problem (400, 404)."""
     only = None
+    given = AUTO if given is not None and given.lower() == AUTO else given
     if model is not None and model not in ANY_MODEL:
         only = model.removeprefix(_MODEL)
         if model not in models(languages, tells):
@@ -143,8 +144,10 @@ def _known(given: str, languages: Sequence[str]) -> str | None:
     code = meant(given[:80])
     if code in languages:
         return code
-    short = re.split(r"[-_]", given.lower())[0]
+    short, *others = re.split(r"[-_]", given.lower())
     same = [lang for lang in languages if short in (_short(lang), lang[:3])]
+    if others and re.fullmatch(r"[a-z]{4}", others[0]):  # a script, as BCP 47 has it
+        same = [lang for lang in same if lang.lower().endswith(others[0])]
     return same[0] if len(same) == 1 and not is_code(given) else None
 
 

@@ -34,8 +34,9 @@ class Piece(TypedDict):
     """A part of a recording. ``score``: the log probability of its text; ``lang``: of models that
     predict the language, None where they predicted none; with ``--lang auto`` the one that was told, None for
     none of the bundle's, and ``lang_confidence`` the probability of the likeliest; ``looped``: True where the
-    attention decoder repeated itself, so that its next best text was taken or the repetition cut;
-    ``speaker``: the channel, from 1, where each channel is somebody's."""
+    attention decoder repeated itself, so that its next best text was taken or the repetition cut; ``blank``:
+    True where the model found no letter in a sound; ``speaker``: the channel, from 1, where each channel is
+    somebody's."""
 
     start_s: float
     end_s: float
@@ -45,6 +46,7 @@ class Piece(TypedDict):
     lang: NotRequired[str | None]
     lang_confidence: NotRequired[float]
     looped: NotRequired[bool]
+    blank: NotRequired[bool]
     speaker: NotRequired[str]
 
 

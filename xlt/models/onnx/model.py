@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from xlt.core.errors import DataError
-from xlt.core.machine import trim_memory
 from xlt.features.mix import Mix
 from xlt.formats.matrix import round_trip
 from xlt.formats.model_folder import INFO, read_info
@@ -24,12 +23,12 @@ from xlt.upstreams.mels import HOP, MAX_SAMPLES, grid_samples
 
 AGAIN = "export it again with xlt export onnx, or copy the folder again"
 FBANK, WHISPER = "fbank", "whisper_base"  # upstreams that can be exported
-TRIM_EVERY = 16  # clips: the networks' large arrays leave holes in glibc's heap, 3 MB a clip
 FRAME_NORM_EPS = 1e-5  # torch's layer_norm
 
 
 class OnnxModel:
-    """The model in ``folder``, which `xlt export onnx` wrote; takes waves (N,) at 16 kHz.
+    """The model in ``folder``, which `xlt export onnx` wrote; takes waves (N,) at 16 kHz, and as a head of a
+    bundle of several languages what the common encoder gives.
 
     DataError if the files are damaged or do not fit each other.
     """
@@ -37,12 +36,10 @@ class OnnxModel:
     def __init__(self, folder: Path):
         info = read_info(folder, AGAIN)
         self.tokenizer = Tokenizer(folder)
-        self._storage = info["features"].get("storage", "f32")
-        self._heard = 0  # since memory was given back
         try:
+            features = info["features"]
             self._least = int(info["onnx"]["least_frames"])
-            name = info["features"]["upstream"]["upstream"]
-            layers = info["features"]["layers"]
+            name, layers = features["upstream"]["upstream"], features["layers"]
         except (KeyError, TypeError, ValueError) as err:
             raise DataError(f"{folder / INFO}: damaged: lacks {err}; {AGAIN}") from None
         self._head = Session(folder / HEAD)
@@ -51,30 +48,26 @@ class OnnxModel:
                 f"{folder / 'tokens.txt'}: {len(self.tokenizer.tokens)} tokens, but {HEAD} has"
                 f" {self._head.last_size}; {AGAIN}"
             )
-        self._features: Callable[[np.ndarray], np.ndarray]
-        if name == FBANK:
-            self._features = kaldi_mels
-        elif name == WHISPER:
-            self._features = Backbone(folder, layers)
-        else:
-            raise DataError(f"{folder / INFO}: damaged: features of {name!r}; {AGAIN}")
+        self._features: Callable[[np.ndarray], np.ndarray] | None = None  # of a head of many: they are given
+        if features.get("on_the_fly"):
+            encode = encoder_of(folder, name, folder / INFO)
+            read = Read(folder, layers, features.get("storage", "f32"))
+            self._features = lambda wave: read(encode(wave))
 
     def log_probs(self, inputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Waves (N,) → log probabilities of CTC (B, T, V), and frames (B,), each computed alone."""
-        rows = [self._row(wave) for wave in inputs]
+        """Waves (N,), or what a head of many reads (T, D), → log probabilities of CTC (B, T, V), and frames
+        (B,), each computed alone.
+        """
+        rows = [self._row(given) for given in inputs]
         lengths = np.array([len(row) for row in rows])
-        self._heard += len(rows)
-        if self._heard >= TRIM_EVERY:
-            self._heard = 0
-            trim_memory()
         padded = np.zeros((len(rows), lengths.max(initial=0), self._head.last_size), np.float32)
         for out, row in zip(padded, rows, strict=True):
             out[: len(row)] = row
         return padded, lengths
 
-    def _row(self, wave: np.ndarray) -> np.ndarray:
-        """(N,) → (T, V)."""
-        feats = round_trip(self._features(wave), self._storage)  # as stored features, which it learned from
+    def _row(self, given: np.ndarray) -> np.ndarray:
+        """(N,) or (T, D) → (T', V)."""
+        feats = given if self._features is None else self._features(given)
         if 0 < len(feats) < self._least:
             feats = np.pad(feats, ((0, self._least - len(feats)), (0, 0)), "edge")
         return self._head(feats[None])[0]
@@ -108,30 +101,68 @@ class Session:
         return self._session.run(None, {self._input.name: values})[0]
 
 
-class Backbone:
-    """Whisper's encoder, and the mix of its layers (or one of them, or some side by side)."""
+class Encoder:
+    """Whisper's encoder in ``folder``: samples → what all its layers give."""
 
-    def __init__(self, folder: Path, layers: Any):
+    def __init__(self, folder: Path):
         self._net = Session(folder / BACKBONE)
         self._mels = int(self._net.input_shape[1])
-        self._layers = layers
-        self._mix = Mix.load(folder) if layers == "mix" else None
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:
-        """(N,) → (T, D); T = ⌈N / 320⌉, in windows of at most 30 s."""
+        """(N,) → (L, T, D); T = ⌈N / 320⌉, in windows of at most 30 s."""
         starts = range(0, max(1, len(wave)), MAX_SAMPLES)
-        return np.concatenate([self._window(wave[start : start + MAX_SAMPLES]) for start in starts])
+        return np.concatenate([self._window(wave[start : start + MAX_SAMPLES]) for start in starts], axis=1)
 
     def _window(self, samples: np.ndarray) -> np.ndarray:
         padded = np.zeros(grid_samples(max(1, len(samples))), np.float32)
         padded[: len(samples)] = samples
         hidden = self._net(whisper_mels(padded, self._mels)[None])[:, 0]  # (L, T, D)
-        hidden = hidden[:, : -(-len(samples) // HOP)]
-        if self._mix is not None:
-            return mixed(self._mix, hidden)
-        layers = self._layers if isinstance(self._layers, list) else [self._layers]
-        numbers = [len(hidden) - 1 if n == "last" else int(n) for n in layers]
-        return np.concatenate([hidden[n] for n in numbers], axis=1)
+        return hidden[:, : -(-len(samples) // HOP)]
+
+
+def encoder_of(folder: Path, name: str, where: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The upstream ``name`` as exported: samples (N,) → all layers (L, T, D). Log-mels are one layer and need
+    no network in ``folder``. DataError, which begins with ``where``, for an upstream that is not exported.
+    """
+    if name == FBANK:
+        return lambda wave: kaldi_mels(wave)[None]
+    if name == WHISPER:
+        return Encoder(folder)
+    raise DataError(f"{where}: damaged: features of {name!r}; {AGAIN}")
+
+
+class Read:
+    """What a head in ``folder`` reads of an encoder's layers (L, T, D): ``layers`` side by side, or their
+    mix; (T, D'), as exact as the ``storage`` that it learned from. DataError for layers that are not there.
+    """
+
+    def __init__(self, folder: Path, layers: Any, storage: str):
+        self._layers, self._storage, self._where = layers, storage, folder / INFO
+        self._mix = Mix.load(folder) if layers == "mix" else None
+
+    def __call__(self, hidden: np.ndarray) -> np.ndarray:
+        if self._mix is None:
+            feats = side_by_side(hidden, self._layers, self._where)
+        elif max(self._mix.layers) < len(hidden):
+            feats = mixed(self._mix, hidden)
+        else:
+            raise _lacks(hidden, self._mix.layers, self._where)
+        return round_trip(feats, self._storage)
+
+
+def side_by_side(hidden: np.ndarray, layers: Any, where: Path) -> np.ndarray:
+    """(L, T, D) → (T, n D): ``layers`` are last, a number, or a list of them. DataError, which begins with
+    ``where``, for one that is not there.
+    """
+    wanted = layers if isinstance(layers, list) else [layers]
+    numbers = [len(hidden) - 1 if n == "last" else int(n) for n in wanted]
+    if not all(0 <= n < len(hidden) for n in numbers):
+        raise _lacks(hidden, numbers, where)
+    return np.concatenate([hidden[n] for n in numbers], axis=1)
+
+
+def _lacks(hidden: np.ndarray, layers: list[int], where: Path) -> DataError:
+    return DataError(f"{where}: reads layers {layers}, the encoder has {len(hidden)}; {AGAIN}")
 
 
 def mixed(mix: Mix, hidden: np.ndarray) -> np.ndarray:
