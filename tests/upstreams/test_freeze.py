@@ -198,6 +198,18 @@ def test_what_decides_is_the_machine_that_trains_and_not_this_one(recipe, monkey
     assert decide(recipe(60, *nodes), Pace(0.2)).cfg.train.freeze == freeze
 
 
+def test_what_the_memory_does_not_hold_stays_frozen_and_is_not_tried(recipe, monkeypatch):
+    """XLS-R 300M: 24 layers of 12 · 1024² parameters of 16 bytes are 4.8 GB, more than 0.8 of 5 GB."""
+    settings = ["features.upstream=xls_r_300m", "train.max_hours=1000"]
+    pace = Pace(0.1)
+    monkeypatch.setattr(frozen, "total_memory", lambda: 5e9)
+    found = decide(recipe(60, *settings), pace)
+    assert found.cfg.train.freeze == "upstream" and pace.asked == []
+    assert "about 4.8 GB of memory, and this machine has 5.0 GB; change with train.freeze" in found.why
+    monkeypatch.setattr(frozen, "total_memory", lambda: 8e9)
+    assert decide(recipe(60, *settings, "tag=more"), pace).cfg.train.freeze == "extractor"
+
+
 def test_processes_share_the_time(recipe):
     shared = ["train.processes=3", "train.max_hours=2.1"]
     assert decide(recipe(60, *shared), Pace(0.2)).cfg.train.freeze == "extractor"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,25 +20,12 @@ from xlt.fetch.files import cache_root
 from xlt.formats.markdown import table
 from xlt.upstreams import upstream_class
 from xlt.upstreams.freeze import resolved
+from xlt.upstreams.size import TUNED_BYTES, Size, upstream_size
 
 BYTES = {"f32": 4, "cm2": 2, "cm1": 1}  # a value
 A_CLIP = 200  # bytes of a clip's name, place and header, as tests/bench/RESULTS.md has them
 SURE = 0.8  # of an estimate: what is needed at least
 GB = 1e9
-
-
-@dataclass(frozen=True)
-class Size:
-    """Of an upstream: its hidden states and their dimensions; a transformer layer has 12 · dimensions²
-    parameters.
-    """
-
-    states: int
-    dim: int
-
-    @property
-    def parameters(self) -> int:
-        return 12 * (self.states - 1) * self.dim**2
 
 
 @dataclass(frozen=True)
@@ -52,21 +38,6 @@ class Need:
     size: float
     place: Path | None
     remedy: str
-
-
-def upstream_size(name: str, path: str | None) -> Size:
-    """By its configuration where there is one, else by its name; an unknown one counts as a model of base
-    size.
-    """
-    try:
-        config = json.loads((Path(path) / "config.json").read_text(encoding="utf-8")) if path else {}
-        return Size(
-            int(config.get("encoder_layers") or config["num_hidden_layers"]) + 1,
-            int(config.get("d_model") or config["hidden_size"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return Size(*upstream_class(name).expected_size(name))
 
 
 def needs(sets: Sets, cfg: Config) -> list[Need]:
@@ -117,7 +88,7 @@ def _of_training(cfg: Config, size: Size, exp: Path) -> list[Need]:
     found = []
     if cfg.train.freeze in ("extractor", "none"):
         remedy = "set train.freeze=upstream or train.adapter=lora, or take a machine with more memory"
-        found.append(Need("training of the upstream (stage 6)", 16 * size.parameters, None, remedy))
+        found.append(Need("training of the upstream (stage 6)", TUNED_BYTES * size.parameters, None, remedy))
         needed = (4 * (cfg.train.average_best + 2) + 24) * size.parameters
         remedy = "free some space, or lower train.average_best"
         found.append(Need("checkpoints (stage 6)", needed, exp, remedy))

@@ -20,6 +20,14 @@ def free_memory() -> float | None:
     return int(found[1]) * 1024 if found else None
 
 
+def total_memory() -> float | None:
+    """Bytes that this machine has; None where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None
+
+
 def room(folder: Path) -> tuple[int, int | None]:
     """Bytes, and files, that this user can still write into ``folder``; None where the file system does not
     count files. A folder that is not there yet is looked for above.

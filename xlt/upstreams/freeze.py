@@ -22,11 +22,13 @@ from xlt.core.context import Context, need
 from xlt.core.errors import ConfigError
 from xlt.core.files import atomic_text
 from xlt.core.log import say, spent
+from xlt.core.machine import total_memory
 from xlt.core.settings import FeaturesConfig, Freeze, hours_for
 from xlt.core.stage import read_stamp
 from xlt.formats.tables import read_table
 from xlt.upstreams import upstream_class
 from xlt.upstreams.base import has_gpu
+from xlt.upstreams.size import TUNED_BYTES, upstream_size
 
 
 class Amount(NamedTuple):
@@ -43,6 +45,7 @@ AMOUNTS = (Amount(0, "upstream"), Amount(30, "extractor"), Amount(600, "none"))
 # what versions went by that kept no reasons; their experiments stay as they are
 _UNTIL_DECEMBER_2026: tuple[tuple[float, Freeze], ...] = ((600, "none"), (30, "extractor"), (0, "upstream"))
 
+_SHARE = 0.8  # of the memory, that training may take
 FACTS = "freezing"  # in stage.json of an experiment
 _RESTS_ON = (  # settings that a choice by time depends on
     "features.upstream",
@@ -171,6 +174,9 @@ def _on_gpus(cfg: Config) -> bool:
 def _that_fits(ctx: Context, wanted: Choice, minutes: float, pace: Pace) -> Choice:
     """``wanted``, or a frozen upstream where training it on this CPU takes longer than there is time."""
     train = ctx.cfg.train
+    if why := _too_large(ctx.cfg):
+        said = f"{minutes:.1f} minutes of speech are enough to train it, but {why}"
+        return wanted._replace(freeze="upstream", why=f"{said}; change with train.freeze")
     steps = math.ceil(60 * minutes / train.batch_s)  # of an epoch
     epochs = max(train.max_epochs, math.ceil(train.min_updates / steps))
     measured = _known_pace(ctx, wanted) or round(pace(ctx, wanted.freeze), 4)
@@ -185,6 +191,15 @@ def _that_fits(ctx: Context, wanted: Choice, minutes: float, pace: Pace) -> Choi
         " change with train.freeze or train.max_hours"
     )
     return wanted._replace(freeze="upstream", why=why)
+
+
+def _too_large(cfg: Config) -> str | None:
+    """Why this machine has not the memory to train the upstream, or None; to try it would end the program."""
+    needed = TUNED_BYTES * upstream_size(cfg.features.upstream, cfg.features.path).parameters
+    there = total_memory()
+    if there is None or needed <= _SHARE * there:
+        return None
+    return f"that takes about {needed / 1e9:.1f} GB of memory, and this machine has {there / 1e9:.1f} GB"
 
 
 def _known_pace(ctx: Context, wanted: Choice) -> float | None:
