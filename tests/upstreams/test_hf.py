@@ -13,6 +13,7 @@ from tests.upstreams.layouts import LAYOUTS, make
 from xlt.core.errors import ConfigError, UpstreamError
 from xlt.upstreams import upstream_class
 from xlt.upstreams.hf import HuggingFace
+from xlt.upstreams.hf_config import extractor
 
 transformers = Lazy("transformers")
 tunable = Lazy("xlt.upstreams.tunable")
@@ -212,6 +213,26 @@ def test_weights_of_another_model(tmp_path, values, fact):
     change(tmp_path, **values)
     with raises(UpstreamError, fact):
         HuggingFace(HuggingFace.find("hf", str(tmp_path), tmp_path), "float32", "cpu")
+
+
+def test_a_processor_as_transformers_5_saves_it_says_how_waves_are_prepared(tmp_path):
+    """``Wav2Vec2Processor.save_pretrained`` writes no preprocessor_config.json."""
+    make(tmp_path, "xls_r")
+    before = HuggingFace.find("hf", str(tmp_path), tmp_path)
+    own = tmp_path / "preprocessor_config.json"
+    inside = json.loads(own.read_text("utf-8"))
+    whole = {"feature_extractor": inside, "processor_class": "Wav2Vec2Processor"}
+    own.unlink()
+    (tmp_path / "processor_config.json").write_text(json.dumps(whole))
+    found = HuggingFace.find("hf", str(tmp_path), tmp_path)
+    assert found.identity == before.identity
+    assert [path for path in found.files if path not in before.files] == [
+        str(tmp_path / "processor_config.json")
+    ]
+    assert extractor(tmp_path).do_normalize == inside["do_normalize"]
+    (tmp_path / "processor_config.json").write_text("{}")
+    with raises(UpstreamError, "feature_extractor", where="processor_config.json"):
+        HuggingFace.find("hf", str(tmp_path), tmp_path)
 
 
 def test_indices_that_name_other_files(tmp_path):

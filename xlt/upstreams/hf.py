@@ -16,7 +16,7 @@ from xlt.core.log import say
 from xlt.fetch import hub
 from xlt.upstreams import hf_config, hf_folder
 from xlt.upstreams.base import MIN_SAMPLES, Source, Upstream, check_layers, unpacked
-from xlt.upstreams.hf_config import CONFIG, EXTRACTOR
+from xlt.upstreams.hf_config import CONFIG
 from xlt.upstreams.hf_kinds import kind_of
 from xlt.upstreams.s3prl import BATCH_S, compared, pack
 
@@ -133,7 +133,7 @@ def _source(name: str, folder: Path) -> Source:
         "weights_sha256": hf_folder.hashes(files),
     }
     if not kind.mels:
-        identity["do_normalize"] = hf_config.read_json(folder / EXTRACTOR).get("do_normalize", True)
+        identity["do_normalize"] = hf_config.extractor_values(folder).get("do_normalize", True)
     return Source(name, str(folder), identity, list(map(str, files)))
 
 

@@ -17,6 +17,7 @@ from xlt.core.errors import UpstreamError
 from xlt.formats.weights import explained, holds_code
 
 CONFIG, EXTRACTOR = "config.json", "preprocessor_config.json"
+PROCESSOR, _INSIDE = "processor_config.json", "feature_extractor"  # where transformers 5 saves a processor
 _WORD = re.compile(r"[A-Za-z0-9_]{1,40}")
 _LARGEST = 10_000_000
 # what the features depend on; heads, quantisers and language adapters may be left out
@@ -39,6 +40,26 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UpstreamError(f"{path}: found a {type(found).__name__}, expected a mapping; download it again")
     return found
+
+
+def extractor_file(folder: Path) -> Path:
+    """The file in ``folder`` that says how waves are prepared, there or not."""
+    own, whole = folder / EXTRACTOR, folder / PROCESSOR
+    return whole if not own.exists() and whole.exists() else own
+
+
+def extractor_values(folder: Path) -> dict[str, Any]:
+    """What it says; UpstreamError if that is no mapping."""
+    path = extractor_file(folder)
+    found = read_json(path)
+    if path.name != PROCESSOR:
+        return found
+    inside = found.get(_INSIDE)
+    if not isinstance(inside, dict):
+        raise UpstreamError(
+            f"{path}: has no {_INSIDE}, and {EXTRACTOR} is not there; download the whole model from the hub"
+        )
+    return inside
 
 
 def _is_plain(value: Any) -> bool:
@@ -90,19 +111,19 @@ def extractor(folder: Path) -> Any:
     """How a wav2vec 2.0 or HuBERT in ``folder`` wants its waves: transformers' Wav2Vec2FeatureExtractor."""
     from transformers import Wav2Vec2FeatureExtractor
 
-    return Wav2Vec2FeatureExtractor(**_numbers(folder / EXTRACTOR, _EXTRACTOR))
+    return Wav2Vec2FeatureExtractor(**_numbers(folder, _EXTRACTOR))
 
 
 def mel_extractor(folder: Path) -> Any:
     """How a w2v-BERT in ``folder`` makes log-mels of waves: transformers' SeamlessM4TFeatureExtractor."""
     from transformers import SeamlessM4TFeatureExtractor
 
-    return SeamlessM4TFeatureExtractor(**_numbers(folder / EXTRACTOR, _MEL_EXTRACTOR))
+    return SeamlessM4TFeatureExtractor(**_numbers(folder, _MEL_EXTRACTOR))
 
 
-def _numbers(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
-    """What the file ``path`` has of ``keys``; UpstreamError for what is no number."""
-    found = read_json(path)
+def _numbers(folder: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    """What the extractor's file in ``folder`` has of ``keys``; UpstreamError for what is no number."""
+    path, found = extractor_file(folder), extractor_values(folder)
     values = {key: found[key] for key in keys if key in found}
     if wrong := [key for key, value in values.items() if not isinstance(value, int | float)]:
         raise UpstreamError(

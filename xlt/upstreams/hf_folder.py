@@ -10,13 +10,13 @@ from typing import Any
 from xlt.core.errors import UpstreamError
 from xlt.core.files import sha256
 from xlt.formats.tensors import read_header
-from xlt.upstreams.hf_config import CONFIG, EXTRACTOR, read_json
+from xlt.upstreams.hf_config import CONFIG, EXTRACTOR, PROCESSOR, extractor_file, read_json
 
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"  # behind the name: the list of shards
 WEIGHTS = (SAFE, SAFE + INDEX, PICKLED, PICKLED + INDEX)  # in the order in which transformers looks for them
-WANTED = [CONFIG, EXTRACTOR, "model*.safetensors", SAFE + INDEX]  # of a repository of the hub
-PICKLES = [CONFIG, EXTRACTOR, "pytorch_model*.bin", PICKLED + INDEX]  # where it has no safetensors
+WANTED = [CONFIG, EXTRACTOR, PROCESSOR, "model*.safetensors", SAFE + INDEX]  # of a repository of the hub
+PICKLES = [CONFIG, EXTRACTOR, PROCESSOR, "pytorch_model*.bin", PICKLED + INDEX]  # where it has no safetensors
 AGAIN = "download it again"
 
 
@@ -29,7 +29,8 @@ def needed_files(folder: Path) -> tuple[dict[str, Any], list[Path]]:
             f"features.path={folder}: no such directory; expected one with config.json, "
             "preprocessor_config.json and model.safetensors"
         )
-    missing = [f for f in (CONFIG, EXTRACTOR) if not (folder / f).exists()]
+    extractor = extractor_file(folder)
+    missing = [path.name for path in (folder / CONFIG, extractor) if not path.exists()]
     weights = next((folder / w for w in WEIGHTS if (folder / w).exists()), None)
     if missing or weights is None:
         raise UpstreamError(
@@ -39,7 +40,7 @@ def needed_files(folder: Path) -> tuple[dict[str, Any], list[Path]]:
     config = read_json(folder / CONFIG)
     shards = _shards(weights) if weights.name.endswith(INDEX) else [weights]
     index = [weights] if weights.name.endswith(INDEX) else []
-    return config, [folder / CONFIG, folder / EXTRACTOR, *index, *shards]
+    return config, [folder / CONFIG, extractor, *index, *shards]
 
 
 def hashes(files: list[Path]) -> str | list[str]:

@@ -16,7 +16,7 @@ from xlt.core.log import say
 from xlt.fetch import hub
 from xlt.upstreams import hf_config, hf_folder, s3prl_safe
 from xlt.upstreams.base import Source
-from xlt.upstreams.hf_config import CONFIG, EXTRACTOR
+from xlt.upstreams.hf_config import CONFIG
 
 HF_FAMILIES = {"wav2vec2": "hf_wav2vec2_custom", "hubert": "hf_hubert_custom"}
 HF_REPOS = {
@@ -79,7 +79,7 @@ def _from_path(name: str, path: Path) -> Source:
     identity = {
         "upstream": name,
         "weights_sha256": hf_folder.hashes(files),
-        "do_normalize": hf_config.read_json(path / EXTRACTOR).get("do_normalize", True),
+        "do_normalize": hf_config.extractor_values(path).get("do_normalize", True),
     }
     return Source(name, str(path), identity, list(map(str, files)))
 
