@@ -70,6 +70,7 @@ class Transcriber:
                 f"{bundle}: is exported without an encoder of its own; give the bundle"
                 f" {bundle.parent.parent}, with --lang {bundle.name}"
             )
+        self.encode: Callable[[list], list]
         if isinstance(backbone, Shared):
             self.encode = backbone.encoder(features, bundle)
         else:
