@@ -7,7 +7,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xlt.audio.files import SAMPLE_RATE, Heard
 from xlt.core.errors import DataError
@@ -70,7 +70,7 @@ class Transcriber:
                 f"{bundle}: is exported without an encoder of its own; give the bundle"
                 f" {bundle.parent.parent}, with --lang {bundle.name}"
             )
-        self.encode: Callable[[list], list]
+        self.encode: Any  # a function of waves, or Encoders, which mypy takes for a tuple alone
         if isinstance(backbone, Shared):
             self.encode = backbone.encoder(features, bundle)
         else:
