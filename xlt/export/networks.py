@@ -30,13 +30,23 @@ class Backbone(nn.Module):
 
     def forward(self, mels: Tensor) -> Tensor:
         net = self.net
-        x = gelu(net.conv2(gelu(net.conv1(mels)))).transpose(1, 2)  # (B, T, D)
+        x = gelu(_in_products(net.conv2, gelu(net.conv1(mels)).transpose(1, 2)))  # (B, T, D)
         x = x + net.embed_positions.weight[: x.shape[1]]
         hidden = [x]
         for layer in net.layers:
             x = layer(x, None)
             hidden.append(x)
         return torch.stack([*hidden[:-1], net.layer_norm(x)])
+
+
+def _in_products(conv: nn.Conv1d, x: Tensor) -> Tensor:
+    """A convolution of width 3, stride 2 and padding 1 over (B, 2 T, D) → (B, T, D'), as one product of
+    matrices: faster in onnxruntime, and stored in one byte a value like all the others.
+    """
+    x = pad(x, (0, 0, 1, 1))
+    frames = torch.cat([x[:, :-2:2], x[:, 1:-1:2], x[:, 2::2]], dim=-1)  # (B, T, 3 D)
+    weight = conv.weight.permute(0, 2, 1).flatten(1)  # (D', 3 D)
+    return nn.functional.linear(frames, weight, conv.bias)
 
 
 class Head(nn.Module):
