@@ -117,7 +117,7 @@ def measure(pools: dict[str, list[Path]], turn_s: float, minutes: float, encoder
         given = tell_apart(path, encoder, len(pools)) if len(pools) > 1 else found
     minutes = len(samples) / SAMPLE_RATE / 60
     return {
-        "speakers": sorted({name for *_, name in truth}),
+        "speakers": len(pools),
         "turns of at least s": turn_s,
         "minutes": round(minutes, 1),
         "found": found.count,

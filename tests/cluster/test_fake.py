@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import socket
 import types
 from pathlib import Path
 
@@ -272,3 +273,13 @@ def test_a_node_without_room_is_refused_before_the_work_and_a_disk_that_fills_is
         raise made.read("answers/1.error")
     assert isinstance(task.full(tmp_path, "the disk is full"), ConfigError)
     assert task.run(made.folder, 1) == 1 and list(tmp_path.glob("xlt-*")) == []
+
+
+def test_a_port_that_says_nothing_is_no_scheduler(slurm, tmp_path, monkeypatch):
+    """distributed waits for ever for what takes the connection and is silent, whatever its time limit."""
+    monkeypatch.setattr("xlt.core.cluster.dask._CONNECT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        made = Dask("squares", None, workers(tmp_path, scheduler=where))
+        with raises(ConfigError, "8786", where=f"cluster.scheduler={where}"):
+            made.submit(Shards(tmp_path), [0])

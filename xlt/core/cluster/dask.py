@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import math
 import subprocess
+import threading
 import uuid
 from typing import Any
 
@@ -16,6 +17,29 @@ from xlt.core.errors import ConfigError
 from xlt.core.executor import Workers
 
 _CONNECT_S = 30.0
+
+
+def _connected(where: Any) -> Any:
+    """A client of the scheduler ``where``. In a thread of its own, as it waits for ever for what takes the
+    connection and then says nothing, another program's port.
+    """
+    from distributed import Client
+
+    found: list[Any] = []
+
+    def connect() -> None:
+        try:
+            found.append(Client(where, timeout=_CONNECT_S))
+        except Exception as err:
+            found.append(err)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(2 * _CONNECT_S)
+    made = found[0] if found else TimeoutError("it takes the connection, and says nothing")
+    if isinstance(made, Exception):
+        raise made
+    return made
 
 
 class Dask(Cluster):
@@ -36,7 +60,7 @@ class Dask(Cluster):
         """A ``distributed.Client``; ConfigError if there is no such cluster."""
         if self._client is None:
             try:
-                from distributed import Client, LocalCluster
+                from distributed import LocalCluster
             except ImportError:
                 raise ConfigError(
                     "executor=dask: the package distributed is not installed; run tools/install.sh cluster"
@@ -53,7 +77,7 @@ class Dask(Cluster):
             elif where == "slurm":
                 where = self._stack.enter_context(self._jobqueue())
             try:
-                self._client = self._stack.enter_context(Client(where, timeout=_CONNECT_S))
+                self._client = self._stack.enter_context(_connected(where))
             except (OSError, ValueError) as err:
                 raise ConfigError(
                     f"cluster.scheduler={self.cluster.scheduler}: no Dask scheduler answers there"
