@@ -1,7 +1,7 @@
 """How soon what somebody says is on the screen, what that costs, and what it loses.
 
     python -m tests.bench.streaming BUNDLE --data egs/ron/data/dev [--clips 20] [--chunks 0.32,0.64,1.28]
-        [--sessions 1,2,4] [--clock cpu] [--final BUNDLE] [--untrained [--look_ahead 0.32]] [--json FILE]
+        [--sessions 1,2,4] [--clock cpu] [--final BUNDLE] [--int8] [--untrained [--look_ahead 0.32]] [--json FILE]
 
 Clips with texts follow each other with a second of silence between them, as a microphone would give them: each
 0.1 s when it is over, never sooner. The sessions share one model and one thread. With ``--clock wall`` time is the
@@ -17,6 +17,7 @@ would do if nothing else ran on it.
 - compute: processor seconds for each second of sound; behind: the longest that sound waited to be heard.
 - errors: of the chunks alone (``--one_pass``), and of final texts, over whole clips.
 
+``--int8`` computes the encoder of the chunks in int8, as ``xlt stream --int8`` does; final texts as always.
 ``--untrained`` hears chunks with a bundle that was trained on whole clips (a network of train.encoder=blstm over
 Whisper): times are those of a trained one, errors are what such a model loses.
 """
@@ -220,6 +221,7 @@ def main() -> None:
     parser.add_argument("--final", type=Path)
     parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--look_ahead", type=float, default=0.0, help="seconds, with --untrained")
+    parser.add_argument("--int8", action="store_true", help="the encoder hears chunks in int8")
     parser.add_argument("--no_errors", action="store_true")
     parser.add_argument("--json", type=Path, help="file to which the figures are added, one JSON a line")
     args = parser.parse_args()
@@ -236,11 +238,12 @@ def main() -> None:
         )
         bundle, final = open_bundle(folder), open_bundle(args.final) if args.final else None
         for chunk_s in chunks_s:
-            model = open_model(bundle, options=Options(chunk_s=chunk_s, final=final))
+            model = open_model(bundle, options=Options(chunk_s=chunk_s, final=final, int8=args.int8))
             first = next(iter(waves.values()))
             replayed(model, [first], Cpu())  # what is loaded late is there
             found = {
                 "chunk_s": chunk_s,
+                "dtype": "int8" if args.int8 else "float32",
                 "clips": len(waves),
                 "latency (s)": round(model.streams.latency_s, 3),
             }

@@ -9,7 +9,7 @@ import torch
 
 from tests.errors import raises
 from tests.export.bundles import TONES, altered, over_whisper
-from tests.tiny import make_tiny_whisper
+from tests.tiny import make_tiny_whisper, skip_without
 from tests.tones import RATE, sound
 from xlt.bundle.streaming import Streams
 from xlt.bundle.transcribe import Transcriber
@@ -123,3 +123,23 @@ def test_what_cannot_hear_chunks_says_what_to_do(tmp_path, tuned):
             Streams(tuned, wrong)
     with raises(ConfigError, "0.02", where="features.chunk_s=0.333"):
         Streams(tuned, 0.333)
+
+
+@pytest.mark.parametrize("kind", ["tuned", "frozen"])
+def test_chunks_in_int8_are_those_of_float32_within_a_hundredth(tmp_path, tuned, kind):
+    """In the mean, as a share of how much hidden states vary; hidden states are those of the last layer."""
+    skip_without("int8")
+    bundle = tuned if kind == "tuned" else Transcriber(over_whisper(tmp_path / "bundle"))
+    wave, found = speech(), []
+    for dtype in (None, "int8"):
+        streams = Streams(bundle, None, dtype)
+        found.append(streams._features.open(streams.chunk_s).push(wave, last=True))
+        assert streamed(streams, wave)[0]
+    float32, int8 = found
+    error = ((int8 - float32) ** 2).mean() / float32.var(axis=0).mean()
+    assert 0 < error < 1e-4  # the root is a hundredth
+
+
+def test_int8_is_refused_where_there_is_no_encoder_for_it():
+    with raises(ConfigError, "fbank", where="int8"):
+        Streams(Transcriber(TONES), None, "int8")

@@ -148,6 +148,7 @@ def test_a_file_that_breaks_off_has_its_texts_first(here, capsys, monkeypatch):
         (["a.wav", "--one_pass", "--whole"], "--one_pass"),
         (["a.wav", "--one_pass", "--final", "bundle"], "--one_pass"),
         (["a.wav", "--whole", "--chunk_s", "0.64"], "--chunk_s 0.64"),
+        (["a.wav", "--whole", "--int8"], "--int8"),
         (["none.wav", "--whole"], "none.wav"),
         (["a.wav", "--whole", "--lang", "xyz"], "--lang xyz"),
     ],

@@ -51,7 +51,7 @@ class Head:
             heard(1.0)
             yield Cut(second * 16000, samples[second * 16000 : (second + 1) * 16000])
 
-    def streams(self, chunk_s=None):
+    def streams(self, chunk_s=None, dtype=None):
         """Greek does, as :mod:`tests.stream.fakes` says."""
         if self.lang != "ell_Grek":
             raise ConfigError(f"{self.folder}: its model hears whole pieces only; train one that streams")

@@ -13,7 +13,7 @@ from tests.export.bundles import TONES
 from tests.tones import RATE, Loud, sound
 from xlt.bundle import open_bundle
 from xlt.cli import main
-from xlt.core.errors import DataError
+from xlt.core.errors import ConfigError, DataError
 from xlt.stream import Final, Partial, Session
 from xlt.stream.opened import Options, open_model
 from xlt.stream.whole import Whole
@@ -122,3 +122,37 @@ def test_a_model_of_whole_clips_says_so_and_gives_the_final_texts_of_the_whole(s
     whole = texts(said(Session(Whole(head)), speech), Final)
     assert told_by.out.splitlines() == whole and len(whole) == 2
     assert "whole clips" in told_by.err and "preset=streaming" in told_by.err
+
+
+class Auto:
+    """As :class:`xlt.bundle.auto.Auto` over one bundle, in which all is Romanian."""
+
+    def __init__(self, bundle):
+        self.head = bundle.head()
+        self.clips, self.voice = self.head.clips, self.head.voice
+
+    def piece(self, cut):
+        return {**self.head.piece(cut), "lang": "ron_Latn"}
+
+
+def test_any_language_is_told_of_whole_pieces(speech, monkeypatch, tmp_path):
+    monkeypatch.setattr("xlt.stream.opened.Auto", Auto)
+    bundle = open_bundle(TONES)
+    events = said(Session(open_model(bundle, "auto")), speech)
+    finals = [one.piece for one in events if isinstance(one, Final)]
+    assert [one["lang"] for one in finals] == ["ron_Latn"] * 2
+    assert texts(events, Final) == texts(said(Session(Whole(bundle.head())), speech), Final)
+    assert texts(events, Partial)
+    for name, options in {
+        "--chunk_s": Options(chunk_s=0.64),
+        "--words": Options(words=tmp_path),
+        "--int8": Options(int8=True),
+        "--final": Options(final=bundle),
+    }.items():
+        with raises(ConfigError, "auto", where=name):
+            open_model(bundle, "auto", options)
+
+
+def test_a_bundle_that_cannot_tell_languages_says_so():
+    with raises(ConfigError, "xlt lid train", where="--lang auto"):
+        open_model(open_bundle(TONES), "auto")

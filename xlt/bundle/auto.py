@@ -13,6 +13,7 @@ from xlt.formats.transcripts import Piece
 if TYPE_CHECKING:
     from xlt.audio.cut import Cut
     from xlt.audio.files import Heard
+    from xlt.audio.voice import Voice
     from xlt.bundle.clips import Clips
     from xlt.bundle.opened import Bundle
     from xlt.bundle.transcribe import Transcriber
@@ -54,6 +55,10 @@ class Auto:
     @property
     def _first(self) -> Transcriber:
         return self.bundle.head(self.bundle.languages[0])
+
+    def voice(self) -> Voice:
+        """As :meth:`xlt.bundle.transcribe.Transcriber.voice`."""
+        return self._first.voice()
 
     def pieces(
         self,

@@ -17,7 +17,7 @@ from xlt.core.errors import ConfigError, DataError
 from xlt.decode.partner import Encoders, Pair
 from xlt.decode.streaming import StreamingSearch
 from xlt.features.backbone import Encoder
-from xlt.features.streaming import CHUNK_S, REMEDY, StreamingFeatures, hearing
+from xlt.features.streaming import CHUNK_S, REMEDY, Hearing, StreamingFeatures, hearing
 from xlt.formats.model_folder import ONNX, read_info
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Streams:
             )
         features = read_info(folder)["features"]
         self._head = model.head(float(features["frame_rate"]))
-        hears = hearing(encode, dtype) if isinstance(encode, Encoder) else model.hearing(dtype)
+        hears = _hears(model, encode, dtype)
         self._features = StreamingFeatures(hears, features, folder)
         self.whole_clips = self._features.whole_clips or self._head.whole_clips
         usual = _usual(self._features.chunks_s, self._head.chunks_s)
@@ -102,6 +102,17 @@ def _part(bundle: Transcriber) -> tuple[Path, Any, Any]:
 
 def _remedy(family: str) -> str:
     return "use the bundle that it was exported from" if family == ONNX else REMEDY
+
+
+def _hears(model: Any, encode: Any, dtype: str | None) -> Hearing:
+    try:
+        return hearing(encode, dtype) if isinstance(encode, Encoder) else model.hearing(dtype)
+    except ConfigError as err:
+        if dtype is None:
+            raise
+        raise ConfigError(
+            f"{dtype}: {str(err).partition(': ')[2].rpartition('; ')[0]}; leave it out"
+        ) from None
 
 
 def _usual(encoder: Sequence[float], head: Sequence[float]) -> float | None:

@@ -162,12 +162,13 @@ class Transcriber:
 
         return Voice(self._network)
 
-    def streams(self, chunk_s: float | None = None) -> Streams:
-        """The same model for streams, ``chunk_s`` seconds at once, None: as it was trained. ConfigError or
-        DataError, with what to do, if it cannot."""
+    def streams(self, chunk_s: float | None = None, dtype: str | None = None) -> Streams:
+        """The same model for streams, ``chunk_s`` seconds at once, its encoder in ``dtype``, None: as it was
+        trained. ConfigError or DataError, with what to do, if it cannot.
+        """
         from xlt.bundle.streaming import Streams
 
-        return Streams(self, chunk_s)
+        return Streams(self, chunk_s, dtype)
 
     def piece(self, cut: Cut, hotwords: Mapping[str, float] | None = None) -> Piece:
         """The text of one of :meth:`cuts`."""

@@ -47,7 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             " microphone)"
         ),
     )
-    add("--lang", metavar="LANG", help="language, for a bundle of several (default: the bundle's only one)")
+    add(
+        "--lang",
+        metavar="LANG",
+        help=(
+            "language, for a bundle of several (default: the bundle's only one); auto: told for each piece,"
+            " which is looked at once a second"
+        ),
+    )
     add("--rate", type=int, metavar="HZ", help="samples a second of the microphone or of - (default: 16000)")
     add(
         "--device",
@@ -82,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="look at all that was said since the last pause once a second, instead of hearing chunks",
     )
+    add("--int8", action="store_true", help="the encoder hears chunks in int8: faster, almost as exact")
     add(
         "--words", type=Path, metavar="FILE", help="words to prefer in final texts, such as names, one a line"
     )
@@ -98,7 +106,7 @@ def main(args: argparse.Namespace) -> None:
     from xlt.stream.session import Session
 
     final = open_bundle(args.final) if args.final else None
-    options = Options(args.chunk_s, args.whole, final, args.words)
+    options = Options(args.chunk_s, args.whole, final, args.words, args.int8)
     model = open_model(open_bundle(args.bundle), args.lang, options)
     if isinstance(model, Chunked) and model.streams.whole_clips:
         print(f"xlt stream: {_WHOLE_CLIPS}", file=sys.stderr)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlt.core.errors import DataError, UpstreamError
+from xlt.core.errors import ConfigError, DataError, UpstreamError
 from xlt.features.backbone import Encoder
 from xlt.features.extract import layer_numbers, load
 from xlt.nets.chunks import Chunks
@@ -43,6 +43,8 @@ def hearing(encode: Encoder, dtype: str | None = None) -> Hearing:
     """
     upstream = encode.upstream
     if dtype not in (None, encode.setup.dtype):
+        if dtype == "int8" and not upstream.has_int8:
+            raise ConfigError(f"features.dtype=int8: {upstream.name} does not have it; use float32")
         upstream = load(dataclasses.replace(encode.setup, dtype=dtype))
     return Hearing(upstream.open_stream, _features(upstream, encode), upstream.causal)
 

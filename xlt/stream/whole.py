@@ -12,6 +12,7 @@ from xlt.audio.files import SAMPLE_RATE
 from xlt.stream.listening import loudness
 
 if TYPE_CHECKING:
+    from xlt.bundle.auto import Auto
     from xlt.bundle.transcribe import Transcriber
     from xlt.formats.transcripts import Piece
     from xlt.stream.model import Live, Voice
@@ -36,6 +37,17 @@ class Whole:
 
     def final(self, cut: Cut) -> Piece:
         return self.transcriber.piece(cut, self.hotwords)
+
+
+class Told(Whole):
+    """A bundle of several languages, of which each look tells that of the piece."""
+
+    def __init__(self, auto: Auto):
+        self.auto = auto
+        super().__init__(auto)  # type: ignore[arg-type]
+
+    def final(self, cut: Cut) -> Piece:
+        return self.auto.piece(cut)
 
 
 class _Looks:
