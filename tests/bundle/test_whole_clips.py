@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from tests.errors import raises
 from tests.export.bundles import TONES, altered, over_whisper
 from tests.tiny import make_tiny_whisper, skip_without
 from tests.tones import RATE, sound
+from xlt.bundle import streaming
 from xlt.bundle.streaming import Streams
 from xlt.bundle.transcribe import Transcriber
 from xlt.core.errors import ConfigError, DataError
+from xlt.decode.partner import Encoders, Pair, Roles
 from xlt.models.whisper import weights
 from xlt.models.whisper.net import CtcHead, Net
 from xlt.nets.chunks import Chunks
@@ -112,6 +115,16 @@ def test_a_blstm_over_a_frozen_whisper_of_whole_clips(tmp_path):
     assert streams.whole_clips and streams.latency_s == pytest.approx(0.64 + 0.32)
     once, parts = streamed(streams, wave, len(wave))[0], streamed(streams, wave)[0]
     assert once == parts != ""
+
+
+@pytest.mark.parametrize("ctc", [False, True])
+def test_of_two_models_the_one_that_gives_ctc_streams(tmp_path, ctc):
+    pair, models, encoders = Pair.__new__(Pair), ("own", "other"), Encoders(list, tuple)
+    pair._ctc, pair._roles = models[ctc], Roles(ctc=ctc, attention=not ctc)
+    recogniser = SimpleNamespace(model=SimpleNamespace(model=pair))
+    bundle = SimpleNamespace(folder=tmp_path, recogniser=recogniser, encode=encoders)
+    folder = tmp_path / "partner" if ctc else tmp_path
+    assert streaming._part(bundle) == (folder, models[ctc], encoders[ctc])
 
 
 def test_what_cannot_hear_chunks_says_what_to_do(tmp_path, tuned):
