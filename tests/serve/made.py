@@ -91,6 +91,8 @@ class Head:
 class Streams:
     """As :class:`xlt.bundle.streaming.Streams`: a letter for each half second."""
 
+    whole_clips = False
+
     def open(self, hotwords=None):
         return Letters(hotwords)
 
