@@ -1,7 +1,6 @@
 """Stock sherpa-onnx reads what is exported for it."""
 
 import numpy as np
-import onnx
 import pytest
 
 from tests.errors import told
@@ -10,9 +9,7 @@ from tests.tones import RATE, sound
 from xlt.bundle import open_bundle
 from xlt.cli import main
 from xlt.export.sherpa import LEVEL
-from xlt.models.onnx.model import Session
 from xlt.nets.paths import as_array, best_path
-from xlt.tokens.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.trains
 
@@ -57,19 +54,6 @@ def test_sherpa_onnx_hears_what_the_bundle_hears(bundle, tmp_path):
         assert len(expected) > 1 and found.text.strip() == expected.strip()
         starts = np.flatnonzero((path != 0) & (np.diff(path, prepend=0) != 0)) / 25
         assert found.timestamps == pytest.approx(starts.tolist(), abs=0.05)
-
-
-def test_weights_of_one_byte(bundle, tmp_path):
-    """Stock sherpa-onnx, which brings an onnxruntime of its own, hears what ours does."""
-    out = tmp_path / "out"
-    assert main(["export", "sherpa", str(bundle), "--out", str(out), "--int8"]) == 0
-    kinds = {node.op_type for node in onnx.load(str(out / "model.onnx")).graph.node}
-    assert "MatMulInteger" in kinds
-    wave = sound("aei oae", np.random.default_rng(1))
-    scaled = (wave - wave.mean()) / wave.std()
-    path = Session(out / "model.onnx")(scaled[None].astype(np.float32))[0].argmax(axis=-1)
-    expected = Tokenizer(bundle).decode(best_path(path))
-    assert len(expected) > 1 and heard(recogniser(out), wave).text.strip() == expected.strip()
 
 
 def test_log_mels_are_refused(tmp_path, capsys):
