@@ -271,6 +271,7 @@ def test_zero_shot_keeps_to_the_alphabet_if_rows_are_matched(at_target, tmp_path
             "no such folder; name a trained experiment or a bundle, or make it: ../source/run.sh ",
         ),
         (["train.init=../source/exp/none/bundle"], "or make it: ../source/run.sh tag=none"),
+        (["train.init=../nothing/exp/none"], "paths start from the folder that you are in"),
         (
             ["train.init=../source/exp/half"],
             "training is not finished; continue with: ../source/run.sh tag=half",

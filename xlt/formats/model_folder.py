@@ -111,6 +111,11 @@ class Trained:
         if not folder.is_dir():
             if (folder.parent / f".{tag}.partial").is_dir():
                 raise DataError(f"{setting}: {folder}: training is not finished; continue with: {command}")
+            if not Path(recipe, "recipe.yaml").is_file():
+                raise DataError(
+                    f"{setting}: {folder}: no such folder; name a trained experiment or a bundle; on the"
+                    " command line, paths start from the folder that you are in"
+                )
             raise DataError(
                 f"{setting}: {folder}: no such folder; name a trained experiment or a bundle, or make it:"
                 f" {command}"
