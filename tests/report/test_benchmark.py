@@ -240,3 +240,9 @@ def test_phone_experiments_have_no_column(results):
     results(phone_document("ph", lang=("cat_Latn", "Catalan")), recipe="cat")
     page = files(egs)[egs / "README.md"]
     assert "whisper_base, 10 min" in page and "fbank" not in page and "Catalan" not in page
+
+
+def test_what_a_teacher_taught_has_no_column(results):
+    taught = document("taught", **{"train.teacher": "exp/base"})
+    egs = results(document("five", **{"data.train_minutes": 5.0}), taught).parent.parent
+    assert cells(files(egs)[egs / "README.md"], "| [Romanian]")[0][1:] == ["2 clips, 1.5 min", "–"]

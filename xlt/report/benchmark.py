@@ -189,14 +189,15 @@ def chart(recipes: dict[str, list[Experiment]], metric: str = main_metric(TEXT))
 def _column(e: Experiment) -> tuple[int, int, str] | None:
     """What an experiment is compared by, with the order of its column; None if it has no column here.
 
-    What was learned from other languages' experiments stands in the sections of the experiment files; two
-    models together are no row of one.
+    What was learned from other languages' experiments, or from a teacher, stands in the sections of the
+    experiment files; two models together are no row of one.
     """
     run = e.runs[0]
     if run.published:
         return len(_BUDGETS), 0, published_title(run)
     config = run.config
-    if run.rival or any(config.get(key) for key in ("train.init", "train.zero_shot", "decode.partner")):
+    elsewhere = ("train.init", "train.zero_shot", "train.teacher", "decode.partner")
+    if run.rival or any(config.get(key) for key in elsewhere):
         return None
     budget, upstream = config.get("data.train_minutes"), config["features.upstream"]
     if budget not in _BUDGETS:
