@@ -223,7 +223,7 @@ def _named(found: Sequence[Source], names: Sequence[str], there: Joined | None =
             raise ConfigError(f"--as {name}: found {name!r}, expected letters, digits, - and _; rename it")
         if name.lower() in taken:  # one folder to many a file system
             raise ConfigError(
-                f"{one.folder}: {taken[name.lower()]} has a head {name} already; give each a name of its own"
+                f"{one.folder}: {taken[name.lower()]} has a head {name} already; rename one of them"
                 f" in --as, e.g. --as {name}-2"
             )
         taken[name.lower()], named[name] = str(one.folder), one

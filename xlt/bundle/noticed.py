@@ -1,4 +1,4 @@
-"""What a person is told of a transcript: where it has no text, and where it is doubtful."""
+"""Messages about a transcript: where it has no text, and where it is doubtful."""
 
 from __future__ import annotations
 

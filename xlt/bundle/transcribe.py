@@ -67,7 +67,7 @@ class Transcriber:
             raise DataError(f"{bundle}: its model encodes by itself, which no head does; copy it again")
         if info["family"] == ONNX and alone and not features.get("on_the_fly"):
             raise DataError(
-                f"{bundle}: is exported without an encoder of its own; give the bundle"
+                f"{bundle}: was exported without its encoder; give the bundle"
                 f" {bundle.parent.parent}, with --lang {bundle.name}"
             )
         self.encode: Any  # a function of waves, or Encoders, which mypy takes for a tuple alone

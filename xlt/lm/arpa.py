@@ -12,7 +12,6 @@ Fields are separated by white space, so that the character ``" "`` is written ``
 from __future__ import annotations
 
 import gzip
-import os
 import re
 import zlib
 from array import array
@@ -23,6 +22,7 @@ from typing import IO, NamedTuple, NoReturn
 import numpy as np
 
 from xlt.core.errors import DataError
+from xlt.core.machine import total_memory
 from xlt.lm.ngram import LN10, SPECIAL, Level, NGram
 
 SPACE = "<space>"
@@ -148,8 +148,8 @@ class _Reader:
 
     def fits(self, total: int) -> None:
         """Refuse more n-grams than this machine's memory has room for."""
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if total * _BYTES > memory:
+        memory = total_memory()
+        if memory is not None and total * _BYTES > memory:
             self.fault(
                 self.line,
                 f"{total} n-grams need about {total * _BYTES / 1e9:.0f} GB of memory, this machine has"

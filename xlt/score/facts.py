@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from xlt import __version__, lm
 from xlt.audio.augment import SETTINGS
+from xlt.core.machine import total_memory
 from xlt.core.paths import located
 from xlt.core.schema import schema
 from xlt.core.stage import git_revision, read_json, read_stamp
@@ -287,7 +288,7 @@ def environment() -> dict:
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
+        "memory_gib": round((total_memory() or 0) / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
     }
 

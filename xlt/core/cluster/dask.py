@@ -20,8 +20,8 @@ _CONNECT_S = 30.0
 
 
 def _connected(where: Any) -> Any:
-    """A client of the scheduler ``where``. In a thread of its own, as it waits for ever for what takes the
-    connection and then says nothing, another program's port.
+    """A client of the scheduler ``where``. A separate thread makes it, since it would wait for ever on the
+    port of another program, which takes the connection and says nothing.
     """
     from distributed import Client
 
